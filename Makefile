@@ -1,0 +1,48 @@
+# `make dev` and `make test` are all that a fresh machine needs: Python 3.11 or newer with venv, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# pipenv uses the project's own environment, whatever else is active.
+PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
+WORKERS ?= 2
+
+.PHONY: dev test test-faults check lock demo bench setup clean openapi format
+
+dev: setup
+	$(BIN)/python -m app dev
+
+test: check
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+
+test-faults: setup
+	$(BIN)/python -m pytest tests/faults --faults=full
+
+check: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.check
+
+setup: $(VENV)/.synced
+
+$(VENV)/.synced: Pipfile.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pipenv
+	@$(PIPENV) sync --dev
+	@touch $@
+
+lock: setup
+	$(PIPENV) lock --pre
+	$(BIN)/python -m tools.clean_lock
+
+demo: setup
+	$(BIN)/python -m tools.demo
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+openapi: setup
+	$(BIN)/python -m tools.openapi --write
+
+format: setup
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean:
+	rm -rf .imts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

@@ -1,0 +1,35 @@
+"""Redis. The only module that imports redis. What lies there may be lost at any time."""
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.core.errors import Unavailable
+from app.core.settings import Settings
+
+TIMEOUT = 1.0
+
+
+class CacheUnavailable(Unavailable):
+    """Redis does not answer; the callers go on without it."""
+
+    slug, title = "cache-unavailable", "The cache does not answer"
+
+
+class Cache:
+    """The connection to Redis. Opening it connects to nothing yet."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = Redis.from_url(
+            settings.redis_url.get_secret_value(), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
+        )
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life. Raises CacheUnavailable."""
+        try:
+            await self._client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise CacheUnavailable from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import typer
+
+from app.cli.options import DataDir, load_settings
+from app.db.migrate import upgrade
+
+
+def migrate(data_dir: DataDir = Path(".imts")) -> None:
+    """Bring the database up to date."""
+    settings = load_settings(data_dir)
+    try:
+        upgrade(settings.sqlalchemy_url)
+    except OSError as error:
+        typer.echo(f"The database does not answer: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo("The database is up to date.")

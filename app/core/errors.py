@@ -1,0 +1,156 @@
+"""Everything that can go wrong on purpose.
+
+AppError
+├── NotFound                 404  ImageNotFound, TagNotFound, UserNotFound …
+├── Conflict                 409  NameTaken, EmailTaken, TagExists …
+├── Forbidden                403
+├── Unauthenticated          401  InvalidCredentials, InvalidToken
+├── BadRequest               400  InvalidCursor, InvalidQuery …
+├── Unprocessable            422  ValidationFailed, InvalidImage …
+├── PayloadTooLarge 413 · UnsupportedMediaType 415 · TooManyRequests 429
+└── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
+
+This module knows no HTTP: `status` is the class of the failure in the numbers that everybody knows, and
+`app.http.problems` is the one place that turns an error into a response. An error is raised fresh each time; what a
+client can act on goes into `extras`, which become members of the problem document.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class AppError(Exception):
+    """Base of the tree. `slug` names the problem type, `title` says it in words, `detail` says what happened here."""
+
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Something went wrong on our side"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str | None = None, **extras: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.extras = extras
+
+
+class BadRequest(AppError):
+    slug, title, status = "bad-request", "The request cannot be understood", 400
+
+
+class InvalidCursor(BadRequest):
+    slug, title = "invalid-cursor", "The cursor does not belong to this query"
+
+
+class Unauthenticated(AppError):
+    slug, title, status = "unauthenticated", "Credentials are needed", 401
+
+
+class InvalidCredentials(Unauthenticated):
+    slug, title = "invalid-credentials", "The e-mail or the password is wrong"
+
+
+class InvalidToken(Unauthenticated):
+    slug, title = "invalid-token", "The token is not valid"
+
+
+class Forbidden(AppError):
+    slug, title, status = "forbidden", "You may not do this", 403
+
+
+class NotFound(AppError):
+    slug, title, status = "not-found", "There is nothing here", 404
+
+
+class ImageNotFound(NotFound):
+    slug, title = "image-not-found", "There is no such image"
+
+
+class TagNotFound(NotFound):
+    slug, title = "tag-not-found", "There is no such tag"
+
+
+class Conflict(AppError):
+    slug, title, status = "conflict", "The request conflicts with what is stored", 409
+
+
+class EmailTaken(Conflict):
+    slug, title = "email-taken", "An account with this e-mail exists already"
+
+
+class NameTaken(Conflict):
+    slug, title = "name-taken", "An image with this name exists already"
+
+
+class PreconditionFailed(AppError):
+    slug, title, status = "precondition-failed", "The resource has changed since you read it", 412
+
+
+class PayloadTooLarge(AppError):
+    slug, title, status = "payload-too-large", "The body is too large", 413
+
+
+class UnsupportedMediaType(AppError):
+    slug, title, status = "unsupported-media-type", "This is not an image of a supported type", 415
+
+
+class RangeNotSatisfiable(AppError):
+    slug, title, status = "range-not-satisfiable", "The range lies outside of the content", 416
+
+
+class Unprocessable(AppError):
+    slug, title, status = "unprocessable", "The request is well formed but cannot be followed", 422
+
+
+class ValidationFailed(Unprocessable):
+    """A value was refused. `errors` has one entry a value: `{"loc": [...], "msg": str, "type": str}`."""
+
+    slug, title = "validation-error", "A value was refused"
+
+    def __init__(self, errors: Sequence[dict[str, Any]], detail: str | None = None) -> None:
+        super().__init__(detail or _summary(errors), errors=list(errors))
+
+    @classmethod
+    def at(cls, loc: Sequence[str | int], msg: str, kind: str = "value_error") -> "ValidationFailed":
+        """Make the error for one value."""
+        return cls([{"loc": list(loc), "msg": msg, "type": kind}])
+
+
+class InvalidImage(Unprocessable):
+    slug, title = "invalid-image", "The file is damaged or is no image"
+
+
+class ImageTooLarge(Unprocessable):
+    slug, title = "image-too-large", "The image has too many pixels"
+
+
+class TooManyRequests(AppError):
+    """A limit was reached; `retry_after` is in seconds."""
+
+    slug, title, status = "too-many-requests", "Too many requests", 429
+
+    def __init__(self, retry_after: int, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = max(1, retry_after)
+
+
+class Unavailable(AppError):
+    """A backend does not answer; worth another try after `retry_after` seconds."""
+
+    slug, title, status = "unavailable", "The service cannot do this right now", 503
+    retry_after: int = 2
+
+
+class DatabaseUnavailable(Unavailable):
+    slug, title = "database-unavailable", "The database does not answer"
+
+
+class StorageUnavailable(Unavailable):
+    slug, title = "storage-unavailable", "The object store does not answer"
+
+
+def _summary(errors: Sequence[dict[str, Any]]) -> str:
+    if not errors:
+        return ValidationFailed.title
+    first = errors[0]
+    where = ".".join(str(step) for step in first["loc"])
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{where}: {first['msg']}{more}"

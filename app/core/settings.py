@@ -1,0 +1,102 @@
+"""The configuration: environment variables first, then `.env`. Nothing else in the code reads the environment."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# Every secret in docker-local.env starts with this, so that one rule tells a published secret from a real one.
+PUBLISHED_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
+MIN_JWT_SECRET_LENGTH = 32
+_MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """One field a setting; the name of the environment variable is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+
+    app_env: Literal["development", "production"] = "production"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    database_url: SecretStr = SecretStr("")
+    database_pool_size: Annotated[int, Field(ge=1)] = 10
+    database_max_overflow: Annotated[int, Field(ge=0)] = 10
+
+    mongo_url: SecretStr = SecretStr("")
+    redis_url: SecretStr = SecretStr("")
+
+    storage_endpoint: str = ""
+    storage_access_key: str = ""
+    storage_secret_key: SecretStr = SecretStr("")
+    storage_bucket: str = "images"
+    storage_secure: bool = False
+    storage_region: str = "us-east-1"
+    storage_public_endpoint: str | None = None
+
+    jwt_secret: SecretStr = SecretStr("")
+    access_token_seconds: Annotated[int, Field(ge=1)] = 15 * 60
+    refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 24 * 3600
+
+    cors_origins: Annotated[list[str], NoDecode] = []
+    anonymous_upload: bool = False
+    max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
+    max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
+    search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
+    upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
+    doomed_grace_seconds: Annotated[int, Field(ge=1)] = 3600
+    sweep_interval_seconds: Annotated[float, Field(gt=0)] = 300
+
+    telemetry_queue_size: Annotated[int, Field(ge=1)] = 10_000
+    telemetry_flush_seconds: Annotated[float, Field(gt=0)] = 1.0
+    telemetry_retention_days: Annotated[int, Field(ge=1)] = 30
+    telemetry_metrics_retention_days: Annotated[int, Field(ge=1)] = 400
+    telemetry_spill_dir: Path = Path(".imts/telemetry")
+    telemetry_spill_max_bytes: Annotated[int, Field(ge=1)] = 256 * _MIB
+    telemetry_personal_data: Literal["keep", "hash", "drop"] = "keep"
+    telemetry_query_values: Annotated[list[str], NoDecode] = []
+
+    @field_validator("cors_origins", "telemetry_query_values", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr) -> SecretStr:
+        scheme = urlsplit(value.get_secret_value()).scheme
+        if scheme not in ("", "postgresql", "postgres", "postgresql+asyncpg"):
+            msg = f"must start with postgresql://, not {scheme}://"
+            raise ValueError(msg)
+        return value
+
+    @cached_property
+    def sqlalchemy_url(self) -> str:
+        """`DATABASE_URL` with the async driver named, as SQLAlchemy wants it; the setting itself also suits psql."""
+        return "postgresql+asyncpg://" + self.database_url.get_secret_value().partition("://")[2]
+
+    def problems(self) -> list[str]:
+        """Say in one line each what keeps this configuration from being served; production also refuses defaults."""
+        missing = [f"{name} is not set" for name in _REQUIRED if not _plain(self, name)]
+        if self.app_env != "production":
+            return missing
+        published = [
+            f"{name} still has the published value of docker-local.env: set a secret of your own"
+            for name in _SECRETS
+            if PUBLISHED_SECRET_PREFIX in _plain(self, name)
+        ]
+        weak = len(_plain(self, "JWT_SECRET")) < MIN_JWT_SECRET_LENGTH and bool(_plain(self, "JWT_SECRET"))
+        short = [f"JWT_SECRET is shorter than {MIN_JWT_SECRET_LENGTH} characters"] if weak else []
+        return missing + published + short
+
+
+_SECRETS = ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY")
+_REQUIRED = (*_SECRETS, "STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY")
+
+
+def _plain(settings: Settings, name: str) -> str:
+    value = getattr(settings, name.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -1,0 +1,52 @@
+"""The one rule for tag names."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from app.core.text import has_control
+
+MAX_LENGTH = 64
+MAX_TAGS_PER_IMAGE = 100
+_PUNCTUATION = frozenset("_-.:()'&!+~# ")
+_WHITE_SPACE = re.compile(r"\s+")
+
+
+def normalize_tag(name: str) -> str:
+    """Return the name in NFC, case-folded, its white space runs as one space, trimmed. Raises ValueError."""
+    if has_control(_WHITE_SPACE.sub(" ", name)):
+        _refuse("control characters are not allowed")
+    # Case folding can leave NFC, and composing again can bring back what folds: a fixed point is reached in two turns.
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    folded = unicodedata.normalize("NFC", folded.casefold())
+    tag = _WHITE_SPACE.sub(" ", folded).strip()
+    if not 1 <= len(tag) <= MAX_LENGTH:
+        _refuse(f"a tag has 1 to {MAX_LENGTH} characters")
+    if tag[0] in "-~":
+        _refuse("a tag does not start with - or ~")
+    if not all(_is_allowed(char) for char in tag):
+        _refuse("a tag has letters, digits, spaces and _ - . : ( ) ' & ! + ~ # only")
+    return tag
+
+
+def normalize_tags(names: Iterable[str]) -> list[str]:
+    """Return the normalised names, sorted, each once. Raises ValueError, also for more than an image may have."""
+    tags = sorted({normalize_tag(name) for name in names})
+    if len(tags) > MAX_TAGS_PER_IMAGE:
+        _refuse(f"an image has at most {MAX_TAGS_PER_IMAGE} tags")
+    return tags
+
+
+TagNames = Annotated[list[str], Field(max_length=1000, examples=[["cat", "sofa"]]), AfterValidator(normalize_tags)]
+
+
+def _is_allowed(char: str) -> bool:
+    # L letters, N digits, M the marks that many scripts write their letters with.
+    return char in _PUNCTUATION or unicodedata.category(char)[0] in "LNM"
+
+
+def _refuse(reason: str) -> None:
+    raise ValueError(reason)

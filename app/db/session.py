@@ -1,0 +1,103 @@
+"""The database: connection pool, unit of work, and the one place that turns driver errors into ours."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.core.errors import AppError, DatabaseUnavailable, EmailTaken, NameTaken
+from app.core.settings import Settings
+
+CONNECT_TIMEOUT = 1.5
+POOL_TIMEOUT = 1.5
+COMMAND_TIMEOUT = 10
+
+# Unique violations that are an answer to the client, by the constraint's name.
+CONFLICTS: Mapping[str, type[AppError]] = {
+    "uq_users_email": EmailTaken,
+    "uq_images_name": NameTaken,
+}
+# SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
+_GONE = ("08", "53", "57P")
+
+
+class Database:
+    """The pool of connections to PostgreSQL. Opening it connects to nothing: a database that is down stops no start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            settings.sqlalchemy_url,
+            pool_size=settings.database_pool_size,
+            max_overflow=settings.database_max_overflow,
+            pool_timeout=POOL_TIMEOUT,
+            pool_use_lifo=True,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT,
+                "command_timeout": COMMAND_TIMEOUT,
+                "server_settings": {"application_name": "imts", "timezone": "UTC", "jit": "off"},
+            },
+        )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        # Reads need no transaction: a statement a round trip instead of three.
+        reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._readers = async_sessionmaker(reading, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session that is committed when the block ends, rolled back when it raises."""
+        async with translated_errors(), self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session for reads: each statement sees what is committed when it starts."""
+        async with translated_errors(), self._readers() as session:
+            yield session
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life. Raises DatabaseUnavailable."""
+        async with self.reader() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    """Turn what SQLAlchemy and asyncpg raise into AppErrors, where it is an answer and not a bug."""
+    try:
+        yield
+    except IntegrityError as error:
+        conflict = CONFLICTS.get(_constraint(error))
+        if conflict is None:
+            raise
+        raise conflict from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _sqlstate(error).startswith(_GONE):
+            raise DatabaseUnavailable from error
+        raise
+    # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
+    except (OSError, TimeoutError, PoolTimeout) as error:
+        raise DatabaseUnavailable from error
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server closed meanwhile; costs nothing, unlike a ping."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def _constraint(error: IntegrityError) -> str:
+    cause = getattr(error.orig, "__cause__", None)
+    return getattr(cause, "constraint_name", None) or ""
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

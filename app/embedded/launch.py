@@ -1,0 +1,90 @@
+"""Starts one server so that it ends with its parent, and under another user where it has to. Run by path:
+
+    python -I -S launch.py --signal N --parent PID [--user UID:GID] [--need DIR]... -- program argument...
+
+A process of its own, because both are properties of the process that becomes the server, and `preexec_fn` is not
+safe beside threads. On Linux the kernel sends the signal when the thread that spawned this process ends.
+
+PostgreSQL refuses to run as root. Under an unprivileged user it could not pass a directory that only root may enter
+(0700: /root, `mktemp -d`) to reach its data or its own libraries, so it keeps exactly one capability, as an ambient
+one: CAP_DAC_READ_SEARCH, or, where a container withholds that, CAP_DAC_OVERRIDE. access(2), with which PostgreSQL
+looks for its own files, ignores the capabilities of a user other than root unless SECBIT_NO_SETUID_FIXUP is set.
+"""
+
+import argparse
+import ctypes
+import os
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_SECUREBITS = 28
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
+_CAP_DAC_OVERRIDE = 1
+_CAP_DAC_READ_SEARCH = 2
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapabilitySets(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def main() -> None:
+    options = _parse_arguments()
+    linux = sys.platform == "linux"
+    libc = ctypes.CDLL(None, use_errno=True) if linux else None
+    if options.user:
+        _become(libc, options.user, options.need)
+    if libc is not None:
+        # Last, because a change of user clears it.
+        libc.prctl(_PR_SET_PDEATHSIG, options.signal, 0, 0, 0)
+    if os.getppid() != options.parent:
+        sys.exit("the process that asked for this server has ended")
+    os.execve(options.command[0], options.command, os.environ)  # noqa: S606 - no shell is the point
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--signal", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--user")
+    parser.add_argument("--need", action="append", default=[])
+    parser.add_argument("command", nargs="+")
+    return parser.parse_args()
+
+
+def _become(libc: ctypes.CDLL | None, user: str, needed: list[str]) -> None:
+    uid, gid = (int(part) for part in user.split(":"))
+    privileged = libc is not None and libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    if libc is not None and privileged:
+        _keep_one(libc)
+    for path in needed:
+        if not os.access(path, os.X_OK):
+            sys.exit(
+                f"{path} is closed to user id {uid}, under which this server has to run (it refuses to run as root),"
+                " and this system grants no capability to pass: run as an ordinary user, or use an open directory"
+            )
+
+
+def _keep_one(libc: ctypes.CDLL) -> None:
+    """Gives up all capabilities but the first of the two that is to be had; that one is kept over exec."""
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
+        mask = 1 << capability
+        sets = (_CapabilitySets * 2)(_CapabilitySets(mask, mask, mask), _CapabilitySets(0, 0, 0))
+        if libc.capset(ctypes.byref(header), ctypes.byref(sets)) == 0:
+            libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+            return
+    libc.capset(ctypes.byref(header), ctypes.byref((_CapabilitySets * 2)()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The servers together: started side by side, kept alive, stopped. The data directory's layout is in `data_dir`."""
+
+import signal
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from app.embedded import ports
+from app.embedded.backend import Backend
+from app.embedded.data_dir import DataDir
+from app.embedded.errors import BackendFailed, DataDirUnusable
+from app.embedded.mongo import Mongo
+from app.embedded.object_store import ObjectStore
+from app.embedded.postgres import Postgres
+from app.embedded.process import ServerProcess, end_leftover
+from app.embedded.redis import Redis
+
+BACKENDS = ("postgres", "mongo", "object_store", "redis")
+SERVICE = "service"  # the pid file of the service that a development server runs beside the stack
+# The slowest to boot first; PostgreSQL last, since its initdb runs while the others boot.
+_KINDS: tuple[type[Backend], ...] = (ObjectStore, Mongo, Redis, Postgres)
+_LEFTOVERS = {SERVICE: signal.SIGTERM, **{kind.name: kind.stop_signal for kind in _KINDS}}
+_READY_SECONDS = 60.0  # crash recovery of a large database takes its time
+_POLL_SECONDS = 0.02
+_SPAWNS = 3
+
+
+class Stack:
+    """Local servers under one data directory; each of `wanted` on the port in `ports` or on a free one.
+
+    Not for use from several threads: on Linux a server ends with the thread that spawned it. `durable=False` gives up
+    the safety of PostgreSQL's and Redis's data for speed, for tests.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        wanted: Collection[str] = BACKENDS,
+        ports: Mapping[str, int] | None = None,
+        report: Callable[[str], None] = print,
+        *,
+        durable: bool = True,
+    ) -> None:
+        if unknown := (set(wanted) | set(ports or ())) - set(BACKENDS):
+            raise ValueError(f"unknown backends: {', '.join(sorted(unknown))}")
+        self._data_dir = DataDir(data_dir)
+        self._wanted = wanted
+        self._asked_ports = dict(ports or {})
+        self._report = report
+        self._durable = durable
+        self._ports: dict[str, int] = {}
+        self._backends: dict[str, Backend] = {}
+        self._processes: dict[str, ServerProcess] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def open(self) -> None:
+        """Takes the data directory and ends what an earlier run has left running in it; `start` does so too.
+
+        Raises DataDirUnusable.
+        """
+        if self._data_dir.open():
+            for name, stop_signal in _LEFTOVERS.items():
+                if end_leftover(self.pid_file(name), stop_signal):
+                    self._report(f"{name}: ended the process that an earlier run had left")
+
+    def pid_file(self, name: str) -> Path:
+        return self._data_dir.pid_file(name)
+
+    def start(self) -> dict[str, str]:
+        """Returns once every server answers: the addresses under their setting names.
+
+        Raises EmbeddedError; then nothing is left running.
+        """
+        self.open()
+        try:
+            self._start_all()
+        except PermissionError as error:
+            self.stop()
+            raise DataDirUnusable(f"{error.filename} belongs to another user: {error.strerror}") from error
+        except BaseException:
+            self.stop()
+            raise
+        self._data_dir.remember_ports(self._ports)
+        self._report_all()
+        return self.addresses()
+
+    def addresses(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for backend in self._backends.values():
+            found |= backend.addresses(self._ports)
+        return found
+
+    def revive(self) -> list[str]:
+        """Starts those that have died again, at the same address on the same data; returns their names.
+
+        Raises BackendFailed; a later call tries again.
+        """
+        dead = [name for name, process in self._processes.items() if process.exit_code is not None]
+        for name in dead:
+            self._report(f"{name}: ended unexpectedly ({self._processes[name].exit_code}), is started again")
+            self._spawn(self._backends[name])
+        self._await_ready(dead, may_move=False)
+        return dead
+
+    def stop(self) -> None:
+        """Asks all of them to end, the last started first, then waits for each and kills what does not end.
+
+        They do not depend on each other, so none waits for another. May be called again at any time.
+        """
+        stopping = list(reversed(self._processes.items()))
+        for _, process in stopping:
+            process.request_stop()
+        for name, process in stopping:
+            process.finish()
+            self._backends[name].clean_up(self._ports)
+            del self._processes[name]
+        self._data_dir.close()
+
+    def _start_all(self) -> None:
+        wanted = [kind for kind in _KINDS if kind.name in self._wanted]
+        self._backends = {kind.name: kind(self._data_dir, durable=self._durable) for kind in wanted}
+        for backend in self._backends.values():
+            self._choose_ports(backend)
+            self._spawn(backend)
+        self._await_ready(list(self._backends), may_move=True)
+
+    def _spawn(self, backend: Backend) -> None:
+        backend.prepare()
+        log_file = self._data_dir.log_file(backend.name)
+        self._processes[backend.name] = ServerProcess(
+            backend.command(self._ports), self.pid_file(backend.name), log_file
+        )
+
+    def _choose_ports(self, backend: Backend) -> None:
+        last = {**self._data_dir.last_ports(), **self._ports}
+        for name in backend.port_names:
+            self._ports[name] = ports.choose(
+                name, self._asked_ports.get(name), last.get(name), with_grpc=backend.with_grpc
+            )
+
+    def _await_ready(self, names: list[str], *, may_move: bool) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        spawns = dict.fromkeys(names, 1)
+        waiting = list(names)
+        while waiting:
+            waiting = [name for name in waiting if not self._is_ready(name)]
+            for name in waiting:
+                self._check_booting(name, deadline, spawns, may_move=may_move)
+            time.sleep(_POLL_SECONDS if waiting else 0)
+
+    def _is_ready(self, name: str) -> bool:
+        process = self._processes[name]
+        try:
+            answers = process.exit_code is None and self._backends[name].is_ready(process.pid, self._ports)
+        except OSError:
+            return False
+        return answers and process.exit_code is None
+
+    def _check_booting(self, name: str, deadline: float, spawns: dict[str, int], *, may_move: bool) -> None:
+        """A server that ended is given another chance: its port was taken in between, or a killed one still held
+        its data.
+        """
+        process = self._processes[name]
+        ended = process.exit_code is not None
+        if time.monotonic() > deadline or (ended and spawns[name] == _SPAWNS):
+            what = f"ended with exit code {process.exit_code}" if ended else f"not ready after {_READY_SECONDS:.0f} s"
+            raise BackendFailed(f"{name} did not come up ({what}); {process.log_tail()}")
+        if ended:
+            time.sleep(0.2 * spawns[name])
+            spawns[name] += 1
+            if may_move:
+                self._choose_ports(self._backends[name])
+            self._spawn(self._backends[name])
+
+    def _report_all(self) -> None:
+        for name in BACKENDS:
+            if backend := self._backends.get(name):
+                address = f"{ports.HOST}:{self._ports[backend.port_names[0]]}"
+                self._report(f"{name}: {backend.program.title} at {address}, data in {backend.data}")

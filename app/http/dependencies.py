@@ -1,0 +1,48 @@
+"""The dependencies that every feature shares."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.pagination import CursorSigner
+from app.core.settings import Settings
+from app.http.state import Services, services_of
+
+
+def get_services(request: Request) -> Services:
+    """Return what the lifespan opened."""
+    return services_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+async def get_session(services: ServicesDep) -> AsyncIterator[AsyncSession]:
+    """Yield the request's unit of work: committed once, before the answer is sent."""
+    async with services.database.unit_of_work() as session:
+        yield session
+
+
+async def get_reader(services: ServicesDep) -> AsyncIterator[AsyncSession]:
+    """Yield a session for a request that only reads."""
+    async with services.database.reader() as session:
+        yield session
+
+
+def get_settings(services: ServicesDep) -> Settings:
+    """Return the configuration."""
+    return services.settings
+
+
+def get_cursors(services: ServicesDep) -> CursorSigner:
+    """Return the signer of page cursors."""
+    return services.cursors
+
+
+# scope="function": with the default scope the commit would run after the answer, and a failed one would still be a 201.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+ReaderDep = Annotated[AsyncSession, Depends(get_reader, scope="function")]
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+CursorsDep = Annotated[CursorSigner, Depends(get_cursors)]

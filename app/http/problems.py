@@ -1,0 +1,153 @@
+"""The one place where an error becomes a response: RFC 9457 problem documents."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.core.errors import AppError, TooManyRequests, Unauthenticated, Unavailable, ValidationFailed
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+# What the framework itself raises, by status: (slug, title).
+_FRAMEWORK = {
+    400: ("bad-request", "The request cannot be understood"),
+    404: ("not-found", "There is nothing here"),
+    405: ("method-not-allowed", "This method is not allowed here"),
+    413: ("payload-too-large", "The body is too large"),
+    415: ("unsupported-media-type", "This media type is not supported"),
+}
+
+
+class FieldError(BaseModel):
+    """Why one value was refused, and where it stood."""
+
+    loc: list[str | int] = Field(examples=[["body", "email"]])
+    msg: str = Field(examples=["value is not a valid email address"])
+    type: str = Field(examples=["value_error"])
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str = Field(examples=["/problems/not-found"])
+    title: str = Field(examples=["There is nothing here"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no such image"])
+    request_id: str = Field(examples=["0d3f7c52a1b84e6f9c1d2e3f40516273"])
+    errors: list[FieldError] | None = None
+
+
+def problem_response(
+    request_id: str,
+    *,
+    slug: str,
+    title: str,
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    **extras: Any,
+) -> Response:
+    """Build the response; `extras` become further members of the document."""
+    document = {
+        "type": f"/problems/{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        **extras,
+    }
+    # A refused value can hold a lone surrogate, and an error's `loc` repeats names that the client chose.
+    body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
+    return Response(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def error_response(request_id: str, error: AppError) -> Response:
+    """Turn one of our own errors into its problem document, with the headers that belong to its status."""
+    headers: dict[str, str] = {}
+    if isinstance(error, (TooManyRequests, Unavailable)):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem_response(
+        request_id,
+        slug=error.slug,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        headers=headers,
+        **error.extras,
+    )
+
+
+def internal_error_response(request_id: str) -> Response:
+    """Answer for a bug: it tells nothing but the request id, by which the log has the rest."""
+    return error_response(request_id, AppError())
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Have every error of the framework and of ours answered as a problem document."""
+    app.add_exception_handler(AppError, _handle_app_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+
+
+def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """Describe these errors for OpenAPI, as the `responses` of a route."""
+    by_status: dict[int, list[type[AppError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {status: _openapi_response(group) for status, group in sorted(by_status.items())}
+
+
+def _openapi_response(errors: list[type[AppError]]) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": "; ".join(f"`{error.slug}`: {error.title}" for error in errors),
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": {error.slug: _example(error) for error in errors}}},
+    }
+
+
+def _example(error: type[AppError]) -> dict[str, Any]:
+    value = {
+        "type": f"/problems/{error.slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.title,
+        "request_id": "0d3f7c52a1b84e6f9c1d2e3f40516273",
+    }
+    return {"value": value}
+
+
+async def _handle_app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)  # noqa: S101 - what it is registered for
+    request.state.error_slug = error.slug
+    return error_response(request.state.request_id, error)
+
+
+async def _handle_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    # `input` and `ctx` stay out: they would echo passwords.
+    fields = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors()]
+    return await _handle_app_error(request, ValidationFailed(fields))
+
+
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    slug, title = _FRAMEWORK.get(error.status_code, ("http-error", str(error.detail)))
+    request.state.error_slug = slug
+    return problem_response(
+        request.state.request_id,
+        slug=slug,
+        title=title,
+        status=error.status_code,
+        detail=str(error.detail) if error.detail else title,
+        headers=error.headers,
+    )

@@ -1,0 +1,140 @@
+"""The middleware that records every request, whatever becomes of it."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.tally import Tally, tallied
+from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_USER_AGENT, UNMATCHED, RequestRecord
+from app.telemetry.recorder import Recorder
+from app.telemetry.redaction import MAX_QUERY_BYTES
+
+CLIENT_CLOSED_REQUEST = 499  # nginx's number for "the client went away before an answer began"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RecordingMiddleware:
+    """Hands a record of each request to the recorder. Sits inside the request id, outside of everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        recorder: Recorder = scope["state"]["services"].recorder
+        exchange = _Exchange(receive, send)
+        recorder.in_flight += 1
+        with tallied() as tally:
+            try:
+                await self.app(scope, exchange.receive, exchange.send)
+            finally:
+                recorder.in_flight -= 1
+                recorder.record(exchange.record(scope, tally))
+
+
+class _Exchange:
+    """Stands between the server and the application and notes what passes."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "_started",
+        "_time",
+        "bytes_in",
+        "bytes_out",
+        "complete",
+        "disconnected",
+        "first_byte",
+        "status",
+    )
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._time, self._started = datetime.now(UTC), time.perf_counter()
+        self.first_byte: float | None = None
+        self.bytes_in = self.bytes_out = self.status = 0
+        self.complete = self.disconnected = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.bytes_in += len(message.get("body", b""))
+        # After the end of the answer the server says "disconnect" to everybody who still asks.
+        elif not self.complete:
+            self.disconnected = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            self.disconnected = True
+            raise
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.first_byte = time.perf_counter()
+        elif message["type"] == "http.response.body":
+            self.bytes_out += len(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+
+    def record(self, scope: Scope, tally: Tally) -> RequestRecord:
+        state = scope["state"]
+        user_agent, traceparent = _told_headers(scope)
+        return RequestRecord(
+            time=self._time,
+            method=scope["method"],
+            route=route_template(scope),
+            path=scope["path"][: MAX_PATH + 1],
+            query=scope["query_string"][: MAX_QUERY_BYTES + 1],
+            status=self.status or (CLIENT_CLOSED_REQUEST if self.disconnected else 500),
+            duration_ms=(time.perf_counter() - self._started) * 1000,
+            first_byte_ms=None if self.first_byte is None else (self.first_byte - self._started) * 1000,
+            bytes_in=self.bytes_in,
+            bytes_out=0 if scope["method"] == "HEAD" else self.bytes_out,
+            user_id=_text(state.get("user_id")),
+            credential_id=_text(state.get("credential_id")),
+            client=_text((scope.get("client") or (None,))[0]),
+            user_agent=user_agent,
+            request_id=state["request_id"],
+            trace_id=trace_id(traceparent),
+            statements=tally.statements,
+            statement_ms=tally.statement_seconds * 1000,
+            cache_hits=tally.cache_hits,
+            cache_misses=tally.cache_misses,
+            error_slug=state.get("error_slug"),
+            client_disconnected=self.disconnected,
+            aborted=self.status != 0 and not self.complete,
+        )
+
+
+def route_template(scope: Scope) -> str:
+    """Return the full path template of the route that answered, `unmatched` if there was none."""
+    # FastAPI's own `scope["route"].path` lacks the routers' prefixes; where the full one stands is internal to it.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
+    return str(path) if path else UNMATCHED
+
+
+def trace_id(traceparent: bytes) -> str | None:
+    """Return the trace id of a W3C `traceparent` header, None if there is no valid one."""
+    match = _TRACEPARENT.match(traceparent)
+    return match[1].decode() if match else None
+
+
+def _told_headers(scope: Scope) -> tuple[str, bytes]:
+    user_agent = traceparent = b""
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            user_agent = value[: MAX_USER_AGENT + 1]
+        elif name == b"traceparent":
+            traceparent = value
+    return user_agent.decode("latin-1"), traceparent
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)[: MAX_NAME + 1]

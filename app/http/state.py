@@ -1,0 +1,33 @@
+"""What the lifespan hands over to the requests, typed."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from app.cache.redis import Cache
+from app.core.pagination import CursorSigner
+from app.core.security import AccessTokens, PasswordHasher
+from app.core.settings import Settings
+from app.db.session import Database
+from app.storage.object_store import ObjectStore
+from app.telemetry.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The open backends and what is made once from the settings."""
+
+    settings: Settings
+    database: Database
+    object_store: ObjectStore
+    cache: Cache
+    recorder: Recorder
+    cursors: CursorSigner
+    passwords: PasswordHasher
+    access_tokens: AccessTokens
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return what the lifespan opened."""
+    services: Services = connection.state.services
+    return services

@@ -1,0 +1,38 @@
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.core.errors import Unauthenticated
+from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.images.repository import ImageRepository
+from app.images.service import ImageService
+from app.users.dependencies import ViewerDep
+from app.users.viewer import Viewer
+
+
+def get_images_repository(session: SessionDep) -> ImageRepository:
+    """Return the repository on the request's unit of work."""
+    return ImageRepository(session)
+
+
+def get_images_reader(session: ReaderDep) -> ImageRepository:
+    """Return the repository for a request that only reads."""
+    return ImageRepository(session)
+
+
+def get_image_service(services: ServicesDep) -> ImageService:
+    """Return the service that moves bytes and rows together."""
+    return ImageService(services)
+
+
+def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
+    """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
+    if viewer.user is None and not services.settings.anonymous_upload:
+        raise Unauthenticated
+    return viewer
+
+
+ImagesRepo = Annotated[ImageRepository, Depends(get_images_repository)]
+ImagesReader = Annotated[ImageRepository, Depends(get_images_reader)]
+ImageServiceDep = Annotated[ImageService, Depends(get_image_service)]
+Uploader = Annotated[Viewer, Depends(get_uploader)]

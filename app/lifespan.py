@@ -1,0 +1,92 @@
+"""Opens the backends, hands them over to the requests as `Services`, and closes them in reverse."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+
+from app.cache.redis import Cache
+from app.core.errors import AppError
+from app.core.pagination import CursorSigner
+from app.core.security import AccessTokens, PasswordHasher
+from app.core.settings import Settings
+from app.db.session import Database
+from app.http.state import Services
+from app.images.sweeper import Sweeper
+from app.storage.object_store import ObjectStore
+from app.telemetry.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+BUCKET_RETRY_SECONDS = 2
+
+
+class State(TypedDict):
+    """What Starlette copies into the state of each request."""
+
+    services: Services
+
+
+def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    """Return the lifespan of a service with these settings. No backend needs to be up for it to start."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        async with AsyncExitStack() as stack:
+            services = await _open(settings, stack)
+            sweeper = Sweeper(services.database, services.object_store, settings)
+            for job in (_make_bucket(services.object_store), sweeper.run_forever()):
+                _run_in_background(stack, job)
+            yield {"services": services}
+
+    return lifespan
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
+    database = Database(settings)
+    stack.push_async_callback(database.close)
+    object_store = ObjectStore(settings)
+    stack.push_async_callback(object_store.close)
+    cache = Cache(settings)
+    stack.push_async_callback(cache.close)
+    recorder = Recorder(settings)
+    await recorder.start()
+    stack.push_async_callback(recorder.close)
+    secret = settings.jwt_secret.get_secret_value()
+    return Services(
+        settings=settings,
+        database=database,
+        object_store=object_store,
+        cache=cache,
+        recorder=recorder,
+        cursors=CursorSigner(secret),
+        passwords=PasswordHasher(),
+        access_tokens=AccessTokens(secret, settings.access_token_seconds),
+    )
+
+
+def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]") -> None:
+    task = asyncio.create_task(job)
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
+
+
+async def _make_bucket(object_store: ObjectStore) -> None:
+    """Make the bucket, as soon as the store is there."""
+    while True:
+        try:
+            await object_store.ensure_bucket()
+        except AppError as error:
+            logger.warning("the object store does not answer yet: %s", error)
+            await asyncio.sleep(BUCKET_RETRY_SECONDS)
+        else:
+            return

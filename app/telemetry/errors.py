@@ -1,0 +1,23 @@
+"""What can go wrong in telemetry. None of it ever reaches a client.
+
+TelemetryError
+├── TelemetryUnavailable   MongoDB does not answer; nothing was sent
+│   └── OutcomeUnknown     the connection broke after sending: the write may have happened, or may yet
+└── SpoolFull              the disk bound is reached
+"""
+
+
+class TelemetryError(Exception):
+    """Base of the tree."""
+
+
+class TelemetryUnavailable(TelemetryError):
+    """MongoDB does not answer."""
+
+
+class OutcomeUnknown(TelemetryUnavailable):
+    """A write was sent and not answered: whether it happened has to be looked up before it is sent again."""
+
+
+class SpoolFull(TelemetryError):
+    """The spill file has reached its bound."""

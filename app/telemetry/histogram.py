@@ -1,0 +1,36 @@
+"""A mergeable histogram of durations: fixed logarithmic buckets, added up bucket by bucket.
+
+The scheme is DDSketch's (Masson, Rim, Lee: "DDSketch: A Fast and Fully-Mergeable Quantile Sketch", VLDB 2019): bucket i
+holds durations in (FLOOR_MS * GAMMA**(i-1), FLOOR_MS * GAMMA**i], and its middle is at most (GAMMA - 1) / (GAMMA + 1)
+= 3.9 % off any of them, whatever was merged with what.
+"""
+
+from collections.abc import Mapping
+from math import ceil, log
+
+GAMMA = 1.08
+FLOOR_MS = 0.05
+# The last bucket ends above an hour.
+LAST_BUCKET = 240
+_LOG_GAMMA = log(GAMMA)
+
+
+def bucket_of(duration_ms: float) -> int:
+    """Return the bucket of a duration; what is shorter than the floor is in bucket 0."""
+    if duration_ms <= FLOOR_MS:
+        return 0
+    return min(LAST_BUCKET, ceil(log(duration_ms / FLOOR_MS) / _LOG_GAMMA))
+
+
+def percentile(buckets: Mapping[int, int], percent: float) -> float | None:
+    """Return the nearest-rank percentile in milliseconds, at most 3.9 % off; None for an empty histogram."""
+    rank = ceil(sum(buckets.values()) * percent / 100)
+    for bucket, count in sorted(buckets.items()):
+        rank -= count
+        if rank <= 0 and count:
+            return round(_middle(bucket), 3)
+    return None
+
+
+def _middle(bucket: int) -> float:
+    return FLOOR_MS * GAMMA**bucket * 2 / (GAMMA + 1)

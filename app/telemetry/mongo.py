@@ -1,0 +1,171 @@
+"""The request log and the request metrics in MongoDB: the only module that imports motor."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ReadPreference, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
+
+from app.core.settings import Settings
+from app.telemetry.batch import Batch
+from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
+
+LOGS = "request_logs"
+METRICS = "request_metrics"
+DEFAULT_DATABASE = "imts"
+SERVER_SELECTION_MS = 1500
+SOCKET_TIMEOUT_MS = 5000
+# The server itself gives a write up before our socket does, so that none lives on for long after we have gone.
+WRITE_MS = 4000
+_DAY = 24 * 3600
+# Without the journal an acknowledged write of the last 100 ms goes with the server; without the majority, with its primary.
+_DURABLE = WriteConcern(w="majority", j=True)
+_EXISTS, _CONFLICTING_OPTIONS, _DUPLICATE_KEY = 48, 85, 11000
+# Verdicts on the document itself (MongoDB's error_codes.yml); any other error may be gone the next time.
+_BAD_DOCUMENT = frozenset({2, 9, 14, 52, 56, 57, 121, 10334})
+
+
+class RequestLog:
+    """The collections of telemetry. The client is made at the first use, so that no start waits for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.mongo_url.get_secret_value()
+        self._logs_seconds = settings.telemetry_retention_days * _DAY
+        self._metrics_seconds = settings.telemetry_metrics_retention_days * _DAY
+        self._client: Any = None
+
+    @property
+    def database(self) -> Any:
+        """The motor database that the path of MONGO_URL names, else `imts`. Raises PyMongoError on a bad address."""
+        if self._client is None:
+            self._client = AsyncIOMotorClient(
+                self._url,
+                serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+                connectTimeoutMS=SERVER_SELECTION_MS,
+                socketTimeoutMS=SOCKET_TIMEOUT_MS,
+                maxPoolSize=8,
+                tz_aware=True,
+                appname="imts",
+            )
+        return self._client[parse_uri(self._url)["database"] or DEFAULT_DATABASE]
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life. Raises TelemetryUnavailable."""
+        async with translated_errors():
+            await self.database.command("ping")
+
+    async def ensure_collections(self) -> None:
+        """Create what is missing, take over what is there with the retention of now. Raises TelemetryUnavailable."""
+        series = {"timeField": "time", "metaField": "meta", "granularity": "seconds"}
+        async with translated_errors():
+            await self._ensure_time_series(series)
+            await self._ensure_ttl_index()
+            await self.database[LOGS].create_index([("meta.route", 1), ("time", -1)], name="route_time")
+            await self.database[METRICS].create_index([("route", 1), ("minute", 1)], name="route_minute")
+
+    async def _ensure_time_series(self, series: Mapping[str, str]) -> None:
+        try:
+            await self.database.command(
+                {"create": LOGS, "timeseries": series, "expireAfterSeconds": self._logs_seconds}
+            )
+        except OperationFailure as error:
+            if error.code != _EXISTS:
+                raise
+            found = await self.database.list_collections(filter={"name": LOGS})
+            if (await found.to_list(1))[0]["type"] != "timeseries":
+                raise TelemetryUnavailable(f"{LOGS} exists and is no time-series collection: rename it") from error
+            await self.database.command({"collMod": LOGS, "expireAfterSeconds": self._logs_seconds})
+
+    async def _ensure_ttl_index(self) -> None:
+        seconds = self._metrics_seconds
+        try:
+            await self.database[METRICS].create_index("minute", name="minute_ttl", expireAfterSeconds=seconds)
+        except OperationFailure as error:
+            if error.code != _CONFLICTING_OPTIONS:
+                raise
+            index = {"keyPattern": {"minute": 1}, "expireAfterSeconds": seconds}
+            await self.database.command({"collMod": METRICS, "index": index})
+
+    async def present(self, batch: Batch) -> set[str]:
+        """Return the event ids of this batch that the log has already. Raises TelemetryUnavailable."""
+        head = batch.head
+        # The times bound the buckets that have to be opened; a time series has no useful index on a random id.
+        times = {"$gte": head["since"], "$lte": head["until"]}
+        ids = {"$gt": head["first"], "$lte": head["last"]}
+        async with translated_errors():
+            logs = self.database.get_collection(
+                LOGS, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
+            )
+            return {found["_id"] async for found in logs.find({"time": times, "_id": ids}, {"_id": 1})}
+
+    async def insert(self, documents: Sequence[Any]) -> int:
+        """Insert these documents durably; return how many the server refused for good.
+
+        Raises TelemetryUnavailable when nothing was sent, OutcomeUnknown when some may be stored or may yet be.
+        """
+        command = {
+            "insert": LOGS,
+            "documents": documents,
+            "ordered": False,
+            "maxTimeMS": WRITE_MS,
+            "writeConcern": _DURABLE.document,
+        }
+        async with translated_errors():
+            answer = await self.database.command(command)
+        errors = answer.get("writeErrors", [])
+        if "writeConcernError" in answer or any(error["code"] not in _BAD_DOCUMENT for error in errors):
+            raise OutcomeUnknown(str(answer.get("writeConcernError") or errors[0]["errmsg"]))
+        return len(errors)
+
+    async def add_metrics(self, batch: Batch) -> None:
+        """Add the batch's sums to the metrics, once however often it is called. Raises TelemetryUnavailable."""
+        increments = [_increment(batch, one) for one in batch.head["sums"]]
+        async with translated_errors():
+            try:
+                await self._update_metrics(increments, upsert=True)
+            except BulkWriteError as error:
+                failures = error.details["writeErrors"]
+                if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+                    raise
+                # Either the guard refused it, so that it was added before, or another worker has just made the same
+                # document. It is there now, and without the upsert the guard alone decides.
+                again = [increments[failure["index"]] for failure in failures]
+                await self._update_metrics(again, upsert=False)
+
+    async def _update_metrics(self, increments: Sequence[tuple[Any, Any]], *, upsert: bool) -> None:
+        if increments:
+            updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments]
+            metrics = self.database.get_collection(METRICS, write_concern=_DURABLE)
+            await metrics.bulk_write(updates, ordered=False)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            self._client.close()
+
+
+def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return query and update. The batches of a stream come in order, so the last one added guards against a double."""
+    key = sums["key"]
+    minute = f"{key['minute']:%Y-%m-%dT%H:%MZ}"
+    applied = f"applied.{batch.stream}"
+    query = {
+        "_id": f"{minute} {key['method']} {key['status_class']} {key['route']}",
+        applied: {"$not": {"$gte": batch.sequence}},
+    }
+    return query, {"$inc": dict(sums["inc"]), "$max": {applied: batch.sequence}, "$setOnInsert": key}
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    """Turn what the driver raises into our own errors."""
+    try:
+        yield
+    except ServerSelectionTimeoutError as error:
+        raise TelemetryUnavailable(str(error)[:200]) from error
+    except PyMongoError as error:
+        raise OutcomeUnknown(str(error)[:200]) from error

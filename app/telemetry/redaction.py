@@ -1,0 +1,88 @@
+"""What a record may tell: user data only as short plain text, no secret at all, personal data as the operator wants it."""
+
+import hashlib
+import re
+from typing import Literal
+from urllib.parse import unquote_plus
+
+MAX_QUERY_BYTES = 2048
+MAX_PARAMETERS = 32
+MAX_VALUE = 128
+REDACTED = "[redacted]"
+
+# The parameters of the API. Any other name was made up by the client and may be a secret itself.
+_NAMES = frozenset(
+    [
+        "q",
+        "sort",
+        "count",
+        "limit",
+        "cursor",
+        "size",
+        "expires_in",
+        "download",
+        "prefix",
+        "contains",
+        "email",
+        "since",
+        "until",
+        "route",
+        "method",
+        "status",
+        "user_id",
+        "request_id",
+        "min_ms",
+        "step",
+        "group_by",
+        "code",
+        "state",
+        "error",
+    ]
+)
+# The values that cannot be a secret or a person: numbers and the words of the API. All others are redacted, so that a
+# parameter which somebody adds later is safe until someone decides otherwise.
+_HARMLESS = re.compile(
+    rb"-?[0-9]{1,10}|true|false|exact|estimate|none|-?(created|name|size|width|pixels|tags|count)|route|status|user"
+    rb"|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|[1-5]xx"
+)
+
+
+def plain(text: str, limit: int) -> str:
+    """Return at most `limit` characters of `text`, with everything unprintable (NUL, lone surrogates …) escaped."""
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def redacted_query(raw: bytes, kept: frozenset[str] = frozenset()) -> str:
+    """Return the query with every value redacted but the harmless ones and those of the parameters in `kept`."""
+    parts = raw[:MAX_QUERY_BYTES].split(b"&", MAX_PARAMETERS)[:MAX_PARAMETERS]
+    return "&".join(_redacted_parameter(part, kept) for part in parts if part)
+
+
+def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
+    raw_name, _, raw_value = part.partition(b"=")
+    name = raw_name.decode("latin-1")
+    if name not in _NAMES:
+        return f"[other]={REDACTED}"
+    if name in kept:
+        return f"{name}={plain(unquote_plus(raw_value.decode('latin-1')), MAX_VALUE)}"
+    return f"{name}={raw_value.decode('ascii') if _HARMLESS.fullmatch(raw_value) else REDACTED}"
+
+
+class PersonalData:
+    """Keeps, hashes or drops what tells a person. The hash is keyed, so that nobody can try out all addresses."""
+
+    def __init__(self, mode: Literal["keep", "hash", "drop"], secret: str) -> None:
+        self._mode = mode
+        self._key = hashlib.blake2b(secret.encode(), person=b"imts-personal").digest()
+
+    def treat(self, value: str | None) -> str | None:
+        """Return the value as it may be recorded; the same value always gives the same hash."""
+        if value is None or self._mode == "keep":
+            return value
+        if self._mode == "drop":
+            return None
+        return hashlib.blake2b(value.encode("utf-8", "replace"), key=self._key, digest_size=8).hexdigest()

@@ -1,0 +1,231 @@
+"""The spill file of one worker: batches on the disk, in order, until MongoDB has them.
+
+Every batch passes through it, not only those of an outage: so there is one path, a `kill -9` loses nothing that is
+older than a flush, and what had been sent and not yet answered is known after it. A batch is appended and fsync'd
+before it is sent; one that was delivered is acknowledged by its position. The position is not fsync'd: after a power
+cut it may be an old one, which costs a look-up of what MongoDB already has (see `app.telemetry.delivery`), no double.
+
+When the disk fails, batches are kept in memory, up to a smaller bound. Not thread-safe; everything here blocks.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.telemetry.batch import Batch
+from app.telemetry.errors import SpoolFull
+
+logger = logging.getLogger(__name__)
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+MEMORY_BYTES = 8 * 1024 * 1024
+_FRAME = struct.Struct("<IIQI")  # CRC-32 of all that follows, payload length, sequence, number of records
+_POSITION = struct.Struct("<QQI")  # segment, sequence, CRC-32 of both
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A file of at most about SEGMENT_BYTES; its name tells its place in the order and the stream in it."""
+
+    path: Path
+    number: int
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Where a batch lies: in a segment, or (`payload`) in memory."""
+
+    segment: _Segment | None
+    offset: int
+    length: int
+    stream: str
+    sequence: int
+    count: int
+    payload: bytes | None = None
+
+
+class Spool:
+    """The batches that wait, oldest first; those that an earlier run left in the directory come before new ones.
+
+    `unsure` says that the first batch may have been sent by a run that ended before the answer came.
+    """
+
+    def __init__(self, directory: Path | None, max_bytes: int) -> None:
+        self.stream = secrets.token_hex(8)
+        self.records = 0
+        self.bytes = 0
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._entries: deque[_Entry] = deque()
+        self._sequence = 0
+        self._active: _Segment | None = None
+        self._file = -1
+        self._position = -1
+        self._next_number = 1
+        if directory is not None:
+            self._recover(directory)
+        self.unsure = bool(self._entries)
+
+    def append(self, payload: bytes, count: int) -> None:
+        """Add a batch of `count` records durably. Raises SpoolFull."""
+        if self.bytes + len(payload) > self._max_bytes:
+            raise SpoolFull
+        try:
+            entry = self._write(payload, count)
+        except OSError as error:
+            logger.warning("the telemetry spill file cannot be written: %s", error)
+            entry = self._keep_in_memory(payload, count)
+        self._sequence += 1
+        self._add(entry)
+
+    def first(self) -> Batch:
+        """Return the oldest batch. Raises OSError when the disk does not give it back."""
+        entry = self._entries[0]
+        payload = entry.payload
+        if payload is None and entry.segment is not None:
+            with entry.segment.path.open("rb") as file:
+                file.seek(entry.offset)
+                payload = file.read(entry.length)
+        if payload is None or len(payload) != entry.length:
+            raise OSError("a batch is missing from the spill file")
+        return Batch(entry.stream, entry.sequence, entry.count, payload)
+
+    def acknowledge(self) -> int:
+        """Forget the oldest batch, which was delivered or is given up; return its number of records."""
+        entry = self._entries.popleft()
+        self.records -= entry.count
+        self.bytes -= entry.length
+        if entry.segment is not None:
+            with contextlib.suppress(OSError):
+                self._remember(entry.segment.number, entry.sequence)
+            if entry.segment != self._active and not self._in_use(entry.segment):
+                entry.segment.path.unlink(missing_ok=True)
+        return entry.count
+
+    def close(self) -> None:
+        """Close the files; when everything was delivered they go too."""
+        self._end_segment()
+        if self._position >= 0:
+            os.close(self._position)
+            self._position = -1
+
+    def _in_use(self, segment: _Segment) -> bool:
+        # Entries are in order: whatever is left of a segment is at the front (memory entries aside).
+        return any(entry.segment == segment for entry in self._entries)
+
+    def _add(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        self.records += entry.count
+        self.bytes += entry.length
+
+    def _write(self, payload: bytes, count: int) -> _Entry:
+        if self._directory is None:
+            return self._keep_in_memory(payload, count)
+        segment, start = self._segment_for_writing(self._directory)
+        try:
+            _write_all(self._file, _frame(payload, self._sequence + 1, count))
+            os.fdatasync(self._file)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, start)
+            self._end_segment()
+            raise
+        return _Entry(segment, start + _FRAME.size, len(payload), self.stream, self._sequence + 1, count)
+
+    def _keep_in_memory(self, payload: bytes, count: int) -> _Entry:
+        if sum(len(entry.payload or b"") for entry in self._entries) + len(payload) > MEMORY_BYTES:
+            raise SpoolFull
+        return _Entry(None, 0, len(payload), self.stream, self._sequence + 1, count, payload)
+
+    def _segment_for_writing(self, directory: Path) -> tuple[_Segment, int]:
+        if self._active is not None and os.fstat(self._file).st_size >= SEGMENT_BYTES:
+            self._end_segment()
+        if self._active is None:
+            name = f"{self._next_number:012d}-{self.stream}.seg"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._file = os.open(directory / name, flags, 0o600)
+            self._active = _Segment(directory / name, self._next_number, self.stream)
+            self._next_number += 1
+            _sync_directory(directory)
+        return self._active, os.fstat(self._file).st_size
+
+    def _end_segment(self) -> None:
+        if self._active is None:
+            return
+        os.close(self._file)
+        ended, self._active, self._file = self._active, None, -1
+        if not self._in_use(ended):
+            ended.path.unlink(missing_ok=True)
+
+    def _remember(self, number: int, sequence: int) -> None:
+        position = struct.pack("<QQ", number, sequence)
+        if self._position >= 0:
+            os.pwrite(self._position, position + zlib.crc32(position).to_bytes(4, "little"), 0)
+
+    def _recover(self, directory: Path) -> None:
+        self._position = os.open(directory / "acked", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        acknowledged = _read_position(self._position)
+        for segment in _segments(directory):
+            self._next_number = segment.number + 1
+            entries = [one for one in _entries_of(segment) if (segment.number, one.sequence) > acknowledged]
+            for entry in entries:
+                self._add(entry)
+            if not entries:
+                segment.path.unlink(missing_ok=True)
+        self._next_number = max(self._next_number, acknowledged[0] + 1)
+
+
+def has_batches(directory: Path) -> bool:
+    """Tell whether an earlier run may have left batches in this directory."""
+    return any(directory.glob("*.seg"))
+
+
+def _segments(directory: Path) -> list[_Segment]:
+    paths = sorted(directory.glob("*-*.seg"))
+    return [_Segment(path, int(path.stem.partition("-")[0]), path.stem.partition("-")[2]) for path in paths]
+
+
+def _entries_of(segment: _Segment) -> Iterator[_Entry]:
+    """Yield what was written whole; a torn frame at the end is one that nobody was told to be safe."""
+    with segment.path.open("rb") as file:
+        while len(header := file.read(_FRAME.size)) == _FRAME.size:
+            checksum, length, sequence, count = _FRAME.unpack(header)
+            offset, payload = file.tell(), file.read(length)
+            if len(payload) < length or zlib.crc32(payload, zlib.crc32(header[4:])) != checksum:
+                return
+            yield _Entry(segment, offset, length, segment.stream, sequence, count)
+
+
+def _frame(payload: bytes, sequence: int, count: int) -> bytes:
+    header = struct.pack("<IQI", len(payload), sequence, count)
+    return zlib.crc32(payload, zlib.crc32(header)).to_bytes(4, "little") + header + payload
+
+
+def _read_position(file: int) -> tuple[int, int]:
+    raw = os.pread(file, _POSITION.size, 0)
+    if len(raw) < _POSITION.size:
+        return 0, 0
+    number, sequence, checksum = _POSITION.unpack(raw)
+    return (number, sequence) if zlib.crc32(raw[:16]) == checksum else (0, 0)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    file = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

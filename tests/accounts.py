@@ -1,0 +1,46 @@
+"""Accounts for tests."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+import httpx
+from passlib.hash import bcrypt_sha256
+
+from app.core.security import AccessClaims, AccessTokens, digest_token, new_opaque_token
+from app.core.settings import Settings
+from app.db.session import Database
+from app.users.repository import UserRepository
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(slots=True)
+class Account:
+    """An account and a client that is signed in as it."""
+
+    id: uuid.UUID
+    email: str
+    session_id: uuid.UUID
+    access_token: str
+    client: httpx.AsyncClient
+
+
+async def add_account(url: str, settings: Settings, database: Database, email: str, *, is_admin: bool) -> Account:
+    """Insert an account with the password PASSWORD and an open session."""
+    async with database.unit_of_work() as session:
+        repository = UserRepository(session)
+        user = await repository.add(email, _cheap_hash())
+        user.is_admin = is_admin
+        digest = digest_token(new_opaque_token())
+        opened = await repository.add_session(user.id, digest, timedelta(days=1))
+    tokens = AccessTokens(settings.jwt_secret.get_secret_value(), settings.access_token_seconds)
+    token = tokens.issue(AccessClaims(user.id, opened.id))
+    client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"})
+    return Account(user.id, email, opened.id, token, client)
+
+
+@cache
+def _cheap_hash() -> str:
+    return str(bcrypt_sha256.using(rounds=4).hash(PASSWORD))  # type: ignore[no-untyped-call]

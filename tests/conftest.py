@@ -1,0 +1,216 @@
+"""What every test can ask for.
+
+One set of servers serves the whole run (`--backend=embedded|docker|env`); each parallel worker has a database, a bucket
+and a Mongo database of its own, made by the migrations, and a real service over them on a real socket. A test gets it
+empty: the tables are cleared before each test that asks for `service`.
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from app.db.migrate import upgrade
+from app.db.session import Database
+from app.storage.object_store import ObjectStore
+from tests.accounts import Account, add_account
+from tests.backends import embedded_backends, environment_backends, docker_backends
+from tests.photos import png
+from tests.server import RunningService, running_service
+
+ADDRESSES = pytest.StashKey[dict[str, str]]()
+RESOURCES = pytest.StashKey[ExitStack]()
+BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
+TABLES = "tagged, tags, images, doomed_objects, sessions, users"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", choices=sorted(BACKENDS), default="embedded", help="where the servers come from")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the servers once, in the process that controls the run."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    # No setting of the developer's own shell or .env may reach the tests.
+    config.stash[RESOURCES] = stack = ExitStack()
+    directory = Path(stack.enter_context(TemporaryDirectory(prefix="imts-tests-", ignore_cleanup_errors=True)))
+    config.stash[ADDRESSES] = stack.enter_context(BACKENDS[config.option.backend](directory))
+
+
+def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - xdist has no types
+    node.workerinput["addresses"] = node.config.stash[ADDRESSES]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if RESOURCES in config.stash:
+        config.stash[RESOURCES].close()
+
+
+@pytest.fixture(scope="session")
+def backends(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The addresses of the servers, under their settings' names."""
+    worker = getattr(request.config, "workerinput", None)
+    addresses: dict[str, str] = worker["addresses"] if worker else request.config.stash[ADDRESSES]
+    return addresses
+
+
+@pytest.fixture(scope="session")
+def make_settings(backends: dict[str, str]) -> Callable[..., Settings]:
+    """Make settings on the run's servers; keyword arguments override single ones."""
+
+    def make(**overrides: object) -> Settings:
+        values: dict[str, object] = {name.lower(): value for name, value in backends.items()}
+        values |= {"app_env": "development", "jwt_secret": "t" * 48, "_env_file": None}
+        return Settings(**{**values, **overrides})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+async def fresh_database_url(backends: dict[str, str]) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Make empty databases, which go at the end of the run."""
+    made: list[str] = []
+    root = backends["DATABASE_URL"]
+
+    async def make() -> str:
+        name = f"imts_{uuid.uuid4().hex}"
+        connection = await asyncpg.connect(root)
+        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.close()
+        made.append(name)
+        return f"{root.rpartition('/')[0]}/{name}"
+
+    yield make
+    connection = await asyncpg.connect(root)
+    for name in made:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture
+def mongo_url(backends: dict[str, str]) -> str:
+    """The address of a Mongo database of the test's own."""
+    return f"{backends['MONGO_URL'].rstrip('/').rpartition('/')[0]}/imts_{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+async def settings(
+    backends: dict[str, str],
+    make_settings: Callable[..., Settings],
+    fresh_database_url: Callable[[], Awaitable[str]],
+) -> Settings:
+    """The settings of this worker's service: everything in it belongs to this worker alone."""
+    own = uuid.uuid4().hex
+    settings = make_settings(
+        database_url=await fresh_database_url(),
+        mongo_url=f"{backends['MONGO_URL'].rstrip('/').rpartition('/')[0]}/imts_{own}",
+        storage_bucket=f"imts-{own}",
+        telemetry_flush_seconds=0.05,
+    )
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    return settings
+
+
+@pytest.fixture(scope="session")
+async def running(settings: Settings) -> AsyncIterator[RunningService]:
+    """This worker's service, on a real socket."""
+    async with running_service(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The worker's database, beside the service's own pool."""
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
+    """The worker's bucket."""
+    store = ObjectStore(settings)
+    await store.ensure_bucket()
+    yield store
+    await store.close()
+
+
+@pytest.fixture(scope="session")
+async def _sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def sql(_sql: asyncpg.Connection) -> asyncpg.Connection:
+    """A plain connection to the worker's database, emptied."""
+    await _sql.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+    return _sql
+
+
+@pytest.fixture
+async def service(running: RunningService, sql: asyncpg.Connection) -> RunningService:
+    """The worker's service with empty tables."""
+    return running
+
+
+@pytest.fixture
+async def client(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without credentials."""
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def make_account(
+    service: RunningService, settings: Settings, database: Database
+) -> AsyncIterator[Callable[..., Awaitable[Account]]]:
+    """Make accounts with a client that is signed in; without the half second that hashing costs."""
+    made: list[Account] = []
+
+    async def make(email: str | None = None, *, is_admin: bool = False) -> Account:
+        email = email or f"{uuid.uuid4().hex}@example.com"
+        made.append(await add_account(service.url, settings, database, email, is_admin=is_admin))
+        return made[-1]
+
+    yield make
+    for account in made:
+        await account.client.aclose()
+
+
+@pytest.fixture
+async def user(make_account: Callable[..., Awaitable[Account]]) -> Account:
+    """An account."""
+    return await make_account()
+
+
+@pytest.fixture
+async def admin(make_account: Callable[..., Awaitable[Account]]) -> Account:
+    """An admin's account."""
+    return await make_account(is_admin=True)
+
+
+@pytest.fixture
+def photo() -> bytes:
+    """A small PNG."""
+    return png()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Keep the developer's own settings out of the tests."""
+    names = {name.upper() for name in Settings.model_fields}
+    kept = {name: os.environ.pop(name) for name in names & set(os.environ)}
+    yield
+    os.environ.update(kept)

@@ -1,0 +1,46 @@
+"""The service on a real socket, in the test's own event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.core.settings import Settings
+from app.main import create_app
+
+
+@dataclass(slots=True)
+class RunningService:
+    """A service that answers at `url`."""
+
+    url: str
+    app: FastAPI
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to pytest."""
+        yield
+
+
+@asynccontextmanager
+async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
+    """Serve these settings on a free port of the loopback."""
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_config=None, access_log=False, loop="none", timeout_graceful_shutdown=2)
+    server = _Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            if task.done():
+                task.result()
+            await asyncio.sleep(0.01)
+        yield RunningService(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+        server.should_exit = True
+        await task
