@@ -20,16 +20,17 @@ import pytest
 from app.core.settings import Settings
 from app.db.migrate import upgrade
 from app.db.session import Database
+from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account, add_account
-from tests.backends import embedded_backends, environment_backends, docker_backends
+from tests.backends import docker_backends, embedded_backends, environment_backends
 from tests.photos import png
 from tests.server import RunningService, running_service
 
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
-TABLES = "tagged, tags, images, doomed_objects, sessions, users"
+TABLES = ", ".join(Image.metadata.tables)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,7 +42,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    # No setting of the developer's own shell or .env may reach the tests.
     config.stash[RESOURCES] = stack = ExitStack()
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="imts-tests-", ignore_cleanup_errors=True)))
     config.stash[ADDRESSES] = stack.enter_context(BACKENDS[config.option.backend](directory))
