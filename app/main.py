@@ -12,8 +12,8 @@ from app.http.middleware import (
     InternalErrorMiddleware,
     RequestContextMiddleware,
 )
-from app.http.openapi import DESCRIPTION, TAGS, operation_id
-from app.http.problems import Problem, install_problem_handlers
+from app.http.openapi import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.images.router import router as images_router
 from app.lifespan import make_lifespan
@@ -39,8 +39,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_problem_handlers(app)
     for router in (users_router, auth_router, images_router, tags_router):
-        app.include_router(router, prefix="/v1", responses={"default": {"model": Problem}})
-    app.include_router(health_router)
+        app.include_router(router, prefix="/v1", responses=ANY_ERROR)
+    app.include_router(health_router, responses=ANY_ERROR)
+    install_openapi(app)
     # Added last runs first: identity, record, CORS, the net for bugs, the body's bound.
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
