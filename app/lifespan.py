@@ -9,10 +9,12 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.errors import AppError
 from app.core.pagination import CursorSigner
-from app.core.security import AccessTokens, PasswordHasher
+from app.core.passwords import PasswordHasher
+from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.db.session import Database
 from app.http.state import Services
@@ -65,7 +67,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         recorder=recorder,
         cursors=CursorSigner(secret),
         passwords=PasswordHasher(),
-        access_tokens=AccessTokens(secret, settings.access_token_seconds),
+        access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
+        refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
+        limits=RateLimits(cache, secret),
     )
 
 

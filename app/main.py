@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
@@ -18,7 +19,9 @@ from app.http.recording import RecordingMiddleware
 from app.images.router import router as images_router
 from app.lifespan import make_lifespan
 from app.tags.router import router as tags_router
-from app.users.router import auth_router, users_router
+from app.users.auth_router import router as auth_router
+from app.users.credentials_router import router as credentials_router
+from app.users.router import router as users_router
 
 # These read their bodies as streams and count the bytes themselves.
 STREAMED = frozenset({("POST", "/v1/images")})
@@ -38,10 +41,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (users_router, auth_router, images_router, tags_router):
+    for router in (users_router, credentials_router, auth_router, images_router, tags_router):
         app.include_router(router, prefix="/v1", responses={"default": {"model": Problem}})
     app.include_router(health_router)
-    # Added last runs first: identity, record, CORS, the net for bugs, the body's bound.
+    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
     app.add_middleware(InternalErrorMiddleware)
@@ -54,4 +57,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(RecordingMiddleware)
     app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app

@@ -33,7 +33,9 @@ class _Server(uvicorn.Server):
 async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
     """Serve these settings on a free port of the loopback."""
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, access_log=False, loop="none", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, loop="none", proxy_headers=False, timeout_graceful_shutdown=2
+    )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))

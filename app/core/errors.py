@@ -1,9 +1,9 @@
 """Everything that can go wrong on purpose.
 
 AppError
-├── NotFound                 404  ImageNotFound, TagNotFound, UserNotFound …
+├── NotFound                 404  ImageNotFound, TagNotFound, SessionNotFound …
 ├── Conflict                 409  NameTaken, EmailTaken, TagExists …
-├── Forbidden                403
+├── Forbidden                403  AdminRequired, InsufficientScope, WrongPassword …
 ├── Unauthenticated          401  InvalidCredentials, InvalidToken
 ├── BadRequest               400  InvalidCursor, InvalidQuery …
 ├── Unprocessable            422  ValidationFailed, InvalidImage …
@@ -56,6 +56,26 @@ class Forbidden(AppError):
     slug, title, status = "forbidden", "You may not do this", 403
 
 
+class WrongPassword(Forbidden):
+    slug, title = "wrong-password", "The current password is wrong"
+
+
+class AdminRequired(Forbidden):
+    slug, title = "admin-required", "Only an admin may do this"
+
+
+class InsufficientScope(Forbidden):
+    slug, title = "insufficient-scope", "The API key does not reach this far"
+
+
+class SignInRequired(Forbidden):
+    slug, title = "sign-in-required", "An API key may not do this: sign in"
+
+
+class RecentSignInRequired(Forbidden):
+    slug, title = "recent-sign-in-required", "Sign in again first: this account has no password to prove itself with"
+
+
 class NotFound(AppError):
     slug, title, status = "not-found", "There is nothing here", 404
 
@@ -66,6 +86,14 @@ class ImageNotFound(NotFound):
 
 class TagNotFound(NotFound):
     slug, title = "tag-not-found", "There is no such tag"
+
+
+class SessionNotFound(NotFound):
+    slug, title = "session-not-found", "There is no such session"
+
+
+class ApiKeyNotFound(NotFound):
+    slug, title = "api-key-not-found", "There is no such API key"
 
 
 class Conflict(AppError):
