@@ -21,6 +21,7 @@ from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
+from app.users.social.providers import SocialProviders
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class State(TypedDict):
     """What Starlette copies into the state of each request."""
 
     services: Services
+    social_providers: SocialProviders
 
 
 def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -43,7 +45,9 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             sweeper = Sweeper(services.database, services.object_store, settings)
             for job in (_make_bucket(services.object_store), sweeper.run_forever()):
                 _run_in_background(stack, job)
-            yield {"services": services}
+            social_providers = SocialProviders(settings)
+            stack.push_async_callback(social_providers.close)
+            yield {"services": services, "social_providers": social_providers}
 
     return lifespan
 

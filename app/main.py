@@ -22,6 +22,7 @@ from app.tags.router import router as tags_router
 from app.users.auth_router import router as auth_router
 from app.users.credentials_router import router as credentials_router
 from app.users.router import router as users_router
+from app.users.social.router import router as social_router
 
 # These read their bodies as streams and count the bytes themselves.
 STREAMED = frozenset({("POST", "/v1/images")})
@@ -41,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (users_router, credentials_router, auth_router, images_router, tags_router):
+    for router in (users_router, credentials_router, auth_router, social_router, images_router, tags_router):
         app.include_router(router, prefix="/v1", responses={"default": {"model": Problem}})
     app.include_router(health_router)
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.

@@ -40,6 +40,10 @@ class InvalidCursor(BadRequest):
     slug, title = "invalid-cursor", "The cursor does not belong to this query"
 
 
+class SocialLoginFailed(BadRequest):
+    slug, title = "social-login-failed", "The login at the identity provider could not be used"
+
+
 class Unauthenticated(AppError):
     slug, title, status = "unauthenticated", "Credentials are needed", 401
 
@@ -88,6 +92,10 @@ class TagNotFound(NotFound):
     slug, title = "tag-not-found", "There is no such tag"
 
 
+class IdentityProviderNotFound(NotFound):
+    slug, title = "identity-provider-not-found", "There is no such identity provider"
+
+
 class SessionNotFound(NotFound):
     slug, title = "session-not-found", "There is no such session"
 
@@ -102,6 +110,10 @@ class Conflict(AppError):
 
 class EmailTaken(Conflict):
     slug, title = "email-taken", "An account with this e-mail exists already"
+
+
+class IdentityTaken(Conflict):
+    slug, title = "identity-taken", "This identity is linked to an account already"
 
 
 class NameTaken(Conflict):
@@ -173,6 +185,10 @@ class DatabaseUnavailable(Unavailable):
 
 class StorageUnavailable(Unavailable):
     slug, title = "storage-unavailable", "The object store does not answer"
+
+
+class IdentityProviderUnavailable(Unavailable):
+    slug, title = "identity-provider-unavailable", "The identity provider does not answer"
 
 
 def _summary(errors: Sequence[dict[str, Any]]) -> str:

@@ -42,12 +42,20 @@ class IdentityProvider(BaseModel):
     @field_validator("issuer", "api_url")
     @classmethod
     def _is_safe(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if value and not is_safe_url(value):
             raise ValueError("must be an https address")
         if "{" in value:
             raise ValueError("needs the `tenant` of the provider")
         return value.rstrip("/")
+
+
+def is_safe_url(url: str) -> bool:
+    """Tell whether secrets may go there: https, or this very machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def complete(given: object) -> object:

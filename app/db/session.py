@@ -9,7 +9,15 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.core.errors import AppError, DatabaseUnavailable, EmailTaken, InvalidToken, NameTaken
+from app.core.errors import (
+    AppError,
+    DatabaseUnavailable,
+    EmailTaken,
+    IdentityTaken,
+    InvalidToken,
+    NameTaken,
+    SocialLoginFailed,
+)
 from app.core.settings import Settings
 
 CONNECT_TIMEOUT = 1.5
@@ -20,8 +28,12 @@ COMMAND_TIMEOUT = 10
 CONFLICTS: Mapping[str, type[AppError]] = {
     "uq_users_email": EmailTaken,
     "uq_images_name": NameTaken,
+    "uq_users_token": SocialLoginFailed,
+    "pk_social_identities": IdentityTaken,
     "fk_sessions_user_id_users": InvalidToken,
     "fk_api_keys_user_id_users": InvalidToken,
+    "fk_social_sign_ins_session_id_sessions": InvalidToken,
+    "fk_social_identities_user_id_users": InvalidToken,
     "fk_images_uploaded_by_users": InvalidToken,
 }
 # SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
