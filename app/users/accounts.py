@@ -3,6 +3,8 @@
 import uuid
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.core.errors import RecentSignInRequired, ValidationFailed, WrongPassword
 from app.db.base import utc_now
 from app.http.state import Services
@@ -37,18 +39,17 @@ class Accounts:
 
         Raises WrongPassword, RecentSignInRequired, EmailTaken, ValidationFailed, TooManyRequests.
         """
-        await self._prove(viewer, user, change.current_password)
         new_hash = await self._services.passwords.hash(change.password) if change.password else None
-        async with self._services.database.unit_of_work() as session:
-            changed = await UserRepository(session).get_for_change(user.id)
-            if changed.password != user.password:
-                raise WrongPassword("The password was changed meanwhile")
-            if change.email and change.email != changed.email:
-                changed.email, changed.email_verified = change.email, False
-            if new_hash:
-                changed.password = new_hash
-                await SessionRepository(session).remove_others(user.id, viewer.session_id)
-        return changed
+        # Twice, because a concurrent sign-in may have renewed the hash that this one checked.
+        for _ in range(2):
+            await self._prove(viewer, user, change.current_password)
+            async with self._services.database.unit_of_work() as session:
+                current = await UserRepository(session).get_for_change(user.id)
+                if current.password == user.password:
+                    await _apply(session, current, change, new_hash, viewer.session_id)
+                    return current
+            user = current
+        raise WrongPassword("The password was changed meanwhile")
 
     async def close(self, user_id: uuid.UUID) -> None:
         """Delete the account; its images stay, without an owner."""
@@ -72,3 +73,13 @@ class Accounts:
             opened = await SessionRepository(session).find(viewer.session_id)
         if opened is None or opened.created_at < utc_now() - RECENT:
             raise RecentSignInRequired
+
+
+async def _apply(
+    session: AsyncSession, user: User, change: UserUpdate, new_hash: str | None, kept: uuid.UUID | None
+) -> None:
+    if change.email and change.email != user.email:
+        user.email, user.email_verified = change.email, False
+    if new_hash:
+        user.password = new_hash
+        await SessionRepository(session).remove_others(user.id, kept)

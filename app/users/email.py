@@ -8,7 +8,7 @@ MAX_LENGTH = 320
 def normalize_email(address: str) -> str:
     """Return the address trimmed, in NFC, with its domain in lower case. Raises ValueError; asks no DNS."""
     try:
-        return validate_email(address.strip(), check_deliverability=False).normalized
+        return validate_email(address.strip(), check_deliverability=False, strict=True).normalized
     except (EmailNotValidError, UnicodeError) as error:
         # The validator's own words repeat parts of the address, which would end in answers and logs.
         raise ValueError("not a valid e-mail address") from error
