@@ -40,17 +40,13 @@ class UserCreate(BaseModel):
 class UserUpdate(BaseModel):
     """What to change of an account, and the proof that its owner asks."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"email": "ada@example.org", "current_password": "correct horse battery staple"}]
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
 
-    email: Email | None = None
-    password: NewPassword | None = None
+    email: Annotated[Email | None, Field(examples=["ada@example.org"])] = None
+    password: Annotated[NewPassword | None, Field(examples=["a new and better password"])] = None
     current_password: Annotated[
-        CurrentPassword | None, Field(description="Needed by every account that has a password")
+        CurrentPassword | None,
+        Field(examples=["correct horse battery staple"], description="Needed by every account that has a password"),
     ] = None
 
 
