@@ -9,16 +9,19 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.errors import AppError
 from app.core.pagination import CursorSigner
-from app.core.security import AccessTokens, PasswordHasher
+from app.core.passwords import PasswordHasher
+from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.db.session import Database
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
+from app.users.social.providers import SocialProviders
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class State(TypedDict):
     """What Starlette copies into the state of each request."""
 
     services: Services
+    social_providers: SocialProviders
 
 
 def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -41,7 +45,9 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             sweeper = Sweeper(services.database, services.object_store, settings)
             for job in (_make_bucket(services.object_store), sweeper.run_forever()):
                 _run_in_background(stack, job)
-            yield {"services": services}
+            social_providers = SocialProviders(settings)
+            stack.push_async_callback(social_providers.close)
+            yield {"services": services, "social_providers": social_providers}
 
     return lifespan
 
@@ -65,7 +71,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         recorder=recorder,
         cursors=CursorSigner(secret),
         passwords=PasswordHasher(),
-        access_tokens=AccessTokens(secret, settings.access_token_seconds),
+        access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
+        refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
+        limits=RateLimits(cache, secret),
     )
 
 

@@ -12,6 +12,7 @@ from app.core.security import AccessClaims, AccessTokens, digest_token, new_opaq
 from app.core.settings import Settings
 from app.db.session import Database
 from app.users.repository import UserRepository
+from app.users.session_repository import SessionRepository
 
 PASSWORD = "correct horse battery staple"
 
@@ -34,7 +35,7 @@ async def add_account(url: str, settings: Settings, database: Database, email: s
         user = await repository.add(email, _cheap_hash())
         user.is_admin = is_admin
         digest = digest_token(new_opaque_token())
-        opened = await repository.add_session(user.id, digest, timedelta(days=1))
+        opened = await SessionRepository(session).add(uuid.uuid4(), user.id, digest, timedelta(days=1))
     tokens = AccessTokens(settings.jwt_secret.get_secret_value(), settings.access_token_seconds)
     token = tokens.issue(AccessClaims(user.id, opened.id))
     client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"})

@@ -30,6 +30,7 @@ from tests.server import RunningService, running_service
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
+UNLIMITED = dict.fromkeys(("account", "address", "total"), "1000000/second")
 TABLES = ", ".join(Image.metadata.tables)
 
 
@@ -80,6 +81,8 @@ def make_settings(backends: dict[str, str]) -> Callable[..., Settings]:
     def make(**overrides: object) -> Settings:
         values: dict[str, object] = {name.lower(): value for name, value in backends.items()}
         values |= {"app_env": "development", "jwt_secret": "t" * 48, "_env_file": None}
+        # The whole run comes from one address: only the tests of limits have some.
+        values |= dict.fromkeys(("login_limits", "sign_up_limits", "refresh_limits"), UNLIMITED)
         return Settings(**{**values, **overrides})  # type: ignore[arg-type]
 
     return make

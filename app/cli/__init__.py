@@ -2,11 +2,12 @@
 
 import typer
 
+from app.cli.create_admin import create_admin
 from app.cli.dev import dev
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.sweep import sweep
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (dev, serve, migrate, sweep):
+for command in (dev, serve, migrate, sweep, create_admin):
     app.command()(command)

@@ -37,7 +37,13 @@ _STOP_SECONDS = _DRAIN_SECONDS + 5
 _BACKLOG = 2048
 _UVICORN = (
     *("-m", "uvicorn", "app.main:create_app", "--factory", "--loop", "uvloop", "--http", "httptools"),
-    *("--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", str(_DRAIN_SECONDS)),
+    *(
+        "--no-server-header",
+        "--no-proxy-headers",
+        "--no-access-log",
+        "--timeout-graceful-shutdown",
+        str(_DRAIN_SECONDS),
+    ),
 )
 
 

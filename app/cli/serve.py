@@ -31,6 +31,7 @@ def serve(
         loop="uvloop",
         http="httptools",
         server_header=False,
+        proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -9,17 +9,32 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.core.errors import AppError, DatabaseUnavailable, EmailTaken, NameTaken
+from app.core.errors import (
+    AppError,
+    DatabaseUnavailable,
+    EmailTaken,
+    IdentityTaken,
+    InvalidToken,
+    NameTaken,
+    SocialLoginFailed,
+)
 from app.core.settings import Settings
 
 CONNECT_TIMEOUT = 1.5
 POOL_TIMEOUT = 1.5
 COMMAND_TIMEOUT = 10
 
-# Unique violations that are an answer to the client, by the constraint's name.
+# Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
     "uq_users_email": EmailTaken,
     "uq_images_name": NameTaken,
+    "uq_users_token": SocialLoginFailed,
+    "pk_social_identities": IdentityTaken,
+    "fk_sessions_user_id_users": InvalidToken,
+    "fk_api_keys_user_id_users": InvalidToken,
+    "fk_social_sign_ins_session_id_sessions": InvalidToken,
+    "fk_social_identities_user_id_users": InvalidToken,
+    "fk_images_uploaded_by_users": InvalidToken,
 }
 # SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
 _GONE = ("08", "53", "57P")
@@ -35,6 +50,7 @@ class Database:
             max_overflow=settings.database_max_overflow,
             pool_timeout=POOL_TIMEOUT,
             pool_use_lifo=True,
+            hide_parameters=True,  # they would end in the logs: password hashes, addresses
             connect_args={
                 "timeout": CONNECT_TIMEOUT,
                 "command_timeout": COMMAND_TIMEOUT,

@@ -37,8 +37,9 @@ from app.search.grammar import MAX_LENGTH, InvalidQuery, canonical, parse
 from app.search.plan import condition
 from app.tags.dependencies import TagsReader, TagsRepo
 from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 UPLOAD_FORM: dict[str, Any] = {
     "requestBody": {

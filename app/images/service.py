@@ -15,7 +15,6 @@ from typing import Any
 
 from app.core.errors import (
     AppError,
-    Forbidden,
     NameTaken,
     PayloadTooLarge,
     StorageUnavailable,
@@ -30,6 +29,7 @@ from app.images.repository import ImageRepository, new_image_id
 from app.models import Image
 from app.models.image import Visibility
 from app.tags.repository import TagRepository
+from app.users.policy import may_see, require_change
 from app.users.viewer import Viewer
 
 
@@ -175,14 +175,12 @@ class ImageService:
 
 def require_owner(image: Image, viewer: Viewer) -> None:
     """Let the owner and the admins pass. Raises Forbidden for others, who may see the image."""
-    if not viewer.is_admin and (viewer.id is None or image.uploaded_by != viewer.id):
-        raise Forbidden("Only the owner of the image or an admin may do this")
+    require_change(viewer, image)
 
 
 def name_taken(taken: Image, viewer: Viewer) -> NameTaken:
     """Make the error, with the path of the image that has the name when the viewer may see it."""
-    may_see = taken.visibility == Visibility.PUBLIC or viewer.is_admin or viewer.id == taken.uploaded_by is not None
-    return NameTaken(image=f"/v1/images/{taken.id}") if may_see else NameTaken()
+    return NameTaken(image=f"/v1/images/{taken.id}") if may_see(viewer, taken) else NameTaken()
 
 
 def _file_name(part: Part) -> str:

@@ -2,6 +2,17 @@
 
 from app.models.image import DoomedObject, Image
 from app.models.tag import Tag, Tagged
-from app.models.user import Session, User
+from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
-__all__ = ["DoomedObject", "Image", "Session", "Tag", "Tagged", "User"]
+__all__ = [
+    "ApiKey",
+    "DoomedObject",
+    "Image",
+    "Scope",
+    "Session",
+    "SocialIdentity",
+    "SocialSignIn",
+    "Tag",
+    "Tagged",
+    "User",
+]

@@ -12,8 +12,9 @@ from app.tags.dependencies import TagsReader, TagsRepo
 from app.tags.repository import CountedTag
 from app.tags.schemas import TagList, TagPage, TagRead, TagsCreate
 from app.users.dependencies import CurrentUser
+from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 
 @router.get("", summary="List tags", responses=problems(InvalidCursor, ValidationFailed))
