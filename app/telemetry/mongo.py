@@ -18,11 +18,12 @@ from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavai
 LOGS = "request_logs"
 METRICS = "request_metrics"
 DEFAULT_DATABASE = "imts"
-SERVER_SELECTION_MS = 1500
+SERVER_SELECTION_MS = 1200
 SOCKET_TIMEOUT_MS = 5000
 # The server itself gives a write up before our socket does, so that none lives on for long after we have gone.
 WRITE_MS = 4000
 CLOSE_SECONDS = 1.0
+READ_SECONDS = 1.6
 _DAY = 24 * 3600
 # Without the journal, the acknowledged writes of the last 100 ms go with the server; without the majority, with its
 # primary.
@@ -179,9 +180,12 @@ async def translated_errors() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def translated_query_errors() -> AsyncIterator[None]:
-    """Do so for a query, where the server's time limit is a verdict on the query. Raises QueryTooCostly."""
-    async with translated_errors():
-        try:
-            yield
-        except ExecutionTimeout as error:
-            raise QueryTooCostly(str(error)[:200]) from error
+    """Do so for a query, which is given up after READ_SECONDS. Raises QueryTooCostly, TelemetryUnavailable."""
+    try:
+        async with asyncio.timeout(READ_SECONDS), translated_errors():
+            try:
+                yield
+            except ExecutionTimeout as error:
+                raise QueryTooCostly(str(error)[:200]) from error
+    except TimeoutError as error:
+        raise TelemetryUnavailable("no answer to a query") from error

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from app.telemetry.histogram import FLOOR_MS, GAMMA, LAST_BUCKET, percentile
 from app.telemetry.mongo import LOGS, METRICS, RequestLog, translated_query_errors
 
-QUERY_MS = 1500
+QUERY_MS = 1200
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
 ANONYMOUS = "anonymous"

@@ -1,6 +1,5 @@
 """Reading over HTTP: /v1/ops/requests and /v1/ops/metrics."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from app.core.pagination import CursorSigner
 from app.ops.dependencies import get_admin
 from app.ops.router import router
 from app.telemetry.recorder import Recorder
+from tests.telemetry.mongod import Mongod
 from tests.telemetry.recorded_app import make_app, serving
 from tests.telemetry.records import make_record, telemetry_settings, until
 
@@ -147,13 +147,23 @@ async def test_too_many_points_are_422(
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "step"])
 
 
-async def test_without_mongo_it_is_503(tmp_path: Path) -> None:
-    recorder = Recorder(telemetry_settings("mongodb://127.0.0.1:1/imts"), tmp_path)
+async def _assert_503(recorder: Recorder, mongod: Mongod | None) -> None:
     app = make_app(recorder, router, cursors=CursorSigner("s" * 40))
     app.dependency_overrides[get_admin] = lambda: None
-    async with serving(app) as url, httpx.AsyncClient() as client, asyncio.timeout(8):
+    async with serving(app) as url, httpx.AsyncClient() as client:
+        if mongod:
+            assert (await client.get(f"{url}/v1/ops/requests")).status_code == 200
+            mongod.freeze()
         for path in ("requests", "metrics"):
             answer = await client.get(f"{url}/v1/ops/{path}")
             assert (answer.status_code, answer.json()["type"]) == (503, "/problems/telemetry-unavailable")
             assert int(answer.headers["retry-after"]) > 0
             assert answer.elapsed.total_seconds() < 2
+
+
+async def test_without_mongo_it_is_503_within_2_s(tmp_path: Path) -> None:
+    await _assert_503(Recorder(telemetry_settings("mongodb://127.0.0.1:1/imts"), tmp_path), None)
+
+
+async def test_with_mongo_frozen_it_is_503_within_2_s(mongod: Mongod, tmp_path: Path) -> None:
+    await _assert_503(Recorder(telemetry_settings(mongod.url), tmp_path / "spill"), mongod)
