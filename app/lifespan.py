@@ -60,6 +60,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     cache = Cache(settings)
     stack.push_async_callback(cache.close)
     recorder = Recorder(settings)
+    recorder.registry.gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     await recorder.start()
     stack.push_async_callback(recorder.close)
     secret = settings.jwt_secret.get_secret_value()

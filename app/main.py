@@ -19,6 +19,8 @@ from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.images.router import router as images_router
 from app.lifespan import make_lifespan
+from app.ops.prometheus_router import router as prometheus_router
+from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
 from app.users.auth_router import router as auth_router
 from app.users.credentials_router import router as credentials_router
@@ -44,9 +46,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (users_router, credentials_router, auth_router, social_router, images_router, tags_router):
+    for router in (
+        users_router,
+        credentials_router,
+        auth_router,
+        social_router,
+        images_router,
+        tags_router,
+        ops_router,
+    ):
         app.include_router(router, prefix="/v1", responses=ANY_ERROR)
-    app.include_router(health_router, responses=ANY_ERROR)
+    for router in (health_router, prometheus_router):
+        app.include_router(router, responses=ANY_ERROR)
     install_openapi(app)
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.
     app.add_middleware(HeadMiddleware)

@@ -120,6 +120,7 @@ async def settings(
     backends: dict[str, str],
     make_settings: Callable[..., Settings],
     fresh_database_url: Callable[[], Awaitable[str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
     """The settings of this worker's service: everything in it belongs to this worker alone."""
     own = uuid.uuid4().hex
@@ -128,6 +129,7 @@ async def settings(
         mongo_url=f"{backends['MONGO_URL'].rstrip('/').rpartition('/')[0]}/imts_{own}",
         storage_bucket=f"imts-{own}",
         telemetry_flush_seconds=0.05,
+        telemetry_spill_dir=tmp_path_factory.mktemp("spill"),
     )
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
     return settings

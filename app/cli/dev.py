@@ -35,16 +35,7 @@ _RETRY_SECONDS = 3.0
 _DRAIN_SECONDS = 10
 _STOP_SECONDS = _DRAIN_SECONDS + 5
 _BACKLOG = 2048
-_UVICORN = (
-    *("-m", "uvicorn", "app.main:create_app", "--factory", "--loop", "uvloop", "--http", "httptools"),
-    *(
-        "--no-server-header",
-        "--no-proxy-headers",
-        "--no-access-log",
-        "--timeout-graceful-shutdown",
-        str(_DRAIN_SECONDS),
-    ),
-)
+_SERVE = ("-m", "app", "serve", "--drain-seconds", str(_DRAIN_SECONDS))
 
 
 def dev(
@@ -156,6 +147,8 @@ class _DevServer:
         given = given_settings()
         if "JWT_SECRET" not in given:
             os.environ["JWT_SECRET"] = self._jwt_secret()
+        if "TELEMETRY_SPILL_DIR" not in given:
+            os.environ["TELEMETRY_SPILL_DIR"] = str(self.data_dir / "telemetry")
         own_bucket = "STORAGE_BUCKET" in given
         try:
             stack.launch()
@@ -230,7 +223,7 @@ class _DevServer:
         assert self._listener is not None  # noqa: S101 - for the type checker: run() has opened both
         assert self._stack is not None  # noqa: S101
         descriptor = self._listener.fileno()
-        argv = [sys.executable, *_UVICORN, "--fd", str(descriptor)]
+        argv = [sys.executable, *_SERVE, "--fd", str(descriptor)]
         command = Command(argv, Path.cwd(), dict(os.environ), pass_fds=(descriptor,))
         self._ready = False
         with uninterrupted():

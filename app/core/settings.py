@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     doomed_grace_seconds: Annotated[int, Field(ge=1)] = 3600
     sweep_interval_seconds: Annotated[float, Field(gt=0)] = 300
 
+    metrics_token: SecretStr | None = None
     telemetry_queue_size: Annotated[int, Field(ge=1)] = 10_000
     telemetry_flush_seconds: Annotated[float, Field(gt=0)] = 1.0
     telemetry_retention_days: Annotated[int, Field(ge=1)] = 30

@@ -1,5 +1,6 @@
 """The database: connection pool, unit of work, and the one place that turns driver errors into ours."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.errors import (
     AppError,
@@ -19,9 +21,11 @@ from app.core.errors import (
     SocialLoginFailed,
 )
 from app.core.settings import Settings
+from app.core.tally import count_statement
 
 CONNECT_TIMEOUT = 1.5
-POOL_TIMEOUT = 1.5
+# A wait for a connection means load, not a server that is down.
+POOL_TIMEOUT = 5
 COMMAND_TIMEOUT = 10
 
 # Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
@@ -58,6 +62,8 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(self.engine.sync_engine, "before_cursor_execute", _start_clock)
+        event.listen(self.engine.sync_engine, "after_cursor_execute", _count_statement)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -79,6 +85,11 @@ class Database:
         """Ask the server for a sign of life. Raises DatabaseUnavailable."""
         async with self.reader() as session:
             await session.execute(text("SELECT 1"))
+
+    def connections_in_use(self) -> int:
+        """Return how many connections of this worker's pool are at work."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, AsyncAdaptedQueuePool) else 0
 
     async def close(self) -> None:
         """Close every connection."""
@@ -108,6 +119,14 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     """Have the pool replace a connection that the server closed meanwhile; costs nothing, unlike a ping."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _start_clock(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    context.started_at = time.perf_counter()
+
+
+def _count_statement(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    count_statement(time.perf_counter() - context.started_at)
 
 
 def _constraint(error: IntegrityError) -> str:

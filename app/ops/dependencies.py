@@ -7,24 +7,15 @@ from typing import Annotated
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from app.core.errors import Forbidden, ValidationFailed
+from app.core.errors import ValidationFailed
 from app.core.text import Text
 from app.http.dependencies import ServicesDep
-from app.models import User
 from app.ops.errors import readable_error
 from app.telemetry.errors import TelemetryError
 from app.telemetry.mongo import RequestLog
 from app.telemetry.queries import LogFilter
-from app.users.dependencies import CurrentUser
 
 DEFAULT_LOG_HOURS = 24
-
-
-async def get_admin(user: CurrentUser) -> User:
-    """Return the admin who asks. Raises Forbidden."""
-    if not user.is_admin:
-        raise Forbidden("This is for admins")
-    return user
 
 
 async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
@@ -71,6 +62,5 @@ def time_range(since: datetime | None, until: datetime | None, span: timedelta) 
     return start, end
 
 
-AdminDep = Annotated[User, Depends(get_admin)]
 RequestLogDep = Annotated[RequestLog, Depends(get_request_log, scope="function")]
 LogFilterDep = Annotated[LogFilter, Depends(get_log_filter)]

@@ -5,15 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime
 
-from app.core.errors import Forbidden, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed
+from app.core.errors import AdminRequired, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed
 from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.problems import problems
-from app.ops.dependencies import LogFilterDep, RequestLogDep, get_admin, time_range
+from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import TelemetryNotReadable, too_many_points
 from app.ops.schemas import MetricsPoint, MetricsSeries, RequestPage, RequestRead
 from app.telemetry.queries import GroupBy, list_metrics, list_requests
+from app.users.dependencies import get_admin
 
 MAX_POINTS = 5000
 DEFAULT_METRICS_HOURS = 1
@@ -24,7 +25,9 @@ router = APIRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get
 @router.get(
     "/requests",
     summary="List recorded requests",
-    responses=problems(InvalidCursor, InvalidToken, Unauthenticated, Forbidden, ValidationFailed, TelemetryNotReadable),
+    responses=problems(
+        InvalidCursor, InvalidToken, Unauthenticated, AdminRequired, ValidationFailed, TelemetryNotReadable
+    ),
 )
 async def list_recorded_requests(
     request: Request,
@@ -55,7 +58,7 @@ async def list_recorded_requests(
 @router.get(
     "/metrics",
     summary="Rate, errors and percentiles over time",
-    responses=problems(InvalidToken, Unauthenticated, Forbidden, ValidationFailed, TelemetryNotReadable),
+    responses=problems(InvalidToken, Unauthenticated, AdminRequired, ValidationFailed, TelemetryNotReadable),
 )
 async def list_request_metrics(
     log: RequestLogDep,
