@@ -62,6 +62,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     recorder = Recorder(settings)
     await recorder.start()
     stack.push_async_callback(recorder.close)
+    passwords = PasswordHasher()
+    stack.push_async_callback(passwords.close)
     secret = settings.jwt_secret.get_secret_value()
     return Services(
         settings=settings,
@@ -70,7 +72,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         cache=cache,
         recorder=recorder,
         cursors=CursorSigner(secret),
-        passwords=PasswordHasher(),
+        passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),

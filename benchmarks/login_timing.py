@@ -11,9 +11,11 @@ import random
 import statistics
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 
@@ -57,27 +59,28 @@ async def measure(url: str, pairs: int) -> dict[str, list[float]]:
     return times
 
 
+@contextmanager
+def own_service() -> Iterator[str]:
+    """Start servers and a service process without limits on guessing; yields its address."""
+    with TemporaryDirectory(prefix="imts-benchmark-", ignore_cleanup_errors=True) as directory:
+        stack = Stack(Path(directory), durable=False, report=lambda _line: None)
+        try:
+            addresses: dict[str, Any] = {name.lower(): value for name, value in stack.start().items()}
+            addresses |= {"app_env": "development", "jwt_secret": "b" * 48, "login_limits": UNLIMITED}
+            settings = Settings(_env_file=None, **addresses)
+            upgrade(settings.sqlalchemy_url)
+            with service_process(settings) as service:
+                yield service.url
+        finally:
+            stack.stop()
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=300)
-    pairs = parser.parse_args().pairs
-    with TemporaryDirectory(prefix="imts-benchmark-", ignore_cleanup_errors=True) as directory:
-        stack = Stack(Path(directory), durable=False, report=lambda _line: None)
-        try:
-            values = {name.lower(): value for name, value in stack.start().items()}
-            settings = Settings(
-                _env_file=None,
-                app_env="development",
-                jwt_secret="b" * 48,
-                login_limits=UNLIMITED,
-                **values,  # type: ignore[arg-type]
-            )
-            upgrade(settings.sqlalchemy_url)
-            with service_process(settings) as service:
-                times = asyncio.run(measure(service.url, pairs))
-        finally:
-            stack.stop()
+    with own_service() as url:
+        times = asyncio.run(measure(url, parser.parse_args().pairs))
     for email, values_of in times.items():
         print(f"{email}: median {statistics.median(values_of) * 1000:.1f} ms over {len(values_of)}")
     print(f"AUC {auc(times[KNOWN], times[UNKNOWN]):.3f} (0.5: cannot be told apart)")
