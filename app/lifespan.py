@@ -63,6 +63,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     recorder.registry.gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     await recorder.start()
     stack.push_async_callback(recorder.close)
+    passwords = PasswordHasher()
+    stack.push_async_callback(passwords.close)
     secret = settings.jwt_secret.get_secret_value()
     return Services(
         settings=settings,
@@ -71,7 +73,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         cache=cache,
         recorder=recorder,
         cursors=CursorSigner(secret),
-        passwords=PasswordHasher(),
+        passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),

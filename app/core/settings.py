@@ -112,12 +112,14 @@ class Settings(BaseSettings):
             return missing
         published = [
             f"{name} still has the published value of docker-local.env: set a secret of your own"
-            for name in _SECRETS
+            for name in (*_SECRETS, "JWT_PREVIOUS_SECRETS")
             if PUBLISHED_SECRET_PREFIX in _plain(self, name)
         ]
         weak = len(_plain(self, "JWT_SECRET")) < MIN_JWT_SECRET_LENGTH and bool(_plain(self, "JWT_SECRET"))
         short = [f"JWT_SECRET is shorter than {MIN_JWT_SECRET_LENGTH} characters"] if weak else []
-        return missing + published + short
+        local = ["PUBLIC_URL is this machine only, where no identity provider sends anybody back"]
+        unreachable = local if self.social_providers and "127.0.0.1" in self.public_url else []
+        return missing + published + short + unreachable
 
 
 _SECRETS = ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY")

@@ -55,3 +55,11 @@ def test_what_cannot_be_used_is_refused(given: object) -> None:
 def test_rates_read_like_ten_a_minute(rate: str) -> None:
     with pytest.raises(ValidationError):
         Settings(_env_file=None, login_limits={"account": rate, "address": "1/hour", "total": "1/hour"})
+
+
+def test_production_needs_an_address_to_come_back_to() -> None:
+    given = {"google": CLIENT}
+    local = Settings(_env_file=None, app_env="production", social_providers=given)
+    assert any(line.startswith("PUBLIC_URL") for line in local.problems())
+    public = Settings(_env_file=None, app_env="production", social_providers=given, public_url="https://i.example.com")
+    assert not any(line.startswith("PUBLIC_URL") for line in public.problems())

@@ -13,7 +13,7 @@ import pytest
 from app.core.security import RefreshTokens, digest_token
 from app.core.settings import Settings
 from app.db.session import Database
-from app.users.session_repository import SessionRepository
+from app.users.session_repository import Device, SessionRepository
 from tests.accounts import PASSWORD, Account
 from tests.server import running_service
 
@@ -151,7 +151,7 @@ async def test_pages_of_sessions_hold_each_once(user: Account, database: Databas
     async with database.unit_of_work() as session:
         for number in range(5):
             digest = digest_token(str(number))
-            row = await SessionRepository(session).add(_id(number), user.id, digest, timedelta(days=1))
+            row = await SessionRepository(session).add(_id(number), user.id, digest, timedelta(days=1), Device())
             assert row.id == _id(number)
     seen: list[str] = []
     path: str | None = "/v1/users/me/sessions?limit=2"

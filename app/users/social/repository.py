@@ -1,5 +1,4 @@
 import uuid
-from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,8 +47,3 @@ class SocialRepository:
             SocialIdentity(issuer=identity.issuer, subject=identity.subject, provider=provider, user_id=user_id)
         )
         await self._session.flush()
-
-
-def expiry(lifetime: int | None, now: datetime) -> datetime | None:
-    """Return when a provider's token expires, if it says so."""
-    return None if lifetime is None else now + timedelta(seconds=lifetime)

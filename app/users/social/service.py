@@ -36,7 +36,7 @@ from app.users.session_repository import Device, SessionRepository
 from app.users.sign_in import SignIn
 from app.users.social.identity import Exchange, Identity
 from app.users.social.providers import SocialProviders
-from app.users.social.repository import SocialRepository, expiry
+from app.users.social.repository import SocialRepository
 from app.users.viewer import Viewer
 
 SIGN_IN_SECONDS = 600
@@ -129,7 +129,8 @@ class SocialLogin:
         async with self._services.database.unit_of_work() as session:
             user = await _account(session, sign_in, identity)
             user.token = hashlib.sha256(identity.access_token.encode("utf-8", "surrogatepass")).hexdigest()
-            user.expire_at = expiry(identity.expires_in, utc_now())
+            lifetime = identity.expires_in
+            user.expire_at = utc_now() + timedelta(seconds=lifetime) if lifetime else None
             await session.flush()
             return await SignIn(self._services).open_session(SessionRepository(session), user.id, device)
 
