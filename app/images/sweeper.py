@@ -8,6 +8,7 @@ from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.session import Database
+from app.images.idempotency import remove_expired_keys
 from app.images.repository import ImageRepository
 from app.storage.object_store import ObjectStore
 
@@ -30,6 +31,8 @@ class Sweeper:
         while True:
             try:
                 await self.sweep()
+                async with self._database.unit_of_work() as session:
+                    await remove_expired_keys(session)
             except AppError as error:
                 logger.warning("the sweeper tries again later: %s", error)
             await asyncio.sleep(self._interval)

@@ -57,9 +57,7 @@ class Figures:
     def dump(self) -> str:
         """Return them as JSON, with the time."""
         requests = [[*series, durations.counts, durations.seconds] for series, durations in self.requests.items()]
-        return json.dumps(
-            {"time": time.time(), "counters": self.counters, "gauges": self.gauges, "requests": requests}
-        )
+        return json.dumps({"time": time.time(), "counters": self.counters, "gauges": self.gauges, "requests": requests})
 
     def merge(self, snapshot: Mapping[str, Any], *, gauges: bool) -> None:
         """Add the figures of a dump."""
