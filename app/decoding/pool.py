@@ -125,14 +125,18 @@ class Decoders:
         }
         body = picture.source if isinstance(picture.source, bytes) else b""
         async with self._turns:
-            # Killed from outside, for want of memory say, a decoder tells nothing about the file: another one tries.
-            for _attempt in range(2):
-                if answered := await self._attempt(job, body):
-                    return _result(*answered)
-        raise DecodersUnavailable
+            decoder = self._idle.pop() if self._idle else await _Decoder.start()
+            answered = await self._attempt(decoder, job, body)
+            if answered is None:
+                # Killed from outside, for want of memory say, it tells nothing about the file: a fresh one tries.
+                answered = await self._attempt(await _Decoder.start(), job, body)
+        if answered is None:
+            raise DecodersUnavailable
+        return _result(*answered)
 
-    async def _attempt(self, job: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes] | None:
-        decoder = self._idle.pop() if self._idle else await _Decoder.start()
+    async def _attempt(
+        self, decoder: _Decoder, job: dict[str, Any], body: bytes
+    ) -> tuple[dict[str, Any], bytes] | None:
         try:
             async with asyncio.timeout(WALL_SECONDS):
                 answered = await decoder.do(job, body)

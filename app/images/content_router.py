@@ -94,7 +94,7 @@ async def read_thumbnail(
     services: ServicesDep,
     size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Longest side in pixels")] = "320",
 ) -> Response:
-    """Return the image as WebP, fitted into a square of `size` pixels, upright and without metadata; it is never enlarged."""
+    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata."""
     image = await _find(services, image_id, viewer)
     headers = thumbnail_headers(image, int(size), VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
@@ -94,14 +94,41 @@ class ImageRepository:
         statement = (
             select(Image.sha256, Image.id)
             .where(Image.sha256.in_(digests), visible_to(viewer))
-            .distinct(Image.sha256)
+            .ext(distinct_on(Image.sha256))
             .order_by(Image.sha256, Image.created_at, Image.id)
         )
-        return dict((await self._session.execute(statement)).tuples().all())
+        return dict((await self._session.execute(statement)).all())
 
-    async def doom(self, keys: Sequence[str]) -> None:
-        """List storage keys that no committed image owns; their grace begins now."""
+    async def find(self, image_id: uuid.UUID) -> Image | None:
+        """Return the image, whoever may see it."""
+        return await self._session.get(Image, image_id)
+
+    async def count(self) -> int:
+        """Return the number of all images."""
+        return await self._session.scalar(select(func.count()).select_from(Image)) or 0
+
+    async def list_by_id(self, after: uuid.UUID | None, limit: int) -> Sequence[Image]:
+        """Return up to `limit` images after this id, whoever may see them."""
+        statement = select(Image).order_by(Image.id).limit(limit)
+        if after is not None:
+            statement = statement.where(Image.id > after)
+        return (await self._session.scalars(statement)).all()
+
+    async def find_listed(self, keys: Collection[str]) -> set[str]:
+        """Return those of these keys that are on the list of doomed objects."""
+        found = select(DoomedObject.storage_key).where(DoomedObject.storage_key.in_(keys))
+        return set((await self._session.scalars(found)).all())
+
+    async def find_owned(self, keys: Collection[str]) -> set[str]:
+        """Return those of these keys that are the originals of images."""
+        found = select(Image.storage_key).where(Image.storage_key.in_(keys))
+        return set((await self._session.scalars(found)).all())
+
+    async def doom(self, keys: Sequence[str], since: datetime | None = None) -> None:
+        """List storage keys that no committed image owns; their grace begins now, or at `since`."""
         statement = insert(DoomedObject).values([{"storage_key": key} for key in sorted(keys)])
+        if since is not None:
+            statement = insert(DoomedObject).values([{"storage_key": key, "doomed_at": since} for key in sorted(keys)])
         await self._session.execute(
             statement.on_conflict_do_update(index_elements=["storage_key"], set_={"doomed_at": func.now()})
         )

@@ -25,6 +25,7 @@ class Image(Base):
         Index("ix_images_created_at_id", "created_at", "id"),
         Index("ix_images_uploaded_by", "uploaded_by"),
         Index("ix_images_sha256", "sha256"),
+        Index("ix_images_storage_key", "storage_key", unique=True),
         Index("ix_images_tag_ids", "tag_ids", postgresql_using="gin"),
     )
 

@@ -1,4 +1,4 @@
-"""Idempotency keys of uploads."""
+"""Idempotency keys of uploads; storage keys can be looked up, by the audit."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["image"], ["images.id"], name="fk_idempotency_keys_image_images", ondelete="CASCADE"),
         sa.CheckConstraint("(answer IS NULL) = (fingerprint IS NULL)", name=op.f("ck_idempotency_keys_answered")),
     )
+    op.create_index("ix_images_storage_key", "images", ["storage_key"], unique=True)
     # The cascade looks keys up by their image, the sweeper by their end.
     op.create_index("ix_idempotency_keys_image", "idempotency_keys", ["image"])
     op.create_index("ix_idempotency_keys_expires_at", "idempotency_keys", ["expires_at"])
@@ -28,3 +29,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("idempotency_keys")
+    op.drop_index("ix_images_storage_key", "images")

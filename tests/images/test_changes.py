@@ -44,7 +44,7 @@ async def test_what_is_no_change_is_422(user: Account, body: dict[str, object]) 
     assert (await user.client.patch(path, json=body)).status_code == 422
 
 
-async def test_a_taken_name(user: Account, make_account: Callable[..., Awaitable[Account]]) -> None:
+async def test_a_taken_name(user: Account) -> None:
     first, second = await make(user, "a.png"), await make(user, "b.png")
     answer = await user.client.patch(second, json={"name": "a.png"})
     assert (answer.status_code, answer.json()["image"]) == (409, first)
