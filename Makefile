@@ -28,8 +28,9 @@ $(VENV)/.synced: Pipfile.lock
 	@$(PIPENV) sync --dev
 	@touch $@
 
+# pipenv puts the indexes of the user's pip into the lock's hash: without them it is the same on every machine.
 lock: setup
-	$(PIPENV) lock --pre
+	PIP_CONFIG_FILE=/dev/null $(PIPENV) lock --pre
 	$(BIN)/python -m tools.clean_lock
 
 demo: setup

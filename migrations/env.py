@@ -22,13 +22,10 @@ def run(connection: Connection) -> None:
     connection.execute(text(f"SELECT pg_advisory_lock({ADVISORY_LOCK})"))
     connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
     connection.commit()
-    try:
-        context.configure(connection=connection, target_metadata=Image.metadata, compare_server_default=True)
-        with context.begin_transaction():
-            context.run_migrations()
-    finally:
-        connection.execute(text(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})"))
-        connection.commit()
+    # The advisory lock ends with the connection.
+    context.configure(connection=connection, target_metadata=Image.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 async def run_online() -> None:

@@ -35,6 +35,15 @@ TABLES = ", ".join(Image.metadata.tables)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=sorted(BACKENDS), default="embedded", help="where the servers come from")
+    parser.addoption("--faults", choices=("short", "full"), default="short", help="how long the fault tests take")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow ones to `make test-faults`."""
+    if config.option.faults == "short":
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: make test-faults"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -160,7 +169,7 @@ async def sql(_sql: asyncpg.Connection) -> asyncpg.Connection:
 
 
 @pytest.fixture
-async def service(running: RunningService, sql: asyncpg.Connection) -> RunningService:
+async def service(running: RunningService, sql: asyncpg.Connection) -> RunningService:  # noqa: ARG001 - it empties
     """The worker's service with empty tables."""
     return running
 

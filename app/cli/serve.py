@@ -1,3 +1,5 @@
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -18,6 +20,8 @@ def serve(
         for problem in problems:
             typer.echo(f"Not started: {problem}", err=True)
         raise typer.Exit(2)
+    # Once drained, uvicorn raises the signal again: a service that was told to stop and did has succeeded.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "app.main:create_app",
         factory=True,

@@ -59,11 +59,11 @@ class Settings(BaseSettings):
     telemetry_spill_dir: Path = Path(".imts/telemetry")
     telemetry_spill_max_bytes: Annotated[int, Field(ge=1)] = 256 * _MIB
     telemetry_personal_data: Literal["keep", "hash", "drop"] = "keep"
-    telemetry_query_values: Annotated[list[str], NoDecode] = []
+    telemetry_query_values: str = ""  # names of query parameters, comma-separated
 
-    @field_validator("cors_origins", "telemetry_query_values", mode="before")
+    @field_validator("cors_origins", mode="before")
     @classmethod
-    def _split_list(cls, value: object) -> object:
+    def _split_origins(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("database_url")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 
 from app.core.errors import AppError
@@ -50,6 +51,13 @@ class Sweeper:
             repository = ImageRepository(session)
             keys = await repository.lock_doomed(utc_now() - self._grace, BATCH)
             if keys:
+                await self._abort_uploads(set(keys))
                 await self._object_store.remove(keys)
                 await repository.spare(keys)
         return len(keys)
+
+    async def _abort_uploads(self, keys: Collection[str]) -> None:
+        """Drop the parts of uploads that were killed before they were objects."""
+        for upload in await self._object_store.list_uploads():
+            if upload.key in keys:
+                await self._object_store.abort(upload.key, upload.upload_id)

@@ -1,0 +1,31 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.errors import InvalidCursor
+from app.core.pagination import CursorSigner
+
+SIGNER = CursorSigner("secret")
+
+
+@given(st.lists(st.one_of(st.integers(), st.text(), st.none(), st.booleans())), st.text())
+def test_a_cursor_gives_its_position_back(position: list[object], query: str) -> None:
+    assert SIGNER.decode(SIGNER.encode(position, query), query) == position
+
+
+@given(st.text())
+def test_arbitrary_text_is_an_invalid_cursor(text: str) -> None:
+    with pytest.raises(InvalidCursor):
+        SIGNER.decode(text, "query")
+
+
+def test_a_cursor_of_another_query_or_secret_or_an_edited_one_is_refused() -> None:
+    cursor = SIGNER.encode([1, "a"], "query")
+    with pytest.raises(InvalidCursor):
+        SIGNER.decode(cursor, "other query")
+    with pytest.raises(InvalidCursor):
+        CursorSigner("other").decode(cursor, "query")
+    for at in range(len(cursor)):
+        edited = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
+        with pytest.raises(InvalidCursor):
+            SIGNER.decode(edited, "query")

@@ -1,0 +1,30 @@
+"""The README's curl session, run by a shell as it stands, against the service of the test."""
+
+import asyncio
+import re
+
+import pytest
+
+from tests.repository import ROOT
+from tests.server import RunningService
+
+SESSION = re.compile(r"## Use it.*?```bash\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def session(service: RunningService) -> str:
+    found = SESSION.search((ROOT / "README.md").read_text())
+    assert found
+    return found[1].replace("http://127.0.0.1:8000", service.url)
+
+
+async def test_pasted_line_by_line_it_gets_the_same_bytes_back(session: str) -> None:
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-eu", cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await shell.communicate(session.encode())
+    assert shell.returncode == 0
+    *answers, fetched, photo = output.decode().strip().splitlines()
+    assert fetched == photo
+    assert '"tags":["cat","pet","portrait"]' in "".join(answers)
+    assert '"query":"cat portrait -dog"' in "".join(answers)

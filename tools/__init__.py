@@ -1,0 +1,1 @@
+"""The project's own chores, called by the Makefile."""
