@@ -23,8 +23,8 @@ Check = Callable[[], Awaitable[None]]
         pytest.param("store", b"partNumber=2", "before", False, id="mid-part"),
         pytest.param("store", b"CompleteMultipartUpload", "before", False, id="parts sent"),
         pytest.param("postgres", b"INSERT INTO images", "before", False, id="before the row"),
-        pytest.param("postgres", b"COMMIT", "before", False, id="before commit"),
-        pytest.param("postgres", b"COMMIT", "after", True, id="after commit"),
+        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
+        pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
     ],
 )
 async def test_an_upload(
@@ -41,7 +41,7 @@ async def test_an_upload(
     body = noise_png(PART_BYTES + PART_BYTES // 2)
     async with service_process(behind.settings) as (url, process):
         proxy = behind.postgres if backend == "postgres" else behind.store
-        if hold_at == b"COMMIT":
+        if hold_at == b"COMMIT;":
             # The first commit lists the key; the one that counts comes after the parts.
             behind.store.set(hold_at=b"uploads", hold="after")
             running = start(user, url, body)
@@ -74,8 +74,8 @@ async def test_an_upload(
 @pytest.mark.parametrize(
     ("backend", "hold_at", "hold", "is_gone"),
     [
-        pytest.param("postgres", b"COMMIT", "before", False, id="before commit"),
-        pytest.param("postgres", b"COMMIT", "after", True, id="after commit"),
+        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
+        pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
         pytest.param("store", b"delete", "before", True, id="mid-delete"),
     ],
 )
