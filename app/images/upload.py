@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
+from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.tag_names import normalize_tags
 from app.decoding.pool import WALL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
@@ -127,7 +127,7 @@ class Uploads:
         try:
             received = await self._receive(form, fields, viewer, doomed)
             return await self._commit(received, fields, viewer, claimed)
-        except StorageUnavailable:
+        except (StorageUnavailable, DatabaseUnavailable):
             # It would not answer now either: the sweeper does it.
             raise
         except BaseException:
