@@ -38,7 +38,7 @@ from app.images.repository import ImageRepository, new_image_id
 from app.images.schemas import ImageUploaded, image_path, to_read
 from app.models import Image
 from app.models.image import Visibility
-from app.storage.object_store import PART_BYTES, regrouped
+from app.storage.object_store import PART_BYTES, chained, regrouped
 from app.tags.repository import TagRepository
 from app.users.viewer import Viewer
 
@@ -174,7 +174,7 @@ class Uploads:
         measured = _Measured(part.chunks, self._settings.max_upload_bytes)
         chunks = aiter(measured)
         header, head = await self._read_header(chunks)
-        parts = regrouped(_chained(head, chunks))
+        parts = regrouped(chained(head, chunks))
         first = await anext(parts)
         key = new_original_key()
         if len(first) < PART_BYTES:
@@ -183,7 +183,10 @@ class Uploads:
             await self._object_store.put_whole(key, first, header.content_type)
         else:
             await self._list(key, doomed)
-            await self._object_store.put_parts(key, first, parts, header.content_type)
+            # Not to be held here as well while the others follow.
+            parts = chained(first, parts)
+            del first
+            await self._object_store.put_parts(key, parts, header.content_type)
             url = await self._object_store.presign_internal(key, timedelta(seconds=WALL_SECONDS * 4))
             await self._decoders.check(_picture(header, measured.size, url))
         return ReceivedFile(name, measured.size, measured.sha256, header, key)
@@ -281,9 +284,3 @@ def _row(received: ReceivedFile, fields: UploadFields, viewer: Viewer, tag_ids: 
         # What the triggers would make of it: written here, they find nothing to change.
         "tag_ids": tag_ids,
     }
-
-
-async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for chunk in rest:
-        yield chunk

@@ -137,7 +137,9 @@ class ObjectStore:
         first = await anext(parts, b"")
         if len(first) < PART_BYTES:
             return await self.put_whole(key, first, content_type)
-        return await self.put_parts(key, first, parts, content_type)
+        parts = chained(first, parts)
+        del first
+        return await self.put_parts(key, parts, content_type)
 
     async def put_whole(self, key: str, body: bytes, content_type: str) -> StoredObject:
         """Store these bytes in one request; they are the ones in the store when it returns."""
@@ -152,18 +154,19 @@ class ObjectStore:
             raise BytesDiffer
         return StoredObject(len(body), digest)
 
-    async def put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes], content_type: str) -> StoredObject:
-        """Store a body in parts of PART_BYTES, as `regrouped` makes them; the first one is here already."""
+    async def put_parts(self, key: str, bodies: AsyncIterator[bytes], content_type: str) -> StoredObject:
+        """Store a body in parts of PART_BYTES, as `regrouped` makes them."""
         client: Any = self._client
         async with _answer():
             upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
         try:
-            parts = [await self._put_part(key, upload_id, 1, first)]
-            size = len(first)
-            del first
-            async for body in rest:
+            parts: list[Part] = []
+            size = 0
+            async for body in bodies:
                 parts.append(await self._put_part(key, upload_id, len(parts) + 1, body))
                 size += len(body)
+                # Before the next one is gathered.
+                del body
             # A store may copy the parts together before it answers.
             async with _answer(size):
                 await client._complete_multipart_upload(self.bucket, key, upload_id, parts)  # noqa: SLF001
@@ -287,14 +290,32 @@ class ObjectStore:
 
 async def regrouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[bytes]:
     """Yield the same bytes in pieces of exactly `size`, but for the last; nothing for an empty body."""
-    buffer = bytearray()
+    # Chunks are kept as they are and joined once: a growing buffer would need the part's memory several times over.
+    held: list[bytes] = []
+    missing = size
     async for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= size:
-            yield bytes(buffer[:size])
-            del buffer[:size]
-    if buffer:
-        yield bytes(buffer)
+        rest = chunk
+        while len(rest) >= missing:
+            held.append(rest[:missing])
+            rest = rest[missing:]
+            part = b"".join(held)
+            held.clear()
+            missing = size
+            yield part
+            del part
+        if rest:
+            held.append(rest)
+            missing -= len(rest)
+    if held:
+        yield b"".join(held)
+
+
+async def chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield `head`, without holding it any longer than that, then the rest."""
+    yield head
+    del head
+    async for chunk in rest:
+        yield chunk
 
 
 async def _retried(call: Callable[[], Awaitable[Answer]], size: int) -> Answer:

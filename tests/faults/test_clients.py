@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self
 
 import asyncpg
 import httpx
@@ -71,6 +72,8 @@ async def test_five_hundred_that_trickle_harm_nobody(
         started = time.monotonic()
 
         async def trickle(number: int) -> None:
+            # Not all within one moment: that many sign-ins at once are 503 for some, by the bound of the pool.
+            await asyncio.sleep(number / 150)
             async with raw_connection(url) as connection:
                 await connection.begin("POST", "/v1/images", bearer(user, Content_Length="1000000"))
                 await connection.send(file_part(f"{number}.png") + png()[:30])
@@ -85,7 +88,6 @@ async def test_five_hundred_that_trickle_harm_nobody(
         await asyncio.sleep(5)
         meanwhile = await p99(url)
         await asyncio.gather(*tricklers)
-    print(f"p99 {base * 1000:.1f} ms, meanwhile {meanwhile * 1000:.1f} ms; the last was gone after {max(gone):.1f} s")
     assert meanwhile < 2 * base
     assert max(gone) < 40
 
@@ -111,11 +113,9 @@ async def test_memory_stays_flat(
         ):
             size = sum([len(piece) async for piece in answer.aiter_bytes(MIB)])
         assert size > 1024 * MIB
-    print(
-        f"uploads: {(uploads.tree - idle) / MIB:.0f} MiB above idle; download: {(download.own - before) / MIB:.0f} MiB"
-    )
-    assert uploads.tree - idle < 200 * MIB
-    assert download.own - before < 32 * MIB
+    used = (uploads.tree - idle) // MIB, (download.own - before) // MIB
+    assert used[0] < 200, used
+    assert used[1] < 32, used
     await object_store.remove([one.key async for one in object_store.list_objects()])
 
 
@@ -126,7 +126,7 @@ class Peak:
         self._process = process
         self.own = self.tree = 0
 
-    async def __aenter__(self) -> "Peak":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._watch())
         return self
 
