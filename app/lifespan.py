@@ -16,7 +16,9 @@ from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
+from app.core.single_flight import SingleFlight
 from app.db.session import Database
+from app.decoding.pool import Decoders
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
@@ -57,6 +59,10 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(database.close)
     object_store = ObjectStore(settings)
     stack.push_async_callback(object_store.close)
+    decoders = Decoders(settings.decoder_processes, settings.max_image_pixels)
+    stack.push_async_callback(decoders.close)
+    renditions = SingleFlight[None]()
+    stack.push_async_callback(renditions.close)
     cache = Cache(settings)
     stack.push_async_callback(cache.close)
     recorder = Recorder(settings)
@@ -70,6 +76,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         settings=settings,
         database=database,
         object_store=object_store,
+        decoders=decoders,
+        renditions=renditions,
         cache=cache,
         recorder=recorder,
         cursors=CursorSigner(secret),

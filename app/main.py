@@ -17,6 +17,7 @@ from app.http.middleware import (
 from app.http.openapi import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
+from app.images.content_router import router as image_content_router
 from app.images.router import router as images_router
 from app.lifespan import make_lifespan
 from app.ops.prometheus_router import router as prometheus_router
@@ -46,15 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (
-        users_router,
-        credentials_router,
-        auth_router,
-        social_router,
-        images_router,
-        tags_router,
-        ops_router,
-    ):
+    accounts = (users_router, credentials_router, auth_router, social_router)
+    for router in (*accounts, images_router, image_content_router, tags_router, ops_router):
         app.include_router(router, prefix="/v1", responses=ANY_ERROR)
     for router in (health_router, prometheus_router):
         app.include_router(router, responses=ANY_ERROR)

@@ -5,11 +5,12 @@ from importlib import import_module
 import typer
 
 COMMANDS = {
-    "dev": "app.cli.dev",
-    "serve": "app.cli.serve",
-    "migrate": "app.cli.migrate",
-    "sweep": "app.cli.sweep",
-    "create-admin": "app.cli.create_admin",
+    "dev": "app.cli.dev:dev",
+    "serve": "app.cli.serve:serve",
+    "migrate": "app.cli.migrate:migrate",
+    "sweep": "app.cli.sweep:sweep",
+    "create-admin": "app.cli.create_admin:create_admin",
+    "import": "app.cli.import_:import_folder",
 }
 
 
@@ -23,5 +24,6 @@ def make_cli(arguments: list[str]) -> typer.Typer:
 
     called = [name for name in arguments[:1] if name in COMMANDS]
     for name in called or COMMANDS:
-        cli.command(name)(getattr(import_module(COMMANDS[name]), name.replace("-", "_")))
+        module, _, function = COMMANDS[name].partition(":")
+        cli.command(name)(getattr(import_module(module), function))
     return cli

@@ -8,6 +8,7 @@ AppError
 ├── BadRequest               400  InvalidCursor, InvalidQuery …
 ├── Unprocessable            422  ValidationFailed, InvalidImage …
 ├── PayloadTooLarge 413 · UnsupportedMediaType 415 · TooManyRequests 429
+├── RequestTimeout           408  UploadTimeout
 └── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
 
 This module knows no HTTP: `status` is the class of the failure in the numbers that everybody knows, and
@@ -120,6 +121,10 @@ class NameTaken(Conflict):
     slug, title = "name-taken", "An image with this name exists already"
 
 
+class RequestTimeout(AppError):
+    slug, title, status = "request-timeout", "The request took too long to arrive", 408
+
+
 class PreconditionFailed(AppError):
     slug, title, status = "precondition-failed", "The resource has changed since you read it", 412
 
@@ -133,7 +138,12 @@ class UnsupportedMediaType(AppError):
 
 
 class RangeNotSatisfiable(AppError):
+    """`total` is the length of the content in bytes."""
+
     slug, title, status = "range-not-satisfiable", "The range lies outside of the content", 416
+
+    def __init__(self, detail: str | None = None, *, total: int = 0) -> None:
+        super().__init__(detail, total=total)
 
 
 class Unprocessable(AppError):

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
+    upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512
+    decoder_processes: Annotated[int, Field(ge=1)] = 2
     doomed_grace_seconds: Annotated[int, Field(ge=1)] = 3600
     sweep_interval_seconds: Annotated[float, Field(gt=0)] = 300
 

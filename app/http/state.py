@@ -10,7 +10,9 @@ from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
+from app.core.single_flight import SingleFlight
 from app.db.session import Database
+from app.decoding.pool import Decoders
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
 
@@ -22,6 +24,9 @@ class Services:
     settings: Settings
     database: Database
     object_store: ObjectStore
+    decoders: Decoders
+    # The thumbnails that are being made.
+    renditions: SingleFlight[None]
     cache: Cache
     recorder: Recorder
     cursors: CursorSigner

@@ -1,12 +1,13 @@
 """The ORM models; importing this package registers every table."""
 
-from app.models.image import DoomedObject, Image
+from app.models.image import DoomedObject, IdempotencyKey, Image
 from app.models.tag import Tag, Tagged
 from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
 __all__ = [
     "ApiKey",
     "DoomedObject",
+    "IdempotencyKey",
     "Image",
     "Scope",
     "Session",
