@@ -16,6 +16,7 @@ from app.http.openapi import DESCRIPTION, TAGS, operation_id
 from app.http.problems import Problem, install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.images.router import router as images_router
+from app.images.search_router import router as search_router
 from app.lifespan import make_lifespan
 from app.tags.router import router as tags_router
 from app.users.router import auth_router, users_router
@@ -38,7 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (users_router, auth_router, images_router, tags_router):
+    for router in (users_router, auth_router, search_router, images_router, tags_router):
         app.include_router(router, prefix="/v1", responses={"default": {"model": Problem}})
     app.include_router(health_router)
     # Added last runs first: identity, record, CORS, the net for bugs, the body's bound.

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("")
     database_pool_size: Annotated[int, Field(ge=1)] = 10
     database_max_overflow: Annotated[int, Field(ge=0)] = 10
+    database_search_pool_size: Annotated[int, Field(ge=1)] = 5
 
     mongo_url: SecretStr = SecretStr("")
     redis_url: SecretStr = SecretStr("")

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
 from app.models import DoomedObject, Image
-from app.models.image import Visibility
+from app.search.images import Sight
 from app.users.viewer import Viewer
 
 _MULTICAST_BIT = 1 << 40
@@ -46,16 +46,6 @@ class ImageRepository:
         """Return the image of this name, whoever may see it."""
         return await self._session.scalar(select(Image).where(Image.name == name))
 
-    async def list_newest(
-        self, condition: ColumnElement[bool], viewer: Viewer, after: tuple[datetime, uuid.UUID] | None, limit: int
-    ) -> Sequence[Image]:
-        """Return up to `limit` images that fulfil `condition`, newest first, after the given position."""
-        statement = select(Image).where(condition, visible_to(viewer))
-        if after is not None:
-            statement = statement.where(tuple_(Image.created_at, Image.id) < tuple_(*after))
-        statement = statement.order_by(Image.created_at.desc(), Image.id.desc()).limit(limit)
-        return (await self._session.scalars(statement)).all()
-
     async def add_unless_taken(self, values: Mapping[str, Any]) -> Image | None:
         """Insert an image; None when its name is taken."""
         statement = insert(Image).values(**values).on_conflict_do_nothing(index_elements=["name"]).returning(Image)
@@ -90,8 +80,5 @@ class ImageRepository:
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition under which a viewer may see an image: the one place that says it in SQL."""
-    if viewer.is_admin:
-        return Image.visibility.is_not(None)
-    public = Image.visibility == Visibility.PUBLIC
-    return public if viewer.id is None else or_(public, Image.uploaded_by == viewer.id)
+    """Return the condition under which a viewer may see an image."""
+    return Sight(viewer.id, viewer.is_admin).condition()

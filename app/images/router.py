@@ -1,5 +1,4 @@
 import uuid
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,7 +8,6 @@ from app.core.errors import (
     Forbidden,
     ImageNotFound,
     ImageTooLarge,
-    InvalidCursor,
     InvalidImage,
     InvalidToken,
     NameTaken,
@@ -19,22 +17,17 @@ from app.core.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.core.pagination import DEFAULT_LIMIT, Limit
-from app.core.text import Text
 from app.http.conditional import entity_response, matches
-from app.http.dependencies import CursorsDep, ServicesDep, SettingsDep
-from app.http.links import add_next_link
+from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.multipart import MultipartStream
 from app.http.problems import problems
 from app.images.body import read_body
 from app.images.content import content_headers, open_content
 from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader
 from app.images.repository import ImageRepository
-from app.images.schemas import ImageLinks, ImagePage, ImageRead, TagsUpdate
+from app.images.schemas import ImageLinks, ImageRead, TagsUpdate
 from app.images.service import require_owner
 from app.models import Image
-from app.search.grammar import MAX_LENGTH, InvalidQuery, canonical, parse
-from app.search.plan import condition
 from app.tags.dependencies import TagsReader, TagsRepo
 from app.users.dependencies import CurrentUser, ViewerDep
 
@@ -63,7 +56,6 @@ UPLOAD_FORM: dict[str, Any] = {
         },
     }
 }
-QUERY_HELP = "Tags, all of which an image must have; `-` or NOT before one refuses it; quote names with spaces"
 BYTES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The bytes",
@@ -100,36 +92,6 @@ async def upload_image(
     read = to_read(image, tags)
     response.headers["Location"] = read.links.self
     return read
-
-
-@router.get("", summary="Find images", responses=problems(InvalidQuery, InvalidCursor, ValidationFailed))
-async def list_images(
-    request: Request,
-    response: Response,
-    viewer: ViewerDep,
-    images: ImagesReader,
-    tags: TagsReader,
-    cursors: CursorsDep,
-    q: Annotated[
-        Text, Query(max_length=MAX_LENGTH, examples=["cat -dog"], description="Tags, all of them; `-` or NOT negates")
-    ] = "",
-    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
-) -> ImagePage:
-    """Return the images that have every tag of the query, newest first; without a query, all."""
-    terms = parse(q)
-    query = canonical(terms)
-    fingerprint = f"images {viewer.id} {query}"
-    after = position(cursors.decode(cursor, fingerprint)) if cursor else None
-    ids = await tags.find_ids([term.tag for term in terms])
-    rows = await images.list_newest(condition(terms, ids), viewer, after, limit + 1)
-    names = await tags.names_of([image.id for image in rows[:limit]])
-    page = ImagePage(items=[to_read(image, names[image.id]) for image in rows[:limit]], query=query)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        page.next_cursor = cursors.encode([last.created_at.isoformat(), str(last.id)], fingerprint)
-        add_next_link(request, response, page.next_cursor)
-    return page
 
 
 @router.get(
@@ -218,8 +180,3 @@ def to_read(image: Image, tags: list[str]) -> ImageRead:
         created_at=image.created_at,
         links=ImageLinks(self=path, content=f"{path}/content", thumbnail=f"{path}/thumbnail"),
     )
-
-
-def position(values: list[Any]) -> tuple[datetime, uuid.UUID]:
-    """Read a position in the order of creation back from a cursor."""
-    return datetime.fromisoformat(values[0]), uuid.UUID(values[1])
