@@ -18,6 +18,7 @@ from app.db.session import Database
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
+from app.tags.counting import CountFolder
 from app.telemetry.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
         async with AsyncExitStack() as stack:
             services = await _open(settings, stack)
             sweeper = Sweeper(services.database, services.object_store, settings)
-            for job in (_make_bucket(services.object_store), sweeper.run_forever()):
+            counts = CountFolder(services.database, settings.tag_count_interval_seconds)
+            for job in (_make_bucket(services.object_store), sweeper.run_forever(), counts.run_forever()):
                 _run_in_background(stack, job)
             yield {"services": services}
 

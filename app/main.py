@@ -17,6 +17,7 @@ from app.http.problems import Problem, install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
+from app.images.tagging import router as tagging_router
 from app.lifespan import make_lifespan
 from app.tags.router import router as tags_router
 from app.users.router import auth_router, users_router
@@ -39,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (users_router, auth_router, search_router, images_router, tags_router):
+    for router in (users_router, auth_router, search_router, tagging_router, images_router, tags_router):
         app.include_router(router, prefix="/v1", responses={"default": {"model": Problem}})
     app.include_router(health_router)
     # Added last runs first: identity, record, CORS, the net for bugs, the body's bound.

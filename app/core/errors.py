@@ -56,6 +56,10 @@ class Forbidden(AppError):
     slug, title, status = "forbidden", "You may not do this", 403
 
 
+class AdminRequired(Forbidden):
+    slug, title = "admin-required", "Only an admin may do this"
+
+
 class NotFound(AppError):
     slug, title, status = "not-found", "There is nothing here", 404
 

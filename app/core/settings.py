@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
+    tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
     doomed_grace_seconds: Annotated[int, Field(ge=1)] = 3600
     sweep_interval_seconds: Annotated[float, Field(gt=0)] = 300

@@ -23,12 +23,11 @@ from app.http.multipart import MultipartStream
 from app.http.problems import problems
 from app.images.body import read_body
 from app.images.content import content_headers, open_content
-from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader
+from app.images.dependencies import ImageServiceDep, ImagesReader, Uploader
 from app.images.repository import ImageRepository
-from app.images.schemas import ImageLinks, ImageRead, TagsUpdate
-from app.images.service import require_owner
+from app.images.schemas import ImageLinks, ImageRead
 from app.models import Image
-from app.tags.dependencies import TagsReader, TagsRepo
+from app.tags.dependencies import TagsReader
 from app.users.dependencies import CurrentUser, ViewerDep
 
 router = APIRouter(prefix="/images", tags=["images"])
@@ -145,22 +144,6 @@ async def read_content(
 async def delete_image(image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: ImageServiceDep) -> None:
     """Delete the image and its objects. Its owner and the admins may."""
     await service.delete(image_id, viewer)
-
-
-@router.put(
-    "/{image_id}/tags",
-    summary="Replace the tags",
-    responses=problems(Unauthenticated, InvalidToken, Forbidden, ImageNotFound, ValidationFailed),
-)
-async def replace_image_tags(
-    image_id: uuid.UUID, body: TagsUpdate, _user: CurrentUser, viewer: ViewerDep, images: ImagesRepo, tags: TagsRepo
-) -> ImageRead:
-    """Have the image tagged with exactly these. Its owner and the admins may."""
-    image = await images.get_for_change(image_id, viewer)
-    require_owner(image, viewer)
-    ids = await tags.ensure(body.tags)
-    await tags.replace_on_image(image.id, list(ids.values()))
-    return to_read(image, body.tags)
 
 
 def to_read(image: Image, tags: list[str]) -> ImageRead:

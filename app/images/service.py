@@ -30,6 +30,7 @@ from app.images.repository import ImageRepository, new_image_id
 from app.models import Image
 from app.models.image import Visibility
 from app.tags.repository import TagRepository
+from app.tags.tagging import Tagging, holding
 from app.users.viewer import Viewer
 
 
@@ -82,7 +83,7 @@ class ImageService:
         doomed: list[str] = []
         try:
             stored = await self._receive(form, fields, viewer, doomed)
-            return await self._commit(stored, fields, viewer), fields.tags
+            return await self._commit(stored, fields, viewer)
         except BaseException:
             await asyncio.shield(self._discard(doomed))
             raise
@@ -148,20 +149,18 @@ class ImageService:
                 return header, bytes(reader.head)
         raise reader.failure()
 
-    async def _commit(self, stored: StoredFile, fields: UploadFields, viewer: Viewer) -> Image:
-        # New tags get a unit of their own: nobody waits for this upload's commit because it was the first to use one.
-        async with self._database.unit_of_work() as session:
-            tag_ids = sorted((await TagRepository(session).ensure(fields.tags)).values())
-        async with self._database.unit_of_work() as session:
+    async def _commit(self, stored: StoredFile, fields: UploadFields, viewer: Viewer) -> tuple[Image, list[str]]:
+        async with holding(self._database, fields.tags) as (session, held):
             repository = ImageRepository(session)
-            image = await repository.add_unless_taken(_row(stored, fields, viewer, tag_ids))
+            image = await repository.add_unless_taken(_row(stored, fields, viewer, held.all))
             if image is None:
                 taken = await repository.find_by_name(stored.name)
                 raise name_taken(taken, viewer) if taken else NameTaken
-            await TagRepository(session).add_to_image(image.id, tag_ids)
+            await Tagging(session).give([image.id], held)
+            names = (await TagRepository(session).names_of([image.id]))[image.id]
             if not await repository.spare([stored.storage_key]):
                 raise StorageUnavailable("The upload took longer than its object may stay without an image")
-        return image
+        return image, names
 
     async def _discard(self, doomed: list[str]) -> None:
         """Delete objects now rather than at the sweeper's next round; they stay listed when that does not work."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
-from app.core.errors import InvalidToken, Unauthenticated
+from app.core.errors import AdminRequired, InvalidToken, Unauthenticated
 from app.http.dependencies import ServicesDep, SessionDep
 from app.models import User
 from app.users.repository import UserRepository
@@ -41,6 +41,16 @@ async def get_user(viewer: ViewerDep) -> User:
 
 
 CurrentUser = Annotated[User, Depends(get_user)]
+
+
+async def get_admin(user: CurrentUser) -> User:
+    """Return the admin that asks. Raises Unauthenticated, AdminRequired."""
+    if not user.is_admin:
+        raise AdminRequired
+    return user
+
+
+AdminUser = Annotated[User, Depends(get_admin)]
 
 
 def get_users_repository(session: SessionDep) -> UserRepository:
