@@ -93,16 +93,28 @@ class ImageSearch:
     async def _walk(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
         rows = limit / max(self._plan.share(self._images), 1e-9)
         bound = LONG_WALK if rows <= LONG_WALK else SHORT_WALK
-        narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
+        *first, last = order.segments(Image, after)
         found: list[FoundImage] = []
-        for segment in order.segments(Image, after):
-            if len(found) < limit:
-                stretch = select(Image).where(segment, self._plan.leading(Image, narrowing))
-                walked = stretch.order_by(*order.walk(Image)).limit(bound).subquery("walked")
-                image = aliased(Image, walked)
-                statement = select(image, tag_names(image)).where(self.condition(image))
-                found += await self._fetch(statement.order_by(*order.walk(image)).limit(limit - len(found)))
-        return found
+        for segment in first:
+            found += await self._walk_segment(order, segment, bound, limit)
+            if len(found) == limit or not await self._ends_within(segment, bound):
+                return found
+        return found + await self._walk_segment(order, last, bound, limit - len(found))
+
+    async def _walk_segment(
+        self, order: Order, segment: ColumnElement[bool], bound: int, limit: int
+    ) -> list[FoundImage]:
+        narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
+        stretch = select(Image).where(segment, self._plan.leading(Image, narrowing))
+        walked = stretch.order_by(*order.walk(Image)).limit(bound).subquery("walked")
+        image = aliased(Image, walked)
+        statement = select(image, tag_names(image)).where(self.condition(image))
+        return await self._fetch(statement.order_by(*order.walk(image)).limit(limit))
+
+    async def _ends_within(self, segment: ColumnElement[bool], bound: int) -> bool:
+        """Tell whether the walk has seen the whole segment, so that the next one may follow."""
+        rows = select(Image.sha256).where(segment).limit(bound + 1).subquery()
+        return (await self._session.scalar(select(func.count()).select_from(rows)) or 0) <= bound
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
         columns = {column.name: column for column in (Image.id, *order.columns(Image))}

@@ -60,7 +60,7 @@ class Order:
         self.name = head.removeprefix("-")
         self.descending = head.startswith("-")
         self._keys = _KEYS[self.name]
-        self._start = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
+        self.start = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
 
     def write(self, image: Image) -> list[Any]:
         """Return the position of an image as JSON values."""
@@ -80,18 +80,18 @@ class Order:
 
     def whole(self, entity: Entity) -> list[ColumnElement[Any]]:
         """Return the columns to order all segments by."""
-        if self._start is None:
+        if self.start is None:
             return self.walk(entity)
-        return [(entity.sha256 < self._start).asc(), *self.walk(entity)]
+        return [(entity.sha256 < self.start).asc(), *self.walk(entity)]
 
     def segments(self, entity: Entity, after: Position | None) -> list[ColumnElement[bool]]:
         """Return the stretches of the index that lie after the position, in their order."""
-        if self._start is None:
+        if self.start is None:
             return [self._after(entity, after)]
-        upper, lower = entity.sha256 >= self._start, entity.sha256 < self._start
+        upper, lower = entity.sha256 >= self.start, entity.sha256 < self.start
         if after is None:
             return [upper, lower]
-        if after[0] < self._start:
+        if after[0] < self.start:
             return [and_(lower, self._after(entity, after))]
         return [and_(upper, self._after(entity, after)), lower]
 

@@ -1,11 +1,11 @@
 """Tree to SQL: the condition that an image must fulfil, and what is known beforehand of how many do."""
 
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -35,7 +35,7 @@ from app.search import tree
 from app.search.filters import read_interval, read_uploader
 from app.search.intervals import Interval
 from app.search.order import Entity
-from app.search.vocabulary import Vocabulary
+from app.search.vocabulary import Vocabulary, like
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
@@ -121,8 +121,12 @@ class Plan:
     def _at_least(self, node: tree.AtLeast, entity: Entity) -> ColumnElement[bool]:
         matched: list[ColumnElement[int]] = [case((self._condition(term, entity), 1), else_=0) for term in node.terms]
         enough = sum(matched[1:], matched[0]) >= node.number
-        # Whoever matches some of them matches one: that much an index can tell.
-        return and_(enough, self._any(node.terms, entity))
+        # Who matches n of k terms matches one of any k - n + 1: of the rarest, an index can tell.
+        return and_(enough, self._any(self._rarest(node), entity))
+
+    def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
+        by_size = sorted(node.terms, key=lambda term: self._at_most(term, math.inf))
+        return tuple(by_size[: len(node.terms) - node.number + 1])
 
     def _filter(self, name: str, value: str, entity: Entity) -> ColumnElement[bool]:  # noqa: PLR0911 - one a filter
         match name:
@@ -164,7 +168,9 @@ class Plan:
                 return True
             case tree.Filter(name):
                 return name in ("sha256", "uploader", "name", "type")
-            case tree.Or(terms) | tree.AtLeast(_, terms):
+            case tree.AtLeast():
+                return self._indexed(tree.Or(self._rarest(node)))
+            case tree.Or(terms):
                 return all(any(self._indexed(one) for one in conjuncts(term)) for term in terms)
         return False
 
@@ -176,8 +182,8 @@ class Plan:
                 return min([images, *(self._at_most(term, images) for term in terms)])
             case tree.Or(terms):
                 return min(images, sum(self._at_most(term, images) for term in terms))
-            case tree.AtLeast(number, terms):
-                return min(images, sum(self._at_most(term, images) for term in terms) / number)
+            case tree.AtLeast():
+                return min(images, sum(self._at_most(term, images) for term in self._rarest(node)))
             case tree.Filter("sha256"):
                 return 1
         return images
@@ -185,13 +191,13 @@ class Plan:
     def _share(self, node: tree.Node, images: float) -> float:
         match node:
             case tree.Tag() | tree.Wildcard():
-                return 1 - prod(1 - min(1, tag.images / images) for tag in self.vocabulary.of(node))
+                return 1 - math.prod(1 - min(1, tag.images / images) for tag in self.vocabulary.of(node))
             case tree.Not(term):
                 return 1 - self._share(term, images)
             case tree.And(terms):
-                return prod(self._share(term, images) for term in terms)
+                return math.prod(self._share(term, images) for term in terms)
             case tree.Or(terms):
-                return 1 - prod(1 - self._share(term, images) for term in terms)
+                return 1 - math.prod(1 - self._share(term, images) for term in terms)
             case tree.AtLeast(number, terms):
                 return min(1, sum(self._share(term, images) for term in terms) / number)
         return 1
@@ -252,5 +258,5 @@ def _ratio(entity: Entity, values: Interval) -> ColumnElement[bool]:
 def _glob(entity: Entity, pattern: str) -> ColumnElement[bool]:
     if not {"*", "?"} & set(pattern):
         return entity.name == pattern
-    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return entity.name.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+    # After `like`, a ? is only ever the glob's own.
+    return entity.name.like(literal(like(pattern).replace("?", "_"), SqlText))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Text, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -73,9 +73,9 @@ def like(pattern: str) -> str:
 
 async def _matching(session: AsyncSession, pattern: str) -> tuple[Found, ...]:
     # An alias may stand for a tag that matches as well, so more rows than tags are looked at.
-    matching: list[ColumnElement[bool]] = [Tag.name.like(like(pattern), escape="\\")]
+    matching: list[ColumnElement[bool]] = [Tag.name.like(literal(like(pattern), Text))]
     if prefix := pattern.partition("*")[0]:
-        matching.append(Tag.name.between(prefix, prefix + "\U0010ffff"))
+        matching += [Tag.name >= prefix, Tag.name < prefix + "\U0010ffff"]
     found = set((await _find(session, and_(*matching), 2 * MAX_TAGS_A_WILDCARD + 1)).values())
     if len(found) > MAX_TAGS_A_WILDCARD:
         raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_A_WILDCARD} tags")

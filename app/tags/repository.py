@@ -90,10 +90,10 @@ _RELATED = text(f"""
         SELECT u.id, count(*) AS images FROM sample, unnest(sample.tag_ids) AS u(id) WHERE u.id <> :tag GROUP BY u.id
     )
     SELECT name, images, least(
-        1, both * (CAST(:images AS float8) / sampled) / sqrt(CAST(:images AS float8) * greatest(images, both, 1))
+        1, shared * (CAST(:images AS float8) / sampled) / sqrt(CAST(:images AS float8) * greatest(images, shared, 1))
     ) AS score
     FROM (
-        SELECT t.name, {_EXACT} AS images, o.images AS both, size.images AS sampled
+        SELECT t.name, {_EXACT} AS images, o.images AS shared, size.images AS sampled
         FROM together o JOIN tags t ON t.id = o.id, size
     ) AS scored
     ORDER BY score DESC, name LIMIT :most""")  # noqa: S608
