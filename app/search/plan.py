@@ -1,6 +1,7 @@
 """Tree to SQL: the condition that an image must fulfil, and what is known beforehand of how many do."""
 
 import math
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from app.search import tree
 from app.search.filters import read_interval, read_uploader
 from app.search.intervals import Interval
 from app.search.order import Entity
-from app.search.vocabulary import Vocabulary, like
+from app.search.vocabulary import LAST_CHARACTER, Vocabulary, like
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
@@ -78,10 +79,6 @@ class Plan:
     def at_most(self, images: float) -> float:
         """Return a number that the matches do not exceed, out of so many images."""
         return self._at_most(self.query, images)
-
-    def share(self, images: float) -> float:
-        """Return the share of the images that matches if tags had nothing to do with each other."""
-        return self._share(self.query, max(images, 1))
 
     @property
     def indexed(self) -> bool:
@@ -188,20 +185,6 @@ class Plan:
                 return 1
         return images
 
-    def _share(self, node: tree.Node, images: float) -> float:
-        match node:
-            case tree.Tag() | tree.Wildcard():
-                return 1 - math.prod(1 - min(1, tag.images / images) for tag in self.vocabulary.of(node))
-            case tree.Not(term):
-                return 1 - self._share(term, images)
-            case tree.And(terms):
-                return math.prod(self._share(term, images) for term in terms)
-            case tree.Or(terms):
-                return 1 - math.prod(1 - self._share(term, images) for term in terms)
-            case tree.AtLeast(number, terms):
-                return min(1, sum(self._share(term, images) for term in terms) / number)
-        return 1
-
 
 def conjuncts(node: tree.Node) -> tuple[tree.Node, ...]:
     """Return the terms that every match must fulfil."""
@@ -258,5 +241,7 @@ def _ratio(entity: Entity, values: Interval) -> ColumnElement[bool]:
 def _glob(entity: Entity, pattern: str) -> ColumnElement[bool]:
     if not {"*", "?"} & set(pattern):
         return entity.name == pattern
-    # After `like`, a ? is only ever the glob's own.
-    return entity.name.like(literal(like(pattern).replace("?", "_"), SqlText))
+    prefix = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    # The range lets the plain index serve a prefix. After `like`, a ? is only ever the glob's own.
+    start = [entity.name >= prefix, entity.name < prefix + LAST_CHARACTER] if prefix else []
+    return and_(*start, entity.name.like(literal(like(pattern).replace("?", "_"), SqlText)))

@@ -12,6 +12,7 @@ from app.models import Tag
 from app.search import tree
 
 MAX_TAGS_A_WILDCARD = 100
+LAST_CHARACTER = "\U0010ffff"  # above every name that starts as a prefix does
 
 
 class QueryTooBroad(BadRequest):
@@ -75,7 +76,7 @@ async def _matching(session: AsyncSession, pattern: str) -> tuple[Found, ...]:
     # An alias may stand for a tag that matches as well, so more rows than tags are looked at.
     matching: list[ColumnElement[bool]] = [Tag.name.like(literal(like(pattern), Text))]
     if prefix := pattern.partition("*")[0]:
-        matching += [Tag.name >= prefix, Tag.name < prefix + "\U0010ffff"]
+        matching += [Tag.name >= prefix, Tag.name < prefix + LAST_CHARACTER]
     found = set((await _find(session, and_(*matching), 2 * MAX_TAGS_A_WILDCARD + 1)).values())
     if len(found) > MAX_TAGS_A_WILDCARD:
         raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_A_WILDCARD} tags")

@@ -22,8 +22,12 @@ _FOLD = text("""
         DELETE FROM tag_count_deltas WHERE id IN (SELECT id FROM tag_count_deltas ORDER BY id LIMIT :most)
         RETURNING tag, delta
     ), summed AS (SELECT tag, sum(delta)::int AS delta FROM taken GROUP BY tag),
-    folded AS (
-        UPDATE tags SET images = images + summed.delta FROM summed WHERE tags.id = summed.tag AND summed.delta <> 0
+    -- In the order of the ids, as everyone locks tags.
+    locked AS (
+        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag FROM summed WHERE delta <> 0) ORDER BY t.id FOR NO KEY UPDATE
+    ), folded AS (
+        UPDATE tags SET images = images + summed.delta FROM locked JOIN summed ON summed.tag = locked.id
+        WHERE tags.id = locked.id
     )
     SELECT count(*) FROM taken""")
 
