@@ -22,6 +22,7 @@ from app.decoding.pool import Decoders
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
+from app.tags.counting import CountFolder
 from app.telemetry.recorder import Recorder
 from app.users.social.providers import SocialProviders
 
@@ -45,7 +46,8 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
         async with AsyncExitStack() as stack:
             services = await _open(settings, stack)
             sweeper = Sweeper(services.database, services.object_store, settings)
-            for job in (_make_bucket(services.object_store), sweeper.run_forever()):
+            counts = CountFolder(services.database, settings.tag_count_interval_seconds)
+            for job in (_make_bucket(services.object_store), sweeper.run_forever(), counts.run_forever()):
                 _run_in_background(stack, job)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)

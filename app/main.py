@@ -19,6 +19,8 @@ from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.images.content_router import router as image_content_router
 from app.images.router import router as images_router
+from app.images.search_router import router as search_router
+from app.images.tagging import router as tagging_router
 from app.lifespan import make_lifespan
 from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
@@ -48,7 +50,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_problem_handlers(app)
     accounts = (users_router, credentials_router, auth_router, social_router)
-    for router in (*accounts, images_router, image_content_router, tags_router, ops_router):
+    images = (search_router, tagging_router, images_router, image_content_router)
+    for router in (*accounts, *images, tags_router, ops_router):
         app.include_router(router, prefix="/v1", responses=ANY_ERROR)
     for router in (health_router, prometheus_router):
         app.include_router(router, responses=ANY_ERROR)

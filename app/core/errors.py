@@ -125,6 +125,14 @@ class RequestTimeout(AppError):
     slug, title, status = "request-timeout", "The request took too long to arrive", 408
 
 
+class TagExists(Conflict):
+    slug, title = "tag-exists", "A tag or an alias with this name exists already"
+
+
+class TagImplied(Conflict):
+    slug, title = "tag-implied", "The tag is implied by another one that the image has"
+
+
 class PreconditionFailed(AppError):
     slug, title, status = "precondition-failed", "The resource has changed since you read it", 412
 
@@ -191,6 +199,14 @@ class Unavailable(AppError):
 
 class DatabaseUnavailable(Unavailable):
     slug, title = "database-unavailable", "The database does not answer"
+
+
+class QueryTimeout(Unavailable):
+    slug, title = "query-timeout", "The query takes too long; narrow it"
+
+
+class DatabaseBusy(Unavailable):
+    slug, title = "database-busy", "Other changes were in the way; try again"
 
 
 class StorageUnavailable(Unavailable):

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("")
     database_pool_size: Annotated[int, Field(ge=1)] = 10
     database_max_overflow: Annotated[int, Field(ge=0)] = 10
+    database_search_pool_size: Annotated[int, Field(ge=1)] = 5
 
     mongo_url: SecretStr = SecretStr("")
     redis_url: SecretStr = SecretStr("")
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
+    tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
     upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512
     decoder_processes: Annotated[int, Field(ge=1)] = 2

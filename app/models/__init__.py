@@ -1,7 +1,7 @@
 """The ORM models; importing this package registers every table."""
 
 from app.models.image import DoomedObject, IdempotencyKey, Image
-from app.models.tag import Tag, Tagged
+from app.models.tag import Tag, TagCountDelta, Tagged, TagImplication
 from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "SocialIdentity",
     "SocialSignIn",
     "Tag",
+    "TagCountDelta",
+    "TagImplication",
     "Tagged",
     "User",
 ]

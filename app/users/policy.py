@@ -59,3 +59,9 @@ def require_change(viewer: Viewer, image: Image) -> None:
     """Let pass who may change an image that they may see. Raises Forbidden."""
     if not (viewer.is_admin or is_owner(viewer, image)):
         raise Forbidden("Only the owner of the image or an admin may do this")
+
+
+def require_tagger(viewer: Viewer, image: Image) -> None:
+    """Let every user add tags to a public image. Raises Forbidden."""
+    if image.visibility != Visibility.PUBLIC:
+        require_change(viewer, image)
