@@ -22,7 +22,7 @@ async def upload(url: str, user: Account, body: bytes, name: str = "a.png") -> h
     return await user.client.post(f"{url}/v1/images", files={"image": (name, body)}, timeout=60)
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "faults",
     [
