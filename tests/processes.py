@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httpx
 import psutil
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from app.core.settings import Settings
 from tests.repository import ROOT
@@ -36,8 +36,14 @@ def environment_of(settings: Settings) -> dict[str, str]:
     own = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     for name in settings.model_fields_set:
         value = getattr(settings, name)
-        own[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        own[name.upper()] = _as_text(value)
     return own
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
 
 
 @contextmanager

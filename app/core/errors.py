@@ -1,9 +1,9 @@
 """Everything that can go wrong on purpose.
 
 AppError
-├── NotFound                 404  ImageNotFound, TagNotFound, UserNotFound …
+├── NotFound                 404  ImageNotFound, TagNotFound, SessionNotFound …
 ├── Conflict                 409  NameTaken, EmailTaken, TagExists …
-├── Forbidden                403
+├── Forbidden                403  AdminRequired, InsufficientScope, WrongPassword …
 ├── Unauthenticated          401  InvalidCredentials, InvalidToken
 ├── BadRequest               400  InvalidCursor, InvalidQuery …
 ├── Unprocessable            422  ValidationFailed, InvalidImage …
@@ -41,6 +41,10 @@ class InvalidCursor(BadRequest):
     slug, title = "invalid-cursor", "The cursor does not belong to this query"
 
 
+class SocialLoginFailed(BadRequest):
+    slug, title = "social-login-failed", "The login at the identity provider could not be used"
+
+
 class Unauthenticated(AppError):
     slug, title, status = "unauthenticated", "Credentials are needed", 401
 
@@ -57,6 +61,26 @@ class Forbidden(AppError):
     slug, title, status = "forbidden", "You may not do this", 403
 
 
+class WrongPassword(Forbidden):
+    slug, title = "wrong-password", "The current password is wrong"
+
+
+class AdminRequired(Forbidden):
+    slug, title = "admin-required", "Only an admin may do this"
+
+
+class InsufficientScope(Forbidden):
+    slug, title = "insufficient-scope", "The API key does not reach this far"
+
+
+class SignInRequired(Forbidden):
+    slug, title = "sign-in-required", "An API key may not do this: sign in"
+
+
+class RecentSignInRequired(Forbidden):
+    slug, title = "recent-sign-in-required", "Sign in again first: this account has no password to prove itself with"
+
+
 class NotFound(AppError):
     slug, title, status = "not-found", "There is nothing here", 404
 
@@ -69,6 +93,18 @@ class TagNotFound(NotFound):
     slug, title = "tag-not-found", "There is no such tag"
 
 
+class IdentityProviderNotFound(NotFound):
+    slug, title = "identity-provider-not-found", "There is no such identity provider"
+
+
+class SessionNotFound(NotFound):
+    slug, title = "session-not-found", "There is no such session"
+
+
+class ApiKeyNotFound(NotFound):
+    slug, title = "api-key-not-found", "There is no such API key"
+
+
 class Conflict(AppError):
     slug, title, status = "conflict", "The request conflicts with what is stored", 409
 
@@ -77,12 +113,24 @@ class EmailTaken(Conflict):
     slug, title = "email-taken", "An account with this e-mail exists already"
 
 
+class IdentityTaken(Conflict):
+    slug, title = "identity-taken", "This identity is linked to an account already"
+
+
 class NameTaken(Conflict):
     slug, title = "name-taken", "An image with this name exists already"
 
 
 class RequestTimeout(AppError):
     slug, title, status = "request-timeout", "The request took too long to arrive", 408
+
+
+class TagExists(Conflict):
+    slug, title = "tag-exists", "A tag or an alias with this name exists already"
+
+
+class TagImplied(Conflict):
+    slug, title = "tag-implied", "The tag is implied by another one that the image has"
 
 
 class PreconditionFailed(AppError):
@@ -153,8 +201,20 @@ class DatabaseUnavailable(Unavailable):
     slug, title = "database-unavailable", "The database does not answer"
 
 
+class QueryTimeout(Unavailable):
+    slug, title = "query-timeout", "The query takes too long; narrow it"
+
+
+class DatabaseBusy(Unavailable):
+    slug, title = "database-busy", "Other changes were in the way; try again"
+
+
 class StorageUnavailable(Unavailable):
     slug, title = "storage-unavailable", "The object store does not answer"
+
+
+class IdentityProviderUnavailable(Unavailable):
+    slug, title = "identity-provider-unavailable", "The identity provider does not answer"
 
 
 def _summary(errors: Sequence[dict[str, Any]]) -> str:

@@ -17,12 +17,7 @@ _WHITE_SPACE = re.compile(r"\s+")
 
 def normalize_tag(name: str) -> str:
     """Return the name in NFC, case-folded, its white space runs as one space, trimmed. Raises ValueError."""
-    if has_control(_WHITE_SPACE.sub(" ", name)):
-        _refuse("control characters are not allowed")
-    # Case folding can leave NFC, and composing again can bring back what folds: a fixed point is reached in two turns.
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    folded = unicodedata.normalize("NFC", folded.casefold())
-    tag = _WHITE_SPACE.sub(" ", folded).strip()
+    tag = fold_tag(name).strip()
     if not 1 <= len(tag) <= MAX_LENGTH:
         _refuse(f"a tag has 1 to {MAX_LENGTH} characters")
     if tag[0] in "-~":
@@ -30,6 +25,25 @@ def normalize_tag(name: str) -> str:
     if not all(_is_allowed(char) for char in tag):
         _refuse("a tag has letters, digits, spaces and _ - . : ( ) ' & ! + ~ # only")
     return tag
+
+
+def fold_tag(text: str) -> str:
+    """Return a tag or a part of one in NFC, case-folded, its white space runs as one space. Raises ValueError."""
+    if has_control(_WHITE_SPACE.sub(" ", text)):
+        _refuse("control characters are not allowed")
+    # Case folding can leave NFC, and composing again can bring back what folds: a fixed point is reached in two turns.
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    return _WHITE_SPACE.sub(" ", unicodedata.normalize("NFC", folded.casefold()))
+
+
+def normalize_tag_pattern(pattern: str) -> str:
+    """Return a pattern over tag names, `*` for any characters, under the same rule. Raises ValueError."""
+    folded = re.sub(r"\*+", "*", fold_tag(pattern))
+    if len(folded) > MAX_LENGTH + 1:
+        _refuse(f"a tag has 1 to {MAX_LENGTH} characters")
+    if folded[0] in "-~" or not all(_is_allowed(char) or char == "*" for char in folded):
+        _refuse("a tag has letters, digits, spaces and _ - . : ( ) ' & ! + ~ # only")
+    return folded
 
 
 def normalize_tags(names: Iterable[str]) -> list[str]:

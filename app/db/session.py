@@ -1,5 +1,7 @@
 """The database: connection pool, unit of work, and the one place that turns driver errors into ours."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,44 +10,65 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from app.core.errors import AppError, DatabaseUnavailable, EmailTaken, NameTaken
+from app.core.errors import (
+    AppError,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    EmailTaken,
+    IdentityTaken,
+    InvalidToken,
+    NameTaken,
+    QueryTimeout,
+    SocialLoginFailed,
+    TagExists,
+)
 from app.core.settings import Settings
+from app.core.tally import count_statement
 
 CONNECT_TIMEOUT = 1.5
-POOL_TIMEOUT = 1.5
+# A wait for a connection means load, not a server that is down.
+POOL_TIMEOUT = 5
 COMMAND_TIMEOUT = 10
 
-# Unique violations that are an answer to the client, by the constraint's name.
+# Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
     "uq_users_email": EmailTaken,
     "uq_images_name": NameTaken,
+    "uq_tags_name": TagExists,
+    "uq_users_token": SocialLoginFailed,
+    "pk_social_identities": IdentityTaken,
+    "fk_sessions_user_id_users": InvalidToken,
+    "fk_api_keys_user_id_users": InvalidToken,
+    "fk_social_sign_ins_session_id_sessions": InvalidToken,
+    "fk_social_identities_user_id_users": InvalidToken,
+    "fk_images_uploaded_by_users": InvalidToken,
 }
 # SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
 _GONE = ("08", "53", "57P")
+_CANCELED = "57014"
+_IN_THE_WAY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
+# A plan is made for the values at hand, not for any; and the indexes are used, as the search has reckoned with.
+_SEARCH_SETTINGS = {"plan_cache_mode": "force_custom_plan", "enable_seqscan": "off"}
 
 
 class Database:
     """The pool of connections to PostgreSQL. Opening it connects to nothing: a database that is down stops no start."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            settings.sqlalchemy_url,
-            pool_size=settings.database_pool_size,
-            max_overflow=settings.database_max_overflow,
-            pool_timeout=POOL_TIMEOUT,
-            pool_use_lifo=True,
-            connect_args={
-                "timeout": CONNECT_TIMEOUT,
-                "command_timeout": COMMAND_TIMEOUT,
-                "server_settings": {"application_name": "imts", "timezone": "UTC", "jit": "off"},
-            },
-        )
-        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self.engine = _engine(settings, settings.database_pool_size, settings.database_max_overflow, {})
+        # Searches have connections of their own: however many there are, and however long they take within their time,
+        # the rest of the service finds a connection free.
+        self._search_seconds = settings.search_timeout_ms / 1000
+        limits = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
+        self._search_engine = _engine(settings, settings.database_search_pool_size, 0, limits)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
+        searching = self._search_engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._searchers = async_sessionmaker(searching, expire_on_commit=False)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -59,14 +82,57 @@ class Database:
         async with translated_errors(), self._readers() as session:
             yield session
 
+    @asynccontextmanager
+    async def searcher(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
+        """Yield a session for searches: as `reader`, but the whole block ends in time. Raises QueryTimeout.
+
+        The statements have the same limit on the server, which would not notice a client that is gone.
+        """
+        try:
+            async with (
+                asyncio.timeout(seconds or self._search_seconds),
+                translated_errors(),
+                self._searchers() as session,
+            ):
+                yield session
+        except TimeoutError as error:
+            raise QueryTimeout from error
+
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises DatabaseUnavailable."""
         async with self.reader() as session:
             await session.execute(text("SELECT 1"))
 
+    def connections_in_use(self) -> int:
+        """Return how many connections of this worker's pool are at work."""
+        pools = (self.engine.pool, self._search_engine.pool)
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, AsyncAdaptedQueuePool))
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await self._search_engine.dispose()
+
+
+def _engine(settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off"}
+    engine = create_async_engine(
+        settings.sqlalchemy_url,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=POOL_TIMEOUT,
+        pool_use_lifo=True,
+        hide_parameters=True,  # they would end in the logs: password hashes, addresses
+        connect_args={
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": COMMAND_TIMEOUT,
+            "server_settings": {**common, **server_settings},
+        },
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
+    event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
+    return engine
 
 
 @asynccontextmanager
@@ -82,6 +148,10 @@ async def translated_errors() -> AsyncIterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or _sqlstate(error).startswith(_GONE):
             raise DatabaseUnavailable from error
+        if _sqlstate(error) == _CANCELED:
+            raise QueryTimeout from error
+        if _sqlstate(error) in _IN_THE_WAY:
+            raise DatabaseBusy from error
         raise
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -92,6 +162,14 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     """Have the pool replace a connection that the server closed meanwhile; costs nothing, unlike a ping."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _start_clock(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    context.started_at = time.perf_counter()
+
+
+def _count_statement(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    count_statement(time.perf_counter() - context.started_at)
 
 
 def _constraint(error: IntegrityError) -> str:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.pagination import CursorSigner
-from app.core.security import AccessTokens, PasswordHasher
+from app.core.passwords import PasswordHasher
+from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
 from app.db.session import Database
@@ -30,6 +32,8 @@ class Services:
     cursors: CursorSigner
     passwords: PasswordHasher
     access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    limits: RateLimits
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
-from app.models.image import Visibility
+from app.search.images import Sight
 from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
@@ -47,16 +47,6 @@ class ImageRepository:
     async def find_by_name(self, name: str) -> Image | None:
         """Return the image of this name, whoever may see it."""
         return await self._session.scalar(select(Image).where(Image.name == name))
-
-    async def list_newest(
-        self, condition: ColumnElement[bool], viewer: Viewer, after: tuple[datetime, uuid.UUID] | None, limit: int
-    ) -> Sequence[Image]:
-        """Return up to `limit` images that fulfil `condition`, newest first, after the given position."""
-        statement = select(Image).where(condition, visible_to(viewer))
-        if after is not None:
-            statement = statement.where(tuple_(Image.created_at, Image.id) < tuple_(*after))
-        statement = statement.order_by(Image.created_at.desc(), Image.id.desc()).limit(limit)
-        return (await self._session.scalars(statement)).all()
 
     async def add_unless_taken(self, values: Mapping[str, Any]) -> Image | None:
         """Insert an image; None when its name is taken."""
@@ -173,8 +163,5 @@ class ImageRepository:
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition under which a viewer may see an image: the one place that says it in SQL."""
-    if viewer.is_admin:
-        return Image.visibility.is_not(None)
-    public = Image.visibility == Visibility.PUBLIC
-    return public if viewer.id is None else or_(public, Image.uploaded_by == viewer.id)
+    """Return the condition under which a viewer may see an image."""
+    return Sight(viewer.id, viewer.is_admin).condition()

@@ -1,15 +1,13 @@
 import uuid
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from app.core.errors import (
     Forbidden,
     ImageNotFound,
     ImageTooLarge,
-    InvalidCursor,
     InvalidImage,
     InvalidToken,
     NameTaken,
@@ -20,37 +18,31 @@ from app.core.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
-from app.core.text import Text
 from app.http.conditional import entity_response, entity_tag, require_match
-from app.http.dependencies import CursorsDep, SettingsDep
-from app.http.links import add_next_link
+from app.http.dependencies import SettingsDep
 from app.http.multipart import MalformedBody, MultipartStream
 from app.http.problems import problems
 from app.images.body import Pace, UploadTimeout, read_body
 from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader, UploadsDep
 from app.images.idempotency import IdempotencyInProgress, IdempotencyMismatch
 from app.images.schemas import (
-    ImagePage,
     ImageRead,
     ImageUpdate,
     ImageUploaded,
     LookupItem,
     LookupRequest,
     LookupResult,
-    TagsUpdate,
     image_path,
     to_read,
 )
-from app.images.service import require_owner
 from app.images.upload import name_taken
-from app.search.grammar import MAX_LENGTH, InvalidQuery, canonical, parse
-from app.search.plan import condition
 from app.tags.dependencies import TagsReader, TagsRepo
 from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
+from app.users.policy import require_change
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 # What the fields and the headers of the parts may take beside the file.
 MAX_FORM_BYTES = 1024 * 1024
@@ -78,7 +70,6 @@ UPLOAD_FORM: dict[str, Any] = {
         },
     }
 }
-QUERY_HELP = "Tags, all of which an image must have; `-` or NOT before one refuses it; quote names with spaces"
 
 
 @router.post(
@@ -122,36 +113,6 @@ async def upload_image(
     uploaded = await uploads.upload(form, viewer, idempotency_key)
     response.headers["Location"] = uploaded.links.self
     return uploaded
-
-
-@router.get("", summary="Find images", responses=problems(InvalidQuery, InvalidCursor, ValidationFailed))
-async def list_images(
-    request: Request,
-    response: Response,
-    viewer: ViewerDep,
-    images: ImagesReader,
-    tags: TagsReader,
-    cursors: CursorsDep,
-    q: Annotated[
-        Text, Query(max_length=MAX_LENGTH, examples=["cat -dog"], description="Tags, all of them; `-` or NOT negates")
-    ] = "",
-    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
-) -> ImagePage:
-    """Return the images that have every tag of the query, newest first; without a query, all."""
-    terms = parse(q)
-    query = canonical(terms)
-    fingerprint = f"images {viewer.id} {query}"
-    after = position(cursors.decode(cursor, fingerprint)) if cursor else None
-    ids = await tags.find_ids([term.tag for term in terms])
-    rows = await images.list_newest(condition(terms, ids), viewer, after, limit + 1)
-    names = await tags.names_of([image.id for image in rows[:limit]])
-    page = ImagePage(items=[to_read(image, names[image.id]) for image in rows[:limit]], query=query)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        page.next_cursor = cursors.encode([last.created_at.isoformat(), str(last.id)], fingerprint)
-        add_next_link(request, response, page.next_cursor)
-    return page
 
 
 @router.get(
@@ -206,7 +167,7 @@ async def update_image(
 ) -> ImageRead:
     """Change what is given, leave the rest. Its owner and the admins may; `If-Match` keeps others' changes."""
     image = await images.get_for_change(image_id, viewer)
-    require_owner(image, viewer)
+    require_change(viewer, image)
     names = (await tags.names_of([image.id]))[image.id]
     require_match(request, to_read(image, names))
     changes = body.model_dump(exclude_unset=True)
@@ -230,30 +191,6 @@ async def delete_image(
     await service.delete(image_id, viewer, partial(require_match, request))
 
 
-@router.put(
-    "/{image_id}/tags",
-    summary="Replace the tags",
-    responses=problems(Unauthenticated, InvalidToken, Forbidden, ImageNotFound, PreconditionFailed, ValidationFailed),
-)
-async def replace_image_tags(
-    request: Request,
-    image_id: uuid.UUID,
-    body: TagsUpdate,
-    _user: CurrentUser,
-    viewer: ViewerDep,
-    images: ImagesRepo,
-    tags: TagsRepo,
-) -> ImageRead:
-    """Have the image tagged with exactly these. Its owner and the admins may."""
-    image = await images.get_for_change(image_id, viewer)
-    require_owner(image, viewer)
-    if "if-match" in request.headers:
-        require_match(request, to_read(image, (await tags.names_of([image.id]))[image.id]))
-    ids = await tags.ensure(body.tags)
-    await tags.replace_on_image(image.id, list(ids.values()))
-    return to_read(image, body.tags)
-
-
 def refuse_declared_length(request: Request, settings: Settings) -> None:
     """Refuse a body whose declared length cannot be right, before a byte of it is read. Raises PayloadTooLarge."""
     declared = request.headers.get("content-length", "")
@@ -271,8 +208,3 @@ def tagged_read(response: Response, read: ImageRead) -> ImageRead:
     """Tell the new entity tag with an image that was changed, for the next If-Match."""
     response.headers["ETag"] = entity_tag(read)
     return read
-
-
-def position(values: list[Any]) -> tuple[datetime, uuid.UUID]:
-    """Read a position in the order of creation back from a cursor."""
-    return datetime.fromisoformat(values[0]), uuid.UUID(values[1])

@@ -1,6 +1,6 @@
 import uuid
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -50,6 +50,8 @@ class ImagePage(Page[ImageRead]):
     """A page of images; `query` is the canonical form of what was asked."""
 
     query: str = Field(examples=["cat -dog"])
+    total: int | None = Field(default=None, examples=[1234], description="With `count` only")
+    total_is: Literal["exact", "estimate"] | None = None
 
 
 class ImageUpdate(BaseModel):

@@ -4,14 +4,14 @@ import contextlib
 import uuid
 from collections.abc import Callable
 
-from app.core.errors import AppError, Forbidden
+from app.core.errors import AppError
 from app.http.state import Services
 from app.images.doomed import remove_doomed
 from app.images.keys import rendition_keys
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageRead, to_read
-from app.models import Image
 from app.tags.repository import TagRepository
+from app.users.policy import require_change
 from app.users.viewer import Viewer
 
 
@@ -27,7 +27,7 @@ class ImageService:
         async with self._database.unit_of_work() as session:
             repository = ImageRepository(session)
             image = await repository.get_for_change(image_id, viewer)
-            require_owner(image, viewer)
+            require_change(viewer, image)
             names = await TagRepository(session).names_of([image.id])
             precondition(to_read(image, names[image.id]))
             await repository.remove(image)
@@ -35,9 +35,3 @@ class ImageService:
         with contextlib.suppress(AppError):
             await self._object_store.remove(rendition_keys(image.storage_key))
             await remove_doomed(self._database, self._object_store, [image.storage_key])
-
-
-def require_owner(image: Image, viewer: Viewer) -> None:
-    """Let the owner and the admins pass. Raises Forbidden for others, who may see the image."""
-    if not viewer.is_admin and (viewer.id is None or image.uploaded_by != viewer.id):
-        raise Forbidden("Only the owner of the image or an admin may do this")

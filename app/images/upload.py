@@ -40,6 +40,8 @@ from app.models import Image
 from app.models.image import Visibility
 from app.storage.object_store import PART_BYTES, chained, regrouped
 from app.tags.repository import TagRepository
+from app.tags.tagging import Tagging, holding
+from app.users.policy import may_see
 from app.users.viewer import Viewer
 
 
@@ -213,16 +215,12 @@ class Uploads:
     async def _commit(
         self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None
     ) -> ImageUploaded:
-        # New tags get a unit of their own: nobody waits for this upload's commit because it was the first to use one.
-        tag_ids: list[int] = []
-        if fields.tags:
-            async with self._database.unit_of_work() as session:
-                tag_ids = sorted((await TagRepository(session).ensure(fields.tags)).values())
-        async with self._database.unit_of_work() as session:
-            image = await self._add(session, _row(received, fields, viewer, tag_ids), viewer)
-            await TagRepository(session).add_to_image(image.id, tag_ids)
+        async with holding(self._database, fields.tags) as (session, held):
+            image = await self._add(session, _row(received, fields, viewer, held.all), viewer)
+            await Tagging(session).give([image.id], held)
+            names = await TagRepository(session).names_of([image.id])
             duplicates = await ImageRepository(session).list_duplicates(image, viewer)
-            answer = _answer(image, fields.tags, [image_path(one) for one in duplicates])
+            answer = _answer(image, names[image.id], [image_path(one) for one in duplicates])
             if claimed is not None:
                 earlier = EarlierAnswer(_fingerprint(received, fields), answer.model_dump_json())
                 await keep_answer(session, claimed, image.id, earlier)
@@ -241,8 +239,7 @@ class Uploads:
 
 def name_taken(taken: Image, viewer: Viewer) -> NameTaken:
     """Make the error, with the path of the image that has the name when the viewer may see it."""
-    may_see = taken.visibility == Visibility.PUBLIC or viewer.is_admin or viewer.id == taken.uploaded_by is not None
-    return NameTaken(image=image_path(taken.id)) if may_see else NameTaken()
+    return NameTaken(image=image_path(taken.id)) if may_see(viewer, taken) else NameTaken()
 
 
 def _file_name(part: Part) -> str:

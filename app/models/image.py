@@ -1,7 +1,19 @@
 import uuid
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,14 +35,26 @@ class Image(Base):
         CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
         CheckConstraint("octet_length(sha256) = 32", name="sha256"),
         Index("ix_images_created_at_id", "created_at", "id"),
-        Index("ix_images_uploaded_by", "uploaded_by"),
-        Index("ix_images_sha256", "sha256"),
+        Index("ix_images_uploaded_by_created_at_id", "uploaded_by", "created_at", "id"),
+        Index("ix_images_sha256_id", "sha256", "id"),
         Index("ix_images_storage_key", "storage_key", unique=True),
-        Index("ix_images_tag_ids", "tag_ids", postgresql_using="gin"),
+        Index("ix_images_size_id", "size", "id"),
+        Index("ix_images_width_id", "width", "id"),
+        Index("ix_images_pixels_id", "pixels", "id"),
+        Index("ix_images_tag_count_id", "tag_count", "id"),
+        Index("ix_images_content_type", "content_type"),
+        Index("ix_images_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+        Index(
+            "ix_images_tag_ids",
+            "tag_ids",
+            postgresql_using="gin",
+            postgresql_ops={"tag_ids": "gin__int_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String, unique=True)
+    name: Mapped[str] = mapped_column(String(collation="C"), unique=True)
     storage_key: Mapped[str] = mapped_column(String)
     created_at: Mapped[CreatedAt]
     uploaded_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
@@ -42,6 +66,9 @@ class Image(Base):
     visibility: Mapped[Visibility] = mapped_column(String, default=Visibility.PUBLIC, server_default="public")
     # The shadow of `tagged`, kept by triggers: no code writes it.
     tag_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    # What searches sort by, kept by PostgreSQL itself.
+    pixels: Mapped[int] = mapped_column(BigInteger, Computed("width::bigint * height", persisted=True))
+    tag_count: Mapped[int] = mapped_column(Integer, Computed("cardinality(tag_ids)", persisted=True))
 
 
 class DoomedObject(Base):

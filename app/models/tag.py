@@ -1,23 +1,55 @@
 import uuid
 
-from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt
 
 
 class Tag(Base):
-    """A tag, known by its normalised name."""
+    """A tag, known by its normalised name; or, with `alias_of`, another name of one.
+
+    Both live in one table, so that the unique index on the name keeps a name from being both.
+    """
 
     __tablename__ = "tags"
+    __table_args__ = (
+        Index("ix_tags_images_name", text("images DESC"), "name", postgresql_where=text("alias_of IS NULL")),
+        Index("ix_tags_alias_of", "alias_of", postgresql_where=text("alias_of IS NOT NULL")),
+        Index("ix_tags_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    name: Mapped[str] = mapped_column(String, unique=True)
+    name: Mapped[str] = mapped_column(String(collation="C"), unique=True)
+    created_at: Mapped[CreatedAt]
+    # Public images, as far as counted; what `tag_count_deltas` holds comes on top.
+    images: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    alias_of: Mapped[int | None] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"))
+
+
+class TagImplication(Base):
+    """An image that has `tag` has `implies` too."""
+
+    __tablename__ = "tag_implications"
+    __table_args__ = (CheckConstraint("tag <> implies", name="irreflexive"),)
+
+    tag: Mapped[int] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True)
+    implies: Mapped[int] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True)
     created_at: Mapped[CreatedAt]
 
 
+class TagCountDelta(Base):
+    """A change of a tag's count that is not in `tags.images` yet. No foreign key: writers lock no tag."""
+
+    __tablename__ = "tag_count_deltas"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tag: Mapped[int] = mapped_column(Integer, index=True)
+    delta: Mapped[int] = mapped_column(Integer)
+
+
 class Tagged(Base):
-    """An image has a tag. `images.tag_ids` is the shadow of these rows."""
+    """An image has a tag: given by hand, or else only implied by one that was. `images.tag_ids` is the shadow of it."""
 
     __tablename__ = "tagged"
     # Unique over the same two columns as the key, in the other order: it is also the index from an image to its tags.
@@ -26,3 +58,4 @@ class Tagged(Base):
     tag: Mapped[int] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True)
     image: Mapped[uuid.UUID] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
     created_at: Mapped[CreatedAt]
+    by_hand: Mapped[bool] = mapped_column(server_default=true(), default=True)

@@ -1,67 +1,156 @@
-"""Text to tree, pure. For now: plain tags, joined by AND, each negatable by `-` or NOT."""
+"""Text to tree, pure.
 
-import re
-from dataclasses import dataclass
+expression = or_term ;  or_term = and_term { ("OR" | "|") and_term } ;  and_term = unary { ["AND"] unary }
+unary = ["-" | "NOT"] primary
+primary = "(" or_term ")" | N "-of:(" unary { unary } ")" | filter | wildcard | tag | '"' quoted tag '"'
+"""
+
+from typing import NoReturn
 
 from app.core.errors import BadRequest
-from app.core.tag_names import normalize_tag
+from app.core.tag_names import normalize_tag, normalize_tag_pattern
+from app.search.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
+from app.search.lexer import Kind, LexicalError, Token, split_values, tokens
+from app.search.tree import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, all_of, any_of, negation
 
 MAX_TERMS = 50
+MAX_DEPTH = 10
 MAX_LENGTH = 4096
-_TOKEN = re.compile(r'\s*(?:(?P<minus>-)|"(?P<quoted>[^"]*)"|(?P<word>[^\s"]+))')
+_STARTS = (Kind.WORD, Kind.QUOTED, Kind.MINUS, Kind.NOT, Kind.OPEN, Kind.AT_LEAST)
+_TERM = "a tag, a filter or a group"
 
 
 class InvalidQuery(BadRequest):
-    """The query does not parse; `position` is the 0-based character where, `expected` what could stand there."""
+    """The query does not parse: `position` is the 0-based character where, `expected` what could stand there."""
 
     slug, title = "invalid-query", "The query cannot be understood"
 
-    def __init__(self, detail: str, position: int, expected: str) -> None:
-        super().__init__(detail, position=position, expected=expected)
+    def __init__(self, detail: str, position: int, expected: str, did_you_mean: str | None = None) -> None:
+        extras = {"did_you_mean": did_you_mean} if did_you_mean else {}
+        super().__init__(detail, position=position, expected=expected, **extras)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One tag that an image must have, or must not."""
-
-    tag: str
-    negated: bool
-
-
-def parse(query: str) -> list[Term]:
-    """Return the terms of a query; none for an empty one. Raises InvalidQuery."""
-    terms: list[Term] = []
-    position, negated = 0, False
-    text = query.rstrip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise InvalidQuery("The quotation mark is not closed", text.rindex('"'), 'a closing "')
-        start, position = match.start(match.lastgroup or 0), match.end()
-        word = match["word"]
-        if match["minus"] or word == "NOT":
-            negated = not negated
-        elif word != "AND":
-            terms.append(Term(_tag(match["quoted"] or word or "", start), negated))
-            negated = False
-        if len(terms) > MAX_TERMS:
-            raise InvalidQuery(f"A query has at most {MAX_TERMS} terms", start, "the end")
-    if negated:
-        raise InvalidQuery("A tag is missing after the NOT", len(text), "a tag")
-    return terms
-
-
-def canonical(terms: list[Term]) -> str:
-    """Return the one spelling of a query."""
-    return " ".join(f"{'-' if term.negated else ''}{_quoted(term.tag)}" for term in terms)
-
-
-def _tag(text: str, position: int) -> str:
+def parse(query: str) -> Node:
+    """Return the tree of a query; `EVERYTHING` for an empty one. Raises InvalidQuery, and nothing else."""
     try:
-        return normalize_tag(text)
+        parser = _Parser(tokens(query))
+    except LexicalError as error:
+        raise InvalidQuery(error.detail, error.position, error.expected) from error
+    return parser.expression()
+
+
+class _Parser:
+    def __init__(self, found: list[Token]) -> None:
+        self._tokens = found
+        self._index = 0
+        self._depth = 0
+        self._terms = 0
+
+    @property
+    def _next(self) -> Token:
+        return self._tokens[self._index]
+
+    def expression(self) -> Node:
+        if self._accept(Kind.END):
+            return EVERYTHING
+        tree = self._or_term()
+        if not self._accept(Kind.END):
+            self._fail("This closes no group", "the end, or a ( before")
+        return tree
+
+    def _or_term(self) -> Node:
+        terms = [self._and_term()]
+        while self._accept(Kind.OR):
+            terms.append(self._and_term())
+        return any_of(terms)
+
+    def _and_term(self) -> Node:
+        terms = [self._unary()]
+        while self._accept(Kind.AND) or self._next.kind in _STARTS:
+            terms.append(self._unary())
+        return all_of(terms)
+
+    def _unary(self) -> Node:
+        negated = self._accept(Kind.MINUS) or self._accept(Kind.NOT)
+        term = self._primary()
+        return negation(term) if negated else term
+
+    def _primary(self) -> Node:
+        token = self._next
+        if token.kind in (Kind.OPEN, Kind.AT_LEAST):
+            return self._group(token)
+        if token.kind not in (Kind.WORD, Kind.QUOTED):
+            self._fail("A term is missing", _TERM)
+        self._index += 1
+        self._terms += 1
+        if self._terms > MAX_TERMS:
+            raise InvalidQuery(f"A query has at most {MAX_TERMS} terms", token.position, "the end")
+        return _tag(token) if token.kind is Kind.QUOTED else _word(token)
+
+    def _group(self, token: Token) -> Node:
+        self._index += 1
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise InvalidQuery(f"Groups are nested at most {MAX_DEPTH} deep", token.position, _TERM)
+        term = self._or_term() if token.kind is Kind.OPEN else self._at_least(token)
+        if not self._accept(Kind.CLOSE):
+            self._fail("The group is not closed", ")")
+        self._depth -= 1
+        return term
+
+    def _at_least(self, token: Token) -> Node:
+        terms = [self._unary()]
+        while self._next.kind in _STARTS:
+            terms.append(self._unary())
+        number = int(token.text)
+        if not 1 <= number <= len(terms):
+            raise InvalidQuery(f"{number} of {len(terms)} cannot be", token.position, f"1 to {len(terms)}")
+        return AtLeast(number, tuple(terms))
+
+    def _accept(self, kind: Kind) -> bool:
+        if self._next.kind is not kind:
+            return False
+        self._index += 1
+        return True
+
+    def _fail(self, detail: str, expected: str) -> NoReturn:
+        raise InvalidQuery(detail, self._next.position, expected)
+
+
+def _word(token: Token) -> Node:
+    name, colon, _rest = token.text.partition(":")
+    if colon and name.casefold() in NAMES:
+        return _filter(token, name.casefold())
+    if colon and len(name) > 3 and (near := nearest(name.casefold(), NAMES)):
+        detail = f"There is no filter {name}; a tag with such a name stands in quotation marks"
+        raise InvalidQuery(detail, token.position, "a filter or a tag", f"{near}:{_rest}")
+    return _wildcard(token) if "*" in token.text else _tag(token)
+
+
+def _filter(token: Token, name: str) -> Node:
+    position = token.position + len(name) + 1
+    values: dict[str, None] = {}
+    for text, offset in split_values(token.text[len(name) + 1 :]):
+        try:
+            values[canonical_value(name, text)] = None
+        except Refused as error:
+            mean = f"{name}:{error.did_you_mean}" if error.did_you_mean else None
+            detail = f"{name}: does not take this value"
+            raise InvalidQuery(detail, position + offset, error.expected, mean) from error
+    if len(values) > MAX_VALUES:
+        raise InvalidQuery(f"A filter has at most {MAX_VALUES} values", position, "fewer values")
+    return Filter(name, tuple(values))
+
+
+def _wildcard(token: Token) -> Node:
+    try:
+        return Wildcard(normalize_tag_pattern(token.text))
     except ValueError as error:
-        raise InvalidQuery(f"This is no tag: {error}", position, "a tag") from error
+        raise InvalidQuery(f"No tag can match this: {error}", token.position, "a part of a tag with *") from error
 
 
-def _quoted(tag: str) -> str:
-    return f'"{tag}"' if " " in tag else tag
+def _tag(token: Token) -> Node:
+    try:
+        return Tag(normalize_tag(token.text))
+    except ValueError as error:
+        raise InvalidQuery(f"This is no tag: {error}", token.position, "a tag") from error

@@ -1,9 +1,12 @@
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends
 
-from app.http.dependencies import ReaderDep, SessionDep
+from app.http.dependencies import ServicesDep, SessionDep
+from app.tags.changes import VocabularyChange
 from app.tags.repository import TagRepository
+from app.users.dependencies import AdminUser
 
 
 def get_tags_repository(session: SessionDep) -> TagRepository:
@@ -11,10 +14,17 @@ def get_tags_repository(session: SessionDep) -> TagRepository:
     return TagRepository(session)
 
 
-def get_tags_reader(session: ReaderDep) -> TagRepository:
-    """Return the repository for a request that only reads."""
-    return TagRepository(session)
+async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]:
+    """Yield the repository for a request that only reads, in bounded time."""
+    async with services.database.searcher() as session:
+        yield TagRepository(session)
+
+
+async def get_change(_admin: AdminUser, session: SessionDep) -> VocabularyChange:
+    """Begin a change of the vocabulary in the request's unit of work."""
+    return await VocabularyChange.begin(session)
 
 
 TagsRepo = Annotated[TagRepository, Depends(get_tags_repository)]
-TagsReader = Annotated[TagRepository, Depends(get_tags_reader)]
+TagsReader = Annotated[TagRepository, Depends(get_tags_reader, scope="function")]
+ChangeDep = Annotated[VocabularyChange, Depends(get_change)]

@@ -1,99 +1,157 @@
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import ARRAY, String, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Image, Tag, Tagged
-from app.models.image import Visibility
+from app.models import Image, Tag
+from app.search.images import tag_names
+from app.search.vocabulary import LAST_CHARACTER, like
+
+# So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose
+# first bytes are the fast-running part of the time: the first rows are a sample spread over all of them.
+SAMPLE = 1_000
 
 
 class CountedTag(NamedTuple):
-    """A tag and the number of public images that have it."""
+    """A tag, and the number of public images that have it."""
 
-    tag: Tag
+    id: int
+    name: str
     images: int
+    aliases: list[str]
+    implies: list[str]
+    created_at: datetime
 
 
-# Counted from the rows themselves: exact, also while uploads run.
-_IMAGES = (
-    select(func.count())
-    .select_from(Tagged)
-    .join(Image, Image.id == Tagged.image)
-    .where(Tagged.tag == Tag.id, Image.visibility == Visibility.PUBLIC)
-    .scalar_subquery()
+class RelatedTag(NamedTuple):
+    """A tag that occurs together with another; `score` is the cosine similarity, 0 to 1."""
+
+    name: str
+    images: int
+    score: float
+
+
+# Base count and what is not in it yet, read in one snapshot: exact at any time.
+_EXACT = "t.images + coalesce((SELECT sum(delta) FROM tag_count_deltas d WHERE d.tag = t.id), 0)::int"
+_ENTRY = f"""
+    t.id, t.name, {_EXACT} AS images,
+    array(SELECT a.name FROM tags a WHERE a.alias_of = t.id ORDER BY 1) AS aliases,
+    array(
+        SELECT i.name FROM tag_implications e JOIN tags i ON i.id = e.implies WHERE e.tag = t.id ORDER BY 1
+    ) AS implies,
+    t.created_at"""  # noqa: S608 - of constants only, as all below
+_NAMES = bindparam("names", type_=ARRAY(String))
+_BY_NAMES = text(f"SELECT {_ENTRY} FROM tags t WHERE t.name = ANY(:names) AND t.alias_of IS NULL ORDER BY t.name")  # noqa: S608
+_BY_ANY_NAME = text(
+    f"SELECT {_ENTRY} FROM tags t WHERE t.id = (SELECT coalesce(alias_of, id) FROM tags WHERE name = :name)"  # noqa: S608
 )
+_MATCHING = "{0}.name LIKE :pattern AND {0}.name >= :low AND {0}.name < :high"
+_BY_NAME = text(f"""
+    SELECT {_ENTRY} FROM tags t JOIN (
+        (
+            SELECT id FROM tags n WHERE {_MATCHING.format("n")} AND alias_of IS NULL AND name > :after
+            ORDER BY name LIMIT :most
+        )
+        UNION SELECT alias_of FROM tags a WHERE {_MATCHING.format("a")} AND alias_of IS NOT NULL
+    ) AS matching USING (id)
+    WHERE t.name > :after ORDER BY t.name LIMIT :most""")  # noqa: S608
+# The tags without a pending change are in the order of their base counts, which an index has; those with one are few.
+_AFTER = "(:started OR {images} < :images OR ({images} = :images AND t.name > :after))"
+_BY_COUNT = text(f"""
+    WITH pending AS MATERIALIZED (SELECT tag AS id, sum(delta)::int AS delta FROM tag_count_deltas GROUP BY tag),
+    settled AS (
+        SELECT t.id FROM tags t
+        WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL AND {_AFTER.format(images="t.images")}
+        AND NOT EXISTS (SELECT FROM pending p WHERE p.id = t.id)
+        ORDER BY t.images DESC, t.name LIMIT :most
+    ), changing AS (
+        SELECT t.id FROM pending p JOIN tags t USING (id) WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL
+    ), aliased AS (SELECT a.alias_of AS id FROM tags a WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL),
+    candidates AS (
+        SELECT t.id, t.name, t.images + coalesce(p.delta, 0) AS images
+        FROM (SELECT id FROM settled UNION SELECT id FROM changing UNION SELECT id FROM aliased) AS picked
+        JOIN tags t USING (id) LEFT JOIN pending p USING (id)
+    ), first AS (
+        SELECT t.id, t.images FROM candidates t WHERE {_AFTER.format(images="t.images")}
+        ORDER BY t.images DESC, t.name LIMIT :most
+    )
+    SELECT {_ENTRY} FROM first f JOIN tags t USING (id) ORDER BY f.images DESC, t.name""")  # noqa: S608
+_RELATED = text(f"""
+    WITH sample AS MATERIALIZED (
+        SELECT i.tag_ids FROM (SELECT image FROM tagged WHERE tag = :tag LIMIT {SAMPLE}) AS picked
+        JOIN images i ON i.id = picked.image WHERE i.visibility = 'public'
+    ), size AS (SELECT greatest(count(*), 1) AS images FROM sample),
+    together AS (
+        SELECT u.id, count(*) AS images FROM sample, unnest(sample.tag_ids) AS u(id) WHERE u.id <> :tag GROUP BY u.id
+    )
+    SELECT name, images, least(
+        1, shared * (CAST(:images AS float8) / sampled) / sqrt(CAST(:images AS float8) * greatest(images, shared, 1))
+    ) AS score
+    FROM (
+        SELECT t.name, {_EXACT} AS images, o.images AS shared, size.images AS sampled
+        FROM together o JOIN tags t ON t.id = o.id, size
+        -- By the counts as far as folded, which decide who is looked at closely.
+        ORDER BY o.images / sqrt(greatest(t.images, o.images, 1)) DESC, t.name LIMIT 2 * :most
+    ) AS scored
+    ORDER BY score DESC, name LIMIT :most""")  # noqa: S608
 
 
 class TagRepository:
-    """All SQL about tags and which image has which."""
+    """The SQL of the vocabulary."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def ensure(self, names: Sequence[str]) -> dict[str, int]:
-        """Make the tags that are missing; return the ids by name. Names are in order, so that no two calls deadlock."""
-        if not names:
-            return {}
-        rows = [{"name": name} for name in sorted(names)]
-        await self._session.execute(pg_insert(Tag).on_conflict_do_nothing(), rows)
-        found = await self._session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(names)))
-        return dict(found.all())
+    async def ensure(self, names: Sequence[str]) -> None:
+        """Make the tags that are missing, in order of their names, so that no two calls deadlock."""
+        known = set(await self._session.scalars(select(Tag.name).where(Tag.name.in_(names)))) if names else set()
+        if missing := sorted(set(names) - known):
+            statement = insert(Tag).values([{"name": name} for name in missing])
+            await self._session.execute(statement.on_conflict_do_nothing())
 
-    async def find_ids(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the ids of those tags that exist, by name."""
-        if not names:
-            return {}
-        found = await self._session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(names)))
-        return dict(found.all())
+    async def find_id(self, name: str) -> int | None:
+        """Return the id of the tag of this name or alias."""
+        return await self._session.scalar(select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name == name))
+
+    async def find(self, name: str) -> CountedTag | None:
+        """Return the tag of this name or alias."""
+        found = await self._list(_BY_ANY_NAME, {"name": name})
+        return found[0] if found else None
 
     async def names_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         """Return the sorted tag names of each of these images, in one statement."""
-        statement = (
-            select(Tagged.image, Tag.name)
-            .join(Tag, Tag.id == Tagged.tag)
-            .where(Tagged.image.in_(images))
-            .order_by(Tag.name)
-        )
-        names: dict[uuid.UUID, list[str]] = {image: [] for image in images}
-        for image, name in await self._session.execute(statement):
-            names[image].append(name)
-        return names
-
-    async def add_to_image(self, image: uuid.UUID, tag_ids: Sequence[int]) -> None:
-        """Tag an image; a tag that it has already is no error."""
-        if tag_ids:
-            rows = [{"image": image, "tag": tag_id} for tag_id in sorted(tag_ids)]
-            await self._session.execute(pg_insert(Tagged).values(rows).on_conflict_do_nothing())
-
-    async def replace_on_image(self, image: uuid.UUID, tag_ids: Sequence[int]) -> None:
-        """Have an image tagged with exactly these."""
-        await self._session.execute(delete(Tagged).where(Tagged.image == image, Tagged.tag.not_in(tag_ids)))
-        await self.add_to_image(image, tag_ids)
-
-    async def list_by_name(self, prefix: str, after: str | None, limit: int) -> list[CountedTag]:
-        """Return up to `limit` tags from `after` on, by name."""
-        conditions: list[ColumnElement[bool]] = [Tag.name.startswith(prefix, autoescape=True)]
-        if after is not None:
-            conditions.append(Tag.name > after)
-        return await self._counted(and_(*conditions), [Tag.name.asc()], limit)
-
-    async def list_by_count(self, prefix: str, after: tuple[int, str] | None, limit: int) -> list[CountedTag]:
-        """Return up to `limit` tags after the position `(images, name)`, most used first."""
-        conditions: list[ColumnElement[bool]] = [Tag.name.startswith(prefix, autoescape=True)]
-        if after is not None:
-            images, name = after
-            conditions.append(or_(images > _IMAGES, and_(literal(images) == _IMAGES, Tag.name > name)))
-        return await self._counted(and_(*conditions), [_IMAGES.desc(), Tag.name.asc()], limit)
+        rows = await self._session.execute(select(Image.id, tag_names(Image)).where(Image.id.in_(images)))
+        names = {image: list(tags) for image, tags in rows}
+        return {image: names.get(image, []) for image in images}
 
     async def list_by_names(self, names: Sequence[str]) -> list[CountedTag]:
         """Return those of these tags that exist, by name."""
-        return await self._counted(Tag.name.in_(names), [Tag.name.asc()], len(names))
+        return await self._list(_BY_NAMES.bindparams(_NAMES), {"names": names})
 
-    async def _counted(
-        self, condition: ColumnElement[bool], order: Sequence[ColumnElement[Any]], limit: int
-    ) -> list[CountedTag]:
-        statement = select(Tag, _IMAGES).where(condition).order_by(*order).limit(limit)
-        return [CountedTag(tag, images) for tag, images in await self._session.execute(statement)]
+    async def list_by_name(self, pattern: str, after: str | None, limit: int) -> list[CountedTag]:
+        """Return up to `limit` tags after a name whose name or alias matches, by name."""
+        return await self._list(_BY_NAME, {**_matching(pattern), "after": after or "", "most": limit})
+
+    async def list_by_count(self, pattern: str, after: tuple[int, str] | None, limit: int) -> list[CountedTag]:
+        """Return up to `limit` tags after a position `(images, name)` whose name or alias matches, most used first."""
+        images, name = after or (0, "")
+        position = {"started": after is None, "images": images, "after": name}
+        return await self._list(_BY_COUNT, {**_matching(pattern), **position, "most": limit})
+
+    async def list_related(self, tag: CountedTag, limit: int) -> list[RelatedTag]:
+        """Return the tags that occur together with this one on public images, the most similar first."""
+        values = {"tag": tag.id, "images": tag.images, "most": limit}
+        return [RelatedTag(*row) for row in await self._session.execute(_RELATED, values)]
+
+    async def _list(self, statement: Any, values: dict[str, Any]) -> list[CountedTag]:
+        return [CountedTag(*row) for row in await self._session.execute(statement, values)]
+
+
+def _matching(pattern: str) -> dict[str, str]:
+    """Return the parameters of a match; the names before the first `*` are a range of the index, too."""
+    prefix = pattern.partition("*")[0]
+    return {"pattern": like(pattern), "low": prefix, "high": prefix + LAST_CHARACTER}

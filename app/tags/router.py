@@ -1,41 +1,71 @@
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.core.errors import InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed
+from app.core.errors import (
+    AdminRequired,
+    AppError,
+    InvalidCursor,
+    InvalidToken,
+    QueryTimeout,
+    TagExists,
+    TagNotFound,
+    Unauthenticated,
+    ValidationFailed,
+)
 from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.dependencies import CursorsDep
+from app.http.conditional import entity_response
+from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import add_next_link
 from app.http.problems import problems
-from app.tags.dependencies import TagsReader, TagsRepo
-from app.tags.repository import CountedTag
-from app.tags.schemas import TagList, TagPage, TagRead, TagsCreate
-from app.users.dependencies import CurrentUser
+from app.tags.dependencies import ChangeDep, TagsReader, TagsRepo
+from app.tags.repository import CountedTag, TagRepository
+from app.tags.schemas import (
+    RelatedList,
+    RelatedRead,
+    TagAliases,
+    TagImplications,
+    TagList,
+    TagMerge,
+    TagName,
+    TagPage,
+    TagRead,
+    TagRename,
+    TagsCreate,
+)
+from app.users.dependencies import AdminUser, CurrentUser
+from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
+
+NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
+Part = Annotated[Text, Query(max_length=64)]
+ADMIN_ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, AdminRequired, TagNotFound, ValidationFailed)
 
 
-@router.get("", summary="List tags", responses=problems(InvalidCursor, ValidationFailed))
+@router.get("", summary="List tags", responses=problems(InvalidCursor, ValidationFailed, QueryTimeout))
 async def list_tags(
     request: Request,
     response: Response,
     repository: TagsReader,
     cursors: CursorsDep,
-    prefix: Annotated[Text, Query(max_length=64, description="Only names that start so; most used first")] = "",
+    prefix: Annotated[Part, Query(description="Names and aliases that start so", examples=["ca"])] = "",
+    contains: Annotated[Part, Query(description="Names and aliases with this in them", examples=["at"])] = "",
     sort: Annotated[Literal["count", "name"], Query(description="Most used first, or by name")] = "count",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> TagPage:
     """Page through the vocabulary; with `prefix`, complete what a user is typing."""
-    folded = prefix.casefold()
-    fingerprint = f"tags {sort} {folded}"
+    pattern = name_pattern(prefix, contains)
+    fingerprint = f"tags {sort} {pattern}"
     after = cursors.decode(cursor, fingerprint) if cursor else None
     if sort == "name":
-        rows = await repository.list_by_name(folded, after[0] if after else None, limit + 1)
+        rows = await repository.list_by_name(pattern, after[0] if after else None, limit + 1)
     else:
-        rows = await repository.list_by_count(folded, (after[0], after[1]) if after else None, limit + 1)
-    page = TagPage(items=[to_read(row) for row in rows[:limit]])
+        rows = await repository.list_by_count(pattern, (after[0], after[1]) if after else None, limit + 1)
+    page = TagPage(items=[to_read(row, matched=pattern) for row in rows[:limit]])
     if len(rows) > limit:
         last = page.items[-1]
         page.next_cursor = cursors.encode([last.name] if sort == "name" else [last.images, last.name], fingerprint)
@@ -44,18 +74,121 @@ async def list_tags(
 
 
 @router.post(
-    "",
-    status_code=201,
-    summary="Make tags",
-    responses=problems(Unauthenticated, InvalidToken, ValidationFailed),
+    "", status_code=201, summary="Make tags", responses=problems(Unauthenticated, InvalidToken, ValidationFailed)
 )
 async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo, response: Response) -> TagList:
-    """Make those of the tags that are not there yet; known ones are no error."""
+    """Make those of the tags that are not there yet; known ones are no error, and an alias gives its tag."""
     await repository.ensure(body.names)
     response.headers["Location"] = "/v1/tags"
-    return TagList(items=[to_read(row) for row in await repository.list_by_names(body.names)])
+    found = [(name, await repository.find(name)) for name in body.names]
+    return TagList(items=[to_read(tag, asked=name) for name, tag in found if tag])
 
 
-def to_read(row: CountedTag) -> TagRead:
-    """Shape a tag for the wire."""
-    return TagRead(name=row.tag.name, images=row.images, created_at=row.tag.created_at)
+@router.get(
+    "/{name}",
+    summary="Read one tag",
+    response_model=TagRead,
+    responses={304: {"description": "The client has it already"}, **problems(TagNotFound, ValidationFailed)},
+)
+async def read_tag(request: Request, name: NamePath, repository: TagsReader) -> Response:
+    """Return a tag; an alias gives the tag that it stands for, with `alias_of`."""
+    return entity_response(request, to_read(await get_tag(repository, name), asked=name))
+
+
+@router.get("/{name}/related", summary="List related tags", responses=problems(TagNotFound, ValidationFailed))
+async def list_related_tags(
+    name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT
+) -> RelatedList:
+    """Return the tags that occur together with this one, by the cosine similarity of their public images.
+
+    Of a tag with thousands of images a sample is looked at, so that the scores of such are estimates.
+    """
+    rows = await repository.list_related(await get_tag(repository, name), limit)
+    return RelatedList(items=[RelatedRead(tag=row.name, images=row.images, score=round(row.score, 4)) for row in rows])
+
+
+@router.patch("/{name}", summary="Rename a tag", responses=problems(*ADMIN_ERRORS, TagExists))
+async def rename_tag(
+    name: NamePath, body: TagRename, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
+) -> TagRead:
+    """Give a tag another name. One that is another tag's already is a conflict: merge them instead."""
+    await change.rename(name, body.name)
+    return to_read(await get_tag(repository, body.name))
+
+
+@router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
+async def delete_tag(name: NamePath, _admin: AdminUser, change: ChangeDep) -> None:
+    """Delete a tag and its aliases, and take it off every image."""
+    await change.remove(name)
+
+
+@router.post("/{name}/merge", summary="Merge a tag into another", responses=problems(*ADMIN_ERRORS))
+async def merge_tag(
+    name: NamePath, body: TagMerge, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
+) -> TagRead:
+    """Have every image that has this tag have the other one; the name becomes an alias of it."""
+    await change.merge(name, body.into)
+    return to_read(await get_tag(repository, body.into))
+
+
+@router.put("/{name}/aliases", summary="Set the aliases of a tag", responses=problems(*ADMIN_ERRORS, TagExists))
+async def set_tag_aliases(
+    name: NamePath, body: TagAliases, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
+) -> TagRead:
+    """Have a tag known by exactly these other names. A name that is a tag in use is a conflict."""
+    await change.set_aliases(name, body.aliases)
+    return to_read(await get_tag(repository, name))
+
+
+@router.put("/{name}/implications", summary="Set what a tag implies", responses=problems(*ADMIN_ERRORS))
+async def set_tag_implications(
+    name: NamePath,
+    body: TagImplications,
+    _admin: AdminUser,
+    change: ChangeDep,
+    repository: TagsRepo,
+    services: ServicesDep,
+) -> TagRead:
+    """Have a tag imply exactly these: images that have it have them at once, and what they imply.
+
+    What is taken back comes off again, unless it was also given by hand or is implied by another tag.
+    """
+    async with services.database.unit_of_work() as session:
+        await get_tag(TagRepository(session), name)
+        await TagRepository(session).ensure(body.implies)
+    await change.set_implications(name, body.implies)
+    return to_read(await get_tag(repository, name))
+
+
+async def get_tag(repository: TagRepository, name: str) -> CountedTag:
+    """Return the tag of this name or alias. Raises TagNotFound."""
+    tag = await repository.find(name)
+    if tag is None:
+        raise TagNotFound
+    return tag
+
+
+def name_pattern(prefix: str, contains: str) -> str:
+    """Return the pattern that names must match. Raises ValidationFailed for white space and such where none can be."""
+    try:
+        start, middle = (fold_tag(part).lstrip() for part in (prefix, contains))
+    except ValueError as error:
+        raise ValidationFailed.at(["query", "prefix"], str(error)) from error
+    # A star is no character of a tag: asked for, it matches nothing, like any other that cannot be there.
+    return f"{start.replace('*', '%')}*{middle.replace('*', '%')}*" if middle else f"{start.replace('*', '%')}*"
+
+
+def to_read(tag: CountedTag, asked: str | None = None, matched: str | None = None) -> TagRead:
+    """Shape a tag for the wire: `asked` is the name that it was asked for by, `matched` the pattern in a list."""
+    by_alias = asked not in (None, tag.name)
+    if matched is not None:
+        prefix, _, rest = matched.partition("*")
+        by_alias = not tag.name.startswith(prefix) or rest.rstrip("*") not in tag.name
+    return TagRead(
+        name=tag.name,
+        images=tag.images,
+        aliases=tag.aliases,
+        implies=tag.implies,
+        created_at=tag.created_at,
+        alias_of=tag.name if by_alias else None,
+    )

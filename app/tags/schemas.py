@@ -1,9 +1,12 @@
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
-from app.core.tag_names import TagNames
+from app.core.tag_names import TagNames, normalize_tag
+
+TagName = Annotated[str, AfterValidator(normalize_tag), Field(max_length=1000, examples=["cat"])]
 
 
 class TagRead(BaseModel):
@@ -11,9 +14,10 @@ class TagRead(BaseModel):
 
     name: str = Field(examples=["cat"])
     images: int = Field(examples=[42])
-    aliases: list[str] = []
-    implies: list[str] = []
+    aliases: list[str] = Field(examples=[["kitty"]])
+    implies: list[str] = Field(examples=[["animal"]], description="Directly; what those imply comes with them")
     created_at: datetime
+    alias_of: str | None = Field(default=None, description="Set when the name asked for is an alias of this tag")
 
 
 class TagsCreate(BaseModel):
@@ -24,6 +28,38 @@ class TagsCreate(BaseModel):
     names: TagNames
 
 
+class TagRename(BaseModel):
+    """The new name of a tag."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: TagName
+
+
+class TagMerge(BaseModel):
+    """The tag that is to take another one in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    into: TagName
+
+
+class TagAliases(BaseModel):
+    """All the other names of a tag."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    aliases: TagNames = Field(examples=[["kitty"]])
+
+
+class TagImplications(BaseModel):
+    """All the tags that a tag implies directly."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    implies: TagNames = Field(examples=[["animal"]])
+
+
 class TagList(BaseModel):
     """The tags asked for, known ones included."""
 
@@ -32,3 +68,17 @@ class TagList(BaseModel):
 
 class TagPage(Page[TagRead]):
     """A page of tags."""
+
+
+class RelatedRead(BaseModel):
+    """A tag that occurs together with another; `score` is their cosine similarity, 0 to 1."""
+
+    tag: str = Field(examples=["whiskers"])
+    images: int = Field(examples=[17])
+    score: float = Field(examples=[0.63])
+
+
+class RelatedList(BaseModel):
+    """The most similar first."""
+
+    items: list[RelatedRead]

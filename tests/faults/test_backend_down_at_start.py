@@ -29,9 +29,13 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def own_settings(own_stack: Stack, make_settings: Callable[..., Settings]) -> Settings:
+def own_settings(
+    own_stack: Stack, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     addresses = {name.lower(): value for name, value in own_stack.addresses().items()}
-    settings = make_settings(**addresses, telemetry_flush_seconds=0.05)
+    settings = make_settings(
+        **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("spill")
+    )
     upgrade(settings.sqlalchemy_url)
     return settings
 

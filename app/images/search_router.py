@@ -1,0 +1,98 @@
+"""Finding images."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.core.errors import InvalidCursor, InvalidToken, QueryTimeout, Unauthenticated, ValidationFailed
+from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.settings import Settings
+from app.core.text import Text
+from app.db.session import Database
+from app.http.dependencies import ServicesDep
+from app.http.links import add_next_link
+from app.http.problems import problems
+from app.images.schemas import ImagePage, to_read
+from app.search import tree
+from app.search.counting import count_exactly, estimate
+from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
+from app.search.images import ImageSearch, Sight
+from app.search.order import PATTERN, Order
+from app.search.tree import canonical
+from app.search.vocabulary import QueryTooBroad
+from app.users.dependencies import ViewerDep
+
+router = APIRouter(prefix="/images", tags=["images"])
+
+QUERY_HELP = """\
+Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;
+`2-of:(a b c)` wants two of them; `"…"` holds a tag with spaces, or one that looks like a filter; `cat*`, `*cat`, `c*t`
+match tag names.
+
+Filters: `uploader:me|none|<id>`, `name:<glob>`, `type:jpeg|png|webp|gif|avif`, `visibility:private|public`, `sha256:`,
+and `width: height: pixels: tags: ratio: size: date:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`.
+`size` takes kb and mb (powers of 1024), `ratio` 16:9 or 1.5, `date` 2026, 2026-03, 2026-03-09, a time, today, yesterday
+or `7d..` (h, d, w, y), in UTC. At most 50 terms, 10 groups deep, 100 tags a wildcard."""
+SORT_HELP = "created, name, size, width, pixels or tags, each also with `-` for descending; or `random:<seed>`"
+QUERY_EXAMPLES = {
+    "tags": {"value": "cat -dog"},
+    "groups": {"value": '(cat OR dog) "red sofa"'},
+    "filters": {"value": "cat* type:jpeg,png width:>=1920 date:7d.."},
+    "some of several": {"value": "2-of:(cat dog bird)"},
+}
+# An exact count that is not done in this share of the time is given up for an estimate.
+COUNT_SHARE = 0.5
+
+Count = Literal["exact", "estimate", "none"]
+
+
+@router.get(
+    "",
+    summary="Find images",
+    response_model_exclude_unset=True,
+    responses=problems(
+        InvalidQuery, QueryTooBroad, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed, QueryTimeout
+    ),
+)
+async def list_images(
+    request: Request,
+    response: Response,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
+    sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
+    count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(max_length=4096)] = None,
+) -> ImagePage:
+    """Return the images that match the query, newest first; without a query, all that the viewer may see."""
+    query, order = parse(q), Order(sort)
+    sight = Sight(viewer.id, viewer.is_admin)
+    spelled = canonical(query)
+    fingerprint = f"images {viewer.id} {sort} {spelled}"
+    after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
+    async with services.database.searcher() as session:
+        search = await ImageSearch.prepare(session, query, sight)
+        found = await search.page(order, after, limit + 1)
+    page = ImagePage(items=[to_read(*one) for one in found[:limit]], query=spelled, next_cursor=None)
+    if len(found) > limit:
+        page.next_cursor = services.cursors.encode(order.write(found[limit - 1].image), fingerprint)
+        add_next_link(request, response, page.next_cursor)
+    if count != "none":
+        page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)
+    return page
+
+
+async def count_images(
+    database: Database, settings: Settings, query: tree.Node, sight: Sight, how: Count
+) -> tuple[int, Literal["exact", "estimate"]]:
+    """Return the number of matches and how it was found."""
+    if how == "exact":
+        try:
+            async with database.searcher(COUNT_SHARE * settings.search_timeout_ms / 1000) as session:
+                search = await ImageSearch.prepare(session, query, sight)
+                return await count_exactly(session, search), "exact"
+        except QueryTimeout:
+            pass
+    async with database.searcher() as session:
+        return await estimate(session, await ImageSearch.prepare(session, query, sight)), "estimate"

@@ -1,0 +1,203 @@
+"""Which tags an image has: the endpoints, for one image and for many."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import (
+    AppError,
+    Forbidden,
+    ImageNotFound,
+    InvalidToken,
+    QueryTimeout,
+    TagImplied,
+    TagNotFound,
+    Unauthenticated,
+    ValidationFailed,
+)
+from app.core.tag_names import TagNames
+from app.core.text import Text
+from app.db.session import Database
+from app.http.dependencies import ServicesDep
+from app.http.problems import problems
+from app.images.repository import ImageRepository
+from app.images.schemas import ImageRead, TagsUpdate, to_read
+from app.models import Image
+from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
+from app.search.images import ImageSearch, Sight
+from app.search.vocabulary import QueryTooBroad
+from app.tags.repository import TagRepository
+from app.tags.schemas import TagName
+from app.tags.tagging import Held, Tagging, holding
+from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
+from app.users.policy import require_change, require_tagger
+from app.users.viewer import Viewer
+
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+
+MAX_BULK = 10_000
+BULK_BATCH = 500
+ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, Forbidden, ImageNotFound, ValidationFailed)
+Rule = Callable[[Viewer, Image], None]
+
+
+class BulkTagging(BaseModel):
+    """Which images, by a query or by their ids, get which tags and lose which."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"q": "cat type:png", "add": ["feline"], "dry_run": True}]}
+    )
+
+    q: Annotated[Text, Field(max_length=MAX_LENGTH)] | None = None
+    ids: Annotated[list[uuid.UUID], Field(max_length=1000)] | None = None
+    add: TagNames = []
+    remove: TagNames = []
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _name_images_and_tags(self) -> Self:
+        if (self.q is None) == (self.ids is None):
+            raise ValueError("either q or ids")
+        if not self.add and not self.remove:
+            raise ValueError("tags to add or to remove")
+        if set(self.add) & set(self.remove):
+            raise ValueError("a tag is either added or removed")
+        return self
+
+
+class BulkResult(BaseModel):
+    """How many of the images that the caller may change matched, and how many of them changed."""
+
+    matched: int = Field(examples=[12])
+    changed: int = Field(examples=[7])
+
+
+@router.post(
+    "/tags",
+    summary="Tag many images",
+    responses=problems(Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout),
+)
+async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
+    """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
+    are all. At most 10,000 at once. `dry_run` only tells what would happen.
+    """
+    images = await list_changeable(services.database, body, viewer)
+    if body.dry_run:
+        return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
+    changed = 0
+    async with holding(services.database, body.add) as (session, held):
+        removed = await find_ids(session, body.remove)
+        for start in range(0, len(images), BULK_BATCH):
+            changed += await tag_batch(session, images[start : start + BULK_BATCH], held, removed)
+    return BulkResult(matched=len(images), changed=changed)
+
+
+@router.put("/{image_id}/tags", summary="Replace the tags", responses=problems(*ERRORS))
+async def replace_image_tags(
+    image_id: uuid.UUID, body: TagsUpdate, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep
+) -> ImageRead:
+    """Have the image tagged by hand with exactly these, and so with what they imply. Its owner and the admins may."""
+
+    async def replace(tagging: Tagging, image: Image, held: Held) -> None:
+        await tagging.replace(image.id, held)
+
+    return await change_tags(services.database, image_id, body.tags, viewer, require_change, replace)
+
+
+@router.post("/{image_id}/tags", summary="Add tags", responses=problems(*ERRORS))
+async def add_image_tags(
+    image_id: uuid.UUID, body: TagsUpdate, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep
+) -> ImageRead:
+    """Add tags, and what they imply; those that the image has are no error. Every user may, on a public image."""
+
+    async def add(tagging: Tagging, image: Image, held: Held) -> None:
+        await tagging.give([image.id], held)
+
+    return await change_tags(services.database, image_id, body.tags, viewer, require_tagger, add)
+
+
+@router.delete("/{image_id}/tags/{tag}", summary="Take a tag off", responses=problems(*ERRORS, TagNotFound, TagImplied))
+async def remove_image_tag(
+    image_id: uuid.UUID,
+    tag: Annotated[TagName, Path(examples=["cat"])],
+    _user: CurrentUser,
+    viewer: ViewerDep,
+    services: ServicesDep,
+) -> ImageRead:
+    """Take a tag off that was given by hand, and what only it implied. Its owner and the admins may."""
+
+    async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
+        await tagging.remove(image.id, tag)
+
+    return await change_tags(services.database, image_id, [], viewer, require_change, remove)
+
+
+async def change_tags(
+    database: Database,
+    image_id: uuid.UUID,
+    names: list[str],
+    viewer: Viewer,
+    rule: Rule,
+    change: Callable[[Tagging, Image, Held], Awaitable[None]],
+) -> ImageRead:
+    """Change the tags of an image that the rule lets the viewer change; it is locked, after the tags."""
+    # Asked before, too: who may not change the image makes no tags, and waits for nobody.
+    async with database.reader() as session:
+        rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
+    async with holding(database, names) as (session, held):
+        image = await ImageRepository(session).get_for_change(image_id, viewer)
+        rule(viewer, image)
+        await change(Tagging(session), image, held)
+        return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
+
+
+async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
+    """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
+    async with database.searcher() as session:
+        condition = await _meant(session, body, viewer)
+        if not viewer.is_admin:
+            condition &= Image.uploaded_by == viewer.id
+        found = (await session.scalars(select(Image.id).where(condition).limit(MAX_BULK + 1))).all()
+    if len(found) > MAX_BULK:
+        raise QueryTooBroad(f"More than {MAX_BULK} images match: narrow the query")
+    return sorted(found)
+
+
+async def count_changing(database: Database, images: list[uuid.UUID], body: BulkTagging) -> int:
+    """Return how many of the images would change."""
+    async with database.searcher() as session:
+        added, removed = [await find_ids(session, names) for names in (body.add, body.remove)]
+        unknown = len(added) < len(body.add)
+        return len(images) if unknown else len(await Tagging(session).list_changing(images, added, removed))
+
+
+async def find_ids(session: AsyncSession, names: list[str]) -> list[int]:
+    """Return the ids of those of the tags that exist."""
+    repository = TagRepository(session)
+    return sorted({id_ for name in names if (id_ := await repository.find_id(name)) is not None})
+
+
+async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, removed: list[int]) -> int:
+    """Change some images; return how many of them that changed."""
+    tagging = Tagging(session)
+    locked = await tagging.lock_images(images)
+    changing = await tagging.list_changing(locked, held.given, removed)
+    if changing:
+        if removed:
+            await tagging.take(changing, removed)
+        await tagging.give(changing, held)
+    return len(changing)
+
+
+async def _meant(session: AsyncSession, body: BulkTagging, viewer: Viewer) -> ColumnElement[bool]:
+    sight = Sight(viewer.id, viewer.is_admin)
+    if body.ids is not None:
+        return Image.id.in_(body.ids) & sight.condition()
+    search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
+    return search.condition()

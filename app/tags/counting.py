@@ -1,0 +1,64 @@
+"""Adds the pending changes of the tag counts up.
+
+Counts are exact without it: reads add what is pending. It keeps that little.
+"""
+
+import asyncio
+import logging
+
+from sqlalchemy import text
+
+from app.core.errors import AppError
+from app.db.session import Database
+
+logger = logging.getLogger(__name__)
+
+BATCH = 20_000
+_ADVISORY_LOCK = 0x636F756E74  # "count"
+# One at a time: who comes second has nothing to do, and nobody waits.
+_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")
+_FOLD = text("""
+    WITH taken AS (
+        DELETE FROM tag_count_deltas WHERE id IN (SELECT id FROM tag_count_deltas ORDER BY id LIMIT :most)
+        RETURNING tag, delta
+    ), summed AS (SELECT tag, sum(delta)::int AS delta FROM taken GROUP BY tag),
+    -- In the order of the ids, as everyone locks tags.
+    locked AS (
+        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag FROM summed WHERE delta <> 0) ORDER BY t.id FOR NO KEY UPDATE
+    ), folded AS (
+        UPDATE tags SET images = images + summed.delta FROM locked JOIN summed ON summed.tag = locked.id
+        WHERE tags.id = locked.id
+    )
+    SELECT count(*) FROM taken""")
+
+
+class CountFolder:
+    """Folds `tag_count_deltas` into `tags.images`; safe to run in many processes at once."""
+
+    def __init__(self, database: Database, interval: float) -> None:
+        self._database = database
+        self._interval = interval
+
+    async def run_forever(self) -> None:
+        """Fold again and again; a database that is down only postpones it."""
+        while True:
+            try:
+                await self.fold()
+            except AppError as error:
+                logger.warning("the tag counts are folded later: %s", error)
+            await asyncio.sleep(self._interval)
+
+    async def fold(self) -> int:
+        """Fold what is pending; return how many changes that were."""
+        folded = 0
+        while batch := await self._fold_batch():
+            folded += batch
+            if batch < BATCH:
+                break
+        return folded
+
+    async def _fold_batch(self) -> int:
+        async with self._database.unit_of_work() as session:
+            if not await session.scalar(_TRY_LOCK):
+                return 0
+            return await session.scalar(_FOLD, {"most": BATCH}) or 0

@@ -1,0 +1,174 @@
+"""Which image has which tags: given by hand, or implied by those.
+
+The rows that are implied are a function of those given by hand and of the implications. Locks are taken in one order by
+everyone, tags before images and each by id, so that nothing deadlocks:
+
+* who tags holds the tags against a change of the vocabulary (`FOR KEY SHARE`: taggers do not wait for each other), then
+  locks the images;
+* who changes the vocabulary locks the tags whose meaning changes (`FOR UPDATE`), then the images, batch by batch.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from sqlalchemy import ARRAY, Integer, Uuid, bindparam, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import DatabaseBusy, TagImplied, TagNotFound, ValidationFailed
+from app.core.tag_names import MAX_TAGS_PER_IMAGE
+from app.db.session import Database
+from app.models import Tag, Tagged
+from app.tags.repository import TagRepository
+
+_TRIES = 5
+_IMAGES = bindparam("images", type_=ARRAY(Uuid))
+_TAGS = bindparam("tags", type_=ARRAY(Integer))
+
+_CLOSURE = text("""
+    WITH RECURSIVE closure(tag) AS (
+        SELECT implies FROM tag_implications WHERE tag = ANY(:tags)
+        UNION SELECT i.implies FROM tag_implications i JOIN closure c ON i.tag = c.tag
+    ) SELECT tag FROM closure ORDER BY tag""").bindparams(_TAGS)
+_LOCK_IMAGES = text("SELECT id FROM images WHERE id = ANY(:images) ORDER BY id FOR NO KEY UPDATE").bindparams(_IMAGES)
+_GIVE = text("""
+    INSERT INTO tagged (tag, image, by_hand)
+    SELECT tag, image, true FROM unnest(:tags) AS tag, unnest(:images) AS image
+    ON CONFLICT (tag, image) DO UPDATE SET by_hand = true WHERE NOT tagged.by_hand""").bindparams(_IMAGES, _TAGS)
+_IMPLY = text("""
+    INSERT INTO tagged (tag, image, by_hand)
+    SELECT tag, image, false FROM unnest(:tags) AS tag, unnest(:images) AS image
+    ON CONFLICT DO NOTHING""").bindparams(_IMAGES, _TAGS)
+_TAKE = text(
+    "UPDATE tagged SET by_hand = false WHERE image = ANY(:images) AND tag = ANY(:tags) AND by_hand"
+).bindparams(_IMAGES, _TAGS)
+_TAKE_OTHERS = text(
+    "UPDATE tagged SET by_hand = false WHERE image = ANY(:images) AND tag <> ALL(:tags) AND by_hand"
+).bindparams(_IMAGES, _TAGS)
+_WANTED = """
+    WITH RECURSIVE wanted(image, tag) AS (
+        SELECT t.image, i.implies FROM tagged t JOIN tag_implications i ON i.tag = t.tag
+        WHERE t.image = ANY(:images) AND t.by_hand
+        UNION SELECT w.image, i.implies FROM wanted w JOIN tag_implications i ON i.tag = w.tag
+    )"""
+_ADD_IMPLIED = text(
+    f"{_WANTED} INSERT INTO tagged (tag, image, by_hand) SELECT tag, image, false FROM wanted "  # noqa: S608
+    "ON CONFLICT DO NOTHING"
+).bindparams(_IMAGES)
+_DROP_IMPLIED = text(
+    f"{_WANTED} DELETE FROM tagged t WHERE t.image = ANY(:images) AND NOT t.by_hand "  # noqa: S608
+    "AND NOT EXISTS (SELECT FROM wanted w WHERE w.image = t.image AND w.tag = t.tag)"
+).bindparams(_IMAGES)
+_TOO_MANY = text(
+    "SELECT image FROM tagged WHERE image = ANY(:images) AND by_hand GROUP BY image HAVING count(*) > :most LIMIT 1"
+).bindparams(_IMAGES)
+
+_CHANGING = text("""
+    SELECT i.id FROM unnest(:images) AS i(id)
+    WHERE EXISTS (SELECT FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:removed) AND t.by_hand)
+    OR cardinality(:added) > (
+        SELECT count(*) FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:added) AND t.by_hand
+    )""").bindparams(_IMAGES, bindparam("added", type_=ARRAY(Integer)), bindparam("removed", type_=ARRAY(Integer)))
+
+
+class Held(NamedTuple):
+    """Tags that keep their meaning until the commit: those named, and what these imply besides."""
+
+    given: list[int]
+    implied: list[int]
+
+    @property
+    def all(self) -> list[int]:
+        """Return the ids of all, sorted, as `images.tag_ids` has them."""
+        return sorted([*self.given, *self.implied])
+
+
+@asynccontextmanager
+async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tuple[AsyncSession, Held]]:
+    """Yield a unit of work in which these tags are there and are held; the missing ones are made.
+
+    They are made in a unit of their own: nobody waits for this one's commit because it was the first to use a tag.
+    """
+    for _ in range(_TRIES):
+        async with database.unit_of_work() as session:
+            await TagRepository(session).ensure(names)
+        async with database.unit_of_work() as session:
+            held = await Tagging(session).hold(names)
+            if held is not None:
+                yield session, held
+                return
+    raise DatabaseBusy
+
+
+class Tagging:
+    """All SQL that changes which image has which tags."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def hold(self, names: Sequence[str]) -> Held | None:
+        """Lock the tags of these names, aliases resolved; None when one is gone, or changed while we waited."""
+        if not names:
+            return Held([], [])
+        targets = select(Tag.alias_of).where(Tag.name.in_(names), Tag.alias_of.is_not(None))
+        statement = select(Tag.id, Tag.name, Tag.alias_of).where(or_(Tag.name.in_(names), Tag.id.in_(targets)))
+        rows = (
+            await self._session.execute(statement.order_by(Tag.id).with_for_update(read=True, key_share=True))
+        ).all()
+        real = {row.id for row in rows if row.alias_of is None}
+        named = {row.name: row.alias_of or row.id for row in rows}
+        given = {named[name] for name in names if name in named} & real
+        if any(named.get(name) not in given for name in names):
+            return None
+        implied = await self._session.scalars(_CLOSURE, {"tags": sorted(given)})
+        return Held(sorted(given), [tag for tag in implied if tag not in given])
+
+    async def lock_images(self, images: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        """Lock those of the images that are there until the commit."""
+        return list(await self._session.scalars(_LOCK_IMAGES, {"images": images}))
+
+    async def give(self, images: Sequence[uuid.UUID], held: Held) -> None:
+        """Tag the images by hand, with what that implies. Raises ValidationFailed where it gets too many."""
+        if held.given:
+            await self._session.execute(_GIVE, {"images": images, "tags": held.given})
+            await self._refuse_too_many(images)
+        if held.implied:
+            await self._session.execute(_IMPLY, {"images": images, "tags": held.implied})
+
+    async def take(self, images: Sequence[uuid.UUID], tags: Sequence[int]) -> None:
+        """Take the tags off that were given by hand; what other tags imply stays. The images are locked."""
+        await self._session.execute(_TAKE, {"images": images, "tags": tags})
+        await self.derive(images)
+
+    async def replace(self, image: uuid.UUID, held: Held) -> None:
+        """Have an image tagged by hand with exactly these. It is locked."""
+        await self._session.execute(_TAKE_OTHERS, {"images": [image], "tags": held.given})
+        await self.give([image], held)
+        await self.derive([image])
+
+    async def remove(self, image: uuid.UUID, name: str) -> None:
+        """Take one tag off. The image is locked. Raises TagNotFound, TagImplied where another tag implies it."""
+        tag = await TagRepository(self._session).find_id(name)
+        found = await self._session.get(Tagged, {"tag": tag, "image": image}) if tag is not None else None
+        if tag is None or found is None:
+            raise TagNotFound("The image does not have this tag")
+        if not found.by_hand:
+            raise TagImplied
+        await self.take([image], [tag])
+
+    async def list_changing(
+        self, images: Sequence[uuid.UUID], added: Sequence[int], removed: Sequence[int]
+    ) -> list[uuid.UUID]:
+        """Return those of the images that lack one of the first tags by hand, or have one of the second so."""
+        values = {"images": images, "added": added, "removed": removed}
+        return list(await self._session.scalars(_CHANGING, values))
+
+    async def derive(self, images: Sequence[uuid.UUID]) -> None:
+        """Have the implied tags of the images follow from those given by hand. They are locked."""
+        await self._session.execute(_ADD_IMPLIED, {"images": images})
+        await self._session.execute(_DROP_IMPLIED, {"images": images})
+
+    async def _refuse_too_many(self, images: Sequence[uuid.UUID]) -> None:
+        if await self._session.scalar(_TOO_MANY, {"images": images, "most": MAX_TAGS_PER_IMAGE}):
+            raise ValidationFailed.at(["body", "tags"], f"an image has at most {MAX_TAGS_PER_IMAGE} tags")

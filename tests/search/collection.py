@@ -1,0 +1,135 @@
+"""A small random collection, in the tables and in Python, and what a query means in plain Python."""
+
+import fnmatch
+import random
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import asyncpg
+
+from app.search import tree
+from app.search.filters import COMPARED
+from app.search.intervals import interval
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NAMES = ("cat", "cattle", "dog", "hot dog", "sofa", "a_b", "axb", "x:y", "unused")
+ALIASES = {"kitty": "cat", "cow": "cattle"}
+OWNERS = tuple(uuid.UUID(int=number) for number in (1, 2))
+TYPES = ("jpeg", "png", "avif")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as the oracle knows it."""
+
+    id: uuid.UUID
+    name: str
+    created_at: datetime
+    uploaded_by: uuid.UUID | None
+    kind: str
+    size: int
+    width: int
+    height: int
+    sha256: bytes
+    private: bool
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+
+def pictures(seed: int, count: int) -> list[Picture]:
+    """Return a collection; many values are equal, so that orders have ties."""
+    dice = random.Random(seed)  # noqa: S311 - to be repeatable
+    return [
+        Picture(
+            id=uuid.UUID(int=dice.getrandbits(128), version=1),
+            name=f"{dice.choice(('img', 'IMG', '100%', 'a_b'))} {number}.png",
+            created_at=datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=6 * dice.randrange(80)),
+            uploaded_by=dice.choice((*OWNERS, None)),
+            kind=dice.choice(TYPES),
+            size=dice.choice((10, 1024, 2048, 5_000_000_000)),
+            width=dice.choice((1, 160, 1600)),
+            height=dice.choice((1, 90, 900)),
+            sha256=bytes([dice.choice((0, 100, 200, 255))]) * 32,
+            private=dice.random() < 0.3,
+            tags=frozenset(name for name in NAMES[:-1] if dice.random() < 0.4),
+        )
+        for number in range(count)
+    ]
+
+
+async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
+    """Insert the collection, its accounts and its tags."""
+    await sql.executemany("INSERT INTO users (id, email) VALUES ($1, $2)", [(owner, f"{owner}@x") for owner in OWNERS])
+    ids = {name: number for number, name in enumerate(NAMES, 1)}
+    await sql.executemany("INSERT INTO tags (id, name) VALUES ($2, $1)", list(ids.items()))
+    aliases = [(100 + number, alias, ids[target]) for number, (alias, target) in enumerate(ALIASES.items())]
+    await sql.executemany("INSERT INTO tags (id, name, alias_of) VALUES ($1, $2, $3)", aliases)
+    await sql.executemany(
+        "INSERT INTO images (id, name, storage_key, created_at, uploaded_by, content_type, size, width, height, "
+        "sha256, visibility) VALUES ($1, $2, '', $3, $4, $5, $6, $7, $8, $9, $10)",
+        [
+            (
+                *(one.id, one.name, one.created_at, one.uploaded_by, f"image/{one.kind}", one.size, one.width),
+                *(one.height, one.sha256, "private" if one.private else "public"),
+            )
+            for one in collection
+        ],
+    )
+    tagged = [(ids[name], one.id) for one in collection for name in one.tags]
+    await sql.executemany("INSERT INTO tagged (tag, image) VALUES ($1, $2)", tagged)
+    await sql.execute("ANALYZE images; ANALYZE tags")
+
+
+def matches(node: tree.Node, picture: Picture, viewer: uuid.UUID | None) -> bool:  # noqa: PLR0911
+    """Tell whether a picture matches."""
+    match node:
+        case tree.Tag(name):
+            return ALIASES.get(name, name) in picture.tags
+        case tree.Wildcard(pattern):
+            found = {ALIASES.get(name, name) for name in (*NAMES, *ALIASES) if fnmatch.fnmatchcase(name, pattern)}
+            return bool(found & picture.tags)
+        case tree.Filter(name, values):
+            return any(_has(picture, name, value, viewer) for value in values)
+        case tree.Not(term):
+            return not matches(term, picture, viewer)
+        case tree.And(terms):
+            return all(matches(term, picture, viewer) for term in terms)
+        case tree.Or(terms):
+            return any(matches(term, picture, viewer) for term in terms)
+        case tree.AtLeast(number, terms):
+            return sum(matches(term, picture, viewer) for term in terms) >= number
+
+
+def visible(picture: Picture, viewer: uuid.UUID | None, *, sees_all: bool) -> bool:
+    """Tell whether a viewer may see a picture."""
+    return sees_all or not picture.private or (viewer is not None and picture.uploaded_by == viewer)
+
+
+def _has(picture: Picture, name: str, value: str, viewer: uuid.UUID | None) -> bool:  # noqa: PLR0911
+    match name:
+        case "name":
+            return fnmatch.fnmatchcase(picture.name, value)
+        case "type":
+            return picture.kind == value
+        case "visibility":
+            return picture.private == (value == "private")
+        case "sha256":
+            return picture.sha256.hex() == value
+        case "uploader":
+            if value == "none":
+                return picture.uploaded_by is None
+            return picture.uploaded_by == (viewer if value == "me" else uuid.UUID(value))
+    known = {
+        "width": picture.width,
+        "height": picture.height,
+        "pixels": picture.width * picture.height,
+        "ratio": Fraction(picture.width, picture.height),
+        "size": picture.size,
+        "date": picture.created_at,
+        "tags": len(picture.tags),
+    }[name]
+    bounds = interval(value, COMPARED[name], NOW)
+    above = bounds.low is None or known > bounds.low or (bounds.low_included and known == bounds.low)
+    below = bounds.high is None or known < bounds.high or (bounds.high_included and known == bounds.high)
+    return above and below

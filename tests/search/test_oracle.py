@@ -1,0 +1,170 @@
+"""The search, held against an evaluation in plain Python over random queries and collections."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import app.search.images as engine
+from app.db.session import Database
+from app.search import tree
+from app.search.counting import count_exactly, estimate
+from app.search.grammar import InvalidQuery, parse
+from app.search.images import ImageSearch, Sight
+from app.search.order import SORTS, Order
+from app.search.plan import Plan
+from app.search.tree import canonical
+from app.search.vocabulary import look_up
+from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture, matches, pictures, store, visible
+
+TREES = 150
+COLUMNS = {"created": "created_at", "name": "name", "size": "size", "width": "width"}
+RELAXED = settings(
+    max_examples=TREES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+tags = st.sampled_from((*NAMES, *ALIASES, "nowhere")).map(tree.Tag)
+wildcards = st.sampled_from(("cat*", "*dog", "c*", "a_*", "*x*", "k*y", "zz*")).map(tree.Wildcard)
+filters = st.sampled_from(
+    [
+        tree.Filter("width", ("160..1600",)),
+        tree.Filter("width", ("1", ">1000")),
+        tree.Filter("height", ("<=90",)),
+        tree.Filter("pixels", (">=14400",)),
+        tree.Filter("ratio", ("16:9",)),
+        tree.Filter("ratio", (">1.5",)),
+        tree.Filter("size", ("1kb..2kb",)),
+        tree.Filter("size", (">2gb",)),
+        tree.Filter("size", ("9223372036854775807",)),
+        tree.Filter("date", ("2026-11-05",)),
+        tree.Filter("date", ("2026-11-05..2026-11-09t06:00:00z",)),
+        tree.Filter("date", ("7d..", "yesterday")),
+        tree.Filter("date", ("<=2026-11-03",)),
+        tree.Filter("tags", ("2..3",)),
+        tree.Filter("tags", ("0",)),
+        tree.Filter("name", ("img*", "*%*")),
+        tree.Filter("name", ("a_b ?.png",)),
+        tree.Filter("type", ("jpeg", "avif")),
+        tree.Filter("visibility", ("private",)),
+        tree.Filter("sha256", ("00" * 32,)),
+        tree.Filter("uploader", ("none",)),
+        tree.Filter("uploader", (str(OWNERS[0]), "none")),
+    ]
+)
+nodes: st.SearchStrategy[tree.Node] = st.recursive(
+    st.one_of(tags, tags, wildcards, filters),
+    lambda children: st.one_of(
+        children.map(tree.negation),
+        st.lists(children, min_size=2, max_size=4).map(tree.all_of),
+        st.lists(children, min_size=2, max_size=4).map(tree.any_of),
+        st.lists(children, min_size=1, max_size=4).flatmap(
+            lambda terms: st.integers(1, len(terms)).map(lambda number: tree.AtLeast(number, tuple(terms)))
+        ),
+    ),
+    max_leaves=8,
+)
+sights = st.sampled_from([Sight(), Sight(OWNERS[0]), Sight(OWNERS[1]), Sight(OWNERS[0], sees_all=True)])
+sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS), "random:1", "random:abc"])
+
+
+def key(order: Order, picture: Picture) -> tuple[Any, ...]:
+    values = {
+        "created": picture.created_at,
+        "size": picture.size,
+        "width": picture.width,
+        "pixels": picture.width * picture.height,
+        "tags": len(picture.tags),
+        "random": picture.sha256,
+    }
+    return (picture.name,) if order.name == "name" else (values[order.name], picture.id.bytes)
+
+
+def in_order(order: Order, found: list[Picture]) -> list[uuid.UUID]:
+    ordered = sorted(found, key=lambda picture: key(order, picture), reverse=order.descending)
+    if order.start is not None:
+        ordered.sort(key=lambda picture: picture.sha256 < (order.start or b""))
+    return [picture.id for picture in ordered]
+
+
+async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID]:
+    found: list[uuid.UUID] = []
+    position = None
+    while True:
+        page = await search.page(order, position, limit + 1)
+        found += [one.image.id for one in page[:limit]]
+        assert all(one.tags == sorted(one.tags) for one in page)
+        if len(page) <= limit:
+            return found
+        position = order.read(order.write(page[limit - 1].image))
+
+
+async def make_search(session: Any, query: tree.Node, sight: Sight, images: float) -> ImageSearch:
+    plan = Plan(query, await look_up(session, query), sight.viewer_id, NOW)
+    return ImageSearch(session, plan, sight, images)
+
+
+@pytest.mark.parametrize(("walk", "gathered"), [(7, 0), (10_000, 1_500)])
+async def test_every_query_finds_what_plain_python_finds(
+    sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, walk: int, gathered: int
+) -> None:
+    # Once with walks that end early, so that both ways to a page are gone and meet; once as it is.
+    for name, value in (("SHORT_WALK", walk), ("LONG_WALK", walk), ("GATHERED_AT_ONCE", gathered)):
+        monkeypatch.setattr(engine, name, value)
+    collection = pictures(walk, 60)
+    await store(sql, collection)
+    async with database.searcher(300) as session:
+
+        @RELAXED
+        @given(query=nodes, sight=sights, sort=sorts, limit=st.sampled_from((1, 3, 7, 100)))
+        async def check(query: tree.Node, sight: Sight, sort: str, limit: int) -> None:
+            seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
+            expected = [one for one in seen if matches(query, one, sight.viewer_id)]
+            order = Order(sort)
+            search = await make_search(session, query, sight, 60)
+            assert await pages(search, order, max(limit, 1 + len(expected) // 4)) == in_order(order, expected)
+            assert await count_exactly(session, search) == await estimate(session, search) == len(expected)
+
+        await run(check)
+
+
+async def run(check: Any) -> None:
+    """Run an asynchronous Hypothesis test: Hypothesis in a thread, the examples in the running loop."""
+    loop = asyncio.get_running_loop()
+    inner = check.hypothesis.inner_test
+
+    def in_loop(**values: Any) -> None:
+        asyncio.run_coroutine_threadsafe(inner(**values), loop).result(60)
+
+    check.hypothesis.inner_test = in_loop
+    await asyncio.to_thread(check)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.one_of(st.text(), st.text(alphabet=" ()\"-|*:,.<>=abcANDORT2of'\\%_\ud800\u0130ß")))
+def test_the_parser_raises_nothing_but_its_own_error_and_the_canonical_form_is_fixed(text: str) -> None:
+    spelled = spell(text)
+    assert spelled is None or spell(spelled) == spelled
+
+
+def spell(text: str) -> str | None:
+    """Return the canonical form, or None for a text that is refused as it should be."""
+    try:
+        return canonical(parse(text))
+    except InvalidQuery as error:
+        position, expected = error.extras["position"], error.extras["expected"]
+    assert 0 <= position <= len(text)
+    assert expected
+    return None
+
+
+@settings(max_examples=1000, deadline=None)
+@given(nodes)
+def test_the_canonical_form_means_the_same(query: tree.Node) -> None:
+    again = parse(canonical(query))
+    for picture in pictures(1, 20):
+        assert matches(again, picture, OWNERS[0]) == matches(query, picture, OWNERS[0])
+    assert canonical(again) == canonical(query)

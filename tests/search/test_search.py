@@ -1,0 +1,171 @@
+"""Searching over HTTP: what the client sees."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from tests.accounts import Account
+from tests.search.collection import OWNERS, pictures, store
+from tests.server import running_service
+from tests.tags.library import read, upload
+
+
+@pytest.mark.parametrize(
+    ("query", "position", "expected", "did_you_mean"),
+    [
+        ("cat (dog", 8, ")", None),
+        ("cat OR", 6, "a tag, a filter or a group", None),
+        ("cat) dog", 3, "the end, or a ( before", None),
+        ('say "cat', 4, 'a closing "', None),
+        ("type:jepg", 5, "jpeg, png, webp, gif or avif", "type:jpeg"),
+        ("cat uplaoder:me", 4, "a filter or a tag", "uploader:me"),
+        ("width:wide", 6, "a whole number", None),
+        ("width:99999999999999999999", 6, "a whole number", None),
+        ("date:2026-02-30", 5, "a date that there is", None),
+        ("date:yesteday", 5, None, "date:yesterday"),
+        ("3-of:(a b)", 0, "1 to 2", None),
+        ("a,b", 0, "a tag", None),
+        (" ".join(["a"] * 51), 100, "the end", None),
+        ("(" * 11 + "a" + ")" * 11, 10, "a tag, a filter or a group", None),
+    ],
+)
+async def test_what_does_not_parse_is_told_with_its_position(
+    client: httpx.AsyncClient, query: str, position: int, expected: str | None, did_you_mean: str | None
+) -> None:
+    answer = await client.get("/v1/images", params={"q": query})
+    body = answer.json()
+    assert (answer.status_code, body["type"], body["position"]) == (400, "/problems/invalid-query", position)
+    assert body.get("did_you_mean") == did_you_mean
+    assert expected in (None, body["expected"])
+
+
+async def test_the_page_carries_the_canonical_query(client: httpx.AsyncClient) -> None:
+    page = await read(client, "/v1/images", q='Cat  AND NOT "Hot Dog" | (a (b|c)) TYPE:PNG')
+    assert page == {"items": [], "next_cursor": None, "query": 'cat -"hot dog" OR a (b OR c) type:png'}
+
+
+async def test_private_images_are_in_no_strangers_page_count_or_cursor(
+    user: Account, admin: Account, make_account: Any, client: httpx.AsyncClient
+) -> None:
+    await upload(user, "cat")
+    private = await upload(user, "cat", visibility="private")
+    stranger = await make_account()
+    for viewer, total in ((client, 1), (stranger.client, 1), (user.client, 2), (admin.client, 2)):
+        for how in ("exact", "estimate"):
+            page = await read(viewer, "/v1/images", q="cat", count=how)
+            assert (len(page["items"]), page["total"], page["total_is"]) == (total, total, how)
+    own = await read(user.client, "/v1/images", q="uploader:me visibility:private")
+    assert [one["id"] for one in own["items"]] == [private["id"]]
+    assert (await read(stranger.client, "/v1/images", q="visibility:private"))["items"] == []
+    assert (await client.get("/v1/images", params={"q": "uploader:me"})).status_code == 401
+
+
+async def test_a_cursor_serves_only_its_own_query_order_and_viewer(user: Account, client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await upload(user, "cat", "pet")
+    asked = {"q": "cat  AND pet", "sort": "-size", "limit": "1"}
+    first = await client.get("/v1/images", params=asked)
+    cursor = first.json()["next_cursor"]
+    assert f"cursor={cursor}" in first.headers["link"]
+    assert (await client.get("/v1/images", params={**asked, "q": "cat pet", "cursor": cursor})).status_code == 200
+    for change in ({"q": "cat"}, {"sort": "size"}, {"cursor": cursor[:-1] + ("A" if cursor[-1] != "A" else "B")}):
+        answer = await client.get("/v1/images", params={**asked, "cursor": cursor, **change})
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
+    assert (await user.client.get("/v1/images", params={**asked, "cursor": cursor})).status_code == 400
+
+
+async def test_nothing_is_skipped_or_repeated_while_images_are_added(user: Account) -> None:
+    before = {(await upload(user, "cat"))["id"] for _ in range(7)}
+    seen: list[str] = []
+    cursor: str | None = None
+    while cursor or not seen:
+        page = await read(user.client, "/v1/images", q="cat", limit=2, **({"cursor": cursor} if cursor else {}))
+        seen += [one["id"] for one in page["items"]]
+        cursor = page["next_cursor"]
+        await upload(user, "cat")
+    assert len(seen) == len(set(seen))
+    assert before <= set(seen)
+
+
+async def test_a_wildcard_over_too_much_is_refused(user: Account, client: httpx.AsyncClient) -> None:
+    for tens in range(3):
+        names = [f"t{number}" for number in range(tens * 40, tens * 40 + 40)]
+        await user.client.post("/v1/tags", json={"names": names})
+    answer = await client.get("/v1/images", params={"q": "-t*"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/query-too-broad")
+    assert (await client.get("/v1/images", params={"q": "t1*"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        " ".join(f"-tag{number}" for number in range(50)),
+        "(" * 10 + "cat" + ")" * 10,
+        "*",
+        r"name:%_\*",
+        "name:?????????????????????*",
+        "-" + "(-(" * 5 + "a" + "))" * 5,
+        " ".join(f"{number}*" for number in range(50)),
+        "50-of:(" + " ".join(f"t{number}" for number in range(50)) + ")",
+        "ratio:0..99999 pixels:..9223372036854775807",
+        "date:0001..9998",
+        "'%';DROP TABLE images;--".replace(";", " "),
+    ],
+)
+async def test_attacks_end_with_a_clear_answer(sql: asyncpg.Connection, client: httpx.AsyncClient, query: str) -> None:
+    await store(sql, pictures(3, 30))
+    for sort in ("-created", "random:x", "name"):
+        answer = await client.get("/v1/images", params={"q": query, "sort": sort, "count": "exact"})
+        assert answer.status_code in (200, 400), answer.text
+
+
+async def test_a_search_that_takes_too_long_ends_and_leaves_the_service_well(
+    settings: Settings, sql: asyncpg.Connection
+) -> None:
+    await store(sql, pictures(3, 30))
+    impatient = settings.model_copy(update={"search_timeout_ms": 300})
+    async with running_service(impatient) as service, httpx.AsyncClient(base_url=service.url) as client:
+        blocker = await asyncpg.connect(settings.database_url.get_secret_value())
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE images")
+            answer = await client.get("/v1/images", params={"q": "cat"})
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/query-timeout")
+            assert "retry-after" in answer.headers
+        assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
+        await blocker.close()
+
+
+async def test_an_exact_count_that_takes_too_long_is_estimated(
+    settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(sql, pictures(3, 30))
+    monkeypatch.setattr("app.images.search_router.count_exactly", _forever)
+    async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url) as client:
+        page = await read(client, "/v1/images", q=f"uploader:{OWNERS[0]} visibility:public", count="exact")
+    assert (page["total"], page["total_is"]) == (len(page["items"]), "estimate")
+
+
+async def _forever(*_arguments: object) -> int:
+    await asyncio.Event().wait()
+    return 0
+
+
+async def test_random_orders_are_repeatable_and_complete(sql: asyncpg.Connection, client: httpx.AsyncClient) -> None:
+    await store(sql, [one for one in pictures(5, 40) if not one.private])
+
+    async def order(seed: str) -> list[str]:
+        page = await read(client, "/v1/images", sort=f"random:{seed}", limit=100)
+        return [one["id"] for one in page["items"]]
+
+    first = await order("a")
+    assert first == await order("a")
+    orders = [await order(uuid.uuid4().hex) for _ in range(20)]
+    assert all(sorted(one) == sorted(first) for one in orders)
+    assert any(one != first for one in orders)
+    for wrong in ("random", "random:", "random:a b", "-random:1", "height"):
+        assert (await client.get("/v1/images", params={"sort": wrong})).status_code == 422

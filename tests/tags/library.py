@@ -1,0 +1,67 @@
+"""What the tests of tags do over HTTP, and the recount that the counts are held against."""
+
+import uuid
+from typing import Any
+
+import asyncpg
+import httpx
+
+from tests.accounts import Account
+from tests.photos import png
+
+RECOUNT = """
+SELECT t.name, count(i.id) AS images FROM tags t
+LEFT JOIN tagged g ON g.tag = t.id LEFT JOIN images i ON i.id = g.image AND i.visibility = 'public'
+WHERE t.alias_of IS NULL GROUP BY t.name
+"""
+SHADOW = """
+SELECT count(*) FROM images i
+WHERE i.tag_ids IS DISTINCT FROM ARRAY(SELECT tag FROM tagged WHERE image = i.id ORDER BY tag)
+"""
+# Each by-hand tag's closure is there, and nothing else.
+UNDERIVED = """
+WITH RECURSIVE wanted(image, tag) AS (
+    SELECT image, tag FROM tagged WHERE by_hand
+    UNION SELECT w.image, i.implies FROM wanted w JOIN tag_implications i ON i.tag = w.tag
+)
+SELECT count(*) FROM (SELECT image, tag FROM wanted) w FULL JOIN tagged t USING (image, tag)
+WHERE w.image IS NULL OR t.image IS NULL
+"""
+
+
+async def upload(user: Account, *tags: str, visibility: str = "public") -> dict[str, Any]:
+    """Upload an image with these tags."""
+    files = {"image": (f"{uuid.uuid4().hex}.png", png(), "image/png")}
+    data = {"tags": list(tags), "visibility": visibility}
+    answer = await user.client.post("/v1/images", files=files, data=data)
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def read(client: httpx.AsyncClient, path: str, **params: Any) -> Any:
+    """Return the body of a read that succeeds."""
+    answer = await client.get(path, params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def counts(client: httpx.AsyncClient) -> dict[str, int]:
+    """Return every tag's count, as the list tells it, page by page."""
+    found: dict[str, int] = {}
+    cursor: str | None = None
+    while True:
+        page = await read(client, "/v1/tags", limit=7, **({"cursor": cursor} if cursor else {}))
+        for item in page["items"]:
+            assert item["name"] not in found
+            found[item["name"]] = item["images"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+async def assert_consistent(client: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
+    """Hold counts, shadow and implied tags against what they are made from."""
+    assert await counts(client) == {row["name"]: row["images"] for row in await sql.fetch(RECOUNT)}
+    assert await sql.fetchval(SHADOW) == 0
+    assert await sql.fetchval(UNDERIVED) == 0

@@ -1,0 +1,84 @@
+"""Many at once on the same tags: nothing deadlocks, waits for a stranger's commit, or gets lost."""
+
+import asyncio
+import random
+from typing import Any
+
+import asyncpg
+
+from app.core.settings import Settings
+from app.db.session import Database
+from app.tags.counting import CountFolder
+from tests.accounts import Account
+from tests.tags.library import assert_consistent, read, upload
+
+CLIENTS = 32
+WORDS = [f"word {number}" for number in range(50)]
+
+
+async def test_32_clients_add_overlapping_tags_in_any_order(
+    user: Account, sql: asyncpg.Connection, database: Database
+) -> None:
+    images = [await upload(user) for _ in range(8)]
+    dice = random.Random(5)  # noqa: S311 - to be repeatable
+    folder = CountFolder(database, 1)
+
+    async def post(path: str, part: list[str]) -> None:
+        while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:
+            # So many wait for a connection that one may get none in time; but nobody is in another one's way.
+            assert answer.json()["type"] == "/problems/database-unavailable"
+        assert answer.status_code == 200, answer.text
+
+    async def add(number: int) -> None:
+        path = f"{images[number % 8]['links']['self']}/tags"
+        words = dice.sample(WORDS, len(WORDS))
+        parts = [words[start : start + 10] for start in range(0, len(words), 10)]
+        for part in parts:
+            await post(path, part)
+
+    await asyncio.gather(*(add(number) for number in range(CLIENTS)), *(folder.fold() for _ in range(5)))
+    await folder.fold()
+    await assert_consistent(user.client, sql)
+    assert (await read(user.client, "/v1/tags/word 7"))["images"] == 8
+
+
+async def test_uploads_during_merges_renames_and_deletes_leave_nothing_behind(
+    user: Account, admin: Account, sql: asyncpg.Connection
+) -> None:
+    async def change(method: str, path: str, **body: Any) -> int:
+        return (await admin.client.request(method, path, json=body or None)).status_code
+
+    async def uploads() -> list[dict[str, Any]]:
+        return [await upload(user, "old", "kept", "gone", "named") for _ in range(12)]
+
+    async def changes() -> None:
+        for _ in range(6):
+            await upload(user, "gone", "named", "young")
+            assert await change("PUT", "/v1/tags/young/implications", implies=["any age"]) == 200
+            assert await change("DELETE", "/v1/tags/gone") in (204, 404)
+            assert await change("PATCH", "/v1/tags/named", name="renamed") in (200, 404, 409)
+            assert await change("PUT", "/v1/tags/young/implications", implies=[]) == 200
+        assert await change("POST", "/v1/tags/old/merge", into="new name") in (200, 404)
+
+    await user.client.post("/v1/tags", json={"names": ["new name", "old"]})
+    uploaded, *_ = await asyncio.gather(uploads(), changes(), uploads())
+    await assert_consistent(user.client, sql)
+    assert len(uploaded) == 12
+    assert await sql.fetchval("SELECT count(*) FROM tagged g JOIN tags t ON t.id = g.tag WHERE t.name = 'old'") == 0
+    assert (await read(user.client, "/v1/tags/new name"))["images"] == 24
+
+
+async def test_an_upload_does_not_wait_for_the_commit_of_another_with_the_same_new_tag(
+    user: Account, settings: Settings
+) -> None:
+    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    await upload(user, "fresh")
+    transaction = other.transaction()
+    await transaction.start()
+    # What another upload holds until its commit: its rows in tagged, and so a lock on the tag.
+    image = await other.fetchval("SELECT id FROM images")
+    await other.execute("UPDATE tagged SET created_at = now() WHERE image = $1", image)
+    await other.execute("SELECT 1 FROM tags WHERE name = 'fresh' FOR KEY SHARE")
+    assert (await asyncio.wait_for(upload(user, "fresh"), 3))["tags"] == ["fresh"]
+    await transaction.rollback()
+    await other.close()
