@@ -10,7 +10,7 @@ from app.core.settings import Settings
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables that make these settings."""
     plain = {name: _plain(value) for name, value in settings.model_dump(exclude_none=True).items()}
-    told = {name.upper(): str(value) for name, value in plain.items() if not isinstance(value, list)}
+    told = {name.upper(): str(value) for name, value in plain.items() if not isinstance(value, list | dict)}
     return {"PATH": os.environ["PATH"], **told}
 
 

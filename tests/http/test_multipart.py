@@ -16,10 +16,10 @@ async def pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 
 async def parse(body: bytes, size: int = 1000, content_type: str = FORM) -> list[tuple[str, str | None, bytes]]:
-    found = []
-    async for part in MultipartStream(content_type, pieces(body, size)).parts():
-        found.append((part.name, part.filename, b"".join([chunk async for chunk in part.chunks])))
-    return found
+    return [
+        (part.name, part.filename, b"".join([chunk async for chunk in part.chunks]))
+        async for part in MultipartStream(content_type, pieces(body, size)).parts()
+    ]
 
 
 def field(head: str, value: bytes = b"v") -> bytes:
