@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
 
-NICENESS = 10
+NICENESS = 5
 BUFFER_BYTES = 256 * 1024
 READ_SECONDS = 10
 MAX_FRAMES = 2000

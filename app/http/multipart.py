@@ -55,7 +55,10 @@ class MultipartStream:
         self._body = body
         self._events: deque[_Event] = deque()
         self._headers = _Headers()
-        self._parser = MultipartParser(_boundary(content_type), _callbacks(self))
+        try:
+            self._parser = MultipartParser(_boundary(content_type), _callbacks(self))
+        except FormParserError as error:
+            raise MalformedBody(str(error)) from error
 
     async def parts(self) -> AsyncIterator["Part"]:
         """Yield the parts. Raises MalformedBody, and whatever reading the body raises."""

@@ -33,9 +33,10 @@ from app.images.schemas import ImageUrl
 from app.images.thumbnails import CONTENT_TYPE, VERSION, Thumbnails
 from app.models import Image
 from app.users.dependencies import ViewerDep
+from app.users.guarded_route import GuardedRoute
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has them already"}}

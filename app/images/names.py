@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from app.core.text import BIDI_OVERRIDES, has_control
 
@@ -25,7 +25,7 @@ def normalize_name(name: str) -> str:
     return name
 
 
-ImageName = Annotated[str, Field(examples=["chelsea.png"]), AfterValidator(normalize_name)]
+ImageName = Annotated[str, AfterValidator(normalize_name)]
 
 
 def _refuse(reason: str) -> None:

@@ -57,10 +57,10 @@ class ImagePage(Page[ImageRead]):
 class ImageUpdate(BaseModel):
     """What is to change; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "chelsea.png"}]})
+    model_config = ConfigDict(extra="forbid")
 
-    name: ImageName | None = None
-    visibility: Visibility | None = None
+    name: ImageName | None = Field(default=None, examples=["chelsea.png"])
+    visibility: Visibility | None = Field(default=None, examples=["private"])
 
     @model_validator(mode="after")
     def _refuse_null(self) -> Self:

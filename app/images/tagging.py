@@ -169,7 +169,7 @@ async def change_tags(
 ) -> ImageRead:
     """Change the tags of an image that the rule lets the viewer change; it is locked, after the tags.
 
-    Raises PreconditionFailed when it is not what the request's If-Match names.
+    Raises PreconditionFailed where If-Match names another state of the image.
     """
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
     async with database.reader() as session:
@@ -177,11 +177,14 @@ async def change_tags(
     async with holding(database, names) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         rule(viewer, image)
-        tags = TagRepository(session)
         if "if-match" in request.headers:
-            require_match(request, to_read(image, (await tags.names_of([image.id]))[image.id]))
+            require_match(request, await _read(session, image))
         await change(Tagging(session), image, held)
-        return to_read(image, (await tags.names_of([image.id]))[image.id])
+        return await _read(session, image)
+
+
+async def _read(session: AsyncSession, image: Image) -> ImageRead:
+    return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
 
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:

@@ -99,8 +99,10 @@ async def test_killed_during_an_upload_the_name_can_be_used_again(
     with service_process(settings) as process:
         body = SlowFile(photo, until=6 * MIB)
         upload = asyncio.create_task(asyncio.to_thread(post, process.url, user, body))
-        await asyncio.to_thread(body.reached.wait, 30)
-        assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+        async with asyncio.timeout(30):
+            while await sql.fetchval("SELECT count(*) FROM doomed_objects") != 1:
+                await asyncio.sleep(0.05)
+        assert body.reached.is_set()
         process.process.send_signal(signal.SIGKILL)
         process.process.wait()
         body.go_on.set()

@@ -19,10 +19,10 @@ Check = Callable[[], Awaitable[None]]
 @pytest.mark.parametrize(
     ("backend", "hold_at", "hold", "is_stored"),
     [
-        pytest.param("store", b"POST /", "before", False, id="key listed"),
+        pytest.param("store", b"POST /", "before", False, id="key listed", marks=pytest.mark.slow),
         pytest.param("store", b"partNumber=2", "before", False, id="mid-part"),
-        pytest.param("store", b"CompleteMultipartUpload", "before", False, id="parts sent"),
-        pytest.param("postgres", b"INSERT INTO images", "before", False, id="before the row"),
+        pytest.param("store", b"CompleteMultipartUpload", "before", False, id="parts sent", marks=pytest.mark.slow),
+        pytest.param("postgres", b"INSERT INTO images", "before", False, id="before the row", marks=pytest.mark.slow),
         pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
         pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
     ],
@@ -74,8 +74,8 @@ async def test_an_upload(
 @pytest.mark.parametrize(
     ("backend", "hold_at", "hold", "is_gone"),
     [
-        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
-        pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
+        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit", marks=pytest.mark.slow),
+        pytest.param("postgres", b"COMMIT;", "after", True, id="after commit", marks=pytest.mark.slow),
         pytest.param("store", b"delete", "before", True, id="mid-delete"),
     ],
 )

@@ -22,7 +22,7 @@ async def upload(url: str, user: Account, body: bytes, name: str = "a.png") -> h
     return await user.client.post(f"{url}/v1/images", files={"image": (name, body)}, timeout=60)
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "faults",
     [
@@ -80,10 +80,11 @@ async def test_a_slow_store_slows_only_its_uploads(
     body = noise_png(LARGE)
     behind.store.set(bytes_per_second=8_000_000, latency=0.001)
     running = asyncio.create_task(upload(faulty.url, user, body))
+    answered = 0
     while not running.done():
-        started = time.monotonic()
         assert (await user.client.get(f"{faulty.url}/v1/images")).status_code == 200
-        assert time.monotonic() - started < 1
+        answered += 1
+    assert answered > 5
     assert running.result().status_code == 201
     acknowledged.note(running.result(), body)
     behind.store.set()

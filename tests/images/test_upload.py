@@ -222,18 +222,19 @@ async def test_keys_belong_to_accounts(user: Account, make_account: Callable[...
     assert (await upload(other, png(), "2.png", headers=key)).status_code == 201
 
 
-async def test_a_key_whose_upload_runs_is_409(user: Account) -> None:
-    running, going = asyncio.Event(), asyncio.Event()
+async def test_a_key_whose_upload_runs_is_409(user: Account, sql: asyncpg.Connection) -> None:
+    going = asyncio.Event()
     body, key = png(), {"Idempotency-Key": "k-4"}
 
     async def slow() -> object:
         yield b'--b\r\nContent-Disposition: form-data; name="image"; filename="s.png"\r\n\r\n' + body[:30]
-        running.set()
         await going.wait()
         yield body[30:] + b"\r\n--b--\r\n"
 
     first = asyncio.create_task(user.client.post("/v1/images", content=slow(), headers=BOUNDARY_HEADERS | key))  # type: ignore[arg-type]
-    await running.wait()
+    async with asyncio.timeout(10):
+        while not await sql.fetchval("SELECT count(*) FROM idempotency_keys"):
+            await asyncio.sleep(0.01)
     second = await upload(user, body, "s.png", headers=key)
     assert (second.status_code, second.json()["type"]) == (409, "/problems/idempotency-in-progress")
     going.set()
