@@ -68,12 +68,17 @@ async def test_private_images_are_in_no_strangers_page_count_or_cursor(
 async def test_a_cursor_serves_only_its_own_query_order_and_viewer(user: Account, client: httpx.AsyncClient) -> None:
     for _ in range(3):
         await upload(user, "cat", "pet")
-    asked = {"q": "cat  AND pet", "sort": "-size", "limit": 1}
+    asked: dict[str, Any] = {"q": "cat  AND pet", "sort": "-size", "limit": 1}
     first = await client.get("/v1/images", params=asked)
     cursor = first.json()["next_cursor"]
     assert f"cursor={cursor}" in first.headers["link"]
     assert (await client.get("/v1/images", params={**asked, "q": "cat pet", "cursor": cursor})).status_code == 200
-    for change in ({"q": "cat"}, {"sort": "size"}, {"cursor": cursor[:-1] + ("A" if cursor[-1] != "A" else "B")}):
+    changes: list[dict[str, str]] = [
+        {"q": "cat"},
+        {"sort": "size"},
+        {"cursor": cursor[:-1] + ("A" if cursor[-1] != "A" else "B")},
+    ]
+    for change in changes:
         answer = await client.get("/v1/images", params={**asked, "cursor": cursor, **change})
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
     assert (await user.client.get("/v1/images", params={**asked, "cursor": cursor})).status_code == 400
