@@ -12,7 +12,7 @@ dev: setup
 	$(BIN)/python -m app dev
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
 
 test-faults: setup
 	$(BIN)/python -m pytest tests/faults --faults=full
@@ -28,8 +28,9 @@ $(VENV)/.synced: Pipfile.lock
 	@$(PIPENV) sync --dev
 	@touch $@
 
+# pipenv puts the indexes of the user's pip into the lock's hash: without them it is the same on every machine.
 lock: setup
-	$(PIPENV) lock --pre
+	PIP_CONFIG_FILE=/dev/null $(PIPENV) lock --pre
 	$(BIN)/python -m tools.clean_lock
 
 demo: setup

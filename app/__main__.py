@@ -1,5 +1,7 @@
 """`python -m app <command>`."""
 
-from app.cli import app
+import sys
 
-app()
+from app.cli import make_cli
+
+make_cli(sys.argv[1:])()

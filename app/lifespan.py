@@ -9,17 +9,22 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.errors import AppError
 from app.core.pagination import CursorSigner
-from app.core.security import AccessTokens, PasswordHasher
+from app.core.passwords import PasswordHasher
+from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
+from app.core.single_flight import SingleFlight
 from app.db.session import Database
+from app.decoding.pool import Decoders
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from app.tags.counting import CountFolder
 from app.telemetry.recorder import Recorder
+from app.users.social.providers import SocialProviders
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +35,7 @@ class State(TypedDict):
     """What Starlette copies into the state of each request."""
 
     services: Services
+    social_providers: SocialProviders
 
 
 def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -43,7 +49,9 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
             for job in (_make_bucket(services.object_store), sweeper.run_forever(), counts.run_forever()):
                 _run_in_background(stack, job)
-            yield {"services": services}
+            social_providers = SocialProviders(settings)
+            stack.push_async_callback(social_providers.close)
+            yield {"services": services, "social_providers": social_providers}
 
     return lifespan
 
@@ -53,21 +61,32 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(database.close)
     object_store = ObjectStore(settings)
     stack.push_async_callback(object_store.close)
+    decoders = Decoders(settings.decoder_processes, settings.max_image_pixels)
+    stack.push_async_callback(decoders.close)
+    renditions = SingleFlight[None]()
+    stack.push_async_callback(renditions.close)
     cache = Cache(settings)
     stack.push_async_callback(cache.close)
     recorder = Recorder(settings)
+    recorder.registry.gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     await recorder.start()
     stack.push_async_callback(recorder.close)
+    passwords = PasswordHasher()
+    stack.push_async_callback(passwords.close)
     secret = settings.jwt_secret.get_secret_value()
     return Services(
         settings=settings,
         database=database,
         object_store=object_store,
+        decoders=decoders,
+        renditions=renditions,
         cache=cache,
         recorder=recorder,
         cursors=CursorSigner(secret),
-        passwords=PasswordHasher(),
-        access_tokens=AccessTokens(secret, settings.access_token_seconds),
+        passwords=passwords,
+        access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
+        refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
+        limits=RateLimits(cache, secret),
     )
 
 

@@ -1,7 +1,9 @@
 """The application: middleware, problem handlers, routers. No logic."""
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
@@ -12,15 +14,21 @@ from app.http.middleware import (
     InternalErrorMiddleware,
     RequestContextMiddleware,
 )
-from app.http.openapi import DESCRIPTION, TAGS, operation_id
-from app.http.problems import Problem, install_problem_handlers
+from app.http.openapi import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
+from app.images.content_router import router as image_content_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
 from app.images.tagging import router as tagging_router
 from app.lifespan import make_lifespan
+from app.ops.prometheus_router import router as prometheus_router
+from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
-from app.users.router import auth_router, users_router
+from app.users.auth_router import router as auth_router
+from app.users.credentials_router import router as credentials_router
+from app.users.router import router as users_router
+from app.users.social.router import router as social_router
 
 # These read their bodies as streams and count the bytes themselves.
 STREAMED = frozenset({("POST", "/v1/images")})
@@ -30,7 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application with these settings, or those of the environment."""
     settings = settings or Settings()
     configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
-    app = FastAPI(
+    # The documentation pages bring their scripts along: nobody's browser asks a foreign host.
+    app = FastAPIOffline(
         title="Image-Tagged-System",
         version="1.0.0",
         description=DESCRIPTION,
@@ -40,10 +49,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    for router in (users_router, auth_router, search_router, tagging_router, images_router, tags_router):
-        app.include_router(router, prefix="/v1", responses={"default": {"model": Problem}})
-    app.include_router(health_router)
-    # Added last runs first: identity, record, CORS, the net for bugs, the body's bound.
+    accounts = (users_router, credentials_router, auth_router, social_router)
+    images = (search_router, tagging_router, images_router, image_content_router)
+    for router in (*accounts, *images, tags_router, ops_router):
+        app.include_router(router, prefix="/v1", responses=ANY_ERROR)
+    for router in (health_router, prometheus_router):
+        app.include_router(router, responses=ANY_ERROR)
+    install_openapi(app)
+    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
     app.add_middleware(InternalErrorMiddleware)
@@ -56,4 +69,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(RecordingMiddleware)
     app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app

@@ -30,6 +30,7 @@ from tests.server import RunningService, running_service
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
+UNLIMITED = dict.fromkeys(("account", "address", "total"), "1000000/second")
 TABLES = ", ".join(Image.metadata.tables)
 
 
@@ -80,6 +81,8 @@ def make_settings(backends: dict[str, str]) -> Callable[..., Settings]:
     def make(**overrides: object) -> Settings:
         values: dict[str, object] = {name.lower(): value for name, value in backends.items()}
         values |= {"app_env": "development", "jwt_secret": "t" * 48, "_env_file": None}
+        # The whole run comes from one address: only the tests of limits have some.
+        values |= dict.fromkeys(("login_limits", "sign_up_limits", "refresh_limits"), UNLIMITED)
         return Settings(**{**values, **overrides})  # type: ignore[arg-type]
 
     return make
@@ -117,6 +120,7 @@ async def settings(
     backends: dict[str, str],
     make_settings: Callable[..., Settings],
     fresh_database_url: Callable[[], Awaitable[str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
     """The settings of this worker's service: everything in it belongs to this worker alone."""
     own = uuid.uuid4().hex
@@ -125,6 +129,7 @@ async def settings(
         mongo_url=f"{backends['MONGO_URL'].rstrip('/').rpartition('/')[0]}/imts_{own}",
         storage_bucket=f"imts-{own}",
         telemetry_flush_seconds=0.05,
+        telemetry_spill_dir=tmp_path_factory.mktemp("spill"),
     )
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
     return settings

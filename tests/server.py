@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.core.settings import Settings
 from app.main import create_app
@@ -33,7 +34,16 @@ class _Server(uvicorn.Server):
 async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
     """Serve these settings on a free port of the loopback."""
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, access_log=False, loop="none", timeout_graceful_shutdown=2)
+    async with serving(app) as url:
+        yield RunningService(url, app)
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application on a free port of the loopback; yields its address."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, loop="none", proxy_headers=False, timeout_graceful_shutdown=2
+    )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -41,6 +51,6 @@ async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
             if task.done():
                 task.result()
             await asyncio.sleep(0.01)
-        yield RunningService(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await task

@@ -1,5 +1,7 @@
 """Redis. The only module that imports redis. What lies there may be lost at any time."""
 
+from collections.abc import Sequence
+
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -29,6 +31,14 @@ class Cache:
             await self._client.ping()
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
+
+    async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[float]) -> str:
+        """Run a Lua script, which sees everything at one instant. Raises CacheUnavailable."""
+        try:
+            reply = await self._client.register_script(script)(keys, arguments)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise CacheUnavailable from error
+        return bytes(reply).decode()
 
     async def close(self) -> None:
         """Close every connection."""

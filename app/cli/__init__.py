@@ -1,12 +1,29 @@
 """The commands, one file each."""
 
+from importlib import import_module
+
 import typer
 
-from app.cli.dev import dev
-from app.cli.migrate import migrate
-from app.cli.serve import serve
-from app.cli.sweep import sweep
+COMMANDS = {
+    "dev": "app.cli.dev:dev",
+    "serve": "app.cli.serve:serve",
+    "migrate": "app.cli.migrate:migrate",
+    "sweep": "app.cli.sweep:sweep",
+    "create-admin": "app.cli.create_admin:create_admin",
+    "import": "app.cli.import_:import_folder",
+}
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (dev, serve, migrate, sweep):
-    app.command()(command)
+
+def make_cli(arguments: list[str]) -> typer.Typer:
+    """Return the command line; only the command that is called is imported, since some take a second to."""
+    cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+    @cli.callback()
+    def image_tagged_system() -> None:
+        """Stores images and finds them by their tags."""
+
+    called = [name for name in arguments[:1] if name in COMMANDS]
+    for name in called or COMMANDS:
+        module, _, function = COMMANDS[name].partition(":")
+        cli.command(name)(getattr(import_module(module), function))
+    return cli

@@ -35,10 +35,7 @@ _RETRY_SECONDS = 3.0
 _DRAIN_SECONDS = 10
 _STOP_SECONDS = _DRAIN_SECONDS + 5
 _BACKLOG = 2048
-_UVICORN = (
-    *("-m", "uvicorn", "app.main:create_app", "--factory", "--loop", "uvloop", "--http", "httptools"),
-    *("--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", str(_DRAIN_SECONDS)),
-)
+_SERVE = ("-m", "app", "serve", "--drain-seconds", str(_DRAIN_SECONDS))
 
 
 def dev(
@@ -109,9 +106,7 @@ class _DevServer:
         """Returns the exit code once the service has ended by itself; raises KeyboardInterrupt on a signal."""
         self._stack = self._make_stack()
         self._listener = _listen(self.host, self.port)
-        self._start_backends(self._stack)
-        self._migrate()
-        self._start_service()
+        self._start_everything(self._stack)
         for changed in _code_changes(reload=reload):
             if changed:
                 self._restart_service()
@@ -143,28 +138,38 @@ class _DevServer:
             raise _Refused(str(error)) from error
         return stack
 
-    def _start_backends(self, stack: "Stack") -> None:
+    def _start_everything(self, stack: "Stack") -> None:
+        """The service starts as soon as its tables are there: while it is imported, the slower servers come up."""
         from app.embedded import EmbeddedError  # noqa: PLC0415 - as above
 
         for name, address in configured_backends().items():
             _say(f"{name}: {_without_credentials(address)}, from the environment")
         given = given_settings()
-        try:
-            addresses = stack.start()
-        except EmbeddedError as error:
-            raise _Refused(str(error)) from error
-        if "STORAGE_BUCKET" in given:
-            addresses.pop("STORAGE_BUCKET", None)
-        self._publish(addresses)
         if "JWT_SECRET" not in given:
             os.environ["JWT_SECRET"] = self._jwt_secret()
+        if "TELEMETRY_SPILL_DIR" not in given:
+            os.environ["TELEMETRY_SPILL_DIR"] = str(self.data_dir / "telemetry")
+        own_bucket = "STORAGE_BUCKET" in given
+        try:
+            stack.launch()
+            addresses = stack.wait("postgres")
+            self._publish(addresses, own_bucket=own_bucket)
+            self._migrate()
+            self._start_service()
+            if stack.wait() != addresses:
+                self._publish(stack.addresses(), own_bucket=own_bucket)
+                self._restart_service()
+        except EmbeddedError as error:
+            raise _Refused(str(error)) from error
 
-    def _publish(self, addresses: dict[str, str]) -> None:
+    def _publish(self, addresses: Mapping[str, str], *, own_bucket: bool) -> None:
+        """To the service and, in a file, to the other commands; the name of the bucket may be the user's own."""
         from app.embedded.data_dir import write_private  # noqa: PLC0415 - as above
 
-        lines = (f"{name}={shlex.quote(value)}\n" for name, value in addresses.items())
+        published = {name: value for name, value in addresses.items() if not (own_bucket and name == "STORAGE_BUCKET")}
+        lines = (f"{name}={shlex.quote(value)}\n" for name, value in published.items())
         write_private(self.data_dir / BACKENDS_ENV, "".join(lines))
-        os.environ.update(addresses, APP_ENV="development")
+        os.environ.update(published, APP_ENV="development")
 
     def _jwt_secret(self) -> str:
         """Kept, so that a restart leaves the tokens valid."""
@@ -202,8 +207,8 @@ class _DevServer:
         from app.embedded import EmbeddedError  # noqa: PLC0415 - as above
 
         try:
-            for name in self._stack.revive() if self._stack else ():
-                _say(f"{name}: answers again")
+            if self._stack:
+                self._stack.revive()
         except (EmbeddedError, OSError) as error:
             _say(str(error))
             self._retry_at["revive"] = time.monotonic() + _RETRY_SECONDS
@@ -212,16 +217,17 @@ class _DevServer:
         return time.monotonic() >= self._retry_at.get(what, 0)
 
     def _start_service(self) -> None:
-        from app.embedded.process import Command, ServerProcess  # noqa: PLC0415 - as above
+        from app.embedded.process import Command, ServerProcess, uninterrupted  # noqa: PLC0415 - as above
         from app.embedded.stack import SERVICE  # noqa: PLC0415
 
         assert self._listener is not None  # noqa: S101 - for the type checker: run() has opened both
         assert self._stack is not None  # noqa: S101
         descriptor = self._listener.fileno()
-        argv = [sys.executable, *_UVICORN, "--fd", str(descriptor)]
+        argv = [sys.executable, *_SERVE, "--fd", str(descriptor)]
         command = Command(argv, Path.cwd(), dict(os.environ), pass_fds=(descriptor,))
         self._ready = False
-        self._service = ServerProcess(command, self._stack.pid_file(SERVICE))
+        with uninterrupted():
+            self._service = ServerProcess(command, self._stack.pid_file(SERVICE))
 
     def _restart_service(self) -> None:
         _say("service: its code has changed, it is started again")

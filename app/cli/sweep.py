@@ -1,25 +1,53 @@
 import asyncio
+import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from app.cli.options import DataDir, load_settings
+from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.session import Database
+from app.images.audit import Audit, AuditReport
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 
 
-def sweep(data_dir: DataDir = Path(".imts")) -> None:
-    """Delete the objects that no image owns and whose grace is over."""
-    removed = asyncio.run(_sweep(load_settings(data_dir)))
-    typer.echo(f"{removed} objects removed.")
+def sweep(
+    data_dir: DataDir = Path(".imts"),
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; change nothing.")] = False,
+    digests: Annotated[bool, typer.Option(help="Read every original and compare its SHA-256 too.")] = True,
+) -> None:
+    """Reconcile rows and objects, and print a report in JSON.
+
+    Deletes what no image owns once its grace is over, and tells the images whose objects are missing or differ. Exit
+    code 0: every image is whole; 1: some are damaged; 3: a backend did not answer, and nothing was deleted for it.
+    """
+    settings = load_settings(data_dir)
+    try:
+        report = asyncio.run(_sweep(settings, dry_run=dry_run, digests=digests))
+    except AppError as error:
+        typer.echo(f"Not swept: {error}", err=True)
+        raise typer.Exit(3) from error
+    typer.echo(json.dumps(report.as_dict(), indent=2))
+    raise typer.Exit(0 if report.is_clean else 1)
 
 
-async def _sweep(settings: Settings) -> int:
+async def _sweep(settings: Settings, *, dry_run: bool, digests: bool) -> AuditReport:
     database, object_store = Database(settings), ObjectStore(settings)
     try:
-        return await Sweeper(database, object_store, settings).sweep()
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("images", total=None)
+            audit = Audit(database, object_store, settings, lambda count: bar.update(task, completed=count))
+            bar.update(task, total=await audit.count())
+            report = await audit.run(dry_run=dry_run, digests=digests)
+        if not dry_run:
+            report.swept = await Sweeper(database, object_store, settings).sweep()
+        return report
     finally:
         await object_store.close()
         await database.close()

@@ -1,13 +1,14 @@
 """Everything that can go wrong on purpose.
 
 AppError
-├── NotFound                 404  ImageNotFound, TagNotFound, UserNotFound …
+├── NotFound                 404  ImageNotFound, TagNotFound, SessionNotFound …
 ├── Conflict                 409  NameTaken, EmailTaken, TagExists …
-├── Forbidden                403
+├── Forbidden                403  AdminRequired, InsufficientScope, WrongPassword …
 ├── Unauthenticated          401  InvalidCredentials, InvalidToken
 ├── BadRequest               400  InvalidCursor, InvalidQuery …
 ├── Unprocessable            422  ValidationFailed, InvalidImage …
 ├── PayloadTooLarge 413 · UnsupportedMediaType 415 · TooManyRequests 429
+├── RequestTimeout           408  UploadTimeout
 └── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
 
 This module knows no HTTP: `status` is the class of the failure in the numbers that everybody knows, and
@@ -40,6 +41,10 @@ class InvalidCursor(BadRequest):
     slug, title = "invalid-cursor", "The cursor does not belong to this query"
 
 
+class SocialLoginFailed(BadRequest):
+    slug, title = "social-login-failed", "The login at the identity provider could not be used"
+
+
 class Unauthenticated(AppError):
     slug, title, status = "unauthenticated", "Credentials are needed", 401
 
@@ -56,8 +61,24 @@ class Forbidden(AppError):
     slug, title, status = "forbidden", "You may not do this", 403
 
 
+class WrongPassword(Forbidden):
+    slug, title = "wrong-password", "The current password is wrong"
+
+
 class AdminRequired(Forbidden):
     slug, title = "admin-required", "Only an admin may do this"
+
+
+class InsufficientScope(Forbidden):
+    slug, title = "insufficient-scope", "The API key does not reach this far"
+
+
+class SignInRequired(Forbidden):
+    slug, title = "sign-in-required", "An API key may not do this: sign in"
+
+
+class RecentSignInRequired(Forbidden):
+    slug, title = "recent-sign-in-required", "Sign in again first: this account has no password to prove itself with"
 
 
 class NotFound(AppError):
@@ -72,6 +93,18 @@ class TagNotFound(NotFound):
     slug, title = "tag-not-found", "There is no such tag"
 
 
+class IdentityProviderNotFound(NotFound):
+    slug, title = "identity-provider-not-found", "There is no such identity provider"
+
+
+class SessionNotFound(NotFound):
+    slug, title = "session-not-found", "There is no such session"
+
+
+class ApiKeyNotFound(NotFound):
+    slug, title = "api-key-not-found", "There is no such API key"
+
+
 class Conflict(AppError):
     slug, title, status = "conflict", "The request conflicts with what is stored", 409
 
@@ -80,8 +113,16 @@ class EmailTaken(Conflict):
     slug, title = "email-taken", "An account with this e-mail exists already"
 
 
+class IdentityTaken(Conflict):
+    slug, title = "identity-taken", "This identity is linked to an account already"
+
+
 class NameTaken(Conflict):
     slug, title = "name-taken", "An image with this name exists already"
+
+
+class RequestTimeout(AppError):
+    slug, title, status = "request-timeout", "The request took too long to arrive", 408
 
 
 class TagExists(Conflict):
@@ -105,7 +146,12 @@ class UnsupportedMediaType(AppError):
 
 
 class RangeNotSatisfiable(AppError):
+    """`total` is the length of the content in bytes."""
+
     slug, title, status = "range-not-satisfiable", "The range lies outside of the content", 416
+
+    def __init__(self, detail: str | None = None, *, total: int = 0) -> None:
+        super().__init__(detail, total=total)
 
 
 class Unprocessable(AppError):
@@ -165,6 +211,10 @@ class DatabaseBusy(Unavailable):
 
 class StorageUnavailable(Unavailable):
     slug, title = "storage-unavailable", "The object store does not answer"
+
+
+class IdentityProviderUnavailable(Unavailable):
+    slug, title = "identity-provider-unavailable", "The identity provider does not answer"
 
 
 def _summary(errors: Sequence[dict[str, Any]]) -> str:

@@ -1,46 +1,26 @@
-"""Security primitives: password hashes, opaque tokens, signed access tokens. No HTTP, no database."""
+"""Security primitives: opaque tokens, refresh tokens, signed access tokens. No HTTP, no database."""
 
 import hashlib
+import hmac
 import secrets
 import time
-import unicodedata
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from anyio import CapacityLimiter, to_thread
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from joserfc.jwt import ClaimsOption
-from passlib.hash import bcrypt_sha256
+from joserfc.jws import CompactSignature
 
 from app.core.errors import InvalidToken
 
-BCRYPT_COST = 12
-# One hash takes some 0.25 s of a core: more at once would only take the processor from everybody else.
-HASHES_AT_ONCE = 2
+MAX_ACCESS_TOKEN_LENGTH = 1024
 _ALGORITHM = "HS256"
+_TYPE = "at+jwt"
 _ISSUER = _AUDIENCE = "imts"
-_REQUIRED: ClaimsOption = {"essential": True}
-
-
-class PasswordHasher:
-    """bcrypt over SHA-256 (no cut at 72 bytes), in a bounded number of threads."""
-
-    def __init__(self) -> None:
-        self._limiter = CapacityLimiter(HASHES_AT_ONCE)
-        self._hasher = bcrypt_sha256.using(rounds=BCRYPT_COST)  # type: ignore[no-untyped-call]
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
-
-    async def hash(self, password: str) -> str:
-        """Return the salted hash of `password` (after NFC), some 75 characters."""
-        return str(await to_thread.run_sync(self._hasher.hash, _normalized(password), limiter=self._limiter))
-
-    async def verify(self, password: str, stored: str | None) -> bool:
-        """Tell whether `password` is the one of `stored`; without a stored hash it is false after the same time."""
-        args = (_normalized(password), stored or self._nobody)
-        matches = await to_thread.run_sync(self._hasher.verify, *args, limiter=self._limiter)
-        return bool(matches) and stored is not None
+_CLAIMS = frozenset(("iss", "aud", "iat", "nbf", "exp", "sub", "sid", "jti"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +32,16 @@ class AccessClaims:
 
 
 class AccessTokens:
-    """Signs and reads access tokens: short-lived JWT, HS256."""
+    """Signs and reads access tokens: short-lived JWT, HS256.
 
-    def __init__(self, secret: str, lifetime: int) -> None:
+    Tokens are signed with the first secret and read with any: put a new one in front, and take the old one away when
+    the last token that it signed has expired. A `kid` names one of these keys; it can bring in no other.
+    """
+
+    def __init__(self, secret: str, lifetime: int, previous: Sequence[str] = ()) -> None:
         self.lifetime = lifetime
-        self._key = OctKey.import_key(secret)
-        self._claims = jwt.JWTClaimsRegistry(
-            iss={"essential": True, "value": _ISSUER},
-            aud={"essential": True, "value": _AUDIENCE},
-            exp=_REQUIRED,
-            iat=_REQUIRED,
-            nbf=_REQUIRED,
-            sub=_REQUIRED,
-            jti=_REQUIRED,
-            sid=_REQUIRED,
-        )
+        self._keys = {_key_id(one): OctKey.import_key(one) for one in (secret, *previous)}
+        self._kid = _key_id(secret)
 
     def issue(self, claims: AccessClaims) -> str:
         """Return a token that is good for `lifetime` seconds."""
@@ -81,16 +56,55 @@ class AccessTokens:
             "sid": str(claims.session_id),
             "jti": uuid.uuid4().hex,
         }
-        return jwt.encode({"alg": _ALGORITHM}, payload, self._key, algorithms=[_ALGORITHM])
+        header = {"alg": _ALGORITHM, "typ": _TYPE, "kid": self._kid}
+        return jwt.encode(header, payload, self._keys[self._kid], algorithms=[_ALGORITHM])
 
     def read(self, token: str) -> AccessClaims:
         """Return the claims of a token that we signed and that is still good. Raises InvalidToken."""
+        if len(token) > MAX_ACCESS_TOKEN_LENGTH:
+            raise InvalidToken
         try:
-            decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
-            self._claims.validate(decoded.claims)
-            return AccessClaims(uuid.UUID(decoded.claims["sub"]), uuid.UUID(decoded.claims["sid"]))
-        except (JoseError, ValueError, TypeError, AttributeError, KeyError) as error:
+            claims = jwt.decode(token, self._key_of, algorithms=[_ALGORITHM]).claims
+            _check(claims, int(time.time()))
+            return AccessClaims(uuid.UUID(claims["sub"]), uuid.UUID(claims["sid"]))
+        # RecursionError: JSON that is nested too deep.
+        except (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise InvalidToken from error
+
+    def _key_of(self, signed: Any) -> OctKey:
+        headers = signed.headers() if isinstance(signed, CompactSignature) else {}
+        # Exactly ours: `jwk`, `jku`, `x5c`, `crit` and whatever comes next have no place here.
+        if headers.keys() != {"alg", "typ", "kid"} or headers["typ"] != _TYPE:
+            raise InvalidToken
+        return self._keys[headers["kid"]]
+
+
+class RefreshTokens:
+    """Makes refresh tokens: the session's id, 256 random bits, and a MAC over both.
+
+    Only the digest of a session's current token is stored. The MAC tells a token that was issued once, and so must
+    have been used before when it is not current, from one that somebody made up to have a session ended.
+    """
+
+    def __init__(self, secret: str, previous: Sequence[str] = ()) -> None:
+        self._keys = [derived_key(one, b"imts-refresh") for one in (secret, *previous)]
+
+    def issue(self, session_id: uuid.UUID) -> str:
+        """Return a new token for the session."""
+        body = f"{session_id.hex}.{new_opaque_token()}"
+        return f"{body}.{_mac(body, self._keys[0])}"
+
+    def read(self, token: str) -> uuid.UUID:
+        """Return the session that this token was once issued for. Raises InvalidToken."""
+        body, _, mac = token.rpartition(".")
+        if not token.isascii() or not any(hmac.compare_digest(mac, _mac(body, key)) for key in self._keys):
+            raise InvalidToken
+        return uuid.UUID(body.partition(".")[0])
+
+
+def derived_key(secret: str, purpose: bytes) -> bytes:
+    """Return a key of 32 bytes for one purpose (at most 16 bytes), so that no secret has two."""
+    return hashlib.blake2b(secret.encode(), person=purpose, digest_size=32).digest()
 
 
 def new_opaque_token() -> str:
@@ -100,8 +114,24 @@ def new_opaque_token() -> str:
 
 def digest_token(token: str) -> bytes:
     """Return the SHA-256 by which an opaque token is stored and found: a leaked table gives no token away."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _normalized(password: str) -> str:
-    return unicodedata.normalize("NFC", password)
+def _mac(body: str, key: bytes) -> str:
+    return hashlib.blake2b(body.encode(), key=key, digest_size=16).hexdigest()
+
+
+def _key_id(secret: str) -> str:
+    return derived_key(secret, b"imts-kid")[:6].hex()
+
+
+def _check(claims: dict[str, Any], now: int) -> None:
+    if not claims.keys() >= _CLAIMS or claims["iss"] != _ISSUER or claims["aud"] != _AUDIENCE:
+        raise InvalidToken
+    times = [claims[name] for name in ("iat", "nbf", "exp")]
+    if any(type(one) is not int for one in times):
+        raise InvalidToken
+    if not (claims["iat"] <= now and claims["nbf"] <= now < claims["exp"]):
+        raise InvalidToken
+    if not all(isinstance(claims[name], str) and claims[name] for name in ("sub", "sid", "jti")):
+        raise InvalidToken

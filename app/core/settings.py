@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.identity_providers import IdentityProviders
+from app.core.rates import Limits
+
 # Every secret in docker-local.env starts with this, so that one rule tells a published secret from a real one.
 PUBLISHED_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
 MIN_JWT_SECRET_LENGTH = 32
@@ -41,6 +44,16 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr = SecretStr("")
     access_token_seconds: Annotated[int, Field(ge=1)] = 15 * 60
     refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 24 * 3600
+    # Secrets of before, comma-separated: they sign nothing, what they signed is still read.
+    jwt_previous_secrets: SecretStr = SecretStr("")
+    login_limits: Limits = Limits(account="10/minute", address="120/minute", total="1200/minute")
+    sign_up_limits: Limits = Limits(account="10/minute", address="120/minute", total="600/minute")
+    refresh_limits: Limits = Limits(account="60/minute", address="600/minute", total="60000/minute")
+    # Addresses or networks whose X-Forwarded-For is believed.
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    # Where browsers reach the service: the identity providers send them back there.
+    public_url: str = "http://127.0.0.1:8000"
+    social_providers: IdentityProviders = {}
 
     cors_origins: Annotated[list[str], NoDecode] = []
     anonymous_upload: bool = False
@@ -49,9 +62,12 @@ class Settings(BaseSettings):
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
+    upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512
+    decoder_processes: Annotated[int, Field(ge=1)] = 2
     doomed_grace_seconds: Annotated[int, Field(ge=1)] = 3600
     sweep_interval_seconds: Annotated[float, Field(gt=0)] = 300
 
+    metrics_token: SecretStr | None = None
     telemetry_queue_size: Annotated[int, Field(ge=1)] = 10_000
     telemetry_flush_seconds: Annotated[float, Field(gt=0)] = 1.0
     telemetry_retention_days: Annotated[int, Field(ge=1)] = 30
@@ -61,9 +77,9 @@ class Settings(BaseSettings):
     telemetry_personal_data: Literal["keep", "hash", "drop"] = "keep"
     telemetry_query_values: str = ""  # names of query parameters, comma-separated
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("database_url")
@@ -74,6 +90,19 @@ class Settings(BaseSettings):
             msg = f"must start with postgresql://, not {scheme}://"
             raise ValueError(msg)
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be an http or https address")
+        return value.rstrip("/")
+
+    @property
+    def previous_secrets(self) -> list[str]:
+        """The secrets of before."""
+        return [one.strip() for one in self.jwt_previous_secrets.get_secret_value().split(",") if one.strip()]
 
     @cached_property
     def sqlalchemy_url(self) -> str:
@@ -87,12 +116,14 @@ class Settings(BaseSettings):
             return missing
         published = [
             f"{name} still has the published value of docker-local.env: set a secret of your own"
-            for name in _SECRETS
+            for name in (*_SECRETS, "JWT_PREVIOUS_SECRETS")
             if PUBLISHED_SECRET_PREFIX in _plain(self, name)
         ]
         weak = len(_plain(self, "JWT_SECRET")) < MIN_JWT_SECRET_LENGTH and bool(_plain(self, "JWT_SECRET"))
         short = [f"JWT_SECRET is shorter than {MIN_JWT_SECRET_LENGTH} characters"] if weak else []
-        return missing + published + short
+        local = ["PUBLIC_URL is this machine only, where no identity provider sends anybody back"]
+        unreachable = local if self.social_providers and "127.0.0.1" in self.public_url else []
+        return missing + published + short + unreachable
 
 
 _SECRETS = ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY")

@@ -1,6 +1,7 @@
 """The database: connection pool, unit of work, and the one place that turns driver errors into ours."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,27 +10,40 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.errors import (
     AppError,
     DatabaseBusy,
     DatabaseUnavailable,
     EmailTaken,
+    IdentityTaken,
+    InvalidToken,
     NameTaken,
     QueryTimeout,
+    SocialLoginFailed,
     TagExists,
 )
 from app.core.settings import Settings
+from app.core.tally import count_statement
 
 CONNECT_TIMEOUT = 1.5
-POOL_TIMEOUT = 1.5
+# A wait for a connection means load, not a server that is down.
+POOL_TIMEOUT = 5
 COMMAND_TIMEOUT = 10
 
-# Unique violations that are an answer to the client, by the constraint's name.
+# Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
     "uq_users_email": EmailTaken,
     "uq_images_name": NameTaken,
     "uq_tags_name": TagExists,
+    "uq_users_token": SocialLoginFailed,
+    "pk_social_identities": IdentityTaken,
+    "fk_sessions_user_id_users": InvalidToken,
+    "fk_api_keys_user_id_users": InvalidToken,
+    "fk_social_sign_ins_session_id_sessions": InvalidToken,
+    "fk_social_identities_user_id_users": InvalidToken,
+    "fk_images_uploaded_by_users": InvalidToken,
 }
 # SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
 _GONE = ("08", "53", "57P")
@@ -89,6 +103,11 @@ class Database:
         async with self.reader() as session:
             await session.execute(text("SELECT 1"))
 
+    def connections_in_use(self) -> int:
+        """Return how many connections of this worker's pool are at work."""
+        pools = (self.engine.pool, self._search_engine.pool)
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, AsyncAdaptedQueuePool))
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
@@ -103,6 +122,7 @@ def _engine(settings: Settings, size: int, overflow: int, server_settings: Mappi
         max_overflow=overflow,
         pool_timeout=POOL_TIMEOUT,
         pool_use_lifo=True,
+        hide_parameters=True,  # they would end in the logs: password hashes, addresses
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
@@ -110,6 +130,8 @@ def _engine(settings: Settings, size: int, overflow: int, server_settings: Mappi
         },
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
+    event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
     return engine
 
 
@@ -140,6 +162,14 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     """Have the pool replace a connection that the server closed meanwhile; costs nothing, unlike a ping."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _start_clock(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    context.started_at = time.perf_counter()
+
+
+def _count_statement(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    count_statement(time.perf_counter() - context.started_at)
 
 
 def _constraint(error: IntegrityError) -> str:

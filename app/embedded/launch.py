@@ -14,6 +14,7 @@ looks for its own files, ignores the capabilities of a user other than root unle
 import argparse
 import ctypes
 import os
+import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
@@ -43,6 +44,7 @@ def main() -> None:
     if libc is not None:
         # Last, because a change of user clears it.
         libc.prctl(_PR_SET_PDEATHSIG, options.signal, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if os.getppid() != options.parent:
         sys.exit("the process that asked for this server has ended")
     os.execve(options.command[0], options.command, os.environ)  # noqa: S606 - no shell is the point
@@ -70,7 +72,7 @@ def _become(libc: ctypes.CDLL | None, user: str, needed: list[str]) -> None:
         if not os.access(path, os.X_OK):
             sys.exit(
                 f"{path} is closed to user id {uid}, under which this server has to run (it refuses to run as root),"
-                " and this system grants no capability to pass: run as an ordinary user, or use an open directory"
+                " and this system grants no capability to pass: run as an ordinary user"
             )
 
 

@@ -39,14 +39,19 @@ class ObjectStore(Backend):
     def is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:  # noqa: ARG002 - the keys prove who answers
         """Lists the buckets under this data directory's own keys, which no other server knows."""
         host = f"{HOST}:{ports['object_store']}"
-        connection = http.client.HTTPConnection(host, timeout=1)
-        try:
-            connection.request("GET", "/", headers=signed_headers(host, *self._keys()))
-            return connection.getresponse().status == http.client.OK
-        except http.client.HTTPException:
+        if _get(host, "/", signed_headers(host, *self._keys())) is None:
             return False
-        finally:
-            connection.close()
+        return self.program.family != "SeaweedFS" or self._has_volumes(ports["weed_master"])
+
+    def _has_volumes(self, master_port: int) -> bool:
+        """Whether the master knows the volumes that lie on the disk.
+
+        S3 answers before that, with 500 to every read and write.
+        """
+        status = _get(f"{HOST}:{master_port}", "/dir/status", {})
+        centers = json.loads(status)["Topology"].get("DataCenters") if status else None
+        nodes = [node for center in centers or () for rack in center["Racks"] for node in rack["DataNodes"] or ()]
+        return bool(nodes) and (any(node["Volumes"] for node in nodes) or not any(self.data.glob("*.dat")))
 
     def addresses(self, ports: Mapping[str, int]) -> dict[str, str]:
         access_key, secret_key = self._keys()
@@ -84,6 +89,9 @@ class ObjectStore(Backend):
             "webdav": "false",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
+            # A master alone needs no election: so it leads before the volumes report, which else may wait for 5 s.
+            # What it would resume (the highest volume and file ids) it learns from that report.
+            "master.resumeState": "false",
             "master.telemetry": "false",
             "volume.preStopSeconds": 0,
             # Relative to the working directory: a socket's path is limited to about 100 characters.
@@ -100,6 +108,19 @@ class ObjectStore(Backend):
         argv = [str(self.program.path), "server", str(self.data), "--quiet"]
         argv += ["--address", f"{HOST}:{ports['object_store']}", "--console-address", f"{HOST}:{ports['weed_admin']}"]
         return Command(argv, self._home, {"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key})
+
+
+def _get(host: str, path: str, headers: Mapping[str, str]) -> bytes | None:
+    """The body of a 200."""
+    connection = http.client.HTTPConnection(host, timeout=1)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        response = connection.getresponse()
+        return response.read() if response.status == http.client.OK else None
+    except http.client.HTTPException:
+        return None
+    finally:
+        connection.close()
 
 
 def _weed_identities(access_key: str, secret_key: str) -> dict[str, object]:

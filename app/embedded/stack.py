@@ -2,7 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +15,7 @@ from app.embedded.errors import BackendFailed, DataDirUnusable
 from app.embedded.mongo import Mongo
 from app.embedded.object_store import ObjectStore
 from app.embedded.postgres import Postgres
-from app.embedded.process import ServerProcess, end_leftover
+from app.embedded.process import ServerProcess, end_leftover, uninterrupted
 from app.embedded.redis import Redis
 
 BACKENDS = ("postgres", "mongo", "object_store", "redis")
@@ -53,6 +54,7 @@ class Stack:
         self._ports: dict[str, int] = {}
         self._backends: dict[str, Backend] = {}
         self._processes: dict[str, ServerProcess] = {}
+        self._booting: list[str] = []  # launched and not yet waited for
 
     def __enter__(self) -> Self:
         self.start()
@@ -81,17 +83,33 @@ class Stack:
 
         Raises EmbeddedError; then nothing is left running.
         """
+        self.launch()
+        return self.wait()
+
+    def launch(self) -> dict[str, str]:
+        """The first half of `start`: every server is spawned. `wait` may still move one whose port is taken meanwhile.
+
+        Raises EmbeddedError; then nothing is left running.
+        """
         self.open()
-        try:
-            self._start_all()
-        except PermissionError as error:
-            self.stop()
-            raise DataDirUnusable(f"{error.filename} belongs to another user: {error.strerror}") from error
-        except BaseException:
-            self.stop()
-            raise
+        with self._all_or_nothing():
+            wanted = [kind for kind in _KINDS if kind.name in self._wanted]
+            self._backends = {kind.name: kind(self._data_dir, durable=self._durable) for kind in wanted}
+            for backend in self._backends.values():
+                self._choose_ports(backend)
+                self._spawn(backend)
+        self._booting = list(self._backends)
+        return self.addresses()
+
+    def wait(self, *names: str) -> dict[str, str]:
+        """Returns once these launched servers answer, or all of them: all addresses under their setting names.
+
+        Raises EmbeddedError; then nothing is left running.
+        """
+        with self._all_or_nothing():
+            self._await_ready([name for name in self._booting if not names or name in names], may_move=True)
+        self._booting = [name for name in self._booting if names and name not in names]
         self._data_dir.remember_ports(self._ports)
-        self._report_all()
         return self.addresses()
 
     def addresses(self) -> dict[str, str]:
@@ -107,7 +125,7 @@ class Stack:
         """
         dead = [name for name, process in self._processes.items() if process.exit_code is not None]
         for name in dead:
-            self._report(f"{name}: ended unexpectedly ({self._processes[name].exit_code}), is started again")
+            self._report(f"{name}: ended unexpectedly ({self._processes[name].exit_code}), starting it again")
             self._spawn(self._backends[name])
         self._await_ready(dead, may_move=False)
         return dead
@@ -126,20 +144,23 @@ class Stack:
             del self._processes[name]
         self._data_dir.close()
 
-    def _start_all(self) -> None:
-        wanted = [kind for kind in _KINDS if kind.name in self._wanted]
-        self._backends = {kind.name: kind(self._data_dir, durable=self._durable) for kind in wanted}
-        for backend in self._backends.values():
-            self._choose_ports(backend)
-            self._spawn(backend)
-        self._await_ready(list(self._backends), may_move=True)
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            self.stop()
+            raise DataDirUnusable(f"{error.filename} belongs to another user: {error.strerror}") from error
+        except BaseException:
+            self.stop()
+            raise
 
     def _spawn(self, backend: Backend) -> None:
         backend.prepare()
+        command = backend.command(self._ports)
         log_file = self._data_dir.log_file(backend.name)
-        self._processes[backend.name] = ServerProcess(
-            backend.command(self._ports), self.pid_file(backend.name), log_file
-        )
+        with uninterrupted():
+            self._processes[backend.name] = ServerProcess(command, self.pid_file(backend.name), log_file)
 
     def _choose_ports(self, backend: Backend) -> None:
         last = {**self._data_dir.last_ports(), **self._ports}
@@ -153,7 +174,10 @@ class Stack:
         spawns = dict.fromkeys(names, 1)
         waiting = list(names)
         while waiting:
-            waiting = [name for name in waiting if not self._is_ready(name)]
+            ready = [name for name in waiting if self._is_ready(name)]
+            for name in ready:
+                waiting.remove(name)
+                self._report(self._describe(self._backends[name]))
             for name in waiting:
                 self._check_booting(name, deadline, spawns, may_move=may_move)
             time.sleep(_POLL_SECONDS if waiting else 0)
@@ -182,8 +206,6 @@ class Stack:
                 self._choose_ports(self._backends[name])
             self._spawn(self._backends[name])
 
-    def _report_all(self) -> None:
-        for name in BACKENDS:
-            if backend := self._backends.get(name):
-                address = f"{ports.HOST}:{self._ports[backend.port_names[0]]}"
-                self._report(f"{name}: {backend.program.title} at {address}, data in {backend.data}")
+    def _describe(self, backend: Backend) -> str:
+        address = f"{ports.HOST}:{self._ports[backend.port_names[0]]}"
+        return f"{backend.name}: {backend.program.title} at {address}, data in {backend.data}"

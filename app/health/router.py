@@ -30,11 +30,20 @@ class Dependency(BaseModel):
     latency_ms: float = Field(examples=[0.8])
 
 
+class TelemetryState(BaseModel):
+    """This worker's request records: waiting in memory, waiting on the disk, and lost for good."""
+
+    queued: int
+    spilled: int
+    dropped: int
+
+
 class Readiness(BaseModel):
     """`ok`, `degraded` (requests are answered) or `unavailable` (they are not)."""
 
     status: Literal["ok", "degraded", "unavailable"]
     dependencies: dict[str, Dependency]
+    telemetry: TelemetryState
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -58,7 +67,12 @@ async def check_readiness(services: ServicesDep, response: Response) -> Readines
     }
     answers = await asyncio.gather(*(_probe(ping) for ping in probes.values()))
     dependencies = dict(zip(probes, answers, strict=True))
-    readiness = Readiness(status=_overall(dependencies), dependencies=dependencies)
+    recorder = services.recorder
+    readiness = Readiness(
+        status=_overall(dependencies),
+        dependencies=dependencies,
+        telemetry=TelemetryState(queued=recorder.queue_length, spilled=recorder.spilled, dropped=recorder.dropped),
+    )
     response.status_code = 503 if readiness.status == "unavailable" else 200
     return readiness
 

@@ -1,24 +1,85 @@
-"""Entity tags and conditional requests (RFC 9110, section 13)."""
+"""Entity tags, dates and conditional requests (RFC 9110, section 13)."""
 
 import hashlib
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 from fastapi import Request, Response
 from pydantic import BaseModel
+from starlette.datastructures import Headers
+
+from app.core.errors import PreconditionFailed
 
 
-def entity_response(request: Request, entity: BaseModel) -> Response:
+def entity_tag(entity: BaseModel) -> str:
+    """Return the strong entity tag of a resource's JSON."""
+    return _tag_of(entity.model_dump_json().encode())
+
+
+def entity_response(request: Request, entity: BaseModel, cache_control: str = "no-cache") -> Response:
     """Answer a read of one resource: its JSON with a strong entity tag, or 304 when the client has it already."""
     body = entity.model_dump_json().encode()
-    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if matches(request.headers.get("if-none-match"), etag):
+    headers = {"ETag": _tag_of(body), "Cache-Control": cache_control}
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
+
+
+def require_match(request: Request, entity: BaseModel) -> None:
+    """Let a change pass that names the entity tag of the resource as it is, or none. Raises PreconditionFailed."""
+    header = request.headers.get("if-match")
+    if header is not None and not _listed(header) & {"*", entity_tag(entity)}:
+        raise PreconditionFailed
 
 
 def matches(header: str | None, etag: str) -> bool:
     """Tell whether an If-None-Match header lists this entity tag (weak comparison)."""
     if header is None:
         return False
-    listed = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return "*" in listed or etag in listed
+    return not {tag.removeprefix("W/") for tag in _listed(header)}.isdisjoint(("*", etag))
+
+
+def check_preconditions(headers: Headers, etag: str, modified: datetime) -> bool:
+    """Evaluate the conditions of a read in the order of section 13.2.2; True means 304. Raises PreconditionFailed."""
+    if (listed := headers.get("if-match")) is not None:
+        if not _listed(listed) & {"*", etag}:
+            raise PreconditionFailed
+    elif (since := _date(headers.get("if-unmodified-since"))) and modified.replace(microsecond=0) > since:
+        raise PreconditionFailed
+    if (listed := headers.get("if-none-match")) is not None:
+        return matches(listed, etag)
+    since = _date(headers.get("if-modified-since"))
+    return since is not None and modified.replace(microsecond=0) <= since
+
+
+def range_applies(headers: Headers, etag: str, modified: datetime) -> bool:
+    """Tell whether If-Range, where it is there, still names this representation: by strong tag or exact date."""
+    condition = headers.get("if-range")
+    if condition is None:
+        return True
+    return condition.strip() in (etag, http_date(modified))
+
+
+def http_date(moment: datetime) -> str:
+    """Return the moment as HTTP writes it, in whole seconds."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def _tag_of(body: bytes) -> str:
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def _listed(header: str) -> set[str]:
+    return {tag.strip() for tag in header.split(",")}
+
+
+def _date(header: str | None) -> datetime | None:
+    """Read a date; one that is none is ignored, as the RFC has it."""
+    if header is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(header)
+        # An offset that is missing means UTC, and one at the edge of the calendar cannot be converted.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

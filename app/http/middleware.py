@@ -6,6 +6,7 @@ import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.problems import internal_error_response
@@ -59,6 +60,9 @@ class InternalErrorMiddleware:
 
         try:
             await self.app(scope, receive, watched_send)
+        except ClientDisconnect:
+            # Nobody is there to answer, and nothing went wrong on our side.
+            scope["state"]["error_slug"] = "client-disconnected"
         except Exception:
             request_id = scope["state"]["request_id"]
             scope["state"]["error_slug"] = "internal-error"

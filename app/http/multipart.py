@@ -1,9 +1,11 @@
 """A multipart/form-data body as a stream of parts: nothing is spooled, memory holds one network chunk."""
 
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -12,6 +14,7 @@ from app.core.errors import BadRequest, UnsupportedMediaType, ValidationFailed
 
 MAX_PARTS = 200
 MAX_FIELD_BYTES = 64 * 1024
+_EXTENDED_NAME = re.compile(rb";\s*filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
 class MalformedBody(BadRequest):
@@ -124,9 +127,7 @@ class Part:
         if disposition != b"form-data" or b"name" not in options:
             raise MalformedBody("A part has no name")
         self.name = _decoded(options[b"name"])
-        filename = options.get(b"filename")
-        # Browsers write a quotation mark within a name as %22 (WHATWG HTML, multipart/form-data encoding).
-        self.filename = None if filename is None else _decoded(filename).replace("%22", '"')
+        self.filename = _file_name(headers["content-disposition"], options.get(b"filename"))
         self.chunks = chunks
 
     async def text(self) -> str:
@@ -150,6 +151,15 @@ def _boundary(content_type: str) -> bytes:
     if not boundary:
         raise MalformedBody("The Content-Type names no boundary")
     return boundary
+
+
+def _file_name(disposition: bytes, plain: bytes | None) -> str | None:
+    if plain is not None:
+        # Browsers write a quotation mark within a name as %22 (WHATWG HTML, multipart/form-data encoding).
+        return _decoded(plain).replace("%22", '"')
+    # RFC 7578 forbids this form (RFC 8187); some clients send nothing else for names that are not ASCII.
+    extended = _EXTENDED_NAME.search(disposition)
+    return _decoded(unquote_to_bytes(extended.group(1))) if extended else None
 
 
 def _decoded(raw: bytes) -> str:

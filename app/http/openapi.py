@@ -1,6 +1,11 @@
 """What the OpenAPI document says beyond the routes."""
 
+from typing import Any
+
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
+
+from app.http.problems import MEDIA_TYPE, Problem
 
 DESCRIPTION = """
 Stores images and finds them by their tags.
@@ -18,6 +23,28 @@ TAGS = [
     {"name": "tags", "description": "The vocabulary."},
     {"name": "operations", "description": "Health."},
 ]
+
+
+# What any route may answer beside what it lists: FastAPI takes the model from here into the document's components.
+ANY_ERROR: dict[int | str, dict[str, Any]] = {
+    "default": {"model": Problem, "description": "Any other error, as a problem document"}
+}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Have the document say that errors are problem documents: FastAPI takes every model for plain JSON."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            for operations in generate()["paths"].values():
+                for operation in operations.values():
+                    content = operation["responses"].get("default", {}).get("content", {})
+                    if "application/json" in content:
+                        content[MEDIA_TYPE] = content.pop("application/json")
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def operation_id(route: APIRoute) -> str:

@@ -11,7 +11,15 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.core.errors import AppError, TooManyRequests, Unauthenticated, Unavailable, ValidationFailed
+from app.core.errors import (
+    AppError,
+    RangeNotSatisfiable,
+    RequestTimeout,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    ValidationFailed,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +84,11 @@ def error_response(request_id: str, error: AppError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.extras['total']}"
+    if isinstance(error, RequestTimeout):
+        # What may still come of the body is not waited for.
+        headers["Connection"] = "close"
     return problem_response(
         request_id,
         slug=error.slug,

@@ -27,6 +27,8 @@ class RecordingMiddleware:
             await self.app(scope, receive, send)
             return
         recorder: Recorder = scope["state"]["services"].recorder
+        # Made here, so that a middleware further in which copies the scope still shares where the route is noted.
+        scope.setdefault("fastapi", {})
         exchange = _Exchange(receive, send)
         recorder.in_flight += 1
         with tallied() as tally:
@@ -76,7 +78,8 @@ class _Exchange:
             self.disconnected = True
             raise
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            # What is answered to a client that has gone is nobody's answer.
+            self.status = CLIENT_CLOSED_REQUEST if self.disconnected else message["status"]
             self.first_byte = time.perf_counter()
         elif message["type"] == "http.response.body":
             self.bytes_out += len(message.get("body", b""))
@@ -106,7 +109,7 @@ class _Exchange:
             statement_ms=tally.statement_seconds * 1000,
             cache_hits=tally.cache_hits,
             cache_misses=tally.cache_misses,
-            error_slug=state.get("error_slug"),
+            error_slug=None if self.disconnected else state.get("error_slug"),
             client_disconnected=self.disconnected,
             aborted=self.status != 0 and not self.complete,
         )

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.pagination import CursorSigner
-from app.core.security import AccessTokens, PasswordHasher
+from app.core.passwords import PasswordHasher
+from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
+from app.core.single_flight import SingleFlight
 from app.db.session import Database
+from app.decoding.pool import Decoders
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
 
@@ -20,11 +24,16 @@ class Services:
     settings: Settings
     database: Database
     object_store: ObjectStore
+    decoders: Decoders
+    # The thumbnails that are being made.
+    renditions: SingleFlight[None]
     cache: Cache
     recorder: Recorder
     cursors: CursorSigner
     passwords: PasswordHasher
     access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    limits: RateLimits
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -1,38 +1,82 @@
 """The bytes of an image on their way out."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from urllib.parse import quote
 
-from app.models import Image
-from app.storage.object_store import ObjectStore
+from fastapi import Request, Response
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from app.http.conditional import check_preconditions, http_date, range_applies
+from app.http.ranges import parse_range
+from app.models import Image
+from app.storage.object_store import ObjectStore, OpenObject
+
+THUMBNAIL_SECONDS = 365 * 24 * 3600
 _UNSAFE = frozenset('"\\%')
 
 
-async def open_content(object_store: ObjectStore, image: Image) -> AsyncIterator[bytes]:
-    """Open the image's object and return its chunks; the store is asked before the answer begins.
+class ObjectResponse(StreamingResponse):
+    """Sends an object that is open already; whatever becomes of the client, the read from the store ends with it."""
 
-    Raises ObjectMissing, StorageUnavailable. Closing the iterator ends the read.
+    def __init__(self, stack: AsyncExitStack, opened: OpenObject, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(opened.chunks, status, {**headers, "Content-Length": str(opened.length)})
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
+
+
+async def respond(
+    opening: AbstractAsyncContextManager[OpenObject], headers: Mapping[str, str], status: int = 200
+) -> Response:
+    """Open the object, so that an error is still an answer of its own, and return the response that sends it."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(opening)
+        return ObjectResponse(stack.pop_all(), opened, status, headers)
+
+
+async def content_response(request: Request, object_store: ObjectStore, image: Image, *, download: bool) -> Response:
+    """Answer a read of the original: whole, a range of it, or 304.
+
+    Raises PreconditionFailed, RangeNotSatisfiable, ObjectMissing, StorageUnavailable.
     """
-    stack = AsyncExitStack()
-    chunks = await stack.enter_async_context(object_store.open(image.storage_key))
+    headers = content_headers(image, download=download)
+    if check_preconditions(request.headers, headers["ETag"], image.created_at):
+        return Response(status_code=304, headers=headers)
+    headers |= {"Accept-Ranges": "bytes", "Content-Type": image.content_type}
+    applies = range_applies(request.headers, headers["ETag"], image.created_at)
+    span = parse_range(request.headers.get("range"), image.size) if applies and not is_head(request) else None
+    if span is None:
+        if is_head(request):
+            return Response(headers={**headers, "Content-Length": str(image.size)})
+        return await respond(object_store.open(image.storage_key), headers)
+    headers["Content-Range"] = span.content_range
+    return await respond(object_store.open(image.storage_key, span.start, span.length), headers, 206)
 
-    async def stream() -> AsyncIterator[bytes]:
-        async with stack:
-            async for chunk in chunks:
-                yield chunk
 
-    return stream()
+def is_head(request: Request) -> bool:
+    """Tell whether the answer's body would be thrown away (RFC 9110 also has HEAD ignore ranges)."""
+    return getattr(request.state, "is_head", False)
 
 
 def content_headers(image: Image, *, download: bool) -> dict[str, str]:
-    """Return the headers of the image's bytes: an image is data, whatever it would like to be in a browser."""
+    """Return the headers of the original's bytes: they may be kept, but must be asked for again each time."""
     return {
+        **_data_headers(image, image.name, download=download),
         "ETag": f'"{image.sha256.hex()}"',
-        "Content-Disposition": content_disposition(image.name, download=download),
-        "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cache-Control": f"{image.visibility}, no-cache",
+    }
+
+
+def thumbnail_headers(image: Image, size: int, version: int) -> dict[str, str]:
+    """Return the headers of a thumbnail, which never changes."""
+    return {
+        **_data_headers(image, f"{image.name}.{size}.webp", download=False),
+        "ETag": f'"{image.sha256.hex()}-{size}-{version}"',
+        "Cache-Control": f"{image.visibility}, max-age={THUMBNAIL_SECONDS}, immutable",
     }
 
 
@@ -41,3 +85,12 @@ def content_disposition(name: str, *, download: bool) -> str:
     stand_in = "".join(char if " " <= char <= "~" and char not in _UNSAFE else "_" for char in name)
     kind = "attachment" if download else "inline"
     return f"{kind}; filename=\"{stand_in}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _data_headers(image: Image, name: str, *, download: bool) -> dict[str, str]:
+    # An image is data, whatever it would like to be in a browser.
+    return {
+        "Last-Modified": http_date(image.created_at),
+        "Content-Disposition": content_disposition(name, download=download),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }

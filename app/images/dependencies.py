@@ -6,6 +6,7 @@ from app.core.errors import Unauthenticated
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.images.repository import ImageRepository
 from app.images.service import ImageService
+from app.images.upload import Uploads
 from app.users.dependencies import ViewerDep
 from app.users.viewer import Viewer
 
@@ -25,6 +26,11 @@ def get_image_service(services: ServicesDep) -> ImageService:
     return ImageService(services)
 
 
+def get_uploads(services: ServicesDep) -> Uploads:
+    """Return the service that makes images of uploads."""
+    return Uploads(services)
+
+
 def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
     if viewer.user is None and not services.settings.anonymous_upload:
@@ -36,3 +42,4 @@ ImagesRepo = Annotated[ImageRepository, Depends(get_images_repository)]
 ImagesReader = Annotated[ImageRepository, Depends(get_images_reader)]
 ImageServiceDep = Annotated[ImageService, Depends(get_image_service)]
 Uploader = Annotated[Viewer, Depends(get_uploader)]
+UploadsDep = Annotated[Uploads, Depends(get_uploads)]

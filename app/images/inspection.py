@@ -35,6 +35,7 @@ class HeaderReader:
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
+        self._next_look = SIGNATURE_BYTES
         self.head = bytearray()
 
     def feed(self, chunk: bytes) -> ImageHeader | None:
@@ -43,6 +44,21 @@ class HeaderReader:
         Raises UnsupportedMediaType, InvalidImage, ImageTooLarge.
         """
         self.head += chunk
+        if len(self.head) < self._next_look:
+            return None
+        # Each look reads from the start: looking at every byte that trickles in would cost the square of them.
+        self._next_look = min(len(self.head) * 5 // 4, MAX_HEADER_BYTES)
+        return self._look()
+
+    def finish(self) -> ImageHeader:
+        """Return the header of a file that has ended. Raises like `feed`."""
+        if header := self._look():
+            return header
+        if len(self.head) < SIGNATURE_BYTES:
+            raise UnsupportedMediaType
+        raise InvalidImage("The file ends within its header")
+
+    def _look(self) -> ImageHeader | None:
         try:
             header = read_header(bytes(self.head[:MAX_HEADER_BYTES]))
         except _Incomplete as error:
@@ -54,12 +70,6 @@ class HeaderReader:
         if header.width * header.height > self._max_pixels:
             raise ImageTooLarge(f"{header.width} x {header.height} is more than {self._max_pixels} pixels")
         return header
-
-    def failure(self) -> UnsupportedMediaType | InvalidImage:
-        """Return what is wrong with a file that ends before its header is known."""
-        if len(self.head) < SIGNATURE_BYTES:
-            return UnsupportedMediaType()
-        return InvalidImage("The file ends within its header")
 
 
 def read_header(head: bytes) -> ImageHeader:

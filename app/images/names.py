@@ -1,6 +1,9 @@
 """The one rule for image names, which are the files' original names."""
 
 import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from app.core.text import BIDI_OVERRIDES, has_control
 
@@ -20,6 +23,9 @@ def normalize_name(name: str) -> str:
     if "/" in name or "\\" in name:
         _refuse("a name has no / or \\")
     return name
+
+
+ImageName = Annotated[str, Field(examples=["chelsea.png"]), AfterValidator(normalize_name)]
 
 
 def _refuse(reason: str) -> None:

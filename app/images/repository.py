@@ -1,18 +1,20 @@
 import random
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
+from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
 from app.search.images import Sight
 from app.users.viewer import Viewer
 
+MAX_DUPLICATES = 20
 _MULTICAST_BIT = 1 << 40
 
 
@@ -51,14 +53,85 @@ class ImageRepository:
         statement = insert(Image).values(**values).on_conflict_do_nothing(index_elements=["name"]).returning(Image)
         return await self._session.scalar(statement)
 
+    async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
+        """Change columns of an image whose row is locked. Raises NameTaken."""
+        for column, value in changes.items():
+            setattr(image, column, value)
+        await self._session.flush()
+
     async def remove(self, image: Image) -> None:
-        """Delete the row and doom its object, in the same transaction."""
-        await self.doom([image.storage_key])
+        """Delete the row and doom its objects, in the same transaction."""
+        await self.doom([image.storage_key, *rendition_keys(image.storage_key)])
         await self._session.execute(delete(Image).where(Image.id == image.id))
 
-    async def doom(self, keys: Sequence[str]) -> None:
-        """List storage keys that no committed image owns."""
-        await self._session.execute(insert(DoomedObject), [{"storage_key": key} for key in keys])
+    async def exists(self, image_id: uuid.UUID) -> bool:
+        """Tell whether the image is there, and keep it from being deleted until the commit."""
+        statement = select(Image.id).where(Image.id == image_id).with_for_update(read=True, key_share=True)
+        return await self._session.scalar(statement) is not None
+
+    async def list_duplicates(self, image: Image, viewer: Viewer) -> Sequence[uuid.UUID]:
+        """Return the ids of other images with the same bytes, oldest first, at most MAX_DUPLICATES."""
+        statement = (
+            select(Image.id)
+            .where(Image.sha256 == image.sha256, Image.id != image.id, visible_to(viewer))
+            .order_by(Image.created_at)
+            .limit(MAX_DUPLICATES)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def oldest_by_sha256(self, digests: Collection[bytes], viewer: Viewer) -> dict[bytes, uuid.UUID]:
+        """Return, by digest, the id of the oldest image that has it and that the viewer may see."""
+        statement = (
+            select(Image.sha256, Image.id)
+            .where(Image.sha256.in_(digests), visible_to(viewer))
+            .ext(distinct_on(Image.sha256))
+            .order_by(Image.sha256, Image.created_at, Image.id)
+        )
+        return dict((await self._session.execute(statement)).all())
+
+    async def find(self, image_id: uuid.UUID) -> Image | None:
+        """Return the image, whoever may see it."""
+        return await self._session.get(Image, image_id)
+
+    async def count(self) -> int:
+        """Return the number of all images."""
+        return await self._session.scalar(select(func.count()).select_from(Image)) or 0
+
+    async def list_by_id(self, after: uuid.UUID | None, limit: int) -> Sequence[Image]:
+        """Return up to `limit` images after this id, whoever may see them."""
+        statement = select(Image).order_by(Image.id).limit(limit)
+        if after is not None:
+            statement = statement.where(Image.id > after)
+        return (await self._session.scalars(statement)).all()
+
+    async def find_listed(self, keys: Collection[str]) -> set[str]:
+        """Return those of these keys that are on the list of doomed objects."""
+        found = select(DoomedObject.storage_key).where(DoomedObject.storage_key.in_(keys))
+        return set((await self._session.scalars(found)).all())
+
+    async def find_owned(self, keys: Collection[str]) -> set[str]:
+        """Return those of these keys that are the originals of images."""
+        found = select(Image.storage_key).where(Image.storage_key.in_(keys))
+        return set((await self._session.scalars(found)).all())
+
+    async def doom(self, keys: Sequence[str], since: datetime | None = None) -> None:
+        """List storage keys that no committed image owns; their grace begins now, or at `since`."""
+        statement = insert(DoomedObject).values([{"storage_key": key} for key in sorted(keys)])
+        if since is not None:
+            statement = insert(DoomedObject).values([{"storage_key": key, "doomed_at": since} for key in sorted(keys)])
+        await self._session.execute(
+            statement.on_conflict_do_update(index_elements=["storage_key"], set_={"doomed_at": func.now()})
+        )
+
+    async def claim_key(self, key: str, stale_after: timedelta) -> bool:
+        """List a key that many may want to write; False when somebody else listed it less than `stale_after` ago."""
+        statement = insert(DoomedObject).values(storage_key=key)
+        statement = statement.on_conflict_do_update(
+            index_elements=["storage_key"],
+            set_={"doomed_at": func.now()},
+            where=DoomedObject.doomed_at < func.now() - stale_after,
+        )
+        return await self._session.scalar(statement.returning(DoomedObject.storage_key)) is not None
 
     async def spare(self, keys: Sequence[str]) -> bool:
         """Take keys off the list; False when one was not there any more, because the sweeper has it."""
@@ -66,6 +139,16 @@ class ImageRepository:
             delete(DoomedObject).where(DoomedObject.storage_key.in_(keys)).returning(DoomedObject.storage_key)
         )
         return len(result.all()) == len(keys)
+
+    async def lock_listed(self, keys: Collection[str]) -> Sequence[str]:
+        """Return those of these keys that are still listed, locked; those that somebody else has are left out.
+
+        A key that is off the list belongs to an image by now, one that is locked may be about to.
+        """
+        statement = (
+            select(DoomedObject.storage_key).where(DoomedObject.storage_key.in_(keys)).with_for_update(skip_locked=True)
+        )
+        return (await self._session.scalars(statement)).all()
 
     async def lock_doomed(self, before: datetime, limit: int) -> Sequence[str]:
         """Return up to `limit` keys listed before this time, locked against other sweepers until the commit."""

@@ -1,8 +1,8 @@
 import uuid
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import StreamingResponse
+from fastapi import APIRouter, Header, Request, Response
 
 from app.core.errors import (
     Forbidden,
@@ -12,25 +12,40 @@ from app.core.errors import (
     InvalidToken,
     NameTaken,
     PayloadTooLarge,
+    PreconditionFailed,
     StorageUnavailable,
     Unauthenticated,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.http.conditional import entity_response, matches
-from app.http.dependencies import ServicesDep, SettingsDep
-from app.http.multipart import MultipartStream
+from app.core.settings import Settings
+from app.http.conditional import entity_response, entity_tag, require_match
+from app.http.dependencies import SettingsDep
+from app.http.multipart import MalformedBody, MultipartStream
 from app.http.problems import problems
-from app.images.body import read_body
-from app.images.content import content_headers, open_content
-from app.images.dependencies import ImageServiceDep, ImagesReader, Uploader
-from app.images.repository import ImageRepository
-from app.images.schemas import ImageLinks, ImageRead
-from app.models import Image
-from app.tags.dependencies import TagsReader
+from app.images.body import Pace, UploadTimeout, read_body
+from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader, UploadsDep
+from app.images.idempotency import IdempotencyInProgress, IdempotencyMismatch
+from app.images.schemas import (
+    ImageRead,
+    ImageUpdate,
+    ImageUploaded,
+    LookupItem,
+    LookupRequest,
+    LookupResult,
+    image_path,
+    to_read,
+)
+from app.images.upload import name_taken
+from app.tags.dependencies import TagsReader, TagsRepo
 from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
+from app.users.policy import require_change
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+
+# What the fields and the headers of the parts may take beside the file.
+MAX_FORM_BYTES = 1024 * 1024
 
 UPLOAD_FORM: dict[str, Any] = {
     "requestBody": {
@@ -55,13 +70,6 @@ UPLOAD_FORM: dict[str, Any] = {
         },
     }
 }
-BYTES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The bytes",
-        "content": {kind: {} for kind in ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")},
-    },
-    304: {"description": "The client has them already"},
-}
 
 
 @router.post(
@@ -79,18 +87,32 @@ BYTES: dict[int | str, dict[str, Any]] = {
         ImageTooLarge,
         ValidationFailed,
         StorageUnavailable,
+        UploadTimeout,
+        MalformedBody,
+        IdempotencyInProgress,
+        IdempotencyMismatch,
     ),
 )
 async def upload_image(
-    request: Request, response: Response, viewer: Uploader, service: ImageServiceDep, settings: SettingsDep
-) -> ImageRead:
-    """Store an image with its tags. Fields may stand before or after the file; the file's name must be new."""
-    body = read_body(request, settings.upload_idle_seconds)
-    form = MultipartStream(request.headers.get("content-type", ""), body)
-    image, tags = await service.upload(form, viewer)
-    read = to_read(image, tags)
-    response.headers["Location"] = read.links.self
-    return read
+    request: Request,
+    response: Response,
+    viewer: Uploader,
+    uploads: UploadsDep,
+    settings: SettingsDep,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="The same key with the same upload gives the same answer, for 24 hours", examples=["a1b2"]),
+    ] = None,
+) -> ImageUploaded:
+    """Store an image with its tags. Fields may stand before or after the file; the file's name must be new.
+
+    `duplicates` lists those images with the same bytes that the caller may see.
+    """
+    refuse_declared_length(request, settings)
+    form = MultipartStream(request.headers.get("content-type", ""), read_body(request, pace(settings)))
+    uploaded = await uploads.upload(form, viewer, idempotency_key)
+    response.headers["Location"] = uploaded.links.self
+    return uploaded
 
 
 @router.get(
@@ -105,61 +127,84 @@ async def read_image(
     """Return what is known about an image. A private one is there for its owner and the admins only."""
     image = await images.get_visible(image_id, viewer)
     names = await tags.names_of([image.id])
-    return entity_response(request, to_read(image, names[image.id]))
+    return entity_response(request, to_read(image, names[image.id]), f"{image.visibility}, no-cache")
 
 
-@router.get(
-    "/{image_id}/content",
-    summary="Fetch the bytes",
-    response_class=StreamingResponse,
-    responses={**BYTES, **problems(ImageNotFound, StorageUnavailable)},
+@router.post(
+    "/lookup",
+    summary="Which of these files are stored already?",
+    responses=problems(Unauthenticated, InvalidToken, ValidationFailed),
 )
-async def read_content(
+async def lookup_images(
+    body: LookupRequest, _user: CurrentUser, viewer: ViewerDep, images: ImagesReader
+) -> LookupResult:
+    """Tell which of the SHA-256 digests are those of images that the caller may see; it lets a client skip uploads."""
+    found = await images.oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], viewer)
+    items = [
+        LookupItem(sha256=digest, image=image_path(found[bytes.fromhex(digest)]))
+        for digest in dict.fromkeys(body.sha256)
+        if bytes.fromhex(digest) in found
+    ]
+    return LookupResult(items=items)
+
+
+@router.patch(
+    "/{image_id}",
+    summary="Rename an image or change who sees it",
+    responses=problems(
+        Unauthenticated, InvalidToken, Forbidden, ImageNotFound, NameTaken, PreconditionFailed, ValidationFailed
+    ),
+)
+async def update_image(
     request: Request,
+    response: Response,
     image_id: uuid.UUID,
+    body: ImageUpdate,
+    _user: CurrentUser,
     viewer: ViewerDep,
-    services: ServicesDep,
-    download: Annotated[bool, Query(description="Ask the browser to save it")] = False,
-) -> Response:
-    """Stream the original from the object store."""
-    # A read of its own, over before the store is asked: no connection is held while bytes move.
-    async with services.database.reader() as session:
-        image = await ImageRepository(session).get_visible(image_id, viewer)
-    headers = content_headers(image, download=download)
-    if matches(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    headers["Content-Length"] = str(image.size)
-    if getattr(request.state, "is_head", False):
-        return Response(headers=headers, media_type=image.content_type)
-    chunks = await open_content(services.object_store, image)
-    return StreamingResponse(chunks, headers=headers, media_type=image.content_type)
+    images: ImagesRepo,
+    tags: TagsRepo,
+) -> ImageRead:
+    """Change what is given, leave the rest. Its owner and the admins may; `If-Match` keeps others' changes."""
+    image = await images.get_for_change(image_id, viewer)
+    require_change(viewer, image)
+    names = (await tags.names_of([image.id]))[image.id]
+    require_match(request, to_read(image, names))
+    changes = body.model_dump(exclude_unset=True)
+    taken = await images.find_by_name(changes["name"]) if "name" in changes else None
+    if taken is not None and taken.id != image.id:
+        raise name_taken(taken, viewer)
+    await images.update(image, changes)
+    return tagged_read(response, to_read(image, names))
 
 
 @router.delete(
     "/{image_id}",
     status_code=204,
     summary="Delete an image",
-    responses=problems(Unauthenticated, InvalidToken, Forbidden, ImageNotFound),
+    responses=problems(Unauthenticated, InvalidToken, Forbidden, ImageNotFound, PreconditionFailed),
 )
-async def delete_image(image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: ImageServiceDep) -> None:
+async def delete_image(
+    request: Request, image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: ImageServiceDep
+) -> None:
     """Delete the image and its objects. Its owner and the admins may."""
-    await service.delete(image_id, viewer)
+    await service.delete(image_id, viewer, partial(require_match, request))
 
 
-def to_read(image: Image, tags: list[str]) -> ImageRead:
-    """Shape an image for the wire."""
-    path = f"/v1/images/{image.id}"
-    return ImageRead(
-        id=image.id,
-        name=image.name,
-        content_type=image.content_type,
-        size=image.size,
-        width=image.width,
-        height=image.height,
-        sha256=image.sha256.hex(),
-        visibility=image.visibility,
-        tags=tags,
-        uploaded_by=image.uploaded_by,
-        created_at=image.created_at,
-        links=ImageLinks(self=path, content=f"{path}/content", thumbnail=f"{path}/thumbnail"),
-    )
+def refuse_declared_length(request: Request, settings: Settings) -> None:
+    """Refuse a body whose declared length cannot be right, before a byte of it is read. Raises PayloadTooLarge."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > settings.max_upload_bytes + MAX_FORM_BYTES:
+        raise PayloadTooLarge(f"A file has at most {settings.max_upload_bytes} bytes")
+
+
+def pace(settings: Settings) -> Pace:
+    """Return how slow an upload may be; one that outlasts the grace of its object could not be committed."""
+    window = settings.upload_idle_seconds
+    return Pace(window, int(window * settings.upload_min_bytes_per_second), settings.doomed_grace_seconds)
+
+
+def tagged_read(response: Response, read: ImageRead) -> ImageRead:
+    """Tell the new entity tag with an image that was changed, for the next If-Match."""
+    response.headers["ETag"] = entity_tag(read)
+    return read

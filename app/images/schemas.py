@@ -1,24 +1,30 @@
 import uuid
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.core.pagination import Page
 from app.core.tag_names import TagNames
+from app.images.names import ImageName
+from app.models import Image
 from app.models.image import Visibility
+
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$", to_lower=True)]
+_PATH = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"
+_SHA256 = "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"
 
 
 class ImageLinks(BaseModel):
     """Paths of what belongs to the image."""
 
-    self: str = Field(examples=["/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"])
-    content: str = Field(examples=["/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1/content"])
-    thumbnail: str = Field(examples=["/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1/thumbnail"])
+    self: str = Field(examples=[_PATH])
+    content: str = Field(examples=[f"{_PATH}/content"])
+    thumbnail: str = Field(examples=[f"{_PATH}/thumbnail"])
 
 
 class ImageRead(BaseModel):
-    """A stored image; `size` is in bytes, `width` and `height` in pixels."""
+    """A stored image; `size` is in bytes, `width` and `height` in pixels, as the file's header has them."""
 
     id: uuid.UUID
     name: str = Field(examples=["chelsea.png"])
@@ -26,12 +32,18 @@ class ImageRead(BaseModel):
     size: int = Field(examples=[240512])
     width: int = Field(examples=[451])
     height: int = Field(examples=[300])
-    sha256: str = Field(examples=["596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"])
+    sha256: str = Field(examples=[_SHA256])
     visibility: Visibility
     tags: list[str] = Field(examples=[["cat", "portrait"]])
     uploaded_by: uuid.UUID | None
     created_at: datetime
     links: ImageLinks
+
+
+class ImageUploaded(ImageRead):
+    """A new image, with the paths of those images that have the same bytes and that the uploader may see."""
+
+    duplicates: list[str] = Field(default=[], examples=[[_PATH]])
 
 
 class ImagePage(Page[ImageRead]):
@@ -42,9 +54,77 @@ class ImagePage(Page[ImageRead]):
     total_is: Literal["exact", "estimate"] | None = None
 
 
+class ImageUpdate(BaseModel):
+    """What is to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "chelsea.png"}]})
+
+    name: ImageName | None = None
+    visibility: Visibility | None = None
+
+    @model_validator(mode="after")
+    def _refuse_null(self) -> Self:
+        if any(getattr(self, name) is None for name in self.model_fields_set):
+            msg = "null is no value; leave the field out"
+            raise ValueError(msg)
+        return self
+
+
 class TagsUpdate(BaseModel):
     """The tags that the image is to have."""
 
     model_config = ConfigDict(extra="forbid")
 
     tags: TagNames
+
+
+class ImageUrl(BaseModel):
+    """A URL that fetches the bytes from the object store without credentials, until it expires."""
+
+    url: str = Field(examples=["http://127.0.0.1:9000/images/originals/…?X-Amz-Signature=…"])
+    expires_at: datetime
+
+
+class LookupRequest(BaseModel):
+    """The SHA-256 digests of files that a client has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sha256: Annotated[list[Sha256], Field(min_length=1, max_length=1000, examples=[[_SHA256]])]
+
+
+class LookupItem(BaseModel):
+    """An image that has these bytes: the oldest one that the caller may see."""
+
+    sha256: str = Field(examples=[_SHA256])
+    image: str = Field(examples=[_PATH])
+
+
+class LookupResult(BaseModel):
+    """Those of the digests that are stored, in the order they were asked for."""
+
+    items: list[LookupItem]
+
+
+def image_path(image_id: uuid.UUID) -> str:
+    """Return the path of an image."""
+    return f"/v1/images/{image_id}"
+
+
+def to_read(image: Image, tags: list[str]) -> ImageRead:
+    """Shape an image for the wire."""
+    path = image_path(image.id)
+    return ImageRead(
+        id=image.id,
+        name=image.name,
+        content_type=image.content_type,
+        size=image.size,
+        width=image.width,
+        height=image.height,
+        sha256=image.sha256.hex(),
+        visibility=image.visibility,
+        tags=tags,
+        uploaded_by=image.uploaded_by,
+        created_at=image.created_at,
+        links=ImageLinks(self=path, content=f"{path}/content", thumbnail=f"{path}/thumbnail"),
+    )

@@ -12,8 +12,7 @@ from app.db.session import Database
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
-from app.images.router import to_read
-from app.images.schemas import ImagePage
+from app.images.schemas import ImagePage, to_read
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse

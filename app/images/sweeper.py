@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 
 from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.session import Database
+from app.images.idempotency import remove_expired_keys
 from app.images.repository import ImageRepository
 from app.storage.object_store import ObjectStore
 
@@ -30,6 +32,8 @@ class Sweeper:
         while True:
             try:
                 await self.sweep()
+                async with self._database.unit_of_work() as session:
+                    await remove_expired_keys(session)
             except AppError as error:
                 logger.warning("the sweeper tries again later: %s", error)
             await asyncio.sleep(self._interval)
@@ -47,6 +51,13 @@ class Sweeper:
             repository = ImageRepository(session)
             keys = await repository.lock_doomed(utc_now() - self._grace, BATCH)
             if keys:
+                await self._abort_uploads(set(keys))
                 await self._object_store.remove(keys)
                 await repository.spare(keys)
         return len(keys)
+
+    async def _abort_uploads(self, keys: Collection[str]) -> None:
+        """Drop the parts of uploads that were killed before they were objects."""
+        for upload in await self._object_store.list_uploads():
+            if upload.key in keys:
+                await self._object_store.abort(upload.key, upload.upload_id)

@@ -26,11 +26,8 @@ from app.db.session import Database
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
 from app.images.repository import ImageRepository
-from app.images.router import to_read
-from app.images.schemas import ImageRead, TagsUpdate
-from app.images.service import require_owner
+from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
-from app.models.image import Visibility
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch, Sight
 from app.search.vocabulary import QueryTooBroad
@@ -38,14 +35,16 @@ from app.tags.repository import TagRepository
 from app.tags.schemas import TagName
 from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
+from app.users.policy import require_change, require_tagger
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 MAX_BULK = 10_000
 BULK_BATCH = 500
 ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, Forbidden, ImageNotFound, ValidationFailed)
-Rule = Callable[[Image, Viewer], None]
+Rule = Callable[[Viewer, Image], None]
 
 
 class BulkTagging(BaseModel):
@@ -108,7 +107,7 @@ async def replace_image_tags(
     async def replace(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.replace(image.id, held)
 
-    return await change_tags(services.database, image_id, body.tags, viewer, require_owner, replace)
+    return await change_tags(services.database, image_id, body.tags, viewer, require_change, replace)
 
 
 @router.post("/{image_id}/tags", summary="Add tags", responses=problems(*ERRORS))
@@ -136,7 +135,7 @@ async def remove_image_tag(
     async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
         await tagging.remove(image.id, tag)
 
-    return await change_tags(services.database, image_id, [], viewer, require_owner, remove)
+    return await change_tags(services.database, image_id, [], viewer, require_change, remove)
 
 
 async def change_tags(
@@ -150,18 +149,12 @@ async def change_tags(
     """Change the tags of an image that the rule lets the viewer change; it is locked, after the tags."""
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
     async with database.reader() as session:
-        rule(await ImageRepository(session).get_visible(image_id, viewer), viewer)
+        rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
     async with holding(database, names) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
-        rule(image, viewer)
+        rule(viewer, image)
         await change(Tagging(session), image, held)
         return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
-
-
-def require_tagger(image: Image, viewer: Viewer) -> None:
-    """Let everyone tag a public image. Raises Forbidden."""
-    if image.visibility != Visibility.PUBLIC:
-        require_owner(image, viewer)
 
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:

@@ -1,7 +1,21 @@
 """The ORM models; importing this package registers every table."""
 
-from app.models.image import DoomedObject, Image
+from app.models.image import DoomedObject, IdempotencyKey, Image
 from app.models.tag import Tag, TagCountDelta, Tagged, TagImplication
-from app.models.user import Session, User
+from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
-__all__ = ["DoomedObject", "Image", "Session", "Tag", "TagCountDelta", "TagImplication", "Tagged", "User"]
+__all__ = [
+    "ApiKey",
+    "DoomedObject",
+    "IdempotencyKey",
+    "Image",
+    "Scope",
+    "Session",
+    "SocialIdentity",
+    "SocialSignIn",
+    "Tag",
+    "TagCountDelta",
+    "TagImplication",
+    "Tagged",
+    "User",
+]

@@ -10,13 +10,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Text,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, CreatedAt
+from app.db.base import Base, CreatedAt, Timestamp
 
 
 class Visibility(StrEnum):
@@ -36,6 +37,7 @@ class Image(Base):
         Index("ix_images_created_at_id", "created_at", "id"),
         Index("ix_images_uploaded_by_created_at_id", "uploaded_by", "created_at", "id"),
         Index("ix_images_sha256_id", "sha256", "id"),
+        Index("ix_images_storage_key", "storage_key", unique=True),
         Index("ix_images_size_id", "size", "id"),
         Index("ix_images_width_id", "width", "id"),
         Index("ix_images_pixels_id", "pixels", "id"),
@@ -76,3 +78,20 @@ class DoomedObject(Base):
 
     storage_key: Mapped[str] = mapped_column(String, primary_key=True)
     doomed_at: Mapped[CreatedAt] = mapped_column(server_default=func.now(), index=True)
+
+
+class IdempotencyKey(Base):
+    """A client's promise to mean one upload, however often it sends it.
+
+    While the upload runs, `answer` is null and `expires_at` a lease that it keeps renewing; afterwards they are the
+    answer and the time until which it is repeated.
+    """
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (CheckConstraint("(answer IS NULL) = (fingerprint IS NULL)", name="answered"),)
+
+    id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    answer: Mapped[str | None] = mapped_column(Text)
+    image: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)

@@ -1,15 +1,26 @@
 import uuid
+from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, String, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt, Timestamp
+
+
+class Scope(StrEnum):
+    """What an API key may do: GET, the other methods, what only admins may."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
 
 
 class User(Base):
     """An account. `password` is null where only social login is used; `token` and `expire_at` are its."""
 
     __tablename__ = "users"
+    __table_args__ = (Index("ix_users_created_at_id", "created_at", "id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     email: Mapped[str] = mapped_column(String, unique=True)
@@ -18,6 +29,8 @@ class User(Base):
     expire_at: Mapped[Timestamp | None]
     created_at: Mapped[CreatedAt]
     is_admin: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    # Only an identity provider can prove an address here: without it, whoever typed it in may be a squatter.
+    email_verified: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
 
 class Session(Base):
@@ -28,5 +41,55 @@ class Session(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     refresh_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    # The one before, so that two refreshes at the same instant are told from a stolen token.
+    previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[CreatedAt]
+    rotated_at: Mapped[CreatedAt] = mapped_column(server_default=func.now())
     expires_at: Mapped[Timestamp]
+    address: Mapped[str | None] = mapped_column(String)
+    user_agent: Mapped[str | None] = mapped_column(String)
+
+
+class ApiKey(Base):
+    """A credential for scripts; the key itself is stored nowhere."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("cardinality(scopes) > 0 AND scopes <@ '{read,write,admin}'::varchar[]", name="scopes"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String)
+    key_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Timestamp | None]
+    last_used_at: Mapped[Timestamp | None]
+
+
+class SocialIdentity(Base):
+    """Who an account is at an identity provider. The e-mail is no part of it: addresses change hands."""
+
+    __tablename__ = "social_identities"
+
+    issuer: Mapped[str] = mapped_column(String, primary_key=True)
+    subject: Mapped[str] = mapped_column(String, primary_key=True)
+    provider: Mapped[str] = mapped_column(String)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+
+class SocialSignIn(Base):
+    """A social login under way: taken out, once, by the browser that started it."""
+
+    __tablename__ = "social_sign_ins"
+
+    state_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    browser_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    provider: Mapped[str] = mapped_column(String)
+    nonce: Mapped[str] = mapped_column(String)
+    code_verifier: Mapped[str] = mapped_column(String)
+    # Set when a signed-in user links a further identity; gone with that session.
+    session_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)

@@ -7,19 +7,21 @@ contract.
 """
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
+from xml.etree.ElementTree import ParseError
 
 import aiohttp
 from miniopy_async.api import Minio
 from miniopy_async.datatypes import Part
 from miniopy_async.deleteobjects import DeleteObject
-from miniopy_async.error import MinioException, S3Error
+from miniopy_async.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from app.core.errors import NotFound, StorageUnavailable
 from app.core.settings import Settings
@@ -28,13 +30,28 @@ from app.core.settings import Settings
 PART_BYTES = 5 * 1024 * 1024
 READ_BYTES = 256 * 1024
 CONNECT_TIMEOUT = 1.5
+# A store that has not answered a question by then is down.
+ANSWER_TIMEOUT = 1.9
+# What a store must be able to take at least: the time that the bytes of a part may need beyond that.
+MIN_BYTES_PER_SECOND = 1024 * 1024
+# Between two pieces of an object that is being read.
 READ_TIMEOUT = 30
-PING_TIMEOUT = 1.5
+_SENT_WHOLE = 512 * 1024
 _MISSING = ("NoSuchKey", "NoSuchUpload")
+_RETRIED_STATUS = range(500, 600)
+
+Answer = TypeVar("Answer")
 
 
 class ObjectMissing(NotFound):
     """The store has no object under this key."""
+
+
+class BytesDiffer(StorageUnavailable):
+    """The store has other bytes than it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("The object store has other bytes than were sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,32 @@ class StoredObject:
 
     size: int
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An entry of a listing; `modified` is when the store got it."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PendingUpload:
+    """A multipart upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    begun: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenObject:
+    """An object that is being read: the number of bytes that will come, and the bytes."""
+
+    length: int
+    chunks: AsyncIterator[bytes]
 
 
 class ObjectStore:
@@ -54,26 +97,33 @@ class ObjectStore:
             connector=aiohttp.TCPConnector(limit=200),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
             auto_decompress=False,
+            read_bufsize=READ_BYTES,
         )
-        self._client = Minio(
+        self._client = self._connect(settings, None)
+        # Signs for whoever reaches the store under its public name.
+        self._public = self._connect(settings, settings.storage_public_endpoint)
+
+    def _connect(self, settings: Settings, public_endpoint: str | None) -> Minio:
+        scheme = "https" if settings.storage_secure else "http"
+        return Minio(
             settings.storage_endpoint,
             access_key=settings.storage_access_key,
             secret_key=settings.storage_secret_key.get_secret_value(),
             secure=settings.storage_secure,
             region=settings.storage_region,
             session=self._session,
-            server_url=_public_url(settings),
+            server_url=f"{scheme}://{public_endpoint}" if public_endpoint else None,
         )
 
     async def ensure_bucket(self) -> None:
         """Make the bucket unless it exists."""
-        async with _translated_errors():
+        async with _answer():
             if not await self._client.bucket_exists(self.bucket):
                 await self._make_bucket()
 
     async def ping(self) -> None:
         """Ask the store for a sign of life. Raises StorageUnavailable, also when the bucket is missing."""
-        async with _translated_errors(), asyncio.timeout(PING_TIMEOUT):
+        async with _answer():
             if not await self._client.bucket_exists(self.bucket):
                 raise StorageUnavailable("The bucket does not exist")
 
@@ -83,26 +133,68 @@ class ObjectStore:
         A body that fits one part is one request. Whatever goes wrong meanwhile, cancellation included, leaves no
         multipart upload behind. Raises StorageUnavailable, and whatever `chunks` raises.
         """
-        parts = _regrouped(chunks, PART_BYTES)
+        parts = regrouped(chunks)
         first = await anext(parts, b"")
         if len(first) < PART_BYTES:
-            return await self._put_whole(key, first, content_type)
-        return await self._put_parts(key, first, parts, content_type)
+            return await self.put_whole(key, first, content_type)
+        parts = chained(first, parts)
+        del first
+        return await self.put_parts(key, parts, content_type)
+
+    async def put_whole(self, key: str, body: bytes, content_type: str) -> StoredObject:
+        """Store these bytes in one request; they are the ones in the store when it returns."""
+
+        async def put() -> str:
+            headers: dict[str, Any] = {"Content-Type": content_type}
+            result = await self._client._put_object(self.bucket, key, _payload(body), headers)  # noqa: SLF001
+            return result.etag or ""
+
+        digest = _md5(body)
+        if await _retried(put, len(body)) != digest:
+            raise BytesDiffer
+        return StoredObject(len(body), digest)
+
+    async def put_parts(self, key: str, bodies: AsyncIterator[bytes], content_type: str) -> StoredObject:
+        """Store a body in parts of PART_BYTES, as `regrouped` makes them."""
+        client: Any = self._client
+        async with _answer():
+            upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
+        try:
+            parts: list[Part] = []
+            size = 0
+            async for body in bodies:
+                parts.append(await self._put_part(key, upload_id, len(parts) + 1, body))
+                size += len(body)
+                # Before the next one is gathered.
+                del body
+            # A store may copy the parts together before it answers.
+            async with _answer(size):
+                await client._complete_multipart_upload(self.bucket, key, upload_id, parts)  # noqa: SLF001
+        except BaseException:
+            await asyncio.shield(self._abort_quietly(key, upload_id))
+            raise
+        stored = await self.stat(key)
+        if stored.size != size:
+            raise BytesDiffer
+        return stored
 
     @asynccontextmanager
-    async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Yield the bytes of an object, or of a range of it, as chunks. Raises ObjectMissing, StorageUnavailable."""
-        async with _translated_errors():
+    async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[OpenObject]:
+        """Open an object, or a range of it, for reading. Raises ObjectMissing, StorageUnavailable.
+
+        Read to its end its connection serves the next request; left before, the connection is closed, since the store
+        would go on sending.
+        """
+        async with _answer():
             response = await self._client.get_object(self.bucket, key, offset=offset, length=length or 0)
         try:
-            yield _translated_chunks(response)
+            yield OpenObject(response.content_length or 0, _translated_chunks(response))
         finally:
-            # Not release(): an object that was not read to its end would be drained first.
             response.close()
 
     async def stat(self, key: str) -> StoredObject:
         """Return what the store holds under `key`. Raises ObjectMissing."""
-        async with _translated_errors():
+        async with _answer():
             found = await self._client.stat_object(self.bucket, key)
         return StoredObject(int(found.size or 0), (found.etag or "").strip('"'))
 
@@ -115,19 +207,59 @@ class ObjectStore:
     async def remove(self, keys: Iterable[str]) -> None:
         """Remove these objects; one that is not there is no error. Raises StorageUnavailable when any remains."""
         doomed = [DeleteObject(key) for key in keys]
-        async with _translated_errors():
-            for start in range(0, len(doomed), 1000):
-                result = await self._client._delete_objects(self.bucket, doomed[start : start + 1000], quiet=True)  # noqa: SLF001
-                if any(error.code not in _MISSING for error in result.error_list):
-                    raise StorageUnavailable("The object store could not remove every object")
+        for start in range(0, len(doomed), 1000):
+            batch = doomed[start : start + 1000]
+            # Some stores delete one after the other.
+            async with _answer(len(batch) * MIN_BYTES_PER_SECOND // 100):
+                result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
+            if any(error.code not in _MISSING for error in result.error_list):
+                raise StorageUnavailable("The object store could not remove every object")
+
+    async def list_objects(self) -> AsyncIterator[ListedObject]:
+        """Yield every object of the bucket, by key. Raises StorageUnavailable when the listing breaks off."""
+        listing = self._client.list_objects(self.bucket, recursive=True)
+        while True:
+            async with _translated_errors(), asyncio.timeout(READ_TIMEOUT):
+                found = await anext(listing, None)
+            if found is None:
+                return
+            if found.object_name is None or found.last_modified is None:
+                raise StorageUnavailable("The object store's listing tells no keys or times")
+            yield ListedObject(found.object_name, int(found.size or 0), found.last_modified)
+
+    async def list_uploads(self) -> list[PendingUpload]:
+        """Return the multipart uploads that are under way or were left. Raises StorageUnavailable."""
+        client: Any = self._client
+        found: list[PendingUpload] = []
+        key_marker = id_marker = None
+        while True:
+            async with _translated_errors(), asyncio.timeout(READ_TIMEOUT):
+                page = await client._list_multipart_uploads(  # noqa: SLF001
+                    self.bucket, key_marker=key_marker, upload_id_marker=id_marker
+                )
+            found += [PendingUpload(one.object_name, one.upload_id, one.initiated_time) for one in page.uploads]
+            if not page.is_truncated or not page.next_key_marker:
+                return found
+            key_marker, id_marker = page.next_key_marker, page.next_upload_id_marker
+
+    async def abort(self, key: str, upload_id: str) -> None:
+        """End a multipart upload and drop its parts; one that is gone is no error. Raises StorageUnavailable."""
+        try:
+            async with _answer():
+                await self._client._abort_multipart_upload(self.bucket, key, upload_id)  # noqa: SLF001
+        except ObjectMissing:
+            return
 
     async def presign(self, key: str, lifetime: timedelta, response_headers: dict[str, str]) -> str:
-        """Return a URL that fetches the object without credentials for `lifetime`."""
+        """Return a URL by which a client fetches the object without credentials for `lifetime`."""
+        headers: dict[str, Any] = dict(response_headers)
         return str(
-            await self._client.presigned_get_object(
-                self.bucket, key, expires=lifetime, response_headers=dict(response_headers)
-            )
+            await self._public.presigned_get_object(self.bucket, key, expires=lifetime, response_headers=headers)
         )
+
+    async def presign_internal(self, key: str, lifetime: timedelta) -> str:
+        """Return the same for a reader on our side of the store."""
+        return str(await self._client.presigned_get_object(self.bucket, key, expires=lifetime))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -141,51 +273,72 @@ class ObjectStore:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
 
-    async def _put_whole(self, key: str, body: bytes, content_type: str) -> StoredObject:
-        async with _translated_errors():
-            result = await self._client.put_object(
-                self.bucket, key, BytesIO(body), len(body), content_type=content_type
-            )
-        digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        if result.etag != digest:
-            raise StorageUnavailable("The object store has other bytes than were sent")
-        return StoredObject(len(body), digest)
-
-    async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes], content_type: str) -> StoredObject:
-        client: Any = self._client
-        async with _translated_errors():
-            upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
-        try:
-            parts = [await self._put_part(key, upload_id, 1, first)]
-            size = len(first)
-            del first
-            async for body in rest:
-                parts.append(await self._put_part(key, upload_id, len(parts) + 1, body))
-                size += len(body)
-            async with _translated_errors():
-                await client._complete_multipart_upload(self.bucket, key, upload_id, parts)  # noqa: SLF001
-        except BaseException:
-            await asyncio.shield(self._abort(key, upload_id))
-            raise
-        stored = await self.stat(key)
-        if stored.size != size:
-            raise StorageUnavailable("The object store has other bytes than were sent")
-        return stored
-
     async def _put_part(self, key: str, upload_id: str, number: int, body: bytes) -> Part:
-        async with _translated_errors():
-            etag = await self._client._upload_part(self.bucket, key, body, None, upload_id, number)  # noqa: SLF001
-        if etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
-            raise StorageUnavailable("The object store has other bytes than were sent")
+        async def put() -> str:
+            return await self._client._upload_part(self.bucket, key, BytesIO(body), None, upload_id, number)  # noqa: SLF001
+
+        etag = await _retried(put, len(body))
+        if etag != _md5(body):
+            raise BytesDiffer
         return Part(number, etag)
 
-    async def _abort(self, key: str, upload_id: str) -> None:
+    async def _abort_quietly(self, key: str, upload_id: str) -> None:
         # Best effort: the sweeper's audit ends what a store that is down now keeps.
+        with contextlib.suppress(StorageUnavailable):
+            await self.abort(key, upload_id)
+
+
+async def regrouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[bytes]:
+    """Yield the same bytes in pieces of exactly `size`, but for the last; nothing for an empty body."""
+    # Chunks are kept as they are and joined once: a growing buffer would need the part's memory several times over.
+    held: list[bytes] = []
+    missing = size
+    async for chunk in chunks:
+        rest = chunk
+        while len(rest) >= missing:
+            held.append(rest[:missing])
+            rest = rest[missing:]
+            part = b"".join(held)
+            held.clear()
+            missing = size
+            yield part
+            del part
+        if rest:
+            held.append(rest)
+            missing -= len(rest)
+    if held:
+        yield b"".join(held)
+
+
+async def chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield `head`, without holding it any longer than that, then the rest."""
+    yield head
+    del head
+    async for chunk in rest:
+        yield chunk
+
+
+async def _retried(call: Callable[[], Awaitable[Answer]], size: int) -> Answer:
+    """Ask again, once, when the store answered with a 5xx or cut the connection: sending the same bytes is safe."""
+    async with _answer(size):
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT), _translated_errors():
-                await self._client._abort_multipart_upload(self.bucket, key, upload_id)  # noqa: SLF001
-        except (StorageUnavailable, ObjectMissing):
-            return
+            return await call()
+        except (ServerError, InvalidResponseError, S3Error) as error:
+            if _status(error) not in _RETRIED_STATUS:
+                raise
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientError, ConnectionError):
+            # It was there a moment ago: a kept connection that it had closed, or one that was cut.
+            pass
+        return await call()
+
+
+@asynccontextmanager
+async def _answer(size: int = 0) -> AsyncIterator[None]:
+    """Give the store its time for one request that moves `size` bytes, and translate what goes wrong."""
+    async with _translated_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND):
+        yield
 
 
 @asynccontextmanager
@@ -196,29 +349,29 @@ async def _translated_errors() -> AsyncIterator[None]:
         if error.code in _MISSING:
             raise ObjectMissing from error
         raise StorageUnavailable from error
-    except (MinioException, aiohttp.ClientError, OSError, TimeoutError) as error:
+    # ParseError and ValueError: what answers is no object store, or was cut within its XML.
+    except (MinioException, aiohttp.ClientError, OSError, TimeoutError, ParseError, ValueError) as error:
         raise StorageUnavailable from error
 
 
 async def _translated_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     async with _translated_errors():
-        async for chunk in response.content.iter_chunked(READ_BYTES):
+        async for chunk in response.content.iter_any():
             yield chunk
 
 
-async def _regrouped(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
-    """Yield the same bytes in pieces of exactly `size`, but for the last; nothing for an empty body."""
-    buffer = bytearray()
-    async for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= size:
-            yield bytes(buffer[:size])
-            del buffer[:size]
-    if buffer:
-        yield bytes(buffer)
+def _status(error: S3Error | ServerError | InvalidResponseError) -> int:
+    if isinstance(error, S3Error):
+        return int(error.response.status)
+    if isinstance(error, ServerError):
+        return error.status_code
+    return int(error._code)  # noqa: SLF001 - the library gives it no public name
 
 
-def _public_url(settings: Settings) -> str | None:
-    if settings.storage_public_endpoint is None:
-        return None
-    return f"{'https' if settings.storage_secure else 'http'}://{settings.storage_public_endpoint}"
+def _payload(body: bytes) -> bytes | BytesIO:
+    # Bytes are hashed and sent in one go, which suits small ones; aiohttp warns of large ones.
+    return body if len(body) < _SENT_WHOLE else BytesIO(body)
+
+
+def _md5(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()

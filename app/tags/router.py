@@ -36,8 +36,9 @@ from app.tags.schemas import (
     TagsCreate,
 )
 from app.users.dependencies import AdminUser, CurrentUser
+from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
 Part = Annotated[Text, Query(max_length=64)]

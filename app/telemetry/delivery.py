@@ -3,13 +3,12 @@
 A time-series collection has no unique index, no transaction and no conditional write, so a repeated insert would make
 doubles. What is done instead:
 
-1. One batch of a spool is under way at a time; the next is sent when the server has acknowledged it (journal, majority).
-2. If the answer does not come (timeout, cut connection, `kill -9` of either side) the outcome is unknown. Nothing is
+1. One write of a spool is under way at a time; the next is sent when the server has journalled it (on a majority).
+2. If the answer does not come (timeout, cut connection, `kill -9` of either side), the outcome is unknown. Nothing is
    sent until the server has answered promptly for SETTLE_SECONDS. That is longer than it lets a write run (maxTimeMS),
    so by then a write which was still in its socket or its queue has ended, one way or the other.
-3. Then it is asked which of the batch's event ids it has, and the others are inserted. A process that finds batches of
-   an earlier run does so for each, until one of which nothing is there: since they were sent in order, all after it
-   were never sent.
+3. Then it is asked which of the event ids it has, and the others are inserted. The batches that a process finds from
+   an earlier run are all looked up so: nobody knows how far that one came.
 4. The metrics need no such care: each increment is guarded by the number of the last batch added (`RequestLog.
    add_metrics`). They come first, and on a replica set their majority write also makes sure that the look-up in 3 is
    answered by a primary that has every write which will survive.
@@ -19,9 +18,12 @@ everything else promptly could still make a double.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from bson.raw_bson import RawBSONDocument
@@ -29,6 +31,7 @@ from bson.raw_bson import RawBSONDocument
 from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
 from app.telemetry.mongo import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
+from app.telemetry.slots import Slot, claim_orphans
 from app.telemetry.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,9 @@ logger = logging.getLogger(__name__)
 SETTLE_SECONDS = WRITE_MS / 1000 + 1
 _PROMPT_SECONDS = SOCKET_TIMEOUT_MS / 2000
 _PING_SECONDS = 0.25
+ORPHAN_SECONDS = 30.0
+IDLE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -52,50 +58,122 @@ class Delivery:
     def __init__(self, log: RequestLog, run_blocking: RunBlocking) -> None:
         self._log = log
         self._run_blocking = run_blocking
+        self._arrived = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._orphans_due = 0.0
+        self._warned = False
+        self.connected = False
         self.written = 0
         self.refused = 0
         self.lost = 0
 
+    def notify(self) -> None:
+        """Say that there is something new in the spool."""
+        self._arrived.set()
+
+    def finish(self) -> None:
+        """Have `run` end when the spool is empty or cannot be delivered now."""
+        self._closing.set()
+        self._arrived.set()
+
+    async def run(self, spool: Spool, root: Path) -> None:
+        """Deliver the worker's spool, and what workers that are no more have left under `root`."""
+        pause = 0.0
+        while not (self._closing.is_set() and not spool.records):
+            try:
+                await self._work(spool, root)
+            except TelemetryUnavailable as error:
+                self._log_outage(error)
+            except Exception:
+                logger.exception("delivering request records failed")
+                self.connected = False
+            if self.connected:
+                pause = 0.0
+                await self._wait(self._arrived, IDLE_SECONDS)
+                self._arrived.clear()
+            elif self._closing.is_set():
+                return
+            else:
+                pause = min(MAX_PAUSE_SECONDS, pause * 2 or 0.25)
+                await self._wait(self._closing, pause)
+
+    async def _work(self, spool: Spool, root: Path) -> None:
+        if not self.connected:
+            await self._log.ensure_collections()
+            self.connected, self._warned = True, False
+            logger.info("the request log answers", extra={"fields": {"spilled": spool.records}})
+        await self.deliver_all(spool)
+        if time.monotonic() >= self._orphans_due and not self._closing.is_set():
+            self._orphans_due = time.monotonic() + ORPHAN_SECONDS
+            await self._deliver_orphans(root)
+
+    async def _deliver_orphans(self, root: Path) -> None:
+        slots = await self._run_blocking(lambda: list(claim_orphans(root)))
+        try:
+            if slots:
+                await self._settle()
+            for slot in slots:
+                await self._deliver_orphan(slot)
+        finally:
+            for slot in slots:
+                slot.release()
+
+    async def _deliver_orphan(self, slot: Slot) -> None:
+        orphan = await self._run_blocking(partial(Spool, slot.directory, 0))
+        orphan.unsure = False  # settled already, and an earlier run's batches are looked up in any case
+        try:
+            await self.deliver_all(orphan)
+        finally:
+            await self._run_blocking(orphan.close)
+
+    def _log_outage(self, error: TelemetryUnavailable) -> None:
+        if not self._warned:
+            logger.warning("the request log does not answer, records go to the disk: %s", error)
+        self.connected, self._warned = False, True
+
+    @staticmethod
+    async def _wait(event: asyncio.Event, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+
     async def deliver_all(self, spool: Spool) -> None:
         """Deliver what is in the spool. Raises TelemetryUnavailable; what is left stays in the spool."""
-        settled = False
+        if spool.unsure:
+            await self._settle()
         while spool.records:
-            if spool.unsure and not settled:
-                await self._settle()
-                settled = True
             try:
-                batch = await self._run_blocking(spool.first)
+                batches = await self._run_blocking(spool.first)
             except OSError:
                 logger.exception("a batch of request records cannot be read back")
                 self.lost += await self._run_blocking(spool.acknowledge)
                 continue
-            await self._deliver(spool, batch)
-            await self._run_blocking(spool.acknowledge)
+            await self._deliver(spool, batches)
+            for _ in batches:
+                await self._run_blocking(spool.acknowledge)
 
-    async def _deliver(self, spool: Spool, batch: Batch) -> None:
-        await self._log.add_metrics(batch)
-        documents = batch.documents()
-        if spool.unsure:
-            present = await self._log.present(batch)
-            documents = [document for document in documents if document["_id"] not in present]
-            # Of its own stream only this batch was sent; of an earlier run's, later ones may have been.
-            spool.unsure = bool(present) and batch.stream != spool.stream
-            self.written += len(present)
-        if documents:
-            refused = await self._insert(spool, documents)
-            self.refused += refused
-            self.written += len(documents) - refused
+    async def _deliver(self, spool: Spool, batches: Sequence[Batch]) -> None:
+        await self._log.add_metrics(batches)
+        documents = [document for batch in batches for document in batch.documents()]
+        known: set[str] = set()
+        if spool.unsure or batches[0].stream != spool.stream:
+            known = await self._log.present(batches)
+            documents = [document for document in documents if document["_id"] not in known]
+        spool.unsure = False
+        refused = await self._insert(spool, documents) if documents else 0
+        self.refused += refused
+        self.written += len(known) + len(documents) - refused
 
     async def _insert(self, spool: Spool, documents: list[RawBSONDocument]) -> int:
-        was_unsure, spool.unsure = spool.unsure, True  # also if this task is cancelled meanwhile
+        spool.unsure = True  # also if this task is cancelled meanwhile
         try:
             refused = await self._log.insert(documents)
         except OutcomeUnknown:
             raise
         except TelemetryUnavailable:
-            spool.unsure = was_unsure
+            spool.unsure = False
             raise
-        spool.unsure = was_unsure
+        spool.unsure = False
         return refused
 
     async def _settle(self) -> None:

@@ -1,8 +1,9 @@
-"""What can go wrong in telemetry. None of it ever reaches a client.
+"""What can go wrong in telemetry. No client of the API ever meets it; `app.ops` tells operators in its own words.
 
 TelemetryError
 ├── TelemetryUnavailable   MongoDB does not answer; nothing was sent
 │   └── OutcomeUnknown     the connection broke after sending: the write may have happened, or may yet
+├── QueryTooCostly         the query reached its time limit
 └── SpoolFull              the disk bound is reached
 """
 
@@ -21,3 +22,7 @@ class OutcomeUnknown(TelemetryUnavailable):
 
 class SpoolFull(TelemetryError):
     """The spill file has reached its bound."""
+
+
+class QueryTooCostly(TelemetryError):
+    """The query was given up by MongoDB at its time limit."""

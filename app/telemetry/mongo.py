@@ -1,28 +1,32 @@
 """The request log and the request metrics in MongoDB: the only module that imports motor."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReadPreference, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
 from app.core.settings import Settings
 from app.telemetry.batch import Batch
-from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
+from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavailable
 
 LOGS = "request_logs"
 METRICS = "request_metrics"
 DEFAULT_DATABASE = "imts"
-SERVER_SELECTION_MS = 1500
+SERVER_SELECTION_MS = 1200
 SOCKET_TIMEOUT_MS = 5000
 # The server itself gives a write up before our socket does, so that none lives on for long after we have gone.
 WRITE_MS = 4000
+CLOSE_SECONDS = 1.0
+READ_SECONDS = 1.6
 _DAY = 24 * 3600
-# Without the journal an acknowledged write of the last 100 ms goes with the server; without the majority, with its primary.
+# Without the journal, the acknowledged writes of the last 100 ms go with the server; without the majority, with its
+# primary.
 _DURABLE = WriteConcern(w="majority", j=True)
 _EXISTS, _CONFLICTING_OPTIONS, _DUPLICATE_KEY = 48, 85, 11000
 # Verdicts on the document itself (MongoDB's error_codes.yml); any other error may be gone the next time.
@@ -90,12 +94,12 @@ class RequestLog:
             index = {"keyPattern": {"minute": 1}, "expireAfterSeconds": seconds}
             await self.database.command({"collMod": METRICS, "index": index})
 
-    async def present(self, batch: Batch) -> set[str]:
-        """Return the event ids of this batch that the log has already. Raises TelemetryUnavailable."""
-        head = batch.head
+    async def present(self, batches: Sequence[Batch]) -> set[str]:
+        """Return which event ids of these batches of one stream the log has. Raises TelemetryUnavailable."""
+        heads = [batch.head for batch in batches]
         # The times bound the buckets that have to be opened; a time series has no useful index on a random id.
-        times = {"$gte": head["since"], "$lte": head["until"]}
-        ids = {"$gt": head["first"], "$lte": head["last"]}
+        times = {"$gte": min(head["since"] for head in heads), "$lte": max(head["until"] for head in heads)}
+        ids = {"$gt": heads[0]["first"], "$lte": heads[-1]["last"]}
         async with translated_errors():
             logs = self.database.get_collection(
                 LOGS, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
@@ -121,31 +125,34 @@ class RequestLog:
             raise OutcomeUnknown(str(answer.get("writeConcernError") or errors[0]["errmsg"]))
         return len(errors)
 
-    async def add_metrics(self, batch: Batch) -> None:
-        """Add the batch's sums to the metrics, once however often it is called. Raises TelemetryUnavailable."""
-        increments = [_increment(batch, one) for one in batch.head["sums"]]
+    async def add_metrics(self, batches: Sequence[Batch]) -> None:
+        """Add the batches' sums to the metrics, once however often it is called. Raises TelemetryUnavailable."""
+        increments = [_increment(batch, one) for batch in batches for one in batch.head["sums"]]
+        metrics = self.database.get_collection(METRICS, write_concern=_DURABLE)
+        start, upsert = 0, True
         async with translated_errors():
-            try:
-                await self._update_metrics(increments, upsert=True)
-            except BulkWriteError as error:
-                failures = error.details["writeErrors"]
-                if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
-                    raise
-                # Either the guard refused it, so that it was added before, or another worker has just made the same
-                # document. It is there now, and without the upsert the guard alone decides.
-                again = [increments[failure["index"]] for failure in failures]
-                await self._update_metrics(again, upsert=False)
+            while start < len(increments):
+                end = len(increments) if upsert else start + 1
+                updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments[start:end]]
+                try:
+                    await metrics.bulk_write(
+                        updates
+                    )  # in order: the guard wants a stream's batches one after the other
+                    start, upsert = end, True
+                except BulkWriteError as error:
+                    failure = error.details["writeErrors"][0]
+                    if failure["code"] != _DUPLICATE_KEY:
+                        raise
+                    # Either the guard refused it, so that it was added before, or another worker has just made the
+                    # same document. It is there now, and without the upsert the guard alone decides.
+                    start, upsert = start + failure["index"], False
 
-    async def _update_metrics(self, increments: Sequence[tuple[Any, Any]], *, upsert: bool) -> None:
-        if increments:
-            updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments]
-            metrics = self.database.get_collection(METRICS, write_concern=_DURABLE)
-            await metrics.bulk_write(updates, ordered=False)
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every connection."""
         if self._client is not None:
-            self._client.close()
+            # The driver says good-bye to the server, and waits for the answer of one that is frozen.
+            closing = asyncio.get_running_loop().run_in_executor(None, self._client.close)
+            await asyncio.wait([closing], timeout=CLOSE_SECONDS)
 
 
 def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -169,3 +176,16 @@ async def translated_errors() -> AsyncIterator[None]:
         raise TelemetryUnavailable(str(error)[:200]) from error
     except PyMongoError as error:
         raise OutcomeUnknown(str(error)[:200]) from error
+
+
+@asynccontextmanager
+async def translated_query_errors() -> AsyncIterator[None]:
+    """Do so for a query, which is given up after READ_SECONDS. Raises QueryTooCostly, TelemetryUnavailable."""
+    try:
+        async with asyncio.timeout(READ_SECONDS), translated_errors():
+            try:
+                yield
+            except ExecutionTimeout as error:
+                raise QueryTooCostly(str(error)[:200]) from error
+    except TimeoutError as error:
+        raise TelemetryUnavailable("no answer to a query") from error

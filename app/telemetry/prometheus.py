@@ -9,7 +9,6 @@ cannot take back a figure that was seen. Gauges of workers that are no more do n
 import json
 import time
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +41,8 @@ class Durations:
 class Figures:
     """Counters, gauges and request histograms, of one worker or of all."""
 
-    counters: Counter[str] = field(default_factory=Counter)
-    gauges: Counter[str] = field(default_factory=Counter)
+    counters: dict[str, float] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)
     requests: dict[Series, Durations] = field(default_factory=dict)
 
     def observe(self, series: Series, seconds: float) -> None:
@@ -57,15 +56,13 @@ class Figures:
     def dump(self) -> str:
         """Return them as JSON, with the time."""
         requests = [[*series, durations.counts, durations.seconds] for series, durations in self.requests.items()]
-        return json.dumps(
-            {"time": time.time(), "counters": self.counters, "gauges": self.gauges, "requests": requests}
-        )
+        return json.dumps({"time": time.time(), "counters": self.counters, "gauges": self.gauges, "requests": requests})
 
     def merge(self, snapshot: Mapping[str, Any], *, gauges: bool) -> None:
         """Add the figures of a dump."""
-        self.counters.update(snapshot["counters"])
+        _add(self.counters, snapshot["counters"])
         if gauges:
-            self.gauges.update(snapshot["gauges"])
+            _add(self.gauges, snapshot["gauges"])
         for method, route, status_class, counts, seconds in snapshot["requests"]:
             self.requests.setdefault((method, route, status_class), Durations()).merge(counts, seconds)
 
@@ -78,7 +75,7 @@ class Registry:
         self._help: dict[str, str] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
         self._counters: dict[str, Callable[[], float]] = {}
-        self._before: Counter[str] = Counter()
+        self._before: dict[str, float] = {}
 
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Show what `read` returns, added up over the workers."""
@@ -98,9 +95,8 @@ class Registry:
 
     def snapshot(self) -> str:
         """Return this worker's figures of now, for `publish`. Not thread-safe: for the event loop."""
-        now = {name: self._before[name] + read() for name, read in self._counters.items()}
-        self.figures.counters = Counter(now)
-        self.figures.gauges = Counter({name: read() for name, read in self._gauges.items()})
+        self.figures.counters = {name: self._before.get(name, 0) + read() for name, read in self._counters.items()}
+        self.figures.gauges = {name: read() for name, read in self._gauges.items()}
         return self.figures.dump()
 
     def render(self, directories: Iterable[Path], own: str) -> str:
@@ -115,7 +111,7 @@ class Registry:
             ("gauge", self._gauges, total.gauges),
         ):
             for name in names:
-                lines += [*_header(name, self._help[name], kind), f"{name} {_number(values[name])}"]
+                lines += [*_header(name, self._help[name], kind), f"{name} {_number(values.get(name, 0))}"]
         return "\n".join(lines) + "\n"
 
 
@@ -124,6 +120,11 @@ def publish(directory: Path, snapshot: str) -> None:
     draft = directory / f"{_SNAPSHOT}.new"
     draft.write_text(snapshot)
     draft.replace(directory / _SNAPSHOT)
+
+
+def _add(sums: dict[str, float], values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        sums[name] = sums.get(name, 0) + value
 
 
 def _load(directory: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.telemetry.redaction import PersonalData, plain, redacted_query
+from app.telemetry.redaction import PersonalData, address, plain, redacted_query
 
 UNMATCHED = "unmatched"
 MAX_PATH = 1024
@@ -71,7 +71,7 @@ def to_document(
         "bytes_out": record.bytes_out,
         "user_id": _short(record.user_id),
         "credential_id": _short(record.credential_id),
-        "client": _short(personal.treat(record.client)),
+        "client": personal.treat(address(record.client)) if record.client else None,
         "user_agent": plain(record.user_agent, MAX_USER_AGENT),
         "request_id": _short(record.request_id),
         "trace_id": _short(record.trace_id),

@@ -1,86 +1,196 @@
-"""Takes the records of the requests and brings them to MongoDB without any request ever waiting for it."""
+"""Takes the records of the requests and brings them to MongoDB without any request ever waiting for it.
+
+`record` puts them into a queue (memory, bounded). Every TELEMETRY_FLUSH_SECONDS they go as a batch to the spool (disk,
+bounded, fsync'd), and from there to MongoDB as soon as it answers.
+"""
 
 import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import socket
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from app.core.settings import Settings
-from app.telemetry.errors import TelemetryUnavailable
+from app.telemetry.batch import Encoder
+from app.telemetry.delivery import Delivery
+from app.telemetry.errors import SpoolFull
 from app.telemetry.mongo import RequestLog
+from app.telemetry.prometheus import Registry, publish
 from app.telemetry.record import RequestRecord, to_document
 from app.telemetry.redaction import PersonalData
+from app.telemetry.slots import Slot, claim_slot, slot_directories
+from app.telemetry.spool import MEMORY_BYTES, Spool
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
-CLOSE_TIMEOUT = 2.0
+BATCH_RECORDS = 500
+CLOSE_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 class Recorder:
-    """A bounded queue in memory, and the task that empties it. Not thread-safe: it belongs to the event loop."""
+    """One for each worker process. Not thread-safe: it belongs to the event loop."""
 
     def __init__(self, settings: Settings, spill_dir: Path | None = None) -> None:
         self.log = RequestLog(settings)
+        self.registry = Registry()
         self.in_flight = 0
         self.dropped = 0
-        self.spilled = 0
-        self._spill_dir = spill_dir
-        self._interval = settings.telemetry_flush_seconds
+        self._root = spill_dir or settings.telemetry_spill_dir
+        self._settings = settings
         self._size = settings.telemetry_queue_size
-        self._personal = PersonalData("keep", settings.jwt_secret.get_secret_value())
         self._queue: deque[RequestRecord] = deque()
-        self._stream, self._sequence = secrets.token_hex(8), 0
-        self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._ready = False
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._slot: Slot | None = None
+        self._spool = Spool(None, 0)
+        self._delivery = Delivery(self.log, self._run_blocking)
         self._task: asyncio.Task[None] | None = None
+        # One thread: so the spool needs no lock, and a slow disk holds up no other work.
+        self._thread = ThreadPoolExecutor(1, "telemetry")
+        self._register_figures()
 
     @property
     def queue_length(self) -> int:
-        """Records in memory that are still to be written."""
+        """Records in memory that are not on the disk yet."""
         return len(self._queue)
 
+    @property
+    def spilled(self) -> int:
+        """Records on the disk that are not in MongoDB yet."""
+        return self._spool.records
+
+    @property
+    def written(self) -> int:
+        """Records that MongoDB has acknowledged."""
+        return self._delivery.written
+
+    @property
+    def connected(self) -> bool:
+        """Whether MongoDB took what was last given to it."""
+        return self._delivery.connected
+
     async def start(self) -> None:
-        """Start writing in the background; MongoDB may be away."""
+        """Start in the background; neither MongoDB nor the spill directory needs to be there."""
         self._task = asyncio.create_task(self._run(), name="telemetry")
 
     def record(self, event: RequestRecord) -> None:
         """Take a record; when the queue is full it is dropped and counted."""
+        self.registry.figures.observe(event.series, event.duration_ms / 1000)
         if len(self._queue) >= self._size:
             self.dropped += 1
-        else:
-            self._queue.append(event)
+            return
+        self._queue.append(event)
+        if len(self._queue) >= BATCH_RECORDS:
+            self._wake.set()
 
     async def close(self) -> None:
-        """Write what is left, for at most two seconds."""
+        """Bring what is left to the disk, and to MongoDB as far as CLOSE_SECONDS allow."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
         if self._task:
+            await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
             self._task.cancel()
             await asyncio.wait([self._task])
-        with contextlib.suppress(TelemetryUnavailable, TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._flush()
-        self.log.close()
+        await asyncio.wait([self._run_blocking(self._leave)], timeout=CLOSE_SECONDS)
+        self._thread.shutdown(wait=False)
+        await self.log.close()
+
+    async def metrics_text(self) -> str:
+        """Return the figures of all workers, for Prometheus."""
+        snapshot = self.registry.snapshot()
+        return await self._run_blocking(lambda: self._render(snapshot))
 
     async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                await self._flush()
-            except TelemetryUnavailable as error:
-                logger.warning("request log unavailable: %s", error)
+        await self._run_blocking(self._enter)
+        delivering = asyncio.create_task(self._delivery.run(self._spool, self._root), name="telemetry-delivery")
+        try:
+            await self._flush_until_closing()
+            self._delivery.finish()
+            await delivering
+        finally:
+            delivering.cancel()
+            await asyncio.wait([delivering])
 
-    async def _flush(self) -> None:
-        if not self._ready:
-            await self.log.ensure_collections()
-            self._ready = True
+    async def _flush_until_closing(self) -> None:
+        encoder = Encoder(self._spool.stream, _document_maker(self._settings))
+        while not self._closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.telemetry_flush_seconds):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._flush(encoder)
+        await self._flush(encoder)
+
+    async def _flush(self, encoder: Encoder) -> None:
         while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-            await self.log.insert([self._document(record) for record in batch])
+            records = [self._queue.popleft() for _ in range(min(BATCH_RECORDS, len(self._queue)))]
+            try:
+                await self._spool_batch(encoder, records)
+            except Exception:
+                logger.exception("a batch of request records is lost")
+                self.dropped += len(records)
+        snapshot = self.registry.snapshot()
+        await self._run_blocking(lambda: self._publish(snapshot))
 
-    def _document(self, record: RequestRecord) -> dict[str, object]:
-        self._sequence += 1
-        return to_document(record, f"{self._stream}{self._sequence:010x}", self._worker, self._personal, frozenset())
+    async def _spool_batch(self, encoder: Encoder, records: list[RequestRecord]) -> None:
+        payload, count = await encoder.encode(records)
+        try:
+            await self._run_blocking(lambda: self._spool.append(payload, count))
+        except SpoolFull:
+            count = 0
+        self.dropped += len(records) - count
+        self._delivery.notify()
+
+    def _run_blocking(self, function: Callable[[], T], /) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    def _enter(self) -> None:
+        try:
+            self._slot = claim_slot(self._root)
+            self._spool = Spool(self._slot.directory, self._settings.telemetry_spill_max_bytes)
+            self.registry.resume(self._slot.directory)
+        except OSError as error:
+            logger.warning("no telemetry spill directory, an outage of MongoDB may lose records: %s", error)
+            self._spool = Spool(None, MEMORY_BYTES)
+
+    def _leave(self) -> None:
+        self._spool.close()
+        if self._slot:
+            self._slot.release()
+
+    def _publish(self, snapshot: str) -> None:
+        if self._slot:
+            with contextlib.suppress(OSError):
+                publish(self._slot.directory, snapshot)
+
+    def _render(self, snapshot: str) -> str:
+        self._publish(snapshot)
+        return self.registry.render(slot_directories(self._root) if self._slot else [], snapshot)
+
+    def _register_figures(self) -> None:
+        gauge, counter, delivery = self.registry.gauge, self.registry.counter, self._delivery
+        gauge("imts_http_requests_in_flight", "Requests being answered", lambda: self.in_flight)
+        gauge("imts_telemetry_queue_length", "Records in memory", lambda: self.queue_length)
+        gauge("imts_telemetry_spilled_records", "Records that wait on the disk", lambda: self.spilled)
+        gauge("imts_telemetry_spilled_bytes", "Bytes that wait on the disk", lambda: self._spool.bytes)
+        gauge("imts_telemetry_connected_workers", "Workers whose MongoDB answers", lambda: self.connected)
+        counter("imts_telemetry_written_total", "Records written to MongoDB", lambda: self.written)
+        counter("imts_telemetry_dropped_total", "Records dropped at a bound", lambda: self.dropped)
+        counter("imts_telemetry_refused_total", "Records that MongoDB refused", lambda: delivery.refused)
+        counter("imts_telemetry_lost_total", "Records that the disk did not give back", lambda: delivery.lost)
+
+
+def _document_maker(settings: Settings) -> Callable[[RequestRecord, str], dict[str, Any]]:
+    personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
+    kept = frozenset(name.strip() for name in settings.telemetry_query_values.split(","))
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return lambda record, event_id: to_document(record, event_id, worker, personal, kept)

@@ -1,7 +1,9 @@
-"""What a record may tell: user data only as short plain text, no secret at all, personal data as the operator wants it."""
+"""What a record may tell: user data as short plain text, no secret at all, personal data as the operator wants it."""
 
 import hashlib
 import re
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import unquote_plus
 
@@ -43,7 +45,7 @@ _NAMES = frozenset(
 # parameter which somebody adds later is safe until someone decides otherwise.
 _HARMLESS = re.compile(
     rb"-?[0-9]{1,10}|true|false|exact|estimate|none|-?(created|name|size|width|pixels|tags|count)|route|status|user"
-    rb"|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|[1-5]xx"
+    rb"|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|[1-5]xx|"
 )
 
 
@@ -70,6 +72,15 @@ def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
     if name in kept:
         return f"{name}={plain(unquote_plus(raw_value.decode('latin-1')), MAX_VALUE)}"
     return f"{name}={raw_value.decode('ascii') if _HARMLESS.fullmatch(raw_value) else REDACTED}"
+
+
+@lru_cache(maxsize=1024)
+def address(text: str) -> str | None:
+    """Return the IP address that `text` is; None for anything else, which a forwarding header may hold."""
+    try:
+        return None if "%" in text else str(ip_address(text))  # a zone may be any text
+    except ValueError:
+        return None
 
 
 class PersonalData:

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 MEMORY_BYTES = 8 * 1024 * 1024
+# What one write to MongoDB holds at most: when it is slow, more at a time keep up with the requests.
+GROUP_RECORDS = 2000
+GROUP_BYTES = 4 * 1024 * 1024
 _FRAME = struct.Struct("<IIQI")  # CRC-32 of all that follows, payload length, sequence, number of records
 _POSITION = struct.Struct("<QQI")  # segment, sequence, CRC-32 of both
 
@@ -55,7 +58,7 @@ class _Entry:
 class Spool:
     """The batches that wait, oldest first; those that an earlier run left in the directory come before new ones.
 
-    `unsure` says that the first batch may have been sent by a run that ended before the answer came.
+    `unsure` says that the first batches may have been sent before, and that the answer did not come.
     """
 
     def __init__(self, directory: Path | None, max_bytes: int) -> None:
@@ -86,9 +89,21 @@ class Spool:
         self._sequence += 1
         self._add(entry)
 
-    def first(self) -> Batch:
-        """Return the oldest batch. Raises OSError when the disk does not give it back."""
-        entry = self._entries[0]
+    def first(self) -> list[Batch]:
+        """Return the oldest batches, as many as one write takes. Raises OSError when the disk does not give them."""
+        return [self._read(entry) for entry in self._group()]
+
+    def _group(self) -> list[_Entry]:
+        group: list[_Entry] = []
+        records = size = 0
+        for entry in self._entries:
+            records, size = records + entry.count, size + entry.length
+            if group and (records > GROUP_RECORDS or size > GROUP_BYTES or entry.stream != group[0].stream):
+                break
+            group.append(entry)
+        return group
+
+    def _read(self, entry: _Entry) -> Batch:
         payload = entry.payload
         if payload is None and entry.segment is not None:
             with entry.segment.path.open("rb") as file:

@@ -4,30 +4,52 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
-from app.core.errors import AdminRequired, InvalidToken, Unauthenticated
-from app.http.dependencies import ServicesDep, SessionDep
+from app.core.errors import InvalidToken
+from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.http.state import services_of
 from app.models import User
+from app.users import policy
+from app.users.accounts import Accounts
+from app.users.api_key_repository import ApiKeyRepository
+from app.users.authentication import authenticate
 from app.users.repository import UserRepository
-from app.users.service import SignIn
+from app.users.session_repository import Device, SessionRepository
+from app.users.sign_in import SignIn
 from app.users.viewer import Viewer
 
+MAX_USER_AGENT = 256
+
+# Documents the scheme and gives the Authorize button its address; the header is read in `settle_viewer`.
 _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/token", auto_error=False)
 
 
-async def get_viewer(request: Request, services: ServicesDep, token: Annotated[str | None, Depends(_bearer)]) -> Viewer:
-    """Return who asks. No credentials are nobody; bad ones are an error, never nobody."""
-    if token is None:
-        if "authorization" in request.headers:
-            raise InvalidToken("The Authorization header does not hold a bearer token")
+async def settle_viewer(request: Request) -> Viewer:
+    """Return who asks, found out once a request. No credentials are nobody; bad ones are an error, never nobody."""
+    viewer: Viewer | None = getattr(request.state, "viewer", None)
+    if viewer is None:
+        viewer = await _viewer(request)
+        request.state.viewer = viewer
+    return viewer
+
+
+async def _viewer(request: Request) -> Viewer:
+    header = request.headers.get("authorization")
+    if header is None:
         return Viewer()
-    claims = services.access_tokens.read(token)
-    async with services.database.reader() as session:
-        user = await UserRepository(session).find_by_session(claims.user_id, claims.session_id)
-    if user is None:
-        raise InvalidToken("The session has ended")
-    request.state.user_id, request.state.credential_id = user.id, claims.session_id
-    return Viewer(user, claims.session_id)
+    scheme, token = get_authorization_scheme_param(header)
+    if scheme.lower() != "bearer":
+        raise InvalidToken("The Authorization header does not hold a bearer token")
+    viewer = await authenticate(services_of(request), token)
+    request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id or viewer.key_id
+    policy.require_scope(viewer, request.method)
+    return viewer
+
+
+async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
+    """Return who asks."""
+    return await settle_viewer(request)
 
 
 ViewerDep = Annotated[Viewer, Depends(get_viewer)]
@@ -35,27 +57,60 @@ ViewerDep = Annotated[Viewer, Depends(get_viewer)]
 
 async def get_user(viewer: ViewerDep) -> User:
     """Return the account that asks. Raises Unauthenticated."""
-    if viewer.user is None:
-        raise Unauthenticated
-    return viewer.user
+    return policy.require_user(viewer)
 
 
 CurrentUser = Annotated[User, Depends(get_user)]
 
 
-async def get_admin(user: CurrentUser) -> User:
+async def get_signed_in(viewer: ViewerDep, _user: CurrentUser) -> Viewer:
+    """Return who asks, in a session and not by an API key. Raises Unauthenticated, SignInRequired."""
+    policy.require_sign_in(viewer)
+    return viewer
+
+
+async def get_admin(viewer: ViewerDep, _user: CurrentUser) -> User:
     """Return the admin that asks. Raises Unauthenticated, AdminRequired."""
-    if not user.is_admin:
-        raise AdminRequired
-    return user
+    return policy.require_admin(viewer)
 
 
+SignedIn = Annotated[Viewer, Depends(get_signed_in)]
 AdminUser = Annotated[User, Depends(get_admin)]
 
 
-def get_users_repository(session: SessionDep) -> UserRepository:
-    """Return the repository on the request's unit of work."""
+def get_device(request: Request) -> Device:
+    """Return where the request comes from; behind configured proxies the middleware has put the client's address."""
+    user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
+    printable = "".join(char for char in user_agent if char.isprintable())
+    return Device(request.client.host if request.client else None, printable or None)
+
+
+DeviceDep = Annotated[Device, Depends(get_device)]
+
+
+def get_users_reader(session: ReaderDep) -> UserRepository:
+    """Return the repository of accounts for a request that only reads."""
     return UserRepository(session)
+
+
+def get_sessions(session: SessionDep) -> SessionRepository:
+    """Return the repository of sessions on the request's unit of work."""
+    return SessionRepository(session)
+
+
+def get_sessions_reader(session: ReaderDep) -> SessionRepository:
+    """Return the repository of sessions for a request that only reads."""
+    return SessionRepository(session)
+
+
+def get_api_keys(session: SessionDep) -> ApiKeyRepository:
+    """Return the repository of API keys on the request's unit of work."""
+    return ApiKeyRepository(session)
+
+
+def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
+    """Return the repository of API keys for a request that only reads."""
+    return ApiKeyRepository(session)
 
 
 def get_sign_in(services: ServicesDep) -> SignIn:
@@ -63,5 +118,15 @@ def get_sign_in(services: ServicesDep) -> SignIn:
     return SignIn(services)
 
 
-UsersRepo = Annotated[UserRepository, Depends(get_users_repository)]
+def get_accounts(services: ServicesDep) -> Accounts:
+    """Return the service of accounts."""
+    return Accounts(services)
+
+
+UsersReader = Annotated[UserRepository, Depends(get_users_reader)]
+SessionsRepo = Annotated[SessionRepository, Depends(get_sessions)]
+SessionsReader = Annotated[SessionRepository, Depends(get_sessions_reader)]
+ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
+ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
 SignInDep = Annotated[SignIn, Depends(get_sign_in)]
+AccountsDep = Annotated[Accounts, Depends(get_accounts)]

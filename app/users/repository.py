@@ -1,22 +1,24 @@
 import uuid
-from datetime import timedelta
+from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.errors import InvalidToken
 from app.db.base import utc_now
-from app.models import Session, User
+from app.models import Session, SocialIdentity, User
+from app.users.paging import Position, newest_first
 
 
 class UserRepository:
-    """All SQL about accounts and their sessions."""
+    """All SQL about accounts."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, email: str, password_hash: str) -> User:
+    async def add(self, email: str, password_hash: str | None, *, email_verified: bool = False) -> User:
         """Insert an account. Raises EmailTaken."""
-        user = User(email=email, password=password_hash)
+        user = User(email=email, password=password_hash, email_verified=email_verified)
         self._session.add(user)
         await self._session.flush()
         await self._session.refresh(user)
@@ -26,6 +28,15 @@ class UserRepository:
         """Return the account with this address."""
         return await self._session.scalar(select(User).where(User.email == email))
 
+    async def find_for_sign_in(self, email: str, address: str | None) -> tuple[User | None, bool]:
+        """Return the account, and whether it has an open session that was opened from this address.
+
+        One statement, so that an address that nobody has takes as long as one that somebody has.
+        """
+        known = exists().where(Session.user_id == User.id, Session.address == address, Session.expires_at > utc_now())
+        row = (await self._session.execute(select(User, known).where(User.email == email))).one_or_none()
+        return (None, False) if row is None else (row[0], row[1])
+
     async def find_by_session(self, user_id: uuid.UUID, session_id: uuid.UUID) -> User | None:
         """Return the account, when this session of it is still open."""
         statement = select(User).join(Session, Session.user_id == User.id)
@@ -33,23 +44,41 @@ class UserRepository:
             statement.where(User.id == user_id, Session.id == session_id, Session.expires_at > utc_now())
         )
 
-    async def add_session(self, user_id: uuid.UUID, refresh_digest: bytes, lifetime: timedelta) -> Session:
-        """Open a session that can be refreshed for `lifetime`."""
-        session = Session(user_id=user_id, refresh_digest=refresh_digest, expires_at=utc_now() + lifetime)
-        self._session.add(session)
-        await self._session.flush()
-        return session
+    async def get_for_change(self, user_id: uuid.UUID) -> User:
+        """Return the account with its row locked until the commit. Raises InvalidToken when it is gone."""
+        user = await self._session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
+        if user is None:
+            raise InvalidToken("The account is gone")
+        return user
 
-    async def rotate_refresh(self, old_digest: bytes, new_digest: bytes, lifetime: timedelta) -> Session | None:
-        """Exchange a session's refresh token; None when no open session has the old one."""
-        statement = (
-            update(Session)
-            .where(Session.refresh_digest == old_digest, Session.expires_at > utc_now())
-            .values(refresh_digest=new_digest, expires_at=utc_now() + lifetime)
-            .returning(Session)
+    async def find_unchanged(self, user_id: uuid.UUID, password_hash: str | None) -> User | None:
+        """Return the account if its password is still the one that was checked, and keep it so until the commit.
+
+        Without this a sign-in with the old password could slip in behind a change of it that ends all sessions.
+        """
+        unchanged = User.password.is_not_distinct_from(password_hash)
+        return await self._session.scalar(select(User).where(User.id == user_id, unchanged).with_for_update(read=True))
+
+    async def replace_hash(self, user_id: uuid.UUID, old: str, new: str) -> None:
+        """Store a hash made with newer parameters, unless the password was changed meanwhile."""
+        await self._session.execute(update(User).where(User.id == user_id, User.password == old).values(password=new))
+
+    async def list_newest(self, email: str | None, after: Position | None, limit: int) -> Sequence[User]:
+        """Return up to `limit` accounts, newest first, after the position; with `email` only the one that has it."""
+        statement = select(User) if email is None else select(User).where(User.email == email)
+        return (await self._session.scalars(newest_first(statement, User, after, limit))).all()
+
+    async def providers_of(self, user_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+        """Return the sorted names of the identity providers linked to each of the accounts."""
+        columns = select(SocialIdentity.user_id, SocialIdentity.provider).distinct()
+        rows = await self._session.execute(
+            columns.where(SocialIdentity.user_id.in_(user_ids)).order_by(SocialIdentity.provider)
         )
-        return await self._session.scalar(statement)
+        providers: dict[uuid.UUID, list[str]] = {user_id: [] for user_id in user_ids}
+        for user_id, provider in rows:
+            providers[user_id].append(provider)
+        return providers
 
-    async def remove_session(self, session_id: uuid.UUID) -> None:
-        """End a session; its tokens are refused from the commit on."""
-        await self._session.execute(delete(Session).where(Session.id == session_id))
+    async def remove(self, user_id: uuid.UUID) -> None:
+        """Delete the account; its sessions, keys and identities go, its images stay without an owner."""
+        await self._session.execute(delete(User).where(User.id == user_id))

@@ -1,83 +1,130 @@
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from app.core.errors import EmailTaken, InvalidCredentials, InvalidToken, Unauthenticated, ValidationFailed
-from app.http.dependencies import ServicesDep
+from app.core.errors import (
+    AdminRequired,
+    EmailTaken,
+    InsufficientScope,
+    InvalidCursor,
+    InvalidToken,
+    RecentSignInRequired,
+    SignInRequired,
+    TooManyRequests,
+    Unauthenticated,
+    ValidationFailed,
+    WrongPassword,
+)
+from app.http.conditional import entity_response
 from app.http.problems import problems
 from app.models import User
-from app.users.dependencies import CurrentUser, SignInDep, UsersRepo, ViewerDep
-from app.users.repository import UserRepository
-from app.users.schemas import TokenRead, UserCreate, UserRead
+from app.users.dependencies import AccountsDep, AdminUser, CurrentUser, DeviceDep, SignedIn, UsersReader
+from app.users.guarded_route import GuardedRoute
+from app.users.paging import PagingDep
+from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate
 
-users_router = APIRouter(prefix="/users", tags=["users"])
-auth_router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
 
 
-@users_router.post(
+@router.post(
     "",
     status_code=201,
     summary="Sign up",
-    responses=problems(EmailTaken, ValidationFailed),
+    responses=problems(EmailTaken, ValidationFailed, TooManyRequests),
 )
-async def create_user(body: UserCreate, services: ServicesDep, response: Response) -> UserRead:
+async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
     """Open an account with an e-mail address and a password of 8 to 1024 characters."""
-    # Hashed before the unit of work begins: no connection waits for it.
-    password_hash = await services.passwords.hash(body.password)
-    async with services.database.unit_of_work() as session:
-        user = await UserRepository(session).add(body.email, password_hash)
+    user = await accounts.sign_up(body, device.address)
     response.headers["Location"] = "/v1/users/me"
-    return to_read(user)
+    return to_read(user, [])
 
 
-@users_router.get("/me", summary="Read your account", responses=problems(Unauthenticated, InvalidToken))
-async def read_me(user: CurrentUser) -> UserRead:
-    """Return the account that the access token speaks for."""
-    return to_read(user)
-
-
-@auth_router.post(
-    "/token",
-    summary="Get tokens for a password or a refresh token",
-    responses=problems(InvalidCredentials, InvalidToken, ValidationFailed),
+@router.get(
+    "",
+    summary="List accounts",
+    responses=problems(
+        Unauthenticated, InvalidToken, AdminRequired, InsufficientScope, InvalidCursor, ValidationFailed
+    ),
 )
-async def issue_token(
-    sign_in: SignInDep,
-    response: Response,
-    grant_type: Annotated[Literal["password", "refresh_token"], Form()],
-    username: Annotated[str | None, Form(description="E-mail address (password grant)", max_length=320)] = None,
-    password: Annotated[str | None, Form(json_schema_extra={"format": "password"}, max_length=1024)] = None,
-    refresh_token: Annotated[str | None, Form(max_length=1024)] = None,
-) -> TokenRead:
-    """Answer an OAuth 2 password or refresh_token grant. A refresh token is good for one use."""
-    response.headers["Cache-Control"] = "no-store"
-    if grant_type == "password":
-        return await sign_in.with_password(_required("username", username), _required("password", password))
-    return await sign_in.with_refresh_token(_required("refresh_token", refresh_token))
+async def list_users(
+    _admin: AdminUser,
+    users: UsersReader,
+    paging: PagingDep,
+    email: Annotated[Email | None, Query(description="Only the account with exactly this address")] = None,
+) -> UserPage:
+    """Page through the accounts, newest first. Admins only."""
+    query = f"users {email}"
+    rows, next_cursor = paging.cut(await users.list_newest(email, paging.after(query), paging.fetch), query)
+    return UserPage(items=await with_providers(users, rows), next_cursor=next_cursor)
 
 
-@auth_router.post(
-    "/logout", status_code=204, summary="End this session", responses=problems(Unauthenticated, InvalidToken)
+@router.get(
+    "/me",
+    summary="Read your account",
+    response_model=UserRead,
+    responses={
+        304: {"description": "The client has it already"},
+        **problems(Unauthenticated, InvalidToken, InsufficientScope),
+    },
 )
-async def log_out(viewer: ViewerDep, repository: UsersRepo) -> None:
-    """End the session: its access and refresh tokens are refused at once."""
-    if viewer.session_id is None:
-        raise Unauthenticated
-    await repository.remove_session(viewer.session_id)
+async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Response:
+    """Return the account that the access token or API key speaks for."""
+    (read,) = await with_providers(users, [user])
+    return entity_response(request, read)
 
 
-def to_read(user: User) -> UserRead:
+@router.patch(
+    "/me",
+    summary="Change your e-mail or password",
+    responses=problems(
+        Unauthenticated,
+        InvalidToken,
+        WrongPassword,
+        InsufficientScope,
+        SignInRequired,
+        RecentSignInRequired,
+        EmailTaken,
+        ValidationFailed,
+        TooManyRequests,
+    ),
+)
+async def update_me(
+    body: UserUpdate, viewer: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
+) -> UserRead:
+    """Change the account; the current password is the proof. A new password ends all other sessions.
+
+    An account that has none yet may set one within ten minutes after a social login.
+    """
+    changed = await accounts.change(viewer, user, body)
+    (read,) = await with_providers(users, [changed])
+    return read
+
+
+@router.delete(
+    "/me",
+    status_code=204,
+    summary="Delete your account",
+    responses=problems(Unauthenticated, InvalidToken, InsufficientScope, SignInRequired),
+)
+async def delete_me(_viewer: SignedIn, user: CurrentUser, accounts: AccountsDep) -> None:
+    """Delete the account, its sessions and keys. Its images stay, with `uploaded_by` null."""
+    await accounts.close(user.id)
+
+
+async def with_providers(users: UsersReader, rows: Sequence[User]) -> list[UserRead]:
+    """Shape accounts for the wire, with the identity providers linked to them."""
+    providers = await users.providers_of([user.id for user in rows])
+    return [to_read(user, providers[user.id]) for user in rows]
+
+
+def to_read(user: User, providers: list[str]) -> UserRead:
     """Shape an account for the wire; hashes and tokens stay behind."""
     return UserRead(
         id=user.id,
         email=user.email,
         created_at=user.created_at,
         is_admin=user.is_admin,
+        providers=providers,
         has_password=user.password is not None,
     )
-
-
-def _required(name: str, value: str | None) -> str:
-    if not value:
-        raise ValidationFailed.at(["body", name], "field required by this grant", "missing")
-    return value

@@ -1,21 +1,29 @@
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from app.core.pagination import Page
 from app.core.text import refuse_control
+from app.models import Scope
+from app.users import password_policy
+from app.users.email import MAX_LENGTH as MAX_EMAIL_LENGTH
 from app.users.email import normalize_email
 
-Email = Annotated[str, Field(max_length=320, examples=["ada@example.com"]), AfterValidator(normalize_email)]
-Password = Annotated[
+Email = Annotated[
+    str, Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"]), AfterValidator(normalize_email)
+]
+_PASSWORD = Field(
+    min_length=password_policy.MIN_LENGTH,
+    max_length=password_policy.MAX_LENGTH,
+    examples=["correct horse battery staple"],
+    json_schema_extra={"format": "password"},
+)
+NewPassword = Annotated[str, _PASSWORD, AfterValidator(password_policy.check_new_password)]
+CurrentPassword = Annotated[
     str,
-    Field(
-        min_length=8,
-        max_length=1024,
-        examples=["correct horse battery staple"],
-        json_schema_extra={"format": "password"},
-    ),
+    Field(max_length=password_policy.MAX_LENGTH, json_schema_extra={"format": "password"}),
     AfterValidator(refuse_control),
 ]
 
@@ -26,20 +34,35 @@ class UserCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: Email
-    password: Password
+    password: NewPassword
+
+
+class UserUpdate(BaseModel):
+    """What to change of an account, and the proof that its owner asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Annotated[Email | None, Field(examples=["ada@example.org"])] = None
+    password: Annotated[NewPassword | None, Field(examples=["a new and better password"])] = None
+    current_password: Annotated[
+        CurrentPassword | None,
+        Field(examples=["correct horse battery staple"], description="Needed by every account that has a password"),
+    ] = None
 
 
 class UserRead(BaseModel):
     """An account, as its owner and the admins see it."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     id: uuid.UUID
     email: str = Field(examples=["ada@example.com"])
     created_at: datetime
     is_admin: bool
-    providers: list[str] = Field(default=[], description="Social identity providers linked to the account")
+    providers: list[str] = Field(description="Identity providers linked to the account", examples=[["google"]])
     has_password: bool
+
+
+class UserPage(Page[UserRead]):
+    """A page of accounts."""
 
 
 class TokenRead(BaseModel):
@@ -49,3 +72,68 @@ class TokenRead(BaseModel):
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(examples=[900])
     refresh_token: str
+
+
+class SessionRead(BaseModel):
+    """A login that has not ended."""
+
+    id: uuid.UUID
+    created_at: datetime
+    last_used_at: datetime = Field(description="The last sign-in or refresh")
+    expires_at: datetime
+    address: str | None = Field(examples=["192.0.2.7"])
+    user_agent: str | None = Field(examples=["curl/8.11.0"])
+    current: bool = Field(description="Whether this request was made in it")
+
+
+class SessionPage(Page[SessionRead]):
+    """A page of sessions."""
+
+
+def _future(moment: datetime) -> datetime:
+    if moment <= datetime.now(UTC):
+        raise ValueError("must be in the future")
+    return moment
+
+
+def _distinct(scopes: list[Scope]) -> list[Scope]:
+    return sorted(set(scopes))
+
+
+class ApiKeyCreate(BaseModel):
+    """What an API key is for, and how far it reaches."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=100, examples=["backup script"]), AfterValidator(refuse_control)
+    ]
+    scopes: Annotated[
+        list[Scope],
+        Field(min_length=1, max_length=10, examples=[["read"]], description="`read` is GET, `write` the other methods"),
+        AfterValidator(_distinct),
+    ]
+    expires_at: Annotated[
+        AwareDatetime | None, AfterValidator(lambda moment: moment and _future(moment)), Field(examples=[None])
+    ] = None
+
+
+class ApiKeyRead(BaseModel):
+    """An API key, without the key."""
+
+    id: uuid.UUID
+    name: str = Field(examples=["backup script"])
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="Exact to a minute")
+
+
+class ApiKeyPage(Page[ApiKeyRead]):
+    """A page of API keys."""
+
+
+class ApiKeyCreated(ApiKeyRead):
+    """A new API key; `key` is shown this once."""
+
+    key: str = Field(examples=["imts_9m0X2…"])

@@ -1,3 +1,5 @@
+import re
+
 import httpx
 
 
@@ -21,5 +23,10 @@ async def test_documentation_is_served(client: httpx.AsyncClient) -> None:
     for path in ("/docs", "/redoc"):
         response = await client.get(path)
         assert response.headers["content-type"].startswith("text/html")
+        sources = re.findall(r'(?:src|href)="([^"]+)"', response.text)
+        assert sources
+        for source in sources:
+            assert source.startswith("/"), "a foreign host is asked"
+            assert (await client.get(source)).status_code == 200
     document = (await client.get("/openapi.json")).json()
     assert "/v1/images" in document["paths"]

@@ -68,7 +68,7 @@ async def test_private_images_are_in_no_strangers_page_count_or_cursor(
 async def test_a_cursor_serves_only_its_own_query_order_and_viewer(user: Account, client: httpx.AsyncClient) -> None:
     for _ in range(3):
         await upload(user, "cat", "pet")
-    asked: dict[str, Any] = {"q": "cat  AND pet", "sort": "-size", "limit": 1}
+    asked = {"q": "cat  AND pet", "sort": "-size", "limit": "1"}
     first = await client.get("/v1/images", params=asked)
     cursor = first.json()["next_cursor"]
     assert f"cursor={cursor}" in first.headers["link"]

@@ -1,0 +1,118 @@
+"""Rate limits by the generic cell rate algorithm (GCRA, ITU-T I.371), shared through Redis, else per process.
+
+Each limited thing has one number, the time at which it would be as if nothing had happened. A charge moves it on by
+one interval; it is refused when that would be further away than the rate's whole burst. Several charges are made
+together or not at all, so that a refused attempt makes nobody wait longer.
+"""
+
+import asyncio
+import hashlib
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from app.cache.redis import Cache, CacheUnavailable
+from app.core.errors import TooManyRequests
+from app.core.rates import Rate
+from app.core.security import derived_key
+
+# After a failure Redis is left alone for so long: otherwise each sign-in would wait for its time-out.
+RETRY_REDIS_SECONDS = 5.0
+MAX_LOCAL = 20_000
+
+# KEYS: the limited things. ARGV: an interval and a burst, in seconds, for each. Returns the seconds to wait, 0 = done.
+CHARGE = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local wait, due = 0, {}
+for i, key in ipairs(KEYS) do
+    local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    due[i] = math.max(tonumber(redis.call('GET', key) or 0), now) + interval
+    wait = math.max(wait, due[i] - now - burst - 0.000001)
+end
+if wait > 0 then return tostring(wait) end
+for i, key in ipairs(KEYS) do
+    redis.call('SET', key, string.format('%.6f', due[i]), 'PX', math.ceil((due[i] - now) * 1000))
+end
+return '0'
+"""
+REFUND = """
+for i, key in ipairs(KEYS) do
+    local due = redis.call('GET', key)
+    if due then redis.call('SET', key, string.format('%.6f', due - ARGV[i]), 'KEEPTTL') end
+end
+return '0'
+"""
+
+
+class Charge(NamedTuple):
+    """One use of something limited: its name, which is stored only as a keyed digest, and its rate."""
+
+    name: str
+    rate: Rate
+
+
+class RateLimits:
+    """Counts in Redis, so that all workers count together; on its own while Redis is away."""
+
+    def __init__(self, cache: Cache, secret: str) -> None:
+        self._cache = cache
+        self._key = derived_key(secret, b"imts-limits")
+        self._local = _LocalLimits()
+        self._redis_again = 0.0
+
+    async def charge(self, charges: Sequence[Charge]) -> None:
+        """Charge all of these, or raise TooManyRequests and charge none."""
+        keys = [self._digest(charge.name) for charge in charges]
+        budget = [value for charge in charges for value in (charge.rate.interval, charge.rate.seconds)]
+        wait = await self._in_redis(CHARGE, keys, budget)
+        if wait is None:
+            wait = self._local.charge(keys, [charge.rate for charge in charges])
+        if wait > 0:
+            raise TooManyRequests(math.ceil(wait))
+
+    async def refund(self, charges: Sequence[Charge]) -> None:
+        """Take these charges back: what they were for turned out to be harmless."""
+        keys = [self._digest(charge.name) for charge in charges]
+        if await self._in_redis(REFUND, keys, [charge.rate.interval for charge in charges]) is None:
+            self._local.refund(keys, [charge.rate for charge in charges])
+
+    async def _in_redis(self, script: str, keys: list[str], arguments: list[float]) -> float | None:
+        if time.monotonic() < self._redis_again:
+            return None
+        try:
+            return float(await self._cache.run_script(script, keys, arguments))
+        except CacheUnavailable:
+            self._redis_again = time.monotonic() + RETRY_REDIS_SECONDS
+            return None
+
+    def _digest(self, name: str) -> str:
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16)
+        return f"limit:{digest.hexdigest()}"
+
+
+class _LocalLimits:
+    """The same algorithm in this process's memory, which holds a bounded number of things."""
+
+    def __init__(self) -> None:
+        self._due: OrderedDict[str, float] = OrderedDict()
+
+    def charge(self, keys: Sequence[str], rates: Sequence[Rate]) -> float:
+        now = asyncio.get_running_loop().time()
+        due = [max(self._due.get(key, 0), now) + rate.interval for key, rate in zip(keys, rates, strict=True)]
+        wait = max(one - now - rate.seconds - 1e-6 for one, rate in zip(due, rates, strict=True))
+        if wait > 0:
+            return wait
+        for key, one in zip(keys, due, strict=True):
+            self._due[key] = one
+            self._due.move_to_end(key)
+        while len(self._due) > MAX_LOCAL:
+            self._due.popitem(last=False)
+        return 0
+
+    def refund(self, keys: Sequence[str], rates: Sequence[Rate]) -> None:
+        for key, rate in zip(keys, rates, strict=True):
+            if key in self._due:
+                self._due[key] -= rate.interval

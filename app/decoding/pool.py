@@ -1,0 +1,176 @@
+"""The decoder processes: a few of them, started when they are needed, replaced when a file has killed one.
+
+Why processes of our own, and not a pool of the standard library: a `ProcessPoolExecutor` is broken for good once a
+worker dies, and here dying is what a worker does when a file is hostile.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import ImageTooLarge, InvalidImage, StorageUnavailable, Unavailable
+
+PROGRAM = Path(__file__).with_name("process.py")
+MEMORY_BYTES = 512 * 1024 * 1024
+# Somewhat under 2 s: the timer is looked at with the system's clock tick.
+CPU_SECONDS = 1.9
+WALL_SECONDS = 30
+# A fresh process now and then, against whatever a decoder leaks.
+MAX_JOBS = 1000
+# One arena: each thread's own would reserve 64 MiB of the address space.
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}
+_BY_LIMIT = (-signal.SIGPROF, -signal.SIGXCPU)
+_BY_CRASH = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE)
+_FORMATS = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/avif": "AVIF",
+}
+
+
+class DecodersUnavailable(Unavailable):
+    """No decoder could do the job, for a reason that is not the file's."""
+
+    slug, title = "decoders-unavailable", "The image cannot be looked at right now"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file to decode: what its header says, and its bytes or, where they are in the object store, a URL."""
+
+    content_type: str
+    width: int
+    height: int
+    size: int
+    source: bytes | str
+
+
+class _Decoder:
+    """One process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.jobs = 0
+
+    @classmethod
+    async def start(cls) -> "_Decoder":
+        arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES)]
+        return cls(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, env=_ENVIRONMENT))
+
+    async def do(self, job: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101
+        assert stdout is not None  # noqa: S101
+        self.jobs += 1
+        stdin.write(json.dumps({**job, "length": len(body)}).encode() + b"\n")
+        stdin.write(body)
+        await stdin.drain()
+        head = json.loads(await stdout.readuntil(b"\n"))
+        return head, await stdout.readexactly(head["length"])
+
+    async def stop(self) -> int:
+        """Kill the process; return its exit code: the one it ended with, if it had ended by itself."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        return await self._process.wait()
+
+    async def exit_code(self) -> int:
+        """Return the code of a process whose pipe has ended."""
+        return await self._process.wait()
+
+
+class Decoders:
+    """Decodes images, at most `processes` at once; the others wait for their turn."""
+
+    def __init__(self, processes: int, max_pixels: int) -> None:
+        self._turns = asyncio.Semaphore(processes)
+        self._idle: list[_Decoder] = []
+        self._max_pixels = max_pixels
+
+    async def check(self, picture: Picture) -> None:
+        """Decode the whole file. Raises InvalidImage, ImageTooLarge; Unavailable when that could not be found out."""
+        await self._do({"task": "check"}, picture)
+
+    async def make_thumbnail(self, picture: Picture, size: int) -> bytes:
+        """Return a WebP that fits into a square of `size` pixels. Raises like `check`."""
+        return await self._do({"task": "thumbnail", "size": size}, picture)
+
+    async def close(self) -> None:
+        """End the processes."""
+        while self._idle:
+            await self._idle.pop().stop()
+
+    async def _do(self, task: dict[str, Any], picture: Picture) -> bytes:
+        in_hand = isinstance(picture.source, bytes)
+        job = {
+            **task,
+            "format": _FORMATS[picture.content_type],
+            "width": picture.width,
+            "height": picture.height,
+            "max_pixels": self._max_pixels,
+            "cpu_seconds": CPU_SECONDS,
+            "url": None if in_hand else picture.source,
+            "size_bytes": picture.size,
+        }
+        body = picture.source if isinstance(picture.source, bytes) else b""
+        async with self._turns:
+            decoder = self._idle.pop() if self._idle else await _Decoder.start()
+            answered = await self._attempt(decoder, job, body)
+            if answered is None:
+                # Killed from outside, for want of memory say, it tells nothing about the file: a fresh one tries.
+                answered = await self._attempt(await _Decoder.start(), job, body)
+        if answered is None:
+            raise DecodersUnavailable
+        return _result(*answered)
+
+    async def _attempt(
+        self, decoder: _Decoder, job: dict[str, Any], body: bytes
+    ) -> tuple[dict[str, Any], bytes] | None:
+        try:
+            async with asyncio.timeout(WALL_SECONDS):
+                answered = await decoder.do(job, body)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                await decoder.stop()
+                raise DecodersUnavailable from error
+            _refuse_what_killed(await decoder.exit_code())
+            return None
+        except BaseException:
+            # Cancelled in the midst of a job: its answer would be taken for the next one's.
+            await asyncio.shield(decoder.stop())
+            raise
+        if decoder.jobs < MAX_JOBS:
+            self._idle.append(decoder)
+        else:
+            await decoder.stop()
+        return answered
+
+
+def _refuse_what_killed(code: int) -> None:
+    if code in _BY_LIMIT:
+        raise ImageTooLarge("Decoding it takes too long")
+    if code in _BY_CRASH:
+        raise InvalidImage("The file is damaged")
+
+
+def _result(head: dict[str, Any], body: bytes) -> bytes:
+    match head["error"]:
+        case None:
+            return body
+        case "too-large":
+            raise ImageTooLarge(head["detail"])
+        case "source":
+            raise StorageUnavailable
+        case _:
+            raise InvalidImage(f"The file is damaged: {head['detail']}")

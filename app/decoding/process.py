@@ -1,0 +1,218 @@
+"""A decoder: the only process that ever decodes what strangers sent. Run by `pool`, never imported by the service.
+
+It reads jobs from its standard input and answers on its standard output: a line of JSON each way, with as many bytes
+behind it as its `length` says. Its address space is bounded once, its processor time for each job; whatever passes the
+bounds ends it, and the pool starts another. It knows nothing of the service and has none of its secrets.
+"""
+
+import http.client
+import io
+import json
+import os
+import resource
+import signal
+import sys
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
+
+NICENESS = 10
+BUFFER_BYTES = 256 * 1024
+READ_SECONDS = 10
+MAX_FRAMES = 2000
+WEBP_QUALITY = 80
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+class TooLarge(Exception):
+    """More pixels or frames than a job may have."""
+
+
+class SourceFailed(Exception):
+    """The object store does not give the bytes."""
+
+
+class RemoteFile(io.RawIOBase):
+    """An object of the store as a file: read as it is needed, from wherever the decoder asks, held nowhere."""
+
+    def __init__(self, url: str, length: int) -> None:
+        self._url = urlsplit(url)
+        self._length = length
+        self._position = 0
+        self._body: http.client.HTTPResponse | None = None
+        self._connection: http.client.HTTPConnection | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        target = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
+        if target != self._position:
+            self._disconnect()
+            self._position = max(0, target)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        if self._position >= self._length:
+            return 0
+        try:
+            if self._body is None:
+                self._body = self._request()
+            count = self._body.readinto(buffer)
+        except (OSError, http.client.HTTPException) as error:
+            raise SourceFailed from error
+        if count == 0:
+            raise SourceFailed
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        self._disconnect()
+        super().close()
+
+    def _request(self) -> http.client.HTTPResponse:
+        secure = self._url.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._connection = kind(self._url.netloc, timeout=READ_SECONDS)
+        headers = {"Range": f"bytes={self._position}-"}
+        self._connection.request("GET", f"{self._url.path}?{self._url.query}", headers=headers)
+        response = self._connection.getresponse()
+        if response.status not in (200, 206):
+            raise SourceFailed
+        return response
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._body = None
+
+
+def check(job: dict[str, Any], source: IO[bytes]) -> bytes:
+    """Decode every frame to its end."""
+    if job["format"] == "PNG":
+        # The check sums, which decoding does not look at.
+        with Image.open(source, formats=["PNG"]) as image:
+            image.verify()
+        source.seek(0)
+    with open_image(job, source) as image:
+        if image.format == "JPEG":
+            # An eighth of the size: every bit is still decoded, at a fraction of the time and the memory.
+            image.draft(image.mode, (1, 1))
+        for frame in range(frame_count(job, image)):
+            image.seek(frame)
+            image.load()
+    return b""
+
+
+def thumbnail(job: dict[str, Any], source: IO[bytes]) -> bytes:
+    """Return the first frame as WebP: fitted into the square, upright, in sRGB, without metadata."""
+    with open_image(job, source) as image:
+        picture = direct_colours(image)
+        picture.thumbnail((job["size"], job["size"]), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        picture = ImageOps.exif_transpose(picture)
+        picture = in_srgb(picture)
+        picture.info.clear()
+        written = io.BytesIO()
+        picture.save(written, "WEBP", quality=WEBP_QUALITY, method=4, exif=b"", xmp=b"", icc_profile=b"")
+        return written.getvalue()
+
+
+def open_image(job: dict[str, Any], source: IO[bytes]) -> Image.Image:
+    """Open the file as what its header said it is. Raises ValueError when the decoder sees other dimensions."""
+    image = Image.open(source, formats=[job["format"]])
+    if [image.width, image.height] != [job["width"], job["height"]]:
+        raise ValueError("the file's parts state different dimensions")
+    return image
+
+
+def frame_count(job: dict[str, Any], image: Image.Image) -> int:
+    """Return how many frames are to be decoded. Raises TooLarge."""
+    # The further pictures of a JPEG (MPO) are other images, which nobody is ever shown.
+    frames = 1 if job["format"] == "JPEG" else getattr(image, "n_frames", 1)
+    if frames > MAX_FRAMES or frames * image.width * image.height > job["max_pixels"]:
+        raise TooLarge(f"{frames} frames of {image.width} x {image.height} are too many pixels")
+    return int(frames)
+
+
+def direct_colours(image: Image.Image) -> Image.Image:
+    """Return the image in a mode that can be scaled: no palettes, 8 bits a channel."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image
+
+
+def in_srgb(picture: Image.Image) -> Image.Image:
+    """Apply the colour profile, which the thumbnail does not keep; a damaged one counts as none."""
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    profile = picture.info.get("icc_profile")
+    if profile and picture.mode in ("RGB", "CMYK"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(picture, source, _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            converted = None
+        if converted is not None:
+            return converted
+    return picture.convert(mode)
+
+
+def answer(job: dict[str, Any], source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Do one job; return its answer. A file that makes a decoder raise, whatever it raises, is a damaged file."""
+    try:
+        return {"error": None}, {"check": check, "thumbnail": thumbnail}[job["task"]](job, source)
+    except SourceFailed:
+        return {"error": "source"}, b""
+    except TooLarge as error:
+        return {"error": "too-large", "detail": str(error)}, b""
+    except MemoryError:
+        return {"error": "too-large", "detail": "Decoding it takes too much memory"}, b""
+    except Exception as error:  # noqa: BLE001
+        return {"error": "invalid", "detail": f"{type(error).__name__}: {error}"[:200]}, b""
+
+
+def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
+    """Do the jobs until the service closes the pipe."""
+    while line := jobs.readline():
+        job = json.loads(line)
+        body = jobs.read(job["length"])
+        # The default action of SIGPROF ends the process, also in the midst of a decoder that never looks at signals.
+        signal.setitimer(signal.ITIMER_PROF, job["cpu_seconds"])
+        if job["url"] is None:
+            head, result = answer(job, io.BytesIO(body))
+        else:
+            with io.BufferedReader(RemoteFile(job["url"], job["size_bytes"]), BUFFER_BYTES) as source:
+                head, result = answer(job, source)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        del body
+        answers.write(json.dumps({**head, "length": len(result)}).encode() + b"\n" + result)
+        answers.flush()
+
+
+def main() -> None:
+    """Give up what a decoder does not need, then serve."""
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    os.nice(NICENESS)
+    # Ctrl-C reaches the whole process group; the service says when a decoder ends, by closing the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    # The pixels are bounded by the service, before any decoder sees the file.
+    Image.MAX_IMAGE_PIXELS = None
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The bytes of images: originals, thumbnails, and URLs of the object store."""
+
+import uuid
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from app.core.errors import (
+    ImageNotFound,
+    ImageTooLarge,
+    InvalidImage,
+    InvalidToken,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    StorageUnavailable,
+    ValidationFailed,
+)
+from app.db.base import utc_now
+from app.http.conditional import check_preconditions
+from app.http.dependencies import ServicesDep
+from app.http.problems import problems
+from app.http.state import Services
+from app.images.content import (
+    content_disposition,
+    content_response,
+    respond,
+    thumbnail_headers,
+)
+from app.images.repository import ImageRepository
+from app.images.schemas import ImageUrl
+from app.images.thumbnails import CONTENT_TYPE, VERSION, Thumbnails
+from app.models import Image
+from app.users.dependencies import ViewerDep
+from app.users.viewer import Viewer
+
+router = APIRouter(prefix="/images", tags=["images"])
+
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has them already"}}
+
+
+def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": "The bytes", "content": dict.fromkeys(kinds, schema)}, **NOT_MODIFIED}
+
+
+@router.get(
+    "/{image_id}/content",
+    summary="Fetch the bytes",
+    response_class=StreamingResponse,
+    responses={
+        **_bytes(*IMAGE_TYPES),
+        206: {"description": "The range that was asked for"},
+        **problems(
+            InvalidToken, ImageNotFound, PreconditionFailed, RangeNotSatisfiable, ValidationFailed, StorageUnavailable
+        ),
+    },
+)
+async def read_content(
+    request: Request,
+    image_id: uuid.UUID,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    download: Annotated[bool, Query(description="Ask the browser to save it", examples=[True])] = False,
+) -> Response:
+    """Stream the original from the object store. A single `Range` is honoured, several give the whole."""
+    image = await _find(services, image_id, viewer)
+    return await content_response(request, services.object_store, image, download=download)
+
+
+@router.get(
+    "/{image_id}/thumbnail",
+    summary="Fetch a small version",
+    response_class=StreamingResponse,
+    responses={
+        **_bytes(CONTENT_TYPE),
+        **problems(
+            InvalidToken,
+            ImageNotFound,
+            PreconditionFailed,
+            InvalidImage,
+            ImageTooLarge,
+            ValidationFailed,
+            StorageUnavailable,
+        ),
+    },
+)
+async def read_thumbnail(
+    request: Request,
+    image_id: uuid.UUID,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Longest side in pixels")] = "320",
+) -> Response:
+    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata."""
+    image = await _find(services, image_id, viewer)
+    headers = thumbnail_headers(image, int(size), VERSION)
+    if check_preconditions(request.headers, headers["ETag"], image.created_at):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Type"] = CONTENT_TYPE
+    return await respond(Thumbnails(services).open(image, int(size)), headers)
+
+
+@router.get(
+    "/{image_id}/url",
+    summary="Make a URL of the object store",
+    responses=problems(InvalidToken, ImageNotFound, ValidationFailed),
+)
+async def make_image_url(
+    response: Response,
+    image_id: uuid.UUID,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    expires_in: Annotated[int, Query(ge=60, le=3600, description="Seconds", examples=[300])] = 300,
+) -> ImageUrl:
+    """Return a presigned URL that fetches the original straight from the object store, for whoever has it."""
+    image = await _find(services, image_id, viewer)
+    lifetime = timedelta(seconds=expires_in)
+    expires_at = utc_now() + lifetime
+    told = {
+        "response-content-type": image.content_type,
+        "response-content-disposition": content_disposition(image.name, download=False),
+    }
+    url = await services.object_store.presign(image.storage_key, lifetime, told)
+    response.headers["Cache-Control"] = "private, no-store"
+    return ImageUrl(url=url, expires_at=expires_at)
+
+
+async def _find(services: Services, image_id: uuid.UUID, viewer: Viewer) -> Image:
+    # A read of its own, over before the store is asked: no connection is held while bytes move.
+    async with services.database.reader() as session:
+        return await ImageRepository(session).get_visible(image_id, viewer)

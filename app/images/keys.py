@@ -1,0 +1,29 @@
+"""The keys under which an image's objects lie in the store; everything of an image can be told from its original's."""
+
+import uuid
+
+ORIGINALS = "originals/"
+THUMBNAILS = "thumbnails/"
+THUMBNAIL_SIZES = (160, 320, 640, 1280)
+
+
+def new_original_key() -> str:
+    """Return a key that nothing has ever had."""
+    return f"{ORIGINALS}{uuid.uuid4()}"
+
+
+def thumbnail_key(original: str, size: int) -> str:
+    """Return the key of the thumbnail of this size."""
+    return f"{THUMBNAILS}{original.removeprefix(ORIGINALS)}/{size}.webp"
+
+
+def rendition_keys(original: str) -> list[str]:
+    """Return the keys of everything that may have been made of an original."""
+    return [thumbnail_key(original, size) for size in THUMBNAIL_SIZES]
+
+
+def original_of(key: str) -> str:
+    """Return the key of the original that an object is, or was made of."""
+    if key.startswith(THUMBNAILS):
+        return ORIGINALS + key.removeprefix(THUMBNAILS).rpartition("/")[0]
+    return key

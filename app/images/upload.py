@@ -1,0 +1,283 @@
+"""Upload: where bytes become an image.
+
+Its units of work are short, with the bytes in between, so that no connection is held while they move: list the key as
+doomed; stream to the object store; write the image, its tags, and take the key off the list. Killed at any point, it
+leaves at most an object whose key is on the list, which the sweeper deletes after the grace.
+
+A file that fits one part is decoded before it is stored: a damaged one never reaches the store. A larger one is stored
+first, and the decoder reads it from there: it would otherwise have to wait for the slowest client, with all the bytes.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
+from app.core.tag_names import normalize_tags
+from app.decoding.pool import WALL_SECONDS, Picture
+from app.http.multipart import MultipartStream, Part
+from app.http.state import Services
+from app.images.doomed import remove_doomed
+from app.images.idempotency import (
+    EarlierAnswer,
+    IdempotencyClaims,
+    IdempotencyMismatch,
+    keep_answer,
+    key_id,
+)
+from app.images.inspection import HeaderReader, ImageHeader
+from app.images.keys import new_original_key
+from app.images.names import normalize_name
+from app.images.repository import ImageRepository, new_image_id
+from app.images.schemas import ImageUploaded, image_path, to_read
+from app.models import Image
+from app.models.image import Visibility
+from app.storage.object_store import PART_BYTES, chained, regrouped
+from app.tags.repository import TagRepository
+from app.tags.tagging import Tagging, holding
+from app.users.policy import may_see
+from app.users.viewer import Viewer
+
+
+@dataclass(slots=True)
+class UploadFields:
+    """The fields beside the file, as they come."""
+
+    tags: list[str] = field(default_factory=list)
+    visibility: Visibility = Visibility.PUBLIC
+
+    def add(self, name: str, value: str) -> None:
+        """Take one field. Raises ValidationFailed."""
+        try:
+            if name == "tags":
+                self.tags = normalize_tags([*self.tags, *(tag for tag in value.split(",") if tag.strip())])
+            elif name == "visibility":
+                self.visibility = Visibility(value)
+            else:
+                raise ValidationFailed.at(["body", name], "no such field", "extra_forbidden")
+        except ValueError as error:
+            raise ValidationFailed.at(["body", name], str(error)) from error
+
+
+class _Measured:
+    """The bytes of a file on their way: counted, bounded and digested."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], limit: int) -> None:
+        self._chunks = chunks
+        self._limit = limit
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> bytes:
+        return self._digest.digest()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            self.size += len(chunk)
+            if self.size > self._limit:
+                raise PayloadTooLarge(f"The file is larger than {self._limit} bytes")
+            self._digest.update(chunk)
+            yield chunk
+
+
+@dataclass(slots=True)
+class ReceivedFile:
+    """An upload's file; `storage_key` is where it lies, None when it was only read."""
+
+    name: str
+    size: int
+    sha256: bytes
+    header: ImageHeader | None = None
+    storage_key: str | None = None
+
+
+class Uploads:
+    """Makes images of uploads."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._object_store = services.object_store
+        self._decoders = services.decoders
+        self._settings = services.settings
+        self._claims = IdempotencyClaims(services.database)
+
+    async def upload(self, form: MultipartStream, viewer: Viewer, idempotency_key: str | None) -> ImageUploaded:
+        """Store the form's image and return it, or the answer that the same key got for the same upload before.
+
+        Raises ValidationFailed, NameTaken, PayloadTooLarge, UnsupportedMediaType, InvalidImage, ImageTooLarge,
+        IdempotencyMismatch, IdempotencyInProgress and the errors of the backends; after each of them nothing of the
+        upload is left.
+        """
+        if idempotency_key is None:
+            return await self._upload(form, viewer, None)
+        claimed = key_id(viewer.id, idempotency_key)
+        if earlier := await self._claims.claim(claimed):
+            return await self._repeat(form, viewer, earlier)
+        async with self._claims.held(claimed):
+            return await self._upload(form, viewer, claimed)
+
+    async def _upload(self, form: MultipartStream, viewer: Viewer, claimed: bytes | None) -> ImageUploaded:
+        fields = UploadFields()
+        doomed: list[str] = []
+        try:
+            received = await self._receive(form, fields, viewer, doomed)
+            return await self._commit(received, fields, viewer, claimed)
+        except (StorageUnavailable, DatabaseUnavailable):
+            # It would not answer now either: the sweeper does it.
+            raise
+        except BaseException:
+            await asyncio.shield(remove_doomed(self._database, self._object_store, doomed))
+            raise
+
+    async def _repeat(self, form: MultipartStream, viewer: Viewer, earlier: EarlierAnswer) -> ImageUploaded:
+        fields = UploadFields()
+        received = await self._receive(form, fields, viewer, None)
+        if _fingerprint(received, fields) != earlier.fingerprint:
+            raise IdempotencyMismatch
+        return ImageUploaded.model_validate_json(earlier.answer)
+
+    async def _receive(
+        self, form: MultipartStream, fields: UploadFields, viewer: Viewer, doomed: list[str] | None
+    ) -> ReceivedFile:
+        """Read the form; store its file, with the key added to `doomed`, or with None only read it."""
+        received: ReceivedFile | None = None
+        async for part in form.parts():
+            if part.name != "image":
+                fields.add(part.name, await part.text())
+            elif received is not None:
+                raise ValidationFailed.at(["body", "image"], "one file an upload")
+            elif doomed is None:
+                received = await self._read(part)
+            else:
+                received = await self._store(part, viewer, doomed)
+        if received is None:
+            raise ValidationFailed.at(["body", "image"], "field required", "missing")
+        if fields.visibility == Visibility.PRIVATE and viewer.id is None:
+            raise ValidationFailed.at(["body", "visibility"], "an image without an owner cannot be private")
+        return received
+
+    async def _read(self, part: Part) -> ReceivedFile:
+        name = _file_name(part)
+        measured = _Measured(part.chunks, self._settings.max_upload_bytes)
+        async for _chunk in measured:
+            pass
+        return ReceivedFile(name, measured.size, measured.sha256)
+
+    async def _store(self, part: Part, viewer: Viewer, doomed: list[str]) -> ReceivedFile:
+        name = _file_name(part)
+        await self._refuse_taken_name(name, viewer)
+        measured = _Measured(part.chunks, self._settings.max_upload_bytes)
+        chunks = aiter(measured)
+        header, head = await self._read_header(chunks)
+        parts = regrouped(chained(head, chunks))
+        first = await anext(parts)
+        key = new_original_key()
+        if len(first) < PART_BYTES:
+            await self._decoders.check(_picture(header, len(first), first))
+            await self._list(key, doomed)
+            await self._object_store.put_whole(key, first, header.content_type)
+        else:
+            await self._list(key, doomed)
+            # Not to be held here as well while the others follow.
+            parts = chained(first, parts)
+            del first
+            await self._object_store.put_parts(key, parts, header.content_type)
+            url = await self._object_store.presign_internal(key, timedelta(seconds=WALL_SECONDS * 4))
+            await self._decoders.check(_picture(header, measured.size, url))
+        return ReceivedFile(name, measured.size, measured.sha256, header, key)
+
+    async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
+        async with self._database.reader() as session:
+            taken = await ImageRepository(session).find_by_name(name)
+        if taken is not None:
+            raise name_taken(taken, viewer)
+
+    async def _read_header(self, chunks: AsyncIterator[bytes]) -> tuple[ImageHeader, bytes]:
+        reader = HeaderReader(self._settings.max_image_pixels)
+        async for chunk in chunks:
+            if header := reader.feed(chunk):
+                return header, bytes(reader.head)
+        return reader.finish(), bytes(reader.head)
+
+    async def _list(self, key: str, doomed: list[str]) -> None:
+        # Ours to remove from now on, whether or not the answer to the commit arrives.
+        doomed.append(key)
+        async with self._database.unit_of_work() as session:
+            await ImageRepository(session).doom([key])
+
+    async def _commit(
+        self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None
+    ) -> ImageUploaded:
+        async with holding(self._database, fields.tags) as (session, held):
+            image = await self._add(session, _row(received, fields, viewer, held.all), viewer)
+            await Tagging(session).give([image.id], held)
+            names = await TagRepository(session).names_of([image.id])
+            duplicates = await ImageRepository(session).list_duplicates(image, viewer)
+            answer = _answer(image, names[image.id], [image_path(one) for one in duplicates])
+            if claimed is not None:
+                earlier = EarlierAnswer(_fingerprint(received, fields), answer.model_dump_json())
+                await keep_answer(session, claimed, image.id, earlier)
+        return answer
+
+    async def _add(self, session: AsyncSession, row: dict[str, Any], viewer: Viewer) -> Image:
+        repository = ImageRepository(session)
+        image = await repository.add_unless_taken(row)
+        if image is None:
+            taken = await repository.find_by_name(row["name"])
+            raise name_taken(taken, viewer) if taken else NameTaken
+        if not await repository.spare([image.storage_key]):
+            raise StorageUnavailable("The upload took longer than its object may stay without an image")
+        return image
+
+
+def name_taken(taken: Image, viewer: Viewer) -> NameTaken:
+    """Make the error, with the path of the image that has the name when the viewer may see it."""
+    return NameTaken(image=image_path(taken.id)) if may_see(viewer, taken) else NameTaken()
+
+
+def _file_name(part: Part) -> str:
+    if part.filename is None:
+        raise ValidationFailed.at(["body", "image"], "the part has no file name", "missing")
+    try:
+        return normalize_name(part.filename)
+    except ValueError as error:
+        raise ValidationFailed.at(["body", "image", "filename"], str(error)) from error
+
+
+def _picture(header: ImageHeader, size: int, source: bytes | str) -> Picture:
+    return Picture(header.content_type, header.width, header.height, size, source)
+
+
+def _answer(image: Image, tags: list[str], duplicates: list[str]) -> ImageUploaded:
+    return ImageUploaded(**to_read(image, tags).model_dump(), duplicates=duplicates)
+
+
+def _fingerprint(received: ReceivedFile, fields: UploadFields) -> bytes:
+    """Return what makes two uploads the same, whatever boundary and order of parts they were sent with."""
+    told = [received.name, received.sha256.hex(), fields.tags, fields.visibility]
+    return hashlib.sha256(json.dumps(told).encode()).digest()
+
+
+def _row(received: ReceivedFile, fields: UploadFields, viewer: Viewer, tag_ids: list[int]) -> dict[str, Any]:
+    assert received.header is not None  # noqa: S101 - known for a file that was stored
+    return {
+        "id": new_image_id(),
+        "name": received.name,
+        "storage_key": received.storage_key,
+        "uploaded_by": viewer.id,
+        "content_type": received.header.content_type,
+        "size": received.size,
+        "width": received.header.width,
+        "height": received.header.height,
+        "sha256": received.sha256,
+        "visibility": fields.visibility,
+        # What the triggers would make of it: written here, they find nothing to change.
+        "tag_ids": tag_ids,
+    }

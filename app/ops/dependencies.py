@@ -1,0 +1,66 @@
+"""Who may look, and at what."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, Query
+from pydantic import AwareDatetime
+
+from app.core.errors import ValidationFailed
+from app.core.text import Text
+from app.http.dependencies import ServicesDep
+from app.ops.errors import readable_error
+from app.telemetry.errors import TelemetryError
+from app.telemetry.mongo import RequestLog
+from app.telemetry.queries import LogFilter
+
+DEFAULT_LOG_HOURS = 24
+
+
+async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
+    """Yield the request log; what goes wrong with it is told as a problem. Raises TelemetryNotReadable."""
+    try:
+        yield services.recorder.log
+    except TelemetryError as error:
+        raise readable_error(error) from error
+
+
+def get_log_filter(
+    since: Annotated[AwareDatetime | None, Query(description="From then on; default: 24 hours before `until`")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Up to then; default: now")] = None,
+    route: Annotated[Text | None, Query(max_length=256, examples=["/v1/images/{image_id}"])] = None,
+    method: Annotated[Text | None, Query(max_length=16, examples=["GET"])] = None,
+    status: Annotated[str | None, Query(pattern=r"^[1-5](\d\d|xx)$", description="A status or a class: 5xx")] = None,
+    user_id: Annotated[Text | None, Query(max_length=64)] = None,
+    request_id: Annotated[Text | None, Query(max_length=64)] = None,
+    min_ms: Annotated[float | None, Query(ge=0, le=1e9, description="Only those that took as long")] = None,
+) -> LogFilter:
+    """Return which requests are asked for."""
+    start, end = time_range(since, until, timedelta(hours=DEFAULT_LOG_HOURS))
+    return LogFilter(
+        since=start,
+        until=end,
+        route=route,
+        method=method,
+        status=status,
+        user_id=user_id,
+        request_id=request_id,
+        min_ms=min_ms,
+    )
+
+
+def time_range(since: datetime | None, until: datetime | None, span: timedelta) -> tuple[datetime, datetime]:
+    """Return start and end in UTC; without a start it is `span` before the end. Raises ValidationFailed."""
+    try:
+        end = until.astimezone(UTC) if until else datetime.now(UTC)
+        start = since.astimezone(UTC) if since else end - span
+    except OverflowError as error:
+        raise ValidationFailed.at(["query", "since"], "is not a time that can be told in UTC") from error
+    if start > end:
+        raise ValidationFailed.at(["query", "since"], "is after until")
+    return start, end
+
+
+RequestLogDep = Annotated[RequestLog, Depends(get_request_log, scope="function")]
+LogFilterDep = Annotated[LogFilter, Depends(get_log_filter)]

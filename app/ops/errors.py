@@ -1,0 +1,20 @@
+"""What operators are told when the telemetry cannot be read. The service itself never depends on it."""
+
+from app.core.errors import Unavailable, ValidationFailed
+from app.telemetry.errors import QueryTooCostly, TelemetryError
+
+
+class TelemetryNotReadable(Unavailable):
+    slug, title = "telemetry-unavailable", "The request log does not answer"
+
+
+def readable_error(error: TelemetryError) -> TelemetryNotReadable:
+    """Return what to say instead of an error of telemetry."""
+    if isinstance(error, QueryTooCostly):
+        return TelemetryNotReadable("The query took too long: ask for a shorter time, or for less")
+    return TelemetryNotReadable()
+
+
+def too_many_points(limit: int) -> ValidationFailed:
+    """Return the error for a series of more than `limit` points."""
+    return ValidationFailed.at(["query", "step"], f"more than {limit} points: take a longer step or a shorter time")

@@ -1,0 +1,39 @@
+import secrets
+
+from fastapi import APIRouter, Request, Response
+from fastapi.security.utils import get_authorization_scheme_param
+
+from app.core.errors import InvalidToken, Unauthenticated
+from app.core.settings import Settings
+from app.http.dependencies import ServicesDep
+from app.http.problems import problems
+from app.telemetry.prometheus import CONTENT_TYPE
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus text", "content": {"text/plain": {}}},
+        **problems(Unauthenticated, InvalidToken),
+    },
+)
+async def read_metrics(request: Request, services: ServicesDep) -> Response:
+    """Return the figures of all workers of this machine. Needs `METRICS_TOKEN` as a bearer token where that is set."""
+    require_metrics_token(request.headers.get("authorization"), services.settings)
+    return Response(await services.recorder.metrics_text(), media_type=CONTENT_TYPE)
+
+
+def require_metrics_token(authorization: str | None, settings: Settings) -> None:
+    """Let Prometheus pass. Raises Unauthenticated, InvalidToken."""
+    if settings.metrics_token is None:
+        return
+    if authorization is None:
+        raise Unauthenticated
+    _scheme, token = get_authorization_scheme_param(authorization)
+    expected = settings.metrics_token.get_secret_value()
+    if not secrets.compare_digest(token.encode("utf-8", "replace"), expected.encode()):
+        raise InvalidToken

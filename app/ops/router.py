@@ -1,0 +1,75 @@
+from dataclasses import astuple
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime
+
+from app.core.errors import AdminRequired, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed
+from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.http.dependencies import CursorsDep
+from app.http.links import add_next_link
+from app.http.problems import problems
+from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
+from app.ops.errors import TelemetryNotReadable, too_many_points
+from app.ops.schemas import MetricsPoint, MetricsSeries, RequestPage, RequestRead
+from app.telemetry.queries import GroupBy, list_metrics, list_requests
+from app.users.dependencies import get_admin
+
+MAX_POINTS = 5000
+DEFAULT_METRICS_HOURS = 1
+
+router = APIRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)])
+
+
+@router.get(
+    "/requests",
+    summary="List recorded requests",
+    responses=problems(
+        InvalidCursor, InvalidToken, Unauthenticated, AdminRequired, ValidationFailed, TelemetryNotReadable
+    ),
+)
+async def list_recorded_requests(
+    request: Request,
+    response: Response,
+    log: RequestLogDep,
+    wanted: LogFilterDep,
+    cursors: CursorsDep,
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+) -> RequestPage:
+    """Page through the request log, newest first. Admins only.
+
+    A record is there within some two seconds of its request; after an outage of MongoDB, older ones may come later.
+    """
+    # Not the times: their defaults move on with the clock, and the position says all that matters.
+    fingerprint = f"requests {astuple(wanted)[2:]!r}"
+    position = cursors.decode(cursor, fingerprint) if cursor else None
+    after = (datetime.fromisoformat(position[0]), position[1]) if position else None
+    rows = await list_requests(log, wanted, after, limit + 1)
+    page = RequestPage(items=[RequestRead.of(row) for row in rows[:limit]])
+    if len(rows) > limit:
+        last = page.items[-1]
+        page.next_cursor = cursors.encode([last.time.isoformat(), last.event_id], fingerprint)
+        add_next_link(request, response, page.next_cursor)
+    return page
+
+
+@router.get(
+    "/metrics",
+    summary="Rate, errors and percentiles over time",
+    responses=problems(InvalidToken, Unauthenticated, AdminRequired, ValidationFailed, TelemetryNotReadable),
+)
+async def list_request_metrics(
+    log: RequestLogDep,
+    since: Annotated[AwareDatetime | None, Query(description="Default: an hour before `until`")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Default: now")] = None,
+    step: Annotated[int, Query(ge=60, le=86_400, multiple_of=60, description="In seconds, whole minutes")] = 60,
+    group_by: Annotated[GroupBy, Query(description="`status` is the class: 2xx …")] = "route",
+) -> MetricsSeries:
+    """Return the series of each group, added up over all workers. Admins only."""
+    start, end = time_range(since, until, timedelta(hours=DEFAULT_METRICS_HOURS))
+    points = await list_metrics(log, start, end, step // 60, group_by, MAX_POINTS + 1)
+    if len(points) > MAX_POINTS:
+        raise too_many_points(MAX_POINTS)
+    return MetricsSeries(items=[MetricsPoint.of(point) for point in points])

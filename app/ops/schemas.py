@@ -1,0 +1,87 @@
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.core.pagination import Page
+from app.telemetry.queries import Point
+
+
+class RequestRead(BaseModel):
+    """One request as it was recorded. Times are in milliseconds, sizes in bytes of the bodies.
+
+    `status` 499: the client went away before an answer began. `aborted`: the answer began and did not end.
+    """
+
+    event_id: str = Field(examples=["9f86d081884c7d65000000012a"])
+    time: datetime
+    method: str = Field(examples=["GET"])
+    route: str = Field(examples=["/v1/images/{image_id}"])
+    path: str = Field(examples=["/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"])
+    query: str | None = Field(None, examples=["limit=20&q=[redacted]"])
+    status: int = Field(examples=[200])
+    duration_ms: float = Field(examples=[3.2])
+    first_byte_ms: float | None = Field(None, examples=[2.9])
+    bytes_in: int = Field(examples=[0])
+    bytes_out: int = Field(examples=[612])
+    user_id: str | None = None
+    credential_id: str | None = Field(None, description="The session or the API key")
+    client: str | None = Field(None, examples=["203.0.113.7"])
+    user_agent: str = Field(examples=["curl/8.9"])
+    request_id: str = Field(examples=["0d3f7c52a1b84e6f9c1d2e3f40516273"])
+    trace_id: str | None = None
+    statements: int = Field(examples=[2], description="SQL statements")
+    statement_ms: float = Field(examples=[1.4])
+    cache_hits: int = Field(examples=[1])
+    cache_misses: int = Field(examples=[0])
+    error_slug: str | None = Field(None, examples=["image-not-found"])
+    worker: str = Field(examples=["host-1:4711"])
+    client_disconnected: bool
+    aborted: bool
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "RequestRead":
+        """Shape a document of the request log."""
+        meta = document["meta"]
+        return cls.model_validate(
+            document | {"event_id": document["_id"], "method": meta["method"], "route": meta["route"]}
+        )
+
+
+class RequestPage(Page[RequestRead]):
+    """A page of requests, newest first."""
+
+
+class MetricsPoint(BaseModel):
+    """One group in one step of time. `errors` are the 5xx; percentiles are at most 5 % off."""
+
+    start: datetime
+    group: str = Field(examples=["/v1/images"])
+    count: int = Field(examples=[1200])
+    errors: int = Field(examples=[0])
+    bytes_in: int = Field(examples=[0])
+    bytes_out: int = Field(examples=[734400])
+    p50_ms: float | None = Field(examples=[2.1])
+    p95_ms: float | None = Field(examples=[6.3])
+    p99_ms: float | None = Field(examples=[11.8])
+
+    @classmethod
+    def of(cls, point: Point) -> "MetricsPoint":
+        """Shape a point of the metrics."""
+        return cls(
+            start=point.start,
+            group=point.group,
+            count=point.count,
+            errors=point.errors,
+            bytes_in=point.bytes_in,
+            bytes_out=point.bytes_out,
+            p50_ms=point.percentile_ms(50),
+            p95_ms=point.percentile_ms(95),
+            p99_ms=point.percentile_ms(99),
+        )
+
+
+class MetricsSeries(BaseModel):
+    """Points by time, then group; a group without requests in a step has none there."""
+
+    items: list[MetricsPoint]

@@ -1,0 +1,165 @@
+"""Reading the request log and the metrics, bounded in time (QUERY_MS) and in rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from app.telemetry.histogram import FLOOR_MS, GAMMA, LAST_BUCKET, percentile
+from app.telemetry.mongo import LOGS, METRICS, RequestLog, translated_query_errors
+
+QUERY_MS = 1200
+Document = dict[str, Any]
+GroupBy = Literal["route", "status", "user"]
+ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which requests. `status` is a number or a class such as `5xx`; the times are inclusive."""
+
+    since: datetime
+    until: datetime
+    route: str | None = None
+    method: str | None = None
+    status: str | None = None
+    user_id: str | None = None
+    request_id: str | None = None
+    min_ms: float | None = None
+
+    def conditions(self) -> Document:
+        """Return the query but for the time."""
+        by_class = self.status is not None and self.status.endswith("xx")
+        wanted = {
+            "meta.route": self.route,
+            "meta.method": self.method,
+            "meta.status_class": self.status if by_class else None,
+            "status": int(self.status) if self.status and not by_class else None,
+            "user_id": self.user_id,
+            "request_id": self.request_id,
+            "duration_ms": None if self.min_ms is None else {"$gte": self.min_ms},
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One group in one step of time. `errors` are the 5xx."""
+
+    start: datetime
+    group: str
+    count: int
+    errors: int
+    bytes_in: int
+    bytes_out: int
+    buckets: Mapping[int, int]
+
+    def percentile_ms(self, percent: float) -> float | None:
+        """Return a percentile of the durations, at most 3.9 % off."""
+        return percentile(self.buckets, percent)
+
+
+async def list_requests(
+    log: RequestLog, wanted: LogFilter, after: tuple[datetime, str] | None, limit: int
+) -> list[Any]:
+    """Return at most `limit` documents, newest first (time, then event id), after that position.
+
+    MongoDB gives the newest of a time series without sorting all of it only if it sorts by time alone. Requests of the
+    same millisecond then come in any order, so those of the last one are asked for again, in the order of their ids.
+    """
+    until = min(wanted.until, after[0]) if after else wanted.until
+    query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": until}} | _after(after)
+    async with translated_query_errors():
+        logs = log.database[LOGS]
+        rows = await logs.find(query).sort("time", -1).limit(limit).max_time_ms(QUERY_MS).to_list(limit)
+        if len(rows) == limit:
+            last = rows[-1]["time"]
+            ties = logs.find(query | {"time": last}).sort("_id", -1).limit(limit).max_time_ms(QUERY_MS)
+            rows = [row for row in rows if row["time"] > last] + await ties.to_list(limit)
+    return sorted(rows, key=lambda row: (row["time"], row["_id"]), reverse=True)[:limit]
+
+
+def _after(position: tuple[datetime, str] | None) -> Document:
+    if position is None:
+        return {}
+    time, event_id = position
+    return {"$or": [{"time": {"$lt": time}}, {"time": time, "_id": {"$lt": event_id}}]}
+
+
+async def list_metrics(
+    log: RequestLog, since: datetime, until: datetime, step_minutes: int, group_by: GroupBy, limit: int
+) -> list[Point]:
+    """Return at most `limit` points of [since, until), by time, then group; the minute of `since` counts whole.
+
+    By route or status they come from the minutes of the metrics; by user from the request log itself.
+    """
+    since = since.replace(second=0, microsecond=0)
+    per_bucket = _logs_by_bucket if group_by == "user" else _minutes_by_bucket
+    pipeline = [*per_bucket(since, until, step_minutes, group_by), *_points(limit)]
+    async with translated_query_errors():
+        source = log.database[LOGS if group_by == "user" else METRICS]
+        rows = await source.aggregate(pipeline, maxTimeMS=QUERY_MS).to_list(limit)
+    return [_point(row) for row in rows]
+
+
+def _minutes_by_bucket(since: datetime, until: datetime, step_minutes: int, group_by: GroupBy) -> list[Document]:
+    group = "$route" if group_by == "route" else "$status_class"
+    fields = ("errors", "bytes_in", "bytes_out")
+    return [
+        {"$match": {"minute": {"$gte": since, "$lt": until}}},
+        {"$set": {"bucket": {"$objectToArray": "$buckets"}}},
+        {"$unwind": {"path": "$bucket", "includeArrayIndex": "index"}},
+        {
+            "$group": {
+                "_id": {"start": _start("$minute", step_minutes), "group": group, "bucket": "$bucket.k"},
+                "count": {"$sum": "$bucket.v"},
+                # A minute's sums go with the first of its buckets.
+                **{field: {"$sum": {"$cond": [{"$eq": ["$index", 0]}, f"${field}", 0]}} for field in fields},
+            }
+        },
+    ]
+
+
+def _logs_by_bucket(since: datetime, until: datetime, step_minutes: int, _group_by: GroupBy) -> list[Document]:
+    logarithm = {"$divide": [{"$ln": {"$divide": ["$duration_ms", FLOOR_MS]}}, {"$ln": GAMMA}]}
+    bucket = {"$cond": [{"$lte": ["$duration_ms", FLOOR_MS]}, 0, {"$min": [LAST_BUCKET, {"$ceil": logarithm}]}]}
+    return [
+        {"$match": {"time": {"$gte": since, "$lt": until}}},
+        {
+            "$group": {
+                "_id": {
+                    "start": _start("$time", step_minutes),
+                    "group": {"$ifNull": ["$user_id", ANONYMOUS]},
+                    "bucket": {"$toString": {"$toInt": bucket}},
+                },
+                "count": {"$sum": 1},
+                "errors": {"$sum": {"$cond": [{"$gte": ["$status", 500]}, 1, 0]}},
+                "bytes_in": {"$sum": "$bytes_in"},
+                "bytes_out": {"$sum": "$bytes_out"},
+            }
+        },
+    ]
+
+
+def _points(limit: int) -> list[Document]:
+    return [
+        {
+            "$group": {
+                "_id": {"start": "$_id.start", "group": "$_id.group"},
+                **{field: {"$sum": f"${field}"} for field in ("count", "errors", "bytes_in", "bytes_out")},
+                "buckets": {"$push": {"k": "$_id.bucket", "v": "$count"}},
+            }
+        },
+        {"$sort": {"_id.start": 1, "_id.group": 1}},
+        {"$limit": limit},
+    ]
+
+
+def _start(time: str, step_minutes: int) -> Document:
+    return {"$dateTrunc": {"date": time, "unit": "minute", "binSize": step_minutes}}
+
+
+def _point(row: Mapping[str, Any]) -> Point:
+    sums = (row["count"], row["errors"], row["bytes_in"], row["bytes_out"])
+    buckets = {int(bucket["k"]): bucket["v"] for bucket in row["buckets"]}
+    return Point(row["_id"]["start"], row["_id"]["group"], *sums, buckets)

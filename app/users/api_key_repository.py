@@ -1,0 +1,62 @@
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import ApiKeyNotFound
+from app.models import ApiKey, User
+from app.users.paging import Position, newest_first
+
+# Writing down each use would make a write of every read.
+USE_RESOLUTION = timedelta(minutes=1)
+
+
+class ValidKey(NamedTuple):
+    """A key, whose it is, and whether its last use is old enough to be written down again."""
+
+    key: ApiKey
+    user: User
+    use_is_news: bool
+
+
+class ApiKeyRepository:
+    """All SQL about API keys."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(
+        self, user_id: uuid.UUID, name: str, digest: bytes, scopes: Sequence[str], expires_at: datetime | None
+    ) -> ApiKey:
+        """Insert a key."""
+        key = ApiKey(user_id=user_id, name=name, key_digest=digest, scopes=list(scopes), expires_at=expires_at)
+        self._session.add(key)
+        await self._session.flush()
+        await self._session.refresh(key)
+        return key
+
+    async def find_valid(self, digest: bytes) -> ValidKey | None:
+        """Return the key with this digest, unless it has expired."""
+        stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_RESOLUTION)
+        statement = select(ApiKey, User, stale).join(User, User.id == ApiKey.user_id).where(ApiKey.key_digest == digest)
+        alive = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
+        row = (await self._session.execute(statement.where(alive))).one_or_none()
+        return None if row is None else ValidKey(*row)
+
+    async def note_use(self, key_id: uuid.UUID) -> None:
+        """Write down that the key was used now."""
+        await self._session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=func.now()))
+
+    async def list_newest(self, user_id: uuid.UUID, after: Position | None, limit: int) -> Sequence[ApiKey]:
+        """Return up to `limit` keys of the account, newest first, after the position."""
+        statement = newest_first(select(ApiKey).where(ApiKey.user_id == user_id), ApiKey, after, limit)
+        return (await self._session.scalars(statement)).all()
+
+    async def remove(self, user_id: uuid.UUID, key_id: uuid.UUID) -> None:
+        """Delete a key of the account. Raises ApiKeyNotFound."""
+        gone = delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id).returning(ApiKey.id)
+        if await self._session.scalar(gone) is None:
+            raise ApiKeyNotFound

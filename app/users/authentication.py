@@ -1,0 +1,34 @@
+"""From a bearer token to the viewer. PostgreSQL decides at each request: what has ended is refused at once."""
+
+from app.core.errors import InvalidToken
+from app.core.security import digest_token
+from app.http.state import Services
+from app.models import Scope
+from app.users.api_key_repository import ApiKeyRepository
+from app.users.repository import UserRepository
+from app.users.viewer import Viewer
+
+API_KEY_PREFIX = "imts_"
+
+
+async def authenticate(services: Services, token: str) -> Viewer:
+    """Return whom the access token or API key speaks for. Raises InvalidToken."""
+    if token.startswith(API_KEY_PREFIX):
+        return await _by_api_key(services, token)
+    claims = services.access_tokens.read(token)
+    async with services.database.reader() as session:
+        user = await UserRepository(session).find_by_session(claims.user_id, claims.session_id)
+    if user is None:
+        raise InvalidToken("The session has ended")
+    return Viewer(user, claims.session_id)
+
+
+async def _by_api_key(services: Services, token: str) -> Viewer:
+    async with services.database.reader() as session:
+        found = await ApiKeyRepository(session).find_valid(digest_token(token))
+    if found is None:
+        raise InvalidToken("The API key is not valid")
+    if found.use_is_news:
+        async with services.database.unit_of_work() as session:
+            await ApiKeyRepository(session).note_use(found.key.id)
+    return Viewer(found.user, key_id=found.key.id, scopes=frozenset(Scope(scope) for scope in found.key.scopes))

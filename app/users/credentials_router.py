@@ -1,0 +1,125 @@
+"""The credentials of one's own account: its sessions and its API keys."""
+
+import uuid
+
+from fastapi import APIRouter, Response
+
+from app.core.errors import (
+    ApiKeyNotFound,
+    InsufficientScope,
+    InvalidCursor,
+    InvalidToken,
+    SessionNotFound,
+    SignInRequired,
+    Unauthenticated,
+    ValidationFailed,
+)
+from app.core.security import digest_token, new_opaque_token
+from app.http.problems import problems
+from app.models import ApiKey, Session
+from app.users.authentication import API_KEY_PREFIX
+from app.users.dependencies import (
+    ApiKeysReader,
+    ApiKeysRepo,
+    CurrentUser,
+    SessionsReader,
+    SessionsRepo,
+    SignedIn,
+    ViewerDep,
+)
+from app.users.guarded_route import GuardedRoute
+from app.users.paging import PagingDep
+from app.users.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead, SessionPage, SessionRead
+from app.users.viewer import Viewer
+
+router = APIRouter(prefix="/users/me", tags=["users"], route_class=GuardedRoute)
+
+_READS = problems(Unauthenticated, InvalidToken, InsufficientScope, InvalidCursor, ValidationFailed)
+
+
+@router.get("/sessions", summary="List your sessions", responses=_READS)
+async def list_sessions(
+    viewer: ViewerDep, user: CurrentUser, sessions: SessionsReader, paging: PagingDep
+) -> SessionPage:
+    """Page through the logins of the account that have not ended, newest first."""
+    query = f"sessions {user.id}"
+    found = await sessions.list_newest(user.id, paging.after(query), paging.fetch)
+    rows, next_cursor = paging.cut(found, query)
+    return SessionPage(items=[_session_read(row, viewer) for row in rows], next_cursor=next_cursor)
+
+
+@router.delete(
+    "/sessions/{session_id}",
+    status_code=204,
+    summary="End a session",
+    responses=problems(
+        Unauthenticated, InvalidToken, InsufficientScope, SignInRequired, SessionNotFound, ValidationFailed
+    ),
+)
+async def delete_session(session_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, sessions: SessionsRepo) -> None:
+    """End a session of the account: its access and refresh tokens are refused at once."""
+    await sessions.remove_own(user.id, session_id)
+
+
+@router.post(
+    "/api-keys",
+    status_code=201,
+    summary="Make an API key",
+    responses=problems(Unauthenticated, InvalidToken, InsufficientScope, SignInRequired, ValidationFailed),
+)
+async def create_api_key(
+    body: ApiKeyCreate, _viewer: SignedIn, user: CurrentUser, keys: ApiKeysRepo, response: Response
+) -> ApiKeyCreated:
+    """Make a key for scripts, to be sent as a bearer token. It is shown this once and stored as a digest only.
+
+    `admin` adds an admin's rights, if the account has them; it gives none to others.
+    """
+    key = API_KEY_PREFIX + new_opaque_token()
+    row = await keys.add(user.id, body.name, digest_token(key), body.scopes, body.expires_at)
+    response.headers["Location"] = f"/v1/users/me/api-keys/{row.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return ApiKeyCreated(**_api_key_read(row).model_dump(), key=key)
+
+
+@router.get("/api-keys", summary="List your API keys", responses=_READS)
+async def list_api_keys(user: CurrentUser, keys: ApiKeysReader, paging: PagingDep) -> ApiKeyPage:
+    """Page through the keys of the account, newest first."""
+    query = f"api-keys {user.id}"
+    rows, next_cursor = paging.cut(await keys.list_newest(user.id, paging.after(query), paging.fetch), query)
+    return ApiKeyPage(items=[_api_key_read(row) for row in rows], next_cursor=next_cursor)
+
+
+@router.delete(
+    "/api-keys/{key_id}",
+    status_code=204,
+    summary="Delete an API key",
+    responses=problems(
+        Unauthenticated, InvalidToken, InsufficientScope, SignInRequired, ApiKeyNotFound, ValidationFailed
+    ),
+)
+async def delete_api_key(key_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, keys: ApiKeysRepo) -> None:
+    """Delete a key of the account: it is refused at once."""
+    await keys.remove(user.id, key_id)
+
+
+def _session_read(session: Session, viewer: Viewer) -> SessionRead:
+    return SessionRead(
+        id=session.id,
+        created_at=session.created_at,
+        last_used_at=session.rotated_at,
+        expires_at=session.expires_at,
+        address=session.address,
+        user_agent=session.user_agent,
+        current=session.id == viewer.session_id,
+    )
+
+
+def _api_key_read(key: ApiKey) -> ApiKeyRead:
+    return ApiKeyRead(
+        id=key.id,
+        name=key.name,
+        scopes=[*key.scopes],
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        last_used_at=key.last_used_at,
+    )

@@ -1,0 +1,55 @@
+"""What is charged for a sign-in, a sign-up and a refresh.
+
+Failed sign-ins are counted by account, by address and in all; one that succeeds takes its charges back. Whoever
+attacks an account from elsewhere cannot lock its owner out: from an address at which the account has an open session,
+it is counted apart.
+"""
+
+import uuid
+from ipaddress import IPv6Address, ip_address
+
+from app.cache.rate_limits import Charge
+from app.core.rates import Limits
+
+
+def login_charges(limits: Limits, account: str, address: str | None, *, known_address: bool) -> list[Charge]:
+    """Return the charges for one attempt at an account, named by its e-mail whether or not it exists."""
+    place = network(address)
+    apart = f" at {place}" if known_address else ""
+    return [Charge(f"login account {account}{apart}", limits.account), *_shared("login", limits, place)]
+
+
+def password_check_charges(limits: Limits, user_id: uuid.UUID) -> list[Charge]:
+    """Return the charges for one attempt at the current password by somebody who is signed in."""
+    return [Charge(f"password {user_id}", limits.account)]
+
+
+def sign_up_charges(limits: Limits, email: str, address: str | None) -> list[Charge]:
+    """Return the charges for one sign-up."""
+    return [Charge(f"sign-up account {email}", limits.account), *_shared("sign-up", limits, network(address))]
+
+
+def refresh_charges(limits: Limits, session_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+    """Return the charges for one refresh; a made-up token has no session."""
+    own = [] if session_id is None else [Charge(f"refresh session {session_id}", limits.account)]
+    return [*own, *_shared("refresh", limits, network(address))]
+
+
+def social_charges(limits: Limits, address: str | None) -> list[Charge]:
+    """Return the charges for one start of a social login."""
+    return _shared("social", limits, network(address))
+
+
+def network(address: str | None) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one, which one customer has whole."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+
+
+def _shared(action: str, limits: Limits, place: str) -> list[Charge]:
+    return [Charge(f"{action} address {place}", limits.address), Charge(f"{action} total", limits.total)]

@@ -1,0 +1,82 @@
+"""Keyset paging by creation, newest first: what the lists of accounts, sessions and keys have in common."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import Depends, Query, Request, Response
+from sqlalchemy import Select, tuple_
+
+from app.core.pagination import DEFAULT_LIMIT, CursorSigner, Limit
+from app.http.dependencies import CursorsDep
+from app.http.links import add_next_link
+from app.models import ApiKey, Session, User
+
+Position = tuple[datetime, uuid.UUID]
+
+
+class Dated(Protocol):
+    """A row with the two columns that the order goes by."""
+
+    @property
+    def id(self) -> Any: ...
+    @property
+    def created_at(self) -> Any: ...
+
+
+Row = TypeVar("Row", bound=Dated)
+
+
+def newest_first(
+    statement: Select[Any], model: type[User | Session | ApiKey], after: Position | None, limit: int
+) -> Select[Any]:
+    """Order the statement by creation, newest first, and cut it to `limit` rows after the position."""
+    if after is not None:
+        statement = statement.where(tuple_(model.created_at, model.id) < tuple_(*after))
+    return statement.order_by(model.created_at.desc(), model.id.desc()).limit(limit)
+
+
+class Paging:
+    """The `limit` and `cursor` of a request, and the way to the next page."""
+
+    def __init__(
+        self, request: Request, response: Response, cursors: CursorSigner, limit: int, cursor: str | None
+    ) -> None:
+        self._request, self._response, self._cursors = request, response, cursors
+        self._limit, self._cursor = limit, cursor
+
+    @property
+    def fetch(self) -> int:
+        """How many rows to read: one more than the page shows tells whether there is a next one."""
+        return self._limit + 1
+
+    def after(self, query: str) -> Position | None:
+        """Return where the page begins, None for the first. Raises InvalidCursor."""
+        if self._cursor is None:
+            return None
+        created_at, row_id = self._cursors.decode(self._cursor, query)
+        return datetime.fromisoformat(created_at), uuid.UUID(row_id)
+
+    def cut(self, rows: Sequence[Row], query: str) -> tuple[Sequence[Row], str | None]:
+        """Return the page's rows and the cursor of the next page, which goes into the `Link` header too."""
+        if len(rows) <= self._limit:
+            return rows, None
+        last = rows[self._limit - 1]
+        cursor = self._cursors.encode([last.created_at.isoformat(), str(last.id)], query)
+        add_next_link(self._request, self._response, cursor)
+        return rows[: self._limit], cursor
+
+
+def get_paging(
+    request: Request,
+    response: Response,
+    cursors: CursorsDep,
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+) -> Paging:
+    """Return the request's paging."""
+    return Paging(request, response, cursors, limit, cursor)
+
+
+PagingDep = Annotated[Paging, Depends(get_paging)]

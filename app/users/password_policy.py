@@ -1,0 +1,27 @@
+"""Which passwords are taken: 8 to 1024 characters in NFC, none of the ones that everybody tries first."""
+
+from functools import cache
+from importlib.resources import files
+
+from app.core.passwords import nfc
+from app.core.text import refuse_control
+
+MIN_LENGTH = 8
+MAX_LENGTH = 1024
+
+
+def check_new_password(password: str) -> str:
+    """Return the password in NFC. Raises ValueError, whose message does not repeat it."""
+    password = nfc(refuse_control(password))
+    if len(password) < MIN_LENGTH:
+        raise ValueError(f"should have at least {MIN_LENGTH} characters")
+    if password.casefold() in common_passwords():
+        raise ValueError("is one of the most common passwords")
+    return password
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """Return the list of `common_passwords.txt`, case-folded."""
+    text = files("app.users").joinpath("common_passwords.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))

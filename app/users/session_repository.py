@@ -1,0 +1,110 @@
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import SessionNotFound
+from app.db.base import utc_now
+from app.models import Session
+from app.users.paging import Position, newest_first
+
+# Two refreshes with the same token this close to each other are a client racing itself, not a thief.
+RACE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a sign-in comes from, as its owner is shown it later."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+
+class Misuse(Enum):
+    """What is wrong with a refresh token that is not its session's current one."""
+
+    UNKNOWN = auto()
+    RACED = auto()
+    REUSED = auto()
+
+
+class SessionRepository:
+    """All SQL about sessions."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(
+        self,
+        session_id: uuid.UUID,
+        user_id: uuid.UUID,
+        refresh_digest: bytes,
+        lifetime: timedelta,
+        device: Device = Device(),
+    ) -> Session:
+        """Open a session that can be refreshed for `lifetime`; those of the account that ran out go."""
+        await self._session.execute(delete(Session).where(Session.user_id == user_id, Session.expires_at <= utc_now()))
+        session = Session(
+            id=session_id,
+            user_id=user_id,
+            refresh_digest=refresh_digest,
+            expires_at=utc_now() + lifetime,
+            address=device.address,
+            user_agent=device.user_agent,
+        )
+        self._session.add(session)
+        await self._session.flush()
+        return session
+
+    async def rotate(self, session_id: uuid.UUID, old: bytes, new: bytes, lifetime: timedelta) -> Session | None:
+        """Exchange a session's refresh token; None when the session is not open or the old one is not current."""
+        statement = (
+            update(Session)
+            .where(Session.id == session_id, Session.refresh_digest == old, Session.expires_at > utc_now())
+            .values(
+                refresh_digest=new,
+                previous_digest=old,
+                rotated_at=func.clock_timestamp(),
+                expires_at=utc_now() + lifetime,
+            )
+            .returning(Session)
+        )
+        return await self._session.scalar(statement)
+
+    async def judge(self, session_id: uuid.UUID, presented: bytes) -> Misuse:
+        """Tell what it means that somebody has an authentic refresh token of the session that is not current."""
+        recent = Session.rotated_at > func.clock_timestamp() - RACE
+        statement = select(Session.previous_digest == presented, recent).where(Session.id == session_id)
+        row = (await self._session.execute(statement)).one_or_none()
+        if row is None:
+            return Misuse.UNKNOWN
+        return Misuse.RACED if all(row) else Misuse.REUSED
+
+    async def find(self, session_id: uuid.UUID | None) -> Session | None:
+        """Return the session."""
+        return await self._session.scalar(select(Session).where(Session.id == session_id))
+
+    async def list_newest(self, user_id: uuid.UUID, after: Position | None, limit: int) -> Sequence[Session]:
+        """Return up to `limit` open sessions of the account, newest first, after the position."""
+        open_ones = select(Session).where(Session.user_id == user_id, Session.expires_at > utc_now())
+        return (await self._session.scalars(newest_first(open_ones, Session, after, limit))).all()
+
+    async def remove(self, session_id: uuid.UUID) -> None:
+        """End a session; its tokens are refused from the commit on."""
+        await self._session.execute(delete(Session).where(Session.id == session_id))
+
+    async def remove_own(self, user_id: uuid.UUID, session_id: uuid.UUID) -> None:
+        """End a session of this account. Raises SessionNotFound."""
+        gone = delete(Session).where(Session.id == session_id, Session.user_id == user_id).returning(Session.id)
+        if await self._session.scalar(gone) is None:
+            raise SessionNotFound
+
+    async def remove_others(self, user_id: uuid.UUID, kept: uuid.UUID | None) -> None:
+        """End every session of the account but one."""
+        await self._session.execute(
+            delete(Session).where(Session.user_id == user_id, Session.id.is_distinct_from(kept))
+        )

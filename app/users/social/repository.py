@@ -1,0 +1,49 @@
+import uuid
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models import Session, SocialIdentity, SocialSignIn, User
+from app.users.social.identity import Identity
+
+
+class SocialRepository:
+    """All SQL about social identities and the logins under way."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add_sign_in(self, sign_in: SocialSignIn) -> None:
+        """Insert a login under way; those that ran out go."""
+        await self._session.execute(delete(SocialSignIn).where(SocialSignIn.expires_at < func.now()))
+        self._session.add(sign_in)
+        await self._session.flush()
+
+    async def take_sign_in(self, provider: str, state: bytes, browser: bytes) -> SocialSignIn | None:
+        """Take a login out, which can be done once and by the browser that started it only."""
+        statement = delete(SocialSignIn).where(
+            SocialSignIn.state_digest == state,
+            SocialSignIn.browser_digest == browser,
+            SocialSignIn.provider == provider,
+            SocialSignIn.expires_at > func.now(),
+        )
+        return await self._session.scalar(statement.returning(SocialSignIn))
+
+    async def find_user(self, identity: Identity) -> User | None:
+        """Return the account that the identity is linked to, locked until the commit."""
+        statement = select(User).join(SocialIdentity, SocialIdentity.user_id == User.id)
+        known = statement.where(SocialIdentity.issuer == identity.issuer, SocialIdentity.subject == identity.subject)
+        return await self._session.scalar(known.with_for_update(of=User, key_share=True))
+
+    async def find_session_user(self, session_id: uuid.UUID) -> User | None:
+        """Return the account of an open session, locked until the commit."""
+        statement = select(User).join(Session, Session.user_id == User.id)
+        still_open = statement.where(Session.id == session_id, Session.expires_at > func.now())
+        return await self._session.scalar(still_open.with_for_update(of=User, key_share=True))
+
+    async def link(self, identity: Identity, provider: str, user_id: uuid.UUID) -> None:
+        """Link the identity to the account. Raises IdentityTaken."""
+        self._session.add(
+            SocialIdentity(issuer=identity.issuer, subject=identity.subject, provider=provider, user_id=user_id)
+        )
+        await self._session.flush()

@@ -1,0 +1,126 @@
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field
+
+from app.core.errors import (
+    IdentityProviderNotFound,
+    IdentityProviderUnavailable,
+    InvalidToken,
+    SignInRequired,
+    SocialLoginFailed,
+    TooManyRequests,
+    ValidationFailed,
+)
+from app.core.text import Text
+from app.http.dependencies import ServicesDep, SettingsDep
+from app.http.problems import problems
+from app.users.dependencies import DeviceDep, ViewerDep
+from app.users.guarded_route import GuardedRoute
+from app.users.schemas import TokenRead
+from app.users.social.providers import SocialProviders
+from app.users.social.service import SIGN_IN_SECONDS, Arrival, SocialLogin
+
+router = APIRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
+
+COOKIE = "imts_social"
+_Parameter = Annotated[Text | None, Query(max_length=4096)]
+
+
+class ProviderRead(BaseModel):
+    """An identity provider, and where a login at it begins."""
+
+    name: str = Field(examples=["google"])
+    authorize_url: str = Field(examples=["/v1/auth/social/google"])
+
+
+class ProviderList(BaseModel):
+    """The configured identity providers."""
+
+    items: list[ProviderRead]
+
+
+def get_providers(request: Request) -> SocialProviders:
+    """Return the configured identity providers."""
+    providers: SocialProviders = request.state.social_providers
+    return providers
+
+
+ProvidersDep = Annotated[SocialProviders, Depends(get_providers)]
+
+
+def get_social_login(services: ServicesDep, providers: ProvidersDep) -> SocialLogin:
+    """Return the social login service."""
+    return SocialLogin(services, providers)
+
+
+SocialLoginDep = Annotated[SocialLogin, Depends(get_social_login)]
+
+
+@router.get("", summary="List the identity providers")
+async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
+    """Return the providers that one can sign in with."""
+    return ProviderList(
+        items=[ProviderRead(name=name, authorize_url=f"/v1/auth/social/{name}") for name in providers.names]
+    )
+
+
+@router.get(
+    "/{provider}",
+    status_code=302,
+    summary="Sign in at an identity provider",
+    response_class=RedirectResponse,
+    responses=problems(
+        InvalidToken,
+        SignInRequired,
+        IdentityProviderNotFound,
+        ValidationFailed,
+        TooManyRequests,
+        IdentityProviderUnavailable,
+    ),
+)
+async def start_social_login(
+    provider: str, viewer: ViewerDep, device: DeviceDep, login: SocialLoginDep, settings: SettingsDep
+) -> Response:
+    """Send the browser to the provider. With an access token, the identity is linked to that account."""
+    departure = await login.start(provider, viewer, device)
+    response = RedirectResponse(departure.url, 302, {"Cache-Control": "no-store"})
+    public = urlsplit(settings.public_url)
+    response.set_cookie(
+        COOKIE,
+        departure.browser,
+        max_age=SIGN_IN_SECONDS,
+        path=f"{public.path}/v1/auth/social",
+        secure=public.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get(
+    "/{provider}/callback",
+    summary="Come back from an identity provider",
+    responses=problems(
+        SocialLoginFailed, InvalidToken, IdentityProviderNotFound, ValidationFailed, IdentityProviderUnavailable
+    ),
+)
+async def finish_social_login(
+    provider: str,
+    device: DeviceDep,
+    login: SocialLoginDep,
+    settings: SettingsDep,
+    response: Response,
+    state: _Parameter = None,
+    code: _Parameter = None,
+    iss: _Parameter = None,
+    browser: Annotated[Text | None, Cookie(alias=COOKIE, max_length=128)] = None,
+) -> TokenRead:
+    """Answer the provider's redirect with the tokens of a new session."""
+    tokens = await login.finish(provider, Arrival(state, code, iss, browser), device)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.delete_cookie(COOKIE, path=f"{urlsplit(settings.public_url).path}/v1/auth/social")
+    return tokens

@@ -1,0 +1,190 @@
+"""Social login: from the redirect to the provider to an open session.
+
+An account is found by issuer and subject. By e-mail it is found only when the provider says that the address is proven
+and the account proved it too, by an earlier social login: otherwise somebody who registered the address of another
+would share an account with them.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import (
+    EmailTaken,
+    IdentityProviderUnavailable,
+    IdentityTaken,
+    InvalidToken,
+    SignInRequired,
+    SocialLoginFailed,
+)
+from app.core.security import digest_token, new_opaque_token
+from app.db.base import utc_now
+from app.http.state import Services
+from app.models import SocialSignIn, User
+from app.users.email import normalize_email
+from app.users.limits import social_charges
+from app.users.repository import UserRepository
+from app.users.schemas import TokenRead
+from app.users.session_repository import Device, SessionRepository
+from app.users.sign_in import SignIn
+from app.users.social.identity import Exchange, Identity
+from app.users.social.providers import SocialProviders
+from app.users.social.repository import SocialRepository
+from app.users.viewer import Viewer
+
+SIGN_IN_SECONDS = 600
+# For all that a request asks of the provider together.
+PROVIDER_SECONDS = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where the browser goes, and the secret by which it is known when it comes back."""
+
+    url: str
+    browser: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the browser brings back from the provider."""
+
+    state: str | None = field(repr=False)
+    code: str | None = field(repr=False)
+    issuer: str | None
+    browser: str | None = field(repr=False)
+
+
+class SocialLogin:
+    """Starts and ends logins at identity providers."""
+
+    def __init__(self, services: Services, providers: SocialProviders) -> None:
+        self._services, self._providers = services, providers
+
+    async def start(self, name: str, viewer: Viewer, device: Device) -> Departure:
+        """Begin a login, or the linking of an identity when the viewer is signed in.
+
+        Raises IdentityProviderNotFound, IdentityProviderUnavailable, SignInRequired, TooManyRequests.
+        """
+        provider = self._providers.get(name)
+        if viewer.key_id is not None:
+            raise SignInRequired
+        await self._services.limits.charge(social_charges(self._services.settings.login_limits, device.address))
+        state, browser, nonce, verifier = (new_opaque_token() for _ in range(4))
+        async with _time_limit():
+            url = await provider.authorization_url(
+                state=state,
+                nonce=nonce,
+                code_challenge=create_s256_code_challenge(verifier),
+                redirect_uri=self._redirect_uri(name),
+            )
+        sign_in = SocialSignIn(
+            state_digest=digest_token(state),
+            browser_digest=digest_token(browser),
+            provider=name,
+            nonce=nonce,
+            code_verifier=verifier,
+            session_id=viewer.session_id,
+            expires_at=utc_now() + timedelta(seconds=SIGN_IN_SECONDS),
+        )
+        async with self._services.database.unit_of_work() as session:
+            await SocialRepository(session).add_sign_in(sign_in)
+        return Departure(url, browser)
+
+    async def finish(self, name: str, arrival: Arrival, device: Device) -> TokenRead:
+        """End a login: open a session. Raises SocialLoginFailed, IdentityProviderUnavailable."""
+        provider = self._providers.get(name)
+        sign_in = await self._take(name, arrival)
+        if arrival.code is None:
+            raise SocialLoginFailed("The identity provider did not sign you in")
+        if arrival.issuer not in (None, provider.issuer):
+            raise SocialLoginFailed("This answer comes from another identity provider")
+        exchange = Exchange(arrival.code, sign_in.code_verifier, sign_in.nonce, self._redirect_uri(name))
+        async with _time_limit():
+            identity = await provider.identify(exchange)
+        try:
+            return await self._open_session(sign_in, identity, device)
+        except (EmailTaken, IdentityTaken):
+            # The same person's other first login was faster: now the account is there.
+            return await self._open_session(sign_in, identity, device)
+
+    async def _take(self, name: str, arrival: Arrival) -> SocialSignIn:
+        if not arrival.state or not arrival.browser:
+            raise SocialLoginFailed("This browser has not started a login")
+        state, browser = digest_token(arrival.state), digest_token(arrival.browser)
+        async with self._services.database.unit_of_work() as session:
+            sign_in = await SocialRepository(session).take_sign_in(name, state, browser)
+        if sign_in is None:
+            raise SocialLoginFailed("This login was not started by this browser, is too old, or was used already")
+        return sign_in
+
+    async def _open_session(self, sign_in: SocialSignIn, identity: Identity, device: Device) -> TokenRead:
+        async with self._services.database.unit_of_work() as session:
+            user = await _account(session, sign_in, identity)
+            user.token = hashlib.sha256(identity.access_token.encode("utf-8", "surrogatepass")).hexdigest()
+            lifetime = identity.expires_in
+            user.expire_at = utc_now() + timedelta(seconds=lifetime) if lifetime else None
+            await session.flush()
+            return await SignIn(self._services).open_session(SessionRepository(session), user.id, device)
+
+    def _redirect_uri(self, name: str) -> str:
+        # From the settings and never from the Host header, which the client chooses.
+        return f"{self._services.settings.public_url}/v1/auth/social/{name}/callback"
+
+
+async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Identity) -> User:
+    social = SocialRepository(session)
+    known = await social.find_user(identity)
+    if sign_in.session_id is not None:
+        user = await _linking_account(social, sign_in.session_id, known)
+    else:
+        user = known or await _account_by_email(UserRepository(session), identity)
+    if known is None:
+        await social.link(identity, sign_in.provider, user.id)
+    if identity.email_verified and _address(identity) == user.email:
+        user.email_verified = True
+    return user
+
+
+async def _linking_account(social: SocialRepository, session_id: uuid.UUID, known: User | None) -> User:
+    user = await social.find_session_user(session_id)
+    if user is None:
+        raise InvalidToken("The session has ended")
+    if known and known.id != user.id:
+        raise SocialLoginFailed("This identity is linked to another account")
+    return user
+
+
+async def _account_by_email(users: UserRepository, identity: Identity) -> User:
+    email = _address(identity)
+    if email is None or not identity.email_verified:
+        raise SocialLoginFailed("The identity provider does not vouch for an e-mail address")
+    user = await users.find_by_email(email)
+    if user is None:
+        return await users.add(email, None, email_verified=True)
+    if not user.email_verified:
+        raise SocialLoginFailed("An account with this e-mail exists: sign in to it and link the provider from there")
+    return user
+
+
+def _address(identity: Identity) -> str | None:
+    try:
+        return normalize_email(identity.email) if identity.email else None
+    except ValueError:
+        return None
+
+
+@asynccontextmanager
+async def _time_limit() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(PROVIDER_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise IdentityProviderUnavailable from error

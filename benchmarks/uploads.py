@@ -1,0 +1,196 @@
+"""Uploads and downloads through the API against the same store without it, in one run.
+
+    python -m benchmarks.uploads [--seconds 4] [--sizes 50K 2M 64M] [--concurrency 1 8]
+
+The servers are the embedded ones, the service is one process as `serve` starts it, and the client of both sides is
+aiohttp with kept connections, in this process. It prints a table in Markdown: operations a second, and the ratio. The
+store alone is asked with `put_object` and `get_object` of miniopy_async, as anybody would who has no service.
+"""
+
+import argparse
+import asyncio
+import io
+import itertools
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from miniopy_async.api import Minio
+from PIL import Image
+
+from app.core.settings import Settings
+from app.db.migrate import upgrade
+from app.embedded import Stack
+from app.storage.object_store import ObjectStore
+
+Operation = Callable[[], Awaitable[None]]
+UNITS = {"K": 1024, "M": 1024 * 1024}
+CREATED, OK = 201, 200
+
+
+class Bench:
+    """Both sides, ready to be measured."""
+
+    def __init__(self, url: str, token: str, store: Minio, bucket: str, session: aiohttp.ClientSession) -> None:
+        self._url, self._store, self._bucket, self._session = url, store, bucket, session
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._numbers = itertools.count()
+        self._path = self._key = ""
+
+    async def api_put(self, body: bytes) -> None:
+        """Upload through the API."""
+        form = aiohttp.FormData()
+        form.add_field("image", io.BytesIO(body), filename=f"{next(self._numbers)}.jpg", content_type="image/jpeg")
+        async with self._session.post(f"{self._url}/v1/images", data=form, headers=self._headers) as answer:
+            if answer.status != CREATED:
+                raise RuntimeError(await answer.text())
+            self._path = (await answer.json())["links"]["content"]
+
+    async def store_put(self, body: bytes) -> None:
+        """Upload straight to the store."""
+        key = f"direct/{next(self._numbers)}"
+        await self._store.put_object(self._bucket, key, io.BytesIO(body), len(body))
+        self._key = key
+
+    async def api_get(self, body: bytes) -> None:
+        """Download the last upload through the API."""
+        async with self._session.get(f"{self._url}{self._path}") as answer:
+            await _drain(answer, len(body))
+
+    async def store_get(self, body: bytes) -> None:
+        """Download the last upload straight from the store."""
+        answer: Any = await self._store.get_object(self._bucket, self._key)
+        await _drain(answer, len(body))
+
+
+async def _drain(answer: Any, size: int) -> None:
+    count = 0
+    async for piece in answer.content.iter_any():
+        count += len(piece)
+    if count != size:
+        raise RuntimeError(f"{count} bytes instead of {size}")
+
+
+async def rate(operation: Operation, concurrency: int, seconds: float) -> float:
+    """Return operations a second, after one that does not count."""
+    await operation()
+    done, started = 0, time.perf_counter()
+
+    async def work() -> None:
+        nonlocal done
+        while time.perf_counter() - started < seconds:
+            await operation()
+            done += 1
+
+    await asyncio.gather(*(work() for _ in range(concurrency)))
+    return done / (time.perf_counter() - started)
+
+
+def jpeg(size: int) -> bytes:
+    """Return a JPEG of `size` bytes: noise on a side that fits, filled up behind its end."""
+    side = int((size / 1.1) ** 0.5)
+    while True:
+        buffer = io.BytesIO()
+        Image.frombytes("RGB", (side, side), os.urandom(3 * side * side)).save(buffer, "JPEG", quality=85)
+        if buffer.tell() <= size:
+            return buffer.getvalue() + bytes(size - buffer.tell())
+        side = int(side * 0.95)
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Start everything; stop it at the end."""
+    with tempfile.TemporaryDirectory(prefix="imts-bench-") as directory:
+        stack = Stack(Path(directory) / "data", report=lambda _line: None)
+        try:
+            os.environ.update(stack.start())
+            os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
+            os.environ["TELEMETRY_SPILL_DIR"] = f"{directory}/spill"
+            settings = Settings()
+            await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+            objects = ObjectStore(settings)
+            await objects.ensure_bucket()
+            await objects.close()
+            async with _service() as url, aiohttp.ClientSession() as session:
+                token = await _sign_in(session, url)
+                yield Bench(url, token, _store(settings, session), settings.storage_bucket, session)
+        finally:
+            stack.stop()
+
+
+def _store(settings: Settings, session: aiohttp.ClientSession) -> Minio:
+    return Minio(
+        settings.storage_endpoint,
+        access_key=settings.storage_access_key,
+        secret_key=settings.storage_secret_key.get_secret_value(),
+        secure=False,
+        region=settings.storage_region,
+        session=session,
+    )
+
+
+@asynccontextmanager
+async def _service() -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app", "serve", "--port", str(port))
+    try:
+        async with aiohttp.ClientSession() as session:
+            while not await _is_ready(session, url):  # noqa: ASYNC110 - only asking tells
+                await asyncio.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as answer:
+            return answer.status == OK
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+async def _sign_in(session: aiohttp.ClientSession, url: str) -> str:
+    account = {"email": "bench@example.com", "password": "correct horse battery staple"}
+    async with session.post(f"{url}/v1/users", json=account):
+        pass
+    form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
+    async with session.post(f"{url}/v1/auth/token", data=form) as answer:
+        return str((await answer.json())["access_token"])
+
+
+async def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--sizes", nargs="+", default=["50K", "2M", "64M"])
+    parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 8])
+    options = parser.parse_args()
+    print("| size | at once | store put/s | API put/s | ratio | store get/s | API get/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    async with bench() as both:
+        for size, concurrency in itertools.product(options.sizes, options.concurrency):
+            body = jpeg(int(size[:-1]) * UNITS[size[-1]])
+            sides = (both.store_put, both.api_put, both.store_get, both.api_get)
+            rates = [await rate(partial(side, body), concurrency, options.seconds) for side in sides]
+            store_put, api_put, store_get, api_get = rates
+            print(
+                f"| {size} | {concurrency} | {store_put:.1f} | {api_put:.1f} | {api_put / store_put:.2f}"
+                f" | {store_get:.1f} | {api_get:.1f} | {api_get / store_get:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,124 @@
+"""`python -m app serve`, as a process of its own."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from PIL import Image
+
+from app.core.settings import Settings
+from tests.accounts import Account
+from tests.processes import ServiceProcess, environment_of, service_process
+from tests.repository import ROOT
+
+MIB = 1024 * 1024
+
+
+def large_png(size: int) -> bytes:
+    """Return a PNG that no compression makes smaller than `size` bytes; random pixels, as many as it takes."""
+    side = int((size / 3) ** 0.5) + 1
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(buffer, "PNG", compress_level=0)
+    return buffer.getvalue()
+
+
+class SlowFile(io.BytesIO):
+    """A file whose reader is told when `until` bytes are gone, and waits there."""
+
+    def __init__(self, content: bytes, until: int) -> None:
+        super().__init__(content)
+        self._until = until
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() >= self._until:
+            self.reached.set()
+            self.go_on.wait(30)
+        return super().read(size)
+
+
+def test_production_refuses_published_secrets_and_names_each() -> None:
+    environment = {"PATH": os.environ["PATH"], "APP_ENV": "production"}
+    lines = (ROOT / "docker-local.env").read_text().splitlines()
+    environment |= dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    environment["APP_ENV"] = "production"
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "serve"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "Not started: JWT_SECRET still has the published value" in ended.stderr
+    assert "docker-local-" not in ended.stderr
+
+
+@pytest.fixture
+def process(settings: Settings) -> Iterator[ServiceProcess]:
+    with service_process(settings) as process:
+        yield process
+
+
+def test_a_large_upload_leaves_memory_and_the_temp_directory_flat(user: Account, process: ServiceProcess) -> None:
+    photo = large_png(95 * MIB)
+    with httpx.Client(base_url=process.url, headers=user.client.headers, timeout=120) as client:
+        client.post("/v1/images", files={"image": ("warm.png", large_png(12 * MIB))}).raise_for_status()
+        before, peak = process.resident_bytes(), 0
+        temporary = set(Path(tempfile.gettempdir()).iterdir())
+        done = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not done.wait(0.005):
+                peak = max(peak, process.resident_bytes())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        answer = client.post("/v1/images", files={"image": ("large.png", photo)})
+        done.set()
+        watcher.join()
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["size"] == len(photo)
+    assert peak - before < 32 * MIB
+    own = [path for path in set(Path(tempfile.gettempdir()).iterdir()) - temporary if path.name.startswith("imts")]
+    assert not own
+
+
+async def test_killed_during_an_upload_the_name_can_be_used_again(
+    user: Account, settings: Settings, sql: asyncpg.Connection
+) -> None:
+    photo = large_png(8 * MIB)
+    with service_process(settings) as process:
+        body = SlowFile(photo, until=6 * MIB)
+        upload = asyncio.create_task(asyncio.to_thread(post, process.url, user, body))
+        await asyncio.to_thread(body.reached.wait, 30)
+        assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+        process.process.send_signal(signal.SIGKILL)
+        process.process.wait()
+        body.go_on.set()
+        with pytest.raises(httpx.TransportError):
+            await upload
+    with service_process(settings) as process:
+        assert (await asyncio.to_thread(post, process.url, user, io.BytesIO(photo))).status_code == 201
+    # The killed one's key waits for the sweeper; the new one's is off the list.
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+
+
+def test_sigterm_ends_it_with_0(process: ServiceProcess) -> None:
+    process.process.terminate()
+    assert process.process.wait(20) == 0
+
+
+def test_environment_gives_the_same_settings(settings: Settings) -> None:
+    assert environment_of(settings)["STORAGE_BUCKET"] == settings.storage_bucket
+
+
+def post(url: str, user: Account, file: io.BytesIO) -> httpx.Response:
+    return httpx.post(f"{url}/v1/images", files={"image": ("again.png", file)}, headers=user.client.headers, timeout=60)

@@ -1,0 +1,148 @@
+"""A TCP proxy that stands between the service and a backend and does to it what networks and dying servers do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+_UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_PIECE = 64 * 1024
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong now. Everything is off at first."""
+
+    refuse: bool = False  # new connections are cut at once, old ones too
+    black_hole: bool = False  # bytes are taken and go nowhere
+    latency: float = 0.0  # seconds before each piece
+    bytes_per_second: int = 0  # 0: as fast as it goes
+    reset_after_sent: int | None = None  # cut once the client has sent so many bytes, over all connections
+    reset_after_received: int | None = None
+    unavailable: int = 0  # so many requests that write are answered with a 503
+    hold_at: bytes = b""  # freeze the connection whose client sends this, "before" or "after" the server has it
+    hold: Literal["before", "after"] = "before"
+
+
+@dataclass(slots=True)
+class FaultProxy:
+    """Forwards to `target`; `held` is set once a connection was frozen by `hold_at`."""
+
+    target: tuple[str, int]
+    address: str = ""
+    faults: Faults = field(default_factory=Faults)
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _sent: int = 0
+    _received: int = 0
+
+    def set(self, **faults: object) -> None:
+        """Have these faults, and no other, from now on."""
+        self.faults = Faults(**faults)  # type: ignore[arg-type]
+        self._sent = self._received = 0
+        self.held.clear()
+        if self.faults.refuse:
+            self.cut()
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.faults.refuse:
+            writer.transport.abort()
+            return
+        try:
+            there_reader, there_writer = await asyncio.open_connection(*self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, there_writer}
+        directions = [
+            asyncio.create_task(self._pump(reader, there_writer, writer, sending=True)),
+            asyncio.create_task(self._pump(there_reader, writer, there_writer, sending=False)),
+        ]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for direction in directions:
+                direction.cancel()
+            for one in (writer, there_writer):
+                one.transport.abort()
+            self._writers -= {writer, there_writer}
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter, *, sending: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(_PIECE):
+                await self._disturb(piece, back, sending=sending)
+                if self._is_over(len(piece), sending=sending):
+                    return
+                held = sending and self.faults.hold_at and self.faults.hold_at in piece
+                if held and self.faults.hold == "before":
+                    await self._freeze()
+                writer.write(piece)
+                await writer.drain()
+                if held:
+                    # The server acts on it; what it answers stays here.
+                    self.faults.black_hole = True
+                    self.held.set()
+
+    async def _disturb(self, piece: bytes, back: asyncio.StreamWriter, *, sending: bool) -> None:
+        faults = self.faults
+        if faults.latency or faults.bytes_per_second:
+            slow = len(piece) / faults.bytes_per_second if faults.bytes_per_second else 0
+            await asyncio.sleep(faults.latency + slow)
+        if self.faults.black_hole:
+            await asyncio.Event().wait()
+        if sending and faults.unavailable and piece.startswith((b"PUT ", b"POST ")):
+            faults.unavailable -= 1
+            back.write(_UNAVAILABLE)
+            await back.drain()
+            raise ConnectionResetError
+
+    def _is_over(self, count: int, *, sending: bool) -> bool:
+        if sending:
+            self._sent += count
+            limit = self.faults.reset_after_sent
+            return limit is not None and self._sent > limit
+        self._received += count
+        limit = self.faults.reset_after_received
+        return limit is not None and self._received > limit
+
+    async def _freeze(self) -> None:
+        self.held.set()
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def fault_proxy(target: str) -> AsyncIterator[FaultProxy]:
+    """Stand before `host:port`."""
+    host, _, port = target.rpartition(":")
+    proxy = FaultProxy((host, int(port)))
+    connections: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
+        try:
+            await proxy.serve(reader, writer)
+        except asyncio.CancelledError:
+            return
+        finally:
+            connections.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    proxy.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        for task in list(connections):
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)

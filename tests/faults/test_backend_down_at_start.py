@@ -1,0 +1,115 @@
+"""Each backend down when the service starts: it says so, and gets well by itself when the backend comes up."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from app.core.settings import Settings
+from app.db.migrate import upgrade
+from app.embedded import Stack
+from tests.photos import png
+from tests.server import running_service
+
+WITHIN_SECONDS = 2.5
+CREDENTIALS = {"email": "ada@example.com", "password": "nine lives on the sofa"}
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack") / "data", report=lambda _line: None) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def own_settings(
+    own_stack: Stack, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    addresses = {name.lower(): value for name, value in own_stack.addresses().items()}
+    settings = make_settings(
+        **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("spill")
+    )
+    upgrade(settings.sqlalchemy_url)
+    return settings
+
+
+@pytest.fixture
+async def revive(own_stack: Stack) -> AsyncIterator[Callable[[], None]]:
+    def bring_back() -> None:
+        own_stack.revive()
+
+    yield bring_back
+    bring_back()
+
+
+def kill(stack: Stack, name: str) -> None:
+    """Kill a server at once and for good, its children included."""
+    pid = int(json.loads(stack.pid_file(name).read_text())["pid"])
+    process = psutil.Process(pid)
+    children = process.children(recursive=True)
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([process, *children], timeout=20)
+
+
+async def readiness(client: httpx.AsyncClient) -> tuple[int, dict[str, Any]]:
+    response = await client.get("/readyz")
+    return response.status_code, response.json()
+
+
+async def wait_until_well(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(20):
+        while (await readiness(client))[1]["status"] != "ok":
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("backend", "status", "overall"),
+    [
+        ("postgres", 503, "unavailable"),
+        ("object_store", 503, "unavailable"),
+        ("mongo", 200, "degraded"),
+        ("redis", 200, "degraded"),
+    ],
+)
+async def test_it_starts_says_which_is_down_and_gets_well(
+    own_stack: Stack, own_settings: Settings, revive: Callable[[], None], backend: str, status: int, overall: str
+) -> None:
+    kill(own_stack, backend)
+    async with running_service(own_settings) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
+        code, told = await readiness(client)
+        assert (code, told["status"]) == (status, overall)
+        down = [name for name, dependency in told["dependencies"].items() if dependency["status"] == "down"]
+        assert down == [backend]
+        await listing_is_answered_in_time(client, expected=503 if backend == "postgres" else 200)
+
+        revive()
+        await wait_until_well(client)
+        await main_job_works(client, f"{backend}.png")
+
+
+async def listing_is_answered_in_time(client: httpx.AsyncClient, expected: int) -> None:
+    started = time.perf_counter()
+    response = await client.get("/v1/images")
+    assert time.perf_counter() - started < WITHIN_SECONDS
+    assert response.status_code == expected
+    if expected == 503:
+        assert response.json()["type"] == "/problems/database-unavailable"
+        assert int(response.headers["retry-after"]) > 0
+
+
+async def main_job_works(client: httpx.AsyncClient, name: str) -> None:
+    await client.post("/v1/users", json=CREDENTIALS)
+    form = {"grant_type": "password", "username": CREDENTIALS["email"], "password": CREDENTIALS["password"]}
+    token = (await client.post("/v1/auth/token", data=form)).json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    photo = png()
+    uploaded = await client.post("/v1/images", files={"image": (name, photo)})
+    assert uploaded.status_code == 201, uploaded.text
+    assert (await client.get(uploaded.json()["links"]["content"])).content == photo

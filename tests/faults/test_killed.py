@@ -1,0 +1,121 @@
+"""kill -9 at each step of an upload and of a delete: what was acknowledged is there, what was not leaves nothing."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import httpx
+import pytest
+
+from app.storage.object_store import PART_BYTES
+from tests.accounts import Account
+from tests.faults.conftest import OPEN_TRANSACTIONS, Acknowledged, Behind, service_process
+from tests.images.files import noise_png
+
+Check = Callable[[], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    ("backend", "hold_at", "hold", "is_stored"),
+    [
+        pytest.param("store", b"POST /", "before", False, id="key listed"),
+        pytest.param("store", b"partNumber=2", "before", False, id="mid-part"),
+        pytest.param("store", b"CompleteMultipartUpload", "before", False, id="parts sent"),
+        pytest.param("postgres", b"INSERT INTO images", "before", False, id="before the row"),
+        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
+        pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
+    ],
+)
+async def test_an_upload(
+    behind: Behind,
+    user: Account,
+    sql: asyncpg.Connection,
+    acknowledged: Acknowledged,
+    invariants: Check,
+    backend: str,
+    hold_at: bytes,
+    hold: str,
+    is_stored: bool,
+) -> None:
+    body = noise_png(PART_BYTES + PART_BYTES // 2)
+    async with service_process(behind.settings) as (url, process):
+        proxy = behind.postgres if backend == "postgres" else behind.store
+        if hold_at == b"COMMIT;":
+            # The first commit lists the key; the one that counts comes after the parts.
+            behind.store.set(hold_at=b"uploads", hold="after")
+            running = start(user, url, body)
+            await behind.store.held.wait()
+            proxy.set(hold_at=hold_at, hold=hold)
+            behind.store.set()
+        else:
+            proxy.set(hold_at=hold_at, hold=hold)
+            running = start(user, url, body)
+        async with asyncio.timeout(30):
+            await proxy.held.wait()
+        if is_stored:
+            while not await sql.fetchval("SELECT count(*) FROM images"):
+                await asyncio.sleep(0.02)
+        process.kill()
+        with contextlib.suppress(httpx.HTTPError):
+            await running
+    for one in (behind.postgres, behind.store):
+        one.set()
+        one.cut()
+    await until_no_transaction_is_open(sql)
+    await invariants()
+    async with service_process(behind.settings) as (url, _):
+        answer = await start(user, url, body)
+        acknowledged.note(answer, body)
+        assert answer.status_code == (409 if is_stored else 201), answer.text
+    await invariants()
+
+
+@pytest.mark.parametrize(
+    ("backend", "hold_at", "hold", "is_gone"),
+    [
+        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
+        pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
+        pytest.param("store", b"delete", "before", True, id="mid-delete"),
+    ],
+)
+async def test_a_delete(
+    behind: Behind,
+    user: Account,
+    sql: asyncpg.Connection,
+    invariants: Check,
+    backend: str,
+    hold_at: bytes,
+    hold: str,
+    is_gone: bool,
+) -> None:
+    async with service_process(behind.settings) as (url, process):
+        links = (await start(user, url, noise_png(10_000))).json()["links"]
+        proxy = behind.postgres if backend == "postgres" else behind.store
+        proxy.set(hold_at=hold_at, hold=hold)
+        running = asyncio.create_task(user.client.delete(f"{url}{links['self']}"))
+        async with asyncio.timeout(30):
+            await proxy.held.wait()
+        while is_gone and await sql.fetchval("SELECT count(*) FROM images"):
+            await asyncio.sleep(0.02)
+        process.kill()
+        with contextlib.suppress(httpx.HTTPError):
+            await running
+    for one in (behind.postgres, behind.store):
+        one.set()
+        one.cut()
+    await until_no_transaction_is_open(sql)
+    await invariants()
+    assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_gone else 1)
+
+
+def start(user: Account, url: str, body: bytes) -> asyncio.Task[httpx.Response]:
+    files = {"image": ("a.png", body)}
+    return asyncio.create_task(user.client.post(f"{url}/v1/images", files=files, timeout=60))
+
+
+async def until_no_transaction_is_open(sql: asyncpg.Connection) -> None:
+    """Wait until the server has noticed that its clients are gone."""
+    async with asyncio.timeout(10):
+        while await sql.fetchval(OPEN_TRANSACTIONS):
+            await asyncio.sleep(0.02)

@@ -1,0 +1,63 @@
+import os
+
+import asyncpg
+import psutil
+
+from app.decoding.pool import MEMORY_BYTES
+from app.storage.object_store import ObjectStore
+from tests.accounts import Account
+from tests.images.hostile import NAMES, cases
+from tests.photos import png
+from tests.raw_http import bearer, file_part, raw_connection
+from tests.server import RunningService
+
+
+def decoders() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "decoding" in " ".join(child.cmdline())]
+
+
+async def test_no_file_does_harm(user: Account, sql: asyncpg.Connection, object_store: ObjectStore) -> None:
+    await object_store.remove([one.key async for one in object_store.list_objects()])
+    wrong: list[tuple[object, ...]] = []
+    stored = 0
+    hostile = cases()
+    assert len(hostile) >= 60
+    for number, (case, body, expected) in enumerate(hostile):
+        before = {process.pid: process.cpu_times() for process in decoders()}
+        answer = await user.client.post("/v1/images", files={"image": (f"{number}", body)}, timeout=60)
+        if answer.status_code not in expected:
+            wrong.append((case, answer.status_code, answer.text[:200]))
+        for process in decoders():
+            now, then = process.cpu_times(), before.get(process.pid)
+            spent = now.user + now.system - (then.user + then.system if then else 0)
+            if spent > 2.1 or process.memory_info().vms > MEMORY_BYTES:
+                wrong.append((case, spent, process.memory_info().vms))
+        stored += answer.status_code == 201
+    assert wrong == []
+    assert len([one async for one in object_store.list_objects()]) == stored
+    assert await sql.fetchval("SELECT count(*) FROM images") == stored
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert not await object_store.list_uploads()
+
+
+async def test_no_name_does_harm(service: RunningService, user: Account) -> None:
+    assert len(NAMES) >= 50
+    wrong = []
+    for name, expected in NAMES:
+        async with raw_connection(service.url) as connection:
+            escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+            body = file_part(escaped) + png() + b"\r\n--b--\r\n"
+            await connection.begin("POST", "/v1/images", bearer(user, Content_Length=str(len(body))))
+            await connection.send(body)
+            answer = await connection.answer()
+        if answer.status != expected:
+            wrong.append((name, answer.status, answer.body[:200]))
+    assert wrong == []
+
+
+async def test_the_pool_survives_killed_decoders(user: Account) -> None:
+    for number in range(4):
+        for process in decoders():
+            os.kill(process.pid, 9)
+        answer = await user.client.post("/v1/images", files={"image": (f"{number}.png", png())})
+        assert answer.status_code == 201, answer.text

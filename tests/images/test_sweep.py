@@ -1,0 +1,138 @@
+import asyncio
+import json
+import os
+import sys
+
+import asyncpg
+import pytest
+
+from app.core.settings import Settings
+from app.db.session import Database
+from app.images.audit import Audit
+from app.images.sweeper import Sweeper
+from app.storage.object_store import PART_BYTES, ObjectStore
+from tests.accounts import Account
+from tests.environment import environment
+from tests.photos import png
+
+GRACE = 1
+
+
+@pytest.fixture
+def swift(settings: Settings) -> Settings:
+    return settings.model_copy(update={"doomed_grace_seconds": GRACE})
+
+
+async def one_piece(body: bytes) -> object:
+    yield body
+
+
+async def keys(object_store: ObjectStore) -> set[str]:
+    return {one.key async for one in object_store.list_objects()}
+
+
+@pytest.fixture(autouse=True)
+async def _empty_bucket(object_store: ObjectStore) -> None:
+    await object_store.remove(await keys(object_store))
+
+
+async def test_the_sweeper_deletes_what_is_past_its_grace(
+    swift: Settings, database: Database, object_store: ObjectStore, sql: asyncpg.Connection
+) -> None:
+    for key in ("originals/old", "originals/young"):
+        await object_store.put_whole(key, b"x", "image/png")
+    await sql.execute(
+        "INSERT INTO doomed_objects VALUES ('originals/old', now() - interval '1 hour'), ('originals/young', now())"
+    )
+    sweepers = [Sweeper(database, object_store, swift) for _ in range(3)]
+    assert sum(await asyncio.gather(*(sweeper.sweep() for sweeper in sweepers))) == 1
+    assert await keys(object_store) == {"originals/young"}
+    assert await sql.fetchval("SELECT storage_key FROM doomed_objects") == "originals/young"
+
+
+async def test_nothing_is_forgotten_while_the_store_is_down(
+    swift: Settings, database: Database, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("INSERT INTO doomed_objects VALUES ('originals/old', now() - interval '1 hour')")
+    store = ObjectStore(swift.model_copy(update={"storage_endpoint": "127.0.0.1:1"}))
+    with pytest.raises(Exception, match="object store"):
+        await Sweeper(database, store, swift).sweep()
+    await store.close()
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+
+
+async def test_the_audit_finds_all_that_differs(
+    settings: Settings,
+    swift: Settings,
+    database: Database,
+    object_store: ObjectStore,
+    sql: asyncpg.Connection,
+    user: Account,
+) -> None:
+    for name in ("whole", "missing", "short", "changed"):
+        answer = await user.client.post("/v1/images", files={"image": (name, png())})
+        assert answer.status_code == 201
+        await user.client.get(answer.json()["links"]["thumbnail"])
+    rows = {row["name"]: (row["storage_key"], row["size"]) for row in await sql.fetch("SELECT * FROM images")}
+    await object_store.remove([rows["missing"][0]])
+    await object_store.put_whole(rows["short"][0], b"x", "image/png")
+    await object_store.put_whole(rows["changed"][0], b"x" * rows["changed"][1], "image/png")
+    await object_store.put_whole("originals/orphan", b"x", "image/png")
+    await object_store.put_whole("others/own", b"x", "image/png")
+    client = object_store._client
+    await client._create_multipart_upload(object_store.bucket, "originals/left", {"Content-Type": "image/png"})
+    await asyncio.sleep(GRACE + 1.1)  # the store tells times in whole seconds
+
+    patient = await Audit(database, object_store, settings).run(dry_run=False, digests=False)
+    assert (patient.orphans, patient.stale_uploads) == ([], [])
+    audit = Audit(database, object_store, swift)
+    found = await audit.run(dry_run=True, digests=True)
+    assert {one.storage_key for one in found.damaged} == {rows[name][0] for name in ("missing", "short", "changed")}
+    assert (found.orphans, found.stale_uploads) == (["originals/orphan"], ["originals/left"])
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    await audit.run(dry_run=False, digests=False)
+    await Sweeper(database, object_store, swift).sweep()
+    left = await keys(object_store)
+    assert "originals/orphan" not in left
+    assert {"others/own", rows["whole"][0]} <= left
+    assert not await object_store.list_uploads()
+    assert not (await audit.run(dry_run=True, digests=True)).orphans
+
+
+async def test_parts_of_every_size_are_stored_whole(object_store: ObjectStore) -> None:
+    for size in (0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES):
+        body = os.urandom(size)
+        stored = await object_store.put("originals/x", one_piece(body), "image/png")  # type: ignore[arg-type]
+        assert stored.size == size
+        async with object_store.open("originals/x") as opened:
+            assert b"".join([chunk async for chunk in opened.chunks]) == body
+
+
+async def test_a_body_that_breaks_off_leaves_no_parts(object_store: ObjectStore) -> None:
+    async def breaking() -> object:
+        yield bytes(2 * PART_BYTES)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await object_store.put("originals/y", breaking(), "image/png")  # type: ignore[arg-type]
+    assert not await object_store.list_uploads()
+
+
+async def test_the_command_reports_in_json(
+    swift: Settings, object_store: ObjectStore, sql: asyncpg.Connection, user: Account
+) -> None:
+    await user.client.post("/v1/images", files={"image": ("a.png", png())})
+
+    async def run(*options: str) -> tuple[int, dict[str, object]]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app", "sweep", *options, env=environment(swift), stdout=-1, stderr=-1
+        )
+        out, err = await process.communicate()
+        assert out, err
+        return process.returncode or 0, json.loads(out)
+
+    code, report = await run("--dry-run")
+    assert (code, report["images"], report["clean"], report["dry_run"]) == (0, 1, True, True)
+    await object_store.remove([await sql.fetchval("SELECT storage_key FROM images")])
+    code, report = await run()
+    assert (code, report["clean"]) == (1, False)

@@ -1,0 +1,96 @@
+"""A small application behind the real middleware, on a real socket."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import StreamingResponse
+
+from app.core.errors import ImageNotFound
+from app.core.tally import count_cache, count_statement
+from app.http.middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
+from app.http.problems import install_problem_handlers
+from app.http.recording import RecordingMiddleware
+from app.telemetry.recorder import Recorder
+
+things = APIRouter(prefix="/things")
+nested = APIRouter(prefix="/nested")
+
+
+@things.get("/{thing_id}")
+async def get_thing(thing_id: int, request: Request) -> dict[str, int]:
+    request.state.user_id, request.state.credential_id = "user-1", "session-1"
+    count_statement(0.25)
+    count_statement(0.25)
+    count_cache(hit=True)
+    count_cache(hit=False)
+    if thing_id == 404:
+        raise ImageNotFound
+    if thing_id == 500:
+        raise RuntimeError("a bug")
+    return {"thing": thing_id}
+
+
+@things.post("/")
+async def take_thing(request: Request) -> int:
+    return len(await request.body())
+
+
+@nested.get("/stream/{mode}")
+async def stream(mode: str) -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * 1000
+        if mode == "bug":
+            raise RuntimeError("a bug in the middle")
+        while mode == "endless":
+            yield b"x" * 1000
+            await asyncio.sleep(0.01)
+
+    return StreamingResponse(chunks())
+
+
+things.include_router(nested)
+
+
+def make_app(recorder: Recorder, *routers: APIRouter, **services: Any) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        await recorder.start()
+        yield {"services": SimpleNamespace(recorder=recorder, **services)}
+        await recorder.close()
+
+    app = FastAPI(lifespan=lifespan)
+    install_problem_handlers(app)
+    for router in (things, *routers):
+        app.include_router(router, prefix="/v1")
+    for middleware in (HeadMiddleware, InternalErrorMiddleware, RecordingMiddleware, RequestContextMiddleware):
+        app.add_middleware(middleware)
+    return app
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """Yield the address."""
+    server = _Server(uvicorn.Config(app, log_config=None, loop="none", timeout_graceful_shutdown=1))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

@@ -1,0 +1,147 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from app.telemetry.recorder import Recorder
+from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
+
+MakeRecorder = Callable[..., Recorder]
+NOWHERE = "mongodb://127.0.0.1:1/imts"
+
+
+def segments(tmp_path: Path) -> list[Path]:
+    return list(tmp_path.glob("spill/*/*.seg"))
+
+
+async def test_each_record_becomes_one_document(make_recorder: MakeRecorder, mongo_url: str) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    for record in numbered(0, 1234):
+        recorder.record(record)
+    await until(lambda: recorder.written == 1234)
+    assert request_ids(mongo_url) == [f"r{number}" for number in range(1234)]
+    assert metrics_count(mongo_url) == 1234
+    assert (recorder.queue_length, recorder.spilled, recorder.dropped) == (0, 0, 0)
+
+
+async def test_close_writes_what_is_left(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:
+    recorder = make_recorder(mongo_url, telemetry_flush_seconds=60)
+    await recorder.start()
+    recorder.record(make_record(1))
+    await recorder.close()
+    assert request_ids(mongo_url) == ["r1"]
+    assert not segments(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "$where",
+        "a.b",
+        "\x00",
+        "\ud800",
+        "\udfff/..",
+        "x" * 1_000_000,
+        "\u202e",
+        "\r\nSet-Cookie: a=b",
+        "\U0001f4f7" * 9999,
+    ],
+)
+async def test_hostile_text_is_recorded_as_plain_text(
+    hostile: str, make_recorder: MakeRecorder, mongo_url: str, mongo: Database[dict[str, Any]]
+) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    names = ("method", "route", "path", "request_id", "user_agent", "user_id", "credential_id", "client", "error_slug")
+    recorder.record(make_record(1))
+    values: dict[str, Any] = dict.fromkeys(names, hostile)
+    recorder.record(make_record(2, **values, query=hostile.encode("utf-8", "replace")))
+    await until(lambda: recorder.written == 2)
+    found = next(document for document in mongo.request_logs.find() if document["request_id"] != "r1")
+    assert found["user_agent"].isprintable()
+    assert len(found["user_agent"]) <= 2560
+    assert found["meta"]["method"] == "OTHER"
+
+
+async def test_queue_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder) -> None:
+    recorder = make_recorder(NOWHERE, telemetry_queue_size=100)
+    await recorder.start()
+    for record in numbered(0, 150):
+        recorder.record(record)
+    assert (recorder.queue_length, recorder.dropped) == (100, 50)
+
+
+async def test_spill_file_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder, tmp_path: Path) -> None:
+    recorder = make_recorder(NOWHERE, telemetry_spill_max_bytes=300_000)
+    await recorder.start()
+    for record in numbered(0, 3000):
+        recorder.record(record)
+    await until(lambda: recorder.queue_length == 0)
+    await until(lambda: recorder.spilled + recorder.dropped == 3000)
+    assert recorder.spilled >= 500
+    assert sum(path.stat().st_size for path in segments(tmp_path)) <= 301_000
+
+
+async def test_without_a_spill_directory_records_wait_in_memory(mongo_url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    recorder = Recorder(telemetry_settings(mongo_url), tmp_path / "file")
+    await recorder.start()
+    recorder.record(make_record(7))
+    await until(lambda: recorder.written == 1)
+    assert "imts_telemetry_written_total 1" in await recorder.metrics_text()
+    await recorder.close()
+    assert request_ids(mongo_url) == ["r7"]
+
+
+async def test_start_and_close_do_not_need_mongo(make_recorder: MakeRecorder, tmp_path: Path) -> None:
+    recorder = make_recorder(NOWHERE)
+    await recorder.start()
+    recorder.record(make_record())
+    await recorder.close()
+    assert len(segments(tmp_path)) == 1
+
+
+async def test_a_restart_delivers_what_an_outage_left_once_and_in_order(
+    make_recorder: MakeRecorder, mongo_url: str
+) -> None:
+    before = make_recorder(NOWHERE)
+    await before.start()
+    for record in numbered(0, 700):
+        before.record(record)
+    await before.close()
+    after = make_recorder(mongo_url)
+    await after.start()
+    for record in numbered(700, 700):
+        after.record(record)
+    await until(lambda: after.written == 1400, 20)
+    assert sorted(request_ids(mongo_url)) == sorted(f"r{number}" for number in range(1400))
+    assert metrics_count(mongo_url) == 1400
+
+
+async def test_collections_that_are_there_already_are_taken_over(
+    make_recorder: MakeRecorder, mongo_url: str, mongo: Database[dict[str, Any]]
+) -> None:
+    for days in (30, 7):
+        recorder = make_recorder(mongo_url, telemetry_retention_days=days, telemetry_metrics_retention_days=days)
+        await recorder.start()
+        recorder.record(make_record())
+        await until(lambda recorder=recorder: recorder.written == 1)  # type: ignore[misc]
+    logs = next(mongo.list_collections(filter={"name": "request_logs"}))
+    assert logs["options"]["expireAfterSeconds"] == 7 * 86400
+    assert mongo.request_metrics.index_information()["minute_ttl"]["expireAfterSeconds"] == 7 * 86400
+
+
+async def test_a_collection_of_another_kind_is_left_alone(
+    make_recorder: MakeRecorder, mongo_url: str, mongo: Database[dict[str, Any]]
+) -> None:
+    mongo.request_logs.insert_one({"not": "ours"})
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record())
+    await until(lambda: recorder.spilled == 1)
+    await recorder.close()
+    assert recorder.written == 0
+    assert mongo.request_logs.count_documents({}) == 1

@@ -1,0 +1,156 @@
+"""Limits on sign-in, sign-up and refresh, with Redis and without it."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from app.users.limits import network
+from tests.accounts import PASSWORD, Account
+from tests.conftest import UNLIMITED
+from tests.server import running_service
+
+WRONG = "a wrong guess"
+NO_REDIS = "redis://127.0.0.1:9/0"
+
+
+@pytest.fixture
+def limited(
+    settings: Settings,
+    make_settings: Callable[..., Settings],
+    sql: asyncpg.Connection,  # noqa: ARG001
+) -> Callable[..., Settings]:
+    """Settings on this worker's database with limits; a secret of their own keeps the counts of other tests apart."""
+
+    def make(**limits: object) -> Settings:
+        database_url = settings.database_url.get_secret_value()
+        return make_settings(database_url=database_url, jwt_secret=uuid.uuid4().hex * 2, **limits)
+
+    return make
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url) as client:
+        yield client
+
+
+async def guess(
+    client: httpx.AsyncClient, email: str, password: str = WRONG, address: str = "192.0.2.1"
+) -> httpx.Response:
+    form = {"grant_type": "password", "username": email, "password": password}
+    return await client.post("/v1/auth/token", data=form, headers={"X-Forwarded-For": address})
+
+
+@pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
+async def test_guessing_at_an_account_is_limited(
+    limited: Callable[..., Settings], user: Account, redis: dict[str, str]
+) -> None:
+    async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"}, **redis)) as client:
+        answers = [await guess(client, user.email) for _ in range(4)]
+        assert [one.status_code for one in answers] == [401, 401, 401, 429]
+        assert answers[-1].json()["type"] == "/problems/too-many-requests"
+        # Three a minute: the next attempt is 20 s away, which is all that the owner can be held up.
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
+        assert (await guess(client, "someone.else@example.com")).status_code == 401
+
+
+async def test_parallel_guesses_do_not_slip_through(limited: Callable[..., Settings], user: Account) -> None:
+    async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"})) as client:
+        answers = await asyncio.gather(*(guess(client, user.email) for _ in range(12)))
+        assert sorted(one.status_code for one in answers) == [401] * 3 + [429] * 9
+
+
+async def test_an_address_that_nobody_has_is_limited_just_the_same(limited: Callable[..., Settings]) -> None:
+    async with serving(limited(login_limits=UNLIMITED | {"account": "2/minute"})) as client:
+        answers = [(await guess(client, "nobody@example.com")).status_code for _ in range(3)]
+        assert answers == [401, 401, 429]
+
+
+async def test_two_workers_count_together(limited: Callable[..., Settings], user: Account) -> None:
+    settings = limited(login_limits=UNLIMITED | {"account": "2/minute"})
+    async with serving(settings) as one, serving(settings) as another:
+        answers = [(await guess(client, user.email)).status_code for client in (one, another, one, another)]
+        assert answers == [401, 401, 429, 429]
+
+
+async def test_a_success_costs_nothing(limited: Callable[..., Settings], user: Account) -> None:
+    settings = limited(login_limits=dict.fromkeys(("account", "address", "total"), "1/hour"))
+    async with serving(settings) as client:
+        answers = [(await guess(client, user.email, PASSWORD)).status_code for _ in range(3)]
+        assert answers == [200, 200, 200]
+
+
+async def test_an_attack_from_elsewhere_does_not_lock_the_owner_out(
+    limited: Callable[..., Settings], user: Account
+) -> None:
+    limits = UNLIMITED | {"account": "2/hour"}
+    async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.1"])) as client:
+        assert (await guess(client, user.email, PASSWORD, "198.51.100.7")).status_code == 200
+        attacks = [(await guess(client, user.email, address=f"203.0.113.{n}")).status_code for n in range(4)]
+        assert attacks == [401, 401, 429, 429]
+        assert (await guess(client, user.email, PASSWORD, "198.51.100.7")).status_code == 200
+        # Counted apart, but counted.
+        own = [(await guess(client, user.email, address="198.51.100.7")).status_code for _ in range(3)]
+        assert own == [401, 401, 429]
+
+
+async def test_an_address_and_all_together_are_limited(limited: Callable[..., Settings]) -> None:
+    limits = {"account": "9/hour", "address": "2/hour", "total": "3/hour"}
+    async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.1"])) as client:
+        answers = [
+            (await guess(client, f"{n}@example.com", address=address)).status_code
+            for n, address in enumerate(("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"))
+        ]
+        assert answers == [401, 401, 429, 401, 429]
+
+
+async def test_forwarded_addresses_count_from_configured_proxies_only(limited: Callable[..., Settings]) -> None:
+    limits = UNLIMITED | {"address": "2/hour"}
+    async with serving(limited(login_limits=limits)) as client:
+        answers = [(await guess(client, f"{n}@example.com", address=f"192.0.2.{n}")).status_code for n in range(3)]
+        assert answers == [401, 401, 429]
+    async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.0/8"])) as client:
+        # What the client itself put in front of the proxy's entry is not believed.
+        spoofed = [
+            (await guess(client, f"{n}@example.com", address=f"10.0.0.{n}, 192.0.2.9")).status_code for n in range(3)
+        ]
+        assert spoofed == [401, 401, 429]
+
+
+async def test_sign_up_and_refresh_are_limited(limited: Callable[..., Settings]) -> None:
+    limits = {"account": "9/hour", "address": "2/hour", "total": "9/hour"}
+    async with serving(limited(sign_up_limits=limits, refresh_limits=limits)) as client:
+        bodies = [{"email": f"{n}@example.com", "password": PASSWORD} for n in range(3)]
+        assert [(await client.post("/v1/users", json=body)).status_code for body in bodies] == [201, 201, 429]
+        form = {"grant_type": "refresh_token", "refresh_token": "made.up.token"}
+        answers = [(await client.post("/v1/auth/token", data=form)).status_code for _ in range(3)]
+        assert answers == [401, 401, 429]
+
+
+async def test_guessing_the_current_password_is_limited(limited: Callable[..., Settings], user: Account) -> None:
+    async with serving(limited(login_limits=UNLIMITED | {"account": "2/hour"})) as client:
+        tokens = (await guess(client, user.email, PASSWORD)).json()
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        body = {"current_password": "a wrong guess"}
+        answers = [(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(3)]
+        assert answers == [403, 403, 429]
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        (None, "unknown"),
+        ("a' OR 1=1", "unknown"),
+    ],
+)
+def test_what_counts_as_one_address(address: str | None, counted_as: str) -> None:
+    assert network(address) == counted_as
