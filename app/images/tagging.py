@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +16,7 @@ from app.core.errors import (
     Forbidden,
     ImageNotFound,
     InvalidToken,
+    PreconditionFailed,
     QueryTimeout,
     TagImplied,
     TagNotFound,
@@ -23,9 +26,11 @@ from app.core.errors import (
 from app.core.tag_names import TagNames
 from app.core.text import Text
 from app.db.session import Database
+from app.http.conditional import require_match
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
 from app.images.repository import ImageRepository
+from app.images.router import tagged_read
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
@@ -43,8 +48,24 @@ router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 MAX_BULK = 10_000
 BULK_BATCH = 500
-ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, Forbidden, ImageNotFound, ValidationFailed)
+ERRORS: tuple[type[AppError], ...] = (
+    Unauthenticated,
+    InvalidToken,
+    Forbidden,
+    ImageNotFound,
+    PreconditionFailed,
+    ValidationFailed,
+)
 Rule = Callable[[Viewer, Image], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may change which image, and in which state of it."""
+
+    viewer: Viewer
+    rule: Rule
+    check: Callable[[ImageRead], None]
 
 
 class BulkTagging(BaseModel):
@@ -100,30 +121,46 @@ async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, s
 
 @router.put("/{image_id}/tags", summary="Replace the tags", responses=problems(*ERRORS))
 async def replace_image_tags(
-    image_id: uuid.UUID, body: TagsUpdate, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep
+    request: Request,
+    response: Response,
+    image_id: uuid.UUID,
+    body: TagsUpdate,
+    _user: CurrentUser,
+    viewer: ViewerDep,
+    services: ServicesDep,
 ) -> ImageRead:
     """Have the image tagged by hand with exactly these, and so with what they imply. Its owner and the admins may."""
 
     async def replace(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.replace(image.id, held)
 
-    return await change_tags(services.database, image_id, body.tags, viewer, require_change, replace)
+    permission = Permission(viewer, require_change, partial(require_match, request))
+    return tagged_read(response, await change_tags(services.database, image_id, body.tags, permission, replace))
 
 
 @router.post("/{image_id}/tags", summary="Add tags", responses=problems(*ERRORS))
 async def add_image_tags(
-    image_id: uuid.UUID, body: TagsUpdate, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep
+    request: Request,
+    response: Response,
+    image_id: uuid.UUID,
+    body: TagsUpdate,
+    _user: CurrentUser,
+    viewer: ViewerDep,
+    services: ServicesDep,
 ) -> ImageRead:
     """Add tags, and what they imply; those that the image has are no error. Every user may, on a public image."""
 
     async def add(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.give([image.id], held)
 
-    return await change_tags(services.database, image_id, body.tags, viewer, require_tagger, add)
+    permission = Permission(viewer, require_tagger, partial(require_match, request))
+    return tagged_read(response, await change_tags(services.database, image_id, body.tags, permission, add))
 
 
 @router.delete("/{image_id}/tags/{tag}", summary="Take a tag off", responses=problems(*ERRORS, TagNotFound, TagImplied))
 async def remove_image_tag(
+    request: Request,
+    response: Response,
     image_id: uuid.UUID,
     tag: Annotated[TagName, Path(examples=["cat"])],
     _user: CurrentUser,
@@ -135,26 +172,33 @@ async def remove_image_tag(
     async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
         await tagging.remove(image.id, tag)
 
-    return await change_tags(services.database, image_id, [], viewer, require_change, remove)
+    permission = Permission(viewer, require_change, partial(require_match, request))
+    return tagged_read(response, await change_tags(services.database, image_id, [], permission, remove))
 
 
 async def change_tags(
     database: Database,
     image_id: uuid.UUID,
     names: list[str],
-    viewer: Viewer,
-    rule: Rule,
+    permission: Permission,
     change: Callable[[Tagging, Image, Held], Awaitable[None]],
 ) -> ImageRead:
-    """Change the tags of an image that the rule lets the viewer change; it is locked, after the tags."""
+    """Change the tags of an image that the viewer may change; it is locked, after the tags."""
+    viewer = permission.viewer
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
     async with database.reader() as session:
-        rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
+        permission.rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
     async with holding(database, names) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
-        rule(viewer, image)
+        permission.rule(viewer, image)
+        permission.check(await shape_image(session, image))
         await change(Tagging(session), image, held)
-        return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
+        return await shape_image(session, image)
+
+
+async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
+    """Shape an image with the tags that it has now."""
+    return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
 
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
