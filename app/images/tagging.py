@@ -49,9 +49,6 @@ router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 MAX_BULK = 10_000
 BULK_BATCH = 500
 ERRORS: tuple[type[AppError], ...] = (
-    *(Unauthenticated, InvalidToken, Forbidden, ImageNotFound),
-    *(PreconditionFailed, ValidationFailed),
-)
     Unauthenticated,
     InvalidToken,
     Forbidden,
