@@ -2,17 +2,20 @@
 
 import os
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from app.core.settings import Settings
+
+KEPT = ("PATH", "HOME", "TMPDIR", "LANG")
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables that make these settings."""
-    plain = {name: _plain(value) for name, value in settings.model_dump(exclude_none=True).items()}
-    told = {name.upper(): str(value) for name, value in plain.items() if not isinstance(value, list)}
-    return {"PATH": os.environ["PATH"], **told}
+    told = {name.upper(): _as_text(getattr(settings, name)) for name in settings.model_fields_set}
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | told
 
 
-def _plain(value: object) -> object:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return value.model_dump_json() if isinstance(value, BaseModel) else str(value)

@@ -1,6 +1,5 @@
 """The service as a process of its own, where a test kills or measures it."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -11,9 +10,9 @@ from dataclasses import dataclass
 
 import httpx
 import psutil
-from pydantic import BaseModel, SecretStr
 
 from app.core.settings import Settings
+from tests.environment import environment
 from tests.repository import ROOT
 
 START_SECONDS = 30
@@ -31,28 +30,13 @@ class ServiceProcess:
         return int(self.process.memory_info().rss)
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the environment that gives these settings."""
-    own = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    for name in settings.model_fields_set:
-        value = getattr(settings, name)
-        own[name.upper()] = _as_text(value)
-    return own
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
-
-
 @contextmanager
 def service_process(settings: Settings, *options: str) -> Iterator[ServiceProcess]:
     """Serve these settings in a process of its own; it is killed when the block ends and it still lives."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "app", "serve", "--port", str(port), *options]
-    process = psutil.Popen(command, cwd=ROOT, env=environment_of(settings), stdout=subprocess.DEVNULL)
+    process = psutil.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.DEVNULL)
     service = ServiceProcess(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_it_answers(service)

@@ -9,7 +9,7 @@ import httpx
 
 from app.core.settings import Settings
 from tests.accounts import Account
-from tests.processes import environment_of
+from tests.environment import environment
 from tests.repository import ROOT
 
 
@@ -19,7 +19,7 @@ async def create_admin(settings: Settings, email: str) -> subprocess.CompletedPr
         subprocess.run,
         command,
         cwd=ROOT,
-        env=environment_of(settings),
+        env=environment(settings),
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,8 @@ from PIL import Image
 
 from app.core.settings import Settings
 from tests.accounts import Account
-from tests.processes import ServiceProcess, environment_of, service_process
+from tests.environment import environment
+from tests.processes import ServiceProcess, service_process
 from tests.repository import ROOT
 
 MIB = 1024 * 1024
@@ -117,7 +118,7 @@ def test_sigterm_ends_it_with_0(process: ServiceProcess) -> None:
 
 
 def test_environment_gives_the_same_settings(settings: Settings) -> None:
-    assert environment_of(settings)["STORAGE_BUCKET"] == settings.storage_bucket
+    assert environment(settings)["STORAGE_BUCKET"] == settings.storage_bucket
 
 
 def post(url: str, user: Account, file: io.BytesIO) -> httpx.Response:

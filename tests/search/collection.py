@@ -67,7 +67,7 @@ async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
     await sql.executemany("INSERT INTO tags (id, name, alias_of) VALUES ($1, $2, $3)", aliases)
     await sql.executemany(
         "INSERT INTO images (id, name, storage_key, created_at, uploaded_by, content_type, size, width, height, "
-        "sha256, visibility) VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "sha256, visibility) VALUES ($1, $2, $1::uuid::text, $3, $4, $5, $6, $7, $8, $9, $10)",
         [
             (
                 *(one.id, one.name, one.created_at, one.uploaded_by, f"image/{one.kind}", one.size, one.width),

@@ -84,7 +84,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Yield the address."""
-    server = _Server(uvicorn.Config(app, log_config=None, loop="none", timeout_graceful_shutdown=1))
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, loop="none", timeout_graceful_shutdown=1))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -42,7 +42,7 @@ class World:
         self.accounts = {name: await self._make_account(is_admin=name == "admin") for name in ("owner", "other")}
         self.accounts["admin"] = await self._make_account(is_admin=True)
         self._keys, self._images = {}, {}
-        await self._sql.execute("INSERT INTO tags (name) VALUES ('matrix') ON CONFLICT DO NOTHING")
+        await self._sql.execute("INSERT INTO tags (name) VALUES ('matrix'), ('cat') ON CONFLICT DO NOTHING")
 
     async def credentials(self, actor: Actor) -> dict[str, str]:
         if actor.account is None:
@@ -56,7 +56,8 @@ class World:
         account = self.accounts[actor.account or "owner"]
         key_id = await self._spare_key(account)
         names: dict[str, Any] = {"session_id": str(account.session_id), "key_id": key_id, "provider": "nobody"}
-        names |= {"unique": uuid.uuid4().hex, "photo": png(), "tag": "matrix", "name": "matrix"}
+        names |= {"unique": uuid.uuid4().hex, "photo": png(), "tag": "matrix", "name": f"tag {uuid.uuid4().hex}"}
+        await self._sql.execute("INSERT INTO tags (name) VALUES ($1)", names["name"])
         if target is not None:
             names["image_id"] = await self._image(target)
         return names
