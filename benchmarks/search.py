@@ -95,14 +95,18 @@ def queries(seed: int, rounds: int) -> Iterator[tuple[str, str, Query]]:
 class Times:
     """Seconds by class."""
 
-    def __init__(self) -> None:
+    def __init__(self, best_of: int = 1) -> None:
+        self._best_of = best_of
         self.by_class: dict[str, list[tuple[float, str]]] = {}
 
     async def measure(self, kind: str, what: str, run: Callable[[], Awaitable[Any]]) -> Any:
         """Run it and note how long it took."""
-        started = time.perf_counter()
-        result = await run()
-        self.by_class.setdefault(kind, []).append((time.perf_counter() - started, what))
+        seconds = []
+        for _ in range(self._best_of):
+            started = time.perf_counter()
+            result = await run()
+            seconds.append(time.perf_counter() - started)
+        self.by_class.setdefault(kind, []).append((min(seconds), what))
         return result
 
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -123,9 +127,9 @@ def _summary(times: list[tuple[float, str]]) -> dict[str, Any]:
     }
 
 
-async def over_http(url: str, seed: int, rounds: int) -> Times:
+async def over_http(url: str, seed: int, rounds: int, best_of: int = 1) -> Times:
     """Run the set and the deep pages."""
-    times = Times()
+    times = Times(best_of)
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
 
         async def get(path: str, params: Query) -> httpx.Response:
@@ -154,7 +158,7 @@ async def in_the_driver(settings: Settings, seed: int, rounds: int) -> Times:
         async with database.searcher() as session:
             with contextlib.suppress(QueryTooBroad):  # it took its time, too
                 search = await ImageSearch.prepare(session, parse(params["q"]), Sight())
-                await search.page(Order(params.get("sort", "-created")), None, LIMIT + 1)
+                await search.page(Order(params.get("sort", "-created")), None, LIMIT)
 
     for kind, path, params in queries(seed, rounds):
         if path == "/v1/images" and "count" not in params:
@@ -181,13 +185,14 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--naive-rounds", type=int, default=15)
+    parser.add_argument("--best-of", type=int, default=1, help="repeat each request, where others use the machine too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     settings = Settings()
     asyncio.run(over_http(options.url, options.seed + 1, 2))  # warms the caches up
     results = {
-        "http": asyncio.run(over_http(options.url, options.seed, options.rounds)).rows(),
+        "http": asyncio.run(over_http(options.url, options.seed, options.rounds, options.best_of)).rows(),
         "driver": asyncio.run(in_the_driver(settings, options.seed, options.rounds)).rows(),
         "naive": asyncio.run(naively(settings, options.seed, options.naive_rounds)).rows(),
     }

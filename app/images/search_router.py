@@ -10,7 +10,7 @@ from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
 from app.http.dependencies import ServicesDep
-from app.http.links import add_next_link
+from app.http.links import next_link
 from app.http.problems import problems
 from app.images.schemas import ImagePage, to_read
 from app.search import tree
@@ -49,14 +49,13 @@ Count = Literal["exact", "estimate", "none"]
 @router.get(
     "",
     summary="Find images",
-    response_model_exclude_unset=True,
+    response_model=ImagePage,
     responses=problems(
         InvalidQuery, QueryTooBroad, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed, QueryTimeout
     ),
 )
 async def list_images(
     request: Request,
-    response: Response,
     viewer: ViewerDep,
     services: ServicesDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
@@ -64,7 +63,7 @@ async def list_images(
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
-) -> ImagePage:
+) -> Response:
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
     query, order = parse(q), Order(sort)
     sight = Sight(viewer.id, viewer.is_admin)
@@ -73,14 +72,16 @@ async def list_images(
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
     async with services.database.searcher() as session:
         search = await ImageSearch.prepare(session, query, sight)
-        found = await search.page(order, after, limit + 1)
-    page = ImagePage(items=[to_read(*one) for one in found[:limit]], query=spelled, next_cursor=None)
-    if len(found) > limit:
-        page.next_cursor = services.cursors.encode(order.write(found[limit - 1].image), fingerprint)
-        add_next_link(request, response, page.next_cursor)
+        found, more = await search.page(order, after, limit)
+    headers: dict[str, str] = {}
+    page = ImagePage(items=[to_read(*one) for one in found], query=spelled, next_cursor=None)
+    if more:
+        page.next_cursor = services.cursors.encode(order.write(found[-1].image), fingerprint)
+        headers["Link"] = next_link(request, page.next_cursor)
     if count != "none":
         page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)
-    return page
+    # Straight from pydantic: validating once more what was just built would cost more than the search.
+    return Response(page.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
 
 
 async def count_images(

@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +30,7 @@ from app.http.conditional import require_match
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
 from app.images.repository import ImageRepository
+from app.images.router import tagged_read
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
@@ -54,6 +57,15 @@ ERRORS: tuple[type[AppError], ...] = (
     ValidationFailed,
 )
 Rule = Callable[[Viewer, Image], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may change which image, and in which state of it."""
+
+    viewer: Viewer
+    rule: Rule
+    check: Callable[[ImageRead], None]
 
 
 class BulkTagging(BaseModel):
@@ -110,6 +122,7 @@ async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, s
 @router.put("/{image_id}/tags", summary="Replace the tags", responses=problems(*ERRORS))
 async def replace_image_tags(
     request: Request,
+    response: Response,
     image_id: uuid.UUID,
     body: TagsUpdate,
     _user: CurrentUser,
@@ -121,12 +134,14 @@ async def replace_image_tags(
     async def replace(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.replace(image.id, held)
 
-    return await change_tags(request, services.database, image_id, body.tags, viewer, require_change, replace)
+    permission = Permission(viewer, require_change, partial(require_match, request))
+    return tagged_read(response, await change_tags(services.database, image_id, body.tags, permission, replace))
 
 
 @router.post("/{image_id}/tags", summary="Add tags", responses=problems(*ERRORS))
 async def add_image_tags(
     request: Request,
+    response: Response,
     image_id: uuid.UUID,
     body: TagsUpdate,
     _user: CurrentUser,
@@ -138,12 +153,14 @@ async def add_image_tags(
     async def add(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.give([image.id], held)
 
-    return await change_tags(request, services.database, image_id, body.tags, viewer, require_tagger, add)
+    permission = Permission(viewer, require_tagger, partial(require_match, request))
+    return tagged_read(response, await change_tags(services.database, image_id, body.tags, permission, add))
 
 
 @router.delete("/{image_id}/tags/{tag}", summary="Take a tag off", responses=problems(*ERRORS, TagNotFound, TagImplied))
 async def remove_image_tag(
     request: Request,
+    response: Response,
     image_id: uuid.UUID,
     tag: Annotated[TagName, Path(examples=["cat"])],
     _user: CurrentUser,
@@ -155,35 +172,32 @@ async def remove_image_tag(
     async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
         await tagging.remove(image.id, tag)
 
-    return await change_tags(request, services.database, image_id, [], viewer, require_change, remove)
+    permission = Permission(viewer, require_change, partial(require_match, request))
+    return tagged_read(response, await change_tags(services.database, image_id, [], permission, remove))
 
 
 async def change_tags(
-    request: Request,
     database: Database,
     image_id: uuid.UUID,
     names: list[str],
-    viewer: Viewer,
-    rule: Rule,
+    permission: Permission,
     change: Callable[[Tagging, Image, Held], Awaitable[None]],
 ) -> ImageRead:
-    """Change the tags of an image that the rule lets the viewer change; it is locked, after the tags.
-
-    Raises PreconditionFailed where If-Match names another state of the image.
-    """
+    """Change the tags of an image that the viewer may change; it is locked, after the tags."""
+    viewer = permission.viewer
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
     async with database.reader() as session:
-        rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
+        permission.rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
     async with holding(database, names) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
-        rule(viewer, image)
-        if "if-match" in request.headers:
-            require_match(request, await _read(session, image))
+        permission.rule(viewer, image)
+        permission.check(await shape_image(session, image))
         await change(Tagging(session), image, held)
-        return await _read(session, image)
+        return await shape_image(session, image)
 
 
-async def _read(session: AsyncSession, image: Image) -> ImageRead:
+async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
+    """Shape an image with the tags that it has now."""
     return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
 
 

@@ -10,11 +10,10 @@ for then there can be no great number of matches, unless they all lie far from w
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ARRAY, ColumnElement, Select, String, any_, func, or_, select, text, true
+from sqlalchemy import ARRAY, ColumnElement, Result, String, Uuid, any_, bindparam, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from app.db.base import utc_now
 from app.models import Image, Tag
@@ -28,6 +27,8 @@ from app.search.vocabulary import look_up
 GATHERED_AT_ONCE = 1_500
 LONG_WALK = 10_000
 SHORT_WALK = 2_000
+# The plain columns: conditions on them are made in half the time that they take on the mapped attributes.
+IMAGES = cast("Entity", Image.__table__.c)
 
 
 class FoundImage(NamedTuple):
@@ -51,31 +52,39 @@ class Sight:
         public = entity.visibility == Visibility.PUBLIC
         return public if self.viewer_id is None else or_(public, entity.uploaded_by == self.viewer_id)
 
+    def sees(self, image: Image) -> bool:
+        """Tell the same of an image at hand."""
+        own = self.viewer_id is not None and image.uploaded_by == self.viewer_id
+        return self.sees_all or own or image.visibility == Visibility.PUBLIC
+
 
 class ImageSearch:
     """Runs one query. The session's statements are bounded in time; see `Database.searcher`."""
 
-    def __init__(self, session: AsyncSession, plan: Plan, sight: Sight, images: float) -> None:
+    def __init__(self, session: AsyncSession, plan: Plan, sight: Sight) -> None:
         self._session = session
         self._plan = plan
         self._sight = sight
-        self._images = images
 
     @classmethod
     async def prepare(cls, session: AsyncSession, query: tree.Node, sight: Sight) -> "ImageSearch":
         """Look up what the query names. Raises QueryTooBroad."""
-        vocabulary = await look_up(session, query)
-        plan = Plan(query, vocabulary, sight.viewer_id, utc_now())
-        return cls(session, plan, sight, await count_roughly(session))
+        return cls(session, Plan(query, await look_up(session, query), sight.viewer_id, utc_now()), sight)
 
-    async def page(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        """Return up to `limit` matches after the position. Raises QueryTimeout."""
-        at_most = self._plan.at_most(self._images)
-        if at_most > GATHERED_AT_ONCE:
-            bound = LONG_WALK if at_most > LONG_WALK else SHORT_WALK
-            found = await self._walk(order, after, bound, limit)
-            if len(found) == limit:
-                return found
+    async def page(self, order: Order, after: Position | None, limit: int) -> tuple[list[FoundImage], bool]:
+        """Return up to `limit` matches after the position, and whether there are more. Raises QueryTimeout."""
+        ids = await self._find(order, after, limit + 1)
+        fetched = {image.id: FoundImage(image, list(tags)) for image, tags in await self._fetch(ids[:limit])}
+        # What was deleted or hidden since it was found is left out; the page is shorter, and the next one follows.
+        found = [one for id_ in ids[:limit] if (one := fetched.get(id_)) and self._sight.sees(one.image)]
+        return found, len(ids) > limit and bool(found)
+
+    async def _find(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
+        if self._plan.at_most > GATHERED_AT_ONCE:
+            bound = LONG_WALK if self._plan.at_most > LONG_WALK else SHORT_WALK
+            ids = await self._walk(order, after, bound, limit)
+            if len(ids) == limit:
+                return ids
         return await self._gather(order, after, limit)
 
     def condition(self, entity: Entity = Image) -> ColumnElement[bool]:
@@ -92,41 +101,38 @@ class ImageSearch:
         """Whether all that there is matches."""
         return self._plan.query == tree.EVERYTHING
 
-    async def _walk(self, order: Order, after: Position | None, bound: int, limit: int) -> list[FoundImage]:
-        *first, last = order.segments(Image, after)
-        found: list[FoundImage] = []
+    async def _walk(self, order: Order, after: Position | None, bound: int, limit: int) -> list[uuid.UUID]:
+        *first, last = order.segments(IMAGES, after)
+        ids: list[uuid.UUID] = []
         for segment in first:
-            found += await self._walk_segment(order, segment, bound, limit)
-            if len(found) == limit or not await self._ends_within(segment, bound):
-                return found
-        return found + await self._walk_segment(order, last, bound, limit - len(found))
+            ids += await self._walk_segment(order, segment, bound, limit)
+            if len(ids) == limit or not await self._ends_within(segment, bound):
+                return ids
+        return ids + await self._walk_segment(order, last, bound, limit - len(ids))
 
     async def _walk_segment(
         self, order: Order, segment: ColumnElement[bool], bound: int, limit: int
-    ) -> list[FoundImage]:
+    ) -> list[uuid.UUID]:
         narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
-        stretch = select(Image).where(segment, self._plan.leading(Image, narrowing))
-        walked = stretch.order_by(*order.walk(Image)).limit(bound).subquery("walked")
-        image = aliased(Image, walked)
-        statement = select(image, tag_names(image)).where(self.condition(image))
-        return await self._fetch(statement.order_by(*order.walk(image)).limit(limit))
+        stretch = select(Image.__table__).where(segment, self._plan.leading(IMAGES, narrowing))
+        walked: Any = stretch.order_by(*order.walk(IMAGES)).limit(bound).subquery("walked").c
+        statement = select(walked.id).where(self.condition(walked)).order_by(*order.walk(walked)).limit(limit)
+        return list(await self._session.scalars(statement))
 
     async def _ends_within(self, segment: ColumnElement[bool], bound: int) -> bool:
         """Tell whether the walk has seen the whole segment, so that the next one may follow."""
-        rows = select(Image.sha256).where(segment).limit(bound + 1).subquery()
+        rows = select(IMAGES.sha256).where(segment).limit(bound + 1).subquery()
         return (await self._session.scalar(select(func.count()).select_from(rows)) or 0) <= bound
 
-    async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        columns = {column.name: column for column in (Image.id, *order.columns(Image))}
-        matches = select(*columns.values()).where(self.condition()).cte("matches").prefix_with("MATERIALIZED")
-        there: Any = matches.c
+    async def _gather(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
+        columns = {column.name: column for column in (IMAGES.id, *order.columns(IMAGES))}
+        matches = select(*columns.values()).where(self.condition(IMAGES)).cte("matches")
+        there: Any = matches.prefix_with("MATERIALIZED").c
         first = select(there.id).where(or_(*order.segments(there, after))).order_by(*order.whole(there)).limit(limit)
-        top = first.subquery("top")
-        statement = select(Image, tag_names(Image)).join(top, top.c.id == Image.id)
-        return await self._fetch(statement.order_by(*order.whole(Image)))
+        return list(await self._session.scalars(first))
 
-    async def _fetch(self, statement: Select[Image, Sequence[str]]) -> list[FoundImage]:
-        return [FoundImage(image, list(tags)) for image, tags in await self._session.execute(statement)]
+    async def _fetch(self, ids: list[uuid.UUID]) -> Result[Image, Sequence[str]]:
+        return await self._session.execute(_FETCH, {"ids": ids})
 
 
 def tag_names(entity: Entity) -> ColumnElement[Sequence[str]]:
@@ -135,7 +141,4 @@ def tag_names(entity: Entity) -> ColumnElement[Sequence[str]]:
     return func.array(names.scalar_subquery(), type_=ARRAY(String))
 
 
-async def count_roughly(session: AsyncSession) -> float:
-    """Return about how many images there are, as PostgreSQL last counted them."""
-    estimate = await session.scalar(text("SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass"))
-    return max(float(estimate or 0), 1.0)
+_FETCH = select(Image, tag_names(Image)).where(Image.id == any_(bindparam("ids", type_=ARRAY(Uuid))))

@@ -76,9 +76,10 @@ class Plan:
             ),
         )
 
-    def at_most(self, images: float) -> float:
-        """Return a number that the matches do not exceed, out of so many images."""
-        return self._at_most(self.query, images)
+    @property
+    def at_most(self) -> float:
+        """Return a number that the public matches do not exceed, as far as the tags tell."""
+        return self._at_most(self.query)
 
     @property
     def indexed(self) -> bool:
@@ -122,7 +123,7 @@ class Plan:
         return and_(enough, self._any(self._rarest(node), entity))
 
     def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
-        by_size = sorted(node.terms, key=lambda term: self._at_most(term, math.inf))
+        by_size = sorted(node.terms, key=self._at_most)
         return tuple(by_size[: len(node.terms) - node.number + 1])
 
     def _filter(self, name: str, value: str, entity: Entity) -> ColumnElement[bool]:  # noqa: PLR0911 - one a filter
@@ -171,19 +172,19 @@ class Plan:
                 return all(any(self._indexed(one) for one in conjuncts(term)) for term in terms)
         return False
 
-    def _at_most(self, node: tree.Node, images: float) -> float:
+    def _at_most(self, node: tree.Node) -> float:
         match node:
             case tree.Tag() | tree.Wildcard():
-                return min(images, sum(tag.images for tag in self.vocabulary.of(node)))
+                return sum(tag.images for tag in self.vocabulary.of(node))
             case tree.And(terms):
-                return min([images, *(self._at_most(term, images) for term in terms)])
+                return min((self._at_most(term) for term in terms), default=math.inf)
             case tree.Or(terms):
-                return min(images, sum(self._at_most(term, images) for term in terms))
+                return sum(self._at_most(term) for term in terms)
             case tree.AtLeast():
-                return min(images, sum(self._at_most(term, images) for term in self._rarest(node)))
+                return sum(self._at_most(term) for term in self._rarest(node))
             case tree.Filter("sha256"):
                 return 1
-        return images
+        return math.inf
 
 
 def conjuncts(node: tree.Node) -> tuple[tree.Node, ...]:

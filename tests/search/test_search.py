@@ -73,7 +73,12 @@ async def test_a_cursor_serves_only_its_own_query_order_and_viewer(user: Account
     cursor = first.json()["next_cursor"]
     assert f"cursor={cursor}" in first.headers["link"]
     assert (await client.get("/v1/images", params={**asked, "q": "cat pet", "cursor": cursor})).status_code == 200
-    for change in ({"q": "cat"}, {"sort": "size"}, {"cursor": cursor[:-1] + ("A" if cursor[-1] != "A" else "B")}):
+    changes: list[dict[str, str]] = [
+        {"q": "cat"},
+        {"sort": "size"},
+        {"cursor": cursor[:-1] + ("A" if cursor[-1] != "A" else "B")},
+    ]
+    for change in changes:
         answer = await client.get("/v1/images", params={**asked, "cursor": cursor, **change})
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
     assert (await user.client.get("/v1/images", params={**asked, "cursor": cursor})).status_code == 400

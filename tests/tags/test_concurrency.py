@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import asyncpg
+import httpx
 
 from app.core.settings import Settings
 from app.db.session import Database
@@ -20,6 +21,7 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
     user: Account, sql: asyncpg.Connection, database: Database
 ) -> None:
     images = [await upload(user) for _ in range(8)]
+    user.client.timeout = httpx.Timeout(60)
     dice = random.Random(5)  # noqa: S311 - to be repeatable
     folder = CountFolder(database, 1)
 
@@ -32,7 +34,7 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
     async def add(number: int) -> None:
         path = f"{images[number % 8]['links']['self']}/tags"
         words = dice.sample(WORDS, len(WORDS))
-        parts = [words[start : start + 10] for start in range(0, len(words), 10)]
+        parts = [words[start : start + 25] for start in range(0, len(words), 25)]
         for part in parts:
             await post(path, part)
 

@@ -185,3 +185,15 @@ async def test_every_user_adds_tags_to_public_images_only(user: Account, make_ac
     full = [f"t{number}" for number in range(99)]
     assert (await user.client.put(f"{public['links']['self']}/tags", json={"tags": full})).status_code == 200
     assert (await user.client.post(f"{public['links']['self']}/tags", json={"tags": ["a", "b"]})).status_code == 422
+
+
+async def test_if_match_keeps_the_changes_of_others(user: Account) -> None:
+    path = (await upload(user, "cat"))["links"]["self"]
+    etag = (await user.client.get(path)).headers["etag"]
+    added = await user.client.post(f"{path}/tags", json={"tags": ["sofa"]}, headers={"If-Match": etag})
+    assert added.status_code == 200
+    assert added.headers["etag"] == (await user.client.get(path)).headers["etag"]
+    for method, sub, body in (("PUT", "tags", {"tags": []}), ("DELETE", "tags/cat", None)):
+        answer = await user.client.request(method, f"{path}/{sub}", json=body, headers={"If-Match": etag})
+        assert (answer.status_code, answer.json()["type"]) == (412, "/problems/precondition-failed")
+    assert await tags_of(user, {"links": {"self": path}}) == ["cat", "sofa"]
