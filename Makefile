@@ -12,7 +12,7 @@ dev: setup
 	$(BIN)/python -m app dev
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 test-faults: setup
 	$(BIN)/python -m pytest tests/faults --faults=full

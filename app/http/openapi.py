@@ -18,10 +18,10 @@ Stores images and finds them by their tags.
 
 TAGS = [
     {"name": "users", "description": "Accounts."},
-    {"name": "auth", "description": "Access and refresh tokens."},
+    {"name": "auth", "description": "Access and refresh tokens, social login."},
     {"name": "images", "description": "Upload, find, fetch, tag and delete images."},
-    {"name": "tags", "description": "The vocabulary."},
-    {"name": "operations", "description": "Health."},
+    {"name": "tags", "description": "The vocabulary: names, aliases, implications."},
+    {"name": "operations", "description": "Health, metrics, and what the request log says."},
 ]
 
 

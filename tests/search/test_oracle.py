@@ -21,7 +21,7 @@ from app.search.tree import canonical
 from app.search.vocabulary import look_up
 from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture, matches, pictures, store, visible
 
-TREES = 150
+TREES = 40
 COLUMNS = {"created": "created_at", "name": "name", "size": "size", "width": "width"}
 RELAXED = settings(
     max_examples=TREES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
