@@ -21,7 +21,7 @@ async def test_each_record_becomes_one_document(make_recorder: MakeRecorder, mon
     await recorder.start()
     for record in numbered(0, 1234):
         recorder.record(record)
-    await until(lambda: recorder.written == 1234)
+    await until(lambda: recorder.written == 1234 and recorder.spilled == 0)
     assert request_ids(mongo_url) == [f"r{number}" for number in range(1234)]
     assert metrics_count(mongo_url) == 1234
     assert (recorder.queue_length, recorder.spilled, recorder.dropped) == (0, 0, 0)
