@@ -19,6 +19,7 @@ from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
 from app.db.session import Database
 from app.decoding.pool import Decoders
+from app.health.probes import probe_backends
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
@@ -47,7 +48,12 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             services = await _open(settings, stack)
             sweeper = Sweeper(services.database, services.object_store, settings)
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
-            for job in (_make_bucket(services.object_store), sweeper.run_forever(), counts.run_forever()):
+            for job in (
+                _report_backends(services),
+                _make_bucket(services.object_store),
+                sweeper.run_forever(),
+                counts.run_forever(),
+            ):
                 _run_in_background(stack, job)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)
@@ -99,6 +105,13 @@ def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]
             await task
 
     stack.push_async_callback(stop)
+
+
+async def _report_backends(services: Services) -> None:
+    """Say once, at the start, which backends are down: the service runs all the same, and they may come."""
+    for name, dependency in (await probe_backends(services)).items():
+        if dependency.status == "down":
+            logger.warning("%s does not answer; the service starts without it and goes on asking", name)
 
 
 async def _make_bucket(object_store: ObjectStore) -> None:

@@ -171,6 +171,7 @@ async def _strip(connection: asyncpg.Connection) -> list[str]:
     constraints = await connection.fetch(
         "SELECT conrelid::regclass::text AS owner, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint "
         "WHERE conrelid IN ('images'::regclass, 'tagged'::regclass) AND contype IN ('p', 'u', 'f') "
+        "OR confrelid = 'images'::regclass "
         "ORDER BY contype = 'f'"
     )
     indexes = await connection.fetch(

@@ -1,16 +1,13 @@
 """Is the process alive, and which of its backends answer?"""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
+from app.health.probes import Dependency, probe_backends
 from app.http.dependencies import ServicesDep
 
-PROBE_TIMEOUT = 1.8
 # Without these a request cannot be answered; without the others the service goes on, degraded.
 VITAL = ("postgres", "object_store")
 
@@ -21,13 +18,6 @@ class Alive(BaseModel):
     """The process lives."""
 
     status: Literal["ok"] = "ok"
-
-
-class Dependency(BaseModel):
-    """How one backend answered."""
-
-    status: Literal["up", "down"]
-    latency_ms: float = Field(examples=[0.8])
 
 
 class TelemetryState(BaseModel):
@@ -59,14 +49,7 @@ async def check_liveness() -> Alive:
 )
 async def check_readiness(services: ServicesDep, response: Response) -> Readiness:
     """Probe each backend. MongoDB or Redis down is `degraded`, still 200."""
-    probes = {
-        "postgres": services.database.ping,
-        "object_store": services.object_store.ping,
-        "mongo": services.recorder.log.ping,
-        "redis": services.cache.ping,
-    }
-    answers = await asyncio.gather(*(_probe(ping) for ping in probes.values()))
-    dependencies = dict(zip(probes, answers, strict=True))
+    dependencies = await probe_backends(services)
     recorder = services.recorder
     readiness = Readiness(
         status=_overall(dependencies),
@@ -82,15 +65,3 @@ def _overall(dependencies: dict[str, Dependency]) -> Literal["ok", "degraded", "
     if any(name in VITAL for name in down):
         return "unavailable"
     return "degraded" if down else "ok"
-
-
-async def _probe(ping: Callable[[], Awaitable[None]]) -> Dependency:
-    started = time.perf_counter()
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT):
-            await ping()
-    except Exception:  # noqa: BLE001 - whatever a backend raises means that it is not well
-        status: Literal["up", "down"] = "down"
-    else:
-        status = "up"
-    return Dependency(status=status, latency_ms=round((time.perf_counter() - started) * 1000, 2))

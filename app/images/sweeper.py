@@ -1,19 +1,15 @@
 """Deletes the objects that no committed image owns, once their grace is over."""
 
-import asyncio
-import logging
 from collections.abc import Collection
 from datetime import timedelta
 
-from app.core.errors import AppError
+from app.core.periodic import repeat
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.session import Database
 from app.images.idempotency import remove_expired_keys
 from app.images.repository import ImageRepository
 from app.storage.object_store import ObjectStore
-
-logger = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -29,14 +25,12 @@ class Sweeper:
 
     async def run_forever(self) -> None:
         """Sweep again and again; a backend that is down only postpones it."""
-        while True:
-            try:
-                await self.sweep()
-                async with self._database.unit_of_work() as session:
-                    await remove_expired_keys(session)
-            except AppError as error:
-                logger.warning("the sweeper tries again later: %s", error)
-            await asyncio.sleep(self._interval)
+        await repeat(self._run_once, self._interval, "sweeper")
+
+    async def _run_once(self) -> None:
+        await self.sweep()
+        async with self._database.unit_of_work() as session:
+            await remove_expired_keys(session)
 
     async def sweep(self) -> int:
         """Delete what is past its grace; return how many objects that were. Raises when a backend does not answer."""

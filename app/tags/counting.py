@@ -3,15 +3,10 @@
 Counts are exact without it: reads add what is pending. It keeps that little.
 """
 
-import asyncio
-import logging
-
 from sqlalchemy import text
 
-from app.core.errors import AppError
+from app.core.periodic import repeat
 from app.db.session import Database
-
-logger = logging.getLogger(__name__)
 
 BATCH = 20_000
 _ADVISORY_LOCK = 0x636F756E74  # "count"
@@ -40,13 +35,8 @@ class CountFolder:
         self._interval = interval
 
     async def run_forever(self) -> None:
-        """Fold again and again; a database that is down only postpones it."""
-        while True:
-            try:
-                await self.fold()
-            except AppError as error:
-                logger.warning("the tag counts are folded later: %s", error)
-            await asyncio.sleep(self._interval)
+        """Fold again and again; the counts are exact in between as well."""
+        await repeat(self.fold, self._interval, "tag counts")
 
     async def fold(self) -> int:
         """Fold what is pending; return how many changes that were."""

@@ -79,7 +79,13 @@ async def wait_until_well(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_it_starts_says_which_is_down_and_gets_well(
-    own_stack: Stack, own_settings: Settings, revive: Callable[[], None], backend: str, status: int, overall: str
+    own_stack: Stack,
+    own_settings: Settings,
+    revive: Callable[[], None],
+    capfd: pytest.CaptureFixture[str],
+    backend: str,
+    status: int,
+    overall: str,
 ) -> None:
     kill(own_stack, backend)
     async with running_service(own_settings) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
@@ -88,6 +94,8 @@ async def test_it_starts_says_which_is_down_and_gets_well(
         down = [name for name, dependency in told["dependencies"].items() if dependency["status"] == "down"]
         assert down == [backend]
         await listing_is_answered_in_time(client, expected=503 if backend == "postgres" else 200)
+
+        assert f"{backend} does not answer; the service starts without it" in capfd.readouterr().out
 
         revive()
         await wait_until_well(client)

@@ -1,0 +1,22 @@
+import asyncio
+
+import pytest
+
+from app.core.errors import DatabaseUnavailable
+from app.core.periodic import repeat
+
+
+async def test_no_error_ends_it() -> None:
+    outcomes = iter([DatabaseUnavailable(), RuntimeError("a bug"), None])
+    done = asyncio.Event()
+
+    async def job() -> None:
+        if (outcome := next(outcomes)) is not None:
+            raise outcome
+        done.set()
+
+    task = asyncio.create_task(repeat(job, 0.001, "job"))
+    await asyncio.wait_for(done.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
