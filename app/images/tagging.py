@@ -113,7 +113,7 @@ async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, s
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0
     async with holding(services.database, body.add) as (session, held):
-        removed = await find_ids(session, body.remove)
+        removed = await TagRepository(session).find_ids(body.remove)
         for start in range(0, len(images), BULK_BATCH):
             changed += await tag_batch(session, images[start : start + BULK_BATCH], held, removed)
     return BulkResult(matched=len(images), changed=changed)
@@ -216,15 +216,10 @@ async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer)
 async def count_changing(database: Database, images: list[uuid.UUID], body: BulkTagging) -> int:
     """Return how many of the images would change."""
     async with database.searcher() as session:
-        added, removed = [await find_ids(session, names) for names in (body.add, body.remove)]
+        tags = TagRepository(session)
+        added, removed = await tags.find_ids(body.add), await tags.find_ids(body.remove)
         unknown = len(added) < len(body.add)
         return len(images) if unknown else len(await Tagging(session).list_changing(images, added, removed))
-
-
-async def find_ids(session: AsyncSession, names: list[str]) -> list[int]:
-    """Return the ids of those of the tags that exist."""
-    repository = TagRepository(session)
-    return sorted({id_ for name in names if (id_ := await repository.find_id(name)) is not None})
 
 
 async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, removed: list[int]) -> int:

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, String, bindparam, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,8 +44,6 @@ _ENTRY = f"""
         SELECT i.name FROM tag_implications e JOIN tags i ON i.id = e.implies WHERE e.tag = t.id ORDER BY 1
     ) AS implies,
     t.created_at"""  # noqa: S608 - of constants only, as all below
-_NAMES = bindparam("names", type_=ARRAY(String))
-_BY_NAMES = text(f"SELECT {_ENTRY} FROM tags t WHERE t.name = ANY(:names) AND t.alias_of IS NULL ORDER BY t.name")  # noqa: S608
 _BY_ANY_NAME = text(
     f"SELECT {_ENTRY} FROM tags t WHERE t.id = (SELECT coalesce(alias_of, id) FROM tags WHERE name = :name)"  # noqa: S608
 )
@@ -117,6 +115,11 @@ class TagRepository:
         """Return the id of the tag of this name or alias."""
         return await self._session.scalar(select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name == name))
 
+    async def find_ids(self, names: Sequence[str]) -> list[int]:
+        """Return the ids of those tags that exist by these names or aliases, sorted, each once; in one statement."""
+        statement = select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name.in_(names))
+        return sorted(set(await self._session.scalars(statement))) if names else []
+
     async def find(self, name: str) -> CountedTag | None:
         """Return the tag of this name or alias."""
         found = await self._list(_BY_ANY_NAME, {"name": name})
@@ -127,10 +130,6 @@ class TagRepository:
         rows = await self._session.execute(select(Image.id, tag_names(Image)).where(Image.id.in_(images)))
         names = {image: list(tags) for image, tags in rows}
         return {image: names.get(image, []) for image in images}
-
-    async def list_by_names(self, names: Sequence[str]) -> list[CountedTag]:
-        """Return those of these tags that exist, by name."""
-        return await self._list(_BY_NAMES.bindparams(_NAMES), {"names": names})
 
     async def list_by_name(self, pattern: str, after: str | None, limit: int) -> list[CountedTag]:
         """Return up to `limit` tags after a name whose name or alias matches, by name."""
