@@ -16,5 +16,8 @@ def data_dir() -> Iterator[Path]:
     parent = Path(tempfile.mkdtemp())
     yield parent / "data dir"
     leftovers = processes_of(parent)
+    for log in sorted(parent.rglob("*.log")):
+        # Shown when the test has failed.
+        print(log, log.read_text(errors="replace")[-2000:], sep="\n")
     shutil.rmtree(parent)
     assert leftovers == []

@@ -46,10 +46,7 @@ class Acknowledged:
 
 
 @pytest.fixture
-async def behind(settings: Settings, object_store: ObjectStore, sql: asyncpg.Connection) -> AsyncIterator[Behind]:  # noqa: ARG001 - empties the tables
-    await object_store.remove([one.key async for one in object_store.list_objects()])
-    for upload in await object_store.list_uploads():
-        await object_store.abort(upload.key, upload.upload_id)
+async def behind(settings: Settings, empty_bucket: ObjectStore, sql: asyncpg.Connection) -> AsyncIterator[Behind]:  # noqa: ARG001 - they empty
     url = settings.database_url.get_secret_value()
     before, _, rest = url.rpartition("@") if "@" in url else ("", "", url.partition("://")[2])
     address, _, name = rest.partition("/")
