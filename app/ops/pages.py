@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,10 +19,12 @@ from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated
 from app.core.text import Text
 from app.http.dependencies import ServicesDep
 from app.http.problems import error_response
-from app.ops.dependencies import LogFilterDep, RequestLogDep
+from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
+from app.ops.errors import readable_error
 from app.ops.live import WINDOWS, Live, WindowMinutes, look
 from app.ops.operators import COOKIE, PATH, Operator, require_same_origin, set_cookie, sign_in, sign_out
 from app.ops.schemas import RequestRead
+from app.telemetry.errors import TelemetryError
 from app.telemetry.queries import find_request, list_requests
 from app.users.dependencies import DeviceDep
 from app.users.schemas import CurrentPassword
@@ -66,6 +69,8 @@ class PageRoute(APIRoute):
                 return _error_page(request, ValidationFailed([]))
             except AppError as error:
                 return _error_page(request, error)
+            except TelemetryError as error:
+                return _error_page(request, readable_error(error))
 
         return shown
 
@@ -136,7 +141,8 @@ async def show_requests(
 @pages.get("/requests/{event_id}")
 async def show_request(operator: Operator, log: RequestLogDep, event_id: str, time: AwareDatetime) -> Response:
     """Show all that is recorded of one request."""
-    found = await find_request(log, event_id, time)
+    moment, _ = time_range(time, time, timedelta())
+    found = await find_request(log, event_id, moment)
     if found is None:
         raise NotFound("There is no record of this request, or not any more")
     return _page("request.html", operator=operator, row=RequestRead.of(found))

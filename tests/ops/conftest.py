@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import Browser, BrowserContext, Page
+from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.main import create_app
+from app.ops.operators import COOKIE, PATH
+from tests.accounts import Account
 from tests.browser import chromium
 from tests.server import RunningService, serving
 
@@ -16,8 +19,8 @@ SLOW_SECONDS = 0.8
 
 @pytest.fixture
 def page_settings(settings: Settings, mongo_url: str) -> Settings:
-    """The worker's settings with a request log of the test's own, written as often as by default."""
-    return settings.model_copy(update={"mongo_url": type(settings.mongo_url)(mongo_url), "telemetry_flush_seconds": 1})
+    """The worker's settings with a request log of the test's own."""
+    return settings.model_copy(update={"mongo_url": SecretStr(mongo_url), "telemetry_flush_seconds": 0.2})
 
 
 @pytest.fixture
@@ -43,6 +46,13 @@ def _break(app: FastAPI) -> None:
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+async def page(tab: BrowserContext, admin: Account) -> Page:
+    """A page of an admin who has signed in; the tests of signing in have `tab`."""
+    await tab.add_cookies([{"name": COOKIE, "value": admin.access_token, "domain": "127.0.0.1", "path": PATH}])
+    return await tab.new_page()
 
 
 @pytest.fixture
