@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @property
+    def database_connections(self) -> int:
+        """How many connections to PostgreSQL a worker may have."""
+        return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
+
+    @property
     def previous_secrets(self) -> list[str]:
         """The secrets of before."""
         return [one.strip() for one in self.jwt_previous_secrets.get_secret_value().split(",") if one.strip()]

@@ -9,7 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.logging import current_request_id
 from app.http.problems import internal_error_response
+from app.http.recording import route_template
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,11 @@ class RequestContextMiddleware:
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        token = current_request_id.set(request_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            current_request_id.reset(token)
 
 
 class InternalErrorMiddleware:
@@ -64,12 +70,13 @@ class InternalErrorMiddleware:
             # Nobody is there to answer, and nothing went wrong on our side.
             scope["state"]["error_slug"] = "client-disconnected"
         except Exception:
-            request_id = scope["state"]["request_id"]
             scope["state"]["error_slug"] = "internal-error"
-            logger.exception("unhandled error", extra={"fields": {"request_id": request_id, "path": scope["path"]}})
+            # Not the path: names that clients chose stand in it.
+            fields = {"method": scope["method"], "route": route_template(scope)}
+            logger.exception("unhandled error", extra={"fields": fields})
             if started:
                 raise
-            await internal_error_response(request_id)(scope, receive, send)
+            await internal_error_response(scope["state"]["request_id"])(scope, receive, send)
 
 
 class BodyLimitMiddleware:
