@@ -11,7 +11,8 @@ from aiohttp import content_disposition_filename
 from aiohttp.multipart import parse_content_disposition
 from PIL import Image, ImageDraw
 
-from app.storage.object_store import PART_BYTES, ObjectStore
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.files import noise_png
 from tests.photos import image_bytes, png
