@@ -10,7 +10,8 @@ from app.core.settings import Settings
 from app.db.session import Database
 from app.images.audit import Audit
 from app.images.sweeper import Sweeper
-from app.storage.object_store import PART_BYTES, ObjectStore
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.environment import environment
 from tests.photos import png

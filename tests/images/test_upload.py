@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
-from app.storage.object_store import PART_BYTES, ObjectStore
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.files import noise_jpeg, noise_png
 from tests.photos import image_bytes, png
