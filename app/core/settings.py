@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     app_env: Literal["development", "production"] = "production"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    drain_delay_seconds: Annotated[float, Field(ge=0)] = 0
+
     database_url: SecretStr = SecretStr("")
     database_pool_size: Annotated[int, Field(ge=1)] = 10
     database_max_overflow: Annotated[int, Field(ge=0)] = 10
