@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pymongo import MongoClient
 
 from benchmarks.scale_out.cluster import SERVICES, Cluster
 from benchmarks.scale_out.load import Load, Phase
+from benchmarks.scale_out.nodes import until
 
 Revive = Callable[[], Awaitable[Any]]
 
@@ -86,7 +88,12 @@ class Run:
     async def _until_well(self) -> None:
         for name in SERVICES:
             await self._cluster.until_ready(name)
-        await asyncio.sleep(1)
+        phase, back = self._load.phase, time.monotonic()
+
+        async def is_uploading_again() -> bool:
+            return phase.last_upload > back + 1
+
+        await until("an upload", is_uploading_again)
 
 
 async def run_once(seconds: float) -> dict[str, Any]:
