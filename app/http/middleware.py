@@ -11,7 +11,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import ServiceStopping
+from app.core.logging import current_request_id
 from app.http.problems import error_response, internal_error_response
+from app.http.recording import route_template
 from app.http.state import Services
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,11 @@ class RequestContextMiddleware:
                     headers["Connection"] = "close"
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        token = current_request_id.set(request_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            current_request_id.reset(token)
 
 
 class InternalErrorMiddleware:
@@ -77,12 +83,13 @@ class InternalErrorMiddleware:
             if not started:
                 await error_response(scope["state"]["request_id"], ServiceStopping())(scope, receive, send)
         except Exception:
-            request_id = scope["state"]["request_id"]
             scope["state"]["error_slug"] = "internal-error"
-            logger.exception("unhandled error", extra={"fields": {"request_id": request_id, "path": scope["path"]}})
+            # Not the path: names that clients chose stand in it.
+            fields = {"method": scope["method"], "route": route_template(scope)}
+            logger.exception("unhandled error", extra={"fields": fields})
             if started:
                 raise
-            await internal_error_response(request_id)(scope, receive, send)
+            await internal_error_response(scope["state"]["request_id"])(scope, receive, send)
 
 
 class BodyLimitMiddleware:

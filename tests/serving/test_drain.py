@@ -9,7 +9,8 @@ import httpx
 import psutil
 
 from app.core.settings import Settings
-from app.storage.object_store import PART_BYTES, ObjectStore
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.files import noise_png
 from tests.processes import service_process
