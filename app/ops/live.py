@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.ops.schemas import RequestRead
 from app.telemetry.histogram import percentile, slowest_bound
 from app.telemetry.mongo import RequestLog
-from app.telemetry.queries import FAILED, LogFilter, Point, list_metrics, list_requests, list_slowest
+from app.telemetry.queries import LogFilter, Point, list_metrics, list_requests, list_slowest
 
 # Minutes of the window: minutes of a step.
 WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
@@ -88,7 +88,6 @@ async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, ow
     method, _, template = (route or "").partition(" ")
     wanted = LogFilter(since=starts[0], until=now, method=method or None, route=template or None, without_own=not own)
     slow = replace(wanted, min_ms=slowest_bound(total.buckets, ROWS))
-    failed = replace(wanted, status="5xx" if server_only else FAILED)
     return Live(
         until=now,
         rate=_rate_now(by_start, starts, now, step),
@@ -96,8 +95,17 @@ async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, ow
         chart=_chart(by_start, starts, now, step),
         routes=sorted((_totals(*one) for one in by_name.items()), key=lambda one: one.count, reverse=True),
         slow=[RequestRead.of(row) for row in await list_slowest(log, slow, ROWS)] if total.count else [],
-        failed=[RequestRead.of(row) for row in await list_requests(log, failed, None, ROWS)],
+        failed=await _failed(log, wanted, ("5xx",) if server_only else ("5xx", "4xx")),
     )
+
+
+async def _failed(log: RequestLog, wanted: LogFilter, classes: Iterable[str]) -> list[RequestRead]:
+    """Return the newest of each class, the first class first, ROWS in all: no flood of 404s hides a 500."""
+    found: list[RequestRead] = []
+    for status in classes:
+        rows = await list_requests(log, replace(wanted, status=status), None, ROWS)
+        found += [RequestRead.of(row) for row in rows]
+    return found[:ROWS]
 
 
 def _starts(since: datetime, until: datetime, step: timedelta) -> list[datetime]:
