@@ -30,6 +30,11 @@ class ServiceProcess:
         """Return the resident memory of the process."""
         return int(self.process.memory_info().rss)
 
+    def workers(self) -> list[psutil.Process]:
+        """Return the processes that serve, where a supervisor keeps several."""
+        children = [child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in children if "--supervisor-fd" in child.cmdline()]
+
 
 @contextmanager
 def service_process(settings: Settings, *options: str, log: Path | None = None) -> Iterator[ServiceProcess]:
@@ -49,6 +54,8 @@ def service_process(settings: Settings, *options: str, log: Path | None = None) 
         yield service
     finally:
         if process.is_running():
+            for worker in service.workers():
+                worker.kill()
             process.kill()
         process.wait()
 
