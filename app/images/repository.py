@@ -89,6 +89,13 @@ class ImageRepository:
         )
         return dict((await self._session.execute(statement)).all())
 
+    async def list_seen(self, images: Sequence[uuid.UUID], sight: Sight, owner: uuid.UUID | None) -> list[uuid.UUID]:
+        """Return those of the images that can be seen; with an owner, of theirs only."""
+        statement = select(Image.id).where(Image.id.in_(images), sight.condition())
+        if owner is not None:
+            statement = statement.where(Image.uploaded_by == owner)
+        return list(await self._session.scalars(statement))
+
     async def find(self, image_id: uuid.UUID) -> Image | None:
         """Return the image, whoever may see it."""
         return await self._session.get(Image, image_id)

@@ -74,9 +74,9 @@ async def list_images(
         search = await ImageSearch.prepare(session, query, sight)
         found, more = await search.page(order, after, limit)
     headers: dict[str, str] = {}
-    page = ImagePage(items=[to_read(*one) for one in found], query=spelled, next_cursor=None)
+    page = ImagePage(items=[to_read(one, one.tags) for one in found], query=spelled, next_cursor=None)
     if more:
-        page.next_cursor = services.cursors.encode(order.write(found[-1].image), fingerprint)
+        page.next_cursor = services.cursors.encode(order.write(found[-1]), fingerprint)
         headers["Link"] = next_link(request, page.next_cursor)
     if count != "none":
         page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)

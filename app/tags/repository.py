@@ -7,8 +7,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Image, Tag
-from app.search.images import tag_names
+from app.models import Tag
+from app.search.images import TAG_NAMES
 from app.search.vocabulary import LAST_CHARACTER, like
 
 # So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose
@@ -78,6 +78,7 @@ _BY_COUNT = text(f"""
         ORDER BY t.images DESC, t.name LIMIT :most
     )
     SELECT {_ENTRY} FROM first f JOIN tags t USING (id) ORDER BY f.images DESC, t.name""")  # noqa: S608
+_NAMES_OF = text(f"SELECT id, {TAG_NAMES} AS tags FROM images WHERE id = ANY(:images)")  # noqa: S608
 _RELATED = text(f"""
     WITH sample AS MATERIALIZED (
         SELECT i.tag_ids FROM (SELECT image FROM tagged WHERE tag = :tag LIMIT {SAMPLE}) AS picked
@@ -127,8 +128,7 @@ class TagRepository:
 
     async def names_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         """Return the sorted tag names of each of these images, in one statement."""
-        rows = await self._session.execute(select(Image.id, tag_names(Image)).where(Image.id.in_(images)))
-        names = {image: list(tags) for image, tags in rows}
+        names = {row.id: row.tags for row in await self._session.execute(_NAMES_OF, {"images": images})}
         return {image: names.get(image, []) for image in images}
 
     async def list_by_name(self, pattern: str, after: str | None, limit: int) -> list[CountedTag]:
