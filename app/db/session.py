@@ -31,6 +31,10 @@ CONNECT_TIMEOUT = 1.5
 # A wait for a connection means load, not a server that is down.
 POOL_TIMEOUT = 5
 COMMAND_TIMEOUT = 10
+LOCK_WAIT = "'2s'"
+# Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
+SLOW_LANE = "slow_lane"
+SLOW_SEARCHES = 1
 
 # Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
@@ -62,14 +66,16 @@ class Database:
         # Searches have connections of their own: however many there are, and however long they take within their time,
         # the rest of the service finds a connection free.
         self._search_seconds = settings.search_timeout_ms / 1000
-        limits = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
-        self._search_engine = _engine(settings, settings.database_search_pool_size, 0, limits)
+        self.search_settings = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
+        self.search_engine = _engine(settings, settings.database_search_pool_size, 0, self.search_settings)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
-        searching = self._search_engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._searchers = async_sessionmaker(searching, expire_on_commit=False)
+        searching = self.search_engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A long search occupies a processor: so many at once, however many are asked for.
+        lane = asyncio.Semaphore(SLOW_SEARCHES)
+        self._searchers = async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane})
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -106,13 +112,13 @@ class Database:
 
     def connections_in_use(self) -> int:
         """Return how many connections of this worker's pool are at work."""
-        pools = (self.engine.pool, self._search_engine.pool)
+        pools = (self.engine.pool, self.search_engine.pool)
         return sum(pool.checkedout() for pool in pools if isinstance(pool, AsyncAdaptedQueuePool))
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
-        await self._search_engine.dispose()
+        await self.search_engine.dispose()
 
 
 def _engine(settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
@@ -134,6 +140,14 @@ def _engine(settings: Settings, size: int, overflow: int, server_settings: Mappi
     event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
     event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
     return engine
+
+
+async def wait_briefly_for_locks(session: AsyncSession, *, briefly: bool = True) -> None:
+    """Have what follows in the unit of work wait two seconds at most for a lock; then it raises DatabaseBusy.
+
+    For what may meet a change of very many rows, which holds its locks for minutes.
+    """
+    await session.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT if briefly else 'DEFAULT'}"))
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ from app.search.images import ImageSearch
 from app.search.sql import Values
 
 # Up to so many matches are counted, 2 microseconds each.
-COUNTED = 4_000
-# Beyond it, so many images are looked at, in pages of the table: more than a hundred matches are among 20,000 of
-# 1,000,000 then, which tell their number within a third.
+COUNTED = 2_000
+# Beyond it, so many images are looked at, in pages of the table: of 1,000,000 some 40 or more of them match then, which
+# tell the number to a third either way.
 SAMPLED = 20_000
 
 

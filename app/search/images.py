@@ -9,6 +9,7 @@ walk on or gather.
 
 import math
 import uuid
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,7 @@ from sqlalchemy import ColumnElement, or_, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
+from app.db.session import SLOW_LANE
 from app.models import Image
 from app.models.image import Visibility
 from app.search import tree
@@ -149,10 +151,18 @@ class ImageSearch:
             ids = await self._walk(order, after, SHORT_WALK, limit)
             if len(ids) < limit:
                 needed = SHORT_WALK * _MARGIN * limit / len(ids) if ids else math.inf
-                ids = await self._walk_on(order, after, limit, needed)
-            if len(ids) == limit:
-                return ids
+                return await self._search_far(order, after, limit, needed)
+            return ids
         return await self._gather(order, after, limit)
+
+    async def _search_far(self, order: Order, after: Position | None, limit: int, needed: float) -> list[uuid.UUID]:
+        """Go on where the short walk was not enough; what may be long waits for its turn, without a connection."""
+        async with AsyncExitStack() as stack:
+            if self._plan.unbounded:
+                await self._session.rollback()
+                await stack.enter_async_context(self._session.info[SLOW_LANE])
+            ids = await self._walk_on(order, after, limit, needed)
+            return ids if len(ids) == limit else await self._gather(order, after, limit)
 
     async def _walk_on(self, order: Order, after: Position | None, limit: int, needed: float) -> list[uuid.UUID]:
         """Walk as many rows as a page will need; find nothing where gathering is the shorter way."""

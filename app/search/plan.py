@@ -53,6 +53,12 @@ class Plan:
         return self._at_most(self.query)
 
     @property
+    def unbounded(self) -> bool:
+        """Whether nothing tells that few match: no tag, no account, no digest that every match must have."""
+        filters = {term.name for term in conjuncts(self.query) if isinstance(term, tree.Filter)}
+        return math.isinf(self.at_most) and not filters & {"uploader", "sha256"}
+
+    @property
     def tags_only(self) -> bool:
         """Whether there are no filters in it: the index over the tags finds exactly what matches."""
         return not any(isinstance(leaf, tree.Filter) for leaf in leaves(self.query))
