@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import InvalidCursor, InvalidToken, QueryTimeout, Unauthenticated, ValidationFailed
-from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
@@ -62,7 +62,7 @@ async def list_images(
     sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=4096)] = None,
+    cursor: Annotated[str | None, Query(max_length=4096, description=CURSOR_HELP)] = None,
 ) -> Response:
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
     query, order = parse(q), Order(sort)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import (
     AppError,
+    DatabaseBusy,
     Forbidden,
     ImageNotFound,
     InvalidToken,
@@ -54,6 +55,7 @@ ERRORS: tuple[type[AppError], ...] = (
     ImageNotFound,
     PreconditionFailed,
     ValidationFailed,
+    DatabaseBusy,
 )
 Rule = Callable[[Viewer, Image], None]
 
@@ -101,7 +103,9 @@ class BulkResult(BaseModel):
 @router.post(
     "/tags",
     summary="Tag many images",
-    responses=problems(Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout),
+    responses=problems(
+        Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout, DatabaseBusy
+    ),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's

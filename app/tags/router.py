@@ -5,6 +5,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from app.core.errors import (
     AdminRequired,
     AppError,
+    DatabaseBusy,
     InvalidCursor,
     InvalidToken,
     QueryTimeout,
@@ -13,7 +14,7 @@ from app.core.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
 from app.http.conditional import entity_response
@@ -42,7 +43,14 @@ router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
 Part = Annotated[Text, Query(max_length=64)]
-ADMIN_ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, AdminRequired, TagNotFound, ValidationFailed)
+ADMIN_ERRORS: tuple[type[AppError], ...] = (
+    Unauthenticated,
+    InvalidToken,
+    AdminRequired,
+    TagNotFound,
+    ValidationFailed,
+    DatabaseBusy,
+)
 
 
 @router.get(
@@ -59,7 +67,7 @@ async def list_tags(
     contains: Annotated[Part, Query(description="Names and aliases with this in them", examples=["at"])] = "",
     sort: Annotated[Literal["count", "name"], Query(description="Most used first, or by name")] = "count",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    cursor: Annotated[str | None, Query(max_length=1024, description=CURSOR_HELP)] = None,
 ) -> Response:
     """Page through the vocabulary; with `prefix`, complete what a user is typing."""
     pattern = name_pattern(prefix, contains)
@@ -124,7 +132,7 @@ async def rename_tag(
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
 async def delete_tag(name: NamePath, _admin: AdminUser, change: ChangeDep) -> None:
-    """Delete a tag and its aliases, and take it off every image."""
+    """Delete a tag and its aliases, and take it off every image; all or nothing, and it may take as long as a merge."""
     await change.remove(name)
 
 
@@ -132,7 +140,11 @@ async def delete_tag(name: NamePath, _admin: AdminUser, change: ChangeDep) -> No
 async def merge_tag(
     name: NamePath, body: TagMerge, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
 ) -> TagRead:
-    """Have every image that has this tag have the other one; the name becomes an alias of it."""
+    """Have every image that has this tag have the other one; the name becomes an alias of it.
+
+    All or nothing, and a millisecond an image: of a tag that hundreds of thousands have it takes minutes, in which
+    images are found as before, and who wants to tag with it is told that it is busy (503).
+    """
     await change.merge(name, body.into)
     return to_read(await get_tag(repository, body.into))
 
