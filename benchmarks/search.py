@@ -52,7 +52,7 @@ WHERE t.name = ANY($1) AND i.visibility = 'public'
 GROUP BY i.id HAVING count(*) = $2 ORDER BY i.created_at DESC LIMIT 40
 """
 NAIVE_CLASSES = ("2 tags AND", "4 tags AND", "two that never meet")
-ATTACK_SECONDS = 20
+ATTACK_SECONDS = 12
 
 
 class Times:

@@ -36,8 +36,15 @@ class Client:
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Return the status and the body."""
-        self._connection.request(method, path, body, dict(headers or {}))
+        """Return the status and the body; once more where the kept connection was closed meanwhile."""
+        try:
+            return self._send(method, path, body, headers or {})
+        except (http.client.HTTPException, ConnectionError):
+            self._connection.close()
+            return self._send(method, path, body, headers or {})
+
+    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        self._connection.request(method, path, body, dict(headers))
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
