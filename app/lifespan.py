@@ -76,7 +76,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     cache = Cache(settings)
     stack.push_async_callback(cache.close)
     recorder = Recorder(settings)
-    recorder.registry.gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
+    gauge = recorder.registry.gauge
+    gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
+    gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
     await recorder.start()
     stack.push_async_callback(recorder.close)
     passwords = PasswordHasher()

@@ -22,6 +22,7 @@ from app.images.router import router as images_router
 from app.images.search_router import router as search_router
 from app.images.tagging import router as tagging_router
 from app.lifespan import make_lifespan
+from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, prefix="/v1", responses=ANY_ERROR)
     for router in (health_router, prometheus_router):
         app.include_router(router, responses=ANY_ERROR)
+    install_pages(app)
     install_openapi(app)
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.
     app.add_middleware(HeadMiddleware)

@@ -159,6 +159,15 @@ async def object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
     await store.close()
 
 
+@pytest.fixture
+async def empty_bucket(object_store: ObjectStore) -> ObjectStore:
+    """The worker's bucket, emptied of what tests before have left, by killed services too."""
+    await object_store.remove([one.key async for one in object_store.list_objects()])
+    for upload in await object_store.list_uploads():
+        await object_store.abort(upload.key, upload.upload_id)
+    return object_store
+
+
 @pytest.fixture(scope="session")
 async def _sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(settings.database_url.get_secret_value())

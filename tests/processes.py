@@ -1,12 +1,13 @@
 """The service as a process of its own, where a test kills or measures it."""
 
+import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import psutil
@@ -29,20 +30,32 @@ class ServiceProcess:
         """Return the resident memory of the process."""
         return int(self.process.memory_info().rss)
 
+    def workers(self) -> list[psutil.Process]:
+        """Return the processes that serve, where a supervisor keeps several."""
+        children = [child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in children if "--supervisor-fd" in child.cmdline()]
+
 
 @contextmanager
-def service_process(settings: Settings, *options: str) -> Iterator[ServiceProcess]:
-    """Serve these settings in a process of its own; it is killed when the block ends and it still lives."""
+def service_process(settings: Settings, *options: str, log: Path | None = None) -> Iterator[ServiceProcess]:
+    """Serve these settings in a process of its own; it is killed when the block ends and it still lives.
+
+    `log` takes what it writes, to stdout and to stderr.
+    """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "app", "serve", "--port", str(port), *options]
-    process = psutil.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.DEVNULL)
+    with (log or Path(os.devnull)).open("wb") as out:
+        stderr = out if log else None
+        process = psutil.Popen(command, cwd=ROOT, env=environment(settings), stdout=out, stderr=stderr)
     service = ServiceProcess(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_it_answers(service)
         yield service
     finally:
         if process.is_running():
+            for worker in service.workers():
+                worker.kill()
             process.kill()
         process.wait()
 

@@ -1,7 +1,7 @@
 import signal
 import socket
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,30 +12,60 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core is a good start.")] = 1,
-    drain_seconds: Annotated[int, typer.Option(min=1, help="What a request in flight is given at SIGTERM.")] = 30,
+    drain_seconds: Annotated[int, typer.Option(min=1, help="From SIGTERM to the exit, at the most.")] = 30,
+    keep_alive_seconds: Annotated[
+        int, typer.Option(min=1, help="When an idle connection is closed: later than a balancer does it.")
+    ] = 75,
     fd: Annotated[int | None, typer.Option(help="A listening socket to take over.", hidden=True)] = None,
+    supervisor_fd: Annotated[int | None, typer.Option(help="A socket to the supervisor.", hidden=True)] = None,
 ) -> None:
-    """Run the service in production: every address from the environment, nothing embedded. SIGTERM drains."""
+    """Run the service in production: every address from the environment, nothing embedded.
+
+    SIGTERM drains: what is in flight is finished, then the exit code is 0. With several workers, one that dies is
+    replaced, and SIGHUP replaces all of them one by one without failing a request.
+    """
+    # Told to stop before anything runs: done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     import uvicorn  # noqa: PLC0415 - the other commands start sooner without it
 
-    if problems := load_settings().problems():
+    settings = load_settings()
+    if problems := settings.problems():
         for problem in problems:
             typer.echo(f"Not started: {problem}", err=True)
         raise typer.Exit(2)
-    # Once drained, uvicorn raises the signal again: a service that was told to stop and did has succeeded.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    options: dict[str, Any] = {
-        "factory": True,
-        "loop": "uvloop",
-        "http": "httptools",
-        "server_header": False,
-        "proxy_headers": False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
-        "access_log": False,
-        "log_config": None,
-        "timeout_graceful_shutdown": drain_seconds,
-    }
+    config = uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=keep_alive_seconds,
+    )
+    if workers > 1:
+        from app.core.logging import configure_logging  # noqa: PLC0415 - as above
+        from app.serving.supervisor import Supervisor  # noqa: PLC0415
+
+        configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
+        options = ["--drain-seconds", str(drain_seconds), "--keep-alive-seconds", str(keep_alive_seconds)]
+        command = [sys.executable, "-m", "app", "serve", *options]
+        raise typer.Exit(Supervisor(command, config.bind_socket(), workers, drain_seconds).run())
+    from app.serving.server import DrainingServer  # noqa: PLC0415 - as above
+
+    server = DrainingServer(config, drain_seconds, _taken_over(supervisor_fd))
+    # Not uvicorn's own `fd`: it takes the socket for one of the UNIX family and leaves Nagle's algorithm on.
+    listener = _taken_over(fd)
+    server.run(sockets=[listener] if listener else None)
+    raise typer.Exit(0 if server.started else 1)
+
+
+def _taken_over(fd: int | None) -> socket.socket | None:
     if fd is None:
-        uvicorn.run("app.main:create_app", host=host, port=port, workers=workers, **options)
-    else:
-        # Not uvicorn's own `fd`: it takes the socket for one of the UNIX family and leaves Nagle's algorithm on.
-        uvicorn.Server(uvicorn.Config("app.main:create_app", **options)).run(sockets=[socket.socket(fileno=fd)])
+        return None
+    taken = socket.socket(fileno=fd)
+    taken.setblocking(False)
+    return taken

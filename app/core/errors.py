@@ -197,6 +197,10 @@ class Unavailable(AppError):
     retry_after: int = 2
 
 
+class ServiceStopping(Unavailable):
+    slug, title = "service-stopping", "The service stops; another one answers"
+
+
 class DatabaseUnavailable(Unavailable):
     slug, title = "database-unavailable", "The database does not answer"
 

@@ -43,15 +43,15 @@ class AccessTokens:
         self._keys = {_key_id(one): OctKey.import_key(one) for one in (secret, *previous)}
         self._kid = _key_id(secret)
 
-    def issue(self, claims: AccessClaims) -> str:
-        """Return a token that is good for `lifetime` seconds."""
+    def issue(self, claims: AccessClaims, lifetime: int | None = None) -> str:
+        """Return a token that is good for so many seconds, else for `self.lifetime`."""
         now = int(time.time())
         payload = {
             "iss": _ISSUER,
             "aud": _AUDIENCE,
             "iat": now,
             "nbf": now,
-            "exp": now + self.lifetime,
+            "exp": now + (lifetime or self.lifetime),
             "sub": str(claims.user_id),
             "sid": str(claims.session_id),
             "jti": uuid.uuid4().hex,

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     app_env: Literal["development", "production"] = "production"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    drain_delay_seconds: Annotated[float, Field(ge=0)] = 0
+
     database_url: SecretStr = SecretStr("")
     database_pool_size: Annotated[int, Field(ge=1)] = 10
     database_max_overflow: Annotated[int, Field(ge=0)] = 10
@@ -59,6 +61,8 @@ class Settings(BaseSettings):
     anonymous_upload: bool = False
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
+    # JPEG, PNG and WebP are given out without EXIF, GPS, XMP, IPTC and comments; GIF and AVIF as they are.
+    strip_metadata: bool = False
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
@@ -98,6 +102,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be an http or https address")
         return value.rstrip("/")
+
+    @property
+    def database_connections(self) -> int:
+        """How many connections to PostgreSQL a worker may have."""
+        return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
 
     @property
     def previous_secrets(self) -> list[str]:

@@ -26,10 +26,12 @@ from app.core.errors import (
 )
 from app.core.settings import Settings
 from app.core.tally import count_statement
+from app.db.watchdog import Watchdog
 
 CONNECT_TIMEOUT = 1.5
 # A wait for a connection means load, not a server that is down.
 POOL_TIMEOUT = 5
+# Of a single statement on a server that lives; the watchdog tells one that does not.
 COMMAND_TIMEOUT = 10
 LOCK_WAIT = "'2s'"
 # Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
@@ -62,12 +64,13 @@ class Database:
     """The pool of connections to PostgreSQL. Opening it connects to nothing: a database that is down stops no start."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = _engine(settings, settings.database_pool_size, settings.database_max_overflow, {})
+        self._watchdog = Watchdog()
+        self.engine = self._open(settings, settings.database_pool_size, settings.database_max_overflow, {})
         # Searches have connections of their own: however many there are, and however long they take within their time,
         # the rest of the service finds a connection free.
         self._search_seconds = settings.search_timeout_ms / 1000
         self.search_settings = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
-        self.search_engine = _engine(settings, settings.database_search_pool_size, 0, self.search_settings)
+        self.search_engine = self._open(settings, settings.database_search_pool_size, 0, self.search_settings)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -77,16 +80,21 @@ class Database:
         lane = asyncio.Semaphore(SLOW_SEARCHES)
         self._searchers = async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane})
 
+    def _open(self, settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
+        engine = _engine(settings, size, overflow, server_settings)
+        self._watchdog.watch(engine)
+        return engine
+
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that is committed when the block ends, rolled back when it raises."""
-        async with translated_errors(), self._sessions() as session, session.begin():
+        async with translated_errors(), self._watchdog.guard(), self._sessions() as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for reads: each statement sees what is committed when it starts."""
-        async with translated_errors(), self._readers() as session:
+        async with translated_errors(), self._watchdog.guard(), self._readers() as session:
             yield session
 
     @asynccontextmanager
@@ -99,6 +107,7 @@ class Database:
             async with (
                 asyncio.timeout(seconds or self._search_seconds),
                 translated_errors(),
+                self._watchdog.guard(),
                 self._searchers() as session,
             ):
                 yield session
@@ -117,6 +126,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._watchdog.close()
         await self.engine.dispose()
         await self.search_engine.dispose()
 

@@ -15,7 +15,7 @@ import sys
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 NICENESS = 5
 BUFFER_BYTES = 256 * 1024
@@ -177,6 +177,8 @@ def answer(job: dict[str, Any], source: IO[bytes]) -> tuple[dict[str, Any], byte
         return {"error": "too-large", "detail": str(error)}, b""
     except MemoryError:
         return {"error": "too-large", "detail": "Decoding it takes too much memory"}, b""
+    except UnidentifiedImageError:
+        return {"error": "invalid", "detail": "its decoder does not know it"}, b""
     except Exception as error:  # noqa: BLE001
         return {"error": "invalid", "detail": f"{type(error).__name__}: {error}"[:200]}, b""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.embedded import ports
+from app.embedded import ports as port_choice
 from app.embedded.backend import Backend
 from app.embedded.data_dir import DataDir
 from app.embedded.errors import BackendFailed, DataDirUnusable
@@ -52,6 +52,7 @@ class Stack:
         self._report = report
         self._durable = durable
         self._ports: dict[str, int] = {}
+        self._claims = port_choice.Claims()
         self._backends: dict[str, Backend] = {}
         self._processes: dict[str, ServerProcess] = {}
         self._booting: list[str] = []  # launched and not yet waited for
@@ -142,6 +143,7 @@ class Stack:
             process.finish()
             self._backends[name].clean_up(self._ports)
             del self._processes[name]
+        self._claims.release()
         self._data_dir.close()
 
     @contextmanager
@@ -165,8 +167,8 @@ class Stack:
     def _choose_ports(self, backend: Backend) -> None:
         last = {**self._data_dir.last_ports(), **self._ports}
         for name in backend.port_names:
-            self._ports[name] = ports.choose(
-                name, self._asked_ports.get(name), last.get(name), with_grpc=backend.with_grpc
+            self._ports[name] = port_choice.choose(
+                name, self._asked_ports.get(name), last.get(name), self._claims, with_grpc=backend.with_grpc
             )
 
     def _await_ready(self, names: list[str], *, may_move: bool) -> None:
@@ -207,5 +209,5 @@ class Stack:
             self._spawn(self._backends[name])
 
     def _describe(self, backend: Backend) -> str:
-        address = f"{ports.HOST}:{self._ports[backend.port_names[0]]}"
+        address = f"{port_choice.HOST}:{self._ports[backend.port_names[0]]}"
         return f"{backend.name}: {backend.program.title} at {address}, data in {backend.data}"

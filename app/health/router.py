@@ -29,9 +29,9 @@ class TelemetryState(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`ok`, `degraded` (requests are answered) or `unavailable` (they are not)."""
+    """`ok`, `degraded` (requests are answered), `unavailable` (they are not) or `draining` (ask another one)."""
 
-    status: Literal["ok", "degraded", "unavailable"]
+    status: Literal["ok", "degraded", "unavailable", "draining"]
     dependencies: dict[str, Dependency]
     telemetry: TelemetryState
 
@@ -45,18 +45,21 @@ async def check_liveness() -> Alive:
 @router.get(
     "/readyz",
     summary="Which backends answer?",
-    responses={503: {"model": Readiness, "description": "PostgreSQL or the object store does not answer"}},
+    responses={
+        503: {"model": Readiness, "description": "PostgreSQL or the object store does not answer, or the service stops"}
+    },
 )
 async def check_readiness(services: ServicesDep, response: Response) -> Readiness:
-    """Probe each backend. MongoDB or Redis down is `degraded`, still 200."""
-    dependencies = await probe_backends(services)
+    """Probe each backend. MongoDB or Redis down is `degraded`, still 200; a service that stops probes none."""
+    is_leaving = services.drain.is_leaving
+    dependencies = {} if is_leaving else await probe_backends(services)
     recorder = services.recorder
     readiness = Readiness(
-        status=_overall(dependencies),
+        status="draining" if is_leaving else _overall(dependencies),
         dependencies=dependencies,
         telemetry=TelemetryState(queued=recorder.queue_length, spilled=recorder.spilled, dropped=recorder.dropped),
     )
-    response.status_code = 503 if readiness.status == "unavailable" else 200
+    response.status_code = 503 if readiness.status in ("unavailable", "draining") else 200
     return readiness
 
 

@@ -1,5 +1,6 @@
 """Pure-ASGI middleware that every request passes: its identity, its limits, and the last line against a bug."""
 
+import asyncio
 import logging
 import re
 import uuid
@@ -9,7 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.problems import internal_error_response
+from app.core.errors import ServiceStopping
+from app.core.logging import current_request_id
+from app.http.problems import error_response, internal_error_response
+from app.http.recording import route_template
+from app.http.state import Services
 
 logger = logging.getLogger(__name__)
 
@@ -30,19 +35,29 @@ class RequestContextMiddleware:
         incoming = Headers(scope=scope).get("x-request-id", "")
         request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        services: Services = scope["state"]["services"]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
+                if services.drain.is_ending:
+                    headers["Connection"] = "close"
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        token = current_request_id.set(request_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            current_request_id.reset(token)
 
 
 class InternalErrorMiddleware:
-    """Answers a bug with a problem document that hides it, and logs it; a started answer is cut instead."""
+    """Answers a bug with a problem document that hides it, and logs it; a started answer is cut instead.
+
+    A request that is cancelled is one that a drain has no more time for: it is answered too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -63,13 +78,18 @@ class InternalErrorMiddleware:
         except ClientDisconnect:
             # Nobody is there to answer, and nothing went wrong on our side.
             scope["state"]["error_slug"] = "client-disconnected"
+        except asyncio.CancelledError:
+            scope["state"]["error_slug"] = ServiceStopping.slug
+            if not started:
+                await error_response(scope["state"]["request_id"], ServiceStopping())(scope, receive, send)
         except Exception:
-            request_id = scope["state"]["request_id"]
             scope["state"]["error_slug"] = "internal-error"
-            logger.exception("unhandled error", extra={"fields": {"request_id": request_id, "path": scope["path"]}})
+            # Not the path: names that clients chose stand in it.
+            fields = {"method": scope["method"], "route": route_template(scope)}
+            logger.exception("unhandled error", extra={"fields": fields})
             if started:
                 raise
-            await internal_error_response(request_id)(scope, receive, send)
+            await internal_error_response(scope["state"]["request_id"])(scope, receive, send)
 
 
 class BodyLimitMiddleware:

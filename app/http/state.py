@@ -1,6 +1,6 @@
 """What the lifespan hands over to the requests, typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -13,6 +13,7 @@ from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
 from app.db.session import Database
 from app.decoding.pool import Decoders
+from app.http.drain import Drain
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
 
@@ -34,6 +35,7 @@ class Services:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     limits: RateLimits
+    drain: Drain = field(default_factory=Drain)
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -16,7 +16,7 @@ from typing import Any
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.session import Database
-from app.images.keys import ORIGINALS, THUMBNAILS, original_of
+from app.images.keys import ORIGINALS, STRIPPED, THUMBNAILS, original_of
 from app.images.repository import ImageRepository
 from app.models import Image
 from app.storage.object_store import ListedObject, ObjectMissing, ObjectStore
@@ -135,7 +135,7 @@ class Audit:
         async for found in self._object_store.list_objects():
             report.objects += 1
             # What somebody else keeps in the bucket is none of our business.
-            if found.key.startswith((ORIGINALS, THUMBNAILS)) and found.modified < before:
+            if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED)) and found.modified < before:
                 batch.append(found)
             if len(batch) == BATCH:
                 report.orphans += await self._orphans(batch)

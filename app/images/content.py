@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.http.conditional import check_preconditions, http_date, range_applies
 from app.http.ranges import parse_range
+from app.images.originals import Originals
 from app.models import Image
 from app.storage.object_store import ObjectStore, OpenObject
 
@@ -38,23 +39,27 @@ async def respond(
         return ObjectResponse(stack.pop_all(), opened, status, headers)
 
 
-async def content_response(request: Request, object_store: ObjectStore, image: Image, *, download: bool) -> Response:
+async def content_response(
+    request: Request, object_store: ObjectStore, originals: Originals, image: Image, *, download: bool
+) -> Response:
     """Answer a read of the original: whole, a range of it, or 304.
 
-    Raises PreconditionFailed, RangeNotSatisfiable, ObjectMissing, StorageUnavailable.
+    Raises PreconditionFailed, RangeNotSatisfiable, ObjectMissing, StorageUnavailable, InvalidImage.
     """
-    headers = content_headers(image, download=download)
-    if check_preconditions(request.headers, headers["ETag"], image.created_at):
+    etag = originals.entity_tag(image)
+    headers = content_headers(image, etag, download=download)
+    if check_preconditions(request.headers, etag, image.created_at):
         return Response(status_code=304, headers=headers)
+    source = await originals.find(image)
     headers |= {"Accept-Ranges": "bytes", "Content-Type": image.content_type}
-    applies = range_applies(request.headers, headers["ETag"], image.created_at)
-    span = parse_range(request.headers.get("range"), image.size) if applies and not is_head(request) else None
+    if is_head(request):
+        return Response(headers={**headers, "Content-Length": str(source.size)})
+    applies = range_applies(request.headers, etag, image.created_at)
+    span = parse_range(request.headers.get("range"), source.size) if applies else None
     if span is None:
-        if is_head(request):
-            return Response(headers={**headers, "Content-Length": str(image.size)})
-        return await respond(object_store.open(image.storage_key), headers)
+        return await respond(object_store.open(source.storage_key), headers)
     headers["Content-Range"] = span.content_range
-    return await respond(object_store.open(image.storage_key, span.start, span.length), headers, 206)
+    return await respond(object_store.open(source.storage_key, span.start, span.length), headers, 206)
 
 
 def is_head(request: Request) -> bool:
@@ -62,11 +67,11 @@ def is_head(request: Request) -> bool:
     return getattr(request.state, "is_head", False)
 
 
-def content_headers(image: Image, *, download: bool) -> dict[str, str]:
+def content_headers(image: Image, etag: str, *, download: bool) -> dict[str, str]:
     """Return the headers of the original's bytes: they may be kept, but must be asked for again each time."""
     return {
         **_data_headers(image, image.name, download=download),
-        "ETag": f'"{image.sha256.hex()}"',
+        "ETag": etag,
         "Cache-Control": f"{image.visibility}, no-cache",
     }
 

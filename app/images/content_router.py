@@ -28,6 +28,7 @@ from app.images.content import (
     respond,
     thumbnail_headers,
 )
+from app.images.originals import Originals
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
 from app.images.thumbnails import CONTENT_TYPE, VERSION, Thumbnails
@@ -55,7 +56,13 @@ def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
         **_bytes(*IMAGE_TYPES),
         206: {"description": "The range that was asked for"},
         **problems(
-            InvalidToken, ImageNotFound, PreconditionFailed, RangeNotSatisfiable, ValidationFailed, StorageUnavailable
+            InvalidToken,
+            ImageNotFound,
+            PreconditionFailed,
+            RangeNotSatisfiable,
+            InvalidImage,
+            ValidationFailed,
+            StorageUnavailable,
         ),
     },
 )
@@ -66,9 +73,13 @@ async def read_content(
     services: ServicesDep,
     download: Annotated[bool, Query(description="Ask the browser to save it", examples=[True])] = False,
 ) -> Response:
-    """Stream the original from the object store. A single `Range` is honoured, several give the whole."""
+    """Stream the original from the object store. A single `Range` is honoured, several give the whole.
+
+    A service that strips metadata gives JPEG, PNG and WebP without EXIF, GPS, XMP, IPTC and comments, the pixels
+    untouched: length and entity tag are then other than `size` and `sha256`, which are the stored file's.
+    """
     image = await _find(services, image_id, viewer)
-    return await content_response(request, services.object_store, image, download=download)
+    return await content_response(request, services.object_store, Originals(services), image, download=download)
 
 
 @router.get(
@@ -107,7 +118,7 @@ async def read_thumbnail(
 @router.get(
     "/{image_id}/url",
     summary="Make a URL of the object store",
-    responses=problems(InvalidToken, ImageNotFound, ValidationFailed),
+    responses=problems(InvalidToken, ImageNotFound, InvalidImage, ValidationFailed, StorageUnavailable),
 )
 async def make_image_url(
     response: Response,
@@ -116,15 +127,16 @@ async def make_image_url(
     services: ServicesDep,
     expires_in: Annotated[int, Query(ge=60, le=3600, description="Seconds", examples=[300])] = 300,
 ) -> ImageUrl:
-    """Return a presigned URL that fetches the original straight from the object store, for whoever has it."""
+    """Return a presigned URL that fetches straight from the object store what `content` gives, for whoever has it."""
     image = await _find(services, image_id, viewer)
+    source = await Originals(services).find(image)
     lifetime = timedelta(seconds=expires_in)
     expires_at = utc_now() + lifetime
     told = {
         "response-content-type": image.content_type,
         "response-content-disposition": content_disposition(image.name, download=False),
     }
-    url = await services.object_store.presign(image.storage_key, lifetime, told)
+    url = await services.object_store.presign(source.storage_key, lifetime, told)
     response.headers["Cache-Control"] = "private, no-store"
     return ImageUrl(url=url, expires_at=expires_at)
 

@@ -4,6 +4,7 @@ import uuid
 
 ORIGINALS = "originals/"
 THUMBNAILS = "thumbnails/"
+STRIPPED = "stripped/"
 THUMBNAIL_SIZES = (160, 320, 640, 1280)
 
 
@@ -17,13 +18,20 @@ def thumbnail_key(original: str, size: int) -> str:
     return f"{THUMBNAILS}{original.removeprefix(ORIGINALS)}/{size}.webp"
 
 
+def stripped_key(original: str) -> str:
+    """Return the key of the same file without its metadata."""
+    return f"{STRIPPED}{original.removeprefix(ORIGINALS)}"
+
+
 def rendition_keys(original: str) -> list[str]:
     """Return the keys of everything that may have been made of an original."""
-    return [thumbnail_key(original, size) for size in THUMBNAIL_SIZES]
+    return [stripped_key(original), *(thumbnail_key(original, size) for size in THUMBNAIL_SIZES)]
 
 
 def original_of(key: str) -> str:
     """Return the key of the original that an object is, or was made of."""
     if key.startswith(THUMBNAILS):
         return ORIGINALS + key.removeprefix(THUMBNAILS).rpartition("/")[0]
+    if key.startswith(STRIPPED):
+        return ORIGINALS + key.removeprefix(STRIPPED)
     return key

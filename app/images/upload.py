@@ -38,7 +38,7 @@ from app.images.repository import ImageRepository, new_image_id
 from app.images.schemas import ImageUploaded, image_path, to_read
 from app.models import Image
 from app.models.image import Visibility
-from app.storage.object_store import PART_BYTES, chained, regrouped
+from app.storage.chunks import PART_BYTES, chained, regrouped
 from app.tags.repository import TagRepository
 from app.tags.tagging import Tagging, holding
 from app.users.policy import may_see

@@ -25,15 +25,17 @@ from miniopy_async.error import InvalidResponseError, MinioException, S3Error, S
 
 from app.core.errors import NotFound, StorageUnavailable
 from app.core.settings import Settings
+from app.storage.chunks import PART_BYTES, chained, regrouped
 
-# S3 refuses parts under 5 MiB, all but the last.
-PART_BYTES = 5 * 1024 * 1024
 READ_BYTES = 256 * 1024
 CONNECT_TIMEOUT = 1.5
 # A store that has not answered a question by then is down.
 ANSWER_TIMEOUT = 1.9
 # What a store must be able to take at least: the time that the bytes of a part may need beyond that.
 MIN_BYTES_PER_SECOND = 1024 * 1024
+# Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
+DOUBT_SECONDS = 0.9
+PING_SECONDS = 1.0
 # Between two pieces of an object that is being read.
 READ_TIMEOUT = 30
 _SENT_WHOLE = 512 * 1024
@@ -150,7 +152,9 @@ class ObjectStore:
             return result.etag or ""
 
         digest = _md5(body)
-        if await _retried(put, len(body)) != digest:
+        async with self._moving(len(body)):
+            etag = await _retried(put)
+        if etag != digest:
             raise BytesDiffer
         return StoredObject(len(body), digest)
 
@@ -168,7 +172,7 @@ class ObjectStore:
                 # Before the next one is gathered.
                 del body
             # A store may copy the parts together before it answers.
-            async with _answer(size):
+            async with self._moving(size):
                 await client._complete_multipart_upload(self.bucket, key, upload_id, parts)  # noqa: SLF001
         except BaseException:
             await asyncio.shield(self._abort_quietly(key, upload_id))
@@ -277,10 +281,31 @@ class ObjectStore:
         async def put() -> str:
             return await self._client._upload_part(self.bucket, key, BytesIO(body), None, upload_id, number)  # noqa: SLF001
 
-        etag = await _retried(put, len(body))
+        async with self._moving(len(body)):
+            etag = await _retried(put)
         if etag != _md5(body):
             raise BytesDiffer
         return Part(number, etag)
+
+    @asynccontextmanager
+    async def _moving(self, size: int) -> AsyncIterator[None]:
+        """Give the store its time to take `size` bytes, for as long as it has an answer for others meanwhile."""
+        async with _answer(size) as limit:
+            watching = asyncio.create_task(self._end_when_frozen(limit))
+            try:
+                yield
+            finally:
+                watching.cancel()
+
+    async def _end_when_frozen(self, limit: asyncio.Timeout) -> None:
+        while not limit.expired():
+            await asyncio.sleep(DOUBT_SECONDS)
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    await self.ping()
+            except (StorageUnavailable, TimeoutError):
+                limit.reschedule(0)
+                return
 
     async def _abort_quietly(self, key: str, upload_id: str) -> None:
         # Best effort: the sweeper's audit ends what a store that is down now keeps.
@@ -288,57 +313,26 @@ class ObjectStore:
             await self.abort(key, upload_id)
 
 
-async def regrouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[bytes]:
-    """Yield the same bytes in pieces of exactly `size`, but for the last; nothing for an empty body."""
-    # Chunks are kept as they are and joined once: a growing buffer would need the part's memory several times over.
-    held: list[bytes] = []
-    missing = size
-    async for chunk in chunks:
-        rest = chunk
-        while len(rest) >= missing:
-            held.append(rest[:missing])
-            rest = rest[missing:]
-            part = b"".join(held)
-            held.clear()
-            missing = size
-            yield part
-            del part
-        if rest:
-            held.append(rest)
-            missing -= len(rest)
-    if held:
-        yield b"".join(held)
-
-
-async def chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield `head`, without holding it any longer than that, then the rest."""
-    yield head
-    del head
-    async for chunk in rest:
-        yield chunk
-
-
-async def _retried(call: Callable[[], Awaitable[Answer]], size: int) -> Answer:
+async def _retried(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """Ask again, once, when the store answered with a 5xx or cut the connection: sending the same bytes is safe."""
-    async with _answer(size):
-        try:
-            return await call()
-        except (ServerError, InvalidResponseError, S3Error) as error:
-            if _status(error) not in _RETRIED_STATUS:
-                raise
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ClientError, ConnectionError):
-            # It was there a moment ago: a kept connection that it had closed, or one that was cut.
-            pass
+    try:
         return await call()
+    except (ServerError, InvalidResponseError, S3Error) as error:
+        if _status(error) not in _RETRIED_STATUS:
+            raise
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientError, ConnectionError):
+        # It was there a moment ago: a kept connection that it had closed, or one that was cut.
+        pass
+    return await call()
 
 
 @asynccontextmanager
-async def _answer(size: int = 0) -> AsyncIterator[None]:
+async def _answer(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
     """Give the store its time for one request that moves `size` bytes, and translate what goes wrong."""
-    async with _translated_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND):
-        yield
+    async with _translated_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
+        yield limit
 
 
 @asynccontextmanager

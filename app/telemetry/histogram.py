@@ -34,3 +34,12 @@ def percentile(buckets: Mapping[int, int], percent: float) -> float | None:
 
 def _middle(bucket: int) -> float:
     return FLOOR_MS * GAMMA**bucket * 2 / (GAMMA + 1)
+
+
+def slowest_bound(buckets: Mapping[int, int], count: int) -> float:
+    """Return a duration in milliseconds that at least `count` requests reach, and few more; 0 where there are fewer."""
+    for bucket, requests in sorted(buckets.items(), reverse=True):
+        count -= requests
+        if count <= 0:
+            return FLOOR_MS * GAMMA ** (bucket - 1) if bucket else 0.0
+    return 0.0

@@ -12,11 +12,22 @@ QUERY_MS = 1200
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
 ANONYMOUS = "anonymous"
+FAILED = "failed"
+# What operators and their tools ask themselves; it says nothing about the service's users.
+OWN_ROUTES = r"^/(ops|v1/ops|metrics|healthz|readyz)(/|$)"
+_GROUPS = {
+    "route": "$route",
+    "status": "$status_class",
+    "series": {"$concat": ["$status_class", " ", "$method", " ", "$route"]},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """Which requests. `status` is a number or a class such as `5xx`; the times are inclusive."""
+    """Which requests. `status` is a number, a class such as `5xx`, or FAILED (4xx and 5xx); the times are inclusive.
+
+    `without_own` leaves out those to OWN_ROUTES, unless one of them is asked for by name.
+    """
 
     since: datetime
     until: datetime
@@ -26,20 +37,26 @@ class LogFilter:
     user_id: str | None = None
     request_id: str | None = None
     min_ms: float | None = None
+    without_own: bool = False
 
     def conditions(self) -> Document:
         """Return the query but for the time."""
-        by_class = self.status is not None and self.status.endswith("xx")
         wanted = {
-            "meta.route": self.route,
+            "meta.route": self.route or ({"$not": {"$regex": OWN_ROUTES}} if self.without_own else None),
             "meta.method": self.method,
-            "meta.status_class": self.status if by_class else None,
-            "status": int(self.status) if self.status and not by_class else None,
+            **self._status_condition(),
             "user_id": self.user_id,
             "request_id": self.request_id,
             "duration_ms": None if self.min_ms is None else {"$gte": self.min_ms},
         }
         return {name: value for name, value in wanted.items() if value is not None}
+
+    def _status_condition(self) -> Document:
+        if self.status is None:
+            return {}
+        if self.status == FAILED:
+            return {"meta.status_class": {"$in": ["4xx", "5xx"]}}
+        return {"meta.status_class": self.status} if self.status.endswith("xx") else {"status": int(self.status)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +103,52 @@ def _after(position: tuple[datetime, str] | None) -> Document:
     return {"$or": [{"time": {"$lt": time}}, {"time": time, "_id": {"$lt": event_id}}]}
 
 
+async def list_slowest(log: RequestLog, wanted: LogFilter, limit: int) -> list[Any]:
+    """Return at most `limit` documents, slowest first. Cheap only where `min_ms` leaves few of them."""
+    query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": wanted.until}}
+    async with translated_query_errors():
+        found = log.database[LOGS].find(query).sort("duration_ms", -1).limit(limit).max_time_ms(QUERY_MS)
+        rows: list[Any] = await found.to_list(limit)
+    return rows
+
+
+async def find_request(log: RequestLog, event_id: str, time: datetime) -> Any | None:
+    """Return one document; the time is what it is found by."""
+    async with translated_query_errors():
+        return await log.database[LOGS].find_one({"time": time, "_id": event_id}, max_time_ms=QUERY_MS)
+
+
 async def list_metrics(
-    log: RequestLog, since: datetime, until: datetime, step_minutes: int, group_by: GroupBy, limit: int
+    log: RequestLog,
+    since: datetime,
+    until: datetime,
+    step_minutes: int,
+    group_by: GroupBy | Literal["series"],
+    limit: int,
+    *,
+    without_own: bool = False,
 ) -> list[Point]:
     """Return at most `limit` points of [since, until), by time, then group; the minute of `since` counts whole.
 
-    By route or status they come from the minutes of the metrics; by user from the request log itself.
+    By route, status or series (status class, method and route, with spaces between) they come from the minutes of the
+    metrics, by user from the request log itself. `without_own` leaves out OWN_ROUTES.
     """
     since = since.replace(second=0, microsecond=0)
-    per_bucket = _logs_by_bucket if group_by == "user" else _minutes_by_bucket
-    pipeline = [*per_bucket(since, until, step_minutes, group_by), *_points(limit)]
+    if group_by == "user":
+        counted = _logs_by_bucket(since, until, step_minutes)
+    else:
+        counted = _minutes_by_bucket(since, until, step_minutes, _GROUPS[group_by])
+    if without_own:
+        route = "meta.route" if group_by == "user" else "route"
+        counted[0]["$match"][route] = {"$not": {"$regex": OWN_ROUTES}}
+    pipeline = [*counted, *_points(limit)]
     async with translated_query_errors():
         source = log.database[LOGS if group_by == "user" else METRICS]
         rows = await source.aggregate(pipeline, maxTimeMS=QUERY_MS).to_list(limit)
     return [_point(row) for row in rows]
 
 
-def _minutes_by_bucket(since: datetime, until: datetime, step_minutes: int, group_by: GroupBy) -> list[Document]:
-    group = "$route" if group_by == "route" else "$status_class"
+def _minutes_by_bucket(since: datetime, until: datetime, step_minutes: int, group: Any) -> list[Document]:
     fields = ("errors", "bytes_in", "bytes_out")
     return [
         {"$match": {"minute": {"$gte": since, "$lt": until}}},
@@ -120,7 +165,7 @@ def _minutes_by_bucket(since: datetime, until: datetime, step_minutes: int, grou
     ]
 
 
-def _logs_by_bucket(since: datetime, until: datetime, step_minutes: int, _group_by: GroupBy) -> list[Document]:
+def _logs_by_bucket(since: datetime, until: datetime, step_minutes: int) -> list[Document]:
     logarithm = {"$divide": [{"$ln": {"$divide": ["$duration_ms", FLOOR_MS]}}, {"$ln": GAMMA}]}
     bucket = {"$cond": [{"$lte": ["$duration_ms", FLOOR_MS]}, 0, {"$min": [LAST_BUCKET, {"$ceil": logarithm}]}]}
     return [

@@ -42,6 +42,8 @@ class Recorder:
         self.registry = Registry()
         self.in_flight = 0
         self.dropped = 0
+        self._cache_hits = 0
+        self._cache_misses = 0
         self._root = spill_dir or settings.telemetry_spill_dir
         self._settings = settings
         self._size = settings.telemetry_queue_size
@@ -83,6 +85,8 @@ class Recorder:
     def record(self, event: RequestRecord) -> None:
         """Take a record; when the queue is full it is dropped and counted."""
         self.registry.figures.observe(event.series, event.duration_ms / 1000)
+        self._cache_hits += event.cache_hits
+        self._cache_misses += event.cache_misses
         if len(self._queue) >= self._size:
             self.dropped += 1
             return
@@ -183,6 +187,8 @@ class Recorder:
         gauge("imts_telemetry_spilled_records", "Records that wait on the disk", lambda: self.spilled)
         gauge("imts_telemetry_spilled_bytes", "Bytes that wait on the disk", lambda: self._spool.bytes)
         gauge("imts_telemetry_connected_workers", "Workers whose MongoDB answers", lambda: self.connected)
+        counter("imts_cache_hits_total", "Answers of the cache", lambda: self._cache_hits)
+        counter("imts_cache_misses_total", "Look-ups that the cache did not answer", lambda: self._cache_misses)
         counter("imts_telemetry_written_total", "Records written to MongoDB", lambda: self.written)
         counter("imts_telemetry_dropped_total", "Records dropped at a bound", lambda: self.dropped)
         counter("imts_telemetry_refused_total", "Records that MongoDB refused", lambda: delivery.refused)

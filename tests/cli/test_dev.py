@@ -19,7 +19,7 @@ import pytest
 
 from app.cli.environment import ADDRESS_SETTINGS, load_backends_env
 from app.embedded import Stack
-from app.embedded.ports import choose
+from app.embedded.ports import Claims, choose
 from tests.embedded.processes import processes_of
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +190,9 @@ def test_second_command_in_the_directory_is_one_line(directory: Path) -> None:
 
 
 def test_database_that_is_down_is_said_and_migrated_once_it_is_up(directory: Path) -> None:
-    port = choose("postgres", None, None, with_grpc=False)
+    claims = Claims()
+    port = choose("postgres", None, None, claims, with_grpc=False)
+    claims.release()
     database = Stack(directory / "elsewhere", ("postgres",), {"postgres": port}, lambda _line: None, durable=False)
     url = database.start()["DATABASE_URL"]
     database.stop()

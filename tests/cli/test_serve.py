@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,17 +61,21 @@ def test_production_refuses_published_secrets_and_names_each() -> None:
 
 
 @pytest.fixture
-def process(settings: Settings) -> Iterator[ServiceProcess]:
+def process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceProcess]:
+    """With a temporary directory of its own."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with service_process(settings) as process:
         yield process
 
 
-def test_a_large_upload_leaves_memory_and_the_temp_directory_flat(user: Account, process: ServiceProcess) -> None:
+def test_a_large_upload_leaves_memory_and_the_temp_directory_flat(
+    user: Account, process: ServiceProcess, tmp_path: Path
+) -> None:
     photo = large_png(95 * MIB)
     with httpx.Client(base_url=process.url, headers=user.client.headers, timeout=120) as client:
         client.post("/v1/images", files={"image": ("warm.png", large_png(12 * MIB))}).raise_for_status()
         before, peak = process.resident_bytes(), 0
-        temporary = set(Path(tempfile.gettempdir()).iterdir())
+        before_it = set(tmp_path.iterdir())
         done = threading.Event()
 
         def watch() -> None:
@@ -88,8 +91,7 @@ def test_a_large_upload_leaves_memory_and_the_temp_directory_flat(user: Account,
         assert answer.status_code == 201, answer.text
         assert answer.json()["size"] == len(photo)
     assert peak - before < 32 * MIB
-    own = [path for path in set(Path(tempfile.gettempdir()).iterdir()) - temporary if path.name.startswith("imts")]
-    assert not own
+    assert set(tmp_path.iterdir()) == before_it
 
 
 async def test_killed_during_an_upload_the_name_can_be_used_again(

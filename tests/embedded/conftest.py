@@ -1,5 +1,6 @@
 """A data directory that must be without processes when its test is over."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import pytest
 
 from tests.embedded.processes import processes_of
 
+LOG = logging.getLogger(__name__)
+
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
@@ -16,5 +19,7 @@ def data_dir() -> Iterator[Path]:
     parent = Path(tempfile.mkdtemp())
     yield parent / "data dir"
     leftovers = processes_of(parent)
+    for log in sorted(parent.rglob("*.log")):
+        LOG.info("%s\n%s", log, log.read_text(errors="replace")[-2000:])  # shown when the test has failed
     shutil.rmtree(parent)
     assert leftovers == []

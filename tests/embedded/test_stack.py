@@ -160,7 +160,9 @@ def test_servers_listen_on_loopback_only(data_dir: Path) -> None:
 
 
 def test_asked_port_is_taken_and_a_taken_one_is_refused(data_dir: Path) -> None:
-    port = port_choice.choose("redis", None, None, with_grpc=False)
+    claims = port_choice.Claims()
+    port = port_choice.choose("redis", None, None, claims, with_grpc=False)
+    claims.release()
     with quiet(data_dir / "a", "redis", redis=port) as stack:
         assert f":{port}/" in stack.addresses()["REDIS_URL"]
         with pytest.raises(PortInUse, match=rf"redis: port {port} on 127\.0\.0\.1"):
@@ -168,18 +170,34 @@ def test_asked_port_is_taken_and_a_taken_one_is_refused(data_dir: Path) -> None:
 
 
 def test_server_that_finds_its_port_taken_moves_to_another(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The race of two stacks: the port was free when it was chosen."""
+    """The race with another program: the port was free when it was chosen."""
     with quiet(data_dir / "a", "redis") as one:
         taken = one._ports["redis"]
         answers = iter([taken])
         real = port_choice.choose
 
-        def choose(name: str, asked: int | None, last: int | None, *, with_grpc: bool) -> int:
-            return next(answers, None) or real(name, asked, last, with_grpc=with_grpc)
+        def choose(
+            name: str, asked: int | None, last: int | None, claims: port_choice.Claims, *, with_grpc: bool
+        ) -> int:
+            return next(answers, None) or real(name, asked, last, claims, with_grpc=with_grpc)
 
         monkeypatch.setattr(port_choice, "choose", choose)
         with quiet(data_dir / "b", "redis") as other:
             assert other._ports["redis"] != taken
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no claims there")
+def test_what_another_stack_has_claimed_is_not_chosen() -> None:
+    """SeaweedFS may take its last port when it answers already: it would end then."""
+    one, other = port_choice.Claims(), port_choice.Claims()
+    port = port_choice.choose("weed_admin", None, None, one, with_grpc=True)
+    assert port_choice.choose("weed_admin", None, port, one, with_grpc=True) == port
+    assert port_choice.choose("weed_admin", None, port, other, with_grpc=True) != port
+    with pytest.raises(PortInUse):
+        port_choice.choose("redis", port + port_choice.GRPC_OFFSET, None, other, with_grpc=False)
+    one.release()
+    assert port_choice.choose("weed_admin", None, port, other, with_grpc=True) == port
+    other.release()
 
 
 def test_server_that_does_not_come_up_shows_its_log_and_leaves_nothing(data_dir: Path) -> None:

@@ -1,9 +1,9 @@
 """A service of the test's own behind fault proxies, and what must hold whatever happened to it."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -13,12 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.settings import Settings
+from app.db.migrate import upgrade
 from app.db.session import Database
+from app.embedded import Stack
 from app.images.audit import Audit
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
-from tests.environment import environment
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.server import RunningService, running_service
 
@@ -46,10 +47,7 @@ class Acknowledged:
 
 
 @pytest.fixture
-async def behind(settings: Settings, object_store: ObjectStore, sql: asyncpg.Connection) -> AsyncIterator[Behind]:  # noqa: ARG001 - empties the tables
-    await object_store.remove([one.key async for one in object_store.list_objects()])
-    for upload in await object_store.list_uploads():
-        await object_store.abort(upload.key, upload.upload_id)
+async def behind(settings: Settings, empty_bucket: ObjectStore, sql: asyncpg.Connection) -> AsyncIterator[Behind]:  # noqa: ARG001 - they empty
     url = settings.database_url.get_secret_value()
     before, _, rest = url.rpartition("@") if "@" in url else ("", "", url.partition("://")[2])
     address, _, name = rest.partition("/")
@@ -77,6 +75,34 @@ def acknowledged() -> Acknowledged:
     return Acknowledged()
 
 
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Where to look whether everything holds: beside the service, and not through any proxy."""
+
+    settings: Settings
+    database: Database
+    object_store: ObjectStore
+    sql: asyncpg.Connection
+
+    async def check(self, client: httpx.AsyncClient, acknowledged: Acknowledged) -> None:
+        """Run the sweeper once, then check everything; `client` may read every image."""
+        await self.sql.execute("UPDATE doomed_objects SET doomed_at = doomed_at - interval '1 day'")
+        await Sweeper(self.database, self.object_store, self.settings).sweep()
+        at_once = self.settings.model_copy(update={"doomed_grace_seconds": 0})
+        report = await Audit(self.database, self.object_store, at_once).run(dry_run=False, digests=True)
+        assert report.damaged == []
+        assert report.orphans == []
+        assert await self.object_store.list_uploads() == []
+        assert report.objects == report.images == await self.sql.fetchval("SELECT count(*) FROM images")
+        assert await self.sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+        for path, body in acknowledged.bodies.items():
+            assert (await client.get(path)).content == body
+        # The background tasks have transactions of their own, for a moment each.
+        async with asyncio.timeout(10):
+            while await self.sql.fetchval(OPEN_TRANSACTIONS):
+                await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 async def invariants(
     settings: Settings,
@@ -88,46 +114,70 @@ async def invariants(
     acknowledged: Acknowledged,
 ) -> Callable[[], Awaitable[None]]:
     """Run the sweeper once, then check everything, through a service that has no proxies."""
-
-    async def check() -> None:
-        await sql.execute("UPDATE doomed_objects SET doomed_at = doomed_at - interval '1 day'")
-        await Sweeper(database, object_store, settings).sweep()
-        at_once = settings.model_copy(update={"doomed_grace_seconds": 0})
-        report = await Audit(database, object_store, at_once).run(dry_run=False, digests=True)
-        assert report.damaged == []
-        assert report.orphans == []
-        assert await object_store.list_uploads() == []
-        assert report.objects == report.images == await sql.fetchval("SELECT count(*) FROM images")
-        assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
-        for path, body in acknowledged.bodies.items():
-            assert (await user.client.get(f"{service.url}{path}")).content == body
-        # The background tasks have transactions of their own, for a moment each.
-        async with asyncio.timeout(10):
-            while await sql.fetchval(OPEN_TRANSACTIONS):
-                await asyncio.sleep(0.02)
-
-    return check
+    assert str(user.client.base_url).startswith(service.url)
+    backends = Backends(settings, database, object_store, sql)
+    return lambda: backends.check(user.client, acknowledged)
 
 
-@asynccontextmanager
-async def service_process(settings: Settings) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """Serve these settings in a process that can be killed."""
-    script = (
-        "import socket,uvicorn; from app.main import create_app; s=socket.create_server(('127.0.0.1',0));"
-        "print(s.getsockname()[1],flush=True);"
-        "uvicorn.Server(uvicorn.Config(create_app(),log_config=None,access_log=False)).run(sockets=[s])"
+@pytest.fixture(scope="session")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers that no other test uses, to be killed and frozen."""
+    with Stack(tmp_path_factory.mktemp("stack") / "data", report=lambda _line: None) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def own_settings(
+    own_stack: Stack, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Settings on `own_stack`."""
+    addresses = {name.lower(): value for name, value in own_stack.addresses().items()}
+    settings = make_settings(
+        **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("spill")
     )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, env={**environment(settings), "LOG_LEVEL": "ERROR"}, stdout=-1
-    )
-    assert process.stdout is not None
+    upgrade(settings.sqlalchemy_url)
+    return settings
+
+
+@pytest.fixture
+async def revive(own_stack: Stack) -> AsyncIterator[Callable[[], None]]:
+    """Bring back those of the servers that were killed; done at the end in any case."""
+
+    def bring_back() -> None:
+        own_stack.revive()
+
+    yield bring_back
+    bring_back()
+
+
+def processes_of(stack: Stack, name: str) -> list[psutil.Process]:
+    """Return a server's process and its children."""
+    process = psutil.Process(int(json.loads(stack.pid_file(name).read_text())["pid"]))
+    return [process, *process.children(recursive=True)]
+
+
+def kill(stack: Stack, name: str) -> None:
+    """Kill a server at once and for good, its children included."""
+    processes = processes_of(stack, name)
+    processes[0].kill()
+    psutil.wait_procs(processes, timeout=20)
+
+
+@contextmanager
+def frozen(stack: Stack, name: str) -> Iterator[None]:
+    """Stop a server in its tracks while the block runs: its sockets stay open, and nobody reads them."""
+    processes = processes_of(stack, name)
+    for process in processes:
+        process.suspend()
     try:
-        url = f"http://127.0.0.1:{int(await process.stdout.readline())}"
-        async with httpx.AsyncClient(base_url=url) as client:
-            while (await client.get("/healthz")).status_code != httpx.codes.OK:
-                await asyncio.sleep(0.05)
-        yield url, psutil.Process(process.pid)
+        yield
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        for process in processes:
+            process.resume()
+
+
+async def wait_until_well(client: httpx.AsyncClient) -> None:
+    """Wait until the service finds every backend in order."""
+    async with asyncio.timeout(30):
+        while (await client.get("/readyz")).json()["status"] != "ok":
+            await asyncio.sleep(0.05)

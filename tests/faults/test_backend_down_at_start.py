@@ -1,20 +1,15 @@
 """Each backend down when the service starts: it says so, and gets well by itself when the backend comes up."""
 
-import asyncio
-import json
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from app.core.settings import Settings
-from app.db.migrate import upgrade
 from app.embedded import Stack
+from tests.faults.conftest import kill, wait_until_well
 from tests.photos import png
 from tests.server import running_service
 
@@ -22,51 +17,9 @@ WITHIN_SECONDS = 2.5
 CREDENTIALS = {"email": "ada@example.com", "password": "nine lives on the sofa"}
 
 
-@pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack") / "data", report=lambda _line: None) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def own_settings(
-    own_stack: Stack, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
-) -> Settings:
-    addresses = {name.lower(): value for name, value in own_stack.addresses().items()}
-    settings = make_settings(
-        **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("spill")
-    )
-    upgrade(settings.sqlalchemy_url)
-    return settings
-
-
-@pytest.fixture
-async def revive(own_stack: Stack) -> AsyncIterator[Callable[[], None]]:
-    def bring_back() -> None:
-        own_stack.revive()
-
-    yield bring_back
-    bring_back()
-
-
-def kill(stack: Stack, name: str) -> None:
-    """Kill a server at once and for good, its children included."""
-    pid = int(json.loads(stack.pid_file(name).read_text())["pid"])
-    process = psutil.Process(pid)
-    children = process.children(recursive=True)
-    os.kill(pid, signal.SIGKILL)
-    psutil.wait_procs([process, *children], timeout=20)
-
-
 async def readiness(client: httpx.AsyncClient) -> tuple[int, dict[str, Any]]:
     response = await client.get("/readyz")
     return response.status_code, response.json()
-
-
-async def wait_until_well(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(20):
-        while (await readiness(client))[1]["status"] != "ok":
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize(

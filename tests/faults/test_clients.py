@@ -11,11 +11,13 @@ import psutil
 import pytest
 
 from app.core.settings import Settings
-from app.storage.object_store import PART_BYTES, ObjectStore
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
 from tests.accounts import Account
-from tests.faults.conftest import Behind, service_process
+from tests.faults.conftest import Behind
 from tests.images.files import noise_png
 from tests.photos import png
+from tests.processes import service_process
 from tests.raw_http import bearer, file_part, raw_connection
 from tests.server import RunningService
 
@@ -66,7 +68,8 @@ async def test_five_hundred_that_trickle_harm_nobody(
     settings: Settings, sql: asyncpg.Connection, user: Account
 ) -> None:
     assert sql
-    async with service_process(settings) as (url, _):
+    with service_process(settings) as service:
+        url = service.url
         base = await p99(url)
         gone: list[float] = []
         started = time.monotonic()
@@ -98,7 +101,8 @@ async def test_memory_stays_flat(
 ) -> None:
     assert sql
     roomy = settings.model_copy(update={"max_upload_bytes": 2_000 * MIB})
-    async with service_process(roomy) as (url, process):
+    with service_process(roomy) as service:
+        url, process = service.url, service.process
         await user.client.post(f"{url}/v1/images", files={"image": ("warm.png", noise_png(6 * MIB))})
         idle = tree_memory(process)
         async with Peak(process) as uploads:

@@ -2,12 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
+import asyncpg
+import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.settings import Settings
+from app.db.session import Database
 from tests.accounts import Account
-from tests.faults.conftest import Acknowledged, Behind
+from tests.faults.conftest import Acknowledged, Behind, wait_until_well
 from tests.images.files import noise_png
 from tests.photos import png
 from tests.raw_http import bearer, file_part, raw_connection
@@ -22,8 +28,7 @@ Check = Callable[[], Awaitable[None]]
         ("refuse", "from the start"),
         ("refuse", "in the midst"),
         ("black_hole", "from the start"),
-        # As long as a statement may take before its server counts as frozen.
-        pytest.param("black_hole", "in the midst", marks=pytest.mark.slow),
+        ("black_hole", "in the midst"),
     ],
 )
 async def test_an_upload_without_its_database_is_503(
@@ -50,6 +55,8 @@ async def test_an_upload_without_its_database_is_503(
     assert (answer.status, answer.json()["type"]) == (503, "/problems/database-unavailable")
     behind.postgres.set()
     behind.postgres.cut()
+    async with httpx.AsyncClient(base_url=faulty.url) as client:
+        await wait_until_well(client)
     again = await user.client.post(f"{faulty.url}/v1/images", files={"image": ("a.png", body)}, timeout=30)
     assert again.status_code == 201, again.text
     acknowledged.note(again, body)
@@ -67,6 +74,20 @@ async def test_a_restart_between_two_uploads_is_not_noticed(
         behind.postgres.cut()
         await asyncio.sleep(0)
     await invariants()
+
+
+async def test_a_slow_statement_is_no_frozen_server(settings: Settings, sql: asyncpg.Connection) -> None:
+    """Longer than what a frozen server gets, in each kind of block."""
+    assert sql
+    database = Database(settings)
+
+    async def works(block: AbstractAsyncContextManager[AsyncSession]) -> bool:
+        async with block as session:
+            return bool(await session.scalar(text("SELECT 1 FROM pg_sleep(2.3)")))
+
+    blocks = (database.unit_of_work(), database.reader(), database.searcher())
+    assert await asyncio.gather(*(works(block) for block in blocks)) == [True, True, True]
+    await database.close()
 
 
 async def test_slow_clients_hold_no_connection(behind: Behind, user: Account) -> None:

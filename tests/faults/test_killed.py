@@ -8,10 +8,11 @@ import asyncpg
 import httpx
 import pytest
 
-from app.storage.object_store import PART_BYTES
+from app.storage.chunks import PART_BYTES
 from tests.accounts import Account
-from tests.faults.conftest import OPEN_TRANSACTIONS, Acknowledged, Behind, service_process
+from tests.faults.conftest import OPEN_TRANSACTIONS, Acknowledged, Behind
 from tests.images.files import noise_png
+from tests.processes import service_process
 
 Check = Callable[[], Awaitable[None]]
 
@@ -39,24 +40,24 @@ async def test_an_upload(
     is_stored: bool,
 ) -> None:
     body = noise_png(PART_BYTES + PART_BYTES // 2)
-    async with service_process(behind.settings) as (url, process):
+    with service_process(behind.settings) as service:
         proxy = behind.postgres if backend == "postgres" else behind.store
         if hold_at == b"COMMIT;":
             # The first commit lists the key; the one that counts comes after the parts.
             behind.store.set(hold_at=b"uploads", hold="after")
-            running = start(user, url, body)
+            running = start(user, service.url, body)
             await behind.store.held.wait()
             proxy.set(hold_at=hold_at, hold=hold)
             behind.store.set()
         else:
             proxy.set(hold_at=hold_at, hold=hold)
-            running = start(user, url, body)
+            running = start(user, service.url, body)
         async with asyncio.timeout(30):
             await proxy.held.wait()
         if is_stored:
             while not await sql.fetchval("SELECT count(*) FROM images"):
                 await asyncio.sleep(0.02)
-        process.kill()
+        service.process.kill()
         with contextlib.suppress(httpx.HTTPError):
             await running
     for one in (behind.postgres, behind.store):
@@ -64,8 +65,8 @@ async def test_an_upload(
         one.cut()
     await until_no_transaction_is_open(sql)
     await invariants()
-    async with service_process(behind.settings) as (url, _):
-        answer = await start(user, url, body)
+    with service_process(behind.settings) as service:
+        answer = await start(user, service.url, body)
         acknowledged.note(answer, body)
         assert answer.status_code == (409 if is_stored else 201), answer.text
     await invariants()
@@ -89,16 +90,16 @@ async def test_a_delete(
     hold: str,
     is_gone: bool,
 ) -> None:
-    async with service_process(behind.settings) as (url, process):
-        links = (await start(user, url, noise_png(10_000))).json()["links"]
+    with service_process(behind.settings) as service:
+        links = (await start(user, service.url, noise_png(10_000))).json()["links"]
         proxy = behind.postgres if backend == "postgres" else behind.store
         proxy.set(hold_at=hold_at, hold=hold)
-        running = asyncio.create_task(user.client.delete(f"{url}{links['self']}"))
+        running = asyncio.create_task(user.client.delete(f"{service.url}{links['self']}"))
         async with asyncio.timeout(30):
             await proxy.held.wait()
         while is_gone and await sql.fetchval("SELECT count(*) FROM images"):
             await asyncio.sleep(0.02)
-        process.kill()
+        service.process.kill()
         with contextlib.suppress(httpx.HTTPError):
             await running
     for one in (behind.postgres, behind.store):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from app.storage.object_store import PART_BYTES
+from app.storage.chunks import PART_BYTES
 from tests.accounts import Account
 from tests.faults.conftest import Acknowledged, Behind
 from tests.images.files import noise_png

@@ -26,7 +26,7 @@ async def test_no_file_does_harm(user: Account, sql: asyncpg.Connection, object_
     for number, (case, body, expected) in enumerate(hostile):
         before = {process.pid: process.cpu_times() for process in decoders()}
         answer = await user.client.post("/v1/images", files={"image": (f"{number}", body)}, timeout=60)
-        if answer.status_code not in expected:
+        if answer.status_code != expected:
             wrong.append((case, answer.status_code, answer.text[:200]))
         for process in decoders():
             now, then = process.cpu_times(), before.get(process.pid)

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
-from app.storage.object_store import PART_BYTES, ObjectStore
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.files import noise_jpeg, noise_png
 from tests.photos import image_bytes, png
@@ -32,8 +33,8 @@ async def nothing_is_left(sql: asyncpg.Connection, object_store: ObjectStore) ->
 
 
 @pytest.fixture(autouse=True)
-async def _empty_bucket(object_store: ObjectStore) -> None:
-    await object_store.remove([one.key async for one in object_store.list_objects()])
+async def _empty_bucket(empty_bucket: ObjectStore) -> None:
+    """Each test sees what itself leaves."""
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])

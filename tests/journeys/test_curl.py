@@ -1,4 +1,4 @@
-"""What people do with curl."""
+"""What people do with curl and wget."""
 
 import asyncio
 import shutil
@@ -10,15 +10,20 @@ from tests.accounts import Account
 from tests.images.files import noise_png
 from tests.server import RunningService
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
-async def curl(*arguments: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec("curl", "-sS", *arguments, stdout=-1, stderr=-1)
+async def run(*command: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
     out, _ = await process.communicate()
     return process.returncode or 0, out.decode(errors="replace")
 
 
+async def curl(*arguments: str) -> tuple[int, str]:
+    return await run("curl", "-sS", *arguments)
+
+
+@needs_curl
 async def test_ranges_resuming_and_conditions(service: RunningService, user: Account, tmp_path: Path) -> None:
     body = noise_png(200_000)
     made = await user.client.post("/v1/images", files={"image": ("a b.png", body)})
@@ -42,6 +47,21 @@ async def test_ranges_resuming_and_conditions(service: RunningService, user: Acc
     assert (tmp_path / "a b.png").read_bytes() == body
 
 
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+async def test_wget_goes_on_where_it_stopped(service: RunningService, user: Account, tmp_path: Path) -> None:
+    body = noise_png(200_000)
+    made = await user.client.post("/v1/images", files={"image": ("猫.png", body)})
+    url = service.url + made.json()["links"]["content"]
+    target = tmp_path / "got"
+    target.write_bytes(body[:70_000])
+    assert (await run("wget", "-q", "-c", "-O", str(target), url))[0] == 0
+    assert target.read_bytes() == body
+    # Complete already: 416 tells it so.
+    assert (await run("wget", "-q", "-c", "-O", str(target), url))[0] == 0
+    assert target.read_bytes() == body
+
+
+@needs_curl
 async def test_an_upload_that_expects_to_be_asked(service: RunningService, user: Account, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(noise_png(3_000_000))
     sent = ("-H", f"Authorization: Bearer {user.access_token}", "-H", "Expect: 100-continue", "-w", "%{http_code}")

@@ -1,0 +1,152 @@
+"""What the operators' page shows: rates, errors and percentiles over a window, its slowest and its failed requests."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel
+
+from app.ops.schemas import RequestRead
+from app.telemetry.histogram import percentile, slowest_bound
+from app.telemetry.mongo import RequestLog
+from app.telemetry.queries import FAILED, LogFilter, Point, list_metrics, list_requests, list_slowest
+
+# Minutes of the window: minutes of a step.
+WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
+WindowMinutes = Literal[15, 60, 360, 1440]
+MAX_POINTS = 20_000
+ROWS = 12
+# A step that has just begun is divided by at least so much, so that its first request is not a peak.
+_MIN_SECONDS = 15.0
+
+
+class Chart(BaseModel):
+    """Columns of one length: each step's start (seconds since 1970), rates per second, percentiles in milliseconds."""
+
+    time: list[float]
+    rate: list[float]
+    client_errors: list[int]
+    server_errors: list[int]
+    p50_ms: list[float | None]
+    p95_ms: list[float | None]
+    p99_ms: list[float | None]
+
+
+class Totals(BaseModel):
+    """What a series comes to over the window; the name is method and route."""
+
+    name: str
+    count: int
+    client_errors: int
+    server_errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class Live(BaseModel):
+    """One look at the service. `rate` is that of the last one to two steps, requests per second."""
+
+    until: datetime
+    rate: float
+    total: Totals
+    chart: Chart
+    routes: list[Totals]
+    slow: list[RequestRead]
+    failed: list[RequestRead]
+
+
+@dataclass(slots=True)
+class _Sum:
+    count: int = 0
+    client_errors: int = 0
+    server_errors: int = 0
+    buckets: Counter[int] = field(default_factory=Counter)
+
+    def add(self, status_class: str, point: Point) -> None:
+        self.count += point.count
+        self.server_errors += point.errors
+        self.client_errors += point.count if status_class == "4xx" else 0
+        self.buckets.update(point.buckets)
+
+    def percentiles(self) -> dict[str, float | None]:
+        return {f"p{percent}_ms": percentile(self.buckets, percent) for percent in (50, 95, 99)}
+
+
+async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, server_only: bool) -> Live:
+    """Return what to show of the last `minutes`; chart and lists of one `route` ("GET /v1/tags") only, if given.
+
+    `own` shows the requests of operators and probes too; `server_only` leaves the 4xx out of the failed ones.
+    """
+    now = datetime.now(UTC)
+    step = timedelta(minutes=WINDOWS[minutes])
+    starts = _starts(now - timedelta(minutes=minutes), now, step)
+    points = await list_metrics(log, starts[0], now, WINDOWS[minutes], "series", MAX_POINTS, without_own=not own)
+    total, by_start, by_name = _added_up(points, route)
+    method, _, template = (route or "").partition(" ")
+    wanted = LogFilter(since=starts[0], until=now, method=method or None, route=template or None, without_own=not own)
+    slow = replace(wanted, min_ms=slowest_bound(total.buckets, ROWS))
+    failed = replace(wanted, status="5xx" if server_only else FAILED)
+    return Live(
+        until=now,
+        rate=_rate_now(by_start, starts, now, step),
+        total=_totals(route or "", total),
+        chart=_chart(by_start, starts, now, step),
+        routes=sorted((_totals(*one) for one in by_name.items()), key=lambda one: one.count, reverse=True),
+        slow=[RequestRead.of(row) for row in await list_slowest(log, slow, ROWS)] if total.count else [],
+        failed=[RequestRead.of(row) for row in await list_requests(log, failed, None, ROWS)],
+    )
+
+
+def _starts(since: datetime, until: datetime, step: timedelta) -> list[datetime]:
+    """Return the starts of all steps, the first one whole, as MongoDB's `$dateTrunc` has them."""
+    epoch = datetime(2000, 1, 1, tzinfo=UTC)
+    first = since - (since - epoch) % step
+    return [first + index * step for index in range(-(-(until - first) // step))]
+
+
+def _added_up(points: Iterable[Point], route: str | None) -> tuple[_Sum, dict[datetime, _Sum], dict[str, _Sum]]:
+    """Return the sums of all, by start and by name: the first two of the one route only, if given."""
+    total, by_start, by_name = _Sum(), dict[datetime, _Sum](), dict[str, _Sum]()
+    for point in points:
+        status_class, _, name = point.group.partition(" ")
+        by_name.setdefault(name, _Sum()).add(status_class, point)
+        if route in (None, name):
+            total.add(status_class, point)
+            by_start.setdefault(point.start, _Sum()).add(status_class, point)
+    return total, by_start, by_name
+
+
+def _chart(by_start: Mapping[datetime, _Sum], starts: list[datetime], now: datetime, step: timedelta) -> Chart:
+    nothing = _Sum()
+    sums = [by_start.get(start, nothing) for start in starts]
+    percentiles = [one.percentiles() for one in sums]
+    seconds = [max(_MIN_SECONDS, min(step, now - start).total_seconds()) for start in starts]
+    return Chart(
+        time=[start.timestamp() for start in starts],
+        rate=[round(one.count / length, 3) for one, length in zip(sums, seconds, strict=True)],
+        client_errors=[one.client_errors for one in sums],
+        server_errors=[one.server_errors for one in sums],
+        p50_ms=[one["p50_ms"] for one in percentiles],
+        p95_ms=[one["p95_ms"] for one in percentiles],
+        p99_ms=[one["p99_ms"] for one in percentiles],
+    )
+
+
+def _rate_now(by_start: Mapping[datetime, _Sum], starts: list[datetime], now: datetime, step: timedelta) -> float:
+    """Return the requests per second since the start of the step before this one."""
+    since = starts[-2:]
+    count = sum(by_start[start].count for start in since if start in by_start)
+    return round(count / max(step, now - since[0]).total_seconds(), 3)
+
+
+def _totals(name: str, one: _Sum) -> Totals:
+    return Totals(
+        name=name,
+        count=one.count,
+        client_errors=one.client_errors,
+        server_errors=one.server_errors,
+        **one.percentiles(),
+    )

@@ -1,0 +1,203 @@
+"""The operators' page: HTML for people, with a live part that its script asks for."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from pydantic import AwareDatetime
+
+from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
+from app.core.text import Text
+from app.http.dependencies import ServicesDep
+from app.http.problems import error_response
+from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
+from app.ops.errors import readable_error
+from app.ops.live import WINDOWS, Live, WindowMinutes, look
+from app.ops.operators import COOKIE, PATH, Operator, require_same_origin, set_cookie, sign_in, sign_out
+from app.ops.schemas import RequestRead
+from app.telemetry.errors import TelemetryError
+from app.telemetry.queries import find_request, list_requests
+from app.users.dependencies import DeviceDep
+from app.users.schemas import CurrentPassword
+
+_HERE = Path(__file__).parent
+_STATIC = StaticFiles(directory=_HERE / "static")
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters["milliseconds"] = lambda value: None if value is None else f"{value:,.1f} ms"
+MAX_ROWS = 100
+# Nothing from elsewhere, nothing inline, no frames. `no-referrer` would turn the forms' Origin into "null".
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms")
+
+
+class PageRoute(APIRoute):
+    """Shows errors as pages: who is not signed in is taken to the form, everybody else is told what went wrong."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Put the translation around FastAPI's own handler."""
+        handle = super().get_route_handler()
+
+        async def shown(request: Request) -> Response:
+            if tidy := _without_blanks(request):
+                return _redirect(tidy)
+            try:
+                return await handle(request)
+            except Unauthenticated:
+                return _redirect(f"{PATH}/login?ended=1" if COOKIE in request.cookies else f"{PATH}/login")
+            except RequestValidationError:
+                return _error_page(request, ValidationFailed([]))
+            except AppError as error:
+                return _error_page(request, error)
+            except TelemetryError as error:
+                return _error_page(request, readable_error(error))
+
+        return shown
+
+
+pages = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
+live = APIRouter(prefix=PATH, include_in_schema=False)
+
+
+@pages.get("")
+async def show_dashboard(operator: Operator) -> Response:
+    """Show the live charts and lists."""
+    return _page("dashboard.html", operator=operator, windows=WINDOWS)
+
+
+@pages.get("/login")
+async def show_login(request: Request) -> Response:
+    """Show the login form."""
+    ended = "Your session has ended. Sign in again." if "ended" in request.query_params else None
+    return _page("login.html", notice=ended)
+
+
+@pages.post("/login", dependencies=[Depends(require_same_origin)])
+async def log_in(
+    request: Request,
+    services: ServicesDep,
+    device: DeviceDep,
+    email: Annotated[Text, Form(max_length=320)],
+    password: Annotated[CurrentPassword, Form()],
+) -> Response:
+    """Take an admin to the dashboard; show everybody else the form again, and why."""
+    try:
+        token = await sign_in(services, email, password, device)
+    except AppError as error:
+        request.state.error_slug = error.slug
+        notice = error.detail
+        if isinstance(error, TooManyRequests):
+            notice = f"Too many attempts. Try again in {error.retry_after} s."
+        return _page("login.html", error.status, _headers_of(error), notice=notice, email=email)
+    response = _redirect(PATH)
+    set_cookie(response, request, token)
+    return response
+
+
+@pages.post("/logout", dependencies=[Depends(require_same_origin)])
+async def log_out(request: Request, services: ServicesDep) -> Response:
+    """End the session, here and in the browser."""
+    await sign_out(services, request.cookies.get(COOKIE))
+    response = _redirect(f"{PATH}/login")
+    response.delete_cookie(COOKIE, path=PATH)
+    return response
+
+
+@pages.get("/requests")
+async def show_requests(
+    request: Request,
+    operator: Operator,
+    log: RequestLogDep,
+    wanted: LogFilterDep,
+    own: Annotated[bool, Query()] = False,
+) -> Response:
+    """Show the newest recorded requests that match, as a list."""
+    found = await list_requests(log, replace(wanted, without_own=not own), None, MAX_ROWS)
+    filters = {name: request.query_params.get(name, "") for name in _FILTERS}
+    rows = [RequestRead.of(row) for row in found]
+    return _page("requests.html", operator=operator, rows=rows, filters=filters, own=own, limit=MAX_ROWS)
+
+
+@pages.get("/requests/{event_id}")
+async def show_request(operator: Operator, log: RequestLogDep, event_id: str, time: AwareDatetime) -> Response:
+    """Show all that is recorded of one request."""
+    moment, _ = time_range(time, time, timedelta())
+    found = await find_request(log, event_id, moment)
+    if found is None:
+        raise NotFound("There is no record of this request, or not any more")
+    return _page("request.html", operator=operator, row=RequestRead.of(found))
+
+
+@live.get("/live")
+async def look_live(
+    response: Response,
+    _operator: Operator,
+    log: RequestLogDep,
+    minutes: Annotated[WindowMinutes, Query()] = 60,
+    route: Annotated[Text | None, Query(max_length=300)] = None,
+    own: Annotated[bool, Query()] = False,
+    server_only: Annotated[bool, Query()] = False,
+) -> Live:
+    """Return what the dashboard shows."""
+    response.headers["Cache-Control"] = "no-store"
+    return await look(log, minutes, route, own=own, server_only=server_only)
+
+
+@live.get("/static/{name}")
+async def read_static(request: Request, name: str) -> Response:
+    """Return the style, a script or the icon."""
+    return await _STATIC.get_response(name, request.scope)
+
+
+def install_pages(app: FastAPI) -> None:
+    """Serve the pages and what they are made of."""
+    app.include_router(pages)
+    app.include_router(live)
+
+
+def _page(template: str, status: int = 200, headers: dict[str, str] | None = None, /, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_TEMPLATES.get_template(template).render(values), status, {**_HEADERS, **(headers or {})})
+
+
+def _error_page(request: Request, error: AppError) -> HTMLResponse:
+    request.state.error_slug = error.slug
+    return _page("error.html", error.status, _headers_of(error), error=error, request_id=request.state.request_id)
+
+
+def _headers_of(error: AppError) -> dict[str, str]:
+    """Return the headers that belong to an error's status, as its problem document would have them."""
+    kept = error_response("", error).headers
+    return {name: kept[name] for name in ("retry-after", "www-authenticate") if name in kept}
+
+
+def _without_blanks(request: Request) -> str | None:
+    """Return the address without the fields of a form that were left blank; None where there are none."""
+    given = request.query_params.multi_items()
+    filled = [(name, value) for name, value in given if value]
+    if len(filled) == len(given):
+        return None
+    return f"{request.url.path}?{urlencode(filled)}" if filled else request.url.path
+
+
+def _redirect(path: str) -> RedirectResponse:
+    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})

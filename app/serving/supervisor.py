@@ -1,0 +1,159 @@
+"""Keeps N workers on one listening socket.
+
+The supervisor holds the socket and accepts nothing itself: connections that wait in its queue belong to all workers, so
+none is lost when one of them goes. Each worker is a process of its own, `serve --fd`, at one end of a socket pair: it
+says every second that it lives, and takes the other end's closing for "you are replaced" (or for the supervisor's
+death, which so leaves nobody behind).
+
+SIGTERM, SIGINT: drain all and exit. SIGHUP: replace all, one after the other, each once its successor serves.
+"""
+
+import logging
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+START_SECONDS = 120.0
+# A worker whose event loop did not turn for so long is hung.
+SILENT_SECONDS = 60.0
+# Beyond the drain's limit, which workers keep by themselves.
+KILL_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 10.0
+_TICK_SECONDS = 0.1
+
+
+class Worker:
+    """One process, and when it was last heard of."""
+
+    def __init__(self, command: Sequence[str], listener: socket.socket) -> None:
+        self._link, other = socket.socketpair()
+        self._link.setblocking(False)
+        descriptors = (listener.fileno(), other.fileno())
+        options = ["--fd", str(descriptors[0]), "--supervisor-fd", str(descriptors[1])]
+        with other:
+            self._process = subprocess.Popen([*command, *options], pass_fds=descriptors)  # noqa: S603 - our own argv
+        self.is_ready = False
+        self._heard_at = time.monotonic()
+        self._end_by: float | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def look(self) -> None:
+        """Take in what it said; kill it when it is silent for too long or does not end in time."""
+        try:
+            heard = self._link.recv(1024)
+        except OSError:
+            heard = b""
+        now = time.monotonic()
+        if heard:
+            self.is_ready, self._heard_at = True, now
+        patience = SILENT_SECONDS if self.is_ready else START_SECONDS
+        overdue = now > self._end_by if self._end_by else now - self._heard_at > patience
+        if overdue and self.exit_code is None:
+            logger.error("a worker is hung and killed", extra={"fields": {"worker": self.pid}})
+            self._process.kill()
+
+    def release(self, drain_seconds: float) -> None:
+        """Have it drain while another one listens in its place."""
+        self._link.close()
+        self._end_by = time.monotonic() + drain_seconds + KILL_SECONDS
+
+    def stop(self, drain_seconds: float) -> None:
+        """Have it drain and tell the balancer so."""
+        self._process.send_signal(signal.SIGTERM)
+        self._end_by = time.monotonic() + drain_seconds + KILL_SECONDS
+
+
+class Supervisor:
+    """Runs `command` once for each worker; it must take `--fd` and `--supervisor-fd`."""
+
+    def __init__(self, command: Sequence[str], listener: socket.socket, count: int, drain_seconds: float) -> None:
+        self._command = command
+        self._listener = listener
+        self._count = count
+        self._drain_seconds = drain_seconds
+        self._workers: list[Worker] = []
+        self._replaced: list[Worker] = []
+        self._is_stopping = self._is_renewing = False
+        self._pause = self._not_before = 0.0
+
+    def run(self) -> int:
+        """Return the exit code once told to stop: 0 if every worker drained, or if none starts that one's code."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: setattr(self, "_is_stopping", True))
+        signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_is_renewing", True))
+        self._workers = [self._start() for _ in range(self._count)]
+        if not all(self._comes_up(worker) for worker in self._workers) and not self._is_stopping:
+            self._end()
+            return 1
+        while not self._is_stopping:
+            self._look_after_all()
+            if self._is_renewing:
+                self._is_renewing = False
+                self._renew()
+            time.sleep(_TICK_SECONDS)
+        return self._end()
+
+    def _start(self) -> Worker:
+        return Worker(self._command, self._listener)
+
+    def _comes_up(self, worker: Worker) -> bool:
+        """Wait until it serves; False when it ends before, or when we are told to stop."""
+        while not worker.is_ready and worker.exit_code is None and not self._is_stopping:
+            worker.look()
+            time.sleep(_TICK_SECONDS)
+        return worker.is_ready
+
+    def _look_after_all(self) -> None:
+        for worker in (*self._workers, *self._replaced):
+            worker.look()
+        self._replaced = [worker for worker in self._replaced if worker.exit_code is None]
+        for index, worker in enumerate(self._workers):
+            if worker.exit_code is not None and time.monotonic() >= self._not_before:
+                self._workers[index] = self._replacement(worker)
+
+    def _replacement(self, dead: Worker) -> Worker:
+        """Start another one; where they die before they serve, with longer and longer pauses."""
+        self._pause = 0.0 if dead.is_ready else min(MAX_PAUSE_SECONDS, self._pause * 2 or 0.5)
+        self._not_before = time.monotonic() + self._pause
+        worker = self._start()
+        fields = {"dead": dead.pid, "exit_code": dead.exit_code, "worker": worker.pid}
+        logger.error("a worker died and is replaced", extra={"fields": fields})
+        return worker
+
+    def _renew(self) -> None:
+        """Replace every worker by one that runs the code as it is on the disk now; stop at the first that cannot."""
+        for index, old in enumerate(self._workers):
+            new = self._start()
+            if not self._comes_up(new):
+                self._replaced.append(new)
+                new.stop(0)
+                if not self._is_stopping:
+                    logger.error("the new worker does not come up, the old ones stay")
+                return
+            old.release(self._drain_seconds)
+            self._replaced.append(old)
+            self._workers[index] = new
+            logger.info("a worker is replaced", extra={"fields": {"old": old.pid, "worker": new.pid}})
+
+    def _end(self) -> int:
+        workers = [*self._workers, *self._replaced]
+        for worker in workers:
+            worker.stop(self._drain_seconds)
+        while any(worker.exit_code is None for worker in workers):
+            for worker in workers:
+                worker.look()
+            time.sleep(_TICK_SECONDS)
+        # One that was told before it could listen to signals has done nothing yet.
+        return 0 if all(worker.exit_code in (0, -signal.SIGTERM) for worker in workers) else 1

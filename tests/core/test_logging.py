@@ -1,0 +1,99 @@
+"""What the logs tell, and what they do not."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import asyncpg
+import pytest
+
+from app.core.logging import ConsoleFormatter, JsonFormatter, current_request_id
+from app.core.tracebacks import told
+
+SECRET = "S3cretValue"
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
+
+
+def _raised(error: Exception) -> logging.LogRecord:
+    try:
+        _fail(error)
+    except Exception:  # noqa: BLE001
+        return logging.LogRecord("app", logging.ERROR, __file__, 1, "it\nbroke", None, sys.exc_info())
+
+
+def test_an_exception_is_one_line_with_its_traceback() -> None:
+    token = current_request_id.set("r1")
+    line = JsonFormatter().format(_raised(RuntimeError("a bug")))
+    current_request_id.reset(token)
+    assert "\n" not in line
+    event = json.loads(line)
+    assert (event["level"], event["event"], event["request_id"]) == ("error", "it\nbroke", "r1")
+    assert "in _fail\n" in event["exception"]
+    assert event["exception"].endswith("RuntimeError: a bug")
+
+
+def _unique_violation() -> Any:
+    error: Any = asyncpg.UniqueViolationError(f"Key (name)=({SECRET}) already exists.")
+    error.constraint_name = "images_name_key"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: ValueError(SECRET), "ValueError"),
+        (lambda: KeyError(SECRET), "KeyError"),
+        (lambda: UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET), "UnicodeDecodeError"),
+        (lambda: ExceptionGroup(SECRET, [ValueError(SECRET)]), "ExceptionGroup"),
+        (_unique_violation, "UniqueViolationError (sqlstate=23505, constraint_name=images_name_key)"),
+    ],
+)
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
+def test_messages_that_hold_values_are_not_told(
+    make: Callable[[], Exception], said: str, formatter: logging.Formatter
+) -> None:
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = make()
+    line = formatter.format(_raised(wrapped))
+    assert said in line
+    assert "RuntimeError: wrapped" in line
+    assert SECRET not in line
+
+
+def test_what_led_to_an_exception_comes_first() -> None:
+    first, second = TypeError("first"), TypeError("second")
+    second.__context__ = first
+    text = told(second)
+    assert text.index("first") < text.index("During handling") < text.index("second")
+
+
+def test_a_circle_of_exceptions_ends() -> None:
+    first, second = TypeError("first"), TypeError("second")
+    first.__context__, second.__context__ = second, first
+    assert len(told(first)) < 2000
+
+
+async def test_a_task_that_failed_unseen_tells_no_values() -> None:
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign,assignment]
+    logging.getLogger("asyncio").addHandler(handler)
+
+    async def fail() -> None:
+        raise ValueError(SECRET)
+
+    task: asyncio.Task[Any] = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    logging.getLogger("asyncio").removeHandler(handler)
+    [record] = records
+    assert SECRET in record.getMessage()
+    line = JsonFormatter().format(record)
+    assert "never retrieved" in line
+    assert SECRET not in line

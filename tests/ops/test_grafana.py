@@ -1,0 +1,40 @@
+"""The Grafana dashboard asks for nothing that `/metrics` does not have."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+
+from tests.repository import ROOT
+
+DASHBOARD = ROOT / "docs" / "grafana" / "dashboard.json"
+# Breakers are found by the form of their names: a backend has one or not.
+BY_PATTERN = re.compile(r"\{__name__=~\"[^\"]*\"\}")
+NAME = re.compile(r"\bimts_[a-z_]+\b")
+
+
+def _expressions(dashboard: dict[str, Any]) -> list[str]:
+    told = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return told + [one["query"]["query"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
+
+
+async def test_every_figure_of_the_dashboard_is_there(client: httpx.AsyncClient) -> None:
+    await client.get("/v1/tags")
+    text = (await client.get("/metrics")).text
+    there = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+    dashboard = json.loads(DASHBOARD.read_text())
+    wanted = {name for one in _expressions(dashboard) for name in NAME.findall(BY_PATTERN.sub("", one))}
+    assert len(wanted) > 10
+    assert wanted <= there
+    labels = set(re.findall(r"(\w+)=", next(line for line in text.splitlines() if "_bucket{" in line)))
+    asked = {name for one in _expressions(dashboard) for name in re.findall(r"by \(([^)]*)\)", one)}
+    assert {one.strip() for group in asked for one in group.split(",")} <= labels | {"__name__"}
+
+
+def test_the_source_is_the_readers_choice() -> None:
+    dashboard = json.loads(DASHBOARD.read_text())
+    sources = {panel["datasource"]["uid"] for panel in dashboard["panels"]}
+    sources |= {target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel["targets"]}
+    assert sources == {"${datasource}"}
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])

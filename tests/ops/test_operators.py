@@ -1,0 +1,135 @@
+"""How the operators' page lets a browser in, over plain HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.rates import Limits
+from app.core.settings import Settings
+from app.ops.operators import COOKIE, LIFETIME_SECONDS
+from tests.accounts import PASSWORD, Account
+from tests.server import RunningService, running_service
+
+
+@pytest.fixture
+async def browser_client(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that sends what a browser sends."""
+    async with httpx.AsyncClient(base_url=service.url, headers={"Origin": service.url}) as client:
+        yield client
+
+
+async def _sign_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
+    return await client.post("/ops/login", data={"email": email, "password": password})
+
+
+async def test_the_cookie_is_for_this_page_alone(browser_client: httpx.AsyncClient, admin: Account) -> None:
+    answer = await _sign_in(browser_client, admin.email)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/ops")
+    attributes = answer.headers["set-cookie"].lower().split("; ")[1:]
+    assert {"httponly", "samesite=strict", "path=/ops", f"max-age={LIFETIME_SECONDS}"} <= set(attributes)
+    assert (await browser_client.get("/ops")).status_code == 200
+    # Where the cookie is sent all the same, it is not looked at.
+    cookie = {"Cookie": f"{COOKIE}={browser_client.cookies[COOKIE]}"}
+    assert (await browser_client.get("/v1/users/me", headers=cookie)).status_code == 401
+
+
+async def test_pages_forbid_what_they_do_not_need(browser_client: httpx.AsyncClient) -> None:
+    headers = (await browser_client.get("/ops/login")).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+
+
+async def test_strangers_are_taken_to_the_form(client: httpx.AsyncClient, user: Account) -> None:
+    for path in ("/ops", "/ops/requests", "/ops/requests/x?time=2026-11-20T12:00:00Z"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/ops/login")
+    assert (await client.get("/ops/live")).status_code == 401
+    mine = {"Cookie": f"{COOKIE}={user.access_token}"}
+    assert (await client.get("/ops", headers=mine)).status_code == 403
+    assert (await client.get("/ops/live", headers=mine)).status_code == 403
+    bad = await client.get("/ops", headers={"Cookie": f"{COOKIE}=made.up.token"})
+    assert bad.headers["location"] == "/ops/login?ended=1"
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://elsewhere.example", "http://127.0.0.1:1"])
+async def test_forms_of_other_sites_are_refused(client: httpx.AsyncClient, admin: Account, origin: str | None) -> None:
+    for path in ("/ops/login", "/ops/logout"):
+        headers = {"Origin": origin} if origin else {}
+        data = {"email": admin.email, "password": PASSWORD}
+        answer = await client.post(path, data=data, headers=headers)
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
+async def test_an_api_key_is_no_way_in(client: httpx.AsyncClient, admin: Account) -> None:
+    made = await admin.client.post("/v1/users/me/api-keys", json={"name": "k", "scopes": ["read", "admin"]})
+    answer = await client.get("/ops", headers={"Cookie": f"{COOKIE}={made.json()['key']}"})
+    assert answer.status_code == 403
+
+
+async def test_signing_out_ends_the_session(
+    browser_client: httpx.AsyncClient, admin: Account, sql: asyncpg.Connection
+) -> None:
+    await _sign_in(browser_client, admin.email)
+    token = browser_client.cookies[COOKIE]
+    answer = await browser_client.post("/ops/logout")
+    assert answer.headers["location"] == "/ops/login"
+    assert COOKIE not in browser_client.cookies
+    assert (await browser_client.get("/ops", headers={"Cookie": f"{COOKIE}={token}"})).status_code == 303
+    assert await sql.fetchval("SELECT count(*) FROM sessions") == 1
+
+
+async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:
+    limits = Limits(account="2/minute", address="1000/minute", total="1000/minute")
+    async with (
+        running_service(settings.model_copy(update={"login_limits": limits})) as service,
+        httpx.AsyncClient(base_url=service.url, headers={"Origin": service.url}) as client,
+    ):
+        answers = [await _sign_in(client, admin.email, "wrong") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert "password is wrong" in answers[0].text
+    assert answers[0].headers["www-authenticate"] == "Bearer"
+    assert f"Try again in {answers[2].headers['retry-after']} s" in answers[2].text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ops/requests?min_ms=abc",
+        "/ops/requests?route=%00",
+        "/ops/requests/x",
+        "/ops/requests/%00?time=2026-11-20T12:00:00Z",
+        "/ops/requests/%ff?time=0001-01-01T00:00:00%2B14:00",
+        "/ops/requests/x?time=9999-12-31T23:59:59-14:00",
+        "/ops/requests?since=0001-01-01T00:00:00%2B14:00",
+        "/ops/static/nothing",
+        "/ops/static/..%2f..%2fpages.py",
+        "/ops/live?minutes=7",
+        "/ops/live?route=%ff%00",
+        "/ops/nowhere",
+    ],
+)
+async def test_bad_addresses_are_the_clients_fault(client: httpx.AsyncClient, admin: Account, path: str) -> None:
+    answer = await client.get(path, headers={"Cookie": f"{COOKIE}={admin.access_token}"})
+    assert answer.status_code in (404, 422), answer.text
+
+
+async def test_what_clients_sent_is_shown_as_text(client: httpx.AsyncClient, admin: Account) -> None:
+    mark = "<script>alert(1)</script>"
+    sent = await client.get(f"/nowhere/{mark}", headers={"User-Agent": mark})
+    cookie = {"Cookie": f"{COOKIE}={admin.access_token}"}
+    async with asyncio.timeout(20):
+        while True:
+            found = await client.get(f"/ops/requests?request_id={sent.headers['X-Request-ID']}", headers=cookie)
+            if "1 found" in found.text:
+                break
+            await asyncio.sleep(0.1)
+    assert mark not in found.text
+    assert "&lt;script&gt;" in found.text

@@ -1,0 +1,190 @@
+"""The operators' page in a real browser."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
+from pydantic import SecretStr
+
+from app.core.settings import Settings
+from app.main import create_app
+from tests.accounts import PASSWORD, Account
+from tests.server import RunningService, serving
+from tests.telemetry.mongod import Mongod
+
+# What a person would wait 10 s for, on a machine that does other things as well.
+PATIENCE_MS = 30_000
+PHONE: ViewportSize = {"width": 375, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+
+
+async def _sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    await page.goto("/ops/login")
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def _send(watched: RunningService, *paths: str) -> list[str]:
+    """Ask for these paths; return the answers' request ids."""
+    async with httpx.AsyncClient(base_url=watched.url) as client:
+        return [(await client.get(path)).headers["X-Request-ID"] for path in paths]
+
+
+def _complaints(page: Page) -> list[str]:
+    """Collect what the browser complains of: scripts that fail, what the Content-Security-Policy forbids."""
+    found: list[str] = []
+    page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+async def test_an_error_and_a_slow_request_show_by_themselves(page: Page, watched: RunningService) -> None:
+    complaints = _complaints(page)
+    await page.goto("/ops")
+    await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"), timeout=PATIENCE_MS)
+    [broken, _slow] = await _send(watched, "/v1/broken", "/v1/slow")
+    failed = page.locator('[data-requests="failed"] tbody tr', has_text="/v1/broken")
+    await expect(failed).to_contain_text("internal-error", timeout=PATIENCE_MS)
+    await expect(page.locator('[data-requests="slow"] tbody tr', has_text="/v1/slow")).to_be_visible()
+    await expect(page.locator('[data-figure="errors"]')).to_contain_text("1")
+    latency = page.get_by_role("img", name=re.compile("^Latency since .* p99 now [0-9]"))
+    await expect(latency.locator("canvas")).to_be_visible()
+    await expect(page.locator('[data-backend="postgres"]')).to_have_class("up")
+    await failed.get_by_role("link").click()
+    await expect(page.get_by_text(broken)).to_be_visible()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("500 GET /v1/broken")
+    await page.get_by_role("link", name="Others of this route").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    assert not complaints
+
+
+async def test_one_route_alone(page: Page, watched: RunningService) -> None:
+    await _send(watched, "/v1/slow", "/v1/broken", "/nowhere")
+    await page.goto("/ops")
+    await page.get_by_role("button", name="GET /v1/broken").click()
+    await expect(page.locator('[data-figure="count"]')).to_have_text("1", timeout=PATIENCE_MS)
+    await expect(page.locator('[data-requests="failed"] tbody tr')).to_have_count(1)
+    await expect(page.locator('[data-requests="slow"] tbody tr')).to_have_count(1)
+    await page.reload()
+    await expect(page.locator("#route")).to_have_value("GET /v1/broken")
+    await page.locator("#own").check()
+    await expect(page.locator("#routes")).to_contain_text("GET /ops/live", timeout=PATIENCE_MS)
+
+
+async def test_charts_have_tables_and_updates_can_be_paused(page: Page, watched: RunningService) -> None:
+    await _send(watched, "/v1/broken")
+    await page.goto("/ops")
+    await page.get_by_text("Errors as a table").click()
+    rows = page.locator('[data-chart="errors"] tbody tr')
+    await expect(rows.filter(has_text=re.compile(r"^\d\d:\d\d01$"))).to_have_count(1, timeout=PATIENCE_MS)
+    assert await rows.count() >= 60
+    pause = page.get_by_role("button", name="Pause")
+    await pause.click()
+    await expect(pause).to_have_attribute("aria-pressed", "true")
+    async with page.expect_response("**/ops/live*"):
+        await pause.click()
+
+
+async def test_it_can_be_used_by_keyboard_alone(tab: BrowserContext, watched: RunningService, admin: Account) -> None:
+    await _send(watched, "/v1/broken")
+    page = await tab.new_page()
+    await page.goto("/ops")
+    await expect(page.get_by_label("E-mail")).to_be_focused()
+    await page.keyboard.type(admin.email)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    link = page.locator('[data-requests="failed"]').get_by_role("link")
+    await expect(link).to_be_visible(timeout=PATIENCE_MS)
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await link.evaluate("one => one === document.activeElement"):
+            break
+    # New rows come in above; the focus stays where it is.
+    await _send(watched, "/v1/broken")
+    await expect(page.locator('[data-requests="failed"] tbody tr')).to_have_count(2, timeout=PATIENCE_MS)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("/v1/broken")
+
+
+async def _assert_accessible(page: Page) -> None:
+    found = (await Axe().run(page)).response["violations"]
+    assert not [one for one in found if one["impact"] in ("serious", "critical")], page.url
+
+
+async def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways(
+    page: Page, watched: RunningService
+) -> None:
+    await _send(watched, "/v1/broken", "/v1/slow", f"/v1/tags/{'long' * 15}", f"/{'nowhere' * 100}")
+    complaints = _complaints(page)
+    failed = page.locator('[data-requests="failed"]')
+    await page.goto("/ops")
+    await expect(failed.locator("tbody tr")).to_have_count(3, timeout=PATIENCE_MS)
+    detail = await failed.get_by_role("link").first.get_attribute("href")
+    for path in ("/ops/login", "/ops", "/ops/requests", detail or ""):
+        await page.set_viewport_size(DESKTOP)
+        await page.goto(path)
+        if path == "/ops":
+            await expect(failed.locator("tbody tr")).to_have_count(3, timeout=PATIENCE_MS)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await _assert_accessible(page)
+        await page.set_viewport_size(PHONE)
+        await _assert_accessible(page)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+    assert not complaints
+
+
+async def test_who_may_not_enter_is_told_why(
+    tab: BrowserContext, make_account: Any, sql: asyncpg.Connection, admin: Account
+) -> None:
+    user = await make_account()
+    page = await tab.new_page()
+    await _sign_in(page, user.email)
+    await expect(page.get_by_role("alert")).to_contain_text("not an admin")
+    assert await sql.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user.id) == 1  # the fixture's own
+    await _sign_in(page, admin.email, "wrong")
+    await expect(page.get_by_role("alert")).to_contain_text("password is wrong")
+    await _sign_in(page, admin.email)
+    await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:"), timeout=PATIENCE_MS)
+    await sql.execute("DELETE FROM sessions WHERE user_id = $1", admin.id)
+    await expect(page.get_by_role("alert")).to_contain_text("session has ended", timeout=PATIENCE_MS)
+    await _sign_in(page, admin.email)
+    await sql.execute("UPDATE users SET is_admin = false WHERE id = $1", admin.id)
+    await expect(page.get_by_role("status")).to_contain_text("Only an admin", timeout=PATIENCE_MS)
+    await page.goto("/ops")
+    await page.get_by_role("button", name="Sign in as somebody else").click()
+    await page.wait_for_url("**/ops/login")
+
+
+@pytest.mark.slow
+async def test_while_mongodb_is_away_it_says_so_and_goes_on(
+    browser: Browser, page_settings: Settings, admin: Account, tmp_path: Path
+) -> None:
+    mongod = Mongod(tmp_path / "mongod")
+    own = {"mongo_url": SecretStr(mongod.url), "telemetry_spill_dir": tmp_path / "spill"}
+    try:
+        async with serving(create_app(page_settings.model_copy(update=own))) as url:
+            context = await browser.new_context(base_url=url)
+            page = await context.new_page()
+            await _sign_in(page, admin.email)
+            await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:"), timeout=PATIENCE_MS)
+            mongod.kill()
+            await expect(page.get_by_role("status")).to_contain_text("(MongoDB)", timeout=PATIENCE_MS)
+            await expect(page.locator('[data-backend="mongo"]')).to_contain_text("down", timeout=PATIENCE_MS)
+            await page.get_by_role("link", name="Requests", exact=True).click()
+            await expect(page.get_by_role("heading", level=1)).to_contain_text("request log does not answer")
+            await page.go_back()
+            await asyncio.to_thread(mongod.revive)
+            await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:"), timeout=PATIENCE_MS)
+            await expect(page.get_by_role("status")).to_be_empty(timeout=PATIENCE_MS)
+            await context.close()
+    finally:
+        mongod.stop()

@@ -1,0 +1,116 @@
+"""Several workers on one socket: none of them goes in a way that a client could notice."""
+
+import asyncio
+import itertools
+import signal
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import psutil
+import pytest
+
+from app.core.settings import Settings
+from tests.accounts import Account
+from tests.photos import png
+from tests.processes import ServiceProcess, service_process
+
+# One that has loaded no certificates, which takes longer than a hundred requests.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@pytest.fixture
+def process(settings: Settings) -> Iterator[ServiceProcess]:
+    with service_process(settings, "--workers", "2", "--drain-seconds", "60") as process:
+        yield process
+
+
+@dataclass(slots=True)
+class Load:
+    """Clients that ask on and on: half of them keep their connection, half open one for each request."""
+
+    url: str
+    user: Account
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    async def run(self, clients: int, until: Callable[[], bool]) -> None:
+        await asyncio.gather(*(self._client(bool(number % 2), until) for number in range(clients)))
+
+    async def _client(self, keeps: bool, until: Callable[[], bool]) -> None:
+        limits = httpx.Limits(max_keepalive_connections=1 if keeps else 0)
+        headers = self.user.client.headers
+        async with httpx.AsyncClient(
+            base_url=self.url, headers=headers, limits=limits, timeout=60, verify=NO_TLS
+        ) as client:
+            while not until():
+                await self._request(client)
+
+    async def _request(self, client: httpx.AsyncClient) -> None:
+        number = next(self._numbers)
+        try:
+            if number % 20:
+                answer = await client.get("/v1/images?limit=1" if number % 2 else "/healthz")
+            else:
+                answer = await client.post("/v1/images", files={"image": (f"{number}.png", png())})
+            if not answer.is_success:
+                self.failures.append(f"{answer.status_code} {answer.text}")
+        except httpx.HTTPError as error:
+            self.failures.append(repr(error))
+        self.done += 1
+
+
+async def until_all_are_new(process: ServiceProcess, old: set[int]) -> None:
+    """Wait until as many workers serve as before, and none of the old ones is left."""
+    async with asyncio.timeout(90):
+        while len(now := {worker.pid for worker in process.workers()}) != len(old) or now & old:
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("requests", "restarts"),
+    [
+        pytest.param(1500, 1, id="short"),
+        pytest.param(10_000, 5, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+    ],
+)
+async def test_a_rolling_restart_fails_nothing(
+    process: ServiceProcess, user: Account, requests: int, restarts: int
+) -> None:
+    load, restarted = Load(process.url, user), 0
+
+    async def restart() -> None:
+        nonlocal restarted
+        for _ in range(restarts):
+            old = {worker.pid for worker in process.workers()}
+            process.process.send_signal(signal.SIGHUP)
+            await until_all_are_new(process, old)
+            restarted += 1
+
+    restarting = asyncio.create_task(restart())
+    await load.run(8, until=lambda: restarting.done() and load.done >= requests)
+    await restarting
+    assert load.failures == []
+    assert (restarted, load.done >= requests) == (restarts, True)
+    process.process.terminate()
+    assert await asyncio.to_thread(process.process.wait, 60) == 0
+
+
+async def test_a_worker_that_dies_is_replaced_and_none_outlives_the_supervisor(process: ServiceProcess) -> None:
+    async with asyncio.timeout(30):
+        while len(before := process.workers()) != 2:
+            await asyncio.sleep(0.05)
+    before[0].kill()
+    async with asyncio.timeout(60):
+        while {worker.pid for worker in process.workers()} in ({before[1].pid}, {one.pid for one in before}):
+            await asyncio.sleep(0.05)
+    async with httpx.AsyncClient(base_url=process.url, timeout=60) as client:
+        assert (await client.get("/healthz")).status_code == 200
+    left = process.workers()
+    assert before[1] in left
+    assert len(left) == 2
+    process.process.kill()
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, left, 60)
+    assert (len(gone), alive) == (2, [])
