@@ -34,6 +34,8 @@ POOL_TIMEOUT = 5
 # Of a single statement on a server that lives; the watchdog tells one that does not.
 COMMAND_TIMEOUT = 10
 LOCK_WAIT = "'2s'"
+# Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
+PREPARED_STATEMENTS = 500
 # Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
 SLOW_LANE = "slow_lane"
 SLOW_SEARCHES = 1
@@ -143,6 +145,7 @@ def _engine(settings: Settings, size: int, overflow: int, server_settings: Mappi
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
+            "prepared_statement_cache_size": PREPARED_STATEMENTS,
             "server_settings": {**common, **server_settings},
         },
     )

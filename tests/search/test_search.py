@@ -9,6 +9,11 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
+from app.core.tally import tallied
+from app.db.session import Database
+from app.search.grammar import parse
+from app.search.images import ImageSearch, Sight
+from app.search.order import Order
 from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
 from tests.server import running_service
@@ -152,6 +157,23 @@ async def test_a_search_that_takes_too_long_ends_and_leaves_the_service_well(
             assert "retry-after" in answer.headers
         assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
         await blocker.close()
+
+
+@pytest.mark.parametrize("query", ["cat", "cat -dog (sofa OR kitty)", "2-of:(cat dog sofa) type:png,jpeg", "-cat"])
+async def test_a_page_takes_few_statements_however_many_images_it_has(
+    sql: asyncpg.Connection, database: Database, query: str
+) -> None:
+    await store(sql, pictures(3, 120))
+    counts = set()
+    for limit in (1, 20):
+        with tallied() as tally:
+            async with database.searcher() as session:
+                search = await ImageSearch.prepare(session, parse(query), Sight(sees_all=True))
+                found, _more = await search.page(Order("-created"), None, limit)
+        assert len(found) == limit
+        counts.add(tally.statements)
+    # The names, the page's ids, its images with their tags.
+    assert counts == {3}
 
 
 async def test_long_searches_wait_their_turn_and_hold_no_connection(
