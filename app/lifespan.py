@@ -9,6 +9,9 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.cache.answers import AnswerCache
+from app.cache.lease import Lease
+from app.cache.link import RedisLink
 from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.errors import AppError
@@ -73,6 +76,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(renditions.close)
     cache = Cache(settings)
     stack.push_async_callback(cache.close)
+    answers = await _open_answers(settings, database, stack)
     recorder = Recorder(settings)
     recorder.registry.gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     await recorder.start()
@@ -87,6 +91,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         decoders=decoders,
         renditions=renditions,
         cache=cache,
+        answers=answers,
         recorder=recorder,
         cursors=CursorSigner(secret),
         passwords=passwords,
@@ -94,6 +99,18 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
     )
+
+
+async def _open_answers(settings: Settings, database: Database, stack: AsyncExitStack) -> AnswerCache:
+    link = RedisLink(settings.redis_url.get_secret_value())
+    stack.push_async_callback(link.close)
+    lease = Lease(database, link)
+    answers = AnswerCache(link, lease, settings.jwt_secret.get_secret_value(), settings.cache_ttl_seconds)
+    if settings.cache_enabled:
+        database.on_change = answers.forget
+        _run_in_background(stack, lease.run_forever())
+        await lease.wait_for_first()
+    return answers
 
 
 def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]") -> None:

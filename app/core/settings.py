@@ -32,6 +32,8 @@ class Settings(BaseSettings):
 
     mongo_url: SecretStr = SecretStr("")
     redis_url: SecretStr = SecretStr("")
+    cache_enabled: bool = True
+    cache_ttl_seconds: Annotated[int, Field(ge=1)] = 60
 
     storage_endpoint: str = ""
     storage_access_key: str = ""

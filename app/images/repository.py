@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
+from app.db.changes import LISTS, changing, image_scope
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
 from app.search.images import Sight
@@ -51,18 +52,21 @@ class ImageRepository:
     async def add_unless_taken(self, values: Mapping[str, Any]) -> Image | None:
         """Insert an image; None when its name is taken."""
         statement = insert(Image).values(**values).on_conflict_do_nothing(index_elements=["name"]).returning(Image)
-        return await self._session.scalar(statement)
+        with changing(self._session, LISTS):
+            return await self._session.scalar(statement)
 
     async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
         """Change columns of an image whose row is locked. Raises NameTaken."""
         for column, value in changes.items():
             setattr(image, column, value)
-        await self._session.flush()
+        with changing(self._session, LISTS, image_scope(image.id)):
+            await self._session.flush()
 
     async def remove(self, image: Image) -> None:
         """Delete the row and doom its objects, in the same transaction."""
         await self.doom([image.storage_key, *rendition_keys(image.storage_key)])
-        await self._session.execute(delete(Image).where(Image.id == image.id))
+        with changing(self._session, LISTS, image_scope(image.id)):
+            await self._session.execute(delete(Image).where(Image.id == image.id))
 
     async def exists(self, image_id: uuid.UUID) -> bool:
         """Tell whether the image is there, and keep it from being deleted until the commit."""

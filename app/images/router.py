@@ -19,7 +19,8 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.settings import Settings
-from app.http.conditional import entity_response, entity_tag, require_match
+from app.http.caching import cached, one_image
+from app.http.conditional import entity_tag, full_response, require_match
 from app.http.dependencies import SettingsDep
 from app.http.multipart import MalformedBody, MultipartStream
 from app.http.problems import problems
@@ -38,11 +39,11 @@ from app.images.schemas import (
 )
 from app.images.upload import name_taken
 from app.tags.dependencies import TagsReader, TagsRepo
+from app.users.cached_route import CachedRoute
 from app.users.dependencies import CurrentUser, ViewerDep
-from app.users.guarded_route import GuardedRoute
 from app.users.policy import require_change
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = APIRouter(prefix="/images", tags=["images"], route_class=CachedRoute)
 
 # What the fields and the headers of the parts may take beside the file.
 MAX_FORM_BYTES = 1024 * 1024
@@ -121,13 +122,12 @@ async def upload_image(
     response_model=ImageRead,
     responses={304: {"description": "The client has it already"}, **problems(ImageNotFound)},
 )
-async def read_image(
-    request: Request, image_id: uuid.UUID, viewer: ViewerDep, images: ImagesReader, tags: TagsReader
-) -> Response:
+@cached(one_image)
+async def read_image(image_id: uuid.UUID, viewer: ViewerDep, images: ImagesReader, tags: TagsReader) -> Response:
     """Return what is known about an image. A private one is there for its owner and the admins only."""
     image = await images.get_visible(image_id, viewer)
     names = await tags.names_of([image.id])
-    return entity_response(request, to_read(image, names[image.id]), f"{image.visibility}, no-cache")
+    return full_response(to_read(image, names[image.id]), f"{image.visibility}, no-cache")
 
 
 @router.post(

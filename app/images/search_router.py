@@ -9,6 +9,7 @@ from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
+from app.http.caching import cached, lists
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
@@ -19,10 +20,12 @@ from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch, Sight
 from app.search.order import PATTERN, Order
 from app.search.tree import canonical
-from app.search.vocabulary import QueryTooBroad
+from app.search.vocabulary import QueryTooBroad, leaves
+from app.users.cached_route import CachedRoute
 from app.users.dependencies import ViewerDep
+from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=CachedRoute)
 
 QUERY_HELP = """\
 Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;
@@ -54,6 +57,7 @@ Count = Literal["exact", "estimate", "none"]
         InvalidQuery, QueryTooBroad, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed, QueryTimeout
     ),
 )
+@cached(lists)
 async def list_images(
     request: Request,
     viewer: ViewerDep,
@@ -73,7 +77,7 @@ async def list_images(
     async with services.database.searcher() as session:
         search = await ImageSearch.prepare(session, query, sight)
         found, more = await search.page(order, after, limit)
-    headers: dict[str, str] = {}
+    headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
     page = ImagePage(items=[to_read(*one) for one in found], query=spelled, next_cursor=None)
     if more:
         page.next_cursor = services.cursors.encode(order.write(found[-1].image), fingerprint)
@@ -82,6 +86,13 @@ async def list_images(
         page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)
     # Straight from pydantic: validating once more what was just built would cost more than the search.
     return Response(page.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
+
+
+def cache_control(query: tree.Node, viewer: Viewer) -> str:
+    """Say who may keep a page, which is to be revalidated; one that the clock changes too, nobody."""
+    if any(isinstance(leaf, tree.Filter) and leaf.name == "date" for leaf in leaves(query)):
+        return "no-store"
+    return "public, no-cache" if viewer.user is None else "private, no-cache"
 
 
 async def count_images(

@@ -16,7 +16,8 @@ from app.core.errors import (
 from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.conditional import entity_response
+from app.http.caching import cached, lists
+from app.http.conditional import full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import add_next_link
 from app.http.problems import problems
@@ -35,10 +36,10 @@ from app.tags.schemas import (
     TagRename,
     TagsCreate,
 )
+from app.users.cached_route import CachedRoute
 from app.users.dependencies import AdminUser, CurrentUser
-from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=CachedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
 Part = Annotated[Text, Query(max_length=64)]
@@ -46,6 +47,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, Admin
 
 
 @router.get("", summary="List tags", responses=problems(InvalidCursor, ValidationFailed, QueryTimeout))
+@cached(lists)
 async def list_tags(
     request: Request,
     response: Response,
@@ -90,12 +92,14 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     response_model=TagRead,
     responses={304: {"description": "The client has it already"}, **problems(TagNotFound, ValidationFailed)},
 )
-async def read_tag(request: Request, name: NamePath, repository: TagsReader) -> Response:
+@cached(lists)
+async def read_tag(name: NamePath, repository: TagsReader) -> Response:
     """Return a tag; an alias gives the tag that it stands for, with `alias_of`."""
-    return entity_response(request, to_read(await get_tag(repository, name), asked=name))
+    return full_response(to_read(await get_tag(repository, name), asked=name))
 
 
 @router.get("/{name}/related", summary="List related tags", responses=problems(TagNotFound, ValidationFailed))
+@cached(lists)
 async def list_related_tags(
     name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT
 ) -> RelatedList:
