@@ -1,6 +1,8 @@
 """The application: middleware, problem handlers, routers. No logic."""
 
-from fastapi import FastAPI
+from collections.abc import Iterator
+
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -8,6 +10,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
+from app.http.caching import AnswersMiddleware, CachedPath, cached_path
 from app.http.middleware import (
     BodyLimitMiddleware,
     HeadMiddleware,
@@ -27,6 +30,8 @@ from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
 from app.users.auth_router import router as auth_router
 from app.users.credentials_router import router as credentials_router
+from app.users.dependencies import settle_sight
+from app.users.guarded_route import GuardedRoute
 from app.users.router import router as users_router
 from app.users.social.router import router as social_router
 
@@ -56,9 +61,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (health_router, prometheus_router):
         app.include_router(router, responses=ANY_ERROR)
     install_openapi(app)
-    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.
-    app.add_middleware(HeadMiddleware)
+    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, the cache, the body's
+    # bound.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
+    if settings.cache_enabled:
+        app.add_middleware(AnswersMiddleware, paths=list(_cached_paths(*images, tags_router)))
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)
     app.add_middleware(
         CORSMiddleware,
@@ -87,5 +95,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(RecordingMiddleware)
     app.add_middleware(RequestContextMiddleware)
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
+
+
+def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:
+    """Find the endpoints whose answers are kept; whose do not depend on who asks settle nobody."""
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, GuardedRoute):
+                path = cached_path("/v1", route, settle_sight if route.needs_viewer else None)
+                if path:
+                    yield path

@@ -34,10 +34,15 @@ Header = tuple[bytes, bytes]
 class Answer:
     """The headers and the body of a 200."""
 
-    headers: list[Header]
+    headers: list[Header]  # names in lower case
     body: bytes
     # Whether it is the same for whoever asks a little later.
     lasting: bool = True
+
+    @property
+    def etag(self) -> str:
+        """Its entity tag."""
+        return next(value for name, value in self.headers if name == b"etag").decode("latin-1")
 
 
 Load = Callable[[], Awaitable[Answer]]

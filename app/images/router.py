@@ -39,11 +39,11 @@ from app.images.schemas import (
 )
 from app.images.upload import name_taken
 from app.tags.dependencies import TagsReader, TagsRepo
-from app.users.cached_route import CachedRoute
 from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
 from app.users.policy import require_change
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=CachedRoute)
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 # What the fields and the headers of the parts may take beside the file.
 MAX_FORM_BYTES = 1024 * 1024

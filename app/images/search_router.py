@@ -21,11 +21,11 @@ from app.search.images import ImageSearch, Sight
 from app.search.order import PATTERN, Order
 from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
-from app.users.cached_route import CachedRoute
 from app.users.dependencies import ViewerDep
+from app.users.guarded_route import GuardedRoute
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=CachedRoute)
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 QUERY_HELP = """\
 Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;

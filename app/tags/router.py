@@ -36,10 +36,10 @@ from app.tags.schemas import (
     TagRename,
     TagsCreate,
 )
-from app.users.cached_route import CachedRoute
 from app.users.dependencies import AdminUser, CurrentUser
+from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/tags", tags=["tags"], route_class=CachedRoute)
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
 Part = Annotated[Text, Query(max_length=64)]

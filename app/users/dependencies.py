@@ -47,6 +47,12 @@ async def _viewer(request: Request) -> Viewer:
     return viewer
 
 
+async def settle_sight(request: Request) -> str:
+    """Return whose eyes see the answer: those of one account, of one as an admin, or anybody's. Raises AppError."""
+    viewer = await settle_viewer(request)
+    return "" if viewer.user is None else f"{'admin' if viewer.is_admin else 'user'} {viewer.id}"
+
+
 async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
     """Return who asks."""
     return await settle_viewer(request)
