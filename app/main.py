@@ -64,13 +64,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, the cache, the body's
     # bound.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
-    if settings.cache_enabled:
-        app.add_middleware(AnswersMiddleware, paths=list(_cached_paths(*images, tags_router)))
+    app.add_middleware(AnswersMiddleware, paths=list(_cached_paths(*images, tags_router)))
     app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)
+    if settings.cors_origins:
+        _allow_origins(app, settings.cors_origins)
+    app.add_middleware(RecordingMiddleware)
+    app.add_middleware(RequestContextMiddleware)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    return app
+
+
+def _allow_origins(app: FastAPI, origins: list[str]) -> None:
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=settings.cors_origins,
+        allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization",
@@ -93,11 +102,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "X-Request-ID",
         ],
     )
-    app.add_middleware(RecordingMiddleware)
-    app.add_middleware(RequestContextMiddleware)
-    if settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
-    return app
 
 
 def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:

@@ -64,8 +64,14 @@ class AnswerCache:
         self._lease = lease
         self._key = derived_key(secret, b"imts-cache")
         self._lifetime = lifetime
+        self.hits = self.misses = 0
         # The loads under way, by place; None is the outcome of one that failed.
         self._loads: dict[_Place, asyncio.Future[Answer | None]] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the cache is in use."""
+        return self._lease.prefix is not None
 
     async def find_or_load(self, name: str, scopes: Sequence[str], load: Load) -> Answer:
         """Return the answer of this name, which depends on these scopes; `load` makes it where it is not there.
@@ -82,7 +88,9 @@ class AnswerCache:
         found = self._unpack(place, stored) if stored else None
         count_cache(hit=found is not None)
         if found is not None:
+            self.hits += 1
             return found
+        self.misses += 1
         # By the stamp, too: who asks after a write must not be given what was read before it.
         if loading := self._loads.get(place):
             return await asyncio.shield(loading) or await load()

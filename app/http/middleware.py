@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.quotas import Quota, noting_quotas
 from app.http.problems import internal_error_response
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,20 @@ class RequestContextMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
+                if quotas.tightest:
+                    own += quota_headers(quotas.tightest)
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        with noting_quotas() as quotas:
+            await self.app(scope, receive, send_with_headers)
+
+
+def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
+    """Return what tells a client its limit, after draft-ietf-httpapi-ratelimit-headers-06."""
+    numbers = {"limit": quota.limit, "remaining": quota.remaining, "reset": quota.reset}
+    told = [(f"ratelimit-{name}".encode(), str(number).encode()) for name, number in numbers.items()]
+    return [*told, (b"ratelimit-policy", f"{quota.limit};w={quota.seconds}".encode())]
 
 
 class InternalErrorMiddleware:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Uuid, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,7 @@ from app.core.errors import ImageNotFound
 from app.db.changes import LISTS, changing, image_scope
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
-from app.search.images import Sight
+from app.search.images import Sight, tag_names
 from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
@@ -22,6 +22,10 @@ _MULTICAST_BIT = 1 << 40
 def new_image_id() -> uuid.UUID:
     """Return a uuid1 whose node is random (RFC 9562 §6.10): it tells no MAC address."""
     return uuid.uuid1(node=random.getrandbits(48) | _MULTICAST_BIT, clock_seq=random.getrandbits(14))
+
+
+# Made once: making a statement takes as long as running it.
+_TAGGED = select(Image, tag_names(Image)).where(Image.id == bindparam("id", type_=Uuid))
 
 
 class ImageRepository:
@@ -36,6 +40,13 @@ class ImageRepository:
         if image is None:
             raise ImageNotFound
         return image
+
+    async def get_tagged(self, image_id: uuid.UUID, viewer: Viewer) -> tuple[Image, list[str]]:
+        """Return the image and its sorted tags, in one statement. Raises ImageNotFound as `get_visible` does."""
+        row = (await self._session.execute(_TAGGED, {"id": image_id})).one_or_none()
+        if row is None or not Sight(viewer.id, viewer.is_admin).sees(row[0]):
+            raise ImageNotFound
+        return row[0], list(row[1])
 
     async def get_for_change(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
         """Return the image with its row locked until the commit. Raises ImageNotFound."""

@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.core.errors import InvalidCursor, InvalidToken, QueryTimeout, Unauthenticated, ValidationFailed
+from app.core.errors import (
+    InvalidCursor,
+    InvalidToken,
+    QueryTimeout,
+    TooManyRequests,
+    Unauthenticated,
+    ValidationFailed,
+)
 from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
@@ -21,8 +28,9 @@ from app.search.images import ImageSearch, Sight
 from app.search.order import PATTERN, Order
 from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
-from app.users.dependencies import ViewerDep
+from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
+from app.users.limits import search_charges
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -54,7 +62,14 @@ Count = Literal["exact", "estimate", "none"]
     summary="Find images",
     response_model=ImagePage,
     responses=problems(
-        InvalidQuery, QueryTooBroad, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed, QueryTimeout
+        InvalidQuery,
+        QueryTooBroad,
+        InvalidCursor,
+        InvalidToken,
+        Unauthenticated,
+        ValidationFailed,
+        QueryTimeout,
+        TooManyRequests,
     ),
 )
 @cached(lists)
@@ -62,6 +77,7 @@ async def list_images(
     request: Request,
     viewer: ViewerDep,
     services: ServicesDep,
+    device: DeviceDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
     sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
@@ -69,6 +85,7 @@ async def list_images(
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
 ) -> Response:
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
+    await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), Order(sort)
     sight = Sight(viewer.id, viewer.is_admin)
     spelled = canonical(query)
