@@ -43,6 +43,12 @@ class OwnRedis:
         while not await asyncio.to_thread(self.stack.revive):
             await asyncio.sleep(0.05)
 
+    async def run(self, command: str) -> None:
+        """Run a command, on a connection of its own."""
+        client = Redis.from_url(self.url)
+        await client.execute_command(command)  # type: ignore[no-untyped-call]
+        await client.aclose()
+
     def through(self, proxy: FaultProxy) -> str:
         """Return the address of the proxy instead."""
         before, _, _ = self.url.rpartition("@")
@@ -94,9 +100,10 @@ Serve = Callable[..., AbstractAsyncContextManager[Cached]]
 @pytest.fixture(scope="session")
 async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awaitable[str]]) -> Settings:
     """Settings on a database that no other service uses: all that share one must share a Redis."""
-    own = Settings.model_validate({**settings.model_dump(), "database_url": SecretStr(await fresh_database_url())})
-    await asyncio.to_thread(upgrade, own.sqlalchemy_url)
-    return own
+    own = settings.model_dump(exclude_unset=True) | {"database_url": SecretStr(await fresh_database_url())}
+    own_settings = Settings.model_validate(own)
+    await asyncio.to_thread(upgrade, own_settings.sqlalchemy_url)
+    return own_settings
 
 
 @pytest.fixture

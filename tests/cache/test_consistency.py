@@ -12,12 +12,12 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
@@ -28,7 +28,7 @@ from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.photos import png
 
 WRITERS = 4
-FAULTS = (
+FAULTS: tuple[dict[str, Any], ...] = (
     {"refuse": True},
     {"black_hole": True},
     {"latency": 0.2},
@@ -130,7 +130,7 @@ async def look_where_it_is_forbidden(owned: Owned, everyone: Sequence[Owned], cl
     assert other.path not in {one["links"]["self"] for one in page.json()["items"]}
 
 
-async def disturb(both: Sequence[Worker], own_redis: OwnRedis, redis: Redis, until: float) -> None:
+async def disturb(both: Sequence[Worker], own_redis: OwnRedis, until: float) -> None:
     while time.monotonic() < until - 2:
         what = random.randrange(8)
         worker = random.choice(both)
@@ -139,9 +139,9 @@ async def disturb(both: Sequence[Worker], own_redis: OwnRedis, redis: Redis, unt
         elif what == 4:
             worker.proxy.cut()
         elif what == 5:
-            await redis.flushall()
+            await own_redis.run("FLUSHALL")
         elif what == 6:
-            await redis.save()
+            await own_redis.run("SAVE")
         else:
             own_redis.kill()
             await own_redis.revive()
@@ -153,6 +153,7 @@ async def disturb(both: Sequence[Worker], own_redis: OwnRedis, redis: Redis, unt
 
 async def hits(worker: Worker) -> int:
     text = (await worker.client.get("/metrics")).text
+    assert "imts_cache_hits_total " in text, text
     return int(float(next(one for one in text.splitlines() if one.startswith("imts_cache_hits_total ")).split()[1]))
 
 
@@ -161,7 +162,6 @@ async def hits(worker: Worker) -> int:
 async def test_nobody_reads_what_is_older_than_the_last_acknowledged_write(
     own_settings: Settings,
     own_redis: OwnRedis,
-    own_client: Redis,
     object_store: ObjectStore,  # noqa: ARG001 - makes the bucket
     make_account: Callable[..., Awaitable[Account]],
     sql: asyncpg.Connection,
@@ -174,7 +174,7 @@ async def test_nobody_reads_what_is_older_than_the_last_acknowledged_write(
         owned = [await create(both[0], await make_account(), kind) for kind in kinds]
         until = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
-            group.create_task(disturb(both, own_redis, own_client, until))
+            group.create_task(disturb(both, own_redis, until))
             for one in owned:
                 group.create_task(write(one, both, until))
                 for _ in range(2):
@@ -187,6 +187,7 @@ async def check_that_all_say_the_same(owned: Sequence[Owned], both: Sequence[Wor
         worker.proxy.set()
     stored = {row["id"]: row["name"] for row in await sql.fetch("SELECT id, name FROM images")}
     before = await hits(both[0])
+    assert before, "the cache was never asked"
     async with asyncio.timeout(60):
         # Until it is the cache that says it.
         while await hits(both[0]) < before + 5 * len(owned):
