@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.tag_names import normalize_tags
+from app.db.changes import LISTS, changing
 from app.decoding.pool import WALL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
 from app.http.state import Services
@@ -217,7 +218,8 @@ class Uploads:
     ) -> ImageUploaded:
         async with holding(self._database, fields.tags) as (session, held):
             image = await self._add(session, _row(received, fields, viewer, held.all), viewer)
-            await Tagging(session).give([image.id], held)
+            with changing(session, LISTS):
+                await Tagging(session).give([image.id], held)
             names = await TagRepository(session).names_of([image.id])
             duplicates = await ImageRepository(session).list_duplicates(image, viewer)
             answer = _answer(image, names[image.id], [image_path(one) for one in duplicates])
