@@ -34,6 +34,8 @@ from app.users.social.providers import SocialProviders
 logger = logging.getLogger(__name__)
 
 BUCKET_RETRY_SECONDS = 2
+WARM_UP_SECONDS = 3
+WARM_CONNECTIONS = 4
 
 
 class State(TypedDict):
@@ -50,6 +52,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
             services = await _open(settings, stack)
+            await _warm_up(services)
             sweeper = Sweeper(services.database, services.object_store, settings)
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
             for job in (
@@ -137,6 +140,16 @@ def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]
             await task
 
     stack.push_async_callback(stop)
+
+
+async def _warm_up(services: Services) -> None:
+    """Open connections before the first request wants one: a new worker of a rolling restart is asked at once.
+
+    Alone, since what else starts keeps the processor busy for longer than a connection may take.
+    """
+    with contextlib.suppress(AppError, TimeoutError):
+        async with asyncio.timeout(WARM_UP_SECONDS):
+            await services.database.warm_up(min(WARM_CONNECTIONS, services.settings.database_pool_size))
 
 
 async def _report_backends(services: Services) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event, text
@@ -131,6 +131,12 @@ class Database:
         """Ask the server for a sign of life. Raises DatabaseUnavailable."""
         async with self.reader() as session:
             await session.execute(text("SELECT 1"))
+
+    async def warm_up(self, connections: int) -> None:
+        """Open so many connections, which stay in the pool. Raises DatabaseUnavailable."""
+        async with translated_errors(), AsyncExitStack() as stack:
+            for _ in range(connections):
+                await stack.enter_async_context(self.engine.connect())
 
     def connections_in_use(self) -> int:
         """Return how many connections of this worker's pool are at work."""
