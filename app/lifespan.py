@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -57,6 +58,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 _run_in_background(stack, job)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)
+            _settle_memory()
             yield {"services": services, "social_providers": social_providers}
 
     return lifespan
@@ -96,6 +98,16 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
     )
+
+
+def _settle_memory() -> None:
+    """Take what the start has made out of the garbage collector's sight, once a process.
+
+    It stays for good, and walking through it again and again held every request up for 60 to 180 ms.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]") -> None:

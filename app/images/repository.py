@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
+from app.db.session import wait_briefly_for_locks
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
 from app.search.images import Sight
@@ -37,7 +38,8 @@ class ImageRepository:
         return image
 
     async def get_for_change(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
-        """Return the image with its row locked until the commit. Raises ImageNotFound."""
+        """Return the image with its row locked until the commit. Raises ImageNotFound, DatabaseBusy."""
+        await wait_briefly_for_locks(self._session)
         statement = select(Image).where(Image.id == image_id, visible_to(viewer)).with_for_update(key_share=True)
         image = await self._session.scalar(statement)
         if image is None:
@@ -88,6 +90,13 @@ class ImageRepository:
             .order_by(Image.sha256, Image.created_at, Image.id)
         )
         return dict((await self._session.execute(statement)).all())
+
+    async def list_seen(self, images: Sequence[uuid.UUID], sight: Sight, owner: uuid.UUID | None) -> list[uuid.UUID]:
+        """Return those of the images that can be seen; with an owner, of theirs only."""
+        statement = select(Image.id).where(Image.id.in_(images), sight.condition())
+        if owner is not None:
+            statement = statement.where(Image.uploaded_by == owner)
+        return list(await self._session.scalars(statement))
 
     async def find(self, image_id: uuid.UUID) -> Image | None:
         """Return the image, whoever may see it."""

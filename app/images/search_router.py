@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import InvalidCursor, InvalidToken, QueryTimeout, Unauthenticated, ValidationFailed
-from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
@@ -62,7 +62,7 @@ async def list_images(
     sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=4096)] = None,
+    cursor: Annotated[str | None, Query(max_length=4096, description=CURSOR_HELP)] = None,
 ) -> Response:
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
     query, order = parse(q), Order(sort)
@@ -74,9 +74,9 @@ async def list_images(
         search = await ImageSearch.prepare(session, query, sight)
         found, more = await search.page(order, after, limit)
     headers: dict[str, str] = {}
-    page = ImagePage(items=[to_read(*one) for one in found], query=spelled, next_cursor=None)
+    page = ImagePage(items=[to_read(one, one.tags) for one in found], query=spelled, next_cursor=None)
     if more:
-        page.next_cursor = services.cursors.encode(order.write(found[-1].image), fingerprint)
+        page.next_cursor = services.cursors.encode(order.write(found[-1]), fingerprint)
         headers["Link"] = next_link(request, page.next_cursor)
     if count != "none":
         page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)

@@ -8,11 +8,11 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import (
     AppError,
+    DatabaseBusy,
     Forbidden,
     ImageNotFound,
     InvalidToken,
@@ -55,6 +55,7 @@ ERRORS: tuple[type[AppError], ...] = (
     ImageNotFound,
     PreconditionFailed,
     ValidationFailed,
+    DatabaseBusy,
 )
 Rule = Callable[[Viewer, Image], None]
 
@@ -102,7 +103,9 @@ class BulkResult(BaseModel):
 @router.post(
     "/tags",
     summary="Tag many images",
-    responses=problems(Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout),
+    responses=problems(
+        Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout, DatabaseBusy
+    ),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
@@ -203,11 +206,13 @@ async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
     """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
+    sight, owner = Sight(viewer.id, viewer.is_admin), None if viewer.is_admin else viewer.id
     async with database.searcher() as session:
-        condition = await _meant(session, body, viewer)
-        if not viewer.is_admin:
-            condition &= Image.uploaded_by == viewer.id
-        found = (await session.scalars(select(Image.id).where(condition).limit(MAX_BULK + 1))).all()
+        if body.ids is None:
+            search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
+            found = await search.list_ids(owner, MAX_BULK + 1)
+        else:
+            found = await ImageRepository(session).list_seen(body.ids, sight, owner)
     if len(found) > MAX_BULK:
         raise QueryTooBroad(f"More than {MAX_BULK} images match: narrow the query")
     return sorted(found)
@@ -232,11 +237,3 @@ async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, 
             await tagging.take(changing, removed)
         await tagging.give(changing, held)
     return len(changing)
-
-
-async def _meant(session: AsyncSession, body: BulkTagging, viewer: Viewer) -> ColumnElement[bool]:
-    sight = Sight(viewer.id, viewer.is_admin)
-    if body.ids is not None:
-        return Image.id.in_(body.ids) & sight.condition()
-    search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
-    return search.condition()
