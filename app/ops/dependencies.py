@@ -19,7 +19,7 @@ DEFAULT_LOG_HOURS = 24
 
 
 async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
-    """Yield the request log; what goes wrong with it is told as a problem. Raises TelemetryNotReadable."""
+    """Yield the request log; its errors become problems. Raises TelemetryNotReadable, QueryTimeout."""
     try:
         yield services.recorder.log
     except TelemetryError as error:

@@ -1,6 +1,6 @@
 """What operators are told when the telemetry cannot be read. The service itself never depends on it."""
 
-from app.core.errors import Unavailable, ValidationFailed
+from app.core.errors import QueryTimeout, Unavailable, ValidationFailed
 from app.telemetry.errors import QueryTooCostly, TelemetryError
 
 
@@ -8,10 +8,10 @@ class TelemetryNotReadable(Unavailable):
     slug, title = "telemetry-unavailable", "The request log does not answer"
 
 
-def readable_error(error: TelemetryError) -> TelemetryNotReadable:
+def readable_error(error: TelemetryError) -> Unavailable:
     """Return what to say instead of an error of telemetry."""
     if isinstance(error, QueryTooCostly):
-        return TelemetryNotReadable("The query took too long: ask for a shorter time, or for less")
+        return QueryTimeout("The query took too long: ask for a shorter time, or for less")
     return TelemetryNotReadable()
 
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from app.ops.schemas import RequestRead
 from app.telemetry.histogram import percentile, slowest_bound
 from app.telemetry.mongo import RequestLog
-from app.telemetry.queries import LogFilter, Point, list_metrics, list_requests, list_slowest
+from app.telemetry.queries import LogFilter, list_metrics, list_requests, list_slowest
+from app.telemetry.series import Point, step_start
 
 # Minutes of the window: minutes of a step.
 WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
@@ -109,9 +110,8 @@ async def _failed(log: RequestLog, wanted: LogFilter, classes: Iterable[str]) ->
 
 
 def _starts(since: datetime, until: datetime, step: timedelta) -> list[datetime]:
-    """Return the starts of all steps, the first one whole, as MongoDB's `$dateTrunc` has them."""
-    epoch = datetime(2000, 1, 1, tzinfo=UTC)
-    first = since - (since - epoch) % step
+    """Return the starts of all steps, the first one whole."""
+    first = step_start(since, step)
     return [first + index * step for index in range(-(-(until - first) // step))]
 
 

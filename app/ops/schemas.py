@@ -4,7 +4,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from app.core.pagination import Page
-from app.telemetry.queries import Point
+from app.telemetry.series import Point
 
 
 class RequestRead(BaseModel):

@@ -23,6 +23,7 @@ SOCKET_TIMEOUT_MS = 5000
 # The server itself gives a write up before our socket does, so that none lives on for long after we have gone.
 WRITE_MS = 4000
 CLOSE_SECONDS = 1.0
+QUERY_MS = 1200
 READ_SECONDS = 1.6
 _DAY = 24 * 3600
 # Without the journal, the acknowledged writes of the last 100 ms go with the server; without the majority, with its

@@ -2,23 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.telemetry.histogram import FLOOR_MS, GAMMA, LAST_BUCKET, percentile
-from app.telemetry.mongo import LOGS, METRICS, RequestLog, translated_query_errors
+from app.telemetry.histogram import FLOOR_MS, GAMMA, LAST_BUCKET
+from app.telemetry.mongo import LOGS, QUERY_MS, RequestLog, translated_query_errors
+from app.telemetry.series import Point, SeriesBy, list_minutes
 
-QUERY_MS = 1200
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
 ANONYMOUS = "anonymous"
 # What operators and their tools ask themselves; it says nothing about the service's users.
 OWN_ROUTES = r"^/(ops|v1/ops|metrics|healthz|readyz)(/|$)"
-_GROUPS = {
-    "route": "$route",
-    "status": "$status_class",
-    "series": {"$concat": ["$status_class", " ", "$method", " ", "$route"]},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,23 +46,6 @@ class LogFilter:
             "duration_ms": None if self.min_ms is None else {"$gte": self.min_ms},
         }
         return {name: value for name, value in wanted.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One group in one step of time. `errors` are the 5xx."""
-
-    start: datetime
-    group: str
-    count: int
-    errors: int
-    bytes_in: int
-    bytes_out: int
-    buckets: Mapping[int, int]
-
-    def percentile_ms(self, percent: float) -> float | None:
-        """Return a percentile of the durations, at most 3.9 % off."""
-        return percentile(self.buckets, percent)
 
 
 async def list_requests(
@@ -117,7 +95,7 @@ async def list_metrics(
     since: datetime,
     until: datetime,
     step_minutes: int,
-    group_by: GroupBy | Literal["series"],
+    group_by: GroupBy | SeriesBy,
     limit: int,
     *,
     without_own: bool = False,
@@ -128,46 +106,25 @@ async def list_metrics(
     metrics, by user from the request log itself. `without_own` leaves out OWN_ROUTES.
     """
     since = since.replace(second=0, microsecond=0)
-    if group_by == "user":
-        counted = _logs_by_bucket(since, until, step_minutes)
-    else:
-        counted = _minutes_by_bucket(since, until, step_minutes, _GROUPS[group_by])
-    if without_own:
-        route = "meta.route" if group_by == "user" else "route"
-        counted[0]["$match"][route] = {"$not": {"$regex": OWN_ROUTES}}
-    pipeline = [*counted, *_points(limit)]
+    own = {"$not": {"$regex": OWN_ROUTES}}
+    if group_by != "user":
+        condition = {"minute": {"$gte": since, "$lt": until}} | ({"route": own} if without_own else {})
+        return await list_minutes(log, condition, timedelta(minutes=step_minutes), group_by, limit)
+    condition = {"time": {"$gte": since, "$lt": until}} | ({"meta.route": own} if without_own else {})
+    pipeline = [{"$match": condition}, *_logs_by_bucket(step_minutes), *_points(limit)]
     async with translated_query_errors():
-        source = log.database[LOGS if group_by == "user" else METRICS]
-        rows = await source.aggregate(pipeline, maxTimeMS=QUERY_MS).to_list(limit)
+        rows = await log.database[LOGS].aggregate(pipeline, maxTimeMS=QUERY_MS).to_list(limit)
     return [_point(row) for row in rows]
 
 
-def _minutes_by_bucket(since: datetime, until: datetime, step_minutes: int, group: Any) -> list[Document]:
-    fields = ("errors", "bytes_in", "bytes_out")
-    return [
-        {"$match": {"minute": {"$gte": since, "$lt": until}}},
-        {"$set": {"bucket": {"$objectToArray": "$buckets"}}},
-        {"$unwind": {"path": "$bucket", "includeArrayIndex": "index"}},
-        {
-            "$group": {
-                "_id": {"start": _start("$minute", step_minutes), "group": group, "bucket": "$bucket.k"},
-                "count": {"$sum": "$bucket.v"},
-                # A minute's sums go with the first of its buckets.
-                **{field: {"$sum": {"$cond": [{"$eq": ["$index", 0]}, f"${field}", 0]}} for field in fields},
-            }
-        },
-    ]
-
-
-def _logs_by_bucket(since: datetime, until: datetime, step_minutes: int) -> list[Document]:
+def _logs_by_bucket(step_minutes: int) -> list[Document]:
     logarithm = {"$divide": [{"$ln": {"$divide": ["$duration_ms", FLOOR_MS]}}, {"$ln": GAMMA}]}
     bucket = {"$cond": [{"$lte": ["$duration_ms", FLOOR_MS]}, 0, {"$min": [LAST_BUCKET, {"$ceil": logarithm}]}]}
     return [
-        {"$match": {"time": {"$gte": since, "$lt": until}}},
         {
             "$group": {
                 "_id": {
-                    "start": _start("$time", step_minutes),
+                    "start": {"$dateTrunc": {"date": "$time", "unit": "minute", "binSize": step_minutes}},
                     "group": {"$ifNull": ["$user_id", ANONYMOUS]},
                     "bucket": {"$toString": {"$toInt": bucket}},
                 },
@@ -192,10 +149,6 @@ def _points(limit: int) -> list[Document]:
         {"$sort": {"_id.start": 1, "_id.group": 1}},
         {"$limit": limit},
     ]
-
-
-def _start(time: str, step_minutes: int) -> Document:
-    return {"$dateTrunc": {"date": time, "unit": "minute", "binSize": step_minutes}}
 
 
 def _point(row: Mapping[str, Any]) -> Point:

@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.ops.operators import COOKIE, PATH
 from tests.accounts import Account
-from tests.browser import chromium
+from tests.browser import PATIENCE_MS, chromium
 from tests.server import RunningService, serving
 
 SLOW_SECONDS = 0.8
@@ -59,6 +59,6 @@ async def page(tab: BrowserContext, admin: Account) -> Page:
 async def tab(browser: Browser, watched: RunningService) -> AsyncIterator[BrowserContext]:
     """A browser window without cookies, at the service."""
     context = await browser.new_context(base_url=watched.url)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     await context.close()

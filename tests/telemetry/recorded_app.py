@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 
 from app.core.errors import ImageNotFound
 from app.core.tally import count_cache, count_statement
+from app.http.drain import Drain
 from app.http.middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
@@ -63,7 +64,7 @@ def make_app(recorder: Recorder, *routers: APIRouter, **services: Any) -> FastAP
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await recorder.start()
-        yield {"services": SimpleNamespace(recorder=recorder, **services)}
+        yield {"services": SimpleNamespace(recorder=recorder, drain=Drain(), **services)}
         await recorder.close()
 
     app = FastAPI(lifespan=lifespan)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.telemetry.histogram import LAST_BUCKET, bucket_of, percentile
+from app.telemetry.histogram import LAST_BUCKET, bucket_of, percentile, slowest_bound
 
 
 def _exact(values: list[float], percent: float) -> float:
@@ -34,3 +34,16 @@ def test_bounds() -> None:
     assert bucket_of(0) == bucket_of(-1) == 0
     assert bucket_of(1e12) == LAST_BUCKET
     assert percentile({}, 99) is None
+
+
+@pytest.mark.parametrize("count", [1, 12, 500])
+def test_the_slowest_are_those_above_a_bound(count: int) -> None:
+    rng = random.Random(count)  # noqa: S311
+    values = [rng.lognormvariate(1, 1.5) for _ in range(2000)]
+    bound = slowest_bound(Counter(bucket_of(value) for value in values), count)
+    above = sum(value >= bound for value in values)
+    # At most those of one bucket more.
+    fullest = Counter(bucket_of(value) for value in values).most_common(1)[0][1]
+    assert count <= above <= count + fullest
+    assert slowest_bound(Counter(map(bucket_of, values)), 2001) == 0
+    assert slowest_bound({}, 1) == 0

@@ -1,7 +1,9 @@
 "use strict";
 /* Asks for the live figures every few seconds and shows them. Everything is set as text: nothing here makes HTML. */
 
-const LIVE_MS = 3000;
+// By minutes of the window: long ones cost more, and change less.
+const LIVE_MS = { 15: 3000, 60: 3000, 360: 10000, 1440: 30000 };
+const READY_MS = 3000;
 const TIMEOUT_MS = 8000;
 const byId = (id) => document.getElementById(id);
 const controls = { minutes: byId("minutes"), route: byId("route"), own: byId("own"), server_only: byId("server_only") };
@@ -65,7 +67,7 @@ async function refresh() {
   else if (answer.status === 401) location.assign("/ops/login?ended=1");
   else if (answer.body.type === "/problems/telemetry-unavailable") {
     outage(`${answer.body.detail} (MongoDB). The service goes on: requests are answered, their records wait on its disk.`);
-  } else outage(`${answer.body.title}.`);
+  } else outage(`${answer.body.detail}.`);
 }
 
 function outage(text) {
@@ -179,10 +181,10 @@ function changed() {
   refresh();
 }
 
-async function forever(action) {
+async function forever(action, pause) {
   for (;;) {
     if (!paused && !document.hidden) await action();
-    await new Promise((resolve) => setTimeout(resolve, LIVE_MS));
+    await new Promise((resolve) => setTimeout(resolve, pause()));
   }
 }
 
@@ -194,5 +196,5 @@ byId("pause").addEventListener("click", (event) => {
 });
 restore();
 Charts.start();
-forever(refresh);
-forever(refreshBackends);
+forever(refresh, () => LIVE_MS[controls.minutes.value]);
+forever(refreshBackends, () => READY_MS);
