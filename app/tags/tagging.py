@@ -91,8 +91,9 @@ async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tup
     They are made in a unit of their own: nobody waits for this one's commit because it was the first to use a tag.
     """
     for _ in range(_TRIES):
-        async with database.unit_of_work() as session:
-            await TagRepository(session).ensure(names)
+        if names:
+            async with database.unit_of_work() as session:
+                await TagRepository(session).ensure(names)
         async with database.unit_of_work() as session:
             held = await Tagging(session).hold(names)
             if held is not None:

@@ -78,7 +78,7 @@ SignedIn = Annotated[Viewer, Depends(get_signed_in)]
 AdminUser = Annotated[User, Depends(get_admin)]
 
 
-def get_device(request: Request) -> Device:
+async def get_device(request: Request) -> Device:
     """Return where the request comes from; behind configured proxies the middleware has put the client's address."""
     user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
     printable = "".join(char for char in user_agent if char.isprintable())
@@ -88,37 +88,37 @@ def get_device(request: Request) -> Device:
 DeviceDep = Annotated[Device, Depends(get_device)]
 
 
-def get_users_reader(session: ReaderDep) -> UserRepository:
+async def get_users_reader(session: ReaderDep) -> UserRepository:
     """Return the repository of accounts for a request that only reads."""
     return UserRepository(session)
 
 
-def get_sessions(session: SessionDep) -> SessionRepository:
+async def get_sessions(session: SessionDep) -> SessionRepository:
     """Return the repository of sessions on the request's unit of work."""
     return SessionRepository(session)
 
 
-def get_sessions_reader(session: ReaderDep) -> SessionRepository:
+async def get_sessions_reader(session: ReaderDep) -> SessionRepository:
     """Return the repository of sessions for a request that only reads."""
     return SessionRepository(session)
 
 
-def get_api_keys(session: SessionDep) -> ApiKeyRepository:
+async def get_api_keys(session: SessionDep) -> ApiKeyRepository:
     """Return the repository of API keys on the request's unit of work."""
     return ApiKeyRepository(session)
 
 
-def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
+async def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
     """Return the repository of API keys for a request that only reads."""
     return ApiKeyRepository(session)
 
 
-def get_sign_in(services: ServicesDep) -> SignIn:
+async def get_sign_in(services: ServicesDep) -> SignIn:
     """Return the sign-in service."""
     return SignIn(services)
 
 
-def get_accounts(services: ServicesDep) -> Accounts:
+async def get_accounts(services: ServicesDep) -> Accounts:
     """Return the service of accounts."""
     return Accounts(services)
 
