@@ -1,211 +1,241 @@
-"""Measures searches over HTTP against a running service whose database `benchmarks.dataset` has filled.
+"""Searches over HTTP at any number of images; beside them the database alone, and the SQL that most would write.
 
-    python -m benchmarks.search --url http://127.0.0.1:8000 [--rounds 60] [--json results.json]
+    python -m benchmarks.search --images 100000 1000000 --save docs/performance    # brings its own servers
+    python -m benchmarks.search --url http://127.0.0.1:8000                        # a service that runs on a loaded one
 
-One client, one request at a time. For each class of query: p50, p95, p99 and the slowest over HTTP, and the time that
-the search itself takes in the database's driver; for the tag queries also the SQL that most would write (a join over
-`tagged`), in the same run. DATABASE_URL names the same database.
+One client, one request at a time. For each class of query, in milliseconds:
+
+* http: the request as a client sees it;
+* raw: the statements that the search consisted of, once more, by asyncpg without the service;
+* naive: for the conjunctions, a join over `tagged`;
+* writer (`--writer`): http while another client uploads 20 images a second.
+
+Then how long queries take that are written to cost much, and what other requests notice of them. The second form wants
+DATABASE_URL to name the service's database, which `benchmarks.dataset` has filled.
 """
 
 import argparse
 import asyncio
-import contextlib
 import json
+import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import numpy as np
+from sqlalchemy import event
 
 from app.core.settings import Settings
 from app.db.session import Database
 from app.search.grammar import parse
 from app.search.images import ImageSearch, Sight
-from app.search.order import SORTS, Order
+from app.search.order import Order
 from app.search.vocabulary import QueryTooBroad
-from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
+from benchmarks import dataset
+from benchmarks.crowd import attackers, writer
+from benchmarks.dataset import names
+from benchmarks.plot import plot
+from benchmarks.queries import ATTACKS, COUNTED, IMAGES, queries
+from benchmarks.service import OK, Client, servers, service
 
 LIMIT = 40
+# Searches are measured from memory, as they would be served: the images and their indexes fit.
+POSTGRES = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+ANSWERS = (OK, 400, 503)
 NAIVE = """
 SELECT i.* FROM images i JOIN tagged g ON g.image = i.id JOIN tags t ON t.id = g.tag
 WHERE t.name = ANY($1) AND i.visibility = 'public'
 GROUP BY i.id HAVING count(*) = $2 ORDER BY i.created_at DESC LIMIT 40
 """
-Query = dict[str, Any]
-
-
-def queries(seed: int, rounds: int) -> Iterator[tuple[str, str, Query]]:
-    """Yield (class, path, parameters) of the whole set."""
-    random, known = np.random.default_rng(seed), names()
-
-    def shared() -> str:
-        return known.shared[int(Zipf(SHARED).draw(random, ()))]
-
-    def topic() -> int:
-        return int(Zipf(TOPICS).draw(random, ()))
-
-    def own(of: int) -> str:
-        return known.of_topic[of][int(Zipf(TOPIC_TAGS).draw(random, ()))]
-
-    for _ in range(rounds):
-        one, other = topic(), topic()
-        far = (one + 2 + int(random.integers(TOPICS - 4))) % TOPICS
-        a, b, mine = shared(), shared(), own(one)
-        searches = {
-            "1 tag": a,
-            "2 tags AND": f"{a} {known.topics[one]}" if random.random() < 0.5 else f"{a} {b}",
-            "2 tags AND, any": f"{a} {own(other)}",
-            "3 tags AND": f"{a} {mine} {known.topics[one]}",
-            "4 tags AND": f"{a} {b} {mine} {known.topics[one]}",
-            "OR": f"{a} OR {mine} OR {own(other)}",
-            "OR of rare tags": f"{own(other)} | {mine}",
-            "A -B": f"{a} -{known.topics[one]}",
-            "A -B, A in B": f"{mine} -{known.topics[one]}",
-            "-A -B": f"-{a} -{known.topics[one]}",
-            "two that never meet": f"{known.topics[one]} {known.topics[far]}",
-            "two of the most common that never meet": f"{known.topics[one % 5]} {known.topics[one % 5 + 7]}",
-            "wildcard": f"{known.topics[one][:4]}*",
-            "wildcard inside": f"{a} *{mine[1:6]}*",
-            "2-of": f"2-of:({a} {mine} {own(other)})",
-            "groups": f"({a} OR {mine}) -({own(other)} {b}) {known.topics[one]}",
-            "filter": f"{a} width:>=1920 type:png,webp",
-            "rare filter": "type:avif size:>1mb",
-            "date": f"{a} date:{2024 + int(random.integers(3))}-0{1 + int(random.integers(9))}",
-            "uploader": f"uploader:00000000-0000-0000-0000-{1 + int(random.integers(1000)):012x} {a}",
-            "name": f"name:img_00{int(random.integers(10))}*7.png {a}",
-        }
-        for kind, text in searches.items():
-            yield kind, "/v1/images", {"q": text}
-        for sort in (*SORTS, *(f"-{sort}" for sort in SORTS), f"random:{random.integers(9999)}"):
-            yield "sorts, common tag", "/v1/images", {"q": a, "sort": sort}
-            yield "sorts, rare pair", "/v1/images", {"q": f"{b} {mine}", "sort": sort}
-        for letters in (1, 2, 3):
-            yield f"autocomplete, {letters}", "/v1/tags", {"prefix": mine[:letters]}
-        yield "contains", "/v1/tags", {"contains": mine[1:4]}
-        yield "related", f"/v1/tags/{a}/related", {}
-        yield "related, rare", f"/v1/tags/{mine}/related", {}
-        yield "estimate", "/v1/images", {"q": f"{a} {known.topics[one]}", "count": "estimate"}
-        yield "exact count", "/v1/images", {"q": f"{a} {known.topics[one]}", "count": "exact"}
+NAIVE_CLASSES = ("2 tags AND", "4 tags AND", "two that never meet")
+ATTACK_SECONDS = 12
 
 
 class Times:
     """Seconds by class."""
 
-    def __init__(self, best_of: int = 1) -> None:
-        self._best_of = best_of
-        self.by_class: dict[str, list[tuple[float, str]]] = {}
+    def __init__(self) -> None:
+        self._by_class: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
 
-    async def measure(self, kind: str, what: str, run: Callable[[], Awaitable[Any]]) -> Any:
-        """Run it and note how long it took."""
-        seconds = []
-        for _ in range(self._best_of):
-            started = time.perf_counter()
-            result = await run()
-            seconds.append(time.perf_counter() - started)
-        self.by_class.setdefault(kind, []).append((min(seconds), what))
-        return result
+    @contextmanager
+    def measured(self, kind: str, what: str) -> Iterator[None]:
+        """Note how long the block takes."""
+        started = time.perf_counter()
+        yield
+        self._by_class[kind].append((time.perf_counter() - started, what))
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Return p50, p95, p99 and the maximum in milliseconds, and what was the slowest."""
-        return {kind: _summary(times) for kind, times in self.by_class.items()}
+        """Return number, p50, p95, p99 and maximum in milliseconds, and what was the slowest."""
+        return {kind: _summary(times) for kind, times in self._by_class.items()}
 
 
 def _summary(times: list[tuple[float, str]]) -> dict[str, Any]:
     milliseconds = [seconds * 1000 for seconds, _ in times]
-    p50, p95, p99 = (round(float(np.percentile(milliseconds, share)), 1) for share in (50, 95, 99))
-    return {
-        "n": len(times),
-        "p50": p50,
-        "p95": p95,
-        "p99": p99,
-        "max": round(max(times)[0] * 1000, 1),
-        "slowest": max(times)[1],
-    }
+    p50, p95, p99, most = (round(float(value), 1) for value in np.percentile(milliseconds, (50, 95, 99, 100)))
+    return {"n": len(times), "p50": p50, "p95": p95, "p99": p99, "max": most, "slowest": max(times)[1]}
 
 
-async def over_http(url: str, seed: int, rounds: int, best_of: int = 1) -> Times:
-    """Run the set and the deep pages."""
-    times = Times(best_of)
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+def over_http(url: str, seed: int, rounds: int, pages: int) -> tuple[Times, float]:
+    """Run the set and so many deep pages of some orders; return the times and the worst factor of an estimate."""
+    times, client = Times(), Client(url)
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for kind, path, params in queries(seed, rounds):
+        asked = {"limit": LIMIT if path == IMAGES else 20, **params}
+        with times.measured(kind, json.dumps(asked)):
+            status, body = client.get(path, asked)
+        if status not in ANSWERS:
+            raise RuntimeError(f"{status} for {asked}")
+        if how := params.get("count"):
+            counts[params["q"]][how] = json.loads(body)["total"]
+    for sort in ("-created", "name", "-size", "random:1"):
+        params = {"q": names().shared[3], "limit": 100, "sort": sort}
+        for page in range(pages):
+            kind = "pages 1-20" if page < 20 else "pages from 100" if page >= 100 else "pages 21-99"
+            with times.measured(kind, sort):
+                _, body = client.get(IMAGES, params)
+            params["cursor"] = json.loads(body)["next_cursor"]
+    return times, max((_factor(*(found[how] for how in COUNTED)) for found in counts.values()), default=1.0)
 
-        async def get(path: str, params: Query) -> httpx.Response:
-            answer = await client.get(path, params=params)
-            if answer.status_code not in (200, 400, 503):
-                answer.raise_for_status()
-            return answer
 
-        for kind, path, params in queries(seed, rounds):
-            asked = {"limit": LIMIT if path == "/v1/images" else 20, **params}
-            await times.measure(kind, json.dumps(asked), partial(get, path, asked))
-        for sort in ("-created", "name", "-size", "random:1"):
-            params = {"q": names().shared[3], "limit": 100, "sort": sort}
-            for page in range(150):
-                kind = "page 1-20" if page < 20 else "page 100-150" if page >= 100 else "pages between"
-                answer = await times.measure(kind, sort, partial(get, "/v1/images", params))
-                params["cursor"] = answer.json()["next_cursor"]
-    return times
+def _factor(estimated: int, exact: int) -> float:
+    return max(estimated, exact) / max(min(estimated, exact), 1)
 
 
-async def in_the_driver(settings: Settings, seed: int, rounds: int) -> Times:
-    """Run the searches without HTTP."""
+async def in_the_database(seed: int, rounds: int) -> Times:
+    """Run each search once for its statements, then these by asyncpg."""
+    settings = Settings()
     times, database = Times(), Database(settings)
+    url = settings.database_url.get_secret_value()
+    connection = await asyncpg.connect(url, server_settings=database.search_settings)
+    statements: list[tuple[str, Any]] = []
 
-    async def search(params: Query) -> None:
-        async with database.searcher() as session:
-            with contextlib.suppress(QueryTooBroad):  # it took its time, too
+    def note(_connection: Any, _cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> None:
+        statements.append((sql, values))
+
+    event.listen(database.search_engine.sync_engine, "before_cursor_execute", note)
+    for kind, path, params in queries(seed, rounds):
+        if path != IMAGES or "count" in params:
+            continue
+        statements.clear()
+        try:
+            async with database.searcher() as session:
                 search = await ImageSearch.prepare(session, parse(params["q"]), Sight())
                 await search.page(Order(params.get("sort", "-created")), None, LIMIT)
-
-    for kind, path, params in queries(seed, rounds):
-        if path == "/v1/images" and "count" not in params:
-            await times.measure(kind, params["q"], partial(search, params))
+        except QueryTooBroad:
+            continue
+        with times.measured(kind, params["q"]):
+            for sql, values in statements:
+                await connection.fetch(sql, *values)
+    await connection.close()
     await database.close()
     return times
 
 
-async def naively(settings: Settings, seed: int, rounds: int) -> Times:
+async def naively(seed: int, rounds: int) -> Times:
     """Run the conjunctions as most would write them."""
     times = Times()
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    connection = await asyncpg.connect(Settings().database_url.get_secret_value())
     for kind, _, params in queries(seed, rounds):
-        if kind in ("2 tags AND", "4 tags AND", "two that never meet"):
+        if kind in NAIVE_CLASSES:
             tags = params["q"].split()
-            await times.measure(kind, params["q"], partial(connection.fetch, NAIVE, tags, len(set(tags))))
+            with times.measured(kind, params["q"]):
+                await connection.fetch(NAIVE, tags, len(set(tags)))
     await connection.close()
     return times
 
 
+def under_attack(url: str, seconds: float) -> dict[str, Any]:
+    """Measure each attack alone, then what another client sees before and while four clients send them."""
+    client, alone, answers = Client(url), Times(), Counter[int]()
+    for attack in ATTACKS:
+        with alone.measured("attack", attack):
+            answers[client.get(IMAGES, {"q": attack, "sort": "name"})[0]] += 1
+    others = Times()
+    image = json.loads(client.get(IMAGES, {"limit": 1})[1])["items"][0]["links"]["self"]
+    for when, crowd in (("before", nullcontext()), ("meanwhile", attackers(url, ATTACKS, 4))):
+        with crowd:
+            until = time.monotonic() + seconds
+            searches = queries(99, 100_000)
+            while time.monotonic() < until:
+                kind, path, params = next(searches)
+                if kind == "2 tags AND":
+                    with others.measured(f"search, {when}", params["q"]):
+                        client.get(path, params)
+                    with others.measured(f"read one, {when}", image):
+                        client.get(image, {})
+    return {"alone": alone.rows()["attack"], "answers": dict(answers), "others": others.rows()}
+
+
+def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return all figures of one size of collection."""
+    over_http(url, options.seed + 1, 3, 2)  # warms the caches up
+    loads = [os.getloadavg()[0]]
+    times, factor = over_http(url, options.seed, options.rounds, options.pages)
+    loads.append(os.getloadavg()[0])
+    results: dict[str, Any] = {"http": times.rows(), "worst_estimate_factor": round(factor, 2)}
+    results["raw"] = asyncio.run(in_the_database(options.seed, options.raw_rounds)).rows()
+    results["naive"] = asyncio.run(naively(options.seed, options.naive_rounds)).rows()
+    if options.writer:
+        with writer(url, rate=20) as written:
+            results["writer"] = over_http(url, options.seed + 2, options.writer_rounds, 0)[0].rows()
+        results["uploads"] = written()
+    if options.attacks:
+        results["attacks"] = under_attack(url, ATTACK_SECONDS)
+    return {**results, "load_average": [round(load, 1) for load in loads]}
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the figures as a table in Markdown."""
+    columns = [("http", key) for key in ("p50", "p95", "p99", "max")]
+    columns += [(way, key) for way in ("raw", "naive") for key in ("p50", "p99")] + [("writer", "p99")]
+    lines = ["| milliseconds | " + " | ".join(f"{way} {key}" for way, key in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    for kind in results["http"]:
+        cells = (str(results.get(way, {}).get(kind, {}).get(key, "")) for way, key in columns)
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    rest = {key: value for key, value in results.items() if key not in ("http", "raw", "naive", "writer")}
+    return "\n".join([*lines, "", json.dumps(rest, indent=1)])
+
+
+def report(results: dict[str, Any], directory: Path | None) -> None:
+    """Print the figures and keep them."""
+    print(table(results), flush=True)
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"search-{results['images']}.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
 def main() -> None:
-    """Print the table, and write it as JSON where asked to."""
+    """Measure at every size asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--images", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--url", help="measure a service that runs, instead of starting one")
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--raw-rounds", type=int, default=20)
     parser.add_argument("--naive-rounds", type=int, default=15)
-    parser.add_argument("--best-of", type=int, default=1, help="repeat each request, where others use the machine too")
+    parser.add_argument("--writer-rounds", type=int, default=20)
+    parser.add_argument("--pages", type=int, default=150)
+    parser.add_argument("--no-writer", dest="writer", action="store_false")
+    parser.add_argument("--no-attacks", dest="attacks", action="store_false")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--save", type=Path, help="a directory for the results and the plot")
     options = parser.parse_args()
-    settings = Settings()
-    asyncio.run(over_http(options.url, options.seed + 1, 2))  # warms the caches up
-    results = {
-        "http": asyncio.run(over_http(options.url, options.seed, options.rounds, options.best_of)).rows(),
-        "driver": asyncio.run(in_the_driver(settings, options.seed, options.rounds)).rows(),
-        "naive": asyncio.run(naively(settings, options.seed, options.naive_rounds)).rows(),
-    }
-    for way, rows in results.items():
-        print(f"\n| {way} | n | p50 | p95 | p99 | max | slowest |\n|---|---|---|---|---|---|---|")
-        for kind, row in rows.items():
-            print(
-                f"| {kind} | "
-                + " | ".join(str(row[key]) for key in ("n", "p50", "p95", "p99", "max", "slowest"))
-                + " |"
-            )
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    if options.url:
+        report({"images": options.images[0], **measure(options.url, options)}, options.save)
+    else:
+        with servers(POSTGRES):
+            for images in options.images:
+                started = time.perf_counter()
+                asyncio.run(dataset.load(Settings().database_url.get_secret_value(), images, options.seed))
+                loaded = round(time.perf_counter() - started)
+                with service() as url:
+                    report({"images": images, "load_seconds": loaded, **measure(url, options)}, options.save)
+    if options.save:
+        plot(options.save)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.settings import Settings
+from app.db.migrate import LockNotAvailable
 from app.models import Image
 
 logger = logging.getLogger("migrations")
@@ -51,9 +52,10 @@ async def run_repeatedly(connection: AsyncConnection) -> None:
             await connection.run_sync(run)
         except DBAPIError as error:
             await connection.rollback()
-            in_the_way = getattr(error.orig, "sqlstate", None) in IN_THE_WAY
-            if not in_the_way or asyncio.get_running_loop().time() > deadline:
+            if getattr(error.orig, "sqlstate", None) not in IN_THE_WAY:
                 raise
+            if asyncio.get_running_loop().time() > deadline:
+                raise LockNotAvailable("other transactions hold a table; see pg_stat_activity") from error
             logger.warning("a lock is not to be had, the service goes first; trying again")
             await asyncio.sleep(random.uniform(1, 3) * LOCK_TIMEOUT_MS / 1000)  # noqa: S311 - no secret
         else:

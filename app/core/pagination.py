@@ -22,7 +22,8 @@ DEFAULT_LIMIT = 20
 _MAC_BYTES = 12
 
 Item = TypeVar("Item", bound=BaseModel)
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items a page")]
+CURSOR_HELP = "The `next_cursor` of the page before; it serves the same question only"
 
 
 class Page(BaseModel, Generic[Item]):

@@ -3,8 +3,6 @@
 It lives here because the database layer may import nothing of telemetry.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 
@@ -23,15 +21,20 @@ class Tally:
 _current: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
-@contextmanager
-def tallied() -> Iterator[Tally]:
+class tallied:  # noqa: N801 - a context manager, written as one: half the cost of a generator, and every request pays
     """Count what happens in the block, tasks that it starts included."""
-    tally = Tally()
-    token = _current.set(tally)
-    try:
-        yield tally
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_tally", "_token")
+
+    def __enter__(self) -> Tally:
+        """Return the counters."""
+        self._tally = Tally()
+        self._token = _current.set(self._tally)
+        return self._tally
+
+    def __exit__(self, *_: object) -> None:
+        """Stop counting."""
+        _current.reset(self._token)
 
 
 def count_statement(seconds: float) -> None:

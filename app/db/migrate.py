@@ -8,6 +8,10 @@ from alembic.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class LockNotAvailable(Exception):
+    """Other transactions held a table for longer than a migration waits."""
+
+
 def alembic_config(sqlalchemy_url: str | None = None) -> Config:
     """Return Alembic's configuration, for the database of the settings unless another one is given."""
     config = Config(ROOT / "alembic.ini")
@@ -17,7 +21,10 @@ def alembic_config(sqlalchemy_url: str | None = None) -> Config:
 
 
 def upgrade(sqlalchemy_url: str | None = None, revision: str = "head") -> None:
-    """Bring the database up to `revision`. Raises OSError or TimeoutError when the server does not answer."""
+    """Bring the database up to `revision`. Raises OSError or TimeoutError when the server does not answer.
+
+    Raises LockNotAvailable when a table is not to be had; what was done before is kept, and a repetition goes on there.
+    """
     command.upgrade(alembic_config(sqlalchemy_url), revision)
 
 

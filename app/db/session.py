@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.errors import (
@@ -26,6 +27,7 @@ from app.core.errors import (
 )
 from app.core.settings import Settings
 from app.core.tally import count_statement
+from app.db.changes import Changes
 from app.db.watchdog import Watchdog
 
 CONNECT_TIMEOUT = 1.5
@@ -33,6 +35,12 @@ CONNECT_TIMEOUT = 1.5
 POOL_TIMEOUT = 5
 # Of a single statement on a server that lives; the watchdog tells one that does not.
 COMMAND_TIMEOUT = 10
+LOCK_WAIT = "'2s'"
+# Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
+PREPARED_STATEMENTS = 500
+# Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
+SLOW_LANE = "slow_lane"
+SLOW_SEARCHES = 1
 
 # Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
@@ -51,27 +59,32 @@ CONFLICTS: Mapping[str, type[AppError]] = {
 _GONE = ("08", "53", "57P")
 _CANCELED = "57014"
 _IN_THE_WAY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
-# A plan is made for the values at hand, not for any; and the indexes are used, as the search has reckoned with.
-_SEARCH_SETTINGS = {"plan_cache_mode": "force_custom_plan", "enable_seqscan": "off"}
+# A plan is made for the values at hand, not for any; and the indexes are used, as the search has reckoned with: from
+# memory, where one page costs about what another does.
+_SEARCH_SETTINGS = {"plan_cache_mode": "force_custom_plan", "enable_seqscan": "off", "random_page_cost": "1.1"}
 
 
 class Database:
     """The pool of connections to PostgreSQL. Opening it connects to nothing: a database that is down stops no start."""
 
     def __init__(self, settings: Settings) -> None:
+        # Told which answers a unit of work has changed, after its commit and before anybody is told of it.
+        self.on_change: Callable[[Collection[str]], Awaitable[None]] | None = None
         self._watchdog = Watchdog()
         self.engine = self._open(settings, settings.database_pool_size, settings.database_max_overflow, {})
         # Searches have connections of their own: however many there are, and however long they take within their time,
         # the rest of the service finds a connection free.
         self._search_seconds = settings.search_timeout_ms / 1000
-        limits = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
-        self._search_engine = self._open(settings, settings.database_search_pool_size, 0, limits)
+        self.search_settings = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
+        self.search_engine = self._open(settings, settings.database_search_pool_size, 0, self.search_settings)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
-        searching = self._search_engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._searchers = async_sessionmaker(searching, expire_on_commit=False)
+        searching = self.search_engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A long search occupies a processor: so many at once, however many are asked for.
+        lane = asyncio.Semaphore(SLOW_SEARCHES)
+        self._searchers = async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane})
 
     def _open(self, settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
         engine = _engine(settings, size, overflow, server_settings)
@@ -81,8 +94,15 @@ class Database:
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that is committed when the block ends, rolled back when it raises."""
-        async with translated_errors(), self._watchdog.guard(), self._sessions() as session, session.begin():
-            yield session
+        changes = Changes()
+        sessions = self._sessions(info={"changes": changes})
+        try:
+            async with translated_errors(), self._watchdog.guard(), sessions as session, session.begin():
+                yield session
+        finally:
+            # Also when it failed: of a commit whose answer got lost nobody knows whether it happened.
+            if self.on_change and changes.scopes:
+                await asyncio.shield(self.on_change(changes.scopes))
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:
@@ -92,7 +112,10 @@ class Database:
 
     @asynccontextmanager
     async def single_write(self) -> AsyncIterator[AsyncSession]:
-        """Yield a session for a write that is one statement, which commits itself: one round trip instead of three."""
+        """Yield a session for a write that is one statement, which commits itself: one round trip instead of three.
+
+        Not for tables that cached answers are made of: nobody is told of it.
+        """
         async with self.reader() as session:
             yield session
 
@@ -120,14 +143,14 @@ class Database:
 
     def connections_in_use(self) -> int:
         """Return how many connections of this worker's pool are at work."""
-        pools = (self.engine.pool, self._search_engine.pool)
+        pools = (self.engine.pool, self.search_engine.pool)
         return sum(pool.checkedout() for pool in pools if isinstance(pool, AsyncAdaptedQueuePool))
 
     async def close(self) -> None:
         """Close every connection."""
         await self._watchdog.close()
         await self.engine.dispose()
-        await self._search_engine.dispose()
+        await self.search_engine.dispose()
 
 
 def _engine(settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
@@ -142,6 +165,7 @@ def _engine(settings: Settings, size: int, overflow: int, server_settings: Mappi
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
+            "prepared_statement_cache_size": PREPARED_STATEMENTS,
             "server_settings": {**common, **server_settings},
         },
     )
@@ -149,6 +173,14 @@ def _engine(settings: Settings, size: int, overflow: int, server_settings: Mappi
     event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
     event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
     return engine
+
+
+async def wait_briefly_for_locks(session: AsyncSession, *, briefly: bool = True) -> None:
+    """Have what follows in the unit of work wait two seconds at most for a lock; then it raises DatabaseBusy.
+
+    For what may meet a change of very many rows, which holds its locks for minutes.
+    """
+    await session.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT if briefly else 'DEFAULT'}"))
 
 
 @asynccontextmanager
@@ -180,7 +212,13 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
         raise DisconnectionError
 
 
-def _start_clock(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+def _watch_changes(session: Session, _transaction: Any, connection: Any) -> None:
+    connection.info["changes"] = session.info.get("changes")
+
+
+def _start_clock(connection: Any, _cursor: Any, sql: str, _values: Any, context: Any, _many: bool) -> None:
+    if changes := connection.info.get("changes"):
+        changes.note(sql)
     context.started_at = time.perf_counter()
 
 
@@ -195,3 +233,6 @@ def _constraint(error: IntegrityError) -> str:
 
 def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+event.listen(Session, "after_begin", _watch_changes)

@@ -3,7 +3,8 @@
 No time-out of a statement can tell the two apart: one short enough for a frozen server would cut bulk work, a search or
 a wait for a lock. So a connection that has been at work for DOUBT_SECONDS is a reason to ask. While the server answers,
 nothing happens. When it does not, those connections are cut, which ends their requests as any lost connection does, and
-everything that comes meanwhile is refused at once, until the server answers again.
+everything that comes meanwhile is refused at once, until the server answers again. A statement that ends anywhere
+meanwhile is an answer too: on a machine that is merely overloaded the question may take too long, but others do not.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ class Watchdog:
         self._guarded: dict[asyncio.Timeout, asyncio.Task[Any] | None] = {}
         self._at_work: dict[Any, _AtWork] = {}
         self._is_down = False
+        self._last_sign = 0.0
         self._asking: asyncio.Task[None] | None = None
 
     def watch(self, engine: AsyncEngine) -> None:
@@ -57,6 +59,7 @@ class Watchdog:
         event.listen(engine.sync_engine, "do_connect", self._connect)
         event.listen(engine.sync_engine, "checkout", self._begin)
         event.listen(engine.sync_engine, "checkin", self._end)
+        event.listen(engine.sync_engine, "after_cursor_execute", self._see)
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
@@ -100,6 +103,9 @@ class Watchdog:
         if at_work := self._at_work.pop(record, None):
             at_work.doubt.cancel()
 
+    def _see(self, *_: Any) -> None:
+        self._last_sign = time.monotonic()
+
     def _ask(self) -> None:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_until_well())
@@ -114,12 +120,13 @@ class Watchdog:
             await asyncio.sleep(RETRY_SECONDS if self._is_down else PAUSE_SECONDS)
 
     async def _answers(self) -> bool:
+        asked = time.monotonic()
         try:
             await patiently(self._greet(), ANSWER_SECONDS)
         except asyncpg.PostgresError as error:
             return not (error.sqlstate or "").startswith(_NOT_SERVING)
         except (OSError, TimeoutError, asyncpg.InterfaceError):
-            return False
+            return self._last_sign > asked
         return True
 
     async def _greet(self) -> None:

@@ -1,7 +1,7 @@
 """The dependencies that every feature shares.
 
-All dependencies are coroutines, also those that wait for nothing: FastAPI runs a plain function in a thread, which
-costs more than all that these do.
+All are `async`, here and in the features, also where they wait for nothing: FastAPI runs a plain function in a thread,
+and the way there and back costs more than most endpoints do.
 """
 
 from collections.abc import AsyncIterator

@@ -9,6 +9,7 @@ from app.core.tag_names import TagNames
 from app.images.names import ImageName
 from app.models import Image
 from app.models.image import Visibility
+from app.search.images import FoundImage
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$", to_lower=True)]
 _PATH = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"
@@ -111,7 +112,7 @@ def image_path(image_id: uuid.UUID) -> str:
     return f"/v1/images/{image_id}"
 
 
-def to_read(image: Image, tags: list[str]) -> ImageRead:
+def to_read(image: Image | FoundImage, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
     path = image_path(image.id)
     return ImageRead(

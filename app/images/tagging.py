@@ -8,11 +8,11 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import (
     AppError,
+    DatabaseBusy,
     Forbidden,
     ImageNotFound,
     InvalidToken,
@@ -25,6 +25,7 @@ from app.core.errors import (
 )
 from app.core.tag_names import TagNames
 from app.core.text import Text
+from app.db.changes import LISTS, changing, image_scope
 from app.db.session import Database
 from app.http.conditional import require_match
 from app.http.dependencies import ServicesDep
@@ -55,6 +56,7 @@ ERRORS: tuple[type[AppError], ...] = (
     ImageNotFound,
     PreconditionFailed,
     ValidationFailed,
+    DatabaseBusy,
 )
 Rule = Callable[[Viewer, Image], None]
 
@@ -102,7 +104,9 @@ class BulkResult(BaseModel):
 @router.post(
     "/tags",
     summary="Tag many images",
-    responses=problems(Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout),
+    responses=problems(
+        Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout, DatabaseBusy
+    ),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
@@ -192,7 +196,8 @@ async def change_tags(
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         permission.rule(viewer, image)
         permission.check(await shape_image(session, image))
-        await change(Tagging(session), image, held)
+        with changing(session, LISTS, image_scope(image.id)):
+            await change(Tagging(session), image, held)
         return await shape_image(session, image)
 
 
@@ -203,11 +208,13 @@ async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
     """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
+    sight, owner = Sight(viewer.id, viewer.is_admin), None if viewer.is_admin else viewer.id
     async with database.searcher() as session:
-        condition = await _meant(session, body, viewer)
-        if not viewer.is_admin:
-            condition &= Image.uploaded_by == viewer.id
-        found = (await session.scalars(select(Image.id).where(condition).limit(MAX_BULK + 1))).all()
+        if body.ids is None:
+            search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
+            found = await search.list_ids(owner, MAX_BULK + 1)
+        else:
+            found = await ImageRepository(session).list_seen(body.ids, sight, owner)
     if len(found) > MAX_BULK:
         raise QueryTooBroad(f"More than {MAX_BULK} images match: narrow the query")
     return sorted(found)
@@ -226,17 +233,10 @@ async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, 
     """Change some images; return how many of them that changed."""
     tagging = Tagging(session)
     locked = await tagging.lock_images(images)
-    changing = await tagging.list_changing(locked, held.given, removed)
-    if changing:
-        if removed:
-            await tagging.take(changing, removed)
-        await tagging.give(changing, held)
-    return len(changing)
-
-
-async def _meant(session: AsyncSession, body: BulkTagging, viewer: Viewer) -> ColumnElement[bool]:
-    sight = Sight(viewer.id, viewer.is_admin)
-    if body.ids is not None:
-        return Image.id.in_(body.ids) & sight.condition()
-    search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
-    return search.condition()
+    changing_images = await tagging.list_changing(locked, held.given, removed)
+    if changing_images:
+        with changing(session, LISTS, *map(image_scope, changing_images)):
+            if removed:
+                await tagging.take(changing_images, removed)
+            await tagging.give(changing_images, held)
+    return len(changing_images)

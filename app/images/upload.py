@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.tag_names import normalize_tags
+from app.db.changes import LISTS, changing
 from app.decoding.pool import WALL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
 from app.http.state import Services
@@ -219,7 +220,8 @@ class Uploads:
             row = _row(received, fields, viewer, held.all)
             added = await self._add(session, row, viewer)
             image = Image(**row, created_at=added.created_at)
-            await Tagging(session).give([image.id], held)
+            with changing(session, LISTS):
+                await Tagging(session).give([image.id], held)
             names = await TagRepository(session).names_of([image.id]) if held.given else {image.id: []}
             answer = _answer(image, names[image.id], [image_path(one) for one in added.duplicates])
             if claimed is not None:

@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from app.ops.schemas import RequestRead
 from app.telemetry.histogram import percentile, slowest_bound
 from app.telemetry.mongo import RequestLog
-from app.telemetry.queries import FAILED, LogFilter, Point, list_metrics, list_requests, list_slowest
+from app.telemetry.queries import LogFilter, Point, list_metrics, list_requests, list_slowest
 
 # Minutes of the window: minutes of a step.
 WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
 WindowMinutes = Literal[15, 60, 360, 1440]
 MAX_POINTS = 20_000
 ROWS = 12
-# A step that has just begun is divided by at least so much, so that its first request is not a peak.
+# A step that has just begun has no rate yet: it would be a peak or a pit.
 _MIN_SECONDS = 15.0
 
 
@@ -26,7 +26,7 @@ class Chart(BaseModel):
     """Columns of one length: each step's start (seconds since 1970), rates per second, percentiles in milliseconds."""
 
     time: list[float]
-    rate: list[float]
+    rate: list[float | None]
     client_errors: list[int]
     server_errors: list[int]
     p50_ms: list[float | None]
@@ -88,7 +88,6 @@ async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, ow
     method, _, template = (route or "").partition(" ")
     wanted = LogFilter(since=starts[0], until=now, method=method or None, route=template or None, without_own=not own)
     slow = replace(wanted, min_ms=slowest_bound(total.buckets, ROWS))
-    failed = replace(wanted, status="5xx" if server_only else FAILED)
     return Live(
         until=now,
         rate=_rate_now(by_start, starts, now, step),
@@ -96,8 +95,17 @@ async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, ow
         chart=_chart(by_start, starts, now, step),
         routes=sorted((_totals(*one) for one in by_name.items()), key=lambda one: one.count, reverse=True),
         slow=[RequestRead.of(row) for row in await list_slowest(log, slow, ROWS)] if total.count else [],
-        failed=[RequestRead.of(row) for row in await list_requests(log, failed, None, ROWS)],
+        failed=await _failed(log, wanted, ("5xx",) if server_only else ("5xx", "4xx")),
     )
+
+
+async def _failed(log: RequestLog, wanted: LogFilter, classes: Iterable[str]) -> list[RequestRead]:
+    """Return the newest of each class, the first class first, ROWS in all: no flood of 404s hides a 500."""
+    found: list[RequestRead] = []
+    for status in classes:
+        rows = await list_requests(log, replace(wanted, status=status), None, ROWS)
+        found += [RequestRead.of(row) for row in rows]
+    return found[:ROWS]
 
 
 def _starts(since: datetime, until: datetime, step: timedelta) -> list[datetime]:
@@ -123,16 +131,20 @@ def _chart(by_start: Mapping[datetime, _Sum], starts: list[datetime], now: datet
     nothing = _Sum()
     sums = [by_start.get(start, nothing) for start in starts]
     percentiles = [one.percentiles() for one in sums]
-    seconds = [max(_MIN_SECONDS, min(step, now - start).total_seconds()) for start in starts]
+    seconds = [min(step, now - start).total_seconds() for start in starts]
     return Chart(
         time=[start.timestamp() for start in starts],
-        rate=[round(one.count / length, 3) for one, length in zip(sums, seconds, strict=True)],
+        rate=[_rate(one.count, length) for one, length in zip(sums, seconds, strict=True)],
         client_errors=[one.client_errors for one in sums],
         server_errors=[one.server_errors for one in sums],
         p50_ms=[one["p50_ms"] for one in percentiles],
         p95_ms=[one["p95_ms"] for one in percentiles],
         p99_ms=[one["p99_ms"] for one in percentiles],
     )
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return None if seconds < _MIN_SECONDS else round(count / seconds, 3)
 
 
 def _rate_now(by_start: Mapping[datetime, _Sum], starts: list[datetime], now: datetime, step: timedelta) -> float:

@@ -166,7 +166,9 @@ async def look_live(
 @live.get("/static/{name}")
 async def read_static(request: Request, name: str) -> Response:
     """Return the style, a script or the icon."""
-    return await _STATIC.get_response(name, request.scope)
+    response = await _STATIC.get_response(name, request.scope)
+    response.headers["Cache-Control"] = "no-cache"  # asked for again each time, by its ETag: scripts and pages fit
+    return response
 
 
 def install_pages(app: FastAPI) -> None:

@@ -3,39 +3,77 @@
 There are two ways to a page. The *walk* goes along the index of the order and takes what matches: quick when much does.
 The *gathering* collects all matches by the index over the tags and sorts them: quick when little does. Left to itself
 PostgreSQL walks to the end of the table when it takes two common tags that never meet for a common pair. So the choice
-is made here: gather what is known to be little; else walk a bounded number of rows; and gather when they gave no page,
-for then there can be no great number of matches, unless they all lie far from where the walk began.
+is made here: gather what is known to be little; else walk a short way, which tells how much matches, and by that either
+walk on or gather.
 """
 
+import math
 import uuid
-from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ARRAY, ColumnElement, Result, String, Uuid, any_, bindparam, func, or_, select, true
+from sqlalchemy import ColumnElement, or_, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
-from app.models import Image, Tag
+from app.db.session import SLOW_LANE
+from app.models import Image
 from app.models.image import Visibility
 from app.search import tree
-from app.search.order import Entity, Order, Position
+from app.search.order import Order, Position, Segment
 from app.search.plan import Plan
+from app.search.sql import EVERY, Condition, Values, all_true
 from app.search.vocabulary import look_up
 
-# Measured at 1,000,000 images: a walked row costs about as much as a gathered one.
+# Measured at 1,000,000 images: a gathered row costs 2.2 microseconds, and so does one that is walked in an order that
+# the table does not lie in. It does in the order of creation: there the walk goes from one row to its neighbour.
 GATHERED_AT_ONCE = 1_500
-LONG_WALK = 10_000
 SHORT_WALK = 2_000
-# The plain columns: conditions on them are made in half the time that they take on the mapped attributes.
-IMAGES = cast("Entity", Image.__table__.c)
+LONGEST_WALK = 32_000
+LONGEST_WALK_ACROSS = 16_000
+# What no index finds is gathered from the whole table: nearly any walk is shorter.
+LONGEST_WALK_UNINDEXED = 100_000
+# The short walk may have met with more than there are elsewhere; a walk that finds its page ends before.
+_MARGIN = 2.5
+
+
+class Seen(Protocol):
+    """What decides who may see an image."""
+
+    @property
+    def uploaded_by(self) -> uuid.UUID | None:
+        """The account that the image belongs to."""
+
+    @property
+    def visibility(self) -> Visibility:
+        """Whether everybody may see it."""
 
 
 class FoundImage(NamedTuple):
-    """An image and its sorted tags."""
+    """An image as a search finds it, with its sorted tags; the fields are the columns of `images`."""
 
-    image: Image
+    id: uuid.UUID
+    name: str
+    content_type: str
+    size: int
+    width: int
+    height: int
+    sha256: bytes
+    visibility: Visibility
+    uploaded_by: uuid.UUID | None
+    created_at: datetime
+    pixels: int
+    tag_count: int
     tags: list[str]
+
+
+TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
+_FETCH = text(
+    f"SELECT {', '.join(f'images.{name}' for name in FoundImage._fields[:-1])}, {TAG_NAMES} "  # noqa: S608 - constants
+    "FROM images WHERE images.id = ANY(:ids)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +83,21 @@ class Sight:
     viewer_id: uuid.UUID | None = None
     sees_all: bool = False
 
-    def condition(self, entity: Entity = Image) -> ColumnElement[bool]:
-        """Return the condition under which an image may be seen: the one place that says it in SQL."""
+    def condition(self) -> ColumnElement[bool]:
+        """Return the condition under which an image may be seen: this, and the next two, are all who say it."""
         if self.sees_all:
             return true()
-        public = entity.visibility == Visibility.PUBLIC
-        return public if self.viewer_id is None else or_(public, entity.uploaded_by == self.viewer_id)
+        public = Image.visibility == Visibility.PUBLIC
+        return public if self.viewer_id is None else or_(public, Image.uploaded_by == self.viewer_id)
 
-    def sees(self, image: Image) -> bool:
+    def sql(self, values: Values) -> Condition:
+        """Say the same as text."""
+        if self.sees_all:
+            return EVERY
+        public = "visibility = 'public'"
+        return public if self.viewer_id is None else f"({public} OR uploaded_by = {values.bind(self.viewer_id)})"
+
+    def sees(self, image: Seen) -> bool:
         """Tell the same of an image at hand."""
         own = self.viewer_id is not None and image.uploaded_by == self.viewer_id
         return self.sees_all or own or image.visibility == Visibility.PUBLIC
@@ -74,22 +119,22 @@ class ImageSearch:
     async def page(self, order: Order, after: Position | None, limit: int) -> tuple[list[FoundImage], bool]:
         """Return up to `limit` matches after the position, and whether there are more. Raises QueryTimeout."""
         ids = await self._find(order, after, limit + 1)
-        fetched = {image.id: FoundImage(image, list(tags)) for image, tags in await self._fetch(ids[:limit])}
+        fetched = {row.id: FoundImage(*row) for row in await self._session.execute(_FETCH, {"ids": ids[:limit]})}
         # What was deleted or hidden since it was found is left out; the page is shorter, and the next one follows.
-        found = [one for id_ in ids[:limit] if (one := fetched.get(id_)) and self._sight.sees(one.image)]
+        found = [one for id_ in ids[:limit] if (one := fetched.get(id_)) and self._sight.sees(one)]
         return found, len(ids) > limit and bool(found)
 
-    async def _find(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
-        if self._plan.at_most > GATHERED_AT_ONCE:
-            bound = LONG_WALK if self._plan.at_most > LONG_WALK else SHORT_WALK
-            ids = await self._walk(order, after, bound, limit)
-            if len(ids) == limit:
-                return ids
-        return await self._gather(order, after, limit)
+    async def list_ids(self, owner: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
+        """Return the ids of up to `limit` matches, in no order; with an owner, of theirs only. Raises QueryTimeout."""
+        values = Values()
+        owned = EVERY if owner is None else f"uploaded_by = {values.bind(owner)}"
+        condition = all_true([self.condition(values), owned])
+        statement = f"SELECT id FROM images WHERE {condition} LIMIT {values.bind(limit)}"  # noqa: S608
+        return await self._ids(statement, values)
 
-    def condition(self, entity: Entity = Image) -> ColumnElement[bool]:
+    def condition(self, values: Values) -> Condition:
         """Return what an image must fulfil to be in the result."""
-        return self._plan.condition(entity) & self._sight.condition(entity)
+        return all_true([self._plan.condition(values), self._sight.sql(values)])
 
     @property
     def indexed(self) -> bool:
@@ -101,8 +146,36 @@ class ImageSearch:
         """Whether all that there is matches."""
         return self._plan.query == tree.EVERYTHING
 
+    async def _find(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
+        if self._plan.at_most > GATHERED_AT_ONCE:
+            ids = await self._walk(order, after, SHORT_WALK, limit)
+            if len(ids) < limit:
+                needed = SHORT_WALK * _MARGIN * limit / len(ids) if ids else math.inf
+                return await self._search_far(order, after, limit, needed)
+            return ids
+        return await self._gather(order, after, limit)
+
+    async def _search_far(self, order: Order, after: Position | None, limit: int, needed: float) -> list[uuid.UUID]:
+        """Go on where the short walk was not enough; what may be long waits for its turn, without a connection."""
+        async with AsyncExitStack() as stack:
+            if self._plan.unbounded:
+                await self._session.rollback()
+                await stack.enter_async_context(self._session.info[SLOW_LANE])
+            ids = await self._walk_on(order, after, limit, needed)
+            return ids if len(ids) == limit else await self._gather(order, after, limit)
+
+    async def _walk_on(self, order: Order, after: Position | None, limit: int, needed: float) -> list[uuid.UUID]:
+        """Walk as many rows as a page will need; find nothing where gathering is the shorter way."""
+        if not self.indexed:
+            return await self._walk(order, after, round(min(needed, LONGEST_WALK_UNINDEXED)), limit)
+        longest = LONGEST_WALK_ACROSS
+        if order.name == "created":
+            # Gathering meets with all that has the tags, and only then with the filters.
+            longest = LONGEST_WALK if self._plan.tags_only else 2 * LONGEST_WALK
+        return await self._walk(order, after, round(needed), limit) if needed <= longest else []
+
     async def _walk(self, order: Order, after: Position | None, bound: int, limit: int) -> list[uuid.UUID]:
-        *first, last = order.segments(IMAGES, after)
+        *first, last = order.segments(after)
         ids: list[uuid.UUID] = []
         for segment in first:
             ids += await self._walk_segment(order, segment, bound, limit)
@@ -110,35 +183,32 @@ class ImageSearch:
                 return ids
         return ids + await self._walk_segment(order, last, bound, limit - len(ids))
 
-    async def _walk_segment(
-        self, order: Order, segment: ColumnElement[bool], bound: int, limit: int
-    ) -> list[uuid.UUID]:
+    async def _walk_segment(self, order: Order, segment: Segment, bound: int, limit: int) -> list[uuid.UUID]:
+        values = Values()
         narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
-        stretch = select(Image.__table__).where(segment, self._plan.leading(IMAGES, narrowing))
-        walked: Any = stretch.order_by(*order.walk(IMAGES)).limit(bound).subquery("walked").c
-        statement = select(walked.id).where(self.condition(walked)).order_by(*order.walk(walked)).limit(limit)
-        return list(await self._session.scalars(statement))
+        stretch = all_true([segment(values), self._plan.leading(values, narrowing)])
+        statement = f"""
+            SELECT id FROM (
+                SELECT * FROM images WHERE {stretch} ORDER BY {order.walk()} LIMIT {values.bind(bound)}
+            ) AS walked
+            WHERE {self.condition(values)} ORDER BY {order.walk()} LIMIT {values.bind(limit)}"""  # noqa: S608
+        return await self._ids(statement, values)
 
-    async def _ends_within(self, segment: ColumnElement[bool], bound: int) -> bool:
+    async def _ends_within(self, segment: Segment, bound: int) -> bool:
         """Tell whether the walk has seen the whole segment, so that the next one may follow."""
-        rows = select(IMAGES.sha256).where(segment).limit(bound + 1).subquery()
-        return (await self._session.scalar(select(func.count()).select_from(rows)) or 0) <= bound
+        values = Values()
+        rows = f"SELECT sha256 FROM images WHERE {segment(values)} LIMIT {values.bind(bound + 1)}"  # noqa: S608
+        counted = await self._session.scalar(text(f"SELECT count(*) FROM ({rows}) AS rows"), values.by_name)  # noqa: S608
+        return (counted or 0) <= bound
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
-        columns = {column.name: column for column in (IMAGES.id, *order.columns(IMAGES))}
-        matches = select(*columns.values()).where(self.condition(IMAGES)).cte("matches")
-        there: Any = matches.prefix_with("MATERIALIZED").c
-        first = select(there.id).where(or_(*order.segments(there, after))).order_by(*order.whole(there)).limit(limit)
-        return list(await self._session.scalars(first))
+        values = Values()
+        later = " OR ".join(segment(values) for segment in order.segments(after))
+        statement = f"""
+            WITH matches AS MATERIALIZED (SELECT id, {order.column} FROM images WHERE {self.condition(values)})
+            SELECT id FROM matches WHERE {later} ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}"""  # noqa: S608
+        return await self._ids(statement, values)
 
-    async def _fetch(self, ids: list[uuid.UUID]) -> Result[Image, Sequence[str]]:
-        return await self._session.execute(_FETCH, {"ids": ids})
-
-
-def tag_names(entity: Entity) -> ColumnElement[Sequence[str]]:
-    """Return the sorted names of an image's tags, as an array."""
-    names = select(Tag.name).where(Tag.id == any_(entity.tag_ids)).order_by(Tag.name)
-    return func.array(names.scalar_subquery(), type_=ARRAY(String))
-
-
-_FETCH = select(Image, tag_names(Image)).where(Image.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    async def _ids(self, statement: str, values: Values) -> list[uuid.UUID]:
+        found: Any = await self._session.scalars(text(statement), values.by_name)
+        return list(found)

@@ -11,17 +11,16 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, literal, tuple_
-
-from app.models import Image
+from app.search.sql import EVERY, Condition, Values, all_true
 
 SORTS = ("created", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"
-Entity: TypeAlias = type[Image]
 Position: TypeAlias = tuple[Any, ...]
+Segment: TypeAlias = Callable[[Values], Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Order:
         self._keys = _KEYS[self.name]
         self.start = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
 
-    def write(self, image: Image) -> list[Any]:
+    def write(self, image: Any) -> list[Any]:
         """Return the position of an image as JSON values."""
         return [key.write(getattr(image, key.column)) for key in self._keys]
 
@@ -70,35 +69,37 @@ class Order:
         """Return the position that `write` gave."""
         return tuple(key.read(value) for key, value in zip(self._keys, values, strict=True))
 
-    def columns(self, entity: Entity) -> list[Any]:
-        """Return the columns of a position."""
-        return [getattr(entity, key.column) for key in self._keys]
+    @property
+    def column(self) -> str:
+        """The column that orders; equal ones are in the order of their ids."""
+        return self._keys[0].column
 
-    def walk(self, entity: Entity) -> list[ColumnElement[Any]]:
-        """Return the columns to order one segment by: an index has them."""
-        return [column.desc() if self.descending else column.asc() for column in self.columns(entity)]
+    def walk(self) -> str:
+        """Return what one segment is ordered by: an index has it."""
+        return ", ".join(f"{key.column} {'DESC' if self.descending else 'ASC'}" for key in self._keys)
 
-    def whole(self, entity: Entity) -> list[ColumnElement[Any]]:
-        """Return the columns to order all segments by."""
-        if self.start is None:
-            return self.walk(entity)
-        return [(entity.sha256 < self.start).asc(), *self.walk(entity)]
+    def whole(self, values: Values) -> str:
+        """Return what all segments together are ordered by."""
+        return self.walk() if self.start is None else f"sha256 < {values.bind(self.start)}, {self.walk()}"
 
-    def segments(self, entity: Entity, after: Position | None) -> list[ColumnElement[bool]]:
+    def segments(self, after: Position | None) -> list[Segment]:
         """Return the stretches of the index that lie after the position, in their order."""
+        here = partial(self._after, after)
         if self.start is None:
-            return [self._after(entity, after)]
-        upper, lower = entity.sha256 >= self.start, entity.sha256 < self.start
+            return [here]
+        upper, lower = partial(self._side, ">="), partial(self._side, "<")
         if after is None:
             return [upper, lower]
         if after[0] < self.start:
-            return [and_(lower, self._after(entity, after))]
-        return [and_(upper, self._after(entity, after)), lower]
+            return [lambda values: all_true([lower(values), here(values)])]
+        return [lambda values: all_true([upper(values), here(values)]), lower]
 
-    def _after(self, entity: Entity, after: Position | None) -> ColumnElement[bool]:
+    def _side(self, comparison: str, values: Values) -> Condition:
+        return f"sha256 {comparison} {values.bind(self.start)}"
+
+    def _after(self, after: Position | None, values: Values) -> Condition:
         if after is None:
-            return literal(True)
-        columns = self.columns(entity)
-        position = tuple_(*(literal(value, column.type) for value, column in zip(after, columns, strict=True)))
-        here = tuple_(*columns)
-        return here < position if self.descending else here > position
+            return EVERY
+        columns = ", ".join(key.column for key in self._keys)
+        position = ", ".join(values.bind(value) for value in after)
+        return f"({columns}) {'<' if self.descending else '>'} ({position})"

@@ -3,53 +3,27 @@
 import math
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from itertools import combinations
 from types import MappingProxyType
-from typing import Any
-
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Integer,
-    LargeBinary,
-    and_,
-    case,
-    cast,
-    false,
-    literal,
-    not_,
-    or_,
-    true,
-)
-from sqlalchemy import (
-    Text as SqlText,
-)
-from sqlalchemy.types import UserDefinedType
 
 from app.core.errors import Unauthenticated
-from app.models import Image
 from app.search import tree
 from app.search.filters import read_interval, read_uploader
 from app.search.intervals import Interval
-from app.search.order import Entity
-from app.search.vocabulary import LAST_CHARACTER, Vocabulary, like
+from app.search.sql import EVERY, NONE, Condition, Values, all_true, any_true
+from app.search.vocabulary import LAST_CHARACTER, Vocabulary, leaves, like
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
 )
-
-
-class _QueryInt(UserDefinedType[str]):
-    """intarray's queries over arrays of integers."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_options: Any) -> str:
-        return "query_int"
+# So many alternatives at most are spelled out of "n of k tags", for the index to answer.
+_MAX_ALTERNATIVES = 20
+_EXTENSION = re.compile(r"\.\w+$")
+_TELLING = re.compile(r"\w{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +35,16 @@ class Plan:
     viewer_id: uuid.UUID | None
     now: datetime
 
-    def condition(self, entity: Entity = Image) -> ColumnElement[bool]:
+    def condition(self, values: Values) -> Condition:
         """Return what an image must fulfil. Raises Unauthenticated for `uploader:me` of nobody."""
-        return self._condition(self.query, entity)
+        return self._condition(self.query, values)
 
-    def leading(self, entity: Entity, filters: frozenset[str]) -> ColumnElement[bool]:
+    def leading(self, values: Values, filters: frozenset[str]) -> Condition:
         """Return those filters, of the ones that every match must fulfil, that narrow the walk along an index."""
-        return and_(
-            true(),
-            *(
-                self._condition(term, entity)
-                for term in conjuncts(self.query)
-                if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
-            ),
+        return all_true(
+            self._condition(term, values)
+            for term in conjuncts(self.query)
+            if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
         )
 
     @property
@@ -82,74 +53,98 @@ class Plan:
         return self._at_most(self.query)
 
     @property
+    def unbounded(self) -> bool:
+        """Whether nothing tells that few match: no tag, no account, no digest that every match must have."""
+        filters = {term.name for term in conjuncts(self.query) if isinstance(term, tree.Filter)}
+        return math.isinf(self.at_most) and not filters & {"uploader", "sha256"}
+
+    @property
+    def tags_only(self) -> bool:
+        """Whether there are no filters in it: the index over the tags finds exactly what matches."""
+        return not any(isinstance(leaf, tree.Filter) for leaf in leaves(self.query))
+
+    @property
     def indexed(self) -> bool:
         """Whether some term that every match must fulfil has an index to find the matches by."""
         return any(self._indexed(term) for term in conjuncts(self.query))
 
-    def _condition(self, node: tree.Node, entity: Entity) -> ColumnElement[bool]:
+    def _condition(self, node: tree.Node, values: Values) -> Condition:
         match node:
             case tree.Tag() | tree.Wildcard():
-                return _has_any(entity, self._ids(node))
+                return _has_any(self._ids(node), values)
             case tree.Filter():
-                return or_(false(), *(self._filter(node.name, value, entity) for value in node.values))
+                return any_true(self._filter(node.name, value, values) for value in node.values)
             case tree.Not(term):
                 ids = self._only_tags(term)
-                return not_(self._condition(term, entity)) if ids is None else _has_none(entity, ids)
+                return f"NOT {self._condition(term, values)}" if ids is None else _has_none(ids, values)
             case tree.And(terms):
-                return self._all(terms, entity)
+                return self._all(terms, values)
             case tree.Or(terms):
-                return self._any(terms, entity)
+                return self._any(terms, values)
             case tree.AtLeast():
-                return self._at_least(node, entity)
+                return self._at_least(node, values)
 
-    def _all(self, terms: tuple[tree.Node, ...], entity: Entity) -> ColumnElement[bool]:
+    def _all(self, terms: tuple[tree.Node, ...], values: Values) -> Condition:
         """Join the plain tags into one containment, which the index answers from its rarest side."""
         tags = [self._ids(term) for term in terms if isinstance(term, tree.Tag)]
         if not all(tags):
-            return false()
-        rest = [self._condition(term, entity) for term in terms if not isinstance(term, tree.Tag)]
+            return NONE
         wanted = sorted({id_ for ids in tags for id_ in ids})
-        return and_(true(), *([_has_all(entity, wanted)] if wanted else []), *rest)
+        contained = [f"tag_ids @> {values.bind(wanted, 'int[]')}"] if wanted else []
+        rest = [self._condition(term, values) for term in terms if not isinstance(term, tree.Tag)]
+        return all_true([*contained, *rest])
 
-    def _any(self, terms: tuple[tree.Node, ...], entity: Entity) -> ColumnElement[bool]:
+    def _any(self, terms: tuple[tree.Node, ...], values: Values) -> Condition:
         tags = [term for term in terms if isinstance(term, tree.Tag | tree.Wildcard)]
-        rest = [self._condition(term, entity) for term in terms if not isinstance(term, tree.Tag | tree.Wildcard)]
-        return or_(false(), _has_any(entity, sorted({id_ for term in tags for id_ in self._ids(term)})), *rest)
+        rest = [self._condition(term, values) for term in terms if not isinstance(term, tree.Tag | tree.Wildcard)]
+        return any_true([_has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
 
-    def _at_least(self, node: tree.AtLeast, entity: Entity) -> ColumnElement[bool]:
-        matched: list[ColumnElement[int]] = [case((self._condition(term, entity), 1), else_=0) for term in node.terms]
-        enough = sum(matched[1:], matched[0]) >= node.number
-        # Who matches n of k terms matches one of any k - n + 1: of the rarest, an index can tell.
-        return and_(enough, self._any(self._rarest(node), entity))
+    def _at_least(self, node: tree.AtLeast, values: Values) -> Condition:
+        """Who matches n of k terms matches one of any k - n + 1, and the other way round.
+
+        For tags the index answers that, if there are not too many such choices. Else the matched terms are counted,
+        and the rarest choice is for the index.
+        """
+        choice = len(node.terms) - node.number + 1
+        ids = [self._only_tags(term) for term in node.terms]
+        tags = [one for one in ids if one is not None]
+        if len(tags) == len(ids) and math.comb(len(tags), choice) <= _MAX_ALTERNATIVES:
+            choices = [sorted({id_ for one in chosen for id_ in one}) for chosen in combinations(tags, choice)]
+            return all_true(_has_any(one, values) for one in choices)
+        matched = " + ".join(f"CAST(({self._condition(term, values)}) AS int)" for term in node.terms)
+        return all_true([f"({matched}) >= {node.number}", self._any(self._rarest(node), values)])
 
     def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
         by_size = sorted(node.terms, key=self._at_most)
         return tuple(by_size[: len(node.terms) - node.number + 1])
 
-    def _filter(self, name: str, value: str, entity: Entity) -> ColumnElement[bool]:  # noqa: PLR0911 - one a filter
+    def _filter(self, name: str, value: str, values: Values) -> Condition:  # noqa: PLR0911 - one a filter
         match name:
             case "ratio":
-                return _ratio(entity, read_interval(name, value, self.now))
+                return _ratio(read_interval(name, value, self.now), values)
             case "date":
-                return _between(entity.created_at, read_interval(name, value, self.now), literal)
+                return _between("created_at", read_interval(name, value, self.now), "timestamptz", values)
             case "uploader":
-                return self._uploader(value, entity)
+                return self._uploader(value, values)
             case "name":
-                return _glob(entity, value)
+                return _glob(value, values)
             case "type":
-                return entity.content_type == f"image/{value}"
+                return f"content_type = {values.bind(f'image/{value}')}"
             case "visibility":
-                return entity.visibility == value
+                return f"visibility = {values.bind(value)}"
             case "sha256":
-                return entity.sha256 == literal(bytes.fromhex(value), LargeBinary)
-        return _between(getattr(entity, _COLUMNS[name]), read_interval(name, value, self.now), _big)
+                return f"sha256 = {values.bind(bytes.fromhex(value))}"
+        # bigint: a number that a column of int4 can be compared with, however big it is.
+        return _between(_COLUMNS[name], read_interval(name, value, self.now), "bigint", values)
 
-    def _uploader(self, value: str, entity: Entity) -> ColumnElement[bool]:
+    def _uploader(self, value: str, values: Values) -> Condition:
         if value == "none":
-            return entity.uploaded_by.is_(None)
+            return "uploaded_by IS NULL"
         if value == "me" and self.viewer_id is None:
             raise Unauthenticated("uploader:me needs an account")
-        return entity.uploaded_by == (self.viewer_id if value == "me" else read_uploader(value))
+        account = values.bind(self.viewer_id if value == "me" else read_uploader(value))
+        # Never NULL: its negation holds for the images of nobody.
+        return f"(uploaded_by = {account} AND uploaded_by IS NOT NULL)"
 
     def _ids(self, node: tree.Tag | tree.Wildcard) -> list[int]:
         return [tag.id for tag in self.vocabulary.of(node)]
@@ -192,57 +187,52 @@ def conjuncts(node: tree.Node) -> tuple[tree.Node, ...]:
     return node.terms if isinstance(node, tree.And) else (node,)
 
 
-def _has_all(entity: Entity, ids: list[int]) -> ColumnElement[bool]:
-    return entity.tag_ids.contains(cast(ids, ARRAY(Integer)))
+def _has_any(ids: list[int], values: Values) -> Condition:
+    return f"tag_ids && {values.bind(ids, 'int[]')}" if ids else NONE
 
 
-def _has_any(entity: Entity, ids: list[int]) -> ColumnElement[bool]:
-    return entity.tag_ids.overlap(cast(ids, ARRAY(Integer))) if ids else false()
-
-
-def _has_none(entity: Entity, ids: list[int]) -> ColumnElement[bool]:
+def _has_none(ids: list[int], values: Values) -> Condition:
     """Say it as a query of intarray's, which the index answers together with the tags that are wanted."""
     if not ids:
-        return true()
+        return EVERY
     text = "!(" + "|".join(str(id_) for id_ in ids) + ")"
-    return entity.tag_ids.op("@@", is_comparison=True)(cast(literal(text, SqlText), _QueryInt()))
+    return f"tag_ids @@ CAST({values.bind(text, 'text')} AS query_int)"
 
 
-def _between(column: Any, values: Interval, as_literal: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[bool]:
+def _between(column: str, bounds: Interval, kind: str, values: Values) -> Condition:
     conditions = []
-    if values.low is not None:
-        low = as_literal(values.low)
-        conditions.append(column >= low if values.low_included else column > low)
-    if values.high is not None:
-        high = as_literal(values.high)
-        conditions.append(column <= high if values.high_included else column < high)
-    return and_(true(), *conditions)
+    if bounds.low is not None:
+        conditions.append(f"{column} {'>=' if bounds.low_included else '>'} {values.bind(bounds.low, kind)}")
+    if bounds.high is not None:
+        conditions.append(f"{column} {'<=' if bounds.high_included else '<'} {values.bind(bounds.high, kind)}")
+    return all_true(conditions)
 
 
-def _big(value: int) -> ColumnElement[int]:
-    """A number that a column of int4 can be compared with, however big it is."""
-    return literal(value, BigInteger)
-
-
-def _ratio(entity: Entity, values: Interval) -> ColumnElement[bool]:
+def _ratio(bounds: Interval, values: Values) -> Condition:
     """Compare by cross-multiplication: exact, where a division would round."""
-    conditions: list[ColumnElement[bool]] = []
-    width, height = cast(entity.width, BigInteger), cast(entity.height, BigInteger)
-    if values.low is not None:
-        low: Fraction = values.low
-        left, right = width * _big(low.denominator), height * _big(low.numerator)
-        conditions.append(left >= right if values.low_included else left > right)
-    if values.high is not None:
-        high: Fraction = values.high
-        left, right = width * _big(high.denominator), height * _big(high.numerator)
-        conditions.append(left <= right if values.high_included else left < right)
-    return and_(true(), *conditions)
+
+    def compared(comparison: str, bound: Fraction) -> Condition:
+        below, above = values.bind(bound.denominator, "bigint"), values.bind(bound.numerator, "bigint")
+        return f"width * {below} {comparison} height * {above}"
+
+    conditions = []
+    if bounds.low is not None:
+        conditions.append(compared(">=" if bounds.low_included else ">", bounds.low))
+    if bounds.high is not None:
+        conditions.append(compared("<=" if bounds.high_included else "<", bounds.high))
+    return all_true(conditions)
 
 
-def _glob(entity: Entity, pattern: str) -> ColumnElement[bool]:
+def _glob(pattern: str, values: Values) -> Condition:
     if not {"*", "?"} & set(pattern):
-        return entity.name == pattern
+        return f"name = {values.bind(pattern)}"
     prefix = re.split(r"[*?]", pattern, maxsplit=1)[0]
-    # The range lets the plain index serve a prefix. After `like`, a ? is only ever the glob's own.
-    start = [entity.name >= prefix, entity.name < prefix + LAST_CHARACTER] if prefix else []
-    return and_(*start, entity.name.like(literal(like(pattern).replace("?", "_"), SqlText)))
+    # After `like`, a ? is only ever the glob's own.
+    as_like = values.bind(like(pattern).replace("?", "_"))
+    if not prefix:
+        return f"name LIKE {as_like}"
+    # The range lets the plain index serve a prefix. What comes after it often is in every name: an extension, a digit.
+    # PostgreSQL would look that up in the trigrams all the same, which costs many times the range; so it must not.
+    column = "name" if _TELLING.search(_EXTENSION.sub("", pattern[len(prefix) :])) else "(name || '')"
+    start, end = values.bind(prefix), values.bind(prefix + LAST_CHARACTER)
+    return all_true([f"{column} LIKE {as_like}", f"name >= {start}", f"name < {end}"])

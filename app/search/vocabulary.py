@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Text, and_, func, literal, select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from app.core.errors import BadRequest
-from app.models import Tag
 from app.search import tree
+from app.search.sql import Condition, Values, all_true
 
 MAX_TAGS_A_WILDCARD = 100
 LAST_CHARACTER = "\U0010ffff"  # above every name that starts as a prefix does
+# An alias is told by its own name, and is what it stands for.
+_ENTRIES = """
+    SELECT n.name, coalesce(t.id, n.id), coalesce(t.images, n.images)
+    FROM tags n LEFT JOIN tags t ON t.id = n.alias_of"""
 
 
 class QueryTooBroad(BadRequest):
@@ -50,7 +53,9 @@ async def look_up(session: AsyncSession, query: tree.Node) -> Vocabulary:
             names.add(leaf.name)
         elif isinstance(leaf, tree.Wildcard):
             patterns.add(leaf.pattern)
-    tags = await _find(session, Tag.name.in_(sorted(names))) if names else {}
+    values = Values()
+    named = f"n.name = ANY({values.bind(sorted(names))})"
+    tags = await _find(session, named, values, len(names)) if names else {}
     wildcards = {pattern: await _matching(session, pattern) for pattern in sorted(patterns)}
     return Vocabulary(tags, wildcards)
 
@@ -73,22 +78,17 @@ def like(pattern: str) -> str:
 
 
 async def _matching(session: AsyncSession, pattern: str) -> tuple[Found, ...]:
-    # An alias may stand for a tag that matches as well, so more rows than tags are looked at.
-    matching: list[ColumnElement[bool]] = [Tag.name.like(literal(like(pattern), Text))]
+    values = Values()
+    matching = [f"n.name LIKE {values.bind(like(pattern))}"]
     if prefix := pattern.partition("*")[0]:
-        matching += [Tag.name >= prefix, Tag.name < prefix + LAST_CHARACTER]
-    found = set((await _find(session, and_(*matching), 2 * MAX_TAGS_A_WILDCARD + 1)).values())
+        matching += [f"n.name >= {values.bind(prefix)}", f"n.name < {values.bind(prefix + LAST_CHARACTER)}"]
+    # An alias may stand for a tag that matches as well, so more rows than tags are looked at.
+    found = set((await _find(session, all_true(matching), values, 2 * MAX_TAGS_A_WILDCARD + 1)).values())
     if len(found) > MAX_TAGS_A_WILDCARD:
         raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_A_WILDCARD} tags")
     return tuple(sorted(found, key=lambda tag: tag.id))
 
 
-async def _find(session: AsyncSession, matching: ColumnElement[bool], limit: int | None = None) -> dict[str, Found]:
-    target = aliased(Tag)
-    statement = (
-        select(Tag.name, func.coalesce(target.id, Tag.id), func.coalesce(target.images, Tag.images))
-        .outerjoin(target, target.id == Tag.alias_of)
-        .where(matching)
-        .limit(limit)
-    )
-    return {name: Found(id_, images) for name, id_, images in await session.execute(statement)}
+async def _find(session: AsyncSession, matching: Condition, values: Values, limit: int) -> dict[str, Found]:
+    statement = f"{_ENTRIES} WHERE {matching} LIMIT {values.bind(limit)}"
+    return {name: Found(id_, images) for name, id_, images in await session.execute(text(statement), values.by_name)}

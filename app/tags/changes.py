@@ -1,7 +1,9 @@
 """Changes of the vocabulary, by admins: rename, delete, merge, aliases, implications.
 
-Each is one transaction and goes through the images in batches: no statement takes long, and uploads with other tags go
-on meanwhile. One change runs at a time (an advisory lock), so that the graph of implications holds still for it.
+Each is one transaction and goes through the images in batches: no statement takes long, and searches, and uploads with
+other tags, go on meanwhile. Of a tag with hundreds of thousands of images that is minutes; who wants to use the tag, to
+change one of the images or the vocabulary then is told after two seconds that it is busy. One change runs at a time (an
+advisory lock), so that the graph of implications holds still for it.
 """
 
 import uuid
@@ -13,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy, TagExists, TagNotFound, ValidationFailed
+from app.db.session import wait_briefly_for_locks
 from app.models import Tag, Tagged, TagImplication
 from app.tags.implications import Implications
 from app.tags.repository import TagRepository
@@ -37,8 +40,14 @@ class VocabularyChange:
 
     @classmethod
     async def begin(cls, session: AsyncSession) -> "VocabularyChange":
-        """Wait for the change under way, if any; the next begins when this unit of work ends."""
+        """Wait for the change under way, if it is short; the next begins when this unit of work ends.
+
+        Raises DatabaseBusy.
+        """
+        await wait_briefly_for_locks(session)
         await session.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        # Once begun it is not given up for somebody's short lock on one of very many images.
+        await wait_briefly_for_locks(session, briefly=False)
         edges = await session.execute(select(TagImplication.tag, TagImplication.implies))
         return cls(session, Implications.of((row.tag, row.implies) for row in edges))
 

@@ -7,13 +7,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Image, Tag
-from app.search.images import tag_names
+from app.db.changes import LISTS, changing
+from app.models import Tag
+from app.search.images import TAG_NAMES
 from app.search.vocabulary import LAST_CHARACTER, like
 
 # So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose
 # first bytes are the fast-running part of the time: the first rows are a sample spread over all of them.
-SAMPLE = 1_000
+SAMPLE = 500
 
 
 class CountedTag(NamedTuple):
@@ -47,6 +48,10 @@ _ENTRY = f"""
 _BY_ANY_NAME = text(
     f"SELECT {_ENTRY} FROM tags t WHERE t.id = (SELECT coalesce(alias_of, id) FROM tags WHERE name = :name)"  # noqa: S608
 )
+_BY_ANY_NAMES = text(
+    f"SELECT n.name AS asked, {_ENTRY} FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id) "  # noqa: S608
+    "WHERE n.name = ANY(:names)"
+)
 _MATCHING = "{0}.name LIKE :pattern AND {0}.name >= :low AND {0}.name < :high"
 _BY_NAME = text(f"""
     SELECT {_ENTRY} FROM tags t JOIN (
@@ -78,13 +83,15 @@ _BY_COUNT = text(f"""
         ORDER BY t.images DESC, t.name LIMIT :most
     )
     SELECT {_ENTRY} FROM first f JOIN tags t USING (id) ORDER BY f.images DESC, t.name""")  # noqa: S608
+_NAMES_OF = text(f"SELECT id, {TAG_NAMES} AS tags FROM images WHERE id = ANY(:images)")  # noqa: S608
 _RELATED = text(f"""
     WITH sample AS MATERIALIZED (
         SELECT i.tag_ids FROM (SELECT image FROM tagged WHERE tag = :tag LIMIT {SAMPLE}) AS picked
         JOIN images i ON i.id = picked.image WHERE i.visibility = 'public'
     ), size AS (SELECT greatest(count(*), 1) AS images FROM sample),
     together AS (
-        SELECT u.id, count(*) AS images FROM sample, unnest(sample.tag_ids) AS u(id) WHERE u.id <> :tag GROUP BY u.id
+        SELECT u.id, count(*) AS images FROM sample, unnest(sample.tag_ids) AS u(id) WHERE u.id <> :tag
+        GROUP BY u.id HAVING count(*) >= :least
     )
     SELECT name, images, least(
         1, shared * (CAST(:images AS float8) / sampled) / sqrt(CAST(:images AS float8) * greatest(images, shared, 1))
@@ -109,7 +116,8 @@ class TagRepository:
         known = set(await self._session.scalars(select(Tag.name).where(Tag.name.in_(names)))) if names else set()
         if missing := sorted(set(names) - known):
             statement = insert(Tag).values([{"name": name} for name in missing])
-            await self._session.execute(statement.on_conflict_do_nothing())
+            with changing(self._session, LISTS):
+                await self._session.execute(statement.on_conflict_do_nothing())
 
     async def find_id(self, name: str) -> int | None:
         """Return the id of the tag of this name or alias."""
@@ -120,6 +128,11 @@ class TagRepository:
         statement = select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name.in_(names))
         return sorted(set(await self._session.scalars(statement))) if names else []
 
+    async def list_named(self, names: Sequence[str]) -> dict[str, CountedTag]:
+        """Return the tags of these names or aliases, by the name asked for; in one statement."""
+        rows = await self._session.execute(_BY_ANY_NAMES, {"names": names})
+        return {row.asked: CountedTag(*row[1:]) for row in rows}
+
     async def find(self, name: str) -> CountedTag | None:
         """Return the tag of this name or alias."""
         found = await self._list(_BY_ANY_NAME, {"name": name})
@@ -127,8 +140,7 @@ class TagRepository:
 
     async def names_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         """Return the sorted tag names of each of these images, in one statement."""
-        rows = await self._session.execute(select(Image.id, tag_names(Image)).where(Image.id.in_(images)))
-        names = {image: list(tags) for image, tags in rows}
+        names = {row.id: row.tags for row in await self._session.execute(_NAMES_OF, {"images": images})}
         return {image: names.get(image, []) for image in images}
 
     async def list_by_name(self, pattern: str, after: str | None, limit: int) -> list[CountedTag]:
@@ -143,7 +155,9 @@ class TagRepository:
 
     async def list_related(self, tag: CountedTag, limit: int) -> list[RelatedTag]:
         """Return the tags that occur together with this one on public images, the most similar first."""
-        values = {"tag": tag.id, "images": tag.images, "most": limit}
+        # What was met once in a sample may have been met by chance; and such are most.
+        least = 2 if tag.images > SAMPLE else 1
+        values = {"tag": tag.id, "images": tag.images, "least": least, "most": limit}
         return [RelatedTag(*row) for row in await self._session.execute(_RELATED, values)]
 
     async def _list(self, statement: Any, values: dict[str, Any]) -> list[CountedTag]:

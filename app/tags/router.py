@@ -5,6 +5,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from app.core.errors import (
     AdminRequired,
     AppError,
+    DatabaseBusy,
     InvalidCursor,
     InvalidToken,
     QueryTimeout,
@@ -13,12 +14,13 @@ from app.core.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.conditional import entity_response
+from app.http.caching import cached, lists
+from app.http.conditional import full_response
 from app.http.dependencies import CursorsDep, ServicesDep
-from app.http.links import add_next_link
+from app.http.links import next_link
 from app.http.problems import problems
 from app.tags.dependencies import ChangeDep, TagsReader, TagsRepo
 from app.tags.repository import CountedTag, TagRepository
@@ -42,21 +44,33 @@ router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
 Part = Annotated[Text, Query(max_length=64)]
-ADMIN_ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, AdminRequired, TagNotFound, ValidationFailed)
+ADMIN_ERRORS: tuple[type[AppError], ...] = (
+    Unauthenticated,
+    InvalidToken,
+    AdminRequired,
+    TagNotFound,
+    ValidationFailed,
+    DatabaseBusy,
+)
 
 
-@router.get("", summary="List tags", responses=problems(InvalidCursor, ValidationFailed, QueryTimeout))
+@router.get(
+    "",
+    summary="List tags",
+    response_model=TagPage,
+    responses=problems(InvalidCursor, ValidationFailed, QueryTimeout),
+)
+@cached(lists)
 async def list_tags(
     request: Request,
-    response: Response,
     repository: TagsReader,
     cursors: CursorsDep,
     prefix: Annotated[Part, Query(description="Names and aliases that start so", examples=["ca"])] = "",
     contains: Annotated[Part, Query(description="Names and aliases with this in them", examples=["at"])] = "",
     sort: Annotated[Literal["count", "name"], Query(description="Most used first, or by name")] = "count",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
-) -> TagPage:
+    cursor: Annotated[str | None, Query(max_length=1024, description=CURSOR_HELP)] = None,
+) -> Response:
     """Page through the vocabulary; with `prefix`, complete what a user is typing."""
     pattern = name_pattern(prefix, contains)
     fingerprint = f"tags {sort} {pattern}"
@@ -66,11 +80,13 @@ async def list_tags(
     else:
         rows = await repository.list_by_count(pattern, (after[0], after[1]) if after else None, limit + 1)
     page = TagPage(items=[to_read(row, matched=pattern) for row in rows[:limit]])
+    headers: dict[str, str] = {}
     if len(rows) > limit:
         last = page.items[-1]
         page.next_cursor = cursors.encode([last.name] if sort == "name" else [last.images, last.name], fingerprint)
-        add_next_link(request, response, page.next_cursor)
-    return page
+        headers["Link"] = next_link(request, page.next_cursor)
+    # Straight from pydantic: this is asked at every key that is pressed.
+    return Response(page.model_dump_json(), headers=headers, media_type="application/json")
 
 
 @router.post(
@@ -80,8 +96,8 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     """Make those of the tags that are not there yet; known ones are no error, and an alias gives its tag."""
     await repository.ensure(body.names)
     response.headers["Location"] = "/v1/tags"
-    found = [(name, await repository.find(name)) for name in body.names]
-    return TagList(items=[to_read(tag, asked=name) for name, tag in found if tag])
+    found = await repository.list_named(body.names)
+    return TagList(items=[to_read(found[name], asked=name) for name in body.names if name in found])
 
 
 @router.get(
@@ -90,12 +106,14 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     response_model=TagRead,
     responses={304: {"description": "The client has it already"}, **problems(TagNotFound, ValidationFailed)},
 )
-async def read_tag(request: Request, name: NamePath, repository: TagsReader) -> Response:
+@cached(lists)
+async def read_tag(name: NamePath, repository: TagsReader) -> Response:
     """Return a tag; an alias gives the tag that it stands for, with `alias_of`."""
-    return entity_response(request, to_read(await get_tag(repository, name), asked=name))
+    return full_response(to_read(await get_tag(repository, name), asked=name))
 
 
 @router.get("/{name}/related", summary="List related tags", responses=problems(TagNotFound, ValidationFailed))
+@cached(lists)
 async def list_related_tags(
     name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT
 ) -> RelatedList:
@@ -118,7 +136,7 @@ async def rename_tag(
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
 async def delete_tag(name: NamePath, _admin: AdminUser, change: ChangeDep) -> None:
-    """Delete a tag and its aliases, and take it off every image."""
+    """Delete a tag and its aliases, and take it off every image; all or nothing, and it may take as long as a merge."""
     await change.remove(name)
 
 
@@ -126,7 +144,11 @@ async def delete_tag(name: NamePath, _admin: AdminUser, change: ChangeDep) -> No
 async def merge_tag(
     name: NamePath, body: TagMerge, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
 ) -> TagRead:
-    """Have every image that has this tag have the other one; the name becomes an alias of it."""
+    """Have every image that has this tag have the other one; the name becomes an alias of it.
+
+    All or nothing, and a millisecond an image: of a tag that hundreds of thousands have it takes minutes, in which
+    images are found as before, and who wants to tag with it is told that it is busy (503).
+    """
     await change.merge(name, body.into)
     return to_read(await get_tag(repository, body.into))
 

@@ -25,7 +25,7 @@ class TagsCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    names: TagNames
+    names: TagNames = Field(examples=[["cat", "feline", "animal"]])
 
 
 class TagRename(BaseModel):
@@ -33,7 +33,7 @@ class TagRename(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: TagName
+    name: Annotated[TagName, Field(examples=["house cat"])]
 
 
 class TagMerge(BaseModel):
@@ -41,7 +41,7 @@ class TagMerge(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    into: TagName
+    into: Annotated[TagName, Field(examples=["feline"])]
 
 
 class TagAliases(BaseModel):

@@ -8,6 +8,7 @@ everyone, tags before images and each by id, so that nothing deadlocks:
 * who changes the vocabulary locks the tags whose meaning changes (`FOR UPDATE`), then the images, batch by batch.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +23,8 @@ from app.db.session import Database
 from app.models import Tag, Tagged
 from app.tags.repository import TagRepository
 
-_TRIES = 5
+# A change of a tag that very many images have takes minutes; who wants to use the tag meanwhile is told so in time.
+_WAITS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _IMAGES = bindparam("images", type_=ARRAY(Uuid))
 _TAGS = bindparam("tags", type_=ARRAY(Integer))
 
@@ -89,8 +91,10 @@ async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tup
     """Yield a unit of work in which these tags are there and are held; the missing ones are made.
 
     They are made in a unit of their own: nobody waits for this one's commit because it was the first to use a tag.
+    Raises DatabaseBusy when one of them is being changed for longer than two seconds; no connection is held meanwhile.
     """
-    for _ in range(_TRIES):
+    for seconds in _WAITS:
+        await asyncio.sleep(seconds)
         if names:
             async with database.unit_of_work() as session:
                 await TagRepository(session).ensure(names)
@@ -109,14 +113,13 @@ class Tagging:
         self._session = session
 
     async def hold(self, names: Sequence[str]) -> Held | None:
-        """Lock the tags of these names, aliases resolved; None when one is gone, or changed while we waited."""
+        """Lock the tags of these names, aliases resolved; None when one is gone or somebody is changing it."""
         if not names:
             return Held([], [])
         targets = select(Tag.alias_of).where(Tag.name.in_(names), Tag.alias_of.is_not(None))
         statement = select(Tag.id, Tag.name, Tag.alias_of).where(or_(Tag.name.in_(names), Tag.id.in_(targets)))
-        rows = (
-            await self._session.execute(statement.order_by(Tag.id).with_for_update(read=True, key_share=True))
-        ).all()
+        locked = statement.order_by(Tag.id).with_for_update(read=True, key_share=True, skip_locked=True)
+        rows = (await self._session.execute(locked)).all()
         real = {row.id for row in rows if row.alias_of is None}
         named = {row.name: row.alias_of or row.id for row in rows}
         given = {named[name] for name in names if name in named} & real

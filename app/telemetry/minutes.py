@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.telemetry.histogram import bucket_of
 from app.telemetry.record import MAX_NAME, RequestRecord
 from app.telemetry.redaction import plain
+
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -35,9 +37,17 @@ class Sums:
 def sums_of(records: Iterable[RequestRecord]) -> list[dict[str, Any]]:
     """Return the increments as documents: `key` names the series and minute, `inc` is for MongoDB's `$inc`."""
     series: dict[tuple[datetime, str, str, str], Sums] = {}
+    minute = end = datetime.min.replace(tzinfo=UTC)
     for record in records:
-        key = (record.time.replace(second=0, microsecond=0), *record.series)
-        series.setdefault(key, Sums()).add(record)
+        # Records come nearly in order: the next one is nearly always of the same minute.
+        if not minute <= record.time < end:
+            minute = record.time.replace(second=0, microsecond=0)
+            end = minute + MINUTE
+        key = (minute, *record.series)
+        sums = series.get(key)
+        if sums is None:
+            sums = series[key] = Sums()
+        sums.add(record)
     return [_increment(*key, sums) for key, sums in series.items()]
 
 

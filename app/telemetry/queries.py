@@ -12,7 +12,6 @@ QUERY_MS = 1200
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
 ANONYMOUS = "anonymous"
-FAILED = "failed"
 # What operators and their tools ask themselves; it says nothing about the service's users.
 OWN_ROUTES = r"^/(ops|v1/ops|metrics|healthz|readyz)(/|$)"
 _GROUPS = {
@@ -24,7 +23,7 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """Which requests. `status` is a number, a class such as `5xx`, or FAILED (4xx and 5xx); the times are inclusive.
+    """Which requests. `status` is a number or a class such as `5xx`; the times are inclusive.
 
     `without_own` leaves out those to OWN_ROUTES, unless one of them is asked for by name.
     """
@@ -41,22 +40,17 @@ class LogFilter:
 
     def conditions(self) -> Document:
         """Return the query but for the time."""
+        by_class = self.status is not None and self.status.endswith("xx")
         wanted = {
             "meta.route": self.route or ({"$not": {"$regex": OWN_ROUTES}} if self.without_own else None),
             "meta.method": self.method,
-            **self._status_condition(),
+            "meta.status_class": self.status if by_class else None,
+            "status": int(self.status) if self.status and not by_class else None,
             "user_id": self.user_id,
             "request_id": self.request_id,
             "duration_ms": None if self.min_ms is None else {"$gte": self.min_ms},
         }
         return {name: value for name, value in wanted.items() if value is not None}
-
-    def _status_condition(self) -> Document:
-        if self.status is None:
-            return {}
-        if self.status == FAILED:
-            return {"meta.status_class": {"$in": ["4xx", "5xx"]}}
-        return {"meta.status_class": self.status} if self.status.endswith("xx") else {"status": int(self.status)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def plain(text: str, limit: int) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+@lru_cache(maxsize=256)
 def redacted_query(raw: bytes, kept: frozenset[str] = frozenset()) -> str:
     """Return the query with every value redacted but the harmless ones and those of the parameters in `kept`."""
     parts = raw[:MAX_QUERY_BYTES].split(b"&", MAX_PARAMETERS)[:MAX_PARAMETERS]

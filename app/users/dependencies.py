@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
+from app.cache.rate_limits import RateLimits
 from app.core.errors import InvalidToken
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.state import services_of
@@ -45,6 +46,14 @@ async def _viewer(request: Request) -> Viewer:
     request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id or viewer.key_id
     policy.require_scope(viewer, request.method)
     return viewer
+
+
+async def settle_sight(request: Request) -> str:
+    """Return whose eyes see the answer: those of one account, of one as an admin, or anybody's. Raises AppError."""
+    if not any(name == b"authorization" for name, _ in request.scope["headers"]):
+        return ""
+    viewer = await settle_viewer(request)
+    return "" if viewer.user is None else f"{'admin' if viewer.is_admin else 'user'} {viewer.id}"
 
 
 async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
@@ -123,10 +132,16 @@ async def get_accounts(services: ServicesDep) -> Accounts:
     return Accounts(services)
 
 
+async def get_limits(services: ServicesDep) -> RateLimits:
+    """Return the rate limits."""
+    return services.limits
+
+
 UsersReader = Annotated[UserRepository, Depends(get_users_reader)]
 SessionsRepo = Annotated[SessionRepository, Depends(get_sessions)]
 SessionsReader = Annotated[SessionRepository, Depends(get_sessions_reader)]
 ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
 ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
 SignInDep = Annotated[SignIn, Depends(get_sign_in)]
+LimitsDep = Annotated[RateLimits, Depends(get_limits)]
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]

@@ -73,7 +73,7 @@ async def until_all_are_new(process: ServiceProcess, old: set[int]) -> None:
     ("requests", "restarts"),
     [
         pytest.param(1500, 1, id="short"),
-        pytest.param(10_000, 5, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+        pytest.param(10_000, 5, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
     ],
 )
 async def test_a_rolling_restart_fails_nothing(

@@ -22,13 +22,13 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
 ) -> None:
     images = [await upload(user) for _ in range(8)]
     user.client.timeout = httpx.Timeout(60)
-    dice = random.Random(5)  # noqa: S311 - to be repeatable
+    dice = random.Random(5)
     folder = CountFolder(database, 1)
 
     async def post(path: str, part: list[str]) -> None:
         while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:
-            # So many wait for a connection that one may get none in time; but nobody is in another one's way.
-            assert answer.json()["type"] == "/problems/database-unavailable"
+            # So many wait for a connection, or for an image, that one may get none in time.
+            assert answer.json()["type"] in ("/problems/database-unavailable", "/problems/database-busy")
         assert answer.status_code == 200, answer.text
 
     async def add(number: int) -> None:

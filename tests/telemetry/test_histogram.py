@@ -14,7 +14,7 @@ def _exact(values: list[float], percent: float) -> float:
 @pytest.mark.parametrize("percent", [50, 95, 99])
 @pytest.mark.parametrize("shape", ["lognormal", "uniform", "bimodal", "exponential"])
 def test_merged_histograms_of_four_workers_are_within_five_percent(shape: str, percent: float) -> None:
-    rng = random.Random(f"{shape}{percent}")  # noqa: S311 - not for secrets
+    rng = random.Random(f"{shape}{percent}")
     shapes: dict[str, Callable[[], float]] = {
         "lognormal": lambda: rng.lognormvariate(1, 1.5),
         "uniform": lambda: rng.uniform(0.1, 5000),

@@ -103,9 +103,8 @@ const Charts = (() => {
   }
 
   function showLegend(name, index) {
-    const at = index ?? columns.time.length - 1;
     for (const key of CHARTS[name].series) {
-      const value = columns[key][at];
+      const value = columns[key][index ?? columns[key].findLastIndex((one) => one !== null)];
       const shown = document.querySelector(`[data-chart="${name}"] [data-value="${key}"]`);
       shown.textContent = value === null || value === undefined ? "–" : CHARTS[name].format(value);
     }

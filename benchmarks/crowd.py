@@ -1,0 +1,100 @@
+"""Other clients beside the one that is measured, each a process of its own."""
+
+import io
+import itertools
+import json
+import multiprocessing
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from PIL import Image
+
+from benchmarks.dataset import names
+from benchmarks.queries import IMAGES
+from benchmarks.service import Client
+
+CREATED = 201
+# Nothing of this process's connections must come along.
+_PROCESSES = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
+    """Upload so many images a second; after the block, what is yielded tells how many were taken, and of how many."""
+    results: Any = _PROCESSES.Queue()
+    begun, end = _PROCESSES.Event(), _PROCESSES.Event()
+    process = _PROCESSES.Process(target=_write, args=(url, rate, begun, end, results))
+    process.start()
+    begun.wait(60)
+    told: dict[str, float] = {}
+    try:
+        yield lambda: told
+    finally:
+        end.set()
+        told.update(results.get(timeout=60))
+        process.join()
+
+
+@contextmanager
+def attackers(url: str, attacks: Sequence[str], number: int) -> Iterator[None]:
+    """Send these queries over and over, by so many clients."""
+    end = _PROCESSES.Event()
+    processes = [_PROCESSES.Process(target=_attack, args=(url, attacks, start, end)) for start in range(number)]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        end.set()
+        for process in processes:
+            process.join()
+
+
+def _attack(url: str, attacks: Sequence[str], start: int, end: Any) -> None:
+    client = Client(url)
+    for attack in itertools.islice(itertools.cycle(attacks), start, None):
+        if end.is_set():
+            return
+        client.get(IMAGES, {"q": attack, "sort": random.choice(("-created", "name", "-size"))})
+
+
+def _write(url: str, rate: float, begun: Any, end: Any, results: Any) -> None:
+    client = Client(url)
+    token = _sign_up(client)
+    image = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(image, "PNG")
+    begun.set()
+    started, sent, taken = time.monotonic(), 0, 0
+    while not end.is_set():
+        sent += 1
+        taken += _upload(client, token, image.getvalue()) == CREATED
+        time.sleep(max(0, started + sent / rate - time.monotonic()))
+    results.put({"sent": sent, "taken": taken, "a_second": round(taken / (time.monotonic() - started), 1)})
+
+
+def _sign_up(client: Client) -> str:
+    account = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse battery staple"}
+    client.send("POST", "/v1/users", json.dumps(account).encode(), {"Content-Type": "application/json"})
+    form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    _, body = client.send("POST", "/v1/auth/token", urlencode(form).encode(), kind)
+    return str(json.loads(body)["access_token"])
+
+
+def _upload(client: Client, token: str, image: bytes) -> int:
+    boundary = uuid.uuid4().hex
+    tags = ",".join(random.sample(names().shared, 5) + random.sample(names().topics, 2))
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="tags"\r\n\r\n{tags}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{boundary}.png"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    )
+    body = head.encode() + image + f"\r\n--{boundary}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={boundary}"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+    return client.send("POST", IMAGES, body, headers)[0]

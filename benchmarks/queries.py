@@ -1,0 +1,87 @@
+"""The queries of the search benchmark, drawn from the vocabulary of the data set: a seed gives the same ones again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from app.search.order import SORTS
+from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
+
+Query = dict[str, Any]
+IMAGES, TAGS = "/v1/images", "/v1/tags"
+COUNTED = ("estimate", "exact")
+# Written to cost as much as can be within the language's bounds.
+ATTACKS = (
+    " ".join(f"-{name}" for name in names().shared[:50]),
+    " OR ".join(f"(-{one} -{other})" for one, other in zip(names().topics[:25], names().shared[:25], strict=True)),
+    "25-of:(" + " ".join(f"-{name}" for name in names().topics[:50]) + ")",
+    "3-of:(" + " ".join(names().topics[150:200]) + ")",
+    "".join(f"-({name} " for name in names().topics[:10]) + "cat" + ")" * 10,
+    "*",
+    "*a*",
+    " ".join(f"-{chr(97 + number % 26)}{number}*" for number in range(50)),
+    "name:*%*_*\\*",
+    "name:?????????????????????*x",
+    "name:*0*1*2*3*4*5*6*7*8*9*",
+    "-name:*img*",
+    "ratio:1.7777..1.7778 pixels:>100000000",
+    "height:1 width:1",
+    "-type:jpeg,png,webp,gif,avif",
+    "tags:>90 -date:2025",
+    "visibility:private",
+)
+
+
+def queries(seed: int, rounds: int) -> Iterator[tuple[str, str, Query]]:
+    """Yield (class, path, parameters) of the whole set."""
+    random, known = np.random.default_rng(seed), names()
+
+    def shared() -> str:
+        return known.shared[int(Zipf(SHARED).draw(random, ()))]
+
+    def topic() -> int:
+        return int(Zipf(TOPICS).draw(random, ()))
+
+    def own(of: int) -> str:
+        return known.of_topic[of][int(Zipf(TOPIC_TAGS).draw(random, ()))]
+
+    for _ in range(rounds):
+        one, other = topic(), topic()
+        far = (one + 2 + int(random.integers(TOPICS - 4))) % TOPICS
+        a, b, mine = shared(), shared(), own(one)
+        searches = {
+            "1 tag": a,
+            "2 tags AND": f"{a} {known.topics[one]}" if random.random() < 0.5 else f"{a} {b}",
+            "2 tags AND, any": f"{a} {own(other)}",
+            "3 tags AND": f"{a} {mine} {known.topics[one]}",
+            "4 tags AND": f"{a} {b} {mine} {known.topics[one]}",
+            "OR": f"{a} OR {mine} OR {own(other)}",
+            "OR of rare tags": f"{own(other)} | {mine}",
+            "A -B": f"{a} -{known.topics[one]}",
+            "A -B, A in B": f"{mine} -{known.topics[one]}",
+            "-A -B": f"-{a} -{known.topics[one]}",
+            "two that never meet": f"{known.topics[one]} {known.topics[far]}",
+            "two of the most common that never meet": f"{known.topics[one % 5]} {known.topics[one % 5 + 7]}",
+            "wildcard": f"{known.topics[one][:4]}*",
+            "wildcard inside": f"{a} *{mine[1:6]}*",
+            "2-of": f"2-of:({a} {mine} {own(other)})",
+            "groups": f"({a} OR {mine}) -({own(other)} {b}) {known.topics[one]}",
+            "filter": f"{a} width:>=1920 type:png,webp",
+            "rare filter": "type:avif size:>1mb",
+            "date": f"{a} date:{2024 + int(random.integers(3))}-0{1 + int(random.integers(9))}",
+            "uploader": f"uploader:00000000-0000-0000-0000-{1 + int(random.integers(1000)):012x} {a}",
+            "name": f"name:img_00{int(random.integers(10))}*7.png {a}",
+        }
+        for kind, text in searches.items():
+            yield kind, IMAGES, {"q": text}
+        for sort in (*SORTS, *(f"-{sort}" for sort in SORTS), f"random:{random.integers(9999)}"):
+            yield "sorts, common tag", IMAGES, {"q": a, "sort": sort}
+            yield "sorts, rare pair", IMAGES, {"q": f"{b} {mine}", "sort": sort}
+        for letters in (1, 2, 3):
+            yield f"autocomplete, {letters}", TAGS, {"prefix": mine[:letters]}
+        yield "contains", TAGS, {"contains": mine[1:4]}
+        yield "related", f"/v1/tags/{a}/related", {}
+        yield "related, rare", f"/v1/tags/{mine}/related", {}
+        for how in COUNTED:
+            yield f"count: {how}", IMAGES, {"q": f"{a} {known.topics[one]}", "count": how}

@@ -1,0 +1,119 @@
+"""PostgreSQL: a primary and two standbys, each commit on two of the three.
+
+`synchronous_standby_names = 'ANY 1 (...)'`: a commit is acknowledged once one of the standbys has it on its disk too.
+So one of them may be gone without stopping the writes, and when the primary goes, the standby that has received most
+has every commit that was acknowledged. With a single standby it is one or the other.
+"""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+
+from app.embedded.data_dir import DataDir
+from app.embedded.postgres import Postgres
+from app.embedded.process import Command, run_to_end
+from benchmarks.scale_out.nodes import HOST, Node, free_port, until
+
+NAMES = ("pg1", "pg2", "pg3")
+
+
+class PostgresCluster:
+    """Three nodes; which of them is the primary changes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._backends = {name: _backend(root / name) for name in NAMES}
+        self._ports = {name: free_port() for name in NAMES}
+        self._password = DataDir(root / "pg1").secret("postgres_password")
+        self.nodes = {name: Node(name, root, lambda name=name: self._command(name)) for name in NAMES}
+        self.primary = "pg1"
+
+    def url(self, attributes: str) -> str:
+        """Return the address of whichever node has these attributes: `primary`, `prefer-standby` ..."""
+        hosts = "&".join(f"host={HOST}:{self._ports[name]}" for name in NAMES)
+        return f"postgresql://imts:{quote(self._password)}@/imts?{hosts}&target_session_attrs={attributes}"
+
+    async def start(self) -> None:
+        """Make the primary, then copy the others from it."""
+        self._backends["pg1"].prepare()
+        self.nodes["pg1"].start()
+        await until("pg1", lambda: self._answers("pg1"))
+        for name in ("pg2", "pg3"):
+            await self.join(name)
+
+    async def join(self, name: str) -> None:
+        """Make the node a fresh standby of the primary."""
+        backend = self._backends[name]
+        shutil.rmtree(backend.data, ignore_errors=True)
+        backend.data.mkdir(mode=0o700)
+        backend.prepare()
+        copy = [str(backend.program.path.with_name("pg_basebackup")), "-D", str(backend.data), "-R", "-X", "stream"]
+        copy += ["-c", "fast", "-h", HOST, "-p", str(self._ports[self.primary]), "-U", "imts"]
+        command = dataclasses.replace(backend.command({"postgres": 0}), argv=copy)
+        command = dataclasses.replace(command, environment={"PGPASSWORD": self._password})
+        run_to_end(command, self._root / f"{name}.log")
+        self.nodes[name].start()
+        await self.until_replicating(name)
+
+    async def restart(self, name: str) -> None:
+        """Start a standby again on what it has."""
+        self._backends[name].prepare()
+        self.nodes[name].start()
+        await self.until_replicating(name)
+
+    async def fail_over(self) -> str:
+        """Promote the standby that has received most; return its name. The primary must be dead."""
+        received = {name: await self._ask(name, "SELECT pg_last_wal_receive_lsn()") for name in self._standbys()}
+        self.primary = max(received, key=lambda name: received[name])
+        await self._ask(self.primary, "SELECT pg_promote()")
+        return self.primary
+
+    async def until_replicating(self, name: str) -> None:
+        """Wait until the primary streams to this standby."""
+        query = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming')"
+
+        async def is_streaming() -> bool:
+            return bool(await self._ask(self.primary, query, name))
+
+        await until(f"{name} replicating", is_streaming)
+
+    def _standbys(self) -> list[str]:
+        return [name for name in NAMES if name != self.primary and self.nodes[name].lives]
+
+    async def _answers(self, name: str) -> bool:
+        return bool(await self._ask(name, "SELECT true"))
+
+    async def _ask(self, name: str, query: str, *arguments: Any) -> Any:
+        try:
+            connection = await asyncpg.connect(
+                host=HOST, port=self._ports[name], user="imts", password=self._password, database="imts", timeout=5
+            )
+        except asyncpg.CannotConnectNowError as error:
+            raise ConnectionRefusedError from error
+        try:
+            return await connection.fetchval(query, *arguments)
+        finally:
+            await connection.close()
+
+    def _command(self, name: str) -> Command:
+        hosts, numbers = ",".join(HOST for _ in NAMES), ",".join(str(self._ports[one]) for one in NAMES)
+        settings = {
+            "synchronous_standby_names": f"ANY 1 ({', '.join(NAMES)})",
+            "wal_keep_size": "512MB",
+            "primary_conninfo": f"host={hosts} port={numbers} user=imts password={self._password} "
+            f"target_session_attrs=primary application_name={name} connect_timeout=2",
+            "wal_retrieve_retry_interval": "500ms",
+        }
+        command = self._backends[name].command({"postgres": self._ports[name]})
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        return dataclasses.replace(command, argv=[*command.argv, *options])
+
+
+def _backend(path: Path) -> Postgres:
+    directory = DataDir(path)
+    directory.open()
+    return Postgres(directory, durable=True)
