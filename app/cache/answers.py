@@ -99,7 +99,8 @@ class AnswerCache:
     async def forget(self, scopes: Collection[str]) -> None:
         """Return once nobody can be given an answer that was loaded before now and depends on one of these scopes."""
         # A connection that is lost is often made again at once, which is quicker than having everybody stop.
-        if not await self._delete(scopes) and not await self._delete(scopes):
+        deleted = await self._delete(scopes) or (self._link.server is None and await self._delete(scopes))
+        if not deleted:
             await self._lease.wait_until_quiet()
 
     async def _delete(self, scopes: Collection[str]) -> bool:

@@ -16,7 +16,7 @@ from app.core.errors import (
 from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.caching import cached, lists
+from app.http.caching import NOT_MODIFIED, cached, lists
 from app.http.conditional import full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import add_next_link
@@ -46,7 +46,9 @@ Part = Annotated[Text, Query(max_length=64)]
 ADMIN_ERRORS: tuple[type[AppError], ...] = (Unauthenticated, InvalidToken, AdminRequired, TagNotFound, ValidationFailed)
 
 
-@router.get("", summary="List tags", responses=problems(InvalidCursor, ValidationFailed, QueryTimeout))
+@router.get(
+    "", summary="List tags", responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout)}
+)
 @cached(lists)
 async def list_tags(
     request: Request,
@@ -90,7 +92,7 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     "/{name}",
     summary="Read one tag",
     response_model=TagRead,
-    responses={304: {"description": "The client has it already"}, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
 )
 @cached(lists)
 async def read_tag(name: NamePath, repository: TagsReader) -> Response:
@@ -98,7 +100,11 @@ async def read_tag(name: NamePath, repository: TagsReader) -> Response:
     return full_response(to_read(await get_tag(repository, name), asked=name))
 
 
-@router.get("/{name}/related", summary="List related tags", responses=problems(TagNotFound, ValidationFailed))
+@router.get(
+    "/{name}/related",
+    summary="List related tags",
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+)
 @cached(lists)
 async def list_related_tags(
     name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT
