@@ -110,7 +110,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
 
 
 async def _open_answers(settings: Settings, database: Database, stack: AsyncExitStack) -> AnswerCache:
-    link = RedisLink(settings.redis_url.get_secret_value())
+    link = RedisLink(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
     stack.push_async_callback(link.close)
     lease = Lease(database, link)
     answers = AnswerCache(link, lease, settings.jwt_secret.get_secret_value(), settings.cache_ttl_seconds)

@@ -30,6 +30,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
@@ -45,11 +46,24 @@ SCRIPT = Path(__file__).with_name("paths.lua")
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers at `url`, with its workers below `process`."""
+
+    url: str
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """Return what it has used of the processors so far."""
+        workers = [self.process, *self.process.children(recursive=True)]
+        return sum(sum(one.cpu_times()[:2]) for one in workers)
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What is asked for: paths in turn, at one server."""
 
     name: str
-    url: str
+    server: Server
     paths: Sequence[str]
     headers: dict[str, str]
     floor: str = ""
@@ -57,8 +71,8 @@ class Subject:
 
 
 @contextmanager
-def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[str]:
-    """Run a server on a free port; yields its address."""
+def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[Server]:
+    """Run a server on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -69,7 +83,7 @@ def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command} does not answer")
             time.sleep(0.1)
-        yield url
+        yield Server(url, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait()
@@ -82,25 +96,33 @@ def _answers(url: str) -> bool:
         return False
 
 
-def measure(subject: Subject, directory: Path, seconds: int) -> float:
-    """Return requests a second, by wrk. Raises RuntimeError when one answer is not as expected."""
+def measure(subject: Subject, directory: Path, seconds: int) -> tuple[float, float]:
+    """Return requests a second, by wrk, and the microseconds of CPU that each cost the server.
+
+    Raises RuntimeError when one answer is not as expected.
+    """
     listing = directory / f"{random.getrandbits(64):x}"
     listing.write_text("\n".join(subject.paths))
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT)]
     for name, value in subject.headers.items():
         command += ["-H", f"{name}: {value}"]
+    before = subject.server.cpu_seconds()
     told = subprocess.run(  # noqa: S603
-        [*command, subject.url, "--", str(listing), str(subject.status)], capture_output=True, text=True, check=True
+        [*command, subject.server.url, "--", str(listing), str(subject.status)],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     wrong = re.search(r"unexpected: (\d+)", told)
     if "Socket errors" in told or wrong is None or wrong[1] != "0":
         raise RuntimeError(f"{subject.name}: {told}")
-    return float(re.search(r"rate: ([\d.]+)", told)[1])  # type: ignore[index]
+    rate, requests = (float(re.findall(rf"{name}: ([\d.]+)", told)[0]) for name in ("rate", "requests"))
+    return rate, (subject.server.cpu_seconds() - before) / requests * 1e6
 
 
 def warm(subject: Subject) -> None:
     """Ask for each path once."""
-    with httpx.Client(base_url=subject.url, headers=subject.headers) as client:
+    with httpx.Client(base_url=subject.server.url, headers=subject.headers) as client:
         for path in subject.paths:
             answer = client.get(path)
             if answer.status_code != subject.status:
@@ -150,17 +172,17 @@ def subjects(images: int) -> Iterator[list[Subject]]:
         ids, names, token = asyncio.run(prepare(settings, images))
         lonely = asyncio.run(copy_database(os.environ["DATABASE_URL"]))
 
-        def service(name: str, *options: str, **environment: str) -> str:
+        def service(name: str, *options: str, **environment: str) -> Server:
             command = [sys.executable, "-m", "app", "serve", *options]
             spill = f"{directory}/spill-{name}"
             return stack.enter_context(serving(command, "/healthz", TELEMETRY_SPILL_DIR=spill, **environment))
 
-        def floor(workers: int) -> str:
+        def floor(workers: int) -> Server:
             command = [sys.executable, "-m", "uvicorn", "benchmarks.floors:app", "--loop", "uvloop"]
             command += ["--http", "httptools", "--no-access-log", "--workers", str(workers)]
             return stack.enter_context(serving(command, "/static"))
 
-        urls = {
+        servers = {
             "floor": floor(1),
             "floor 2": floor(2),
             "cached": service("cached"),
@@ -168,10 +190,10 @@ def subjects(images: int) -> Iterator[list[Subject]]:
             "no redis": service("lonely", DATABASE_URL=lonely, REDIS_URL="redis://127.0.0.1:9/0"),
             "two": service("two", "--workers", "2"),
         }
-        yield _subjects(urls, ids, names, token)
+        yield _subjects(servers, ids, names, token)
 
 
-def _subjects(urls: dict[str, str], ids: list[str], names: list[str], token: str) -> list[Subject]:
+def _subjects(servers: dict[str, Server], ids: list[str], names: list[str], token: str) -> list[Subject]:
     one = [f"/v1/images/{one}" for one in ids]
     pages = [f"/v1/images?q={a}+{b}&limit=20" for a, b in zip(names[::2], names[1::2], strict=True)]
     completions = [f"/v1/tags?prefix={name[:2]}&limit=10" for name in names]
@@ -179,22 +201,22 @@ def _subjects(urls: dict[str, str], ids: list[str], names: list[str], token: str
     signed_in = {"Authorization": f"Bearer {token}"}
     known = {"If-None-Match": "*"}
     found = [
-        Subject(static, urls["floor"], ["/static"], {}),
-        Subject(select, urls["floor"], [f"/select/{one}" for one in ids], {}, static),
-        Subject(f"{static}, 2 workers", urls["floor 2"], ["/static"], {}),
-        Subject(f"{select}, 2 workers", urls["floor 2"], [f"/select/{one}" for one in ids], {}),
+        Subject(static, servers["floor"], ["/static"], {}),
+        Subject(select, servers["floor"], [f"/select/{one}" for one in ids], {}, static),
+        Subject(f"{static}, 2 workers", servers["floor 2"], ["/static"], {}),
+        Subject(f"{select}, 2 workers", servers["floor 2"], [f"/select/{one}" for one in ids], {}),
     ]
     for what, paths in (("image", one), ("search", pages), ("completion", completions)):
         found += [
-            Subject(f"{what}, warm", urls["cached"], paths, {}, select),
-            Subject(f"{what}, warm, 304", urls["cached"], paths, known, f"{what}, warm", 304),
-            Subject(f"{what}, cache off", urls["uncached"], paths, {}, select),
-            Subject(f"{what}, Redis stopped", urls["no redis"], paths, {}, f"{what}, cache off"),
-            Subject(f"{what}, warm, 2 workers", urls["two"], paths, {}, f"{select}, 2 workers"),
+            Subject(f"{what}, warm", servers["cached"], paths, {}, select),
+            Subject(f"{what}, warm, 304", servers["cached"], paths, known, f"{what}, warm", 304),
+            Subject(f"{what}, cache off", servers["uncached"], paths, {}, select),
+            Subject(f"{what}, Redis stopped", servers["no redis"], paths, {}, f"{what}, cache off"),
+            Subject(f"{what}, warm, 2 workers", servers["two"], paths, {}, f"{select}, 2 workers"),
         ]
     found += [
-        Subject("image, signed in, warm", urls["cached"], one, signed_in, select),
-        Subject("image, signed in, cache off", urls["uncached"], one, signed_in, select),
+        Subject("image, signed in, warm", servers["cached"], one, signed_in, select),
+        Subject("image, signed in, cache off", servers["uncached"], one, signed_in, select),
     ]
     return found
 
@@ -202,6 +224,7 @@ def _subjects(urls: dict[str, str], ids: list[str], names: list[str], token: str
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure everything and return the result."""
     rates: dict[str, list[float]] = {}
+    cpu: dict[str, list[float]] = {}
     with subjects(options.images) as known, tempfile.TemporaryDirectory() as directory:
         measured = [one for one in known if re.search(options.only, one.name)]
         for subject in measured:
@@ -211,12 +234,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             for subject in random.Random(number).sample(measured, len(measured)):
                 if "warm" in subject.name:
                     warm(subject)
-                rates.setdefault(subject.name, []).append(measure(subject, Path(directory), options.seconds))
+                rate, microseconds = measure(subject, Path(directory), options.seconds)
+                rates.setdefault(subject.name, []).append(rate)
+                cpu.setdefault(subject.name, []).append(microseconds)
     medians = {subject.name: statistics.median(rates[subject.name]) for subject in measured}
     rows = [
         {
             "subject": subject.name,
             "rate": round(medians[subject.name], 1),
+            "cpu_us": round(statistics.median(cpu[subject.name])),
             "rates": [round(one, 1) for one in rates[subject.name]],
             "floor": subject.floor,
             "ratio": round(ratio(rates, subject), 3) if subject.floor in rates else None,
@@ -253,9 +279,9 @@ def main() -> None:
         sys.exit("wrk is not on PATH: it is a package of that name on most systems")
     result = run(options)
     print(f"load before: {result['load_before']}\n")
-    print("| subject | requests/s | against | ratio |\n|---|---|---|---|")
+    print("| subject | requests/s | CPU µs each | against | ratio |\n|---|---|---|---|---|")
     for row in result["rows"]:
-        print(f"| {row['subject']} | {row['rate']:.0f} | {row['floor']} | {row['ratio'] or ''} |")
+        print(f"| {row['subject']} | {row['rate']:.0f} | {row['cpu_us']} | {row['floor']} | {row['ratio'] or ''} |")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -25,5 +25,6 @@ function done(summary)
   local wrong = 0
   for _, thread in ipairs(threads) do wrong = wrong + thread:get("unexpected") end
   print(string.format("unexpected: %d", wrong))
+  print(string.format("requests: %d", summary.requests))
   print(string.format("rate: %.1f", summary.requests / (summary.duration / 1e6)))
 end

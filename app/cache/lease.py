@@ -78,13 +78,26 @@ class Lease:
 
     async def renew(self) -> None:
         """Mend the link, then ask for the lease. Raises DatabaseUnavailable."""
-        await self._mend()
+        await self.mend()
         if self._link.server is None:
             await self._keep_closed()
             return
         await self.ask()
         if self._server != self._link.server:
             await self._close()
+
+    async def mend(self) -> None:
+        """Mend the link, if it is down and was not found so a moment ago."""
+        if self._link.server is not None:
+            self._backoff = max(POLL_SECONDS, self._backoff / 2)
+            return
+        if time.monotonic() < self._mend_at:
+            return
+        try:
+            await self._link.mend()
+        except CacheUnavailable:
+            self._backoff = min(MAX_BACKOFF, self._backoff * 2)
+            self._mend_at = time.monotonic() + self._backoff
 
     async def ask(self) -> None:
         """Read whether the cache is open, and take a lease when it is. Raises DatabaseUnavailable."""
@@ -129,15 +142,3 @@ class Lease:
         if not self._is_closed:
             self._quiet_at = now + LEASE
         self._closed_until = max(self._closed_until, asked + row.closed_for)
-
-    async def _mend(self) -> None:
-        if self._link.server is not None:
-            self._backoff = max(POLL_SECONDS, self._backoff / 2)
-            return
-        if time.monotonic() < self._mend_at:
-            return
-        try:
-            await self._link.mend()
-        except CacheUnavailable:
-            self._backoff = min(MAX_BACKOFF, self._backoff * 2)
-            self._mend_at = time.monotonic() + self._backoff

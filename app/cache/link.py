@@ -1,8 +1,8 @@
 """The connection that carries the cache: one, kept, pipelined.
 
 Commands that are asked for while others are on their way travel together in the next batch, in their order: under load
-a request costs a share of a round trip, where a pool of connections would cost each a whole one. Nothing here waits
-for longer than TIMEOUT: a Redis that is slower is as good as gone, until `mend` has found it well again.
+a request costs a share of a round trip, where a pool of connections would cost each a whole one. No batch takes longer
+than the time-out: a Redis that is slower is as good as gone, until `mend` has found it well again.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from redis.exceptions import RedisError, ResponseError
 
 from app.cache.redis import CacheUnavailable
 
-TIMEOUT = 0.05
 # An event loop that was busy for so long finds the answer there already: it is looked for once more.
 GRACE = 0.01
 CONNECT_TIMEOUT = 1.0
@@ -36,7 +35,9 @@ class _Asked(NamedTuple):
 class RedisLink:
     """Runs commands on one connection. It is down until `mend` has made it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: float) -> None:
+        self._timeout = timeout
+        self._mending = asyncio.Lock()
         pool = ConnectionPool.from_url(
             url, socket_timeout=None, socket_connect_timeout=CONNECT_TIMEOUT, retry=Retry(NoBackoff(), 0)
         )
@@ -62,8 +63,11 @@ class RedisLink:
 
     async def mend(self) -> None:
         """Connect, when the link is down, and see that the server answers in time. Raises CacheUnavailable."""
-        if self.server is not None:
-            return
+        async with self._mending:
+            if self.server is None:
+                await self._connect()
+
+    async def _connect(self) -> None:
         await self._drop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -119,7 +123,7 @@ class RedisLink:
     async def _exchange_in_time(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as limit:
-            late = loop.call_later(TIMEOUT, lambda: limit.reschedule(loop.time() + GRACE))
+            late = loop.call_later(self._timeout, lambda: limit.reschedule(loop.time() + GRACE))
             try:
                 return await self._exchange(commands)
             finally:

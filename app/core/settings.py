@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("")
     cache_enabled: bool = True
     cache_ttl_seconds: Annotated[int, Field(ge=1)] = 60
+    cache_timeout_ms: Annotated[int, Field(ge=1)] = 50
 
     storage_endpoint: str = ""
     storage_access_key: str = ""

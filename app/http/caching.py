@@ -27,6 +27,9 @@ ScopeOf = Callable[[Mapping[str, str]], str | None]
 # Tells whose eyes see the answer; raises AppError for credentials that are not good.
 Settle = Callable[[Request], Awaitable[str]]
 
+# Among the `responses` of these endpoints.
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has it already"}}
+
 _ATTRIBUTE = "cached_by"
 # What a 304 does not repeat: it has no body to describe.
 _OF_THE_BODY = (b"content-length", b"content-type")
@@ -146,10 +149,13 @@ class _Exchange:
 
 
 def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
-    """Make an answer to keep; one without an entity tag gets one. `no-store` is meant for this cache as well."""
+    """Make an answer to keep, with an entity tag and to be revalidated; `no-store` is meant for this cache as well."""
     told = [(name.lower(), value) for name, value in headers]
-    if not any(name == b"etag" for name, _ in told):
+    names = {name for name, _ in told}
+    if b"etag" not in names:
         told.append((b"etag", tag_of(body).encode()))
+    if b"cache-control" not in names:
+        told.append((b"cache-control", b"no-cache"))
     lasting = not any(name == b"cache-control" and b"no-store" in value for name, value in told)
     return Answer(told, body, lasting)
 

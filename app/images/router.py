@@ -20,7 +20,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.settings import Settings
-from app.http.caching import cached, one_image
+from app.http.caching import NOT_MODIFIED, cached, one_image
 from app.http.conditional import entity_tag, full_response, require_match
 from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.multipart import MalformedBody, MultipartStream
@@ -127,7 +127,7 @@ async def upload_image(
     "/{image_id}",
     summary="Read one image",
     response_model=ImageRead,
-    responses={304: {"description": "The client has it already"}, **problems(ImageNotFound)},
+    responses={**NOT_MODIFIED, **problems(ImageNotFound)},
 )
 @cached(one_image)
 async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesDep) -> Response:

@@ -16,7 +16,7 @@ from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
-from app.http.caching import cached, lists
+from app.http.caching import NOT_MODIFIED, cached, lists
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
@@ -61,16 +61,19 @@ Count = Literal["exact", "estimate", "none"]
     "",
     summary="Find images",
     response_model=ImagePage,
-    responses=problems(
-        InvalidQuery,
-        QueryTooBroad,
-        InvalidCursor,
-        InvalidToken,
-        Unauthenticated,
-        ValidationFailed,
-        QueryTimeout,
-        TooManyRequests,
-    ),
+    responses={
+        **NOT_MODIFIED,
+        **problems(
+            InvalidQuery,
+            QueryTooBroad,
+            InvalidCursor,
+            InvalidToken,
+            Unauthenticated,
+            ValidationFailed,
+            QueryTimeout,
+            TooManyRequests,
+        ),
+    },
 )
 @cached(lists)
 async def list_images(

@@ -17,7 +17,7 @@ from app.core.errors import (
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.caching import cached, lists
+from app.http.caching import NOT_MODIFIED, cached, lists
 from app.http.conditional import full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
@@ -58,7 +58,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (
     "",
     summary="List tags",
     response_model=TagPage,
-    responses=problems(InvalidCursor, ValidationFailed, QueryTimeout),
+    responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout)},
 )
 @cached(lists)
 async def list_tags(
@@ -104,7 +104,7 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     "/{name}",
     summary="Read one tag",
     response_model=TagRead,
-    responses={304: {"description": "The client has it already"}, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
 )
 @cached(lists)
 async def read_tag(name: NamePath, repository: TagsReader) -> Response:
@@ -112,7 +112,11 @@ async def read_tag(name: NamePath, repository: TagsReader) -> Response:
     return full_response(to_read(await get_tag(repository, name), asked=name))
 
 
-@router.get("/{name}/related", summary="List related tags", responses=problems(TagNotFound, ValidationFailed))
+@router.get(
+    "/{name}/related",
+    summary="List related tags",
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+)
 @cached(lists)
 async def list_related_tags(
     name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT

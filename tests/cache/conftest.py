@@ -100,7 +100,11 @@ Serve = Callable[..., AbstractAsyncContextManager[Cached]]
 @pytest.fixture(scope="session")
 async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awaitable[str]]) -> Settings:
     """Settings on a database that no other service uses: all that share one must share a Redis."""
-    own = settings.model_dump(exclude_unset=True) | {"database_url": SecretStr(await fresh_database_url())}
+    own = settings.model_dump(exclude_unset=True) | {
+        "database_url": SecretStr(await fresh_database_url()),
+        # The proxies share a process with the tests, which may be busy.
+        "cache_timeout_ms": 500,
+    }
     own_settings = Settings.model_validate(own)
     await asyncio.to_thread(upgrade, own_settings.sqlalchemy_url)
     return own_settings

@@ -155,7 +155,7 @@ async def test_a_full_redis_is_no_error_and_nothing_stays_too_long(
 @pytest.mark.parametrize(
     "fault",
     [
-        {"latency": 0.3},
+        {"latency": 1.0},
         pytest.param({"black_hole": True}, marks=pytest.mark.slow),
         pytest.param({"refuse": True}, marks=pytest.mark.slow),
     ],

@@ -38,7 +38,7 @@ def test_bounds() -> None:
 
 @pytest.mark.parametrize("count", [1, 12, 500])
 def test_the_slowest_are_those_above_a_bound(count: int) -> None:
-    rng = random.Random(count)  # noqa: S311
+    rng = random.Random(count)
     values = [rng.lognormvariate(1, 1.5) for _ in range(2000)]
     bound = slowest_bound(Counter(bucket_of(value) for value in values), count)
     above = sum(value >= bound for value in values)
