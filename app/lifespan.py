@@ -10,6 +10,9 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.cache.answers import AnswerCache
+from app.cache.lease import Lease
+from app.cache.link import RedisLink
 from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.errors import AppError
@@ -31,6 +34,8 @@ from app.users.social.providers import SocialProviders
 logger = logging.getLogger(__name__)
 
 BUCKET_RETRY_SECONDS = 2
+WARM_UP_SECONDS = 3
+WARM_CONNECTIONS = 4
 
 
 class State(TypedDict):
@@ -47,6 +52,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
             services = await _open(settings, stack)
+            await _warm_up(services)
             sweeper = Sweeper(services.database, services.object_store, settings)
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
             for job in (
@@ -75,10 +81,12 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(renditions.close)
     cache = Cache(settings)
     stack.push_async_callback(cache.close)
+    answers = await _open_answers(settings, database, stack)
     recorder = Recorder(settings)
     gauge = recorder.registry.gauge
     gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
+    gauge("imts_cache_open_workers", "Workers that use their cache", lambda: answers.is_open)
     await recorder.start()
     stack.push_async_callback(recorder.close)
     passwords = PasswordHasher()
@@ -91,6 +99,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         decoders=decoders,
         renditions=renditions,
         cache=cache,
+        answers=answers,
         recorder=recorder,
         cursors=CursorSigner(secret),
         passwords=passwords,
@@ -98,6 +107,18 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
     )
+
+
+async def _open_answers(settings: Settings, database: Database, stack: AsyncExitStack) -> AnswerCache:
+    link = RedisLink(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
+    stack.push_async_callback(link.close)
+    lease = Lease(database, link)
+    answers = AnswerCache(link, lease, settings.jwt_secret.get_secret_value(), settings.cache_ttl_seconds)
+    if settings.cache_enabled:
+        database.on_change = answers.forget
+        _run_in_background(stack, lease.run_forever())
+        await lease.wait_for_first()
+    return answers
 
 
 def _settle_memory() -> None:
@@ -119,6 +140,16 @@ def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]
             await task
 
     stack.push_async_callback(stop)
+
+
+async def _warm_up(services: Services) -> None:
+    """Open connections before the first request wants one: a new worker of a rolling restart is asked at once.
+
+    Alone, since what else starts keeps the processor busy for longer than a connection may take.
+    """
+    with contextlib.suppress(AppError, TimeoutError):
+        async with asyncio.timeout(WARM_UP_SECONDS):
+            await services.database.warm_up(min(WARM_CONNECTIONS, services.settings.database_pool_size))
 
 
 async def _report_backends(services: Services) -> None:

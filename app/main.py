@@ -1,6 +1,8 @@
 """The application: middleware, problem handlers, routers. No logic."""
 
-from fastapi import FastAPI
+from collections.abc import Iterator
+
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -8,6 +10,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
+from app.http.caching import AnswersMiddleware, CachedPath, cached_path
 from app.http.middleware import (
     BodyLimitMiddleware,
     HeadMiddleware,
@@ -28,6 +31,8 @@ from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
 from app.users.auth_router import router as auth_router
 from app.users.credentials_router import router as credentials_router
+from app.users.dependencies import settle_sight
+from app.users.guarded_route import GuardedRoute
 from app.users.router import router as users_router
 from app.users.social.router import router as social_router
 
@@ -58,13 +63,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, responses=ANY_ERROR)
     install_pages(app)
     install_openapi(app)
-    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, the body's bound.
-    app.add_middleware(HeadMiddleware)
+    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, the cache, the body's
+    # bound.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
+    app.add_middleware(AnswersMiddleware, paths=list(_cached_paths(*images, tags_router)))
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)
+    if settings.cors_origins:
+        _allow_origins(app, settings.cors_origins)
+    app.add_middleware(RecordingMiddleware)
+    app.add_middleware(RequestContextMiddleware)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    return app
+
+
+def _allow_origins(app: FastAPI, origins: list[str]) -> None:
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=settings.cors_origins,
+        allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization",
@@ -83,11 +100,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "ETag",
             "Link",
             "Location",
+            "RateLimit-Limit",
+            "RateLimit-Policy",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
             "Retry-After",
             "X-Request-ID",
         ],
     )
-    app.add_middleware(RecordingMiddleware)
-    app.add_middleware(RequestContextMiddleware)
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
-    return app
+
+
+def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:
+    """Find the endpoints whose answers are kept; whose do not depend on who asks settle nobody."""
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, GuardedRoute):
+                path = cached_path("/v1", route, settle_sight if route.needs_viewer else None)
+                if path:
+                    yield path

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import asyncpg
 import numpy as np
@@ -61,6 +62,7 @@ class Names:
         return [*self.shared, *self.topics, *(name for names in self.of_topic for name in names)]
 
 
+@cache
 def names() -> Names:
     """Return the vocabulary, which is the same for every size of collection."""
     random = np.random.default_rng(7)

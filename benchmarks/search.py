@@ -38,8 +38,8 @@ from app.search.vocabulary import QueryTooBroad
 from benchmarks import dataset
 from benchmarks.crowd import attackers, writer
 from benchmarks.dataset import names
-from benchmarks.plot import plot
 from benchmarks.queries import ATTACKS, COUNTED, IMAGES, queries
+from benchmarks.search_plot import plot
 from benchmarks.service import OK, Client, servers, service
 
 LIMIT = 40

@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from tests.environment import environment
 from tests.repository import ROOT
 
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from app.cache.redis import Cache, CacheUnavailable
 from app.core.errors import TooManyRequests
+from app.core.quotas import Quota, note_quota, note_refund
 from app.core.rates import Rate
 from app.core.security import derived_key
 
@@ -22,21 +23,24 @@ from app.core.security import derived_key
 RETRY_REDIS_SECONDS = 5.0
 MAX_LOCAL = 20_000
 
-# KEYS: the limited things. ARGV: an interval and a burst, in seconds, for each. Returns the seconds to wait, 0 = done.
+# KEYS: the limited things. ARGV: an interval and a burst, in seconds, for each. Returns the seconds to wait, 0 = done,
+# and how many seconds each is ahead of the time at which it would be as if nothing had happened.
 CHARGE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local wait, due = 0, {}
+local wait, due, ahead = 0, {}, {}
 for i, key in ipairs(KEYS) do
     local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
     due[i] = math.max(tonumber(redis.call('GET', key) or 0), now) + interval
     wait = math.max(wait, due[i] - now - burst - 0.000001)
+    ahead[i] = string.format('%.6f', due[i] - now)
 end
-if wait > 0 then return tostring(wait) end
+local told = string.format('%.6f ', wait) .. table.concat(ahead, ' ')
+if wait > 0 then return told end
 for i, key in ipairs(KEYS) do
     redis.call('SET', key, string.format('%.6f', due[i]), 'PX', math.ceil((due[i] - now) * 1000))
 end
-return '0'
+return told
 """
 REFUND = """
 for i, key in ipairs(KEYS) do
@@ -67,9 +71,12 @@ class RateLimits:
         """Charge all of these, or raise TooManyRequests and charge none."""
         keys = [self._digest(charge.name) for charge in charges]
         budget = [value for charge in charges for value in (charge.rate.interval, charge.rate.seconds)]
-        wait = await self._in_redis(CHARGE, keys, budget)
-        if wait is None:
-            wait = self._local.charge(keys, [charge.rate for charge in charges])
+        told = await self._in_redis(CHARGE, keys, budget)
+        if told is None:
+            told = self._local.charge(keys, [charge.rate for charge in charges])
+        wait, *ahead = told
+        for charge, seconds in zip(charges, ahead, strict=True):
+            note_quota(_quota(charge.rate, seconds, charged=wait <= 0))
         if wait > 0:
             raise TooManyRequests(math.ceil(wait))
 
@@ -78,12 +85,13 @@ class RateLimits:
         keys = [self._digest(charge.name) for charge in charges]
         if await self._in_redis(REFUND, keys, [charge.rate.interval for charge in charges]) is None:
             self._local.refund(keys, [charge.rate for charge in charges])
+        note_refund()
 
-    async def _in_redis(self, script: str, keys: list[str], arguments: list[float]) -> float | None:
+    async def _in_redis(self, script: str, keys: list[str], arguments: list[float]) -> list[float] | None:
         if time.monotonic() < self._redis_again:
             return None
         try:
-            return float(await self._cache.run_script(script, keys, arguments))
+            return [float(number) for number in (await self._cache.run_script(script, keys, arguments)).split()]
         except CacheUnavailable:
             self._redis_again = time.monotonic() + RETRY_REDIS_SECONDS
             return None
@@ -93,24 +101,32 @@ class RateLimits:
         return f"limit:{digest.hexdigest()}"
 
 
+def _quota(rate: Rate, ahead: float, *, charged: bool) -> Quota:
+    """Read the quota off the number; one that was not charged is ahead by an interval less."""
+    seconds = ahead if charged else ahead - rate.interval
+    remaining = math.floor((rate.seconds - seconds) / rate.interval + 1e-6)
+    return Quota(rate.count, rate.seconds, max(0, min(rate.count, remaining)), max(0, math.ceil(seconds)))
+
+
 class _LocalLimits:
     """The same algorithm in this process's memory, which holds a bounded number of things."""
 
     def __init__(self) -> None:
         self._due: OrderedDict[str, float] = OrderedDict()
 
-    def charge(self, keys: Sequence[str], rates: Sequence[Rate]) -> float:
+    def charge(self, keys: Sequence[str], rates: Sequence[Rate]) -> list[float]:
         now = asyncio.get_running_loop().time()
         due = [max(self._due.get(key, 0), now) + rate.interval for key, rate in zip(keys, rates, strict=True)]
         wait = max(one - now - rate.seconds - 1e-6 for one, rate in zip(due, rates, strict=True))
+        told = [wait, *(one - now for one in due)]
         if wait > 0:
-            return wait
+            return told
         for key, one in zip(keys, due, strict=True):
             self._due[key] = one
             self._due.move_to_end(key)
         while len(self._due) > MAX_LOCAL:
             self._due.popitem(last=False)
-        return 0
+        return told
 
     def refund(self, keys: Sequence[str], rates: Sequence[Rate]) -> None:
         for key, rate in zip(keys, rates, strict=True):

@@ -28,12 +28,15 @@ class Settings(BaseSettings):
     drain_delay_seconds: Annotated[float, Field(ge=0)] = 0
 
     database_url: SecretStr = SecretStr("")
-    database_pool_size: Annotated[int, Field(ge=1)] = 10
-    database_max_overflow: Annotated[int, Field(ge=0)] = 10
+    database_pool_size: Annotated[int, Field(ge=1)] = 20
+    database_max_overflow: Annotated[int, Field(ge=0)] = 0
     database_search_pool_size: Annotated[int, Field(ge=1)] = 5
 
     mongo_url: SecretStr = SecretStr("")
     redis_url: SecretStr = SecretStr("")
+    cache_enabled: bool = True
+    cache_ttl_seconds: Annotated[int, Field(ge=1)] = 60
+    cache_timeout_ms: Annotated[int, Field(ge=1)] = 50
 
     storage_endpoint: str = ""
     storage_access_key: str = ""
@@ -51,6 +54,8 @@ class Settings(BaseSettings):
     login_limits: Limits = Limits(account="10/minute", address="120/minute", total="1200/minute")
     sign_up_limits: Limits = Limits(account="10/minute", address="120/minute", total="600/minute")
     refresh_limits: Limits = Limits(account="60/minute", address="600/minute", total="60000/minute")
+    upload_limits: Limits = Limits(account="60000/minute", address="120000/minute", total="6000000/minute")
+    search_limits: Limits = Limits(account="60000/minute", address="120000/minute", total="6000000/minute")
     # Addresses or networks whose X-Forwarded-For is believed.
     trusted_proxies: Annotated[list[str], NoDecode] = []
     # Where browsers reach the service: the identity providers send them back there.

@@ -19,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.errors import DatabaseUnavailable
+from app.core.patience import patiently
 
 # Together the time after which a request ends whose server is frozen.
 DOUBT_SECONDS = 0.8
@@ -121,14 +122,16 @@ class Watchdog:
     async def _answers(self) -> bool:
         asked = time.monotonic()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                connection = await asyncpg.connect(**self._arguments)
-                await connection.close()
+            await patiently(self._greet(), ANSWER_SECONDS)
         except asyncpg.PostgresError as error:
             return not (error.sqlstate or "").startswith(_NOT_SERVING)
         except (OSError, TimeoutError, asyncpg.InterfaceError):
             return self._last_sign > asked
         return True
+
+    async def _greet(self) -> None:
+        connection = await asyncpg.connect(**self._arguments)
+        await connection.close()
 
     def _cut(self) -> None:
         for connection in self._doubted():

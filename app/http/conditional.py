@@ -13,16 +13,29 @@ from app.core.errors import PreconditionFailed
 
 def entity_tag(entity: BaseModel) -> str:
     """Return the strong entity tag of a resource's JSON."""
-    return _tag_of(entity.model_dump_json().encode())
+    return tag_of(entity.model_dump_json().encode())
+
+
+def tag_of(body: bytes) -> str:
+    """Return the strong entity tag of a body."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def full_response(entity: BaseModel, cache_control: str = "no-cache") -> Response:
+    """Answer a read of one resource: its JSON with a strong entity tag. For endpoints marked `cached`: theirs is the
+    304, too.
+    """
+    body = entity.model_dump_json().encode()
+    return Response(body, headers={"ETag": tag_of(body), "Cache-Control": cache_control}, media_type="application/json")
 
 
 def entity_response(request: Request, entity: BaseModel, cache_control: str = "no-cache") -> Response:
     """Answer a read of one resource: its JSON with a strong entity tag, or 304 when the client has it already."""
-    body = entity.model_dump_json().encode()
-    headers = {"ETag": _tag_of(body), "Cache-Control": cache_control}
-    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+    response = full_response(entity, cache_control)
+    if matches(request.headers.get("if-none-match"), response.headers["ETag"]):
+        headers = {name: response.headers[name] for name in ("ETag", "Cache-Control")}
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    return response
 
 
 def require_match(request: Request, entity: BaseModel) -> None:
@@ -63,10 +76,6 @@ def range_applies(headers: Headers, etag: str, modified: datetime) -> bool:
 def http_date(moment: datetime) -> str:
     """Return the moment as HTTP writes it, in whole seconds."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)
-
-
-def _tag_of(body: bytes) -> str:
-    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
 
 
 def _listed(header: str) -> set[str]:

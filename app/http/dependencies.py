@@ -1,4 +1,8 @@
-"""The dependencies that every feature shares."""
+"""The dependencies that every feature shares.
+
+All are `async`, here and in the features, also where they wait for nothing: FastAPI runs a plain function in a thread,
+and the way there and back costs more than most endpoints do.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -11,7 +15,7 @@ from app.core.settings import Settings
 from app.http.state import Services, services_of
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """Return what the lifespan opened."""
     return services_of(request)
 
@@ -31,12 +35,12 @@ async def get_reader(services: ServicesDep) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-def get_settings(services: ServicesDep) -> Settings:
+async def get_settings(services: ServicesDep) -> Settings:
     """Return the configuration."""
     return services.settings
 
 
-def get_cursors(services: ServicesDep) -> CursorSigner:
+async def get_cursors(services: ServicesDep) -> CursorSigner:
     """Return the signer of page cursors."""
     return services.cursors
 

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import re
-import uuid
+import secrets
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import ServiceStopping
 from app.core.logging import current_request_id
+from app.core.quotas import Quota, noting_quotas
 from app.http.problems import error_response, internal_error_response
 from app.http.recording import route_template
 from app.http.state import Services
@@ -19,7 +19,7 @@ from app.http.state import Services
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContextMiddleware:
@@ -32,25 +32,34 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        incoming = Headers(scope=scope).get("x-request-id", "")
-        request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        incoming = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else secrets.token_hex(16).encode()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
         services: Services = scope["state"]["services"]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                own = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
+                if quotas.tightest:
+                    own += quota_headers(quotas.tightest)
                 if services.drain.is_ending:
-                    headers["Connection"] = "close"
+                    own.append((b"connection", b"close"))
+                message = {**message, "headers": [*message.get("headers", ()), *own]}
             await send(message)
 
-        token = current_request_id.set(request_id)
+        token = current_request_id.set(request_id.decode())
         try:
-            await self.app(scope, receive, send_with_headers)
+            with noting_quotas() as quotas:
+                await self.app(scope, receive, send_with_headers)
         finally:
             current_request_id.reset(token)
+
+
+def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
+    """Return what tells a client its limit, after draft-ietf-httpapi-ratelimit-headers-06."""
+    numbers = {"limit": quota.limit, "remaining": quota.remaining, "reset": quota.reset}
+    told = [(f"ratelimit-{name}".encode(), str(number).encode()) for name, number in numbers.items()]
+    return [*told, (b"ratelimit-policy", f"{quota.limit};w={quota.seconds}".encode())]
 
 
 class InternalErrorMiddleware:

@@ -117,6 +117,8 @@ class _Exchange:
 
 def route_template(scope: Scope) -> str:
     """Return the full path template of the route that answered, `unmatched` if there was none."""
+    if template := scope["state"].get("route_template"):
+        return str(template)  # answered in front of the router
     # FastAPI's own `scope["route"].path` lacks the routers' prefixes; where the full one stands is internal to it.
     context = scope.get("fastapi", {}).get("effective_route_context")
     path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from app.cache.answers import AnswerCache
 from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.pagination import CursorSigner
@@ -29,6 +30,7 @@ class Services:
     # The thumbnails that are being made.
     renditions: SingleFlight[None]
     cache: Cache
+    answers: AnswerCache
     recorder: Recorder
     cursors: CursorSigner
     passwords: PasswordHasher

@@ -15,6 +15,8 @@ from app.models import Image
 from app.storage.object_store import ObjectStore, OpenObject
 
 THUMBNAIL_SECONDS = 365 * 24 * 3600
+# What is no larger is read whole: no slow client holds a connection to the store for it, and nothing needs to watch it.
+WHOLE_BYTES = 256 * 1024
 _UNSAFE = frozenset('"\\%')
 
 
@@ -36,6 +38,8 @@ async def respond(
     """Open the object, so that an error is still an answer of its own, and return the response that sends it."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(opening)
+        if opened.length <= WHOLE_BYTES:
+            return Response(b"".join([chunk async for chunk in opened.chunks]), status, headers)
         return ObjectResponse(stack.pop_all(), opened, status, headers)
 
 

@@ -11,27 +11,27 @@ from app.users.dependencies import ViewerDep
 from app.users.viewer import Viewer
 
 
-def get_images_repository(session: SessionDep) -> ImageRepository:
+async def get_images_repository(session: SessionDep) -> ImageRepository:
     """Return the repository on the request's unit of work."""
     return ImageRepository(session)
 
 
-def get_images_reader(session: ReaderDep) -> ImageRepository:
+async def get_images_reader(session: ReaderDep) -> ImageRepository:
     """Return the repository for a request that only reads."""
     return ImageRepository(session)
 
 
-def get_image_service(services: ServicesDep) -> ImageService:
+async def get_image_service(services: ServicesDep) -> ImageService:
     """Return the service that moves bytes and rows together."""
     return ImageService(services)
 
 
-def get_uploads(services: ServicesDep) -> Uploads:
+async def get_uploads(services: ServicesDep) -> Uploads:
     """Return the service that makes images of uploads."""
     return Uploads(services)
 
 
-def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
+async def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
     if viewer.user is None and not services.settings.anonymous_upload:
         raise Unauthenticated

@@ -2,17 +2,18 @@ import random
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ARRAY, ColumnElement, String, Uuid, bindparam, delete, func, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ImageNotFound
+from app.db.changes import LISTS, changing, image_scope
 from app.db.session import wait_briefly_for_locks
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
-from app.search.images import Sight
+from app.search.images import TAG_NAMES, Sight
 from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
@@ -22,6 +23,22 @@ _MULTICAST_BIT = 1 << 40
 def new_image_id() -> uuid.UUID:
     """Return a uuid1 whose node is random (RFC 9562 §6.10): it tells no MAC address."""
     return uuid.uuid1(node=random.getrandbits(48) | _MULTICAST_BIT, clock_seq=random.getrandbits(14))
+
+
+# Made once: making a statement takes as long as running it.
+_TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
+
+
+class Added(NamedTuple):
+    """What the database knows of an image that was just inserted.
+
+    `is_spared`: its key was on the list of doomed objects, and so its object is there; `duplicates` are the ids of
+    images with the same bytes.
+    """
+
+    created_at: datetime
+    is_spared: bool
+    duplicates: list[uuid.UUID]
 
 
 class ImageRepository:
@@ -37,6 +54,13 @@ class ImageRepository:
             raise ImageNotFound
         return image
 
+    async def get_tagged(self, image_id: uuid.UUID, viewer: Viewer) -> tuple[Image, list[str]]:
+        """Return the image and its sorted tags, in one statement. Raises ImageNotFound as `get_visible` does."""
+        row = (await self._session.execute(_TAGGED, {"id": image_id})).one_or_none()
+        if row is None or not Sight(viewer.id, viewer.is_admin).sees(row[0]):
+            raise ImageNotFound
+        return row[0], list(row[1])
+
     async def get_for_change(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
         """Return the image with its row locked until the commit. Raises ImageNotFound, DatabaseBusy."""
         await wait_briefly_for_locks(self._session)
@@ -50,36 +74,50 @@ class ImageRepository:
         """Return the image of this name, whoever may see it."""
         return await self._session.scalar(select(Image).where(Image.name == name))
 
-    async def add_unless_taken(self, values: Mapping[str, Any]) -> Image | None:
-        """Insert an image; None when its name is taken."""
-        statement = insert(Image).values(**values).on_conflict_do_nothing(index_elements=["name"]).returning(Image)
-        return await self._session.scalar(statement)
+    async def add_unless_taken(self, values: Mapping[str, Any], viewer: Viewer) -> Added | None:
+        """Insert an image and take its key off the list of doomed objects; None when its name is taken.
+
+        One statement for it all: an upload is mostly waiting for round trips. As of its start, so that the duplicates
+        (as `viewer` sees them, oldest first, at most MAX_DUPLICATES) are others.
+        """
+        insertion = insert(Image).values(**values).on_conflict_do_nothing(index_elements=["name"])
+        made = insertion.returning(Image.created_at).cte("made")
+        removal = delete(DoomedObject).where(
+            DoomedObject.storage_key == values["storage_key"], select(made.c.created_at).exists()
+        )
+        spared = removal.returning(DoomedObject.storage_key).cte("spared")
+        duplicates = (
+            select(Image.id)
+            .where(Image.sha256 == values["sha256"], visible_to(viewer))
+            .order_by(Image.created_at)
+            .limit(MAX_DUPLICATES)
+        )
+        statement = select(
+            made.c.created_at,
+            select(spared.c.storage_key).exists().label("is_spared"),
+            func.array(duplicates.scalar_subquery()).label("duplicates"),
+        )
+        with changing(self._session, LISTS):
+            row = (await self._session.execute(statement)).one_or_none()
+        return None if row is None else Added(*row)
 
     async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
         """Change columns of an image whose row is locked. Raises NameTaken."""
         for column, value in changes.items():
             setattr(image, column, value)
-        await self._session.flush()
+        with changing(self._session, LISTS, image_scope(image.id)):
+            await self._session.flush()
 
     async def remove(self, image: Image) -> None:
         """Delete the row and doom its objects, in the same transaction."""
         await self.doom([image.storage_key, *rendition_keys(image.storage_key)])
-        await self._session.execute(delete(Image).where(Image.id == image.id))
+        with changing(self._session, LISTS, image_scope(image.id)):
+            await self._session.execute(delete(Image).where(Image.id == image.id))
 
     async def exists(self, image_id: uuid.UUID) -> bool:
         """Tell whether the image is there, and keep it from being deleted until the commit."""
         statement = select(Image.id).where(Image.id == image_id).with_for_update(read=True, key_share=True)
         return await self._session.scalar(statement) is not None
-
-    async def list_duplicates(self, image: Image, viewer: Viewer) -> Sequence[uuid.UUID]:
-        """Return the ids of other images with the same bytes, oldest first, at most MAX_DUPLICATES."""
-        statement = (
-            select(Image.id)
-            .where(Image.sha256 == image.sha256, Image.id != image.id, visible_to(viewer))
-            .order_by(Image.created_at)
-            .limit(MAX_DUPLICATES)
-        )
-        return (await self._session.scalars(statement)).all()
 
     async def oldest_by_sha256(self, digests: Collection[bytes], viewer: Viewer) -> dict[bytes, uuid.UUID]:
         """Return, by digest, the id of the oldest image that has it and that the viewer may see."""

@@ -14,18 +14,21 @@ from app.core.errors import (
     PayloadTooLarge,
     PreconditionFailed,
     StorageUnavailable,
+    TooManyRequests,
     Unauthenticated,
     UnsupportedMediaType,
     ValidationFailed,
 )
 from app.core.settings import Settings
-from app.http.conditional import entity_response, entity_tag, require_match
-from app.http.dependencies import SettingsDep
+from app.http.caching import NOT_MODIFIED, cached, one_image
+from app.http.conditional import entity_tag, full_response, require_match
+from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.multipart import MalformedBody, MultipartStream
 from app.http.problems import problems
 from app.images.body import Pace, UploadTimeout, read_body
 from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader, UploadsDep
 from app.images.idempotency import IdempotencyInProgress, IdempotencyMismatch
+from app.images.repository import ImageRepository
 from app.images.schemas import (
     ImageRead,
     ImageUpdate,
@@ -37,9 +40,10 @@ from app.images.schemas import (
     to_read,
 )
 from app.images.upload import name_taken
-from app.tags.dependencies import TagsReader, TagsRepo
-from app.users.dependencies import CurrentUser, ViewerDep
+from app.tags.dependencies import TagsRepo
+from app.users.dependencies import CurrentUser, DeviceDep, LimitsDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
+from app.users.limits import upload_charges
 from app.users.policy import require_change
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -91,6 +95,7 @@ UPLOAD_FORM: dict[str, Any] = {
         MalformedBody,
         IdempotencyInProgress,
         IdempotencyMismatch,
+        TooManyRequests,
     ),
 )
 async def upload_image(
@@ -99,6 +104,8 @@ async def upload_image(
     viewer: Uploader,
     uploads: UploadsDep,
     settings: SettingsDep,
+    limits: LimitsDep,
+    device: DeviceDep,
     idempotency_key: Annotated[
         str | None,
         Header(description="The same key with the same upload gives the same answer, for 24 hours", examples=["a1b2"]),
@@ -108,6 +115,7 @@ async def upload_image(
 
     `duplicates` lists those images with the same bytes that the caller may see.
     """
+    await limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
     refuse_declared_length(request, settings)
     form = MultipartStream(request.headers.get("content-type", ""), read_body(request, pace(settings)))
     uploaded = await uploads.upload(form, viewer, idempotency_key)
@@ -119,15 +127,14 @@ async def upload_image(
     "/{image_id}",
     summary="Read one image",
     response_model=ImageRead,
-    responses={304: {"description": "The client has it already"}, **problems(ImageNotFound)},
+    responses={**NOT_MODIFIED, **problems(ImageNotFound)},
 )
-async def read_image(
-    request: Request, image_id: uuid.UUID, viewer: ViewerDep, images: ImagesReader, tags: TagsReader
-) -> Response:
+@cached(one_image)
+async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesDep) -> Response:
     """Return what is known about an image. A private one is there for its owner and the admins only."""
-    image = await images.get_visible(image_id, viewer)
-    names = await tags.names_of([image.id])
-    return entity_response(request, to_read(image, names[image.id]), f"{image.visibility}, no-cache")
+    async with services.database.reader() as session:
+        image, tags = await ImageRepository(session).get_tagged(image_id, viewer)
+    return full_response(to_read(image, tags), f"{image.visibility}, no-cache")
 
 
 @router.post(

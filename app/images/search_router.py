@@ -4,11 +4,19 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.core.errors import InvalidCursor, InvalidToken, QueryTimeout, Unauthenticated, ValidationFailed
+from app.core.errors import (
+    InvalidCursor,
+    InvalidToken,
+    QueryTimeout,
+    TooManyRequests,
+    Unauthenticated,
+    ValidationFailed,
+)
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
+from app.http.caching import NOT_MODIFIED, cached, lists
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
@@ -19,10 +27,13 @@ from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch, Sight
 from app.search.order import PATTERN, Order
 from app.search.tree import canonical
-from app.search.vocabulary import QueryTooBroad
-from app.users.dependencies import ViewerDep
+from app.search.vocabulary import QueryTooBroad, leaves
+from app.users.dependencies import DeviceDep, ViewerDep
+from app.users.guarded_route import GuardedRoute
+from app.users.limits import search_charges
+from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 QUERY_HELP = """\
 Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;
@@ -50,14 +61,26 @@ Count = Literal["exact", "estimate", "none"]
     "",
     summary="Find images",
     response_model=ImagePage,
-    responses=problems(
-        InvalidQuery, QueryTooBroad, InvalidCursor, InvalidToken, Unauthenticated, ValidationFailed, QueryTimeout
-    ),
+    responses={
+        **NOT_MODIFIED,
+        **problems(
+            InvalidQuery,
+            QueryTooBroad,
+            InvalidCursor,
+            InvalidToken,
+            Unauthenticated,
+            ValidationFailed,
+            QueryTimeout,
+            TooManyRequests,
+        ),
+    },
 )
+@cached(lists)
 async def list_images(
     request: Request,
     viewer: ViewerDep,
     services: ServicesDep,
+    device: DeviceDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
     sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
@@ -65,6 +88,7 @@ async def list_images(
     cursor: Annotated[str | None, Query(max_length=4096, description=CURSOR_HELP)] = None,
 ) -> Response:
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
+    await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), Order(sort)
     sight = Sight(viewer.id, viewer.is_admin)
     spelled = canonical(query)
@@ -73,7 +97,7 @@ async def list_images(
     async with services.database.searcher() as session:
         search = await ImageSearch.prepare(session, query, sight)
         found, more = await search.page(order, after, limit)
-    headers: dict[str, str] = {}
+    headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
     page = ImagePage(items=[to_read(one, one.tags) for one in found], query=spelled, next_cursor=None)
     if more:
         page.next_cursor = services.cursors.encode(order.write(found[-1]), fingerprint)
@@ -82,6 +106,13 @@ async def list_images(
         page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)
     # Straight from pydantic: validating once more what was just built would cost more than the search.
     return Response(page.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
+
+
+def cache_control(query: tree.Node, viewer: Viewer) -> str:
+    """Say who may keep a page, which is to be revalidated; one that the clock changes too, nobody."""
+    if any(isinstance(leaf, tree.Filter) and leaf.name == "date" for leaf in leaves(query)):
+        return "no-store"
+    return "public, no-cache" if viewer.user is None else "private, no-cache"
 
 
 async def count_images(

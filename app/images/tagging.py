@@ -25,6 +25,7 @@ from app.core.errors import (
 )
 from app.core.tag_names import TagNames
 from app.core.text import Text
+from app.db.changes import LISTS, changing, image_scope
 from app.db.session import Database
 from app.http.conditional import require_match
 from app.http.dependencies import ServicesDep
@@ -195,7 +196,8 @@ async def change_tags(
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         permission.rule(viewer, image)
         permission.check(await shape_image(session, image))
-        await change(Tagging(session), image, held)
+        with changing(session, LISTS, image_scope(image.id)):
+            await change(Tagging(session), image, held)
         return await shape_image(session, image)
 
 
@@ -231,9 +233,10 @@ async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, 
     """Change some images; return how many of them that changed."""
     tagging = Tagging(session)
     locked = await tagging.lock_images(images)
-    changing = await tagging.list_changing(locked, held.given, removed)
-    if changing:
-        if removed:
-            await tagging.take(changing, removed)
-        await tagging.give(changing, held)
-    return len(changing)
+    changing_images = await tagging.list_changing(locked, held.given, removed)
+    if changing_images:
+        with changing(session, LISTS, *map(image_scope, changing_images)):
+            if removed:
+                await tagging.take(changing_images, removed)
+            await tagging.give(changing_images, held)
+    return len(changing_images)

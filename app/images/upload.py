@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.tag_names import normalize_tags
+from app.db.changes import LISTS, changing
 from app.decoding.pool import WALL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
 from app.http.state import Services
@@ -34,7 +35,7 @@ from app.images.idempotency import (
 from app.images.inspection import HeaderReader, ImageHeader
 from app.images.keys import new_original_key
 from app.images.names import normalize_name
-from app.images.repository import ImageRepository, new_image_id
+from app.images.repository import Added, ImageRepository, new_image_id
 from app.images.schemas import ImageUploaded, image_path, to_read
 from app.models import Image
 from app.models.image import Visibility
@@ -209,32 +210,34 @@ class Uploads:
     async def _list(self, key: str, doomed: list[str]) -> None:
         # Ours to remove from now on, whether or not the answer to the commit arrives.
         doomed.append(key)
-        async with self._database.unit_of_work() as session:
+        async with self._database.single_write() as session:
             await ImageRepository(session).doom([key])
 
     async def _commit(
         self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None
     ) -> ImageUploaded:
         async with holding(self._database, fields.tags) as (session, held):
-            image = await self._add(session, _row(received, fields, viewer, held.all), viewer)
-            await Tagging(session).give([image.id], held)
-            names = await TagRepository(session).names_of([image.id])
-            duplicates = await ImageRepository(session).list_duplicates(image, viewer)
-            answer = _answer(image, names[image.id], [image_path(one) for one in duplicates])
+            row = _row(received, fields, viewer, held.all)
+            added = await self._add(session, row, viewer)
+            image = Image(**row, created_at=added.created_at)
+            with changing(session, LISTS):
+                await Tagging(session).give([image.id], held)
+            names = await TagRepository(session).names_of([image.id]) if held.given else {image.id: []}
+            answer = _answer(image, names[image.id], [image_path(one) for one in added.duplicates])
             if claimed is not None:
                 earlier = EarlierAnswer(_fingerprint(received, fields), answer.model_dump_json())
                 await keep_answer(session, claimed, image.id, earlier)
         return answer
 
-    async def _add(self, session: AsyncSession, row: dict[str, Any], viewer: Viewer) -> Image:
+    async def _add(self, session: AsyncSession, row: dict[str, Any], viewer: Viewer) -> Added:
         repository = ImageRepository(session)
-        image = await repository.add_unless_taken(row)
-        if image is None:
+        added = await repository.add_unless_taken(row, viewer)
+        if added is None:
             taken = await repository.find_by_name(row["name"])
             raise name_taken(taken, viewer) if taken else NameTaken
-        if not await repository.spare([image.storage_key]):
+        if not added.is_spared:
             raise StorageUnavailable("The upload took longer than its object may stay without an image")
-        return image
+        return added
 
 
 def name_taken(taken: Image, viewer: Viewer) -> NameTaken:

@@ -26,7 +26,7 @@ async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
         raise readable_error(error) from error
 
 
-def get_log_filter(
+async def get_log_filter(
     since: Annotated[AwareDatetime | None, Query(description="From then on; default: 24 hours before `until`")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Up to then; default: now")] = None,
     route: Annotated[Text | None, Query(max_length=256, examples=["/v1/images/{image_id}"])] = None,

@@ -147,13 +147,13 @@ class ImageSearch:
         return self._plan.query == tree.EVERYTHING
 
     async def _find(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
-        if self._plan.at_most > GATHERED_AT_ONCE:
-            ids = await self._walk(order, after, SHORT_WALK, limit)
-            if len(ids) < limit:
-                needed = SHORT_WALK * _MARGIN * limit / len(ids) if ids else math.inf
-                return await self._search_far(order, after, limit, needed)
+        if self._plan.at_most <= GATHERED_AT_ONCE:
+            return await self._gather(order, after, limit)
+        ids, done = await self._walk(order, after, SHORT_WALK, limit)
+        if done:
             return ids
-        return await self._gather(order, after, limit)
+        needed = SHORT_WALK * _MARGIN * limit / len(ids) if ids else math.inf
+        return await self._search_far(order, after, limit, needed)
 
     async def _search_far(self, order: Order, after: Position | None, limit: int, needed: float) -> list[uuid.UUID]:
         """Go on where the short walk was not enough; what may be long waits for its turn, without a connection."""
@@ -161,45 +161,55 @@ class ImageSearch:
             if self._plan.unbounded:
                 await self._session.rollback()
                 await stack.enter_async_context(self._session.info[SLOW_LANE])
-            ids = await self._walk_on(order, after, limit, needed)
-            return ids if len(ids) == limit else await self._gather(order, after, limit)
+            if (bound := min(needed, self._longest_walk(order, needed))) > 0:
+                ids, done = await self._walk(order, after, round(bound), limit)
+                if done:
+                    return ids
+            return await self._gather(order, after, limit)
 
-    async def _walk_on(self, order: Order, after: Position | None, limit: int, needed: float) -> list[uuid.UUID]:
-        """Walk as many rows as a page will need; find nothing where gathering is the shorter way."""
+    def _longest_walk(self, order: Order, needed: float) -> float:
+        """Return how far to walk where a page needs so many rows: 0 where gathering is the shorter way."""
         if not self.indexed:
-            return await self._walk(order, after, round(min(needed, LONGEST_WALK_UNINDEXED)), limit)
+            return LONGEST_WALK_UNINDEXED
         longest = LONGEST_WALK_ACROSS
         if order.name == "created":
             # Gathering meets with all that has the tags, and only then with the filters.
             longest = LONGEST_WALK if self._plan.tags_only else 2 * LONGEST_WALK
-        return await self._walk(order, after, round(needed), limit) if needed <= longest else []
+        return longest if needed <= longest else 0
 
-    async def _walk(self, order: Order, after: Position | None, bound: int, limit: int) -> list[uuid.UUID]:
-        *first, last = order.segments(after)
+    async def _walk(self, order: Order, after: Position | None, bound: int, limit: int) -> tuple[list[uuid.UUID], bool]:
+        """Return what matches on the way, and whether that is the page: it is full, or there is nothing further."""
         ids: list[uuid.UUID] = []
-        for segment in first:
-            ids += await self._walk_segment(order, segment, bound, limit)
-            if len(ids) == limit or not await self._ends_within(segment, bound):
-                return ids
-        return ids + await self._walk_segment(order, last, bound, limit - len(ids))
+        for segment in order.segments(after):
+            ids += await self._walk_segment(order, segment, bound, limit - len(ids))
+            if len(ids) == limit:
+                return ids, True
+            if not await self._ends_within(order, segment, bound):
+                return ids, False
+        return ids, True
 
     async def _walk_segment(self, order: Order, segment: Segment, bound: int, limit: int) -> list[uuid.UUID]:
         values = Values()
-        narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
-        stretch = all_true([segment(values), self._plan.leading(values, narrowing)])
         statement = f"""
             SELECT id FROM (
-                SELECT * FROM images WHERE {stretch} ORDER BY {order.walk()} LIMIT {values.bind(bound)}
+                SELECT * FROM images WHERE {self._stretch(order, segment, values)}
+                ORDER BY {order.walk()} LIMIT {values.bind(bound)}
             ) AS walked
             WHERE {self.condition(values)} ORDER BY {order.walk()} LIMIT {values.bind(limit)}"""  # noqa: S608
         return await self._ids(statement, values)
 
-    async def _ends_within(self, segment: Segment, bound: int) -> bool:
-        """Tell whether the walk has seen the whole segment, so that the next one may follow."""
+    async def _ends_within(self, order: Order, segment: Segment, bound: int) -> bool:
+        """Tell whether a walk so long has seen all of the segment."""
         values = Values()
-        rows = f"SELECT sha256 FROM images WHERE {segment(values)} LIMIT {values.bind(bound + 1)}"  # noqa: S608
+        stretch = self._stretch(order, segment, values)
+        rows = f"SELECT FROM images WHERE {stretch} LIMIT {values.bind(bound + 1)}"
         counted = await self._session.scalar(text(f"SELECT count(*) FROM ({rows}) AS rows"), values.by_name)  # noqa: S608
         return (counted or 0) <= bound
+
+    def _stretch(self, order: Order, segment: Segment, values: Values) -> Condition:
+        """Return what the index that the order is walked along can tell: the segment, and filters by its columns."""
+        narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
+        return all_true([segment(values), self._plan.leading(values, narrowing)])
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[uuid.UUID]:
         values = Values()

@@ -11,6 +11,7 @@ limit it answers 500 and closes the backends under the requests that still clean
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -28,6 +29,8 @@ IDLE_SECONDS = 5.0
 CLOSING_SECONDS = 6.0
 BEAT_SECONDS = 1.0
 ALIVE = b"."
+# A request makes some thousand objects; the default is to look every 700. Measured: 15 to 25 % of an upload's time.
+COLLECTOR_THRESHOLDS = (20_000, 20, 20)
 _TICK_SECONDS = 0.05
 
 
@@ -54,6 +57,10 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the backends and listen; from then on the supervisor is told."""
         await super().startup(sockets)
+        # What is loaded by now stays: the collector need not look at it again, nor as often as it does by default.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
         if self._supervisor:
             self._reporting = asyncio.create_task(self._report(self._supervisor))
 

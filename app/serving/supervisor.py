@@ -127,6 +127,7 @@ class Supervisor:
         """Start another one; where they die before they serve, with longer and longer pauses."""
         self._pause = 0.0 if dead.is_ready else min(MAX_PAUSE_SECONDS, self._pause * 2 or 0.5)
         self._not_before = time.monotonic() + self._pause
+        dead.release(0)
         worker = self._start()
         fields = {"dead": dead.pid, "exit_code": dead.exit_code, "worker": worker.pid}
         logger.error("a worker died and is replaced", extra={"fields": fields})

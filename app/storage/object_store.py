@@ -24,6 +24,7 @@ from miniopy_async.deleteobjects import DeleteObject
 from miniopy_async.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from app.core.errors import NotFound, StorageUnavailable
+from app.core.patience import patiently
 from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES, chained, regrouped
 
@@ -301,8 +302,7 @@ class ObjectStore:
         while not limit.expired():
             await asyncio.sleep(DOUBT_SECONDS)
             try:
-                async with asyncio.timeout(PING_SECONDS):
-                    await self.ping()
+                await patiently(self.ping(), PING_SECONDS)
             except (StorageUnavailable, TimeoutError):
                 limit.reschedule(0)
                 return

@@ -6,6 +6,7 @@ Counts are exact without it: reads add what is pending. It keeps that little.
 from sqlalchemy import text
 
 from app.core.periodic import repeat
+from app.db.changes import changing
 from app.db.session import Database
 
 BATCH = 20_000
@@ -13,16 +14,17 @@ _ADVISORY_LOCK = 0x636F756E74  # "count"
 # One at a time: who comes second has nothing to do, and nobody waits.
 _TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")
 _FOLD = text("""
-    WITH taken AS (
-        DELETE FROM tag_count_deltas WHERE id IN (SELECT id FROM tag_count_deltas ORDER BY id LIMIT :most)
-        RETURNING tag, delta
-    ), summed AS (SELECT tag, sum(delta)::int AS delta FROM taken GROUP BY tag),
-    -- In the order of the ids, as everyone locks tags.
+    WITH oldest AS (SELECT id, tag FROM tag_count_deltas ORDER BY id LIMIT :most),
+    -- In the order of the ids, as everyone locks tags; a tag that is being changed, which may take minutes, waits.
     locked AS (
-        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag FROM summed WHERE delta <> 0) ORDER BY t.id FOR NO KEY UPDATE
-    ), folded AS (
-        UPDATE tags SET images = images + summed.delta FROM locked JOIN summed ON summed.tag = locked.id
-        WHERE tags.id = locked.id
+        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag FROM oldest) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
+    ), taken AS (
+        DELETE FROM tag_count_deltas d USING oldest o WHERE d.id = o.id
+        AND (d.tag IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM tags t WHERE t.id = d.tag))
+        RETURNING d.tag, d.delta
+    ), summed AS (SELECT tag, sum(delta)::int AS delta FROM taken GROUP BY tag),
+    folded AS (
+        UPDATE tags SET images = images + summed.delta FROM summed WHERE tags.id = summed.tag AND summed.delta <> 0
     )
     SELECT count(*) FROM taken""")
 
@@ -51,4 +53,6 @@ class CountFolder:
         async with self._database.unit_of_work() as session:
             if not await session.scalar(_TRY_LOCK):
                 return 0
-            return await session.scalar(_FOLD, {"most": BATCH}) or 0
+            # The counts that anybody is told stay what they are.
+            with changing(session):
+                return await session.scalar(_FOLD, {"most": BATCH}) or 0

@@ -9,7 +9,7 @@ from app.tags.repository import TagRepository
 from app.users.dependencies import AdminUser
 
 
-def get_tags_repository(session: SessionDep) -> TagRepository:
+async def get_tags_repository(session: SessionDep) -> TagRepository:
     """Return the repository on the request's unit of work."""
     return TagRepository(session)
 

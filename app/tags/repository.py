@@ -7,6 +7,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.changes import LISTS, changing
 from app.models import Tag
 from app.search.images import TAG_NAMES
 from app.search.vocabulary import LAST_CHARACTER, like
@@ -115,7 +116,8 @@ class TagRepository:
         known = set(await self._session.scalars(select(Tag.name).where(Tag.name.in_(names)))) if names else set()
         if missing := sorted(set(names) - known):
             statement = insert(Tag).values([{"name": name} for name in missing])
-            await self._session.execute(statement.on_conflict_do_nothing())
+            with changing(self._session, LISTS):
+                await self._session.execute(statement.on_conflict_do_nothing())
 
     async def find_id(self, name: str) -> int | None:
         """Return the id of the tag of this name or alias."""

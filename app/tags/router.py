@@ -17,7 +17,8 @@ from app.core.errors import (
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.conditional import entity_response
+from app.http.caching import NOT_MODIFIED, cached, lists
+from app.http.conditional import full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
@@ -57,8 +58,9 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (
     "",
     summary="List tags",
     response_model=TagPage,
-    responses=problems(InvalidCursor, ValidationFailed, QueryTimeout),
+    responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout)},
 )
+@cached(lists)
 async def list_tags(
     request: Request,
     repository: TagsReader,
@@ -102,14 +104,20 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     "/{name}",
     summary="Read one tag",
     response_model=TagRead,
-    responses={304: {"description": "The client has it already"}, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
 )
-async def read_tag(request: Request, name: NamePath, repository: TagsReader) -> Response:
+@cached(lists)
+async def read_tag(name: NamePath, repository: TagsReader) -> Response:
     """Return a tag; an alias gives the tag that it stands for, with `alias_of`."""
-    return entity_response(request, to_read(await get_tag(repository, name), asked=name))
+    return full_response(to_read(await get_tag(repository, name), asked=name))
 
 
-@router.get("/{name}/related", summary="List related tags", responses=problems(TagNotFound, ValidationFailed))
+@router.get(
+    "/{name}/related",
+    summary="List related tags",
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+)
+@cached(lists)
 async def list_related_tags(
     name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT
 ) -> RelatedList:

@@ -95,8 +95,9 @@ async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tup
     """
     for seconds in _WAITS:
         await asyncio.sleep(seconds)
-        async with database.unit_of_work() as session:
-            await TagRepository(session).ensure(names)
+        if names:
+            async with database.unit_of_work() as session:
+                await TagRepository(session).ensure(names)
         async with database.unit_of_work() as session:
             held = await Tagging(session).hold(names)
             if held is not None:

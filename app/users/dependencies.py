@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
+from app.cache.rate_limits import RateLimits
 from app.core.errors import InvalidToken
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.state import services_of
@@ -47,6 +48,14 @@ async def _viewer(request: Request) -> Viewer:
     return viewer
 
 
+async def settle_sight(request: Request) -> str:
+    """Return whose eyes see the answer: those of one account, of one as an admin, or anybody's. Raises AppError."""
+    if not any(name == b"authorization" for name, _ in request.scope["headers"]):
+        return ""
+    viewer = await settle_viewer(request)
+    return "" if viewer.user is None else f"{'admin' if viewer.is_admin else 'user'} {viewer.id}"
+
+
 async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
     """Return who asks."""
     return await settle_viewer(request)
@@ -78,7 +87,7 @@ SignedIn = Annotated[Viewer, Depends(get_signed_in)]
 AdminUser = Annotated[User, Depends(get_admin)]
 
 
-def get_device(request: Request) -> Device:
+async def get_device(request: Request) -> Device:
     """Return where the request comes from; behind configured proxies the middleware has put the client's address."""
     user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
     printable = "".join(char for char in user_agent if char.isprintable())
@@ -88,39 +97,44 @@ def get_device(request: Request) -> Device:
 DeviceDep = Annotated[Device, Depends(get_device)]
 
 
-def get_users_reader(session: ReaderDep) -> UserRepository:
+async def get_users_reader(session: ReaderDep) -> UserRepository:
     """Return the repository of accounts for a request that only reads."""
     return UserRepository(session)
 
 
-def get_sessions(session: SessionDep) -> SessionRepository:
+async def get_sessions(session: SessionDep) -> SessionRepository:
     """Return the repository of sessions on the request's unit of work."""
     return SessionRepository(session)
 
 
-def get_sessions_reader(session: ReaderDep) -> SessionRepository:
+async def get_sessions_reader(session: ReaderDep) -> SessionRepository:
     """Return the repository of sessions for a request that only reads."""
     return SessionRepository(session)
 
 
-def get_api_keys(session: SessionDep) -> ApiKeyRepository:
+async def get_api_keys(session: SessionDep) -> ApiKeyRepository:
     """Return the repository of API keys on the request's unit of work."""
     return ApiKeyRepository(session)
 
 
-def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
+async def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
     """Return the repository of API keys for a request that only reads."""
     return ApiKeyRepository(session)
 
 
-def get_sign_in(services: ServicesDep) -> SignIn:
+async def get_sign_in(services: ServicesDep) -> SignIn:
     """Return the sign-in service."""
     return SignIn(services)
 
 
-def get_accounts(services: ServicesDep) -> Accounts:
+async def get_accounts(services: ServicesDep) -> Accounts:
     """Return the service of accounts."""
     return Accounts(services)
+
+
+async def get_limits(services: ServicesDep) -> RateLimits:
+    """Return the rate limits."""
+    return services.limits
 
 
 UsersReader = Annotated[UserRepository, Depends(get_users_reader)]
@@ -129,4 +143,5 @@ SessionsReader = Annotated[SessionRepository, Depends(get_sessions_reader)]
 ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
 ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
 SignInDep = Annotated[SignIn, Depends(get_sign_in)]
+LimitsDep = Annotated[RateLimits, Depends(get_limits)]
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]

@@ -19,10 +19,9 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put the check in front of FastAPI's own handler, where the route asks for it."""
         handle = super().get_route_handler()
-        calls = _calls(self.dependant)
-        if get_viewer not in calls:
+        if not self.needs_viewer:
             return handle
-        needs_user = get_user in calls
+        needs_user = get_user in _calls(self.dependant)
 
         async def guarded(request: Request) -> Response:
             viewer = await settle_viewer(request)
@@ -31,6 +30,11 @@ class GuardedRoute(APIRoute):
             return await handle(request)
 
         return guarded
+
+    @property
+    def needs_viewer(self) -> bool:
+        """Whether the route asks who asks."""
+        return get_viewer in _calls(self.dependant)
 
 
 def _calls(dependant: Dependant) -> set[Any]:

@@ -1,4 +1,4 @@
-"""What is charged for a sign-in, a sign-up and a refresh.
+"""What is charged for a sign-in, a sign-up, a refresh, an upload and a search.
 
 Failed sign-ins are counted by account, by address and in all; one that succeeds takes its charges back. Whoever
 attacks an account from elsewhere cannot lock its owner out: from an address at which the account has an open session,
@@ -40,6 +40,16 @@ def social_charges(limits: Limits, address: str | None) -> list[Charge]:
     return _shared("social", limits, network(address))
 
 
+def upload_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+    """Return the charges for one upload; who has no account is counted by address alone."""
+    return _use("upload", limits, user_id, address)
+
+
+def search_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+    """Return the charges for one search that the database is asked for."""
+    return _use("search", limits, user_id, address)
+
+
 def network(address: str | None) -> str:
     """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one, which one customer has whole."""
     try:
@@ -49,6 +59,11 @@ def network(address: str | None) -> str:
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+
+
+def _use(action: str, limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+    own = [] if user_id is None else [Charge(f"{action} account {user_id}", limits.account)]
+    return [*own, *_shared(action, limits, network(address))]
 
 
 def _shared(action: str, limits: Limits, place: str) -> list[Charge]:

@@ -68,7 +68,7 @@ class Paging:
         return rows[: self._limit], cursor
 
 
-def get_paging(
+async def get_paging(
     request: Request,
     response: Response,
     cursors: CursorsDep,

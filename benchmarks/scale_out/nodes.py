@@ -49,12 +49,13 @@ class Node:
             self._process.finish(20)
 
 
+_claims = ports.Claims()
 _given: set[int] = set()
 
 
 def free_port(*, with_grpc: bool = False) -> int:
     """Return a port that nothing listens on, nor on that + 10,000, and that was not returned before."""
-    port = ports.choose("a node", None, None, with_grpc=with_grpc)
+    port = ports.choose("a node", None, None, _claims, with_grpc=with_grpc)
     if _given & {port, port + ports.GRPC_OFFSET, port - ports.GRPC_OFFSET}:
         return free_port(with_grpc=with_grpc)
     _given.add(port)

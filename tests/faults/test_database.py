@@ -1,6 +1,7 @@
 """PostgreSQL is down, restarted or frozen while an upload runs."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
@@ -87,6 +88,24 @@ async def test_a_slow_statement_is_no_frozen_server(settings: Settings, sql: asy
 
     blocks = (database.unit_of_work(), database.reader(), database.searcher())
     assert await asyncio.gather(*(works(block) for block in blocks)) == [True, True, True]
+    await database.close()
+
+
+async def test_a_busy_process_is_no_frozen_server(settings: Settings, sql: asyncpg.Connection) -> None:
+    """The answer of the server is there; it is the event loop that comes to it late."""
+    assert sql
+    database = Database(settings)
+
+    async def keep_busy() -> None:
+        while True:
+            time.sleep(0.4)  # noqa: ASYNC251 - what is tested
+            await asyncio.sleep(0)
+
+    async with database.reader() as session:
+        await session.execute(text("SELECT 1"))
+        busy = asyncio.create_task(keep_busy())
+        assert await session.scalar(text("SELECT 1 FROM pg_sleep(2)")) == 1
+        busy.cancel()
     await database.close()
 
 

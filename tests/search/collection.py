@@ -39,7 +39,7 @@ class Picture:
 
 def pictures(seed: int, count: int) -> list[Picture]:
     """Return a collection; many values are equal, so that orders have ties."""
-    dice = random.Random(seed)  # noqa: S311 - to be repeatable
+    dice = random.Random(seed)
     return [
         Picture(
             id=uuid.UUID(int=dice.getrandbits(128), version=1),

@@ -176,10 +176,22 @@ async def test_a_page_takes_few_statements_however_many_images_it_has(
     assert counts == {3}
 
 
+async def test_a_last_page_is_not_searched_for_again(sql: asyncpg.Connection, database: Database) -> None:
+    await store(sql, pictures(3, 30))
+    with tallied() as tally:
+        async with database.searcher() as session:
+            search = await ImageSearch.prepare(session, parse("-cat width:1.."), Sight(sees_all=True))
+            found, more = await search.page(Order("-created"), None, 100)
+    assert (0 < len(found) < 30, more) == (True, False)
+    # The names, the walk, whether it has seen all, the images.
+    assert tally.statements == 4
+
+
 async def test_long_searches_wait_their_turn_and_hold_no_connection(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
+    monkeypatch.setattr("app.search.images.SHORT_WALK", 5)
     monkeypatch.setattr("app.db.session.SLOW_SEARCHES", 0)  # as if others took all the turns there are
     crowded = settings.model_copy(update={"search_timeout_ms": 3000, "database_search_pool_size": 1})
     async with running_service(crowded) as service, httpx.AsyncClient(base_url=service.url, timeout=60) as client:

@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import psutil
+import pytest
 
 from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
@@ -17,6 +18,9 @@ from tests.processes import service_process
 from tests.raw_http import RawConnection, bearer, file_part, raw_connection
 from tests.telemetry.records import request_ids
 
+# On a busy machine a process takes many seconds to start.
+pytestmark = pytest.mark.timeout(300)
+
 END = b"\r\n--b--\r\n"
 # A part and a little more.
 SENT = PART_BYTES + 1000
@@ -26,14 +30,14 @@ async def begin_upload(connection: RawConnection, user: Account, sql: asyncpg.Co
     """Send the head of an upload and its first part; return once they are on their way to the store."""
     await connection.begin("POST", "/v1/images", bearer(user, Content_Length=str(len(body)), X_Request_ID="the-upload"))
     await connection.send(body[:SENT])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await sql.fetchval("SELECT count(*) FROM doomed_objects"):
             await asyncio.sleep(0.02)
 
 
 async def until_refused(url: str) -> None:
     """Wait until nobody listens any more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         with contextlib.suppress(OSError):
             while True:
                 async with raw_connection(url):
@@ -106,7 +110,7 @@ async def test_readiness_turns_before_the_door_is_closed(settings: Settings) -> 
             await kept.begin("GET", "/healthz", {})
             assert "connection" not in (await kept.answer()).headers
             process.process.terminate()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while (answer := await client.get("/readyz")).status_code == 200:
                     await asyncio.sleep(0.02)
             assert (answer.status_code, answer.json()["status"]) == (503, "draining")
@@ -120,7 +124,7 @@ async def test_readiness_turns_before_the_door_is_closed(settings: Settings) -> 
 
 
 async def until_connected_to_mongo(url: str) -> None:
-    async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(30):
+    async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(60):
         while "imts_telemetry_connected_workers 1\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
 

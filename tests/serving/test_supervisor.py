@@ -16,6 +16,9 @@ from tests.accounts import Account
 from tests.photos import png
 from tests.processes import ServiceProcess, service_process
 
+# On a busy machine a process takes many seconds to start.
+pytestmark = pytest.mark.timeout(300)
+
 # One that has loaded no certificates, which takes longer than a hundred requests.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -99,7 +102,7 @@ async def test_a_rolling_restart_fails_nothing(
 
 
 async def test_a_worker_that_dies_is_replaced_and_none_outlives_the_supervisor(process: ServiceProcess) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(before := process.workers()) != 2:
             await asyncio.sleep(0.05)
     before[0].kill()

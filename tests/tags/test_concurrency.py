@@ -22,7 +22,7 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
 ) -> None:
     images = [await upload(user) for _ in range(8)]
     user.client.timeout = httpx.Timeout(60)
-    dice = random.Random(5)  # noqa: S311 - to be repeatable
+    dice = random.Random(5)
     folder = CountFolder(database, 1)
 
     async def post(path: str, part: list[str]) -> None:

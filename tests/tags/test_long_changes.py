@@ -1,5 +1,6 @@
 """While a tag is changed that very many images have: what others do is done, or told to be busy within seconds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -54,3 +55,12 @@ async def test_who_wants_the_image_is_told_that_it_is_busy(user: Account, changi
 @pytest.mark.usefixtures("changing")
 async def test_who_wants_the_vocabulary_is_told_that_it_is_busy(admin: Account) -> None:
     assert told(await admin.client.patch("/v1/tags/huge", json={"name": "vast"})) == BUSY
+
+
+@pytest.mark.usefixtures("changing")
+async def test_the_counts_of_other_tags_are_folded(user: Account, sql: asyncpg.Connection) -> None:
+    await upload(user, "small")
+    async with asyncio.timeout(60):
+        while await sql.fetchval("SELECT images FROM tags WHERE name = 'small'") != 1:
+            await asyncio.sleep(0.05)
+    assert (await read(user.client, "/v1/tags/small"))["images"] == 1

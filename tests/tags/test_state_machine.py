@@ -23,7 +23,7 @@ class Machine:
     """Does one random thing after the other; what the service refuses is refused, and never a 500."""
 
     def __init__(self, seed: int, user: Account, admin: Account, sql: asyncpg.Connection, database: Database) -> None:
-        self.dice = random.Random(seed)  # noqa: S311 - to be repeatable
+        self.dice = random.Random(seed)
         self.user, self.admin, self.sql = user, admin, sql
         self.folder = CountFolder(database, 1)
         self.steps: list[Step] = [

@@ -14,7 +14,7 @@ def _exact(values: list[float], percent: float) -> float:
 @pytest.mark.parametrize("percent", [50, 95, 99])
 @pytest.mark.parametrize("shape", ["lognormal", "uniform", "bimodal", "exponential"])
 def test_merged_histograms_of_four_workers_are_within_five_percent(shape: str, percent: float) -> None:
-    rng = random.Random(f"{shape}{percent}")  # noqa: S311 - not for secrets
+    rng = random.Random(f"{shape}{percent}")
     shapes: dict[str, Callable[[], float]] = {
         "lognormal": lambda: rng.lognormvariate(1, 1.5),
         "uniform": lambda: rng.uniform(0.1, 5000),
@@ -38,7 +38,7 @@ def test_bounds() -> None:
 
 @pytest.mark.parametrize("count", [1, 12, 500])
 def test_the_slowest_are_those_above_a_bound(count: int) -> None:
-    rng = random.Random(count)  # noqa: S311
+    rng = random.Random(count)
     values = [rng.lognormvariate(1, 1.5) for _ in range(2000)]
     bound = slowest_bound(Counter(bucket_of(value) for value in values), count)
     above = sum(value >= bound for value in values)

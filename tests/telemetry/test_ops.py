@@ -52,7 +52,7 @@ async def _pages(client: httpx.AsyncClient, params: dict[str, Any]) -> list[list
 
 
 async def test_pages_skip_and_repeat_nothing(client: httpx.AsyncClient, recorder: Recorder) -> None:
-    rng = random.Random(1)  # noqa: S311
+    rng = random.Random(1)
     # Many requests in the same millisecond, and not in the order in which they are recorded.
     times = [NOON + timedelta(milliseconds=rng.randrange(8)) for _ in range(200)]
     await _record(recorder, [make_record(number, time=time) for number, time in enumerate(times)])

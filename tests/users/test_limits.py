@@ -47,6 +47,12 @@ async def guess(
     return await client.post("/v1/auth/token", data=form, headers={"X-Forwarded-For": address})
 
 
+async def signed_in(client: httpx.AsyncClient, account: Account) -> dict[str, str]:
+    """Sign in at a service with a secret of its own."""
+    tokens = (await guess(client, account.email, PASSWORD)).json()
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
 @pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
 async def test_guessing_at_an_account_is_limited(
     limited: Callable[..., Settings], user: Account, redis: dict[str, str]
@@ -140,6 +146,43 @@ async def test_guessing_the_current_password_is_limited(limited: Callable[..., S
         body = {"current_password": "a wrong guess"}
         answers = [(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(3)]
         assert answers == [403, 403, 429]
+
+
+@pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
+async def test_what_is_left_is_told(limited: Callable[..., Settings], user: Account, redis: dict[str, str]) -> None:
+    async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"}, **redis)) as client:
+        answers = [await guess(client, user.email) for _ in range(4)]
+        told = [{name: one.headers[f"ratelimit-{name}"] for name in ("limit", "remaining")} for one in answers]
+        assert told == [{"limit": "3", "remaining": left} for left in ("2", "1", "0", "0")]
+        assert {one.headers["ratelimit-policy"] for one in answers} == {"3;w=60"}
+        resets = [int(one.headers["ratelimit-reset"]) for one in answers]
+        assert 0 < resets[0] < resets[1] < resets[2] <= 60
+        assert "ratelimit-limit" not in (await client.get("/healthz")).headers
+
+
+async def test_uploads_are_limited_before_they_are_read(
+    limited: Callable[..., Settings], user: Account, photo: bytes
+) -> None:
+    async with serving(limited(upload_limits=UNLIMITED | {"account": "2/hour"})) as client:
+        headers = await signed_in(client, user)
+        answers = [
+            await client.post("/v1/images", files={"image": (f"{number}.png", photo)}, headers=headers, timeout=30)
+            for number in range(3)
+        ]
+        assert [one.status_code for one in answers] == [201, 201, 429]
+        assert [one.headers["ratelimit-remaining"] for one in answers] == ["1", "0", "0"]
+        assert (await client.post("/v1/images", files={"image": ("x.png", photo)})).status_code == 401
+
+
+async def test_searches_are_limited_by_address_and_by_account(limited: Callable[..., Settings], user: Account) -> None:
+    limits = UNLIMITED | {"address": "4/hour", "account": "2/hour"}
+    async with serving(limited(search_limits=limits, cache_enabled=False)) as client:
+        headers = await signed_in(client, user)
+        own = [(await client.get("/v1/images", headers=headers)) for _ in range(3)]
+        assert [one.status_code for one in own] == [200, 200, 429]
+        assert [one.headers["ratelimit-limit"] for one in own] == ["2"] * 3
+        anybody = [(await client.get("/v1/images")).status_code for _ in range(3)]
+        assert anybody == [200, 200, 429]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class ProviderList(BaseModel):
     items: list[ProviderRead]
 
 
-def get_providers(request: Request) -> SocialProviders:
+async def get_providers(request: Request) -> SocialProviders:
     """Return the configured identity providers."""
     providers: SocialProviders = request.state.social_providers
     return providers
@@ -51,7 +51,7 @@ def get_providers(request: Request) -> SocialProviders:
 ProvidersDep = Annotated[SocialProviders, Depends(get_providers)]
 
 
-def get_social_login(services: ServicesDep, providers: ProvidersDep) -> SocialLogin:
+async def get_social_login(services: ServicesDep, providers: ProvidersDep) -> SocialLogin:
     """Return the social login service."""
     return SocialLogin(services, providers)
 

@@ -1,0 +1,144 @@
+"""Whether the cache may be used now. PostgreSQL decides, by one row; see docs/decisions/0018.
+
+A worker may look into Redis while it holds a lease: it has read, less than LEASE ago, that the cache is open. Who could
+not tell Redis of a write closes the cache in that row and waits until every lease has run out; only then is the write
+acknowledged. So nobody is given what was stored before it. While the cache is closed, nothing waits any more. Only
+durations are compared, on clocks that are never set.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from sqlalchemy import Row, text
+
+from app.cache.link import RedisLink
+from app.cache.redis import CacheUnavailable
+from app.db.session import Database
+
+logger = logging.getLogger(__name__)
+
+LEASE = 1.5
+POLL_SECONDS = 0.4
+# How long the cache stays closed unless it is closed again; longer than LEASE, so that no lease spans it.
+CLOSED_SECONDS = 5.0
+MAX_BACKOFF = 5.0
+
+_STATE = "name, epoch, server, extract(epoch FROM open_at - clock_timestamp())::float8 AS closed_for"
+_READ = text(f"SELECT {_STATE} FROM cache_state")  # noqa: S608 - of constants only
+_CLOSE = text(f"""
+    UPDATE cache_state SET epoch = epoch + 1, server = coalesce(:server, server),
+        open_at = clock_timestamp() + make_interval(secs => {CLOSED_SECONDS})
+    RETURNING {_STATE}""")  # noqa: S608
+
+
+class Lease:
+    """This worker's leave to use the cache."""
+
+    def __init__(self, database: Database, link: RedisLink) -> None:
+        self._database = database
+        self._link = link
+        self._until = 0.0
+        self._prefix = ""
+        self._server: str | None = None
+        self._closed_until = 0.0
+        # When, if it stays closed, no worker holds a lease any more.
+        self._quiet_at = 0.0
+        self._mend_at = 0.0
+        self._backoff = POLL_SECONDS
+        self._tried = asyncio.Event()
+
+    @property
+    def prefix(self) -> str | None:
+        """What the names of all keys start with; None while the cache must not be used."""
+        if time.monotonic() < self._until and self._link.server == self._server:
+            return self._prefix
+        return None
+
+    async def run_forever(self) -> None:
+        """Keep the lease, and keep the cache closed while this worker does not reach Redis."""
+        well = True
+        while True:
+            try:
+                await self.renew()
+                well = True
+            # Whatever it is, the cache is merely not used; it is said once, not at each try.
+            except Exception as error:  # noqa: BLE001
+                if well:
+                    logger.warning("the cache is not used: %s", error)
+                well = False
+            self._tried.set()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def wait_for_first(self) -> None:
+        """Wait, but not for long, until the first try is over: a service that has just started is not slower."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), LEASE)
+
+    async def renew(self) -> None:
+        """Mend the link, then ask for the lease. Raises DatabaseUnavailable."""
+        await self.mend()
+        if self._link.server is None:
+            await self._keep_closed()
+            return
+        await self.ask()
+        if self._server != self._link.server:
+            await self._close()
+
+    async def mend(self) -> None:
+        """Mend the link, if it is down and was not found so a moment ago."""
+        if self._link.server is not None:
+            self._backoff = max(POLL_SECONDS, self._backoff / 2)
+            return
+        if time.monotonic() < self._mend_at:
+            return
+        try:
+            await self._link.mend()
+        except CacheUnavailable:
+            self._backoff = min(MAX_BACKOFF, self._backoff * 2)
+            self._mend_at = time.monotonic() + self._backoff
+
+    async def ask(self) -> None:
+        """Read whether the cache is open, and take a lease when it is. Raises DatabaseUnavailable."""
+        asked = time.monotonic()
+        async with self._database.reader() as session:
+            self._learn((await session.execute(_READ)).one(), asked)
+
+    async def wait_until_quiet(self) -> None:
+        """Return once nobody can be given what was stored before now. Raises DatabaseUnavailable.
+
+        The cache is closed for it, unless others have closed it: then it opens again without us.
+        """
+        if not self._is_closed or self._link.server is None:
+            await self._keep_closed()
+        await asyncio.sleep(max(0.0, self._quiet_at - time.monotonic()))
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether nobody takes a new lease."""
+        return time.monotonic() < self._closed_until
+
+    async def _keep_closed(self) -> None:
+        if self._closed_until - time.monotonic() < CLOSED_SECONDS / 2:
+            await self._close()
+
+    async def _close(self) -> None:
+        if not self._is_closed:
+            logger.warning("the cache is closed: Redis cannot be told of changes, or is another one than before")
+        asked = time.monotonic()
+        async with self._database.unit_of_work() as session:
+            row = (await session.execute(_CLOSE, {"server": self._link.server})).one()
+        self._learn(row, asked)
+
+    def _learn(self, row: "Row[tuple[object, ...]]", asked: float) -> None:
+        """Take what the row said at some moment after `asked`."""
+        now = time.monotonic()
+        self._server = row.server
+        if row.closed_for <= 0:
+            self._prefix, self._until = f"cache:{row.name.hex}:{row.epoch}:", asked + LEASE
+            return
+        self._until = 0.0
+        if not self._is_closed:
+            self._quiet_at = now + LEASE
+        self._closed_until = max(self._closed_until, asked + row.closed_for)

@@ -1,0 +1,56 @@
+"""What the framework alone can do here: the floors of benchmarks.http, served by uvicorn."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+from fastapi import FastAPI, Request
+
+from app.core.settings import Settings
+from app.images.schemas import ImageLinks, ImageRead
+from app.models.image import Visibility
+
+SELECT = (
+    "SELECT i.*, ARRAY(SELECT t.name FROM tags t WHERE t.id = ANY(i.tag_ids) ORDER BY t.name) AS tags"
+    " FROM images i WHERE i.id = $1"
+)
+LINKS = ImageLinks(self="/v1/images/x", content="/v1/images/x/content", thumbnail="/v1/images/x/thumbnail")
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, asyncpg.Pool]]:
+    """Open a pool as large as the service's."""
+    async with asyncpg.create_pool(Settings().database_url.get_secret_value(), min_size=10, max_size=10) as pool:
+        yield {"pool": pool}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/static")
+async def static() -> ImageRead:
+    """Return a model that is made here."""
+    return ImageRead(
+        id=UUID(int=1),
+        name="chelsea.png",
+        content_type="image/png",
+        size=240512,
+        width=451,
+        height=300,
+        sha256="59" * 32,
+        visibility=Visibility.PUBLIC,
+        tags=["cat", "portrait"],
+        uploaded_by=None,
+        created_at=datetime(2026, 11, 1, tzinfo=UTC),
+        links=LINKS,
+    )
+
+
+@app.get("/select/{image_id}")
+async def select(request: Request, image_id: UUID) -> ImageRead:
+    """Return the row of an image, by asyncpg and one statement."""
+    async with request.state.pool.acquire() as connection:
+        row = await connection.fetchrow(SELECT, image_id)
+    return ImageRead(**{**row, "sha256": row["sha256"].hex(), "links": LINKS})

@@ -1,0 +1,168 @@
+"""A Redis of a test's own, which it may fill, freeze and kill, and services that reach it through fault proxies."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from app.core.settings import Settings
+from app.db.migrate import upgrade
+from app.db.session import Database
+from app.embedded import Stack
+from app.storage.object_store import ObjectStore
+from tests.accounts import Account, add_account
+from tests.conftest import TABLES
+from tests.faults.proxy import FaultProxy, fault_proxy
+from tests.server import running_service
+
+WAIT_SECONDS = 30
+
+
+@dataclass(slots=True)
+class OwnRedis:
+    """A real server, with its data on disk."""
+
+    stack: Stack
+    url: str
+
+    def kill(self) -> None:
+        psutil.Process(json.loads(self.stack.pid_file("redis").read_text())["pid"]).kill()
+
+    async def revive(self) -> None:
+        """Start it again, with what it had saved."""
+        while not await asyncio.to_thread(self.stack.revive):
+            await asyncio.sleep(0.05)
+
+    async def run(self, command: str) -> None:
+        """Run a command, on a connection of its own."""
+        client = Redis.from_url(self.url)
+        await client.execute_command(command)  # type: ignore[no-untyped-call]
+        await client.aclose()
+
+    def through(self, proxy: FaultProxy) -> str:
+        """Return the address of the proxy instead."""
+        before, _, _ = self.url.rpartition("@")
+        return f"{before}@{proxy.address}/0"
+
+    @property
+    def address(self) -> str:
+        return self.url.rpartition("@")[2].partition("/")[0]
+
+
+@pytest.fixture(scope="session")
+async def own_redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnRedis]:
+    stack = Stack(tmp_path_factory.mktemp("redis"), wanted=("redis",), report=lambda _line: None)
+    addresses = await asyncio.to_thread(stack.start)
+    yield OwnRedis(stack, addresses["REDIS_URL"])
+    await asyncio.to_thread(stack.stop)
+
+
+@pytest.fixture
+async def own_client(own_redis: OwnRedis) -> AsyncIterator[Redis]:
+    """A plain client of it, past the proxies."""
+    client = Redis.from_url(own_redis.url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@dataclass(slots=True)
+class Cached:
+    """A service with a cache, a client of it, and the proxy before its Redis."""
+
+    client: httpx.AsyncClient
+    proxy: FaultProxy
+
+    async def figure(self, name: str) -> float:
+        text = (await self.client.get("/metrics")).text
+        return float(next(line for line in text.splitlines() if line.startswith(f"imts_cache_{name} ")).split()[1])
+
+    async def wait_until(self, *, is_open: bool) -> None:
+        """Wait until the service uses its cache, or does not."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while bool(await self.figure("open_workers")) is not is_open:
+                await asyncio.sleep(0.02)
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Cached]]
+
+
+@pytest.fixture(scope="session")
+async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awaitable[str]]) -> Settings:
+    """Settings on a database that no other service uses: all that share one must share a Redis."""
+    own = settings.model_dump(exclude_unset=True) | {
+        "database_url": SecretStr(await fresh_database_url()),
+        # The proxies share a process with the tests, which may be busy.
+        "cache_timeout_ms": 500,
+    }
+    own_settings = Settings.model_validate(own)
+    await asyncio.to_thread(upgrade, own_settings.sqlalchemy_url)
+    return own_settings
+
+
+@pytest.fixture
+async def sql(own_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A plain connection to that database, emptied."""
+    connection = await asyncpg.connect(own_settings.database_url.get_secret_value())
+    await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def make_account(
+    own_settings: Settings,
+    sql: asyncpg.Connection,  # noqa: ARG001 - empties the tables
+) -> AsyncIterator[Callable[..., Awaitable[Account]]]:
+    """Make accounts there; the headers of their clients serve with any of the services."""
+    database = Database(own_settings)
+    made: list[Account] = []
+
+    async def make(*, is_admin: bool = False) -> Account:
+        email = f"{uuid.uuid4().hex}@example.com"
+        made.append(await add_account("http://127.0.0.1", own_settings, database, email, is_admin=is_admin))
+        return made[-1]
+
+    yield make
+    for account in made:
+        await account.client.aclose()
+    await database.close()
+
+
+@pytest.fixture
+def serve(
+    own_settings: Settings,
+    own_redis: OwnRedis,
+    own_client: Redis,  # noqa: ARG001 - empties it
+    object_store: ObjectStore,  # noqa: ARG001 - makes the bucket
+    tmp_path: Path,
+) -> Serve:
+    """Serve that database with a cache of the test's own."""
+
+    @asynccontextmanager
+    async def serve(**overrides: object) -> AsyncIterator[Cached]:
+        async with fault_proxy(own_redis.address) as proxy:
+            own = {"redis_url": own_redis.through(proxy), "telemetry_spill_dir": tmp_path / uuid.uuid4().hex}
+            changed = Settings.model_validate({**own_settings.model_dump(), **own, **overrides})
+            async with running_service(changed) as running, httpx.AsyncClient(base_url=running.url) as client:
+                found = Cached(client, proxy)
+                await found.wait_until(is_open=changed.cache_enabled)
+                yield found
+
+    return serve
+
+
+@pytest.fixture
+async def cached(serve: Serve) -> AsyncIterator[Cached]:
+    async with serve() as cached:
+        yield cached

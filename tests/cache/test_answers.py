@@ -1,0 +1,244 @@
+"""What the cache gives, to whom, and what it makes of a Redis that is ill."""
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from tests.accounts import Account
+from tests.cache.conftest import Cached, OwnRedis, Serve
+from tests.photos import png
+
+
+async def upload(client: httpx.AsyncClient, account: Account, **fields: Any) -> str:
+    """Upload an image and return its path."""
+    answer = await client.post(
+        "/v1/images",
+        files={"image": (f"{uuid.uuid4().hex}.png", png())},
+        data={"tags": "cat", **fields},
+        headers=account.client.headers,
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["links"]["self"])
+
+
+async def patch(client: httpx.AsyncClient, account: Account, path: str, **change: str) -> None:
+    answer = await client.patch(path, json=change, headers=account.client.headers)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["{image}", "/v1/images?q=cat", "/v1/tags?prefix=c", "/v1/tags/cat", "/v1/tags/cat/related"]
+)
+async def test_the_second_answer_is_the_first_one(cached: Cached, user: Account, path: str) -> None:
+    path = path.format(image=await upload(cached.client, user))
+    first = await cached.client.get(path)
+    hits = await cached.figure("hits_total")
+    second = await cached.client.get(path)
+    assert await cached.figure("hits_total") == hits + 1
+    assert (first.status_code, first.content) == (second.status_code, second.content) == (200, first.content)
+    own = {"x-request-id", "date", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy"}
+    told, told_again = (
+        {name: value for name, value in one.headers.items() if name not in own} for one in (first, second)
+    )
+    assert told == told_again
+    known = await cached.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (await cached.client.head(path)).headers["content-length"] == first.headers["content-length"]
+
+
+async def test_a_write_shows_at_once_on_another_worker(serve: Serve, user: Account) -> None:
+    async with serve() as one, serve() as another:
+        path = await upload(one.client, user)
+        for number in range(10):
+            name = f"{uuid.uuid4().hex}.png"
+            await patch((one, another)[number % 2].client, user, path, name=name)
+            for reader in (one, another):
+                assert (await reader.client.get(path)).json()["name"] == name
+                assert (await reader.client.get("/v1/images")).json()["items"][0]["name"] == name
+
+
+async def test_what_is_private_is_kept_for_those_who_may_see_it(
+    cached: Cached, user: Account, admin: Account, make_account: Any
+) -> None:
+    stranger = await make_account()
+    path = await upload(cached.client, user)
+    viewers = [{}, stranger.client.headers, user.client.headers, admin.client.headers]
+    for visibility, statuses in (("public", [200] * 4), ("private", [404, 404, 200, 200]), ("public", [200] * 4)):
+        await patch(cached.client, user, path, visibility=visibility)
+        for _ in range(2):
+            answers = [await cached.client.get(path, headers=headers) for headers in viewers]
+            assert [one.status_code for one in answers] == statuses
+            pages = [await cached.client.get("/v1/images", headers=headers) for headers in viewers]
+            assert [200 if one.json()["items"] else 404 for one in pages] == statuses
+
+
+async def test_a_session_that_has_ended_is_given_nothing(cached: Cached, user: Account) -> None:
+    path = await upload(cached.client, user, visibility="private")
+    headers = user.client.headers
+    for _ in range(2):
+        assert (await cached.client.get(path, headers=headers)).status_code == 200
+    await cached.client.post("/v1/auth/logout", headers=headers)
+    assert (await cached.client.get(path, headers=headers)).status_code == 401
+    assert (await cached.client.get("/v1/images", headers=headers)).status_code == 401
+
+
+async def test_many_who_ask_for_a_cold_answer_make_one_query(cached: Cached, user: Account, admin: Account) -> None:
+    path = await upload(cached.client, user)
+    misses = await cached.figure("misses_total")
+    limits = httpx.Limits(max_connections=200)
+    async with httpx.AsyncClient(base_url=cached.client.base_url, limits=limits, timeout=60) as crowd:
+        answers = await asyncio.gather(*(crowd.get(f"{path}?crowd") for _ in range(200)))
+    assert {one.status_code for one in answers} == {200}
+    assert len({one.content for one in answers}) == 1
+    assert await cached.figure("misses_total") - misses >= 1
+    assert await statements_of(cached, admin, path) == 1
+
+
+async def statements_of(cached: Cached, admin: Account, path: str) -> int:
+    """Return how many SQL statements the 200 requests for a path made, by their records."""
+    async with asyncio.timeout(30):
+        while True:
+            found, cursor = [], None
+            while True:
+                query = {"limit": "100", "route": "/v1/images/{image_id}"} | ({"cursor": cursor} if cursor else {})
+                page = await cached.client.get("/v1/ops/requests", params=query, headers=admin.client.headers)
+                found += [one for one in page.json()["items"] if one["path"] == path and one["method"] == "GET"]
+                if (cursor := page.json()["next_cursor"]) is None:
+                    break
+            if len(found) >= 200:
+                return sum(one["statements"] for one in found)
+            await asyncio.sleep(0.1)
+
+
+async def test_junk_in_redis_is_a_miss(cached: Cached, user: Account, own_client: Redis) -> None:
+    path = await upload(cached.client, user)
+    expected = (await cached.client.get(path)).content
+    [key] = await own_client.keys("cache:*answer:*")
+    value = await own_client.get(key)
+    assert isinstance(value, bytes)
+    for junk in (b"", b"junk", bytes(1000), value[:-1], value + b"x", value[:60] + b"!" + value[61:]):
+        await own_client.set(key, junk)
+        assert (await cached.client.get(path)).content == expected
+    await own_client.delete(key)
+    await own_client.lpush(key, "no string")
+    assert (await cached.client.get(path)).content == expected
+    for key in await own_client.keys("cache:*scope:*"):
+        await own_client.delete(key)
+        await own_client.lpush(key, "no string")
+    assert (await cached.client.get(path)).content == expected
+
+
+async def test_a_full_redis_is_no_error_and_nothing_stays_too_long(
+    cached: Cached, user: Account, own_client: Redis
+) -> None:
+    path = await upload(cached.client, user)
+    assert (await cached.client.get(path)).status_code == 200
+    await own_client.config_set("maxmemory-policy", "noeviction")
+    await own_client.config_set("maxmemory", "1")
+    assert (await cached.client.get(path)).status_code == 200
+    name = f"{uuid.uuid4().hex}.png"
+    await patch(cached.client, user, path, name=name)
+    assert (await cached.client.get(path)).json()["name"] == name
+    await own_client.config_set("maxmemory", "0")
+    hits = await cached.figure("hits_total")
+    async with asyncio.timeout(30):
+        while await cached.figure("hits_total") == hits:
+            assert (await cached.client.get(path)).json()["name"] == name
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"latency": 1.0},
+        pytest.param({"black_hole": True}, marks=pytest.mark.slow),
+        pytest.param({"refuse": True}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+async def test_a_slow_or_lost_redis_is_done_without(cached: Cached, user: Account, fault: dict[str, Any]) -> None:
+    path = await upload(cached.client, user)
+    for _ in range(2):
+        assert (await cached.client.get(path)).status_code == 200
+    cached.proxy.set(**fault)
+    started = time.monotonic()
+    # Asked until the breaker is open; each of them is answered.
+    async with asyncio.timeout(30):
+        while await cached.figure("open_workers"):
+            assert (await cached.client.get(path)).status_code == 200
+    name = f"{uuid.uuid4().hex}.png"
+    await patch(cached.client, user, path, name=name)
+    assert (await cached.client.get(path)).json()["name"] == name
+    assert time.monotonic() - started < 25
+    cached.proxy.set()
+    await cached.wait_until(is_open=True)
+    assert (await cached.client.get(path)).json()["name"] == name
+
+
+async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
+    cached: Cached, user: Account, own_redis: OwnRedis, own_client: Redis
+) -> None:
+    path = await upload(cached.client, user)
+    for _ in range(2):
+        await cached.client.get(path)
+    await own_redis.run("SAVE")
+    name = f"{uuid.uuid4().hex}.png"
+    await patch(cached.client, user, path, name=name)
+    own_redis.kill()
+    await own_redis.revive()
+    await own_client.connection_pool.disconnect()
+    assert await own_client.keys("cache:*answer:*")
+    hits = await cached.figure("hits_total")
+    # Until it is the cache again that says it.
+    async with asyncio.timeout(60):
+        while await cached.figure("hits_total") < hits + 3:
+            assert (await cached.client.get(path)).json()["name"] == name
+
+
+async def test_a_worker_that_cannot_tell_redis_has_the_others_not_use_it(serve: Serve, user: Account) -> None:
+    async with serve() as cut_off, serve() as other:
+        path = await upload(other.client, user)
+        for _ in range(2):
+            assert (await other.client.get(path)).status_code == 200
+        cut_off.proxy.set(refuse=True)
+        name = f"{uuid.uuid4().hex}.png"
+        await patch(cut_off.client, user, path, name=name)
+        assert (await other.client.get(path)).json()["name"] == name
+        await other.wait_until(is_open=False)
+        cut_off.proxy.set()
+        await other.wait_until(is_open=True)
+        assert (await other.client.get(path)).json()["name"] == name
+
+
+async def test_a_write_that_says_nothing_changes_everything(
+    cached: Cached, user: Account, admin: Account, sql: asyncpg.Connection
+) -> None:
+    path = await upload(cached.client, user, tags="cat")
+    assert (await cached.client.get(path)).json()["tags"] == ["cat"]
+    renamed = await cached.client.patch("/v1/tags/cat", json={"name": "feline"}, headers=admin.client.headers)
+    assert renamed.status_code == 200
+    assert (await cached.client.get(path)).json()["tags"] == ["feline"]
+    assert (await cached.client.delete("/v1/users/me", headers=user.client.headers)).status_code == 204
+    assert (await cached.client.get(path)).json()["uploaded_by"] is None
+    assert await sql.fetchval("SELECT epoch FROM cache_state") is not None
+
+
+async def test_pages_that_the_clock_changes_are_not_kept(cached: Cached, user: Account) -> None:
+    await upload(cached.client, user)
+    hits = await cached.figure("hits_total")
+    for _ in range(2):
+        answer = await cached.client.get("/v1/images", params={"q": "date:today"})
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert await cached.figure("hits_total") == hits
+
+
+async def test_without_the_cache_all_is_the_same(serve: Serve, user: Account) -> None:
+    async with serve(cache_enabled=False) as uncached:
+        path = await upload(uncached.client, user)
+        etag = (await uncached.client.get(path)).headers["etag"]
+        assert (await uncached.client.get(path, headers={"If-None-Match": etag})).status_code == 304

@@ -1,0 +1,205 @@
+"""Many writers and readers on two workers, and a Redis that fails at random.
+
+Nobody is ever given what is older than the last write that was acknowledged before the question was asked, nor what is
+not theirs to see; no request fails; and in the end the cache says what the database says.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.core.settings import Settings
+from app.storage.object_store import ObjectStore
+from tests.accounts import Account
+from tests.cache.conftest import OwnRedis
+from tests.faults.proxy import FaultProxy, fault_proxy
+from tests.photos import png
+from tests.processes import service_process
+
+WRITERS = 4
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"refuse": True},
+    {"black_hole": True},
+    {"latency": 1.0},
+    {"reset_after_received": 200},
+    {"reset_after_sent": 300},
+)
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process of the service, and the proxy between it and Redis."""
+
+    client: httpx.AsyncClient
+    proxy: FaultProxy
+
+
+@dataclass(slots=True)
+class Owned:
+    """An image, its owner, and the number of the last change that was acknowledged; it is in the name and the tag."""
+
+    account: Account
+    path: str
+    visibility: str
+    acknowledged: int = 0
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return self.account.client.headers
+
+
+@asynccontextmanager
+async def workers(settings: Settings, own_redis: OwnRedis) -> AsyncIterator[list[Worker]]:
+    """Two processes, each with a network of its own to Redis."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for _ in range(2):
+            proxy = await stack.enter_async_context(fault_proxy(own_redis.address))
+            own = settings.model_copy(update={"redis_url": SecretStr(own_redis.through(proxy))})
+            url = stack.enter_context(service_process(own)).url
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
+            found.append(Worker(client, proxy))
+        yield found
+
+
+async def create(worker: Worker, account: Account, visibility: str) -> Owned:
+    stem = uuid.uuid4().hex
+    answer = await worker.client.post(
+        "/v1/images",
+        files={"image": (f"{stem}.0.png", png())},
+        data={"tags": "n0", "visibility": visibility},
+        headers=account.client.headers,
+    )
+    assert answer.status_code == 201, answer.text
+    return Owned(account, answer.json()["links"]["self"], visibility)
+
+
+async def write(owned: Owned, both: Sequence[Worker], until: float) -> None:
+    for number in itertools.count(1):
+        if time.monotonic() > until:
+            return
+        client = random.choice(both).client
+        if number % 2:
+            body = {"name": f"{uuid.uuid4().hex}.{number}.png"}
+            answer = await client.patch(owned.path, json=body, headers=owned.headers)
+        else:
+            answer = await client.put(f"{owned.path}/tags", json={"tags": [f"n{number}"]}, headers=owned.headers)
+        assert answer.status_code == 200, answer.text
+        owned.acknowledged = number
+        await asyncio.sleep(random.uniform(0, 0.5))
+
+
+def number_of(image: dict[str, object]) -> int:
+    """Return the number of the last change that shows: names have the odd ones, tags the even ones."""
+    tags = image["tags"]
+    assert isinstance(tags, list)
+    return max(int(str(image["name"]).split(".")[1]), *(int(str(tag)[1:]) for tag in tags))
+
+
+async def read(owned: Owned, everyone: Sequence[Owned], both: Sequence[Worker], until: float) -> None:
+    while time.monotonic() < until:
+        client, before = random.choice(both).client, owned.acknowledged
+        seen_by = owned.headers if owned.visibility == "private" or random.random() < 0.3 else {}
+        answer = await client.get(owned.path, headers=seen_by)
+        assert answer.status_code == 200, answer.text
+        assert number_of(answer.json()) >= before
+        before = owned.acknowledged
+        page = await client.get("/v1/images", params={"q": f"tags:1..{random.randrange(2, 4)}"}, headers=seen_by)
+        assert page.status_code == 200, page.text
+        [shown] = [one for one in page.json()["items"] if one["links"]["self"] == owned.path]
+        assert number_of(shown) >= before
+        await look_where_it_is_forbidden(owned, everyone, client)
+
+
+async def look_where_it_is_forbidden(owned: Owned, everyone: Sequence[Owned], client: httpx.AsyncClient) -> None:
+    other = random.choice([one for one in everyone if one.visibility == "private" and one is not owned])
+    eyes = random.choice([{}, owned.headers])
+    assert (await client.get(other.path, headers=eyes)).status_code == 404
+    page = await client.get("/v1/images", headers=eyes)
+    assert other.path not in {one["links"]["self"] for one in page.json()["items"]}
+
+
+async def disturb(both: Sequence[Worker], own_redis: OwnRedis, until: float) -> None:
+    # So that there is something in the cache to be wrong.
+    await asyncio.sleep(2)
+    while time.monotonic() < until - 2:
+        what = random.randrange(8)
+        worker = random.choice(both)
+        if what < 4:
+            worker.proxy.set(**random.choice(FAULTS))
+        elif what == 4:
+            worker.proxy.cut()
+        elif what == 5:
+            await own_redis.run("FLUSHALL")
+        elif what == 6:
+            await own_redis.run("SAVE")
+        else:
+            own_redis.kill()
+            await own_redis.revive()
+        await asyncio.sleep(random.uniform(0.1, 1.0))
+        worker.proxy.set()
+        # Long enough, now and then, for the cache to be open in between.
+        await asyncio.sleep(random.choice([0.1, 1.0, 7.0]))
+
+
+async def figure(worker: Worker, name: str) -> int:
+    """Return a figure of both workers together."""
+    text = (await worker.client.get("/metrics")).text
+    return int(next(line for line in text.splitlines() if line.startswith(f"imts_cache_{name} ")).split()[1])
+
+
+async def wait_until_open(both: Sequence[Worker]) -> None:
+    async with asyncio.timeout(60):
+        while await figure(both[0], "open_workers") < len(both):
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seconds", [8, pytest.param(90, marks=pytest.mark.slow)])
+async def test_nobody_reads_what_is_older_than_the_last_acknowledged_write(
+    own_settings: Settings,
+    own_redis: OwnRedis,
+    object_store: ObjectStore,  # noqa: ARG001 - makes the bucket
+    make_account: Callable[..., Awaitable[Account]],
+    sql: asyncpg.Connection,
+    seconds: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    settings = own_settings.model_copy(update={"telemetry_spill_dir": tmp_path_factory.mktemp("spill")})
+    async with workers(settings, own_redis) as both:
+        kinds = ["public", "private"] * (WRITERS // 2)
+        owned = [await create(both[0], await make_account(), kind) for kind in kinds]
+        await wait_until_open(both)
+        until = time.monotonic() + seconds
+        async with asyncio.TaskGroup() as group:
+            group.create_task(disturb(both, own_redis, until))
+            for one in owned:
+                group.create_task(write(one, both, until))
+                for _ in range(2):
+                    group.create_task(read(one, owned, both, until))
+        await check_that_all_say_the_same(owned, both, sql)
+
+
+async def check_that_all_say_the_same(owned: Sequence[Owned], both: Sequence[Worker], sql: asyncpg.Connection) -> None:
+    for worker in both:
+        worker.proxy.set()
+    stored = {row["id"]: row["name"] for row in await sql.fetch("SELECT id, name FROM images")}
+    before = await figure(both[0], "hits_total")
+    async with asyncio.timeout(60):
+        # Until it is the cache that says it.
+        while await figure(both[0], "hits_total") < before + 5 * len(owned):
+            for worker, one in itertools.product(both, owned):
+                image = (await worker.client.get(one.path, headers=one.headers)).json()
+                assert image["name"] == stored[uuid.UUID(image["id"])]
+                assert number_of(image) == one.acknowledged
