@@ -14,8 +14,9 @@ dev: setup
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
+# What `make test` leaves out.
 test-faults: setup
-	$(BIN)/python -m pytest tests/faults --faults=full
+	$(BIN)/python -m pytest --faults=full -m slow
 
 check: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.check

@@ -95,6 +95,8 @@ class AnswerCache:
 
     async def forget(self, scopes: Collection[str]) -> None:
         """Return once nobody can be given an answer that was loaded before now and depends on one of these scopes."""
+        if self._lease.is_quiet:
+            return
         # A connection that is lost is often made again at once, which is quicker than having everybody stop.
         deleted = await self._delete(scopes) or (self._link.server is None and await self._delete(scopes))
         if not deleted:

@@ -47,6 +47,7 @@ class Lease:
         self._quiet_at = 0.0
         self._mend_at = 0.0
         self._backoff = POLL_SECONDS
+        self._mending = asyncio.Lock()
         self._tried = asyncio.Event()
 
     @property
@@ -91,13 +92,15 @@ class Lease:
         if self._link.server is not None:
             self._backoff = max(POLL_SECONDS, self._backoff / 2)
             return
-        if time.monotonic() < self._mend_at:
-            return
-        try:
-            await self._link.mend()
-        except CacheUnavailable:
-            self._backoff = min(MAX_BACKOFF, self._backoff * 2)
-            self._mend_at = time.monotonic() + self._backoff
+        # Who waited for an attempt that failed does not make the next one.
+        async with self._mending:
+            if time.monotonic() < self._mend_at:
+                return
+            try:
+                await self._link.mend()
+            except CacheUnavailable:
+                self._backoff = min(MAX_BACKOFF, self._backoff * 2)
+                self._mend_at = time.monotonic() + self._backoff
 
     async def ask(self) -> None:
         """Read whether the cache is open, and take a lease when it is. Raises DatabaseUnavailable."""
@@ -113,6 +116,11 @@ class Lease:
         if not self._is_closed or self._link.server is None:
             await self._keep_closed()
         await asyncio.sleep(max(0.0, self._quiet_at - time.monotonic()))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no worker can be using the cache now; what is stored later is of another epoch."""
+        return self._is_closed and time.monotonic() >= self._quiet_at
 
     @property
     def _is_closed(self) -> bool:

@@ -37,7 +37,6 @@ class RedisLink:
 
     def __init__(self, url: str, timeout: float) -> None:
         self._timeout = timeout
-        self._mending = asyncio.Lock()
         pool = ConnectionPool.from_url(
             url, socket_timeout=None, socket_connect_timeout=CONNECT_TIMEOUT, retry=Retry(NoBackoff(), 0)
         )
@@ -63,11 +62,8 @@ class RedisLink:
 
     async def mend(self) -> None:
         """Connect, when the link is down, and see that the server answers in time. Raises CacheUnavailable."""
-        async with self._mending:
-            if self.server is None:
-                await self._connect()
-
-    async def _connect(self) -> None:
+        if self.server is not None:
+            return
         await self._drop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):

@@ -1,4 +1,4 @@
-"""Redis. The only module that imports redis. What lies there may be lost at any time."""
+"""Redis, for limits; what is cached goes over `link`. What lies there may be lost at any time."""
 
 from collections.abc import Sequence
 
