@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -21,6 +21,7 @@ from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.faults.proxy import FaultProxy, fault_proxy
+from tests.processes import ServiceProcess, service_process
 from tests.server import RunningService, running_service
 
 OPEN_TRANSACTIONS = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"
@@ -181,3 +182,15 @@ async def wait_until_well(client: httpx.AsyncClient) -> None:
     async with asyncio.timeout(30):
         while (await client.get("/readyz")).json()["status"] != "ok":
             await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def well_process(settings: Settings) -> AsyncIterator[ServiceProcess]:
+    """Serve these settings in a process of its own, once it has found its backends.
+
+    The proxies are in this event loop, which stands still until the process answers: it finds them down at first.
+    """
+    with service_process(settings) as service:
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            await wait_until_well(client)
+        yield service

@@ -10,9 +10,8 @@ import pytest
 
 from app.storage.chunks import PART_BYTES
 from tests.accounts import Account
-from tests.faults.conftest import OPEN_TRANSACTIONS, Acknowledged, Behind
+from tests.faults.conftest import OPEN_TRANSACTIONS, Acknowledged, Behind, well_process
 from tests.images.files import noise_png
-from tests.processes import service_process
 
 Check = Callable[[], Awaitable[None]]
 
@@ -40,7 +39,7 @@ async def test_an_upload(
     is_stored: bool,
 ) -> None:
     body = noise_png(PART_BYTES + PART_BYTES // 2)
-    with service_process(behind.settings) as service:
+    async with well_process(behind.settings) as service:
         proxy = behind.postgres if backend == "postgres" else behind.store
         if hold_at == b"COMMIT;":
             # The first commit lists the key; the one that counts comes after the parts.
@@ -65,7 +64,7 @@ async def test_an_upload(
         one.cut()
     await until_no_transaction_is_open(sql)
     await invariants()
-    with service_process(behind.settings) as service:
+    async with well_process(behind.settings) as service:
         answer = await start(user, service.url, body)
         acknowledged.note(answer, body)
         assert answer.status_code == (409 if is_stored else 201), answer.text
@@ -90,7 +89,7 @@ async def test_a_delete(
     hold: str,
     is_gone: bool,
 ) -> None:
-    with service_process(behind.settings) as service:
+    async with well_process(behind.settings) as service:
         links = (await start(user, service.url, noise_png(10_000))).json()["links"]
         proxy = behind.postgres if backend == "postgres" else behind.store
         proxy.set(hold_at=hold_at, hold=hold)
