@@ -41,12 +41,13 @@ def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
 
 
 @contextmanager
-def attackers(url: str, attacks: Sequence[str], number: int) -> Iterator[None]:
+def searchers(url: str, texts: Sequence[str], number: int) -> Iterator[None]:
     """Send these queries over and over, by so many clients."""
-    end = _PROCESSES.Event()
-    processes = [_PROCESSES.Process(target=_attack, args=(url, attacks, start, end)) for start in range(number)]
+    end, begun = _PROCESSES.Event(), _PROCESSES.Barrier(number + 1)
+    processes = [_PROCESSES.Process(target=_search, args=(url, texts, start, begun, end)) for start in range(number)]
     for process in processes:
         process.start()
+    begun.wait(120)
     try:
         yield
     finally:
@@ -55,12 +56,13 @@ def attackers(url: str, attacks: Sequence[str], number: int) -> Iterator[None]:
             process.join()
 
 
-def _attack(url: str, attacks: Sequence[str], start: int, end: Any) -> None:
+def _search(url: str, texts: Sequence[str], start: int, begun: Any, end: Any) -> None:
     client = Client(url)
-    for attack in itertools.islice(itertools.cycle(attacks), start, None):
+    begun.wait(120)
+    for text in itertools.islice(itertools.cycle(texts), start, None):
         if end.is_set():
             return
-        client.get(IMAGES, {"q": attack, "sort": random.choice(("-created", "name", "-size"))})
+        client.get(IMAGES, {"q": text, "sort": random.choice(("-created", "name", "-size"))})
 
 
 def _write(url: str, rate: float, begun: Any, end: Any, results: Any) -> None:

@@ -16,6 +16,7 @@ DATABASE_URL to name the service's database, which `benchmarks.dataset` has fill
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import time
@@ -36,7 +37,7 @@ from app.search.images import ImageSearch, Sight
 from app.search.order import Order
 from app.search.vocabulary import QueryTooBroad
 from benchmarks import dataset
-from benchmarks.crowd import attackers, writer
+from benchmarks.crowd import searchers, writer
 from benchmarks.dataset import names
 from benchmarks.queries import ATTACKS, COUNTED, IMAGES, queries
 from benchmarks.search_plot import plot
@@ -149,24 +150,26 @@ async def naively(seed: int, rounds: int) -> Times:
 
 
 def under_attack(url: str, seconds: float) -> dict[str, Any]:
-    """Measure each attack alone, then what another client sees before and while four clients send them."""
+    """Measure each attack alone; then what another client sees beside nobody, beside four that search as one does, and
+    beside four that send attacks.
+    """
     client, alone, answers = Client(url), Times(), Counter[int]()
     for attack in ATTACKS:
         with alone.measured("attack", attack):
             answers[client.get(IMAGES, {"q": attack, "sort": "name"})[0]] += 1
     others = Times()
     image = json.loads(client.get(IMAGES, {"limit": 1})[1])["items"][0]["links"]["self"]
-    for when, crowd in (("before", nullcontext()), ("meanwhile", attackers(url, ATTACKS, 4))):
-        with crowd:
+    pairs = [params["q"] for kind, _, params in queries(98, 200) if kind == "2 tags AND"]
+    for beside, texts in (("nobody", []), ("4 searchers", pairs), ("4 attackers", ATTACKS)):
+        with searchers(url, texts, 4) if texts else nullcontext():
             until = time.monotonic() + seconds
-            searches = queries(99, 100_000)
-            while time.monotonic() < until:
-                kind, path, params = next(searches)
-                if kind == "2 tags AND":
-                    with others.measured(f"search, {when}", params["q"]):
-                        client.get(path, params)
-                    with others.measured(f"read one, {when}", image):
-                        client.get(image, {})
+            for pair in itertools.cycle(reversed(pairs)):
+                with others.measured(f"search, beside {beside}", pair):
+                    client.get(IMAGES, {"q": pair})
+                with others.measured(f"read one, beside {beside}", image):
+                    client.get(image, {})
+                if time.monotonic() > until:
+                    break
     return {"alone": alone.rows()["attack"], "answers": dict(answers), "others": others.rows()}
 
 

@@ -3,8 +3,10 @@
     python -m benchmarks.uploads [--seconds 4] [--sizes 50K 2M 64M] [--concurrency 1 8]
 
 The servers are the embedded ones, the service is one process as `serve` starts it, and the client of both sides is
-aiohttp with kept connections, in this process. It prints a table in Markdown: operations a second, and the ratio. The
-store alone is asked with `put_object` and `get_object` of miniopy_async, as anybody would who has no service.
+aiohttp with kept connections, in this process. It prints a table in Markdown: operations a second, the ratio, and the
+processor's time that the service and its decoders spend on one operation, which other load on the machine changes
+least. The two sides take turns, so that such load meets both. The store alone is asked with `put_object` and
+`get_object` of miniopy_async, as anybody would who has no service.
 """
 
 import argparse
@@ -18,11 +20,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 from miniopy_async.api import Minio
 from PIL import Image
 
@@ -34,13 +38,17 @@ from app.storage.object_store import ObjectStore
 Operation = Callable[[], Awaitable[None]]
 UNITS = {"K": 1024, "M": 1024 * 1024}
 CREATED, OK = 201, 200
+ROUNDS = 3
 
 
 class Bench:
     """Both sides, ready to be measured."""
 
-    def __init__(self, url: str, token: str, store: Minio, bucket: str, session: aiohttp.ClientSession) -> None:
-        self._url, self._store, self._bucket, self._session = url, store, bucket, session
+    def __init__(
+        self, service: "Service", token: str, store: Minio, bucket: str, session: aiohttp.ClientSession
+    ) -> None:
+        self.service = service
+        self._url, self._store, self._bucket, self._session = service.url, store, bucket, session
         self._headers = {"Authorization": f"Bearer {token}"}
         self._numbers = itertools.count()
         self._path = self._key = ""
@@ -71,27 +79,55 @@ class Bench:
         await _drain(answer, len(body))
 
 
+@dataclass(slots=True)
+class Service:
+    """The service under measurement."""
+
+    url: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """Return the processor's time that it and its decoders have spent."""
+        process = psutil.Process(self.pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return sum(one.user + one.system for one in times)
+
+
+@dataclass(slots=True)
+class Side:
+    """What one side has done."""
+
+    operation: Operation
+    done: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    async def work(self, concurrency: int, seconds: float, service: Service) -> None:
+        """Go on for so long."""
+        await self.operation()
+        cpu, started = service.cpu_seconds(), time.perf_counter()
+
+        async def worker() -> None:
+            while time.perf_counter() - started < seconds:
+                await self.operation()
+                self.done += 1
+
+        await asyncio.gather(*(worker() for _ in range(concurrency)))
+        self.seconds += time.perf_counter() - started
+        self.cpu_seconds += service.cpu_seconds() - cpu
+
+    @property
+    def rate(self) -> float:
+        """Operations a second."""
+        return self.done / self.seconds
+
+
 async def _drain(answer: Any, size: int) -> None:
     count = 0
     async for piece in answer.content.iter_any():
         count += len(piece)
     if count != size:
         raise RuntimeError(f"{count} bytes instead of {size}")
-
-
-async def rate(operation: Operation, concurrency: int, seconds: float) -> float:
-    """Return operations a second, after one that does not count."""
-    await operation()
-    done, started = 0, time.perf_counter()
-
-    async def work() -> None:
-        nonlocal done
-        while time.perf_counter() - started < seconds:
-            await operation()
-            done += 1
-
-    await asyncio.gather(*(work() for _ in range(concurrency)))
-    return done / (time.perf_counter() - started)
 
 
 def jpeg(size: int) -> bytes:
@@ -119,9 +155,9 @@ async def bench() -> AsyncIterator[Bench]:
             objects = ObjectStore(settings)
             await objects.ensure_bucket()
             await objects.close()
-            async with _service() as url, aiohttp.ClientSession() as session:
-                token = await _sign_in(session, url)
-                yield Bench(url, token, _store(settings, session), settings.storage_bucket, session)
+            async with _service() as service, aiohttp.ClientSession() as session:
+                token = await _sign_in(session, service.url)
+                yield Bench(service, token, _store(settings, session), settings.storage_bucket, session)
         finally:
             stack.stop()
 
@@ -138,7 +174,7 @@ def _store(settings: Settings, session: aiohttp.ClientSession) -> Minio:
 
 
 @asynccontextmanager
-async def _service() -> AsyncIterator[str]:
+async def _service() -> AsyncIterator[Service]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -147,7 +183,7 @@ async def _service() -> AsyncIterator[str]:
         async with aiohttp.ClientSession() as session:
             while not await _is_ready(session, url):  # noqa: ASYNC110 - only asking tells
                 await asyncio.sleep(0.1)
-        yield url
+        yield Service(url, process.pid)
     finally:
         process.terminate()
         await process.wait()
@@ -177,19 +213,23 @@ async def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["50K", "2M", "64M"])
     parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 8])
     options = parser.parse_args()
-    print("| size | at once | store put/s | API put/s | ratio | store get/s | API get/s | ratio |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| size | at once | store put/s | API put/s | ratio | CPU ms | store get/s | API get/s | ratio | CPU ms |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     async with bench() as both:
         for size, concurrency in itertools.product(options.sizes, options.concurrency):
             body = jpeg(int(size[:-1]) * UNITS[size[-1]])
-            sides = (both.store_put, both.api_put, both.store_get, both.api_get)
-            rates = [await rate(partial(side, body), concurrency, options.seconds) for side in sides]
-            store_put, api_put, store_get, api_get = rates
-            print(
-                f"| {size} | {concurrency} | {store_put:.1f} | {api_put:.1f} | {api_put / store_put:.2f}"
-                f" | {store_get:.1f} | {api_get:.1f} | {api_get / store_get:.2f} |",
-                flush=True,
-            )
+            operations = (both.store_put, both.api_put, both.store_get, both.api_get)
+            sides = [Side(partial(operation, body)) for operation in operations]
+            for _ in range(ROUNDS):
+                for side in sides:
+                    await side.work(concurrency, options.seconds / ROUNDS, both.service)
+            print(f"| {size} | {concurrency} | {compared(*sides[:2])} | {compared(*sides[2:])} |", flush=True)
+
+
+def compared(store: Side, api: Side) -> str:
+    """Return the columns of one direction."""
+    cpu = api.cpu_seconds / api.done * 1000
+    return f"{store.rate:.1f} | {api.rate:.1f} | {api.rate / store.rate:.2f} | {cpu:.1f}"
 
 
 if __name__ == "__main__":

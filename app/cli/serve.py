@@ -1,11 +1,14 @@
 import signal
 import socket
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 def serve(
@@ -26,28 +29,14 @@ def serve(
     """
     # Told to stop before anything runs: done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    import uvicorn  # noqa: PLC0415 - the other commands start sooner without it
-
     settings = load_settings()
     if problems := settings.problems():
         for problem in problems:
             typer.echo(f"Not started: {problem}", err=True)
         raise typer.Exit(2)
-    config = uvicorn.Config(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-        proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
-        access_log=False,
-        log_config=None,
-        timeout_keep_alive=keep_alive_seconds,
-    )
+    config = _uvicorn_config(host, port, keep_alive_seconds)
     if workers > 1:
-        from app.core.logging import configure_logging  # noqa: PLC0415 - as above
+        from app.core.logging import configure_logging  # noqa: PLC0415 - each way imports what it needs only
         from app.serving.supervisor import Supervisor  # noqa: PLC0415
 
         configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
@@ -61,6 +50,24 @@ def serve(
     listener = _taken_over(fd)
     server.run(sockets=[listener] if listener else None)
     raise typer.Exit(0 if server.started else 1)
+
+
+def _uvicorn_config(host: str, port: int, keep_alive_seconds: int) -> "uvicorn.Config":
+    import uvicorn  # noqa: PLC0415 - the other commands start sooner without it
+
+    return uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=keep_alive_seconds,
+    )
 
 
 def _taken_over(fd: int | None) -> socket.socket | None:

@@ -130,12 +130,12 @@ async def test_it_steps_back_while_a_long_transaction_holds_the_table(
             migrating = migrate("additive")
             waits = 0
             async with asyncio.timeout(60):
-                while waits < 3:
+                while waits < 2:
                     await until_waiting(sql, is_waiting=True)
                     await until_waiting(sql, is_waiting=False)
                     waits += 1
             # The table is still held and the migration still wants it; the service has worked on all the while.
-            await more(100)
+            await more(60)
             assert not migrating.done()
             await holder.execute("COMMIT")
             await migrating

@@ -36,6 +36,16 @@ async def test_the_cookie_is_for_this_page_alone(browser_client: httpx.AsyncClie
     assert (await browser_client.get("/v1/users/me", headers=cookie)).status_code == 401
 
 
+async def test_where_there_is_tls_the_cookie_wants_it(settings: Settings, admin: Account) -> None:
+    public = "https://images.example"
+    async with (
+        running_service(settings.model_copy(update={"public_url": public})) as service,
+        httpx.AsyncClient(base_url=service.url, headers={"Origin": public}) as client,
+    ):
+        answer = await _sign_in(client, admin.email)
+    assert answer.headers["set-cookie"].lower().endswith("secure")
+
+
 async def test_pages_forbid_what_they_do_not_need(browser_client: httpx.AsyncClient) -> None:
     headers = (await browser_client.get("/ops/login")).headers
     policy = headers["content-security-policy"]
