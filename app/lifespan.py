@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -64,7 +63,6 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 _run_in_background(stack, job)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)
-            _settle_memory()
             yield {"services": services, "social_providers": social_providers}
 
     return lifespan
@@ -119,16 +117,6 @@ async def _open_answers(settings: Settings, database: Database, stack: AsyncExit
         _run_in_background(stack, lease.run_forever())
         await lease.wait_for_first()
     return answers
-
-
-def _settle_memory() -> None:
-    """Take what the start has made out of the garbage collector's sight, once a process.
-
-    It stays for good, and walking through it again and again held every request up for 60 to 180 ms.
-    """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
 
 
 def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]") -> None:
