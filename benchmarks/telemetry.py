@@ -38,6 +38,7 @@ from app.db.migrate import upgrade
 from app.embedded.stack import Stack
 from app.http.recording import RecordingMiddleware
 from app.main import create_app
+from app.serving.server import settle_collector
 from tests.telemetry.proxy import proxied
 
 REQUEST = b"GET /v1/tags?limit=1 HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench/1.0\r\n\r\n"
@@ -83,7 +84,15 @@ def serve(listeners: Sequence[int]) -> None:
     sockets = [socket.socket(fileno=number) for number in listeners]
     app = Switch(sockets[0].getsockname()[1])
     # Not `fd=`: uvicorn takes that for a Unix socket and leaves TCP_NODELAY off, which costs 40 ms a request.
-    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=sockets)
+    _Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """With the collector as the service's own server has it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        settle_collector()
 
 
 @contextmanager

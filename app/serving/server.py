@@ -34,6 +34,13 @@ COLLECTOR_THRESHOLDS = (20_000, 20, 20)
 _TICK_SECONDS = 0.05
 
 
+def settle_collector() -> None:
+    """Have the garbage collector leave alone what is loaded by now, and look less often at what comes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
+
 class DrainingServer(uvicorn.Server):
     """Serves until SIGTERM, SIGINT or SIGHUP, or until the supervisor at the other end of the socket lets go of it."""
 
@@ -57,10 +64,7 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the backends and listen; from then on the supervisor is told."""
         await super().startup(sockets)
-        # What is loaded by now stays: the collector need not look at it again, nor as often as it does by default.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        settle_collector()
         if self._supervisor:
             self._reporting = asyncio.create_task(self._report(self._supervisor))
 
