@@ -32,10 +32,11 @@ class PostgresCluster:
         self.nodes = {name: Node(name, root, lambda name=name: self._command(name)) for name in NAMES}
         self.primary = "pg1"
 
-    def url(self, attributes: str) -> str:
-        """Return the address of whichever node has these attributes: `primary`, `prefer-standby` ..."""
+    @property
+    def url(self) -> str:
+        """The address of whichever node is the primary."""
         hosts = "&".join(f"host={HOST}:{self._ports[name]}" for name in NAMES)
-        return f"postgresql://imts:{quote(self._password)}@/imts?{hosts}&target_session_attrs={attributes}"
+        return f"postgresql://imts:{quote(self._password)}@/imts?{hosts}&target_session_attrs=primary"
 
     async def start(self) -> None:
         """Make the primary, then copy the others from it."""
