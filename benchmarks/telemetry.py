@@ -70,7 +70,7 @@ class Switch:
     def __init__(self, bare_port: int) -> None:
         self._bare_port = bare_port
         self._recorded, self._bare = create_app(Settings()), create_app(Settings())
-        recorder = next(one for one in self._bare.user_middleware if one.cls is RecordingMiddleware)
+        recorder = next(one for one in self._bare.user_middleware if one.cls is RecordingMiddleware)  # type: ignore[comparison-overlap]
         self._bare.user_middleware.remove(recorder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     drain_delay_seconds: Annotated[float, Field(ge=0)] = 0
 
     database_url: SecretStr = SecretStr("")
+    database_replica_url: SecretStr = SecretStr("")
     database_pool_size: Annotated[int, Field(ge=1)] = 20
     database_max_overflow: Annotated[int, Field(ge=0)] = 0
     database_search_pool_size: Annotated[int, Field(ge=1)] = 5
@@ -91,7 +92,7 @@ class Settings(BaseSettings):
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_replica_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr) -> SecretStr:
         scheme = urlsplit(value.get_secret_value()).scheme
@@ -121,7 +122,12 @@ class Settings(BaseSettings):
     @cached_property
     def sqlalchemy_url(self) -> str:
         """`DATABASE_URL` with the async driver named, as SQLAlchemy wants it; the setting itself also suits psql."""
-        return "postgresql+asyncpg://" + self.database_url.get_secret_value().partition("://")[2]
+        return _with_driver(self.database_url)
+
+    @cached_property
+    def sqlalchemy_replica_url(self) -> str:
+        """`DATABASE_REPLICA_URL` likewise; empty where none is set."""
+        return _with_driver(self.database_replica_url) if self.database_replica_url.get_secret_value() else ""
 
     def problems(self) -> list[str]:
         """Say in one line each what keeps this configuration from being served; production also refuses defaults."""
@@ -147,3 +153,7 @@ _REQUIRED = (*_SECRETS, "STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY")
 def _plain(settings: Settings, name: str) -> str:
     value = getattr(settings, name.lower())
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _with_driver(url: SecretStr) -> str:
+    return "postgresql+asyncpg://" + url.get_secret_value().partition("://")[2]

@@ -28,6 +28,7 @@ from app.core.errors import (
 from app.core.settings import Settings
 from app.core.tally import count_statement
 from app.db.changes import Changes
+from app.db.replica import LOG_POSITION, Replica
 from app.db.watchdog import Watchdog
 
 CONNECT_TIMEOUT = 1.5
@@ -81,15 +82,18 @@ class Database:
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
-        searching = self.search_engine.execution_options(isolation_level="AUTOCOMMIT")
-        # A long search occupies a processor: so many at once, however many are asked for.
-        lane = asyncio.Semaphore(SLOW_SEARCHES)
-        self._searchers = async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane})
+        self._searchers = _search_sessions(self.search_engine)
+        self._replica = self._open_replica(settings) if settings.sqlalchemy_replica_url else None
 
     def _open(self, settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
-        engine = _engine(settings, size, overflow, server_settings)
+        engine = _engine(settings.sqlalchemy_url, size, overflow, server_settings)
         self._watchdog.watch(engine)
         return engine
+
+    def _open_replica(self, settings: Settings) -> Replica:
+        size = settings.database_search_pool_size
+        engine = _engine(settings.sqlalchemy_replica_url, size, 0, self.search_settings)
+        return Replica(engine, _search_sessions(engine))
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -123,18 +127,27 @@ class Database:
     async def searcher(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
         """Yield a session for searches: as `reader`, but the whole block ends in time. Raises QueryTimeout.
 
-        The statements have the same limit on the server, which would not notice a client that is gone.
+        On the standby, where there is one that is as far as the primary. The statements have the same limit on the
+        server, which would not notice a client that is gone.
         """
         try:
             async with (
                 asyncio.timeout(seconds or self._search_seconds),
                 translated_errors(),
                 self._watchdog.guard(),
-                self._searchers() as session,
+                AsyncExitStack() as stack,
             ):
-                yield session
+                replica = await self._enter_replica(stack)
+                yield await stack.enter_async_context(self._searchers()) if replica is None else replica
         except TimeoutError as error:
             raise QueryTimeout from error
+
+    async def _enter_replica(self, stack: AsyncExitStack) -> AsyncSession | None:
+        if self._replica is None:
+            return None
+        async with self._readers() as session:
+            position = str(await session.scalar(LOG_POSITION))
+        return await self._replica.enter(stack, position)
 
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises DatabaseUnavailable."""
@@ -157,12 +170,21 @@ class Database:
         await self._watchdog.close()
         await self.engine.dispose()
         await self.search_engine.dispose()
+        if self._replica:
+            await self._replica.close()
 
 
-def _engine(settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
+def _search_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    # A long search occupies a processor of the server: so many at once, however many are asked for.
+    lane = asyncio.Semaphore(SLOW_SEARCHES)
+    searching = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane})
+
+
+def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
     common = {"application_name": "imts", "timezone": "UTC", "jit": "off"}
     engine = create_async_engine(
-        settings.sqlalchemy_url,
+        url,
         pool_size=size,
         max_overflow=overflow,
         pool_timeout=POOL_TIMEOUT,

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -76,7 +77,7 @@ class Cluster:
             **self.weed.nodes,
             "redis": Node("redis", root, lambda: self._redis.command({"redis": self._ports["redis"]})),
             "haproxy": Node("haproxy", root, self._haproxy),
-            **{name: Node(name, root, lambda name=name: self._service(name)) for name in SERVICES},
+            **{name: Node(name, root, partial(self._service, name)) for name in SERVICES},
         }
 
     async def start(self) -> None:
@@ -137,6 +138,7 @@ class Cluster:
             "JWT_SECRET": secrets.token_hex(32),
             "ACCESS_TOKEN_SECONDS": "36000",
             "DATABASE_URL": self.postgres.url,
+            "DATABASE_REPLICA_URL": self.postgres.standby_url,
             "MONGO_URL": self.mongo.url("imts"),
             "STORAGE_ENDPOINT": f"{HOST}:{self._ports['s3']}",
             "STORAGE_ACCESS_KEY": self.weed.access_key,

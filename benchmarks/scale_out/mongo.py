@@ -1,6 +1,7 @@
 """MongoDB: a replica set of three. It holds the telemetry, and the file names of the object store."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class MongoReplicaSet:
     def __init__(self, root: Path) -> None:
         self._backends = {name: _backend(root / name) for name in NAMES}
         self._ports = {name: free_port() for name in NAMES}
-        self.nodes = {name: Node(name, root, lambda name=name: self._command(name)) for name in NAMES}
+        self.nodes = {name: Node(name, root, partial(self._command, name)) for name in NAMES}
 
     def url(self, database: str) -> str:
         """Return the address of the set; writes are acknowledged by a majority's journals."""
@@ -35,7 +36,7 @@ class MongoReplicaSet:
             self._backends[name].prepare()
             self.nodes[name].start()
         for name in NAMES:
-            await until(name, lambda name=name: self._answers(name))
+            await until(name, partial(self._answers, name))
         members = [{"_id": number, "host": f"{HOST}:{self._ports[name]}"} for number, name in enumerate(NAMES)]
         configuration = {"_id": SET, "members": members, "settings": {"electionTimeoutMillis": 2000}}
         self._command_to("mongo1", {"replSetInitiate": configuration})

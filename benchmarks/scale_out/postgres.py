@@ -7,6 +7,7 @@ has every commit that was acknowledged. With a single standby it is one or the o
 
 import dataclasses
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,17 +27,31 @@ class PostgresCluster:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._backends = {name: _backend(root / name) for name in NAMES}
+        self._directories = {name: DataDir(root / name) for name in NAMES}
+        self._backends = {name: _backend(directory) for name, directory in self._directories.items()}
         self._ports = {name: free_port() for name in NAMES}
-        self._password = DataDir(root / "pg1").secret("postgres_password")
-        self.nodes = {name: Node(name, root, lambda name=name: self._command(name)) for name in NAMES}
+        self._password = self._directories["pg1"].secret("postgres_password")
+        self.nodes = {name: Node(name, root, partial(self._command, name)) for name in NAMES}
         self.primary = "pg1"
 
     @property
     def url(self) -> str:
         """The address of whichever node is the primary."""
-        hosts = "&".join(f"host={HOST}:{self._ports[name]}" for name in NAMES)
-        return f"postgresql://imts:{quote(self._password)}@/imts?{hosts}&target_session_attrs=primary"
+        return self._url("primary")
+
+    @property
+    def standby_url(self) -> str:
+        """The address of whichever node is a standby."""
+        return self._url("standby")
+
+    def url_of(self, name: str) -> str:
+        """Return the address of one node, whatever it is."""
+        return f"postgresql://imts:{quote(self._password)}@{HOST}:{self._ports[name]}/imts"
+
+    @property
+    def programs(self) -> Path:
+        """The directory of PostgreSQL's programs."""
+        return self._backends["pg1"].program.path.parent
 
     async def start(self) -> None:
         """Make the primary, then copy the others from it."""
@@ -46,13 +61,22 @@ class PostgresCluster:
         for name in ("pg2", "pg3"):
             await self.join(name)
 
+    def stop(self) -> None:
+        """End all nodes."""
+        for node in self.nodes.values():
+            node.request_stop()
+        for node in self.nodes.values():
+            node.finish()
+        for directory in self._directories.values():
+            directory.close()
+
     async def join(self, name: str) -> None:
         """Make the node a fresh standby of the primary."""
         backend = self._backends[name]
         shutil.rmtree(backend.data, ignore_errors=True)
         backend.data.mkdir(mode=0o700)
         backend.prepare()
-        copy = [str(backend.program.path.with_name("pg_basebackup")), "-D", str(backend.data), "-R", "-X", "stream"]
+        copy = [str(self.programs / "pg_basebackup"), "-D", str(backend.data), "-R", "-X", "stream"]
         copy += ["-c", "fast", "-h", HOST, "-p", str(self._ports[self.primary]), "-U", "imts"]
         command = dataclasses.replace(backend.command({"postgres": 0}), argv=copy)
         command = dataclasses.replace(command, environment={"PGPASSWORD": self._password})
@@ -81,6 +105,10 @@ class PostgresCluster:
             return bool(await self._ask(self.primary, query, name))
 
         await until(f"{name} replicating", is_streaming)
+
+    def _url(self, attributes: str) -> str:
+        hosts = "&".join(f"host={HOST}:{self._ports[name]}" for name in NAMES)
+        return f"postgresql://imts:{quote(self._password)}@/imts?{hosts}&target_session_attrs={attributes}"
 
     def _standbys(self) -> list[str]:
         return [name for name in NAMES if name != self.primary and self.nodes[name].lives]
@@ -114,7 +142,6 @@ class PostgresCluster:
         return dataclasses.replace(command, argv=[*command.argv, *options])
 
 
-def _backend(path: Path) -> Postgres:
-    directory = DataDir(path)
+def _backend(directory: DataDir) -> Postgres:
     directory.open()
     return Postgres(directory, durable=True)

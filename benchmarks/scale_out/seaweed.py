@@ -8,7 +8,9 @@ import asyncio
 import json
 import secrets
 import urllib.request
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.embedded.data_dir import DataDir
 from app.embedded.object_store import ObjectStore
@@ -33,11 +35,7 @@ class SeaweedCluster:
         self._s3_ports = {name: free_port(with_grpc=True) for name in FILERS}
         self.access_key, self.secret_key = secrets.token_hex(8), secrets.token_hex(16)
         makers = {MASTERS: self._master, VOLUMES: self._volume, FILERS: self._filer}
-        self.nodes = {
-            name: Node(name, root, lambda name=name, make=make: make(name))
-            for names, make in makers.items()
-            for name in names
-        }
+        self.nodes = {name: Node(name, root, partial(make, name)) for names, make in makers.items() for name in names}
         self.gateways = {name: f"{HOST}:{port}" for name, port in self._s3_ports.items()}
 
     async def start(self) -> None:
@@ -49,7 +47,7 @@ class SeaweedCluster:
         for name in FILERS:
             self.nodes[name].start()
         for name in FILERS:
-            await until(name, lambda name=name: self._listens(self._s3_ports[name]))
+            await until(name, partial(self._listens, self._s3_ports[name]))
 
     async def restart(self, name: str) -> None:
         """Start a node again on what it has, and wait until it serves."""
@@ -76,9 +74,10 @@ class SeaweedCluster:
         nodes = [node for center in centers for rack in center["Racks"] for node in rack["DataNodes"] or ()]
         return len(nodes) == len(VOLUMES)
 
-    def _get(self, master: str, path: str) -> dict[str, dict[str, list[dict[str, list[dict[str, list[str]]]]]]]:
+    def _get(self, master: str, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://{HOST}:{self._ports[master]}{path}", timeout=2) as answer:
-            return json.loads(answer.read())
+            status: dict[str, Any] = json.loads(answer.read())
+            return status
 
     async def _listens(self, port: int) -> bool:
         _, writer = await asyncio.open_connection(HOST, port)
