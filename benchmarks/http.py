@@ -4,8 +4,9 @@
 
 Needs `wrk` on PATH. It brings its own servers: the embedded backends, a collection by benchmarks.dataset, and of the
 service one worker with its cache, one without, one whose Redis is not there, and two workers with the cache; beside
-them bare FastAPI (benchmarks.floors), with one worker and two. Every subject is measured in each round, for a slice of
-time, in another order; the median of the rounds is told, and its ratios to the floors.
+them bare FastAPI (benchmarks.floors), with one worker and two, and the object store by itself. Every subject is
+measured in each round, for a slice of time, in another order; the median of the rounds is told, and its ratios to the
+floors.
 """
 
 import argparse
@@ -39,6 +40,7 @@ from app.embedded import Stack
 from app.storage.object_store import ObjectStore
 from benchmarks.dataset import load
 from tests.accounts import add_account
+from tests.images.files import noise_jpeg
 
 CONNECTIONS = 16
 PATHS = 200
@@ -190,7 +192,26 @@ def subjects(images: int) -> Iterator[list[Subject]]:
             "no redis": service("lonely", DATABASE_URL=lonely, REDIS_URL="redis://127.0.0.1:9/0"),
             "two": service("two", "--workers", "2"),
         }
-        yield _subjects(servers, ids, names, token)
+        content, url = upload(servers["cached"], token)
+        pid = json.loads(backends.pid_file("object_store").read_text())["pid"]
+        servers["store"] = Server(f"http://{os.environ['STORAGE_ENDPOINT']}", psutil.Process(pid))
+        bytes_of_one = [
+            Subject("the store alone, 50 KB", servers["store"], [url.removeprefix(servers["store"].url)], {}),
+            Subject("content, 50 KB", servers["cached"], [content], {}, "the store alone, 50 KB"),
+        ]
+        yield _subjects(servers, ids, names, token) + bytes_of_one
+
+
+def upload(server: Server, token: str) -> tuple[str, str]:
+    """Upload a picture of 50 KB; return the path of its bytes, and a URL of them at the store."""
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}) as client:
+        links = (
+            client.post("/v1/images", files={"image": ("50K.jpg", noise_jpeg(50_000))})
+            .raise_for_status()
+            .json()["links"]
+        )
+        url = client.get(f"{links['self']}/url?expires_in=3600").raise_for_status().json()["url"]
+    return links["content"], url
 
 
 def _subjects(servers: dict[str, Server], ids: list[str], names: list[str], token: str) -> list[Subject]:

@@ -4,8 +4,10 @@ import asyncpg
 import httpx
 import pytest
 
+from app.core.tally import tallied
 from app.db.session import Database
 from app.tags.counting import CountFolder
+from app.tags.repository import TagRepository
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, counts, read, upload
 
@@ -197,3 +199,15 @@ async def test_if_match_keeps_the_changes_of_others(user: Account) -> None:
         answer = await user.client.request(method, f"{path}/{sub}", json=body, headers={"If-Match": etag})
         assert (answer.status_code, answer.json()["type"]) == (412, "/problems/precondition-failed")
     assert await tags_of(user, {"links": {"self": path}}) == ["cat", "sofa"]
+
+
+async def test_a_page_of_tags_is_one_statement_however_many_it_has(user: Account, database: Database) -> None:
+    await upload(user, *(f"tag {number}" for number in range(30)))
+    for most in (1, 30):
+        with tallied() as tally:
+            async with database.searcher() as session:
+                repository = TagRepository(session)
+                assert len(await repository.list_by_count("tag *", None, most)) == most
+                assert len(await repository.list_by_name("tag *", None, most)) == most
+                assert await repository.find("tag 7")
+        assert tally.statements == 3
