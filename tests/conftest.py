@@ -6,6 +6,7 @@ empty: the tables are cleared before each test that asks for `service`.
 """
 
 import asyncio
+import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -193,10 +194,19 @@ async def _sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+async def empty_tables(connection: asyncpg.Connection) -> None:
+    """Empty all tables, once the service's background tasks do not hold the one that is wanted and want another."""
+    for _ in range(10):
+        with contextlib.suppress(asyncpg.DeadlockDetectedError):
+            await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+            return
+    raise AssertionError("deadlocked again and again")
+
+
 @pytest.fixture
 async def sql(_sql: asyncpg.Connection, _redis: Redis) -> asyncpg.Connection:
     """A plain connection to the worker's database, emptied. What it writes, the cache is not told of."""
-    await _sql.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+    await empty_tables(_sql)
     await _redis.flushdb()
     return _sql
 

@@ -21,7 +21,7 @@ from app.db.session import Database
 from app.embedded import Stack
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account, add_account
-from tests.conftest import TABLES
+from tests.conftest import empty_tables
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.server import running_service
 
@@ -114,7 +114,7 @@ async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awai
 async def sql(own_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """A plain connection to that database, emptied."""
     connection = await asyncpg.connect(own_settings.database_url.get_secret_value())
-    await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+    await empty_tables(connection)
     yield connection
     await connection.close()
 

@@ -15,7 +15,7 @@ from app.embedded import Stack
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account, add_account
-from tests.conftest import TABLES
+from tests.conftest import empty_tables
 from tests.faults.conftest import Acknowledged, Backends, frozen, kill, wait_until_well
 from tests.images.files import noise_png
 from tests.photos import png
@@ -60,7 +60,7 @@ async def scene(own_stack: Stack, own_settings: Settings, revive: Callable[[], N
     revive()
     database = Database(own_settings)
     sql = await asyncpg.connect(own_settings.database_url.get_secret_value())
-    await sql.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+    await empty_tables(sql)
     await sql.close()
     store = ObjectStore(own_settings)
     await store.ensure_bucket()
