@@ -27,9 +27,6 @@ ScopeOf = Callable[[Mapping[str, str]], str | None]
 # Tells whose eyes see the answer; raises AppError for credentials that are not good.
 Settle = Callable[[Request], Awaitable[str]]
 
-# Among the `responses` of these endpoints.
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has it already"}}
-
 _ATTRIBUTE = "cached_by"
 # What a 304 does not repeat: it has no body to describe.
 _OF_THE_BODY = (b"content-length", b"content-type")

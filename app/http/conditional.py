@@ -3,12 +3,16 @@
 import hashlib
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 
 from app.core.errors import PreconditionFailed
+
+# Among the `responses` of endpoints that honour `If-None-Match`.
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has it already"}}
 
 
 def entity_tag(entity: BaseModel) -> str:

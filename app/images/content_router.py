@@ -18,7 +18,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.db.base import utc_now
-from app.http.conditional import check_preconditions
+from app.http.conditional import NOT_MODIFIED, check_preconditions
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
 from app.http.state import Services
@@ -40,7 +40,6 @@ from app.users.viewer import Viewer
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has them already"}}
 
 
 def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:

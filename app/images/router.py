@@ -20,8 +20,8 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.settings import Settings
-from app.http.caching import NOT_MODIFIED, cached, one_image
-from app.http.conditional import entity_tag, full_response, require_match
+from app.http.caching import cached, one_image
+from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
 from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.multipart import MalformedBody, MultipartStream
 from app.http.problems import problems

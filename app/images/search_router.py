@@ -16,7 +16,8 @@ from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
 from app.core.text import Text
 from app.db.session import Database
-from app.http.caching import NOT_MODIFIED, cached, lists
+from app.http.caching import cached, lists
+from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems

@@ -17,8 +17,8 @@ from app.core.errors import (
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
-from app.http.caching import NOT_MODIFIED, cached, lists
-from app.http.conditional import full_response
+from app.http.caching import cached, lists
+from app.http.conditional import NOT_MODIFIED, full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems

@@ -16,7 +16,7 @@ from app.core.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from app.http.conditional import entity_response
+from app.http.conditional import NOT_MODIFIED, entity_response
 from app.http.problems import problems
 from app.models import User
 from app.users.dependencies import AccountsDep, AdminUser, CurrentUser, DeviceDep, SignedIn, UsersReader
@@ -64,7 +64,7 @@ async def list_users(
     summary="Read your account",
     response_model=UserRead,
     responses={
-        304: {"description": "The client has it already"},
+        **NOT_MODIFIED,
         **problems(Unauthenticated, InvalidToken, InsufficientScope),
     },
 )
