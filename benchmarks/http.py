@@ -16,12 +16,10 @@ import os
 import random
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,25 +37,13 @@ from app.db.session import Database
 from app.embedded import Stack
 from app.storage.object_store import ObjectStore
 from benchmarks.dataset import load
+from benchmarks.service import Server, serving
 from tests.accounts import add_account
 from tests.images.files import noise_jpeg
 
 CONNECTIONS = 16
 PATHS = 200
 SCRIPT = Path(__file__).with_name("paths.lua")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that answers at `url`, with its workers below `process`."""
-
-    url: str
-    process: psutil.Process
-
-    def cpu_seconds(self) -> float:
-        """Return what it has used of the processors so far."""
-        workers = [self.process, *self.process.children(recursive=True)]
-        return sum(sum(one.cpu_times()[:2]) for one in workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +56,6 @@ class Subject:
     headers: dict[str, str]
     floor: str = ""
     status: int = 200
-
-
-@contextmanager
-def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[Server]:
-    """Run a server on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([*command, "--port", str(port)], env={**os.environ, **environment})  # noqa: S603
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url + ready):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command} does not answer")
-            time.sleep(0.1)
-        yield Server(url, psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
 
 
 def measure(subject: Subject, directory: Path, seconds: int) -> tuple[float, float]:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import asyncpg
+import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
@@ -65,24 +67,43 @@ def servers(postgres_settings: Mapping[str, str]) -> Iterator[None]:
             yield
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers at `url`, with its workers below `process`."""
+
+    url: str
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """Return what it has used of the processors so far."""
+        workers = [self.process, *self.process.children(recursive=True)]
+        return sum(sum(one.cpu_times()[:2]) for one in workers)
+
+
 @contextmanager
-def service() -> Iterator[str]:
-    """Serve with one worker; yields the address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
-    process = subprocess.Popen(command)  # noqa: S603 - this very interpreter
+def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[Server]:
+    """Run a server on a free port until the block ends; it is up when the path `ready` answers 200."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen([*command, "--port", str(port)], env={**os.environ, **environment})  # noqa: S603
     try:
         deadline = time.monotonic() + _READY_SECONDS
-        while not _is_ready(url):
+        while not _answers(url, ready):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the service did not come up")
+                raise RuntimeError(f"{command} does not answer")
             time.sleep(0.1)
-        yield url
+        yield Server(url, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    """Serve with one worker; yields the address."""
+    with serving([sys.executable, "-m", "app", "serve"], "/readyz") as server:
+        yield server.url
 
 
 async def _alter_system(url: str, settings: Mapping[str, str]) -> None:
@@ -92,9 +113,9 @@ async def _alter_system(url: str, settings: Mapping[str, str]) -> None:
     await connection.close()
 
 
-def _is_ready(url: str) -> bool:
+def _answers(url: str, path: str) -> bool:
     try:
-        return Client(url).send("GET", "/readyz")[0] == OK
+        return Client(url).send("GET", path)[0] == OK
     except OSError:
         return False
 

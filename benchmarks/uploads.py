@@ -14,7 +14,6 @@ import asyncio
 import io
 import itertools
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -26,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psutil
 from miniopy_async.api import Minio
 from PIL import Image
 
@@ -34,6 +32,7 @@ from app.core.settings import Settings
 from app.db.migrate import upgrade
 from app.embedded import Stack
 from app.storage.object_store import ObjectStore
+from benchmarks.service import Server, serving
 
 Operation = Callable[[], Awaitable[None]]
 UNITS = {"K": 1024, "M": 1024 * 1024}
@@ -44,9 +43,7 @@ ROUNDS = 3
 class Bench:
     """Both sides, ready to be measured."""
 
-    def __init__(
-        self, service: "Service", token: str, store: Minio, bucket: str, session: aiohttp.ClientSession
-    ) -> None:
+    def __init__(self, service: Server, token: str, store: Minio, bucket: str, session: aiohttp.ClientSession) -> None:
         self.service = service
         self._url, self._store, self._bucket, self._session = service.url, store, bucket, session
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -80,20 +77,6 @@ class Bench:
 
 
 @dataclass(slots=True)
-class Service:
-    """The service under measurement."""
-
-    url: str
-    pid: int
-
-    def cpu_seconds(self) -> float:
-        """Return the processor's time that it and its decoders have spent."""
-        process = psutil.Process(self.pid)
-        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-        return sum(one.user + one.system for one in times)
-
-
-@dataclass(slots=True)
 class Side:
     """What one side has done."""
 
@@ -102,7 +85,7 @@ class Side:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
-    async def work(self, concurrency: int, seconds: float, service: Service) -> None:
+    async def work(self, concurrency: int, seconds: float, service: Server) -> None:
         """Go on for so long."""
         await self.operation()
         cpu, started = service.cpu_seconds(), time.perf_counter()
@@ -155,9 +138,10 @@ async def bench() -> AsyncIterator[Bench]:
             objects = ObjectStore(settings)
             await objects.ensure_bucket()
             await objects.close()
-            async with _service() as service, aiohttp.ClientSession() as session:
-                token = await _sign_in(session, service.url)
-                yield Bench(service, token, _store(settings, session), settings.storage_bucket, session)
+            with serving([sys.executable, "-m", "app", "serve"], "/readyz") as service:
+                async with aiohttp.ClientSession() as session:
+                    token = await _sign_in(session, service.url)
+                    yield Bench(service, token, _store(settings, session), settings.storage_bucket, session)
         finally:
             stack.stop()
 
@@ -171,30 +155,6 @@ def _store(settings: Settings, session: aiohttp.ClientSession) -> Minio:
         region=settings.storage_region,
         session=session,
     )
-
-
-@asynccontextmanager
-async def _service() -> AsyncIterator[Service]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app", "serve", "--port", str(port))
-    try:
-        async with aiohttp.ClientSession() as session:
-            while not await _is_ready(session, url):  # noqa: ASYNC110 - only asking tells
-                await asyncio.sleep(0.1)
-        yield Service(url, process.pid)
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(f"{url}/readyz") as answer:
-            return answer.status == OK
-    except aiohttp.ClientConnectionError:
-        return False
 
 
 async def _sign_in(session: aiohttp.ClientSession, url: str) -> str:
