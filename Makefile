@@ -16,7 +16,7 @@ test: check
 
 # What `make test` leaves out.
 test-faults: setup
-	$(BIN)/python -m pytest --faults=full -m slow
+	$(BIN)/python -m pytest --faults=full -m slow -o faulthandler_timeout=2400
 
 check: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.check
