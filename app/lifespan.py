@@ -99,7 +99,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         cache=cache,
         answers=answers,
         recorder=recorder,
-        cursors=CursorSigner(secret),
+        cursors=CursorSigner(secret, settings.previous_secrets),
         passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),

@@ -204,12 +204,6 @@ class ObjectStore:
             found = await self._client.stat_object(self.bucket, key)
         return StoredObject(int(found.size or 0), (found.etag or "").strip('"'))
 
-    async def list_keys(self, prefix: str = "") -> list[str]:
-        """Return every key that starts so."""
-        async with _translated_errors():
-            listed = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
-            return [found.object_name async for found in listed if found.object_name]
-
     async def remove(self, keys: Iterable[str]) -> None:
         """Remove these objects; one that is not there is no error. Raises StorageUnavailable when any remains."""
         doomed = [DeleteObject(key) for key in keys]
