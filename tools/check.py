@@ -13,7 +13,7 @@ from alembic import command
 
 from app.db.migrate import alembic_config, upgrade
 from app.embedded import Stack
-from tools.openapi import differs
+from tools.generated import differ
 
 ROOT = Path(__file__).resolve().parents[1]
 # Nothing in the repository may name the host that packages come from; the pattern is written so as not to find itself.
@@ -85,7 +85,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "import-linter": run("lint-imports"),
     "mypy": run("mypy"),
     "migrations": migrations_match_models,
-    "openapi": lambda: not differs(),
+    "openapi": lambda: not differ(),
     "lock": run(sys.executable, "-m", "pipenv", "verify"),
     "index hosts": no_index_host,
     "docker-compose": compose_file_is_valid,
