@@ -103,7 +103,7 @@ class InternalErrorMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Bounds bodies in size (413) and in time (408), but on the routes that stream theirs and have rules of their own."""
+    """Bounds bodies in size (413) and in time (408), but on the routes that stream theirs by rules of their own."""
 
     def __init__(self, app: ASGIApp, streamed: frozenset[tuple[str, str]]) -> None:
         self.app = app
