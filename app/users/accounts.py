@@ -42,10 +42,13 @@ class Accounts:
 
         Raises WrongPassword, RecentSignInRequired, EmailTaken, ValidationFailed, TooManyRequests.
         """
-        new_hash = await self._services.passwords.hash(change.password) if change.password else None
+        new_hash: str | None = None
         # Twice, because a concurrent sign-in may have renewed the hash that this one checked.
         for _ in range(2):
             await self._prove(viewer, user, change.current_password)
+            if change.password and new_hash is None:
+                # Not before: whoever may not guess any more is not to keep the hashing threads busy either.
+                new_hash = await self._services.passwords.hash(change.password)
             async with self._services.database.unit_of_work() as session:
                 current = await UserRepository(session).get_for_change(user.id)
                 if current.password == user.password:

@@ -1,6 +1,7 @@
 """Limits on sign-in, sign-up and refresh, with Redis and without it."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
 from app.users.limits import network
 from tests.accounts import PASSWORD, Account
@@ -146,6 +148,22 @@ async def test_guessing_the_current_password_is_limited(limited: Callable[..., S
         body = {"current_password": "a wrong guess"}
         answers = [(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(3)]
         assert answers == [403, 403, 429]
+
+
+async def test_nothing_is_hashed_for_whom_the_limit_refuses(limited: Callable[..., Settings], user: Account) -> None:
+    hasher = PasswordHasher()
+    started = time.process_time()
+    await hasher.hash(PASSWORD)
+    one_hash = time.process_time() - started
+    await hasher.close()
+    async with serving(limited(login_limits=UNLIMITED | {"account": "1/hour"})) as client:
+        headers = await signed_in(client, user)
+        body = {"current_password": WRONG, "password": "an entirely new one"}
+        assert (await client.patch("/v1/users/me", json=body, headers=headers)).status_code == 403
+        started = time.process_time()
+        refused = {(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(20)}
+        assert refused == {429}
+        assert time.process_time() - started < 8 * one_hash
 
 
 @pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
