@@ -2,13 +2,14 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, delete, exists, select, text, update
+from sqlalchemy import bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InvalidToken
 from app.db.base import utc_now
 from app.db.session import wait_briefly_for_locks
 from app.models import Session, SocialIdentity, User
+from app.users.limits import network
 from app.users.paging import Position, newest_first
 
 # Run at each request that is signed in, and made once: making a statement takes as long as running it.
@@ -56,11 +57,12 @@ class UserRepository:
         return await self._session.scalar(select(User).where(User.email == email))
 
     async def find_for_sign_in(self, email: str, address: str | None) -> tuple[User | None, bool]:
-        """Return the account, and whether it has an open session that was opened from this address.
+        """Return the account, and whether it has an open session from this address or one of its network.
 
         One statement, so that an address that nobody has takes as long as one that somebody has.
         """
-        known = exists().where(Session.user_id == User.id, Session.address == address, Session.expires_at > utc_now())
+        same_place = or_(Session.network == network(address), Session.address == address)
+        known = exists().where(Session.user_id == User.id, same_place, Session.expires_at > utc_now())
         row = (await self._session.execute(select(User, known).where(User.email == email))).one_or_none()
         return (None, False) if row is None else (row[0], row[1])
 

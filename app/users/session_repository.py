@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import SessionNotFound
 from app.db.base import utc_now
 from app.models import Session
+from app.users.limits import network
 from app.users.paging import Position, newest_first
 
 # Two refreshes with the same token this close to each other are a client racing itself, not a thief.
@@ -53,6 +54,7 @@ class SessionRepository:
             refresh_digest=refresh_digest,
             expires_at=utc_now() + lifetime,
             address=device.address,
+            network=network(device.address),
             user_agent=device.user_agent,
         )
         self._session.add(session)
