@@ -129,7 +129,7 @@ class Settings(BaseSettings):
 
     @property
     def database_connections(self) -> int:
-        """How many connections to PostgreSQL a worker may have."""
+        """How many connections to PostgreSQL the pools of a worker may have; `/readyz` has one more to itself."""
         return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
 
     @property
