@@ -106,6 +106,15 @@ def internal_error_response(request_id: str) -> Response:
     return error_response(request_id, AppError())
 
 
+def slug_of(error: BaseException | None) -> str | None:
+    """Return the slug of an error that is an answer to the client; None for a bug."""
+    if isinstance(error, AppError):
+        return error.slug
+    if isinstance(error, HTTPException):
+        return _framework_problem(error)[0]
+    return None
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Have every error of the framework and of ours answered as a problem document."""
     app.add_exception_handler(AppError, _handle_app_error)
@@ -155,7 +164,7 @@ async def _handle_validation_error(request: Request, error: Exception) -> Respon
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    slug, title = _FRAMEWORK.get(error.status_code, ("http-error", str(error.detail)))
+    slug, title = _framework_problem(error)
     request.state.error_slug = slug
     return problem_response(
         request.state.request_id,
@@ -165,3 +174,7 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
         detail=str(error.detail) if error.detail else title,
         headers=error.headers,
     )
+
+
+def _framework_problem(error: HTTPException) -> tuple[str, str]:
+    return _FRAMEWORK.get(error.status_code, ("http-error", str(error.detail)))
