@@ -98,15 +98,10 @@ class Database:
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that is committed when the block ends, rolled back when it raises."""
-        changes = Changes()
-        sessions = self._sessions(info={"changes": changes})
-        try:
+        async with self._telling() as changes:
+            sessions = self._sessions(info={"changes": changes})
             async with translated_errors(), self._watchdog.guard(), sessions as session, session.begin():
                 yield session
-        finally:
-            # Also when it failed: of a commit whose answer got lost nobody knows whether it happened.
-            if self.on_change and changes.scopes:
-                await asyncio.shield(self.on_change(changes.scopes))
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:
@@ -116,12 +111,22 @@ class Database:
 
     @asynccontextmanager
     async def single_write(self) -> AsyncIterator[AsyncSession]:
-        """Yield a session for a write that is one statement, which commits itself: one round trip instead of three.
+        """Yield a session for a write that is one statement, which commits itself: one round trip instead of three."""
+        async with self._telling() as changes:
+            sessions = self._readers(info={"changes": changes})
+            async with translated_errors(), self._watchdog.guard(), sessions as session:
+                yield session
 
-        Not for tables that cached answers are made of: nobody is told of it.
-        """
-        async with self.reader() as session:
-            yield session
+    @asynccontextmanager
+    async def _telling(self) -> AsyncIterator[Changes]:
+        """Tell what the block has changed when it ends."""
+        changes = Changes()
+        try:
+            yield changes
+        finally:
+            # Also when it failed: of a commit whose answer got lost nobody knows whether it happened.
+            if self.on_change and changes.scopes:
+                await asyncio.shield(self.on_change(changes.scopes))
 
     @asynccontextmanager
     async def searcher(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:

@@ -41,7 +41,7 @@ async def test_the_sweeper_deletes_what_is_past_its_grace(
     swift: Settings, database: Database, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     for key in ("originals/old", "originals/young"):
-        await object_store.put_whole(key, b"x", "image/png")
+        await object_store.put_whole(key, [b"x"], "image/png")
     await sql.execute(
         "INSERT INTO doomed_objects VALUES ('originals/old', now() - interval '1 hour'), ('originals/young', now())"
     )
@@ -76,10 +76,10 @@ async def test_the_audit_finds_all_that_differs(
         await user.client.get(answer.json()["links"]["thumbnail"])
     rows = {row["name"]: (row["storage_key"], row["size"]) for row in await sql.fetch("SELECT * FROM images")}
     await object_store.remove([rows["missing"][0]])
-    await object_store.put_whole(rows["short"][0], b"x", "image/png")
-    await object_store.put_whole(rows["changed"][0], b"x" * rows["changed"][1], "image/png")
-    await object_store.put_whole("originals/orphan", b"x", "image/png")
-    await object_store.put_whole("others/own", b"x", "image/png")
+    await object_store.put_whole(rows["short"][0], [b"x"], "image/png")
+    await object_store.put_whole(rows["changed"][0], [b"x" * rows["changed"][1]], "image/png")
+    await object_store.put_whole("originals/orphan", [b"x"], "image/png")
+    await object_store.put_whole("others/own", [b"x"], "image/png")
     client = object_store._client
     await client._create_multipart_upload(object_store.bucket, "originals/left", {"Content-Type": "image/png"})
     await asyncio.sleep(GRACE + 1.1)  # the store tells times in whole seconds
