@@ -1,6 +1,7 @@
 """The database: connection pool, unit of work, and the one place that turns driver errors into ours."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,6 +37,15 @@ CONNECT_TIMEOUT = 1.5
 POOL_TIMEOUT = 5
 # Of a single statement on a server that lives; the watchdog tells one that does not.
 COMMAND_TIMEOUT = 10
+# After which a connection ends whose packets nobody acknowledges: one that the network has forgotten, while the server
+# answers others. By the operating system, where it has these options (Linux; see tcp(7)).
+SILENCE_SECONDS = 2
+_SILENCE_OPTIONS = (
+    ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
+    ("TCP_KEEPIDLE", socket.IPPROTO_TCP, 1),
+    ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
+    ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, SILENCE_SECONDS * 1000),
+)
 LOCK_WAIT = "'2s'"
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
 PREPARED_STATEMENTS = 500
@@ -202,6 +212,7 @@ def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, st
             "server_settings": {**common, **server_settings},
         },
     )
+    event.listen(engine.sync_engine, "connect", _bound_silence)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
     event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
@@ -237,6 +248,16 @@ async def translated_errors() -> AsyncIterator[None]:
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
     except (OSError, TimeoutError, PoolTimeout) as error:
         raise DatabaseUnavailable from error
+
+
+def _bound_silence(connection: Any, _record: Any) -> None:
+    # The driver has no public way to its socket.
+    opened = connection.driver_connection._transport.get_extra_info("socket")  # noqa: SLF001
+    if opened.family == socket.AF_UNIX:
+        return
+    for name, level, value in _SILENCE_OPTIONS:
+        if option := getattr(socket, name, None):
+            opened.setsockopt(level, option, value)
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
