@@ -5,6 +5,7 @@ from typing import TypeVar
 
 # S3 refuses parts under 5 MiB, all but the last.
 PART_BYTES = 5 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
 
 Item = TypeVar("Item")
 
@@ -12,11 +13,11 @@ Item = TypeVar("Item")
 async def grouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[list[bytes]]:
     """Yield the same bytes in parts of exactly `size`, but for the last; none for an empty body.
 
-    A part is the list of its chunks, which are not joined: that would need its memory twice.
+    A part is a list of pieces, which are not joined: that would need its memory twice.
     """
     part: list[bytes] = []
     missing = size
-    async for chunk in chunks:
+    async for chunk in coarse(chunks):
         rest = chunk
         while len(rest) >= missing:
             part.append(rest[:missing])
@@ -28,6 +29,24 @@ async def grouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> Async
             missing -= len(rest)
     if part:
         yield part
+
+
+async def coarse(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the same bytes in pieces of PIECE_BYTES or more, but for the last: each is written by itself further on,
+    and a client may send one byte at a time.
+    """
+    small: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        small.append(chunk)
+        size += len(chunk)
+        if size >= PIECE_BYTES:
+            piece = b"".join(small)
+            small, size = [], 0
+            yield piece
+            del piece
+    if small:
+        yield b"".join(small)
 
 
 async def chained(head: Item, rest: AsyncIterator[Item]) -> AsyncIterator[Item]:
