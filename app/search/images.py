@@ -145,6 +145,11 @@ class ImageSearch:
         return self._plan.indexed
 
     @property
+    def at_most(self) -> float:
+        """Return a number that the public matches do not exceed, as far as the tags tell."""
+        return self._plan.at_most
+
+    @property
     def unrestricted(self) -> bool:
         """Whether all that there is matches."""
         return self._plan.query == tree.EVERYTHING
