@@ -20,6 +20,7 @@ from app.core.errors import (
     QueryTimeout,
     TagImplied,
     TagNotFound,
+    TooManyRequests,
     Unauthenticated,
     ValidationFailed,
 )
@@ -106,7 +107,14 @@ class BulkResult(BaseModel):
     "/tags",
     summary="Tag many images",
     responses=problems(
-        Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout, DatabaseBusy
+        Unauthenticated,
+        InvalidToken,
+        InvalidQuery,
+        QueryTooBroad,
+        ValidationFailed,
+        QueryTimeout,
+        TooManyRequests,
+        DatabaseBusy,
     ),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:

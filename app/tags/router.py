@@ -11,6 +11,7 @@ from app.core.errors import (
     QueryTimeout,
     TagExists,
     TagNotFound,
+    TooManyRequests,
     Unauthenticated,
     ValidationFailed,
 )
@@ -60,7 +61,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (
     "",
     summary="List tags",
     response_model=TagPage,
-    responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout)},
+    responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout, TooManyRequests)},
 )
 @cached(lists)
 async def list_tags(
@@ -106,7 +107,7 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     "/{name}",
     summary="Read one tag",
     response_model=TagRead,
-    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed, TooManyRequests)},
 )
 @cached(lists)
 async def read_tag(name: NamePath, repository: TagsReader) -> Response:
@@ -117,7 +118,7 @@ async def read_tag(name: NamePath, repository: TagsReader) -> Response:
 @router.get(
     "/{name}/related",
     summary="List related tags",
-    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed, TooManyRequests)},
 )
 @cached(lists)
 async def list_related_tags(
