@@ -44,7 +44,7 @@ class Plan:
     def leading(self, values: Values, filters: frozenset[str]) -> Condition:
         """Return those filters, of the ones that every match must fulfil, that narrow the walk along an index."""
         return all_true(
-            self._condition(term, values)
+            _prefix_range(term.values[0], values) if term.name == "name" else self._condition(term, values)
             for term in conjuncts(self.query)
             if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
         )
@@ -242,11 +242,13 @@ def _glob(pattern: str, values: Values) -> Condition:
     # extension, a digit; and without any the whole index of the trigrams is read.
     # After `like`, a ? is only ever the glob's own.
     fits = f"name LIKE {values.bind(like(pattern).replace('?', '_'))}"
-    matching = [fits if _is_telling(pattern) else f"({fits}) IS TRUE"]
-    if prefix := _ANY.split(pattern, maxsplit=1)[0]:
-        # The range lets the plain index serve it.
-        matching += [f"name >= {values.bind(prefix)}", f"name < {values.bind(prefix + LAST_CHARACTER)}"]
-    return all_true(matching)
+    return all_true([fits if _is_telling(pattern) else f"({fits}) IS TRUE", _prefix_range(pattern, values)])
+
+
+def _prefix_range(pattern: str, values: Values) -> Condition:
+    """Return what the plain index of the names can tell of a glob."""
+    prefix = _ANY.split(pattern, maxsplit=1)[0]
+    return f"(name >= {values.bind(prefix)} AND name < {values.bind(prefix + LAST_CHARACTER)})" if prefix else EVERY
 
 
 def _is_telling(pattern: str) -> bool:
