@@ -21,6 +21,7 @@ from app.core.periodic import repeat
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
+from app.core.turns import Turns
 from app.db.session import Database
 from app.decoding.pool import Decoders
 from app.health.probes import probe_backends
@@ -107,6 +108,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
+        search_turns=Turns(settings.searches_at_once, settings.search_timeout_ms / 1000),
     )
 
 
