@@ -184,7 +184,7 @@ async def update_image(
     names = (await tags.names_of([image.id]))[image.id]
     require_match(request, to_read(image, names))
     changes = body.model_dump(exclude_unset=True)
-    taken = await images.find_by_name(changes["name"]) if "name" in changes else None
+    taken = await images.find_named(changes["name"]) if "name" in changes else None
     if taken is not None and taken.id != image.id:
         raise name_taken(taken, viewer)
     await images.update(image, changes)

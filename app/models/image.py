@@ -43,7 +43,13 @@ class Image(Base):
         Index("ix_images_pixels_id", "pixels", "id"),
         Index("ix_images_tag_count_id", "tag_count", "id"),
         Index("ix_images_content_type", "content_type"),
-        Index("ix_images_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+        Index(
+            "ix_images_name_trgm",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
         Index(
             "ix_images_tag_ids",
             "tag_ids",
@@ -64,7 +70,7 @@ class Image(Base):
     height: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     visibility: Mapped[Visibility] = mapped_column(String, default=Visibility.PUBLIC, server_default="public")
-    # The shadow of `tagged`, kept by triggers: no code writes it.
+    # The shadow of `tagged`, kept by triggers; an upload writes what they would.
     tag_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     # What searches sort by, kept by PostgreSQL itself.
     pixels: Mapped[int] = mapped_column(BigInteger, Computed("width::bigint * height", persisted=True))

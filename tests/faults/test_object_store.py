@@ -53,10 +53,30 @@ async def test_a_failed_upload_is_503_and_its_name_is_free(
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
         assert "retry-after" in answer.headers
         if not large:
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 10
     behind.store.set()
     again = await upload(faulty.url, user, body)
     assert again.status_code == (409 if answer.status_code == 201 else 201), again.text
+    acknowledged.note(again, body)
+    await invariants()
+
+
+@pytest.mark.parametrize("size", [1000, LARGE])
+async def test_bytes_that_changed_on_the_way_are_never_acknowledged(
+    faulty: RunningService,
+    behind: Behind,
+    user: Account,
+    acknowledged: Acknowledged,
+    invariants: Check,
+    size: int,
+) -> None:
+    body = noise_png(size) + b"a mark that can be damaged" * 3
+    behind.store.set(damaged=b"can be damaged")
+    answer = await upload(faulty.url, user, body)
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
+    behind.store.set()
+    again = await upload(faulty.url, user, body)
+    assert again.status_code == 201, again.text
     acknowledged.note(again, body)
     await invariants()
 
