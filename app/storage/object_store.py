@@ -317,7 +317,7 @@ class ObjectStore:
     async def _abandon(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
         if sending:
             sending.cancel()
-            await asyncio.wait([sending])
+            await asyncio.gather(sending, return_exceptions=True)
         # Best effort: the sweeper's audit ends what a store that is down now keeps.
         with contextlib.suppress(StorageUnavailable):
             await self.abort(key, upload_id)
