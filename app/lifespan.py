@@ -21,6 +21,7 @@ from app.core.periodic import repeat
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
+from app.core.turns import Turns
 from app.db.session import Database
 from app.decoding.pool import Decoders
 from app.health.probes import probe_backends
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 BUCKET_RETRY_SECONDS = 2
 WARM_UP_SECONDS = 3
 WARM_CONNECTIONS = 4
+# A search that waits for its turn holds a connection of its client and nothing else; most give up later than this.
+TURN_SECONDS = 10
 
 
 class State(TypedDict):
@@ -107,6 +110,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
+        search_turns=Turns(settings.searches_at_once, TURN_SECONDS),
     )
 
 

@@ -19,6 +19,7 @@ from benchmarks.queries import IMAGES
 from benchmarks.service import Client
 
 CREATED = 201
+CROWD = "192.0.2.1"
 # Nothing of this process's connections must come along.
 _PROCESSES = multiprocessing.get_context("spawn")
 
@@ -42,7 +43,7 @@ def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
 
 @contextmanager
 def searchers(url: str, texts: Sequence[str], number: int) -> Iterator[None]:
-    """Send these queries over and over, by so many clients."""
+    """Send these queries over and over, by so many clients of one address."""
     end, begun = _PROCESSES.Event(), _PROCESSES.Barrier(number + 1)
     processes = [_PROCESSES.Process(target=_search, args=(url, texts, start, begun, end)) for start in range(number)]
     for process in processes:
@@ -57,7 +58,7 @@ def searchers(url: str, texts: Sequence[str], number: int) -> Iterator[None]:
 
 
 def _search(url: str, texts: Sequence[str], start: int, begun: Any, end: Any) -> None:
-    client = Client(url)
+    client = Client(url, CROWD)
     begun.wait(120)
     for text in itertools.islice(itertools.cycle(texts), start, None):
         if end.is_set():

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     # JPEG, PNG and WebP are given out without EXIF, GPS, XMP, IPTC and comments; GIF and AVIF as they are.
     strip_metadata: bool = False
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
+    # Of one account, or one address without one, in each worker; what it asks for beyond waits.
+    searches_at_once: Annotated[int, Field(ge=1)] = 1
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
     upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512

@@ -71,8 +71,14 @@ _GONE = ("08", "53", "57P")
 _CANCELED = "57014"
 _IN_THE_WAY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 # A plan is made for the values at hand, not for any; and the indexes are used, as the search has reckoned with: from
-# memory, where one page costs about what another does.
-_SEARCH_SETTINGS = {"plan_cache_mode": "force_custom_plan", "enable_seqscan": "off", "random_page_cost": "1.1"}
+# memory, where one page costs about what another does. One search takes one processor: starting others to help it takes
+# longer than most searches do, and takes them from everybody else.
+_SEARCH_SETTINGS = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",
+}
 
 
 class Database:

@@ -12,6 +12,7 @@ from app.core.passwords import PasswordHasher
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
+from app.core.turns import Turns
 from app.db.session import Database
 from app.decoding.pool import Decoders
 from app.http.drain import Drain
@@ -37,6 +38,7 @@ class Services:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     limits: RateLimits
+    search_turns: Turns
     drain: Drain = field(default_factory=Drain)
 
 

@@ -31,7 +31,7 @@ from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import search_charges
+from app.users.limits import search_charges, searcher
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -95,16 +95,18 @@ async def list_images(
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
-    async with services.database.searcher() as session:
-        search = await ImageSearch.prepare(session, query, sight)
-        found, more = await search.page(order, after, limit)
+    async with services.search_turns.take(searcher(viewer.id, device.address)):
+        async with services.database.searcher() as session:
+            search = await ImageSearch.prepare(session, query, sight)
+            found, more = await search.page(order, after, limit)
+        counted = await count_images(services.database, services.settings, query, sight, count)
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
     page = ImagePage(items=[to_read(one, one.tags) for one in found], query=spelled, next_cursor=None)
     if more:
         page.next_cursor = services.cursors.encode(order.write(found[-1]), fingerprint)
         headers["Link"] = next_link(request, page.next_cursor)
-    if count != "none":
-        page.total, page.total_is = await count_images(services.database, services.settings, query, sight, count)
+    if counted is not None:
+        page.total, page.total_is = counted
     # Straight from pydantic: validating once more what was just built would cost more than the search.
     return Response(page.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
 
@@ -118,8 +120,10 @@ def cache_control(query: tree.Node, viewer: Viewer) -> str:
 
 async def count_images(
     database: Database, settings: Settings, query: tree.Node, sight: Sight, how: Count
-) -> tuple[int, Literal["exact", "estimate"]]:
-    """Return the number of matches and how it was found."""
+) -> tuple[int, Literal["exact", "estimate"]] | None:
+    """Return the number of matches and how it was found; None where it is not asked for."""
+    if how == "none":
+        return None
     if how == "exact":
         try:
             async with database.searcher(COUNT_SHARE * settings.search_timeout_ms / 1000) as session:

@@ -20,6 +20,7 @@ from app.core.errors import (
     QueryTimeout,
     TagImplied,
     TagNotFound,
+    TooManyRequests,
     Unauthenticated,
     ValidationFailed,
 )
@@ -42,6 +43,7 @@ from app.tags.schemas import TagName
 from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
+from app.users.limits import searcher
 from app.users.policy import require_change, require_tagger
 from app.users.viewer import Viewer
 
@@ -105,14 +107,22 @@ class BulkResult(BaseModel):
     "/tags",
     summary="Tag many images",
     responses=problems(
-        Unauthenticated, InvalidToken, InvalidQuery, QueryTooBroad, ValidationFailed, QueryTimeout, DatabaseBusy
+        Unauthenticated,
+        InvalidToken,
+        InvalidQuery,
+        QueryTooBroad,
+        ValidationFailed,
+        QueryTimeout,
+        TooManyRequests,
+        DatabaseBusy,
     ),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
     are all. At most 10,000 at once. `dry_run` only tells what would happen.
     """
-    images = await list_changeable(services.database, body, viewer)
+    async with services.search_turns.take(searcher(viewer.id, None)):
+        images = await list_changeable(services.database, body, viewer)
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0

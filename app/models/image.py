@@ -43,7 +43,13 @@ class Image(Base):
         Index("ix_images_pixels_id", "pixels", "id"),
         Index("ix_images_tag_count_id", "tag_count", "id"),
         Index("ix_images_content_type", "content_type"),
-        Index("ix_images_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+        Index(
+            "ix_images_name_trgm",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
         Index(
             "ix_images_tag_ids",
             "tag_ids",

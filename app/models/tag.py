@@ -16,7 +16,13 @@ class Tag(Base):
     __table_args__ = (
         Index("ix_tags_images_name", text("images DESC"), "name", postgresql_where=text("alias_of IS NULL")),
         Index("ix_tags_alias_of", "alias_of", postgresql_where=text("alias_of IS NOT NULL")),
-        Index("ix_tags_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+        Index(
+            "ix_tags_name_trgm",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -3,10 +3,11 @@
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from types import MappingProxyType
 
@@ -24,6 +25,7 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
 _MAX_ALTERNATIVES = 20
 _EXTENSION = re.compile(r"\.\w+$")
 _TELLING = re.compile(r"\w{3}")
+_ANY = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Plan:
     def leading(self, values: Values, filters: frozenset[str]) -> Condition:
         """Return those filters, of the ones that every match must fulfil, that narrow the walk along an index."""
         return all_true(
-            self._condition(term, values)
+            _prefix_range(term.values[0], values) if term.name == "name" else self._condition(term, values)
             for term in conjuncts(self.query)
             if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
         )
@@ -67,6 +69,16 @@ class Plan:
     def indexed(self) -> bool:
         """Whether some term that every match must fulfil has an index to find the matches by."""
         return any(self._indexed(term) for term in conjuncts(self.query))
+
+    @property
+    def glob(self) -> Callable[[Values], Condition] | None:
+        """Return the condition of a glob that every match's name fits and that trigrams do not serve."""
+        for term in conjuncts(self.query):
+            if isinstance(term, tree.Filter) and term.name == "name" and len(term.values) == 1:
+                pattern = term.values[0]
+                if _ANY.search(pattern) and not _is_telling(pattern):
+                    return partial(_glob, pattern)
+        return None
 
     def _condition(self, node: tree.Node, values: Values) -> Condition:
         match node:
@@ -224,15 +236,22 @@ def _ratio(bounds: Interval, values: Values) -> Condition:
 
 
 def _glob(pattern: str, values: Values) -> Condition:
-    if not {"*", "?"} & set(pattern):
+    if not _ANY.search(pattern):
         return f"name = {values.bind(pattern)}"
-    prefix = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    # PostgreSQL would look up whatever trigrams there are. What comes after a prefix often is in every name, an
+    # extension, a digit; and without any the whole index of the trigrams is read.
     # After `like`, a ? is only ever the glob's own.
-    as_like = values.bind(like(pattern).replace("?", "_"))
-    if not prefix:
-        return f"name LIKE {as_like}"
-    # The range lets the plain index serve a prefix. What comes after it often is in every name: an extension, a digit.
-    # PostgreSQL would look that up in the trigrams all the same, which costs many times the range; so it must not.
-    column = "name" if _TELLING.search(_EXTENSION.sub("", pattern[len(prefix) :])) else "(name || '')"
-    start, end = values.bind(prefix), values.bind(prefix + LAST_CHARACTER)
-    return all_true([f"{column} LIKE {as_like}", f"name >= {start}", f"name < {end}"])
+    fits = f"name LIKE {values.bind(like(pattern).replace('?', '_'))}"
+    return all_true([fits if _is_telling(pattern) else f"({fits}) IS TRUE", _prefix_range(pattern, values)])
+
+
+def _prefix_range(pattern: str, values: Values) -> Condition:
+    """Return what the plain index of the names can tell of a glob."""
+    prefix = _ANY.split(pattern, maxsplit=1)[0]
+    return f"(name >= {values.bind(prefix)} AND name < {values.bind(prefix + LAST_CHARACTER)})" if prefix else EVERY
+
+
+def _is_telling(pattern: str) -> bool:
+    """Tell whether a glob has trigrams, besides its prefix and its extension, to find names by."""
+    prefix = _ANY.split(pattern, maxsplit=1)[0]
+    return bool(_TELLING.search(_EXTENSION.sub("", pattern[len(prefix) :])))

@@ -1,13 +1,15 @@
 """Changes of the vocabulary, by admins: rename, delete, merge, aliases, implications.
 
 Each is one transaction and goes through the images in batches: no statement takes long, and searches, and uploads with
-other tags, go on meanwhile. Of a tag with hundreds of thousands of images that is minutes; who wants to use the tag, to
-change one of the images or the vocabulary then is told after two seconds that it is busy. One change runs at a time (an
-advisory lock), so that the graph of implications holds still for it.
+other tags, go on meanwhile. What a merge or a delete has to do with very many images is done before, in transactions of
+their own (`handover`). What is left can be minutes only where implications change that hundreds of thousands of images
+depend on; who wants to use the tag, to change one of the images or the vocabulary then is told after two seconds that
+it is busy. One change runs at a time (an advisory lock), so that the graph of implications holds still for it.
 """
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 from sqlalchemy import delete, exists, insert, or_, select, text, update
@@ -17,20 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import DatabaseBusy, TagExists, TagNotFound, ValidationFailed
 from app.db.session import wait_briefly_for_locks
 from app.models import Tag, Tagged, TagImplication
+from app.tags.handover import BATCH, replace_tag
 from app.tags.implications import Implications
 from app.tags.repository import TagRepository
 from app.tags.tagging import Tagging
 
-BATCH = 1000
 _ADVISORY_LOCK = 0x746167  # "tag"
-
-# In one statement: after it the triggers bring each image's shadow up to date once, not twice.
-_MOVE = text("""
-    WITH moved AS (
-        INSERT INTO tagged (tag, image, by_hand)
-        SELECT :into, image, true FROM tagged WHERE tag = :tag AND by_hand AND image = ANY(:images)
-        ON CONFLICT (tag, image) DO UPDATE SET by_hand = true WHERE NOT tagged.by_hand
-    ) DELETE FROM tagged WHERE tag = :tag AND image = ANY(:images)""")
 
 
 class VocabularyChange:
@@ -68,11 +62,7 @@ class VocabularyChange:
         await self._lock({tag} | self._implications.ancestors(tag))
         edges = or_(TagImplication.tag == tag, TagImplication.implies == tag)
         await self._session.execute(delete(TagImplication).where(edges))
-
-        async def strip(images: list[uuid.UUID]) -> None:
-            await self._session.execute(delete(Tagged).where(Tagged.tag == tag, Tagged.image.in_(images)))
-
-        await self._for_images_with(tag, strip)
+        await self._for_images_with(tag, partial(replace_tag, self._session, tag, None))
         await self._session.execute(delete(Tag).where(Tag.id == tag))
 
     async def merge(self, name: str, into: str) -> int:
@@ -83,11 +73,7 @@ class VocabularyChange:
         ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
         await self._lock({tag, target} | ancestors)
         widened = await self._move_edges(tag, target)
-
-        async def move(images: list[uuid.UUID]) -> None:
-            await self._session.execute(_MOVE, {"tag": tag, "into": target, "images": images})
-
-        await self._for_images_with(tag, move)
+        await self._for_images_with(tag, partial(replace_tag, self._session, tag, target))
         if widened:
             await self._for_images_with(target)
         await self._session.execute(update(Tag).where(Tag.alias_of == tag).values(alias_of=target))

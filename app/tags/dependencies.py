@@ -6,7 +6,8 @@ from fastapi import Depends
 from app.http.dependencies import ServicesDep, SessionDep
 from app.tags.changes import VocabularyChange
 from app.tags.repository import TagRepository
-from app.users.dependencies import AdminUser
+from app.users.dependencies import AdminUser, DeviceDep
+from app.users.limits import network
 
 
 async def get_tags_repository(session: SessionDep) -> TagRepository:
@@ -14,9 +15,11 @@ async def get_tags_repository(session: SessionDep) -> TagRepository:
     return TagRepository(session)
 
 
-async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]:
-    """Yield the repository for a request that only reads, in bounded time."""
-    async with services.database.searcher() as session:
+async def get_tags_reader(services: ServicesDep, device: DeviceDep) -> AsyncIterator[TagRepository]:
+    """Yield the repository for a request that only reads, in bounded time and in its turn."""
+    # Turns of their own: who types a tag does not wait for a search.
+    turn = services.search_turns.take(f"tags {network(device.address)}")
+    async with turn, services.database.searcher() as session:
         yield TagRepository(session)
 
 

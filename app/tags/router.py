@@ -11,6 +11,7 @@ from app.core.errors import (
     QueryTimeout,
     TagExists,
     TagNotFound,
+    TooManyRequests,
     Unauthenticated,
     ValidationFailed,
 )
@@ -22,7 +23,9 @@ from app.http.conditional import NOT_MODIFIED, full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
+from app.tags.changes import VocabularyChange
 from app.tags.dependencies import ChangeDep, TagsReader, TagsRepo
+from app.tags.handover import hand_over
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (
     RelatedList,
@@ -58,7 +61,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (
     "",
     summary="List tags",
     response_model=TagPage,
-    responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout)},
+    responses={**NOT_MODIFIED, **problems(InvalidCursor, ValidationFailed, QueryTimeout, TooManyRequests)},
 )
 @cached(lists)
 async def list_tags(
@@ -104,7 +107,7 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     "/{name}",
     summary="Read one tag",
     response_model=TagRead,
-    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed, TooManyRequests)},
 )
 @cached(lists)
 async def read_tag(name: NamePath, repository: TagsReader) -> Response:
@@ -115,7 +118,7 @@ async def read_tag(name: NamePath, repository: TagsReader) -> Response:
 @router.get(
     "/{name}/related",
     summary="List related tags",
-    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, ValidationFailed, TooManyRequests)},
 )
 @cached(lists)
 async def list_related_tags(
@@ -139,22 +142,24 @@ async def rename_tag(
 
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
-async def delete_tag(name: NamePath, _admin: AdminUser, change: ChangeDep) -> None:
-    """Delete a tag and its aliases, and take it off every image; all or nothing, and it may take as long as a merge."""
-    await change.remove(name)
+async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -> None:
+    """Delete a tag and its aliases, and take it off every image; it goes as a merge does, and may take as long."""
+    await hand_over(services.database, name, None)
+    async with services.database.unit_of_work() as session:
+        await (await VocabularyChange.begin(session)).remove(name)
 
 
 @router.post("/{name}/merge", summary="Merge a tag into another", responses=problems(*ADMIN_ERRORS))
-async def merge_tag(
-    name: NamePath, body: TagMerge, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
-) -> TagRead:
+async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, services: ServicesDep) -> TagRead:
     """Have every image that has this tag have the other one; the name becomes an alias of it.
 
-    All or nothing, and a millisecond an image: of a tag that hundreds of thousands have it takes minutes, in which
-    images are found as before, and who wants to tag with it is told that it is busy (503).
+    It takes a millisecond an image: of a tag that hundreds of thousands have, minutes. Meanwhile both tags can be used,
+    and each image has one of them. A merge that was interrupted is completed by asking for it again.
     """
-    await change.merge(name, body.into)
-    return to_read(await get_tag(repository, body.into))
+    await hand_over(services.database, name, body.into)
+    async with services.database.unit_of_work() as session:
+        await (await VocabularyChange.begin(session)).merge(name, body.into)
+        return to_read(await get_tag(TagRepository(session), body.into))
 
 
 @router.put("/{name}/aliases", summary="Set the aliases of a tag", responses=problems(*ADMIN_ERRORS, TagExists))

@@ -46,6 +46,8 @@ filters = st.sampled_from(
         tree.Filter("tags", ("0",)),
         tree.Filter("name", ("img*", "*%*")),
         tree.Filter("name", ("a_b ?.png",)),
+        tree.Filter("name", ("*5*",)),
+        tree.Filter("name", ("i*.png",)),
         tree.Filter("name", ("img*5*.png", "i*mg*")),
         tree.Filter("type", ("jpeg", "avif")),
         tree.Filter("visibility", ("private",)),
@@ -120,7 +122,17 @@ async def test_every_query_finds_what_plain_python_finds(
     sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, walk: int, gathered: int, trees: int
 ) -> None:
     # Once with walks that end early, so that both ways to a page are gone and meet; once as it is.
-    for name, value in (("SHORT_WALK", walk), ("LONGEST_WALK", 3 * walk), ("GATHERED_AT_ONCE", gathered)):
+    bounds = {
+        "GATHERED_AT_ONCE": gathered,
+        "GATHERED_BEFORE_NAMES": gathered,
+        "SHORT_WALK": walk,
+        "LONGEST_WALK": 3 * walk,
+        "LONGEST_WALK_ACROSS": 2 * walk,
+        "LONGEST_WALK_FILTERED": 4 * walk,
+        "LONGEST_WALK_UNINDEXED": 4 * walk,
+        "MOST_NAMES": 2 * walk,
+    }
+    for name, value in bounds.items():
         monkeypatch.setattr(engine, name, value)
     collection = pictures(walk, 60)
     await store(sql, collection)

@@ -1,6 +1,7 @@
 """While a tag is changed that very many images have: what others do is done, or told to be busy within seconds."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -8,10 +9,12 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
+from app.db.session import Database
 from app.tags.changes import _ADVISORY_LOCK
+from app.tags.handover import hand_over, hand_over_lot
 from tests.accounts import Account
 from tests.photos import png
-from tests.tags.library import read, upload
+from tests.tags.library import assert_consistent, read, upload
 
 BUSY = (503, "/problems/database-busy")
 
@@ -64,3 +67,58 @@ async def test_the_counts_of_other_tags_are_folded(user: Account, sql: asyncpg.C
         while await sql.fetchval("SELECT images FROM tags WHERE name = 'small'") != 1:
             await asyncio.sleep(0.05)
     assert (await read(user.client, "/v1/tags/small"))["images"] == 1
+
+
+@pytest.fixture
+async def many(user: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Five images that have `old`, one of them also `new`; and lots are of two."""
+    monkeypatch.setattr("app.tags.handover.BATCH", 2)
+    tags = (["old"], ["old", "new"], ["old"], ["old"], ["old"])
+    return [(await upload(user, *names))["links"]["self"] for names in tags]
+
+
+async def test_a_merge_is_many_transactions(
+    user: Account, admin: Account, sql: asyncpg.Connection, many: list[str]
+) -> None:
+    merged = await admin.client.post("/v1/tags/old/merge", json={"into": "new"})
+    assert (merged.status_code, merged.json()["images"]) == (200, 5)
+    assert [(await read(user.client, image))["tags"] for image in many] == [["new"]] * 5
+    assert await sql.fetchval("SELECT count(DISTINCT xmin::text) FROM images") == 3
+    await assert_consistent(user.client, sql)
+
+
+async def test_an_interrupted_merge_is_right_and_is_completed_by_another(
+    user: Account, admin: Account, sql: asyncpg.Connection, database: Database, many: list[str]
+) -> None:
+    async with database.unit_of_work() as session:
+        assert await hand_over_lot(session, "old", "new", uuid.UUID(int=0))
+    found = sorted([(await read(user.client, image))["tags"] for image in many])
+    assert found in ([["new"], ["new"], *[["old"]] * 3], [["new"], ["new", "old"], *[["old"]] * 3])
+    await assert_consistent(user.client, sql)
+    assert (await admin.client.post("/v1/tags/old/merge", json={"into": "new"})).json()["images"] == 5
+    assert (await read(user.client, "/v1/tags/old"))["alias_of"] == "new"
+    await assert_consistent(user.client, sql)
+
+
+async def test_an_interrupted_delete_is_right_and_is_completed_by_another(
+    user: Account, admin: Account, sql: asyncpg.Connection, database: Database, many: list[str]
+) -> None:
+    async with database.unit_of_work() as session:
+        assert await hand_over_lot(session, "old", None, uuid.UUID(int=0))
+    assert (await read(user.client, "/v1/tags/old"))["images"] == 3
+    await assert_consistent(user.client, sql)
+    assert (await admin.client.delete("/v1/tags/old")).status_code == 204
+    assert (await read(user.client, "/v1/images", q="old"))["items"] == []
+    assert len((await read(user.client, "/v1/images"))["items"]) == len(many)
+    await assert_consistent(user.client, sql)
+
+
+async def test_what_a_merged_tag_implies_is_never_missing(
+    user: Account, admin: Account, sql: asyncpg.Connection, database: Database, many: list[str]
+) -> None:
+    await admin.client.put("/v1/tags/old/implications", json={"implies": ["thing"]})
+    await hand_over(database, "old", "new")
+    assert {"thing" in (await read(user.client, image))["tags"] for image in many} == {True}
+    await admin.client.post("/v1/tags/old/merge", json={"into": "new"})
+    assert [(await read(user.client, image))["tags"] for image in many] == [["new", "thing"]] * 5
+    await assert_consistent(user.client, sql)
