@@ -28,7 +28,7 @@ from app.telemetry.spool import MEMORY_BYTES, Spool
 
 logger = logging.getLogger(__name__)
 
-BATCH_RECORDS = 500
+BATCH_RECORDS = 1000
 CLOSE_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class Recorder:
         self._settings = settings
         self._size = settings.telemetry_queue_size
         self._queue: deque[RequestRecord] = deque()
+        self._wake_at = min(BATCH_RECORDS, (self._size + 1) // 2)
         self._wake = asyncio.Event()
         self._closing = False
         self._slot: Slot | None = None
@@ -91,7 +92,7 @@ class Recorder:
             self.dropped += 1
             return
         self._queue.append(event)
-        if len(self._queue) >= BATCH_RECORDS:
+        if len(self._queue) >= self._wake_at:
             self._wake.set()
 
     async def close(self) -> None:
@@ -135,8 +136,12 @@ class Recorder:
         await self._flush(encoder)
 
     async def _flush(self, encoder: Encoder) -> None:
-        while self._queue:
-            records = [self._queue.popleft() for _ in range(min(BATCH_RECORDS, len(self._queue)))]
+        # What is there now, and no more: what comes meanwhile is the next flush's. Under load there is always something,
+        # and the batches would become ever smaller, each with its own fsync and its own write to MongoDB.
+        waiting = len(self._queue)
+        while waiting:
+            records = [self._queue.popleft() for _ in range(min(BATCH_RECORDS, waiting))]
+            waiting -= len(records)
             try:
                 await self._spool_batch(encoder, records)
             except Exception:
