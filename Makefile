@@ -46,7 +46,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.login_load
 
 openapi: setup
-	$(BIN)/python -m tools.openapi --write
+	$(BIN)/python -m tools.generated --write
 
 format: setup
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

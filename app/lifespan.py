@@ -17,6 +17,7 @@ from app.cache.redis import Cache
 from app.core.errors import AppError
 from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
+from app.core.periodic import repeat
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
@@ -28,6 +29,7 @@ from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from app.tags.counting import CountFolder
 from app.telemetry.recorder import Recorder
+from app.users.expiry import remove_expired_logins
 from app.users.social.providers import SocialProviders
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 _make_bucket(services.object_store),
                 sweeper.run_forever(),
                 counts.run_forever(),
+                repeat(lambda: remove_expired_logins(services.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)
             social_providers = SocialProviders(settings)
@@ -109,7 +112,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         cache=cache,
         answers=answers,
         recorder=recorder,
-        cursors=CursorSigner(secret),
+        cursors=CursorSigner(secret, settings.previous_secrets),
         passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),

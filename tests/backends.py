@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from redis import Redis
 
 from app.embedded import Stack
 
@@ -33,8 +36,16 @@ def embedded_backends(directory: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def environment_backends(_directory: Path) -> Iterator[dict[str, str]]:
-    """Take the addresses of the environment."""
-    yield {name: os.environ[name] for name in NAMES}
+    """Take the addresses of the environment. What the tests make there has names of its own, but in Redis."""
+    addresses = {name: os.environ[name] for name in NAMES}
+    with Redis.from_url(addresses["REDIS_URL"]) as redis:
+        assert not redis.info("keyspace"), "the tests empty the databases of this Redis: give them an empty one"
+    yield addresses
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the address of another database of the same server."""
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 @contextmanager

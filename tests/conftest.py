@@ -25,7 +25,7 @@ from app.db.session import Database
 from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account, add_account
-from tests.backends import docker_backends, embedded_backends, environment_backends
+from tests.backends import docker_backends, embedded_backends, environment_backends, with_database
 from tests.photos import png
 from tests.server import RunningService, running_service
 
@@ -103,7 +103,7 @@ async def fresh_database_url(backends: dict[str, str]) -> AsyncIterator[Callable
         await connection.execute(f'CREATE DATABASE "{name}"')
         await connection.close()
         made.append(name)
-        return f"{root.rpartition('/')[0]}/{name}"
+        return with_database(root, name)
 
     yield make
     connection = await asyncpg.connect(root)
@@ -115,14 +115,14 @@ async def fresh_database_url(backends: dict[str, str]) -> AsyncIterator[Callable
 @pytest.fixture
 def mongo_url(backends: dict[str, str]) -> str:
     """The address of a Mongo database of the test's own."""
-    return f"{backends['MONGO_URL'].rstrip('/').rpartition('/')[0]}/imts_{uuid.uuid4().hex}"
+    return with_database(backends["MONGO_URL"], f"imts_{uuid.uuid4().hex}")
 
 
 @pytest.fixture(scope="session")
 def redis_url(backends: dict[str, str], worker_id: str) -> str:
     """The address of this worker's own numbered database."""
     number = 0 if worker_id == "master" else int(worker_id.removeprefix("gw")) + 1
-    return f"{backends['REDIS_URL'].rpartition('/')[0]}/{number}"
+    return with_database(backends["REDIS_URL"], str(number))
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +144,7 @@ async def settings(
     own = uuid.uuid4().hex
     settings = make_settings(
         database_url=await fresh_database_url(),
-        mongo_url=f"{backends['MONGO_URL'].rstrip('/').rpartition('/')[0]}/imts_{own}",
+        mongo_url=with_database(backends["MONGO_URL"], f"imts_{own}"),
         redis_url=redis_url,
         storage_bucket=f"imts-{own}",
         telemetry_flush_seconds=0.05,

@@ -23,8 +23,9 @@ def create_admin(
     except ValueError as error:
         typer.echo(f"{email}: {error}", err=True)
         raise typer.Exit(2) from error
+    settings = load_settings(data_dir, needs=("DATABASE_URL",))
     try:
-        password = asyncio.run(_create_admin(load_settings(data_dir), address))
+        password = asyncio.run(_create_admin(settings, address))
     except DatabaseUnavailable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

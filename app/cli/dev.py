@@ -109,7 +109,7 @@ class _DevServer:
         self._start_everything(self._stack)
         for changed in _code_changes(reload=reload):
             if changed:
-                self._restart_service()
+                self._reload_service()
             self._look_after_backends()
             if self._service_has_ended():
                 return 1
@@ -229,10 +229,13 @@ class _DevServer:
         with uninterrupted():
             self._service = ServerProcess(command, self._stack.pid_file(SERVICE))
 
-    def _restart_service(self) -> None:
+    def _reload_service(self) -> None:
         _say("service: its code has changed, it is started again")
-        self._stop_service()
         self._reloaded = True
+        self._restart_service()
+
+    def _restart_service(self) -> None:
+        self._stop_service()
         self._start_service()
 
     def _stop_service(self) -> None:

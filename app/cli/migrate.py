@@ -8,7 +8,7 @@ from app.db.migrate import LockNotAvailable, upgrade
 
 def migrate(data_dir: DataDir = Path(".imts")) -> None:
     """Bring the database up to date."""
-    settings = load_settings(data_dir)
+    settings = load_settings(data_dir, needs=("DATABASE_URL",))
     try:
         upgrade(settings.sqlalchemy_url)
     except OSError as error:

@@ -1,5 +1,6 @@
 """What several commands take and do alike."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,26 @@ DataDir = Annotated[
 ]
 
 
-def load_settings(data_dir: Path | None = None) -> Settings:
-    """Return the settings, or end the command with one line for each that is wrong."""
+STORE = ("STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY", "STORAGE_SECRET_KEY")
+
+
+def load_settings(data_dir: Path | None = None, needs: Sequence[str] = ()) -> Settings:
+    """Return the settings, or end the command with one line for each that is wrong, or needed and not set."""
     if data_dir is not None:
         load_backends_env(data_dir)
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         for one in error.errors():
             typer.echo(f"{'.'.join(str(step) for step in one['loc']).upper()}: {one['msg']}", err=True)
         raise typer.Exit(2) from error
+    refuse(settings.missing(*needs))
+    return settings
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """End the command where there are problems, a line for each."""
+    for problem in problems:
+        typer.echo(f"Not started: {problem}", err=True)
+    if problems:
+        raise typer.Exit(2)

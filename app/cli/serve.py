@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import load_settings
+from app.cli.options import load_settings, refuse
 
 if TYPE_CHECKING:
     import uvicorn
@@ -30,10 +30,7 @@ def serve(
     # Told to stop before anything runs: done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings()
-    if problems := settings.problems():
-        for problem in problems:
-            typer.echo(f"Not started: {problem}", err=True)
-        raise typer.Exit(2)
+    refuse(settings.problems())
     config = _uvicorn_config(host, port, keep_alive_seconds)
     if workers > 1:
         from app.core.logging import configure_logging  # noqa: PLC0415 - each way imports what it needs only

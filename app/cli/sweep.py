@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cli.options import DataDir, load_settings
+from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.session import Database
@@ -27,7 +27,7 @@ def sweep(
     Deletes what no image owns once its grace is over, and tells the images whose objects are missing or differ. Exit
     code 0: every image is whole; 1: some are damaged; 3: a backend did not answer, and nothing was deleted for it.
     """
-    settings = load_settings(data_dir)
+    settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
     try:
         report = asyncio.run(_sweep(settings, dry_run=dry_run, digests=digests))
     except AppError as error:

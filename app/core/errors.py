@@ -210,7 +210,7 @@ class QueryTimeout(Unavailable):
 
 
 class DatabaseBusy(Unavailable):
-    slug, title = "database-busy", "Other changes were in the way; try again"
+    slug, title = "database-busy", "The database is at work on other requests; try again"
 
 
 class StorageUnavailable(Unavailable):

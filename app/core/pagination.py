@@ -16,6 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from app.core.errors import InvalidCursor
+from app.core.security import derived_key
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -34,15 +35,15 @@ class Page(BaseModel, Generic[Item]):
 
 
 class CursorSigner:
-    """Makes and reads cursors with a key derived from the service's secret."""
+    """Makes cursors with a key derived from the service's secret; reads those made with the secrets of before, too."""
 
-    def __init__(self, secret: str) -> None:
-        self._key = hashlib.blake2b(secret.encode(), person=b"imts-cursor", digest_size=32).digest()
+    def __init__(self, secret: str, previous: Sequence[str] = ()) -> None:
+        self._keys = [derived_key(one, b"imts-cursor") for one in (secret, *previous)]
 
     def encode(self, position: Sequence[Any], query: str) -> str:
         """Return the cursor for `position` (JSON values: the sort key's columns) in the query with this fingerprint."""
         body = json.dumps(list(position), separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._mac(body, query) + body).rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(_mac(body, query, self._keys[0]) + body).rstrip(b"=").decode()
 
     def decode(self, cursor: str, query: str) -> list[Any]:
         """Return the position. Raises InvalidCursor when the cursor is damaged, edited or from another query."""
@@ -51,11 +52,12 @@ class CursorSigner:
         except (UnicodeEncodeError, binascii.Error) as error:
             raise InvalidCursor from error
         mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(body, query)):
+        if not any(hmac.compare_digest(mac, _mac(body, query, key)) for key in self._keys):
             raise InvalidCursor
         position: list[Any] = json.loads(body)
         return position
 
-    def _mac(self, body: bytes, query: str) -> bytes:
-        message = hashlib.blake2b(query.encode("utf-8", "surrogatepass")).digest() + body
-        return hashlib.blake2b(message, key=self._key, digest_size=_MAC_BYTES).digest()
+
+def _mac(body: bytes, query: str, key: bytes) -> bytes:
+    message = hashlib.blake2b(query.encode("utf-8", "surrogatepass")).digest() + body
+    return hashlib.blake2b(message, key=key, digest_size=_MAC_BYTES).digest()

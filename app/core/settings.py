@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -99,6 +99,24 @@ class Settings(BaseSettings):
         if scheme not in ("", "postgresql", "postgres", "postgresql+asyncpg"):
             msg = f"must start with postgresql://, not {scheme}://"
             raise ValueError(msg)
+        names = {name for name, _ in _parameters(value)}
+        if unknown := names - _PARAMETERS.keys():
+            msg = f"takes {', '.join(_PARAMETERS)} after the question mark, not {', '.join(sorted(unknown))}"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("storage_endpoint")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        if value and not _is_host_and_port(value):
+            raise ValueError("must be host:port, without http:// and path; STORAGE_SECURE chooses https")
+        return value
+
+    @field_validator("storage_public_endpoint")
+    @classmethod
+    def _is_host_or_origin(cls, value: str | None) -> str | None:
+        if value and not _is_host_and_port(value.removeprefix("https://").removeprefix("http://")):
+            raise ValueError("must be host:port, or http:// or https:// and host:port")
         return value
 
     @field_validator("public_url")
@@ -111,7 +129,7 @@ class Settings(BaseSettings):
 
     @property
     def database_connections(self) -> int:
-        """How many connections to PostgreSQL a worker may have."""
+        """How many connections to PostgreSQL the pools of a worker may have; `/readyz` has one more to itself."""
         return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
 
     @property
@@ -129,9 +147,13 @@ class Settings(BaseSettings):
         """`DATABASE_REPLICA_URL` likewise; empty where none is set."""
         return _with_driver(self.database_replica_url) if self.database_replica_url.get_secret_value() else ""
 
+    def missing(self, *names: str) -> list[str]:
+        """Say in one line each which of these are not set."""
+        return [f"{name} is not set" for name in names if not _plain(self, name)]
+
     def problems(self) -> list[str]:
         """Say in one line each what keeps this configuration from being served; production also refuses defaults."""
-        missing = [f"{name} is not set" for name in _REQUIRED if not _plain(self, name)]
+        missing = self.missing(*_REQUIRED)
         if self.app_env != "production":
             return missing
         published = [
@@ -148,6 +170,10 @@ class Settings(BaseSettings):
 
 _SECRETS = ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY")
 _REQUIRED = (*_SECRETS, "STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY")
+# What an address of PostgreSQL may say after the question mark, and what the driver calls it.
+_PARAMETERS = {"sslmode": "ssl", "ssl": "ssl", "host": "host", "port": "port"} | {
+    name: name for name in ("target_session_attrs", "prepared_statement_cache_size")
+}
 
 
 def _plain(settings: Settings, name: str) -> str:
@@ -156,4 +182,15 @@ def _plain(settings: Settings, name: str) -> str:
 
 
 def _with_driver(url: SecretStr) -> str:
-    return "postgresql+asyncpg://" + url.get_secret_value().partition("://")[2]
+    address = url.get_secret_value().partition("://")[2].partition("?")[0]
+    query = urlencode([(_PARAMETERS[name], value) for name, value in _parameters(url)])
+    return f"postgresql+asyncpg://{address}{'?' if query else ''}{query}"
+
+
+def _parameters(url: SecretStr) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(url.get_secret_value()).query)
+
+
+def _is_host_and_port(text: str) -> bool:
+    parts = urlsplit(f"//{text}")
+    return parts.netloc == text and bool(parts.hostname) and (parts.port is None or parts.port > 0)

@@ -78,6 +78,8 @@ class Database:
         self._search_seconds = settings.search_timeout_ms / 1000
         self.search_settings = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
         self.search_engine = self._open(settings, settings.database_search_pool_size, 0, self.search_settings)
+        # A server whose connections are all at work is not down: the question whether it is has one to itself.
+        self._ping_engine = self._open(settings, 1, 0, {}).execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -150,9 +152,9 @@ class Database:
         return await self._replica.enter(stack, position)
 
     async def ping(self) -> None:
-        """Ask the server for a sign of life. Raises DatabaseUnavailable."""
-        async with self.reader() as session:
-            await session.execute(text("SELECT 1"))
+        """Ask the server for a sign of life, however busy the pools are. Raises DatabaseUnavailable."""
+        async with translated_errors(), self._watchdog.guard(), self._ping_engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
 
     async def warm_up(self, connections: int) -> None:
         """Open so many connections, which stay in the pool. Raises DatabaseUnavailable."""
@@ -175,6 +177,7 @@ class Database:
         await self._watchdog.close()
         await self.engine.dispose()
         await self.search_engine.dispose()
+        await self._ping_engine.dispose()
         if self._replica:
             await self._replica.close()
 
@@ -232,10 +235,12 @@ async def translated_errors() -> AsyncIterator[None]:
         if _sqlstate(error) == _CANCELED:
             raise QueryTimeout from error
         if _sqlstate(error) in _IN_THE_WAY:
-            raise DatabaseBusy from error
+            raise DatabaseBusy("Other changes were in the way; try again") from error
         raise
+    except PoolTimeout as error:
+        raise DatabaseBusy("Every connection to the database is at work; try again") from error
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
-    except (OSError, TimeoutError, PoolTimeout) as error:
+    except (OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error
 
 

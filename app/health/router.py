@@ -50,7 +50,10 @@ async def check_liveness() -> Alive:
     },
 )
 async def check_readiness(services: ServicesDep, response: Response) -> Readiness:
-    """Probe each backend. MongoDB or Redis down is `degraded`, still 200; a service that stops probes none."""
+    """Probe each backend. MongoDB or Redis down is `degraded`, still 200; a service that stops probes none.
+
+    Load is not a backend that is down: with every connection to the database at work the answer is the same.
+    """
     is_leaving = services.drain.is_leaving
     dependencies = {} if is_leaving else await probe_backends(services)
     recorder = services.recorder

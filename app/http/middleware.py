@@ -19,6 +19,7 @@ from app.http.state import Services
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -102,27 +103,46 @@ class InternalErrorMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over 1 MiB (413), but on the routes that stream theirs and count the bytes themselves."""
+    """Bounds bodies in size (413) and in time (408), but on the routes that stream theirs by rules of their own."""
 
     def __init__(self, app: ASGIApp, streamed: frozenset[tuple[str, str]]) -> None:
         self.app = app
         self.streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"], scope["path"]) in self.streamed:
-            await self.app(scope, receive, send)
-            return
-        received = 0
+        if scope["type"] == "http" and (scope["method"], scope["path"]) not in self.streamed:
+            receive = _BoundedBody(receive).receive
+        await self.app(scope, receive, send)
 
-        async def limited_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
-            return message
 
-        await self.app(scope, limited_receive, send)
+class _BoundedBody:
+    """A body that has to be here soon after it was first asked for: whoever trickles holds a task and a socket."""
+
+    __slots__ = ("_deadline", "_is_whole", "_receive", "_received")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._received = 0
+        self._deadline: float | None = None
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        """Raises HTTPException: the framework lets no other error of a body's pass."""
+        if self._is_whole:
+            # From here on one waits for the client to go, for as long as the answer takes.
+            return await self._receive()
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise HTTPException(408, f"The body took longer than {BODY_SECONDS} s", {"Connection": "close"}) from error
+        self._received += len(message.get("body", b""))
+        if self._received > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
+        self._is_whole = not message.get("more_body", False)
+        return message
 
 
 class HeadMiddleware:

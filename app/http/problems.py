@@ -29,6 +29,7 @@ _FRAMEWORK = {
     400: ("bad-request", "The request cannot be understood"),
     404: ("not-found", "There is nothing here"),
     405: ("method-not-allowed", "This method is not allowed here"),
+    408: (RequestTimeout.slug, RequestTimeout.title),
     413: ("payload-too-large", "The body is too large"),
     415: ("unsupported-media-type", "This media type is not supported"),
 }

@@ -224,9 +224,10 @@ async def count_changing(database: Database, images: list[uuid.UUID], body: Bulk
     """Return how many of the images would change."""
     async with database.searcher() as session:
         tags = TagRepository(session)
-        added, removed = await tags.find_ids(body.add), await tags.find_ids(body.remove)
-        unknown = len(added) < len(body.add)
-        return len(images) if unknown else len(await Tagging(session).list_changing(images, added, removed))
+        added, removed = await tags.list_named(body.add), await tags.find_ids(body.remove)
+        if set(body.add) - added.keys():
+            return len(images)
+        return len(await Tagging(session).list_changing(images, list({tag.id for tag in added.values()}), removed))
 
 
 async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, removed: list[int]) -> int:

@@ -64,7 +64,7 @@ class Image(Base):
     height: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     visibility: Mapped[Visibility] = mapped_column(String, default=Visibility.PUBLIC, server_default="public")
-    # The shadow of `tagged`, kept by triggers: no code writes it.
+    # The shadow of `tagged`, kept by triggers; an upload writes what they would.
     tag_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     # What searches sort by, kept by PostgreSQL itself.
     pixels: Mapped[int] = mapped_column(BigInteger, Computed("width::bigint * height", persisted=True))

@@ -45,8 +45,10 @@ class Session(Base):
     previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[CreatedAt]
     rotated_at: Mapped[CreatedAt] = mapped_column(server_default=func.now())
-    expires_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)
     address: Mapped[str | None] = mapped_column(String)
+    # What the limits count as one address; null in rows from before there was the column.
+    network: Mapped[str | None] = mapped_column(String)
     user_agent: Mapped[str | None] = mapped_column(String)
 
 

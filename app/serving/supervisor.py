@@ -89,12 +89,12 @@ class Supervisor:
         self._pause = self._not_before = 0.0
 
     def run(self) -> int:
-        """Return the exit code once told to stop: 0 if every worker drained, or if none starts that one's code."""
+        """Return the exit code: 1 at once where no worker comes up; once told to stop, 0 if every worker drained."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: setattr(self, "_is_stopping", True))
         signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_is_renewing", True))
         self._workers = [self._start() for _ in range(self._count)]
-        if not all(self._comes_up(worker) for worker in self._workers) and not self._is_stopping:
+        if not any(self._comes_up(worker) for worker in self._workers) and not self._is_stopping:
             self._end()
             return 1
         while not self._is_stopping:

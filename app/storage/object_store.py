@@ -107,7 +107,8 @@ class ObjectStore:
         self._public = self._connect(settings, settings.storage_public_endpoint)
 
     def _connect(self, settings: Settings, public_endpoint: str | None) -> Minio:
-        scheme = "https" if settings.storage_secure else "http"
+        if public_endpoint and "://" not in public_endpoint:
+            public_endpoint = f"{'https' if settings.storage_secure else 'http'}://{public_endpoint}"
         return Minio(
             settings.storage_endpoint,
             access_key=settings.storage_access_key,
@@ -115,7 +116,7 @@ class ObjectStore:
             secure=settings.storage_secure,
             region=settings.storage_region,
             session=self._session,
-            server_url=f"{scheme}://{public_endpoint}" if public_endpoint else None,
+            server_url=public_endpoint or None,
         )
 
     async def ensure_bucket(self) -> None:
@@ -202,12 +203,6 @@ class ObjectStore:
         async with _answer():
             found = await self._client.stat_object(self.bucket, key)
         return StoredObject(int(found.size or 0), (found.etag or "").strip('"'))
-
-    async def list_keys(self, prefix: str = "") -> list[str]:
-        """Return every key that starts so."""
-        async with _translated_errors():
-            listed = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
-            return [found.object_name async for found in listed if found.object_name]
 
     async def remove(self, keys: Iterable[str]) -> None:
         """Remove these objects; one that is not there is no error. Raises StorageUnavailable when any remains."""

@@ -2,7 +2,7 @@
 
 Failed sign-ins are counted by account, by address and in all; one that succeeds takes its charges back. Whoever
 attacks an account from elsewhere cannot lock its owner out: from an address at which the account has an open session,
-it is counted apart.
+it is counted apart. Everywhere the same is one address, see `network`.
 """
 
 import uuid

@@ -1,12 +1,15 @@
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InvalidToken
 from app.db.base import utc_now
+from app.db.session import wait_briefly_for_locks
 from app.models import Session, SocialIdentity, User
+from app.users.limits import network
 from app.users.paging import Position, newest_first
 
 # Run at each request that is signed in, and made once: making a statement takes as long as running it.
@@ -15,6 +18,24 @@ _BY_SESSION = (
     .join(Session, Session.user_id == User.id)
     .where(User.id == bindparam("user"), Session.id == bindparam("session"), Session.expires_at > bindparam("now"))
 )
+
+# In the order of an index, from where the last batch ended: what that left behind is not gone through again. They are
+# locked in the order in which every other change of many images locks them.
+_DETACH_IMAGES = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id, created_at FROM images
+        WHERE uploaded_by = :owner AND (created_at, id) > (:created_at, :id)
+        ORDER BY created_at, id LIMIT :limit
+    ), locked AS MATERIALIZED (
+        SELECT images.id FROM images JOIN chosen ON chosen.id = images.id
+        ORDER BY images.id FOR NO KEY UPDATE OF images
+    ), detached AS (
+        UPDATE images SET uploaded_by = NULL FROM locked WHERE images.id = locked.id
+    )
+    SELECT created_at, id FROM chosen ORDER BY created_at DESC, id DESC LIMIT 1
+""")
+# Before the first image.
+START: Position = (datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0))
 
 
 class UserRepository:
@@ -36,11 +57,12 @@ class UserRepository:
         return await self._session.scalar(select(User).where(User.email == email))
 
     async def find_for_sign_in(self, email: str, address: str | None) -> tuple[User | None, bool]:
-        """Return the account, and whether it has an open session that was opened from this address.
+        """Return the account, and whether it has an open session from this address or one of its network.
 
         One statement, so that an address that nobody has takes as long as one that somebody has.
         """
-        known = exists().where(Session.user_id == User.id, Session.address == address, Session.expires_at > utc_now())
+        same_place = or_(Session.network == network(address), Session.address == address)
+        known = exists().where(Session.user_id == User.id, same_place, Session.expires_at > utc_now())
         row = (await self._session.execute(select(User, known).where(User.email == email))).one_or_none()
         return (None, False) if row is None else (row[0], row[1])
 
@@ -83,6 +105,20 @@ class UserRepository:
             providers[user_id].append(provider)
         return providers
 
+    async def detach_images(self, user_id: uuid.UUID, after: Position, limit: int) -> Position | None:
+        """Take the account off up to `limit` of its images after the position; return where they end, None at the end.
+
+        Raises DatabaseBusy.
+        """
+        await wait_briefly_for_locks(self._session)
+        values = {"owner": user_id, "created_at": after[0], "id": after[1], "limit": limit}
+        row = (await self._session.execute(_DETACH_IMAGES, values)).one_or_none()
+        return None if row is None else (row.created_at, row.id)
+
     async def remove(self, user_id: uuid.UUID) -> None:
-        """Delete the account; its sessions, keys and identities go, its images stay without an owner."""
+        """Delete the account; its sessions, keys and identities go, its images stay without an owner.
+
+        It rewrites each image that was not detached before. Raises DatabaseBusy.
+        """
+        await wait_briefly_for_locks(self._session)
         await self._session.execute(delete(User).where(User.id == user_id))

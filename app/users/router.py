@@ -5,6 +5,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import (
     AdminRequired,
+    DatabaseBusy,
     EmailTaken,
     InsufficientScope,
     InvalidCursor,
@@ -105,10 +106,13 @@ async def update_me(
     "/me",
     status_code=204,
     summary="Delete your account",
-    responses=problems(Unauthenticated, InvalidToken, InsufficientScope, SignInRequired),
+    responses=problems(Unauthenticated, InvalidToken, InsufficientScope, SignInRequired, DatabaseBusy),
 )
 async def delete_me(_viewer: SignedIn, user: CurrentUser, accounts: AccountsDep) -> None:
-    """Delete the account, its sessions and keys. Its images stay, with `uploaded_by` null."""
+    """Delete the account, its sessions and keys. Its images stay, with `uploaded_by` null.
+
+    Very many images take their time. After an error the account is still there: send it again, and it goes on.
+    """
     await accounts.close(user.id)
 
 

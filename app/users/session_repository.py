@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import SessionNotFound
 from app.db.base import utc_now
 from app.models import Session
+from app.users.limits import network
 from app.users.paging import Position, newest_first
 
 # Two refreshes with the same token this close to each other are a client racing itself, not a thief.
@@ -46,14 +47,14 @@ class SessionRepository:
         lifetime: timedelta,
         device: Device = Device(),
     ) -> Session:
-        """Open a session that can be refreshed for `lifetime`; those of the account that ran out go."""
-        await self._session.execute(delete(Session).where(Session.user_id == user_id, Session.expires_at <= utc_now()))
+        """Open a session that can be refreshed for `lifetime`."""
         session = Session(
             id=session_id,
             user_id=user_id,
             refresh_digest=refresh_digest,
             expires_at=utc_now() + lifetime,
             address=device.address,
+            network=network(device.address),
             user_agent=device.user_agent,
         )
         self._session.add(session)
@@ -96,6 +97,12 @@ class SessionRepository:
     async def remove(self, session_id: uuid.UUID) -> None:
         """End a session; its tokens are refused from the commit on."""
         await self._session.execute(delete(Session).where(Session.id == session_id))
+
+    async def remove_expired(self, limit: int) -> int:
+        """Delete up to `limit` sessions that can be refreshed no more; return how many that were."""
+        expired = select(Session.id).where(Session.expires_at <= func.now()).order_by(Session.expires_at).limit(limit)
+        gone = delete(Session).where(Session.id.in_(expired.with_for_update(skip_locked=True))).returning(Session.id)
+        return len((await self._session.scalars(gone)).all())
 
     async def remove_own(self, user_id: uuid.UUID, session_id: uuid.UUID) -> None:
         """End a session of this account. Raises SessionNotFound."""

@@ -60,6 +60,20 @@ def test_production_refuses_published_secrets_and_names_each() -> None:
     assert "docker-local-" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["create-admin", "a@example.com"], ["sweep"], ["serve"]])
+def test_a_command_without_its_addresses_says_so_and_touches_nothing(command: list[str], tmp_path: Path) -> None:
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "app", *command],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "Not started: DATABASE_URL is not set" in ended.stderr
+
+
 @pytest.fixture
 def process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceProcess]:
     """With a temporary directory of its own."""

@@ -19,6 +19,11 @@ def test_arbitrary_text_is_an_invalid_cursor(text: str) -> None:
         SIGNER.decode(text, "query")
 
 
+def test_a_cursor_outlives_the_change_of_the_secret() -> None:
+    cursor = SIGNER.encode([1], "query")
+    assert CursorSigner("new", ["secret"]).decode(cursor, "query") == [1]
+
+
 def test_a_cursor_of_another_query_or_secret_or_an_edited_one_is_refused() -> None:
     cursor = SIGNER.encode([1, "a"], "query")
     with pytest.raises(InvalidCursor):

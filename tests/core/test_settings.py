@@ -1,5 +1,6 @@
 import pytest
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.settings import Settings
 from tests.repository import ROOT
@@ -48,6 +49,36 @@ def test_database_url_takes_the_spelling_of_psql_and_of_sqlalchemy(url: str) -> 
 def test_another_database_is_refused() -> None:
     with pytest.raises(ValidationError, match="must start with postgresql://"):
         Settings(_env_file=None, database_url="mysql://u@h/d")
+
+
+def test_what_psql_says_of_tls_and_hosts_is_said_to_the_driver() -> None:
+    url = "postgresql://u:p%40@/d?host=a:1&host=b:2&target_session_attrs=primary&sslmode=verify-full"
+    expected = "postgresql+asyncpg://u:p%40@/d?host=a%3A1&host=b%3A2&target_session_attrs=primary&ssl=verify-full"
+    assert Settings(_env_file=None, database_url=url).sqlalchemy_url == expected
+
+
+async def test_a_required_encryption_is_asked_for(settings: Settings) -> None:
+    url = f"{settings.database_url.get_secret_value()}?sslmode=require"
+    engine = create_async_engine(Settings(_env_file=None, database_url=url).sqlalchemy_url)
+    with pytest.raises(OSError, match="SSL"):
+        async with engine.connect():
+            pass
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"database_url": "postgresql://u@h/d?channel_binding=require"},
+        {"storage_endpoint": "http://minio:9000"},
+        {"storage_endpoint": "minio:9000/path"},
+        {"storage_public_endpoint": "ftp://cdn.example"},
+        {"storage_public_endpoint": "https://cdn.example/images"},
+    ],
+)
+def test_an_address_that_could_not_be_used_is_refused(values: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(_env_file=None, **values)  # type: ignore[arg-type]
 
 
 def test_cors_origins_are_split() -> None:

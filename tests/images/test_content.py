@@ -1,6 +1,7 @@
 import asyncio
 import io
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from email import message_from_string
 from email.utils import collapse_rfc2231_value
 
@@ -11,6 +12,7 @@ from aiohttp import content_disposition_filename
 from aiohttp.multipart import parse_content_disposition
 from PIL import Image, ImageDraw
 
+from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
@@ -211,6 +213,16 @@ async def test_a_url_fetches_without_credentials(user: Account) -> None:
     assert "caf%C3%A9.png" in got.headers["content-disposition"]
     for wrong in (59, 3601):
         assert (await user.client.get(f"{links['self']}/url", params={"expires_in": wrong})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "start"),
+    [("cdn.example", "http://cdn.example/"), ("https://cdn.example:8443", "https://cdn.example:8443/")],
+)
+async def test_a_url_is_signed_for_the_name_that_clients_know(settings: Settings, endpoint: str, start: str) -> None:
+    store = ObjectStore(settings.model_copy(update={"storage_public_endpoint": endpoint}))
+    assert (await store.presign("key", timedelta(minutes=1), {})).startswith(start)
+    await store.close()
 
 
 async def test_a_private_image_is_not_there_for_others(

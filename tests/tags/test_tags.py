@@ -175,6 +175,15 @@ async def test_bulk_tagging_by_query_and_ids(
     await assert_consistent(user.client, sql)
 
 
+async def test_a_dry_run_counts_a_tag_and_its_alias_once(user: Account, admin: Account) -> None:
+    await upload(user, "cat")
+    assert (await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty"]})).status_code == 200
+    body = {"q": "cat", "add": ["cat", "kitty"], "dry_run": True}
+    assert (await user.client.post("/v1/images/tags", json=body)).json() == {"matched": 1, "changed": 0}
+    body["add"] = ["cat", "kitty", "new"]
+    assert (await user.client.post("/v1/images/tags", json=body)).json() == {"matched": 1, "changed": 1}
+
+
 async def test_every_user_adds_tags_to_public_images_only(user: Account, make_account: Any) -> None:
     stranger = await make_account()
     public, private = await upload(user, "cat"), await upload(user, "cat", visibility="private")

@@ -62,7 +62,7 @@ async def test_answer(client: httpx.AsyncClient, recorder: Recorder, mongo: Mong
         "aborted": False,
     }
     assert found | expected == found
-    assert 0 < found["first_byte_ms"] <= found["duration_ms"] < 2000
+    assert 0 < found["first_byte_ms"] <= found["duration_ms"] < 60_000
 
 
 @pytest.mark.parametrize(

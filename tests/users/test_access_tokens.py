@@ -114,6 +114,11 @@ async def test_what_the_forgeries_are_made_of_is_a_good_token(client: httpx.Asyn
     assert (await me(client, signed()(claims_of(user)))).status_code == 200
 
 
+async def test_a_clock_that_is_a_little_ahead_is_no_forgery(client: httpx.AsyncClient, user: Account) -> None:
+    ahead = int(time.time()) + 4
+    assert (await me(client, signed(iat=ahead, nbf=ahead)(claims_of(user)))).status_code == 200
+
+
 async def test_forged_tokens_are_401(client: httpx.AsyncClient, user: Account) -> None:
     answers = {name: await me(client, make(claims_of(user))) for name, make in FORGED.items()}
     assert {name: one.status_code for name, one in answers.items() if one.status_code != 401} == {}

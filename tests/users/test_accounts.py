@@ -10,6 +10,7 @@ import httpx
 import pytest
 from passlib.hash import bcrypt_sha256
 
+from app.core.settings import Settings
 from tests.accounts import PASSWORD, Account
 from tests.photos import png
 
@@ -165,6 +166,36 @@ async def test_a_deleted_account_leaves_its_images_without_owner(
     assert slug(await user.client.get("/v1/users/me")) == (401, "invalid-token")
     assert slug(await sign_in(client, user.email)) == (401, "invalid-credentials")
     assert await sql.fetchval("SELECT count(*) FROM sessions") == 0
+
+
+async def test_a_deletion_that_ends_half_way_goes_on_where_it_stopped(
+    client: httpx.AsyncClient,
+    user: Account,
+    sql: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+) -> None:
+    monkeypatch.setattr("app.users.accounts.DETACH_BATCH", 2)
+    form = {"visibility": "private"}
+    made = [
+        (await user.client.post("/v1/images", files={"image": (f"{number}.png", png())}, data=form)).json()["id"]
+        for number in range(5)
+    ]
+    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    async with other.transaction():
+        await other.execute("SELECT 1 FROM images WHERE id = $1 FOR UPDATE", made[3])
+        stopped = await user.client.delete("/v1/users/me", timeout=60)
+    await other.close()
+    assert slug(stopped) == (503, "database-busy")
+    owned = [(await user.client.get(f"/v1/images/{image}")).status_code for image in made]
+    assert owned == [404, 404, 200, 200, 200]
+    assert (await user.client.get("/v1/images?q=uploader:me")).json()["items"] == [
+        (await user.client.get(f"/v1/images/{image}")).json() for image in reversed(made[2:])
+    ]
+    assert (await user.client.delete("/v1/users/me")).status_code == 204
+    assert {(await client.get(f"/v1/images/{image}")).status_code for image in made} == {404}
+    assert await sql.fetchval("SELECT count(*) FROM images WHERE uploaded_by IS NULL AND visibility = 'private'") == 5
+    assert await sql.fetchval("SELECT count(*) FROM users") == 0
 
 
 async def test_reading_oneself_is_conditional(user: Account) -> None:

@@ -1,6 +1,7 @@
 """Limits on sign-in, sign-up and refresh, with Redis and without it."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
 from app.users.limits import network
 from tests.accounts import PASSWORD, Account
@@ -92,17 +94,22 @@ async def test_a_success_costs_nothing(limited: Callable[..., Settings], user: A
         assert answers == [200, 200, 200]
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [("198.51.100.7", "198.51.100.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:aaaa:bbbb:cccc:dddd")],
+    ids=["IPv4", "IPv6 with privacy extensions"],
+)
 async def test_an_attack_from_elsewhere_does_not_lock_the_owner_out(
-    limited: Callable[..., Settings], user: Account
+    limited: Callable[..., Settings], user: Account, before: str, now: str
 ) -> None:
     limits = UNLIMITED | {"account": "2/hour"}
     async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.1"])) as client:
-        assert (await guess(client, user.email, PASSWORD, "198.51.100.7")).status_code == 200
+        assert (await guess(client, user.email, PASSWORD, before)).status_code == 200
         attacks = [(await guess(client, user.email, address=f"203.0.113.{n}")).status_code for n in range(4)]
         assert attacks == [401, 401, 429, 429]
-        assert (await guess(client, user.email, PASSWORD, "198.51.100.7")).status_code == 200
+        assert (await guess(client, user.email, PASSWORD, now)).status_code == 200
         # Counted apart, but counted.
-        own = [(await guess(client, user.email, address="198.51.100.7")).status_code for _ in range(3)]
+        own = [(await guess(client, user.email, address=now)).status_code for _ in range(3)]
         assert own == [401, 401, 429]
 
 
@@ -146,6 +153,22 @@ async def test_guessing_the_current_password_is_limited(limited: Callable[..., S
         body = {"current_password": "a wrong guess"}
         answers = [(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(3)]
         assert answers == [403, 403, 429]
+
+
+async def test_nothing_is_hashed_for_whom_the_limit_refuses(limited: Callable[..., Settings], user: Account) -> None:
+    hasher = PasswordHasher()
+    started = time.process_time()
+    await hasher.hash(PASSWORD)
+    one_hash = time.process_time() - started
+    await hasher.close()
+    async with serving(limited(login_limits=UNLIMITED | {"account": "1/hour"})) as client:
+        headers = await signed_in(client, user)
+        body = {"current_password": WRONG, "password": "an entirely new one"}
+        assert (await client.patch("/v1/users/me", json=body, headers=headers)).status_code == 403
+        started = time.process_time()
+        refused = {(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(20)}
+        assert refused == {429}
+        assert time.process_time() - started < 8 * one_hash
 
 
 @pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])

@@ -14,8 +14,7 @@ class SocialRepository:
         self._session = session
 
     async def add_sign_in(self, sign_in: SocialSignIn) -> None:
-        """Insert a login under way; those that ran out go."""
-        await self._session.execute(delete(SocialSignIn).where(SocialSignIn.expires_at < func.now()))
+        """Insert a login under way."""
         self._session.add(sign_in)
         await self._session.flush()
 
@@ -28,6 +27,13 @@ class SocialRepository:
             SocialSignIn.expires_at > func.now(),
         )
         return await self._session.scalar(statement.returning(SocialSignIn))
+
+    async def remove_expired(self, limit: int) -> int:
+        """Delete up to `limit` logins that were never ended; return how many that were."""
+        expired = select(SocialSignIn.state_digest).where(SocialSignIn.expires_at <= func.now())
+        expired = expired.order_by(SocialSignIn.expires_at).limit(limit).with_for_update(skip_locked=True)
+        gone = delete(SocialSignIn).where(SocialSignIn.state_digest.in_(expired))
+        return len((await self._session.scalars(gone.returning(SocialSignIn.state_digest))).all())
 
     async def find_user(self, identity: Identity) -> User | None:
         """Return the account that the identity is linked to, locked until the commit."""

@@ -1,0 +1,29 @@
+"""A service whose connections to the database are all at work is busy, not broken."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.core.settings import Settings
+from tests.accounts import Account
+from tests.server import running_service
+
+
+async def test_load_is_no_outage(
+    settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.session.POOL_TIMEOUT", 0.3)
+    ask = user.client.get
+    async with running_service(settings.model_copy(update={"database_pool_size": 1})) as narrow:
+        async with sql.transaction():
+            await sql.execute("LOCK TABLE sessions")
+            asking = [asyncio.create_task(ask(f"{narrow.url}/v1/users/me", timeout=60)) for _ in range(2)]
+            done, waiting = await asyncio.wait(asking, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            ready = await ask(f"{narrow.url}/readyz", timeout=60)
+        busy = done.pop().result()
+        assert (busy.status_code, busy.json()["type"]) == (503, "/problems/database-busy")
+        assert int(busy.headers["retry-after"]) > 0
+        assert (ready.status_code, ready.json()["dependencies"]["postgres"]["status"]) == (200, "up")
+        await asyncio.gather(*waiting)
+        assert (await ask(f"{narrow.url}/v1/users/me", timeout=60)).status_code == 200

@@ -1,0 +1,49 @@
+"""Bodies that come too slowly."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from app.storage.chunks import PART_BYTES
+from tests.accounts import Account
+from tests.images.files import noise_png
+from tests.raw_http import raw_connection
+from tests.server import RunningService
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "1000"}
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.http.middleware.BODY_SECONDS", 0.3)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("pause", [0.05, 60])
+async def test_who_trickles_is_let_go(service: RunningService, pause: float) -> None:
+    async with raw_connection(service.url) as connection:
+        await connection.begin("POST", "/v1/auth/token", FORM)
+        answer = asyncio.create_task(connection.answer())
+        while not answer.done():
+            with contextlib.suppress(ConnectionError):
+                await connection.send(b"g")
+            await asyncio.wait([answer], timeout=pause)
+        told = answer.result()
+        assert (told.status, told.json()["type"]) == (408, "/problems/request-timeout")
+        assert told.headers["connection"] == "close"
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(20):
+                assert await connection.reader.read() == b""
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_an_answer_may_take_longer_than_a_body(service: RunningService, user: Account) -> None:
+    picture = noise_png(2 * PART_BYTES)
+    links = (await user.client.post("/v1/images", files={"image": ("a.png", picture)}, timeout=60)).json()["links"]
+    async with raw_connection(service.url) as connection:
+        await connection.begin("GET", links["content"], {})
+        await connection.reader.readuntil(b"\r\n\r\n")
+        # It waits for its reader, and meanwhile for a word that the reader has gone.
+        await asyncio.sleep(0.6)
+        assert await connection.reader.readexactly(len(picture)) == picture

@@ -1,0 +1,33 @@
+"""Logins that have run out are forgotten, with the addresses that they hold."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.core.settings import Settings
+from tests.accounts import Account
+from tests.server import running_service
+
+SESSIONS = """
+    INSERT INTO sessions (id, user_id, refresh_digest, expires_at, address)
+    SELECT gen_random_uuid(), $1, sha256(n::text::bytea), now() - n * interval '1 minute', '192.0.2.7'
+    FROM generate_series(0, 6) n
+"""
+SIGN_INS = """
+    INSERT INTO social_sign_ins (state_digest, browser_digest, provider, nonce, code_verifier, session_id, expires_at)
+    SELECT sha256(n::text::bytea), '', '', '', '', $1, now() + n * interval '10 minutes' FROM generate_series(-4, 1) n
+"""
+LEFT = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM social_sign_ins)"
+
+
+async def test_what_has_run_out_is_forgotten(
+    settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.users.expiry.BATCH", 3)
+    await sql.execute(SESSIONS, user.id)
+    await sql.execute(SIGN_INS, user.session_id)
+    async with running_service(settings.model_copy(update={"sweep_interval_seconds": 0.1})), asyncio.timeout(30):
+        while tuple(await sql.fetchrow(LEFT)) != (1, 1):
+            await asyncio.sleep(0.05)
+    assert (await user.client.get("/v1/users/me")).status_code == 200
