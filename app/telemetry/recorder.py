@@ -130,11 +130,15 @@ class Recorder:
 
     async def _flush_until_closing(self) -> None:
         encoder = Encoder(self._spool.stream, _document_maker(self._settings))
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while not self._closing:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.telemetry_flush_seconds):
+                # From the beginning of the last one: what came while it ran has waited as long already.
+                async with asyncio.timeout_at(began + self._settings.telemetry_flush_seconds):
                     await self._wake.wait()
             self._wake.clear()
+            began = clock()
             await self._flush(encoder)
         while self._queue:
             await self._flush(encoder)
