@@ -8,7 +8,7 @@ each turn pays for itself. For MongoDB slow (0.3 s more), up, frozen (SIGSTOP) a
 
 * full: each connection asks again as soon as it is answered, so that the service, PostgreSQL, MongoDB and the clients
   contend for the processors;
-* even: so many requests a second, a share of what the bare kind does in full;
+* even: so many requests a second, a share of what the bare kind does in full (0: not at all);
 
 it prints, as the median of the rounds' ratios with their quartiles,
 
@@ -172,8 +172,9 @@ async def measure(name: str, running: Running, options: argparse.Namespace) -> b
     """Print a line for each load; tell whether the full one is within the target."""
     full = await _turns(running, options, 0.0)
     _report(f"{name}, full", full)
-    rate = statistics.median(bare.throughput for _, bare in full) * options.share
-    _report(f"{name}, even", await _turns(running, options, rate))
+    if options.share:
+        rate = statistics.median(bare.throughput for _, bare in full) * options.share
+        _report(f"{name}, even", await _turns(running, options, rate))
     throughput, tail = _changes(full, "throughput"), _changes(full, "p99")
     failures = sum(recorded.failures for recorded, _ in full)
     return statistics.median(throughput) >= -0.05 and statistics.median(tail) <= 0.10 and failures == 0
