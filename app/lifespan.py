@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 BUCKET_RETRY_SECONDS = 2
 WARM_UP_SECONDS = 3
 WARM_CONNECTIONS = 4
+# A search that waits for its turn holds a connection of its client and nothing else; most give up later than this.
+TURN_SECONDS = 10
 
 
 class State(TypedDict):
@@ -108,7 +110,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
-        search_turns=Turns(settings.searches_at_once, settings.search_timeout_ms / 1000),
+        search_turns=Turns(settings.searches_at_once, TURN_SECONDS),
     )
 
 

@@ -1,196 +1,232 @@
 """Uploads and downloads through the API against the same store without it, in one run.
 
-    python -m benchmarks.uploads [--seconds 4] [--sizes 50K 2M 64M] [--concurrency 1 8]
+    python -m benchmarks.uploads [--seconds 4] [--rounds 3] [--sizes 50K 2M 64M] [--concurrency 1 8] [--workers 1]
 
-The servers are the embedded ones, the service is one process as `serve` starts it, and the client of both sides is
-aiohttp with kept connections, in this process. It prints a table in Markdown: operations a second, the ratio, and the
-processor's time that the service and its decoders spend on one operation, which other load on the machine changes
-least. The two sides take turns, so that such load meets both. The store alone is asked with `put_object` and
-`get_object` of miniopy_async, as anybody would who has no service.
+The servers are the embedded ones, the service is one process (or `--workers`) as `serve` starts it. The clients are
+processes of their own, one for each of the machine's processors but no more than there is to do at once; both sides
+have the same library with kept connections. The store alone is asked with `put_object` and `get_object` of
+miniopy_async, as anybody would who has no service. The two sides take turns, so that other load meets both.
+
+It prints two tables in Markdown: operations a second with their ratio, and where the processors' time of one operation
+went, which other load changes least. What all of a column's parts take together, divided by the number of processors,
+is the least time that an operation can take here, however well it is queued.
 """
 
 import argparse
 import asyncio
-import io
 import itertools
+import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlencode
 
-import aiohttp
-from miniopy_async.api import Minio
-from PIL import Image
+import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
 from app.embedded import Stack
+from app.embedded.stack import BACKENDS
 from app.storage.object_store import ObjectStore
-from benchmarks.service import Server, serving
+from benchmarks.photographs import photograph
+from benchmarks.service import Client, serving
+from benchmarks.transfers import Done, Task, work
 
-Operation = Callable[[], Awaitable[None]]
 UNITS = {"K": 1024, "M": 1024 * 1024}
-CREATED, OK = 201, 200
-ROUNDS = 3
+PARTS = ("service", "decoders", "store", "database", "others", "clients")
+STORED_BY = {"api_get": "api_put", "store_get": "store_put"}
 
 
-class Bench:
-    """Both sides, ready to be measured."""
+class Meters:
+    """The processor's time that each of the system's parts has used."""
 
-    def __init__(self, service: Server, token: str, store: Minio, bucket: str, session: aiohttp.ClientSession) -> None:
-        self.service = service
-        self._url, self._store, self._bucket, self._session = service.url, store, bucket, session
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._numbers = itertools.count()
-        self._path = self._key = ""
+    def __init__(self, stack: Stack, service: psutil.Process) -> None:
+        self._service = service
+        self._servers = {name: _server(stack, name) for name in BACKENDS}
 
-    async def api_put(self, body: bytes) -> None:
-        """Upload through the API."""
-        form = aiohttp.FormData()
-        form.add_field("image", io.BytesIO(body), filename=f"{next(self._numbers)}.jpg", content_type="image/jpeg")
-        async with self._session.post(f"{self._url}/v1/images", data=form, headers=self._headers) as answer:
-            if answer.status != CREATED:
-                raise RuntimeError(await answer.text())
-            self._path = (await answer.json())["links"]["content"]
-
-    async def store_put(self, body: bytes) -> None:
-        """Upload straight to the store."""
-        key = f"direct/{next(self._numbers)}"
-        await self._store.put_object(self._bucket, key, io.BytesIO(body), len(body))
-        self._key = key
-
-    async def api_get(self, body: bytes) -> None:
-        """Download the last upload through the API."""
-        async with self._session.get(f"{self._url}{self._path}") as answer:
-            await _drain(answer, len(body))
-
-    async def store_get(self, body: bytes) -> None:
-        """Download the last upload straight from the store."""
-        answer: Any = await self._store.get_object(self._bucket, self._key)
-        await _drain(answer, len(body))
+    def read(self) -> dict[str, float]:
+        """Return the seconds so far."""
+        servers = {name: _family_seconds(process) for name, process in self._servers.items()}
+        family = [self._service, *self._service.children(recursive=True)]
+        decoding = sum(_own_seconds(one) for one in family if _decodes(one))
+        # What decoders that were replaced have used is counted by the worker that waited for them.
+        decoding += sum(_reaped_seconds(one) for one in family if not _decodes(one))
+        return {
+            "service": sum(_own_seconds(one) for one in family if not _decodes(one)),
+            "decoders": decoding,
+            "store": servers["object_store"],
+            "database": servers["postgres"],
+            "others": servers["mongo"] + servers["redis"],
+        }
 
 
 @dataclass(slots=True)
 class Side:
-    """What one side has done."""
+    """What one side has done so far, by its turns."""
 
-    operation: Operation
-    done: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
+    operation: str
+    count: int = 0
+    rate: float = 0.0
+    turns: int = 0
+    place: str = ""
+    cpu_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
 
-    async def work(self, concurrency: int, seconds: float, service: Server) -> None:
-        """Go on for so long."""
-        await self.operation()
-        cpu, started = service.cpu_seconds(), time.perf_counter()
-
-        async def worker() -> None:
-            while time.perf_counter() - started < seconds:
-                await self.operation()
-                self.done += 1
-
-        await asyncio.gather(*(worker() for _ in range(concurrency)))
-        self.seconds += time.perf_counter() - started
-        self.cpu_seconds += service.cpu_seconds() - cpu
+    def note(self, done: list[Done], used: Mapping[str, float]) -> None:
+        """Add a turn."""
+        self.count += sum(one.count for one in done)
+        self.rate += sum(one.count / one.seconds for one in done)
+        self.turns += 1
+        self.place = done[0].place
+        for part, seconds in {**used, "clients": sum(one.cpu_seconds for one in done)}.items():
+            self.cpu_seconds[part] += seconds
 
     @property
-    def rate(self) -> float:
+    def per_second(self) -> float:
         """Operations a second."""
-        return self.done / self.seconds
+        return self.rate / self.turns
+
+    def milliseconds(self, part: str) -> float:
+        """Return the processor's time that a part used for one operation."""
+        return self.cpu_seconds[part] / max(1, self.count) * 1000
 
 
-async def _drain(answer: Any, size: int) -> None:
-    count = 0
-    async for piece in answer.content.iter_any():
-        count += len(piece)
-    if count != size:
-        raise RuntimeError(f"{count} bytes instead of {size}")
+class Bench:
+    """Everything that is measured, running."""
+
+    def __init__(self, meters: Meters, url: str, token: str, clients: ProcessPoolExecutor) -> None:
+        self._meters, self._url, self._token, self._clients = meters, url, token, clients
+        self._turns = itertools.count()
+
+    def measure(self, file: Path, at_once: int, seconds: float, rounds: int) -> dict[str, Side]:
+        """Let the four sides take turns with this file."""
+        sides = {name: Side(name) for name in ("store_put", "api_put", "store_get", "api_get")}
+        for _ in range(rounds):
+            for side in sides.values():
+                source = STORED_BY.get(side.operation)
+                self._turn(side, sides[source].place if source else None, file, at_once, seconds / rounds)
+        return sides
+
+    def _turn(self, side: Side, place: str | None, file: Path, at_once: int, seconds: float) -> None:
+        processes = min(at_once, os.cpu_count() or 1)
+        turn = next(self._turns)
+        shares = [at_once // processes + (number < at_once % processes) for number in range(processes)]
+        before = self._meters.read()
+        tasks = [
+            Task(side.operation, file, place or f"b{turn}-{number}", share, seconds, self._url, self._token)
+            for number, share in enumerate(shares)
+        ]
+        done = list(self._clients.map(work, tasks))
+        after = self._meters.read()
+        side.note(done, {part: after[part] - before[part] for part in after})
 
 
-def jpeg(size: int) -> bytes:
-    """Return a JPEG of `size` bytes: noise on a side that fits, filled up behind its end."""
-    side = int((size / 1.1) ** 0.5)
-    while True:
-        buffer = io.BytesIO()
-        Image.frombytes("RGB", (side, side), os.urandom(3 * side * side)).save(buffer, "JPEG", quality=85)
-        if buffer.tell() <= size:
-            return buffer.getvalue() + bytes(size - buffer.tell())
-        side = int(side * 0.95)
-
-
-@asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+@contextmanager
+def bench(workers: int) -> Iterator[Bench]:
     """Start everything; stop it at the end."""
-    with tempfile.TemporaryDirectory(prefix="imts-bench-") as directory:
-        stack = Stack(Path(directory) / "data", report=lambda _line: None)
-        try:
-            os.environ.update(stack.start())
-            os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
-            os.environ["TELEMETRY_SPILL_DIR"] = f"{directory}/spill"
-            settings = Settings()
-            await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
-            objects = ObjectStore(settings)
-            await objects.ensure_bucket()
-            await objects.close()
-            with serving([sys.executable, "-m", "app", "serve"], "/readyz") as service:
-                async with aiohttp.ClientSession() as session:
-                    token = await _sign_in(session, service.url)
-                    yield Bench(service, token, _store(settings, session), settings.storage_bucket, session)
-        finally:
-            stack.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="imts-bench-") as directory,
+        Stack(Path(directory) / "data", report=lambda _line: None) as stack,
+    ):
+        os.environ.update(stack.addresses())
+        os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
+        os.environ["TELEMETRY_SPILL_DIR"] = f"{directory}/spill"
+        upgrade(Settings().sqlalchemy_url)
+        asyncio.run(_make_bucket(Settings()))
+        command = [sys.executable, "-m", "app", "serve", "--workers", str(workers)]
+        with (
+            serving(command, "/readyz") as service,
+            ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as clients,
+        ):
+            yield Bench(Meters(stack, service.process), service.url, _sign_in(service.url), clients)
 
 
-def _store(settings: Settings, session: aiohttp.ClientSession) -> Minio:
-    return Minio(
-        settings.storage_endpoint,
-        access_key=settings.storage_access_key,
-        secret_key=settings.storage_secret_key.get_secret_value(),
-        secure=False,
-        region=settings.storage_region,
-        session=session,
-    )
+async def _make_bucket(settings: Settings) -> None:
+    objects = ObjectStore(settings)
+    await objects.ensure_bucket()
+    await objects.close()
 
 
-async def _sign_in(session: aiohttp.ClientSession, url: str) -> str:
+def _sign_in(url: str) -> str:
+    client = Client(url)
     account = {"email": "bench@example.com", "password": "correct horse battery staple"}
-    async with session.post(f"{url}/v1/users", json=account):
-        pass
+    client.send("POST", "/v1/users", json.dumps(account).encode(), {"Content-Type": "application/json"})
     form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-    async with session.post(f"{url}/v1/auth/token", data=form) as answer:
-        return str((await answer.json())["access_token"])
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    _, body = client.send("POST", "/v1/auth/token", urlencode(form).encode(), kind)
+    return str(json.loads(body)["access_token"])
 
 
-async def main() -> None:
+def _server(stack: Stack, name: str) -> psutil.Process:
+    return psutil.Process(int(json.loads(stack.pid_file(name).read_text())["pid"]))
+
+
+def _decodes(process: psutil.Process) -> bool:
+    return "decoding" in " ".join(process.cmdline())
+
+
+def _own_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _reaped_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.children_user + times.children_system)
+
+
+def _family_seconds(process: psutil.Process) -> float:
+    family = [process, *process.children(recursive=True)]
+    return sum(_own_seconds(one) + _reaped_seconds(one) for one in family)
+
+
+def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", nargs="+", default=["50K", "2M", "64M"])
     parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    print("| size | at once | store put/s | API put/s | ratio | CPU ms | store get/s | API get/s | ratio | CPU ms |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    async with bench() as both:
-        for size, concurrency in itertools.product(options.sizes, options.concurrency):
-            body = jpeg(int(size[:-1]) * UNITS[size[-1]])
-            operations = (both.store_put, both.api_put, both.store_get, both.api_get)
-            sides = [Side(partial(operation, body)) for operation in operations]
-            for _ in range(ROUNDS):
-                for side in sides:
-                    await side.work(concurrency, options.seconds / ROUNDS, both.service)
-            print(f"| {size} | {concurrency} | {compared(*sides[:2])} | {compared(*sides[2:])} |", flush=True)
+    measured: list[tuple[str, int, dict[str, Side]]] = []
+    with bench(options.workers) as both, tempfile.NamedTemporaryFile() as file:
+        for size, at_once in itertools.product(options.sizes, options.concurrency):
+            Path(file.name).write_bytes(photograph(int(size[:-1]) * UNITS[size[-1]]))
+            sides = both.measure(Path(file.name), at_once, options.seconds, options.rounds)
+            measured.append((size, at_once, sides))
+            print(f"{size}, {at_once} at once: measured, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    print_rates(measured)
+    print_times(measured)
 
 
-def compared(store: Side, api: Side) -> str:
-    """Return the columns of one direction."""
-    cpu = api.cpu_seconds / api.done * 1000
-    return f"{store.rate:.1f} | {api.rate:.1f} | {api.rate / store.rate:.2f} | {cpu:.1f}"
+def print_rates(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
+    """Print operations a second, and the ratios."""
+    print("| size | at once | store put/s | API put/s | ratio | store get/s | API get/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for size, at_once, sides in measured:
+        cells = [_compared(sides[f"store_{way}"], sides[f"api_{way}"]) for way in ("put", "get")]
+        print(f"| {size} | {at_once} | {' | '.join(cells)} |")
+
+
+def print_times(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
+    """Print the processor's time of one operation, in milliseconds."""
+    print(f"\n| size | at once | operation | {' | '.join(PARTS)} | together |")
+    print("|---" * (len(PARTS) + 4) + "|")
+    for (size, at_once, sides), name in itertools.product(measured, ("api_put", "store_put", "api_get", "store_get")):
+        times = [sides[name].milliseconds(part) for part in PARTS]
+        cells = " | ".join(f"{one:.2f}" for one in [*times, sum(times)])
+        print(f"| {size} | {at_once} | {name.replace('_', ' ').replace('api', 'API')} | {cells} |")
+
+
+def _compared(store: Side, api: Side) -> str:
+    return f"{store.per_second:.1f} | {api.per_second:.1f} | {api.per_second / store.per_second:.2f}"
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

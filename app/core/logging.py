@@ -16,6 +16,7 @@ from app.core.tracebacks import told
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 # These repeat at INFO or in what follows the first line what they were given: addresses, values, whole tasks.
 _TALKATIVE = ("httpx", "httpcore", "urllib3")
+_CUT = "ASGI callable returned without completing response."
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -60,6 +61,11 @@ class ConsoleFormatter(_Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of an answer that was cut: whoever cut it has said so, with the request's id."""
+    return record.msg != _CUT
+
+
 def _request_id() -> dict[str, str]:
     request_id = current_request_id.get()
     return {"request_id": request_id} if request_id else {}
@@ -74,5 +80,6 @@ def configure_logging(level: str, style: Literal["json", "console"]) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))

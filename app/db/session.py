@@ -1,6 +1,7 @@
 """The database: connection pool, unit of work, and the one place that turns driver errors into ours."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,6 +37,15 @@ CONNECT_TIMEOUT = 1.5
 POOL_TIMEOUT = 5
 # Of a single statement on a server that lives; the watchdog tells one that does not.
 COMMAND_TIMEOUT = 10
+# After which a connection ends whose packets nobody acknowledges: one that the network has forgotten, while the server
+# answers others. By the operating system, where it has these options (Linux; see tcp(7)).
+SILENCE_SECONDS = 2
+_SILENCE_OPTIONS = (
+    ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
+    ("TCP_KEEPIDLE", socket.IPPROTO_TCP, 1),
+    ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
+    ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, SILENCE_SECONDS * 1000),
+)
 LOCK_WAIT = "'2s'"
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
 PREPARED_STATEMENTS = 500
@@ -106,15 +116,10 @@ class Database:
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that is committed when the block ends, rolled back when it raises."""
-        changes = Changes()
-        sessions = self._sessions(info={"changes": changes})
-        try:
+        async with self._telling() as changes:
+            sessions = self._sessions(info={"changes": changes})
             async with translated_errors(), self._watchdog.guard(), sessions as session, session.begin():
                 yield session
-        finally:
-            # Also when it failed: of a commit whose answer got lost nobody knows whether it happened.
-            if self.on_change and changes.scopes:
-                await asyncio.shield(self.on_change(changes.scopes))
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:
@@ -124,12 +129,22 @@ class Database:
 
     @asynccontextmanager
     async def single_write(self) -> AsyncIterator[AsyncSession]:
-        """Yield a session for a write that is one statement, which commits itself: one round trip instead of three.
+        """Yield a session for a write that is one statement, which commits itself: one round trip instead of three."""
+        async with self._telling() as changes:
+            sessions = self._readers(info={"changes": changes})
+            async with translated_errors(), self._watchdog.guard(), sessions as session:
+                yield session
 
-        Not for tables that cached answers are made of: nobody is told of it.
-        """
-        async with self.reader() as session:
-            yield session
+    @asynccontextmanager
+    async def _telling(self) -> AsyncIterator[Changes]:
+        """Tell what the block has changed when it ends."""
+        changes = Changes()
+        try:
+            yield changes
+        finally:
+            # Also when it failed: of a commit whose answer got lost nobody knows whether it happened.
+            if self.on_change and changes.scopes:
+                await asyncio.shield(self.on_change(changes.scopes))
 
     @asynccontextmanager
     async def searcher(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
@@ -206,6 +221,7 @@ def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, st
             "server_settings": {**common, **server_settings},
         },
     )
+    event.listen(engine.sync_engine, "connect", _bound_silence)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
     event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
@@ -243,6 +259,16 @@ async def translated_errors() -> AsyncIterator[None]:
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
     except (OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error
+
+
+def _bound_silence(connection: Any, _record: Any) -> None:
+    # The driver has no public way to its socket.
+    opened = connection.driver_connection._transport.get_extra_info("socket")  # noqa: SLF001
+    if opened.family == socket.AF_UNIX:
+        return
+    for name, level, value in _SILENCE_OPTIONS:
+        if option := getattr(socket, name, None):
+            opened.setsockopt(level, option, value)
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,13 @@ class DecodersUnavailable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file to decode: what its header says, and its bytes or, where they are in the object store, a URL."""
+    """A file to decode: what its header says, and its bytes in pieces or, where they are in the store, a URL."""
 
     content_type: str
     width: int
     height: int
     size: int
-    source: bytes | str
+    source: Sequence[bytes] | str
 
 
 class _Decoder:
@@ -65,14 +66,13 @@ class _Decoder:
         arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES)]
         return cls(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, env=_ENVIRONMENT))
 
-    async def do(self, job: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    async def do(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101
         assert stdout is not None  # noqa: S101
         self.jobs += 1
-        stdin.write(json.dumps({**job, "length": len(body)}).encode() + b"\n")
-        stdin.write(body)
+        stdin.writelines([json.dumps(job).encode() + b"\n", *body])
         await stdin.drain()
         head = json.loads(await stdout.readuntil(b"\n"))
         return head, await stdout.readexactly(head["length"])
@@ -112,7 +112,7 @@ class Decoders:
             await self._idle.pop().stop()
 
     async def _do(self, task: dict[str, Any], picture: Picture) -> bytes:
-        in_hand = isinstance(picture.source, bytes)
+        in_hand = not isinstance(picture.source, str)
         job = {
             **task,
             "format": _FORMATS[picture.content_type],
@@ -122,8 +122,9 @@ class Decoders:
             "cpu_seconds": CPU_SECONDS,
             "url": None if in_hand else picture.source,
             "size_bytes": picture.size,
+            "length": picture.size if in_hand else 0,
         }
-        body = picture.source if isinstance(picture.source, bytes) else b""
+        body = () if isinstance(picture.source, str) else picture.source
         async with self._turns:
             decoder = self._idle.pop() if self._idle else await _Decoder.start()
             answered = await self._attempt(decoder, job, body)
@@ -135,7 +136,7 @@ class Decoders:
         return _result(*answered)
 
     async def _attempt(
-        self, decoder: _Decoder, job: dict[str, Any], body: bytes
+        self, decoder: _Decoder, job: dict[str, Any], body: Sequence[bytes]
     ) -> tuple[dict[str, Any], bytes] | None:
         try:
             async with asyncio.timeout(WALL_SECONDS):

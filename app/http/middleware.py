@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.errors import ServiceStopping
 from app.core.logging import current_request_id
 from app.core.quotas import Quota, noting_quotas
-from app.http.problems import error_response, internal_error_response
+from app.http.problems import error_response, internal_error_response, slug_of
 from app.http.recording import route_template
 from app.http.state import Services
 
@@ -66,7 +66,8 @@ def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
 class InternalErrorMiddleware:
     """Answers a bug with a problem document that hides it, and logs it; a started answer is cut instead.
 
-    A request that is cancelled is one that a drain has no more time for: it is answered too.
+    A request that is cancelled is one that a drain has no more time for: it is answered too. A backend that fails once
+    the answer has begun is no bug: the connection is cut, so that nobody takes what they have for the whole.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -90,16 +91,31 @@ class InternalErrorMiddleware:
             scope["state"]["error_slug"] = "client-disconnected"
         except asyncio.CancelledError:
             scope["state"]["error_slug"] = ServiceStopping.slug
-            if not started:
+            if started:
+                _tell_cut(scope)
+            else:
                 await error_response(scope["state"]["request_id"], ServiceStopping())(scope, receive, send)
-        except Exception:
-            scope["state"]["error_slug"] = "internal-error"
-            # Not the path: names that clients chose stand in it.
-            fields = {"method": scope["method"], "route": route_template(scope)}
-            logger.exception("unhandled error", extra={"fields": fields})
+        except Exception as error:
+            # Starlette wraps what it would have made an answer of.
+            slug = slug_of(error.__cause__) if started else None
+            scope["state"]["error_slug"] = slug or "internal-error"
+            if slug:
+                _tell_cut(scope)
+                return
+            logger.exception("unhandled error", extra={"fields": _fields(scope)})
             if started:
                 raise
             await internal_error_response(scope["state"]["request_id"])(scope, receive, send)
+
+
+def _tell_cut(scope: Scope) -> None:
+    fields = {**_fields(scope), "error": scope["state"]["error_slug"]}
+    logger.warning("an answer was cut off", extra={"fields": fields})
+
+
+def _fields(scope: Scope) -> dict[str, str]:
+    # Not the path: names that clients chose stand in it.
+    return {"method": scope["method"], "route": route_template(scope)}
 
 
 class BodyLimitMiddleware:

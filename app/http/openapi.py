@@ -1,11 +1,19 @@
-"""What the OpenAPI document says beyond the routes."""
+"""What the OpenAPI document says beyond the routes.
 
+A route lists what only it can answer. What follows from how it is made is told here, once: the errors of the guards
+that it depends on, of its parameters and of its body, and the headers that go with each status (`app.http.headers`).
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.http.problems import MEDIA_TYPE, Problem
+from app.core.errors import AppError, PayloadTooLarge, RequestTimeout, ValidationFailed
+from app.http.headers import COMPONENTS, describe_headers
+from app.http.problems import MEDIA_TYPE, Problem, add_problem, problems_of
 
 DESCRIPTION = """
 Stores images and finds them by their tags.
@@ -32,16 +40,17 @@ ANY_ERROR: dict[int | str, dict[str, Any]] = {
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Have the document say that errors are problem documents: FastAPI takes every model for plain JSON."""
+    """Have the document tell what follows from how each route is made."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            for operations in generate()["paths"].values():
-                for operation in operations.values():
-                    content = operation["responses"].get("default", {}).get("content", {})
-                    if "application/json" in content:
-                        content[MEDIA_TYPE] = content.pop("application/json")
+            document = generate()
+            document["components"] |= COMPONENTS
+            for route in iter_route_contexts(app.routes):
+                if isinstance(route.original_route, APIRoute) and route.include_in_schema:
+                    for method in route.methods or ():
+                        _complete(method, document["paths"][route.path_format][method.lower()], route)
         return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -50,3 +59,30 @@ def install_openapi(app: FastAPI) -> None:
 def operation_id(route: APIRoute) -> str:
     """Name the operation as the function that serves it: `upload_image`."""
     return route.name
+
+
+def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> None:
+    responses = operation["responses"]
+    # FastAPI takes every model for plain JSON.
+    content = responses["default"]["content"]
+    content[MEDIA_TYPE] = content.pop("application/json")
+    for error in _errors(operation, route):
+        add_problem(responses, error)
+    operation["responses"] = dict(sorted(responses.items()))
+    describe_headers(method, operation)
+
+
+def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[AppError]]:
+    yield from _errors_of_guards(route.dependant)
+    if "parameters" in operation or "requestBody" in operation:
+        yield ValidationFailed
+    if route.body_field is not None:
+        # The bounds of a body that is read whole.
+        yield RequestTimeout
+        yield PayloadTooLarge
+
+
+def _errors_of_guards(dependant: Dependant) -> Iterator[type[AppError]]:
+    for one in dependant.dependencies:
+        yield from _errors_of_guards(one)
+    yield from problems_of(dependant.call)

@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,7 +23,11 @@ from app.core.errors import (
 
 logger = logging.getLogger(__name__)
 
+Dependency = TypeVar("Dependency", bound=Callable[..., Any])
+
 MEDIA_TYPE = "application/problem+json"
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_ATTRIBUTE = "problems"
 # What the framework itself raises, by status: (slug, title).
 _FRAMEWORK = {
     400: ("bad-request", "The request cannot be understood"),
@@ -106,6 +110,15 @@ def internal_error_response(request_id: str) -> Response:
     return error_response(request_id, AppError())
 
 
+def slug_of(error: BaseException | None) -> str | None:
+    """Return the slug of an error that is an answer to the client; None for a bug."""
+    if isinstance(error, AppError):
+        return error.slug
+    if isinstance(error, HTTPException):
+        return _framework_problem(error)[0]
+    return None
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Have every error of the framework and of ours answered as a problem document."""
     app.add_exception_handler(AppError, _handle_app_error)
@@ -115,18 +128,36 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """Describe these errors for OpenAPI, as the `responses` of a route."""
-    by_status: dict[int, list[type[AppError]]] = {}
+    responses: dict[str, Any] = {}
     for error in errors:
-        by_status.setdefault(error.status, []).append(error)
-    return {status: _openapi_response(group) for status, group in sorted(by_status.items())}
+        add_problem(responses, error)
+    return {int(status): response for status, response in sorted(responses.items())}
 
 
-def _openapi_response(errors: list[type[AppError]]) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": "; ".join(f"`{error.slug}`: {error.title}" for error in errors),
-        "content": {MEDIA_TYPE: {"schema": schema, "examples": {error.slug: _example(error) for error in errors}}},
-    }
+def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
+    """Add an error to an operation's `responses`, unless it is told there."""
+    response = responses.setdefault(str(error.status), {})
+    content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": _SCHEMA, "examples": {}})
+    if error.slug not in content["examples"]:
+        content["examples"][error.slug] = _example(error)
+        told = f"`{error.slug}`: {error.title}"
+        response["description"] = f"{response['description']}; {told}" if "description" in response else told
+
+
+def raising(*errors: type[AppError]) -> Callable[[Dependency], Dependency]:
+    """Mark a dependency with the errors that it adds to whatever endpoint uses it; OpenAPI tells them there."""
+
+    def mark(dependency: Dependency) -> Dependency:
+        setattr(dependency, _ATTRIBUTE, errors)
+        return dependency
+
+    return mark
+
+
+def problems_of(dependency: Any) -> tuple[type[AppError], ...]:
+    """Return the errors that a dependency is marked with."""
+    errors: tuple[type[AppError], ...] = getattr(dependency, _ATTRIBUTE, ())
+    return errors
 
 
 def _example(error: type[AppError]) -> dict[str, Any]:
@@ -155,7 +186,7 @@ async def _handle_validation_error(request: Request, error: Exception) -> Respon
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    slug, title = _FRAMEWORK.get(error.status_code, ("http-error", str(error.detail)))
+    slug, title = _framework_problem(error)
     request.state.error_slug = slug
     return problem_response(
         request.state.request_id,
@@ -165,3 +196,7 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
         detail=str(error.detail) if error.detail else title,
         headers=error.headers,
     )
+
+
+def _framework_problem(error: HTTPException) -> tuple[str, str]:
+    return _FRAMEWORK.get(error.status_code, ("http-error", str(error.detail)))

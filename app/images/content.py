@@ -1,13 +1,15 @@
 """The bytes of an image on their way out."""
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from urllib.parse import quote
 
 from fastapi import Request, Response
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.core.errors import StorageUnavailable
 from app.http.conditional import check_preconditions, http_date, range_applies
 from app.http.ranges import parse_range
 from app.images.originals import Originals
@@ -20,16 +22,55 @@ WHOLE_BYTES = 256 * 1024
 _UNSAFE = frozenset('"\\%')
 
 
-class ObjectResponse(StreamingResponse):
-    """Sends an object that is open already; whatever becomes of the client, the read from the store ends with it."""
+class ObjectResponse(Response):
+    """Sends an object that is open already; whatever becomes of the client, the read from the store ends with it.
+
+    As Starlette's StreamingResponse, with one task to watch the client instead of two and a group for them, and without
+    an empty message at the end: every message passes all the middleware.
+    """
 
     def __init__(self, stack: AsyncExitStack, opened: OpenObject, status: int, headers: Mapping[str, str]) -> None:
-        super().__init__(opened.chunks, status, {**headers, "Content-Length": str(opened.length)})
+        self.status_code = status
+        self.background = None
+        self.init_headers({**headers, "Content-Length": str(opened.length)})
         self._stack = stack
+        self._opened = opened
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         async with self._stack:
-            await super().__call__(scope, receive, send)
+            gone = asyncio.create_task(_until_gone(receive))
+            try:
+                await self._send_while(gone, send)
+            finally:
+                gone.cancel()
+
+    async def _send_while(self, gone: asyncio.Task[None], send: Send) -> None:
+        """Send everything, or what can be sent before the client is gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+
+                def end(_: object) -> None:
+                    limit.reschedule(0)
+
+                gone.add_done_callback(end)
+                try:
+                    await self._send_all(send)
+                finally:
+                    gone.remove_done_callback(end)
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        missing = self._opened.length
+        async for chunk in self._opened.chunks:
+            missing -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": missing > 0})
+        if missing:
+            raise StorageUnavailable("The object store ended the object before its end")
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def respond(

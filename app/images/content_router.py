@@ -18,6 +18,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.db.base import utc_now
+from app.decoding.pool import DecodersUnavailable
 from app.http.conditional import NOT_MODIFIED, check_preconditions
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
@@ -95,6 +96,7 @@ async def read_content(
             ImageTooLarge,
             ValidationFailed,
             StorageUnavailable,
+            DecodersUnavailable,
         ),
     },
 )

@@ -4,6 +4,7 @@ from fastapi import Depends
 
 from app.core.errors import Unauthenticated
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.http.problems import raising
 from app.images.repository import ImageRepository
 from app.images.service import ImageService
 from app.images.upload import Uploads
@@ -31,6 +32,7 @@ async def get_uploads(services: ServicesDep) -> Uploads:
     return Uploads(services)
 
 
+@raising(Unauthenticated)
 async def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
     if viewer.user is None and not services.settings.anonymous_upload:

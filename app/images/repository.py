@@ -2,9 +2,23 @@ import random
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, ColumnElement, String, Uuid, bindparam, delete, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    String,
+    TextClause,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +27,9 @@ from app.db.changes import LISTS, changing, image_scope
 from app.db.session import wait_briefly_for_locks
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
+from app.models.image import Visibility
 from app.search.images import TAG_NAMES, Sight
+from app.search.sql import Condition, Values
 from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
@@ -26,19 +42,45 @@ def new_image_id() -> uuid.UUID:
 
 
 # Made once: making a statement takes as long as running it.
+_BY_ID = select(Image).where(Image.id == bindparam("id", type_=Uuid))
+_NAMED = text("SELECT id, uploaded_by, visibility FROM images WHERE name = :name")
+_DOOM = text("""
+    INSERT INTO doomed_objects (storage_key, doomed_at)
+    SELECT key, coalesce(:since, now()) FROM unnest(:keys) AS key ORDER BY key
+    ON CONFLICT (storage_key) DO UPDATE SET doomed_at = now()""").bindparams(
+    bindparam("keys", type_=ARRAY(String)), bindparam("since", type_=DateTime(timezone=True))
+)
+# All of it as of its start, so that the duplicates are others. The key is locked before anything is inserted: either
+# everything happens or nothing, also where this statement is all of its transaction.
+_ADD = """
+    WITH listed AS (SELECT storage_key FROM doomed_objects WHERE storage_key = :storage_key FOR UPDATE),
+    made AS (
+        INSERT INTO images ({columns}) SELECT {values} FROM listed
+        ON CONFLICT (name) DO NOTHING RETURNING storage_key, created_at
+    ), spared AS (DELETE FROM doomed_objects d USING made WHERE d.storage_key = made.storage_key)
+    SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
+        ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY created_at LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
 
 
 class Added(NamedTuple):
-    """What the database knows of an image that was just inserted.
+    """What became of an image that was to be inserted.
 
-    `is_spared`: its key was on the list of doomed objects, and so its object is there; `duplicates` are the ids of
-    images with the same bytes.
+    `was_listed`: its key was on the list of doomed objects, and so its object is there; `created_at` is None where its
+    name is taken; `duplicates` are the ids of images with the same bytes.
     """
 
-    created_at: datetime
-    is_spared: bool
+    was_listed: bool
+    created_at: datetime | None
     duplicates: list[uuid.UUID]
+
+
+class Named(NamedTuple):
+    """The image that has a name, and what decides who may see it."""
+
+    id: uuid.UUID
+    uploaded_by: uuid.UUID | None
+    visibility: Visibility
 
 
 class ImageRepository:
@@ -49,8 +91,8 @@ class ImageRepository:
 
     async def get_visible(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
         """Return the image. Raises ImageNotFound when there is none or the viewer may not see it."""
-        image = await self._session.scalar(select(Image).where(Image.id == image_id, visible_to(viewer)))
-        if image is None:
+        image = await self._session.scalar(_BY_ID, {"id": image_id})
+        if image is None or not Sight(viewer.id, viewer.is_admin).sees(image):
             raise ImageNotFound
         return image
 
@@ -70,36 +112,22 @@ class ImageRepository:
             raise ImageNotFound
         return image
 
-    async def find_by_name(self, name: str) -> Image | None:
+    async def find_named(self, name: str) -> Named | None:
         """Return the image of this name, whoever may see it."""
-        return await self._session.scalar(select(Image).where(Image.name == name))
+        row = (await self._session.execute(_NAMED, {"name": name})).one_or_none()
+        return None if row is None else Named(*row)
 
-    async def add_unless_taken(self, values: Mapping[str, Any], viewer: Viewer) -> Added | None:
-        """Insert an image and take its key off the list of doomed objects; None when its name is taken.
+    async def add(self, columns: Mapping[str, Any], viewer: Viewer) -> Added:
+        """Insert an image and take its key off the list of doomed objects: both, or neither.
 
-        One statement for it all: an upload is mostly waiting for round trips. As of its start, so that the duplicates
-        (as `viewer` sees them, oldest first, at most MAX_DUPLICATES) are others.
+        One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `viewer` sees
+        them, oldest first, at most MAX_DUPLICATES.
         """
-        insertion = insert(Image).values(**values).on_conflict_do_nothing(index_elements=["name"])
-        made = insertion.returning(Image.created_at).cte("made")
-        removal = delete(DoomedObject).where(
-            DoomedObject.storage_key == values["storage_key"], select(made.c.created_at).exists()
-        )
-        spared = removal.returning(DoomedObject.storage_key).cte("spared")
-        duplicates = (
-            select(Image.id)
-            .where(Image.sha256 == values["sha256"], visible_to(viewer))
-            .order_by(Image.created_at)
-            .limit(MAX_DUPLICATES)
-        )
-        statement = select(
-            made.c.created_at,
-            select(spared.c.storage_key).exists().label("is_spared"),
-            func.array(duplicates.scalar_subquery()).label("duplicates"),
-        )
+        values = Values()
+        statement = _adding(tuple(columns), Sight(viewer.id, viewer.is_admin).sql(values))
         with changing(self._session, LISTS):
-            row = (await self._session.execute(statement)).one_or_none()
-        return None if row is None else Added(*row)
+            row = (await self._session.execute(statement, {**columns, **values.by_name})).one()
+        return Added(*row)
 
     async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
         """Change columns of an image whose row is locked. Raises NameTaken."""
@@ -163,12 +191,7 @@ class ImageRepository:
 
     async def doom(self, keys: Sequence[str], since: datetime | None = None) -> None:
         """List storage keys that no committed image owns; their grace begins now, or at `since`."""
-        statement = insert(DoomedObject).values([{"storage_key": key} for key in sorted(keys)])
-        if since is not None:
-            statement = insert(DoomedObject).values([{"storage_key": key, "doomed_at": since} for key in sorted(keys)])
-        await self._session.execute(
-            statement.on_conflict_do_update(index_elements=["storage_key"], set_={"doomed_at": func.now()})
-        )
+        await self._session.execute(_DOOM, {"keys": keys, "since": since})
 
     async def claim_key(self, key: str, stale_after: timedelta) -> bool:
         """List a key that many may want to write; False when somebody else listed it less than `stale_after` ago."""
@@ -207,6 +230,15 @@ class ImageRepository:
             .with_for_update(skip_locked=True)
         )
         return (await self._session.scalars(statement)).all()
+
+
+@cache
+def _adding(columns: tuple[str, ...], seen: Condition) -> TextClause:
+    """Return the statement that inserts these columns; `seen` tells which duplicates are told."""
+    table = Image.__table__
+    values = ", ".join(f":{name}" for name in columns)
+    statement = _ADD.format(columns=", ".join(columns), values=values, seen=seen, most=MAX_DUPLICATES)
+    return text(statement).bindparams(*(bindparam(name, type_=table.c[name].type) for name in columns))
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.settings import Settings
+from app.decoding.pool import DecodersUnavailable
 from app.http.caching import cached, one_image
 from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
 from app.http.dependencies import ServicesDep, SettingsDep
@@ -91,6 +92,7 @@ UPLOAD_FORM: dict[str, Any] = {
         ImageTooLarge,
         ValidationFailed,
         StorageUnavailable,
+        DecodersUnavailable,
         UploadTimeout,
         MalformedBody,
         IdempotencyInProgress,
@@ -108,7 +110,11 @@ async def upload_image(
     device: DeviceDep,
     idempotency_key: Annotated[
         str | None,
-        Header(description="The same key with the same upload gives the same answer, for 24 hours", examples=["a1b2"]),
+        Header(
+            alias="Idempotency-Key",
+            description="The same key with the same upload gives the same answer, for 24 hours",
+            examples=["a1b2"],
+        ),
     ] = None,
 ) -> ImageUploaded:
     """Store an image with its tags. Fields may stand before or after the file; the file's name must be new.
@@ -178,7 +184,7 @@ async def update_image(
     names = (await tags.names_of([image.id]))[image.id]
     require_match(request, to_read(image, names))
     changes = body.model_dump(exclude_unset=True)
-    taken = await images.find_by_name(changes["name"]) if "name" in changes else None
+    taken = await images.find_named(changes["name"]) if "name" in changes else None
     if taken is not None and taken.id != image.id:
         raise name_taken(taken, viewer)
     await images.update(image, changes)

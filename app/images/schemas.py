@@ -1,6 +1,7 @@
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -114,18 +115,27 @@ def image_path(image_id: uuid.UUID) -> str:
 
 def to_read(image: Image | FoundImage, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
+    return ImageRead.model_validate(_told(image, tags))
+
+
+def to_uploaded(image: Image, tags: list[str], duplicates: Iterable[uuid.UUID]) -> ImageUploaded:
+    """Shape a new image for the wire, with the ids of its duplicates."""
+    return ImageUploaded(**_told(image, tags), duplicates=[image_path(one) for one in duplicates])
+
+
+def _told(image: Image | FoundImage, tags: list[str]) -> dict[str, Any]:
     path = image_path(image.id)
-    return ImageRead(
-        id=image.id,
-        name=image.name,
-        content_type=image.content_type,
-        size=image.size,
-        width=image.width,
-        height=image.height,
-        sha256=image.sha256.hex(),
-        visibility=image.visibility,
-        tags=tags,
-        uploaded_by=image.uploaded_by,
-        created_at=image.created_at,
-        links=ImageLinks(self=path, content=f"{path}/content", thumbnail=f"{path}/thumbnail"),
-    )
+    return {
+        "id": image.id,
+        "name": image.name,
+        "content_type": image.content_type,
+        "size": image.size,
+        "width": image.width,
+        "height": image.height,
+        "sha256": image.sha256.hex(),
+        "visibility": image.visibility,
+        "tags": tags,
+        "uploaded_by": image.uploaded_by,
+        "created_at": image.created_at,
+        "links": {"self": path, "content": f"{path}/content", "thumbnail": f"{path}/thumbnail"},
+    }

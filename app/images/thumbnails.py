@@ -43,4 +43,4 @@ class Thumbnails:
     async def _make(self, original: Original, key: str, size: int) -> None:
         url = await self._object_store.presign_internal(original.storage_key, timedelta(seconds=WALL_SECONDS * 4))
         picture = Picture(original.content_type, original.width, original.height, original.size, url)
-        await self._object_store.put_whole(key, await self._decoders.make_thumbnail(picture, size), CONTENT_TYPE)
+        await self._object_store.put_whole(key, [await self._decoders.make_thumbnail(picture, size)], CONTENT_TYPE)

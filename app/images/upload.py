@@ -11,7 +11,8 @@ first, and the decoder reads it from there: it would otherwise have to wait for 
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -35,11 +36,11 @@ from app.images.idempotency import (
 from app.images.inspection import HeaderReader, ImageHeader
 from app.images.keys import new_original_key
 from app.images.names import normalize_name
-from app.images.repository import Added, ImageRepository, new_image_id
-from app.images.schemas import ImageUploaded, image_path, to_read
+from app.images.repository import ImageRepository, Named, new_image_id
+from app.images.schemas import ImageUploaded, image_path, to_uploaded
 from app.models import Image
 from app.models.image import Visibility
-from app.storage.chunks import PART_BYTES, chained, regrouped
+from app.storage.chunks import PART_BYTES, chained, grouped, length
 from app.tags.repository import TagRepository
 from app.tags.tagging import Tagging, holding
 from app.users.policy import may_see
@@ -177,11 +178,11 @@ class Uploads:
         measured = _Measured(part.chunks, self._settings.max_upload_bytes)
         chunks = aiter(measured)
         header, head = await self._read_header(chunks)
-        parts = regrouped(chained(head, chunks))
+        parts = grouped(chained(head, chunks))
         first = await anext(parts)
         key = new_original_key()
-        if len(first) < PART_BYTES:
-            await self._decoders.check(_picture(header, len(first), first))
+        if length(first) < PART_BYTES:
+            await self._decoders.check(_picture(header, measured.size, first))
             await self._list(key, doomed)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
@@ -196,7 +197,7 @@ class Uploads:
 
     async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
         async with self._database.reader() as session:
-            taken = await ImageRepository(session).find_by_name(name)
+            taken = await ImageRepository(session).find_named(name)
         if taken is not None:
             raise name_taken(taken, viewer)
 
@@ -216,31 +217,34 @@ class Uploads:
     async def _commit(
         self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None
     ) -> ImageUploaded:
+        if not fields.tags and claimed is None:
+            async with self._database.single_write() as session:
+                image, duplicates = await self._add(session, _row(received, fields, viewer, []), viewer)
+            return to_uploaded(image, [], duplicates)
         async with holding(self._database, fields.tags) as (session, held):
-            row = _row(received, fields, viewer, held.all)
-            added = await self._add(session, row, viewer)
-            image = Image(**row, created_at=added.created_at)
+            image, duplicates = await self._add(session, _row(received, fields, viewer, held.all), viewer)
             with changing(session, LISTS):
                 await Tagging(session).give([image.id], held)
             names = await TagRepository(session).names_of([image.id]) if held.given else {image.id: []}
-            answer = _answer(image, names[image.id], [image_path(one) for one in added.duplicates])
+            answer = to_uploaded(image, names[image.id], duplicates)
             if claimed is not None:
                 earlier = EarlierAnswer(_fingerprint(received, fields), answer.model_dump_json())
                 await keep_answer(session, claimed, image.id, earlier)
         return answer
 
-    async def _add(self, session: AsyncSession, row: dict[str, Any], viewer: Viewer) -> Added:
+    async def _add(self, session: AsyncSession, row: dict[str, Any], viewer: Viewer) -> tuple[Image, list[uuid.UUID]]:
+        """Write the image; return it, and the ids of those that have the same bytes."""
         repository = ImageRepository(session)
-        added = await repository.add_unless_taken(row, viewer)
-        if added is None:
-            taken = await repository.find_by_name(row["name"])
-            raise name_taken(taken, viewer) if taken else NameTaken
-        if not added.is_spared:
+        added = await repository.add(row, viewer)
+        if not added.was_listed:
             raise StorageUnavailable("The upload took longer than its object may stay without an image")
-        return added
+        if added.created_at is None:
+            taken = await repository.find_named(row["name"])
+            raise name_taken(taken, viewer) if taken else NameTaken
+        return Image(**row, created_at=added.created_at), added.duplicates
 
 
-def name_taken(taken: Image, viewer: Viewer) -> NameTaken:
+def name_taken(taken: Named, viewer: Viewer) -> NameTaken:
     """Make the error, with the path of the image that has the name when the viewer may see it."""
     return NameTaken(image=image_path(taken.id)) if may_see(viewer, taken) else NameTaken()
 
@@ -254,12 +258,8 @@ def _file_name(part: Part) -> str:
         raise ValidationFailed.at(["body", "image", "filename"], str(error)) from error
 
 
-def _picture(header: ImageHeader, size: int, source: bytes | str) -> Picture:
+def _picture(header: ImageHeader, size: int, source: Sequence[bytes] | str) -> Picture:
     return Picture(header.content_type, header.width, header.height, size, source)
-
-
-def _answer(image: Image, tags: list[str], duplicates: list[str]) -> ImageUploaded:
-    return ImageUploaded(**to_read(image, tags).model_dump(), duplicates=duplicates)
 
 
 def _fingerprint(received: ReceivedFile, fields: UploadFields) -> bytes:

@@ -1,36 +1,63 @@
 """Bodies as streams of chunks."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
 
 # S3 refuses parts under 5 MiB, all but the last.
 PART_BYTES = 5 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
+
+Item = TypeVar("Item")
 
 
-async def regrouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[bytes]:
-    """Yield the same bytes in pieces of exactly `size`, but for the last; nothing for an empty body."""
-    # Chunks are kept as they are and joined once: a growing buffer would need the part's memory several times over.
-    held: list[bytes] = []
+async def grouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[list[bytes]]:
+    """Yield the same bytes in parts of exactly `size`, but for the last; none for an empty body.
+
+    A part is a list of pieces, which are not joined: that would need its memory twice.
+    """
+    part: list[bytes] = []
     missing = size
-    async for chunk in chunks:
+    async for chunk in coarse(chunks):
         rest = chunk
         while len(rest) >= missing:
-            held.append(rest[:missing])
+            part.append(rest[:missing])
             rest = rest[missing:]
-            part = b"".join(held)
-            held.clear()
-            missing = size
             yield part
-            del part
+            part, missing = [], size
         if rest:
-            held.append(rest)
+            part.append(rest)
             missing -= len(rest)
-    if held:
-        yield b"".join(held)
+    if part:
+        yield part
 
 
-async def chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield `head`, without holding it any longer than that, then the rest."""
+async def coarse(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the same bytes in pieces of PIECE_BYTES or more, but for the last: each is written by itself further on,
+    and a client may send one byte at a time.
+    """
+    small: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        small.append(chunk)
+        size += len(chunk)
+        if size >= PIECE_BYTES:
+            piece = b"".join(small)
+            small, size = [], 0
+            yield piece
+            del piece
+    if small:
+        yield b"".join(small)
+
+
+async def chained(head: Item, rest: AsyncIterator[Item]) -> AsyncIterator[Item]:
+    """Yield `head`, then the rest, holding none of it any longer than that."""
     yield head
     del head
-    async for chunk in rest:
-        yield chunk
+    async for item in rest:
+        yield item
+        del item
+
+
+def length(part: Sequence[bytes]) -> int:
+    """Return the number of bytes of a part."""
+    return sum(map(len, part))

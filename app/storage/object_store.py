@@ -13,12 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import BytesIO
 from typing import Any, TypeVar
 from xml.etree.ElementTree import ParseError
 
 import aiohttp
-from miniopy_async.api import Minio
 from miniopy_async.datatypes import Part
 from miniopy_async.deleteobjects import DeleteObject
 from miniopy_async.error import InvalidResponseError, MinioException, S3Error, ServerError
@@ -26,7 +24,8 @@ from miniopy_async.error import InvalidResponseError, MinioException, S3Error, S
 from app.core.errors import NotFound, StorageUnavailable
 from app.core.patience import patiently
 from app.core.settings import Settings
-from app.storage.chunks import PART_BYTES, chained, regrouped
+from app.storage.chunks import PART_BYTES, chained, grouped, length
+from app.storage.client import Body, Client, Pieces
 
 READ_BYTES = 256 * 1024
 CONNECT_TIMEOUT = 1.5
@@ -39,7 +38,8 @@ DOUBT_SECONDS = 0.9
 PING_SECONDS = 1.0
 # Between two pieces of an object that is being read.
 READ_TIMEOUT = 30
-_SENT_WHOLE = 512 * 1024
+# More is digested in a thread, beside the event loop; for less the way there costs more.
+_DIGESTED_AT_ONCE = 256 * 1024
 _MISSING = ("NoSuchKey", "NoSuchUpload")
 _RETRIED_STATUS = range(500, 600)
 
@@ -106,10 +106,10 @@ class ObjectStore:
         # Signs for whoever reaches the store under its public name.
         self._public = self._connect(settings, settings.storage_public_endpoint)
 
-    def _connect(self, settings: Settings, public_endpoint: str | None) -> Minio:
+    def _connect(self, settings: Settings, public_endpoint: str | None) -> Client:
         if public_endpoint and "://" not in public_endpoint:
             public_endpoint = f"{'https' if settings.storage_secure else 'http'}://{public_endpoint}"
-        return Minio(
+        return Client(
             settings.storage_endpoint,
             access_key=settings.storage_access_key,
             secret_key=settings.storage_secret_key.get_secret_value(),
@@ -132,52 +132,47 @@ class ObjectStore:
                 raise StorageUnavailable("The bucket does not exist")
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> StoredObject:
-        """Store the bytes of `chunks` under `key`, holding one part in memory, and return what the store has then.
+        """Store the bytes of `chunks` under `key`, holding two parts in memory, and return what the store has then.
 
         A body that fits one part is one request. Whatever goes wrong meanwhile, cancellation included, leaves no
         multipart upload behind. Raises StorageUnavailable, and whatever `chunks` raises.
         """
-        parts = regrouped(chunks)
-        first = await anext(parts, b"")
-        if len(first) < PART_BYTES:
+        parts = grouped(chunks)
+        first: list[bytes] = await anext(parts, [])
+        if length(first) < PART_BYTES:
             return await self.put_whole(key, first, content_type)
         parts = chained(first, parts)
         del first
         return await self.put_parts(key, parts, content_type)
 
-    async def put_whole(self, key: str, body: bytes, content_type: str) -> StoredObject:
+    async def put_whole(self, key: str, body: Pieces, content_type: str) -> StoredObject:
         """Store these bytes in one request; they are the ones in the store when it returns."""
+        etag = await self._put(key, body, {"Content-Type": content_type}, None)
+        return StoredObject(length(body), etag)
 
-        async def put() -> str:
-            headers: dict[str, Any] = {"Content-Type": content_type}
-            result = await self._client._put_object(self.bucket, key, _payload(body), headers)  # noqa: SLF001
-            return result.etag or ""
-
-        digest = _md5(body)
-        async with self._moving(len(body)):
-            etag = await _retried(put)
-        if etag != digest:
-            raise BytesDiffer
-        return StoredObject(len(body), digest)
-
-    async def put_parts(self, key: str, bodies: AsyncIterator[bytes], content_type: str) -> StoredObject:
-        """Store a body in parts of PART_BYTES, as `regrouped` makes them."""
+    async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> StoredObject:
+        """Store a body in parts of PART_BYTES, as `grouped` makes them; one is sent while the next one is gathered."""
         client: Any = self._client
         async with _answer():
             upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
+        sending: asyncio.Task[Part] | None = None
         try:
-            parts: list[Part] = []
+            sent: list[Part] = []
             size = 0
-            async for body in bodies:
-                parts.append(await self._put_part(key, upload_id, len(parts) + 1, body))
-                size += len(body)
+            async for part in parts:
+                if sending:
+                    sent.append(await sending)
+                size += length(part)
+                sending = asyncio.create_task(self._put_part(key, upload_id, len(sent) + 1, part))
                 # Before the next one is gathered.
-                del body
+                del part
+            if sending:
+                sent.append(await sending)
             # A store may copy the parts together before it answers.
             async with self._moving(size):
-                await client._complete_multipart_upload(self.bucket, key, upload_id, parts)  # noqa: SLF001
+                await client._complete_multipart_upload(self.bucket, key, upload_id, sent)  # noqa: SLF001
         except BaseException:
-            await asyncio.shield(self._abort_quietly(key, upload_id))
+            await asyncio.shield(self._abandon(key, upload_id, sending))
             raise
         stored = await self.stat(key)
         if stored.size != size:
@@ -273,15 +268,25 @@ class ObjectStore:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
 
-    async def _put_part(self, key: str, upload_id: str, number: int, body: bytes) -> Part:
-        async def put() -> str:
-            return await self._client._upload_part(self.bucket, key, BytesIO(body), None, upload_id, number)  # noqa: SLF001
+    async def _put_part(self, key: str, upload_id: str, number: int, part: Pieces) -> Part:
+        return Part(number, await self._put(key, part, {}, {"partNumber": str(number), "uploadId": upload_id}))
 
-        async with self._moving(len(body)):
-            etag = await _retried(put)
-        if etag != _md5(body):
+    async def _put(self, key: str, body: Pieces, headers: dict[str, Any], query: dict[str, Any] | None) -> str:
+        """Send a body and return its entity tag, which is the digest of what was sent. Raises BytesDiffer."""
+
+        async def put() -> str:
+            client: Any = self._client
+            result = await client._put_object(self.bucket, key, Body(body), headers, query)  # noqa: SLF001
+            return str(result.etag)
+
+        async with self._moving(length(body)):
+            if length(body) < _DIGESTED_AT_ONCE:
+                etag, digest = await _retried(put), _md5(body)
+            else:
+                etag, digest = await asyncio.gather(_retried(put), asyncio.to_thread(_md5, body))
+        if etag != digest:
             raise BytesDiffer
-        return Part(number, etag)
+        return digest
 
     @asynccontextmanager
     async def _moving(self, size: int) -> AsyncIterator[None]:
@@ -302,7 +307,10 @@ class ObjectStore:
                 limit.reschedule(0)
                 return
 
-    async def _abort_quietly(self, key: str, upload_id: str) -> None:
+    async def _abandon(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
+        if sending:
+            sending.cancel()
+            await asyncio.wait([sending])
         # Best effort: the sweeper's audit ends what a store that is down now keeps.
         with contextlib.suppress(StorageUnavailable):
             await self.abort(key, upload_id)
@@ -357,10 +365,8 @@ def _status(error: S3Error | ServerError | InvalidResponseError) -> int:
     return int(error._code)  # noqa: SLF001 - the library gives it no public name
 
 
-def _payload(body: bytes) -> bytes | BytesIO:
-    # Bytes are hashed and sent in one go, which suits small ones; aiohttp warns of large ones.
-    return body if len(body) < _SENT_WHOLE else BytesIO(body)
-
-
-def _md5(body: bytes) -> str:
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+def _md5(body: Pieces) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in body:
+        digest.update(piece)
+    return digest.hexdigest()

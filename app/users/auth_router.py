@@ -3,12 +3,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Response
 
 from app.core.errors import (
-    InsufficientScope,
     InvalidCredentials,
     InvalidToken,
-    SignInRequired,
     TooManyRequests,
-    Unauthenticated,
     ValidationFailed,
 )
 from app.core.text import Text
@@ -23,7 +20,7 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=GuardedRoute)
 @router.post(
     "/token",
     summary="Get tokens for a password or a refresh token",
-    responses=problems(InvalidCredentials, InvalidToken, ValidationFailed, TooManyRequests),
+    responses=problems(InvalidCredentials, InvalidToken, TooManyRequests),
 )
 async def issue_token(
     sign_in: SignInDep,
@@ -50,7 +47,6 @@ async def issue_token(
     "/logout",
     status_code=204,
     summary="End this session",
-    responses=problems(Unauthenticated, InvalidToken, InsufficientScope, SignInRequired),
 )
 async def log_out(viewer: SignedIn, sessions: SessionsRepo) -> None:
     """End the session: its access and refresh tokens are refused at once."""

@@ -7,8 +7,9 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from app.cache.rate_limits import RateLimits
-from app.core.errors import InvalidToken
+from app.core.errors import AdminRequired, InsufficientScope, InvalidToken, SignInRequired, Unauthenticated
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.http.problems import raising
 from app.http.state import services_of
 from app.models import User
 from app.users import policy
@@ -56,6 +57,7 @@ async def settle_sight(request: Request) -> str:
     return "" if viewer.user is None else f"{'admin' if viewer.is_admin else 'user'} {viewer.id}"
 
 
+@raising(InvalidToken, InsufficientScope)
 async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
     """Return who asks."""
     return await settle_viewer(request)
@@ -64,6 +66,7 @@ async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_b
 ViewerDep = Annotated[Viewer, Depends(get_viewer)]
 
 
+@raising(Unauthenticated)
 async def get_user(viewer: ViewerDep) -> User:
     """Return the account that asks. Raises Unauthenticated."""
     return policy.require_user(viewer)
@@ -72,12 +75,14 @@ async def get_user(viewer: ViewerDep) -> User:
 CurrentUser = Annotated[User, Depends(get_user)]
 
 
+@raising(SignInRequired)
 async def get_signed_in(viewer: ViewerDep, _user: CurrentUser) -> Viewer:
     """Return who asks, in a session and not by an API key. Raises Unauthenticated, SignInRequired."""
     policy.require_sign_in(viewer)
     return viewer
 
 
+@raising(AdminRequired)
 async def get_admin(viewer: ViewerDep, _user: CurrentUser) -> User:
     """Return the admin that asks. Raises Unauthenticated, AdminRequired."""
     return policy.require_admin(viewer)

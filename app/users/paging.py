@@ -8,9 +8,11 @@ from typing import Annotated, Any, Protocol, TypeVar
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Select, tuple_
 
+from app.core.errors import InvalidCursor
 from app.core.pagination import DEFAULT_LIMIT, CursorSigner, Limit
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
+from app.http.problems import raising
 from app.models import ApiKey, Session, User
 
 Position = tuple[datetime, uuid.UUID]
@@ -68,6 +70,7 @@ class Paging:
         return rows[: self._limit], cursor
 
 
+@raising(InvalidCursor)
 async def get_paging(
     request: Request,
     response: Response,

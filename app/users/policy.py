@@ -12,6 +12,7 @@
 from app.core.errors import AdminRequired, Forbidden, InsufficientScope, SignInRequired, Unauthenticated
 from app.models import Image, Scope, User
 from app.models.image import Visibility
+from app.search.images import Seen
 from app.users.viewer import Viewer
 
 
@@ -45,12 +46,12 @@ def require_admin(viewer: Viewer) -> User:
     return user
 
 
-def is_owner(viewer: Viewer, image: Image) -> bool:
+def is_owner(viewer: Viewer, image: Seen) -> bool:
     """Tell whether the image is the viewer's; one without an owner is nobody's."""
     return viewer.id is not None and image.uploaded_by == viewer.id
 
 
-def may_see(viewer: Viewer, image: Image) -> bool:
+def may_see(viewer: Viewer, image: Seen) -> bool:
     """Tell whether the image is there for the viewer."""
     return image.visibility == Visibility.PUBLIC or viewer.is_admin or is_owner(viewer, image)
 

@@ -4,17 +4,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import (
-    AdminRequired,
     DatabaseBusy,
     EmailTaken,
-    InsufficientScope,
-    InvalidCursor,
-    InvalidToken,
     RecentSignInRequired,
-    SignInRequired,
     TooManyRequests,
-    Unauthenticated,
-    ValidationFailed,
     WrongPassword,
 )
 from app.http.conditional import NOT_MODIFIED, entity_response
@@ -32,7 +25,7 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
     "",
     status_code=201,
     summary="Sign up",
-    responses=problems(EmailTaken, ValidationFailed, TooManyRequests),
+    responses=problems(EmailTaken, TooManyRequests),
 )
 async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
     """Open an account with an e-mail address and a password of 8 to 1024 characters."""
@@ -44,9 +37,6 @@ async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep
 @router.get(
     "",
     summary="List accounts",
-    responses=problems(
-        Unauthenticated, InvalidToken, AdminRequired, InsufficientScope, InvalidCursor, ValidationFailed
-    ),
 )
 async def list_users(
     _admin: AdminUser,
@@ -64,10 +54,7 @@ async def list_users(
     "/me",
     summary="Read your account",
     response_model=UserRead,
-    responses={
-        **NOT_MODIFIED,
-        **problems(Unauthenticated, InvalidToken, InsufficientScope),
-    },
+    responses=NOT_MODIFIED,
 )
 async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Response:
     """Return the account that the access token or API key speaks for."""
@@ -78,17 +65,7 @@ async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Re
 @router.patch(
     "/me",
     summary="Change your e-mail or password",
-    responses=problems(
-        Unauthenticated,
-        InvalidToken,
-        WrongPassword,
-        InsufficientScope,
-        SignInRequired,
-        RecentSignInRequired,
-        EmailTaken,
-        ValidationFailed,
-        TooManyRequests,
-    ),
+    responses=problems(WrongPassword, RecentSignInRequired, EmailTaken, TooManyRequests),
 )
 async def update_me(
     body: UserUpdate, viewer: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
@@ -106,7 +83,7 @@ async def update_me(
     "/me",
     status_code=204,
     summary="Delete your account",
-    responses=problems(Unauthenticated, InvalidToken, InsufficientScope, SignInRequired, DatabaseBusy),
+    responses=problems(DatabaseBusy),
 )
 async def delete_me(_viewer: SignedIn, user: CurrentUser, accounts: AccountsDep) -> None:
     """Delete the account, its sessions and keys. Its images stay, with `uploaded_by` null.

@@ -24,6 +24,7 @@ class Faults:
     unavailable: int = 0  # so many requests that write are answered with a 503
     hold_at: bytes = b""  # freeze the connection whose client sends this, "before" or "after" the server has it
     hold: Literal["before", "after"] = "before"
+    damaged: bytes = b""  # where the client sends this, the server gets as many zeros
 
 
 @dataclass(slots=True)
@@ -85,7 +86,8 @@ class FaultProxy:
                 held = sending and self.faults.hold_at and self.faults.hold_at in piece
                 if held and self.faults.hold == "before":
                     await self._freeze()
-                writer.write(piece)
+                damaged = self.faults.damaged if sending else b""
+                writer.write(piece.replace(damaged, bytes(len(damaged))) if damaged else piece)
                 await writer.drain()
                 if held:
                     # The server acts on it; what it answers stays here.

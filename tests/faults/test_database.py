@@ -1,9 +1,11 @@
 """PostgreSQL is down, restarted or frozen while an upload runs."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
 import asyncpg
 import httpx
@@ -12,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.session import SILENCE_SECONDS, Database
 from tests.accounts import Account
 from tests.faults.conftest import Acknowledged, Behind, wait_until_well
 from tests.images.files import noise_png
@@ -106,6 +108,19 @@ async def test_a_busy_process_is_no_frozen_server(settings: Settings, sql: async
         busy = asyncio.create_task(keep_busy())
         assert await session.scalar(text("SELECT 1 FROM pg_sleep(2)")) == 1
         busy.cancel()
+    await database.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Settings) -> None:
+    """That it does so after this time needs a network that swallows packets; what it was told is seen here."""
+    database = Database(settings)
+    for engine in (database.engine, database.search_engine):
+        async with engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            opened = driver._transport.get_extra_info("socket")
+            assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_SECONDS * 1000
+            assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     await database.close()
 
 

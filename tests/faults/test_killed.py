@@ -22,8 +22,10 @@ Check = Callable[[], Awaitable[None]]
         pytest.param("store", b"POST /", "before", False, id="key listed", marks=pytest.mark.slow),
         pytest.param("store", b"partNumber=2", "before", False, id="mid-part"),
         pytest.param("store", b"CompleteMultipartUpload", "before", False, id="parts sent", marks=pytest.mark.slow),
-        pytest.param("postgres", b"INSERT INTO images", "before", False, id="before the row", marks=pytest.mark.slow),
-        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit"),
+        # The values of the statement that makes the image, which is all of its transaction; with a key it is not.
+        pytest.param("postgres", b"image/png", "before", False, id="before the row", marks=pytest.mark.slow),
+        pytest.param("postgres", b"image/png", "after", True, id="after the row"),
+        pytest.param("postgres", b"COMMIT;", "before", False, id="before commit", marks=pytest.mark.slow),
         pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
     ],
 )
@@ -42,9 +44,9 @@ async def test_an_upload(
     async with well_process(behind.settings) as service:
         proxy = behind.postgres if backend == "postgres" else behind.store
         if hold_at == b"COMMIT;":
-            # The first commit lists the key; the one that counts comes after the parts.
+            # Other commits come before; the one that counts comes after the parts.
             behind.store.set(hold_at=b"uploads", hold="after")
-            running = start(user, service.url, body)
+            running = start(user, service.url, body, {"Idempotency-Key": "a"})
             await behind.store.held.wait()
             proxy.set(hold_at=hold_at, hold=hold)
             behind.store.set()
@@ -109,9 +111,9 @@ async def test_a_delete(
     assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_gone else 1)
 
 
-def start(user: Account, url: str, body: bytes) -> asyncio.Task[httpx.Response]:
+def start(user: Account, url: str, body: bytes, headers: dict[str, str] | None = None) -> asyncio.Task[httpx.Response]:
     files = {"image": ("a.png", body)}
-    return asyncio.create_task(user.client.post(f"{url}/v1/images", files=files, timeout=60))
+    return asyncio.create_task(user.client.post(f"{url}/v1/images", files=files, headers=headers, timeout=60))
 
 
 async def until_no_transaction_is_open(sql: asyncpg.Connection) -> None:

@@ -61,6 +61,26 @@ async def test_a_failed_upload_is_503_and_its_name_is_free(
     await invariants()
 
 
+@pytest.mark.parametrize("size", [1000, LARGE])
+async def test_bytes_that_changed_on_the_way_are_never_acknowledged(
+    faulty: RunningService,
+    behind: Behind,
+    user: Account,
+    acknowledged: Acknowledged,
+    invariants: Check,
+    size: int,
+) -> None:
+    body = noise_png(size) + b"a mark that can be damaged" * 3
+    behind.store.set(damaged=b"can be damaged")
+    answer = await upload(faulty.url, user, body)
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
+    behind.store.set()
+    again = await upload(faulty.url, user, body)
+    assert again.status_code == 201, again.text
+    acknowledged.note(again, body)
+    await invariants()
+
+
 async def test_one_503_is_not_the_clients_business(
     faulty: RunningService, behind: Behind, user: Account, acknowledged: Acknowledged, invariants: Check
 ) -> None:

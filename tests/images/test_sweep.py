@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 import sys
 
 import asyncpg
@@ -10,7 +9,6 @@ from app.core.settings import Settings
 from app.db.session import Database
 from app.images.audit import Audit
 from app.images.sweeper import Sweeper
-from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.environment import environment
@@ -22,10 +20,6 @@ GRACE = 1
 @pytest.fixture
 def swift(settings: Settings) -> Settings:
     return settings.model_copy(update={"doomed_grace_seconds": GRACE})
-
-
-async def one_piece(body: bytes) -> object:
-    yield body
 
 
 async def keys(object_store: ObjectStore) -> set[str]:
@@ -41,7 +35,7 @@ async def test_the_sweeper_deletes_what_is_past_its_grace(
     swift: Settings, database: Database, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     for key in ("originals/old", "originals/young"):
-        await object_store.put_whole(key, b"x", "image/png")
+        await object_store.put_whole(key, [b"x"], "image/png")
     await sql.execute(
         "INSERT INTO doomed_objects VALUES ('originals/old', now() - interval '1 hour'), ('originals/young', now())"
     )
@@ -76,10 +70,10 @@ async def test_the_audit_finds_all_that_differs(
         await user.client.get(answer.json()["links"]["thumbnail"])
     rows = {row["name"]: (row["storage_key"], row["size"]) for row in await sql.fetch("SELECT * FROM images")}
     await object_store.remove([rows["missing"][0]])
-    await object_store.put_whole(rows["short"][0], b"x", "image/png")
-    await object_store.put_whole(rows["changed"][0], b"x" * rows["changed"][1], "image/png")
-    await object_store.put_whole("originals/orphan", b"x", "image/png")
-    await object_store.put_whole("others/own", b"x", "image/png")
+    await object_store.put_whole(rows["short"][0], [b"x"], "image/png")
+    await object_store.put_whole(rows["changed"][0], [b"x" * rows["changed"][1]], "image/png")
+    await object_store.put_whole("originals/orphan", [b"x"], "image/png")
+    await object_store.put_whole("others/own", [b"x"], "image/png")
     client = object_store._client
     await client._create_multipart_upload(object_store.bucket, "originals/left", {"Content-Type": "image/png"})
     await asyncio.sleep(GRACE + 1.1)  # the store tells times in whole seconds
@@ -98,25 +92,6 @@ async def test_the_audit_finds_all_that_differs(
     assert {"others/own", rows["whole"][0]} <= left
     assert not await object_store.list_uploads()
     assert not (await audit.run(dry_run=True, digests=True)).orphans
-
-
-async def test_parts_of_every_size_are_stored_whole(object_store: ObjectStore) -> None:
-    for size in (0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES):
-        body = os.urandom(size)
-        stored = await object_store.put("originals/x", one_piece(body), "image/png")  # type: ignore[arg-type]
-        assert stored.size == size
-        async with object_store.open("originals/x") as opened:
-            assert b"".join([chunk async for chunk in opened.chunks]) == body
-
-
-async def test_a_body_that_breaks_off_leaves_no_parts(object_store: ObjectStore) -> None:
-    async def breaking() -> object:
-        yield bytes(2 * PART_BYTES)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await object_store.put("originals/y", breaking(), "image/png")  # type: ignore[arg-type]
-    assert not await object_store.list_uploads()
 
 
 async def test_the_command_reports_in_json(

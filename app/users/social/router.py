@@ -12,7 +12,6 @@ from app.core.errors import (
     SignInRequired,
     SocialLoginFailed,
     TooManyRequests,
-    ValidationFailed,
 )
 from app.core.text import Text
 from app.http.dependencies import ServicesDep, SettingsDep
@@ -72,14 +71,7 @@ async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
     status_code=302,
     summary="Sign in at an identity provider",
     response_class=RedirectResponse,
-    responses=problems(
-        InvalidToken,
-        SignInRequired,
-        IdentityProviderNotFound,
-        ValidationFailed,
-        TooManyRequests,
-        IdentityProviderUnavailable,
-    ),
+    responses=problems(SignInRequired, IdentityProviderNotFound, TooManyRequests, IdentityProviderUnavailable),
 )
 async def start_social_login(
     provider: str, viewer: ViewerDep, device: DeviceDep, login: SocialLoginDep, settings: SettingsDep
@@ -103,9 +95,7 @@ async def start_social_login(
 @router.get(
     "/{provider}/callback",
     summary="Come back from an identity provider",
-    responses=problems(
-        SocialLoginFailed, InvalidToken, IdentityProviderNotFound, ValidationFailed, IdentityProviderUnavailable
-    ),
+    responses=problems(SocialLoginFailed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable),
 )
 async def finish_social_login(
     provider: str,

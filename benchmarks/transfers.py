@@ -1,0 +1,117 @@
+"""The clients of benchmarks.uploads: each a process of its own, so that none of them is what a figure measures."""
+
+import asyncio
+import io
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from miniopy_async.api import Minio
+
+from app.core.settings import Settings
+
+CREATED = 201
+CONTENT_TYPE = "image/jpeg"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a client does for `seconds`, `at_once` at a time: one of the methods of `Client`, with this file.
+
+    `place` is what is read: a path of the API, or a key of the store; what is written gets names that start so.
+    """
+
+    operation: str
+    file: Path
+    place: str
+    at_once: int
+    seconds: float
+    url: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How much it was, and where the last one lies."""
+
+    count: int
+    seconds: float
+    cpu_seconds: float
+    place: str
+
+
+def work(task: Task) -> Done:
+    """Do a task in this process."""
+    return asyncio.run(_work(task))
+
+
+async def _work(task: Task) -> Done:
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, Settings(), task)
+        operation: Callable[[], Awaitable[None]] = getattr(client, task.operation)
+        await operation()
+        client.count = 0
+        started, cpu = time.perf_counter(), time.process_time()
+
+        async def repeat() -> None:
+            while time.perf_counter() - started < task.seconds:
+                await operation()
+                client.count += 1
+
+        await asyncio.gather(*(repeat() for _ in range(task.at_once)))
+        return Done(client.count, time.perf_counter() - started, time.process_time() - cpu, client.place)
+
+
+class Client:
+    """Asks the API with aiohttp, and the store with miniopy_async over aiohttp, as who has no service would."""
+
+    def __init__(self, session: aiohttp.ClientSession, settings: Settings, task: Task) -> None:
+        self.count = 0
+        self.place = task.place
+        self._task, self._session, self._bucket = task, session, settings.storage_bucket
+        self._body = task.file.read_bytes()
+        self._names = (f"{task.place}-{number}" for number in itertools.count())
+        self._headers = {"Authorization": f"Bearer {task.token}"}
+        self._store = Minio(
+            settings.storage_endpoint,
+            access_key=settings.storage_access_key,
+            secret_key=settings.storage_secret_key.get_secret_value(),
+            secure=settings.storage_secure,
+            region=settings.storage_region,
+            session=session,
+        )
+
+    async def api_put(self) -> None:
+        """Upload through the API."""
+        form = aiohttp.FormData()
+        form.add_field("image", io.BytesIO(self._body), filename=f"{next(self._names)}.jpg", content_type=CONTENT_TYPE)
+        async with self._session.post(f"{self._task.url}/v1/images", data=form, headers=self._headers) as answer:
+            if answer.status != CREATED:
+                raise RuntimeError(await answer.text())
+            self.place = (await answer.json())["links"]["content"]
+
+    async def store_put(self) -> None:
+        """Upload straight to the store."""
+        self.place = next(self._names)
+        await self._store.put_object(self._bucket, self.place, io.BytesIO(self._body), len(self._body), CONTENT_TYPE)
+
+    async def api_get(self) -> None:
+        """Download through the API."""
+        async with self._session.get(f"{self._task.url}{self.place}") as answer:
+            await self._drain(answer)
+
+    async def store_get(self) -> None:
+        """Download straight from the store."""
+        answer: Any = await self._store.get_object(self._bucket, self.place)
+        await self._drain(answer)
+
+    async def _drain(self, answer: Any) -> None:
+        count = 0
+        async for piece in answer.content.iter_any():
+            count += len(piece)
+        if count != len(self._body):
+            raise RuntimeError(f"{count} bytes instead of {len(self._body)}")

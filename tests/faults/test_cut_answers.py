@@ -1,0 +1,40 @@
+"""A backend that fails once an answer has begun."""
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+
+from app.storage.chunks import PART_BYTES
+from tests.accounts import Account
+from tests.faults.conftest import Behind
+from tests.images.files import noise_png
+from tests.server import RunningService
+
+
+async def test_a_store_that_dies_within_a_download_is_no_bug(
+    faulty: RunningService, behind: Behind, user: Account, admin: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = {"image": ("a.png", noise_png(2 * PART_BYTES))}
+    links = (await user.client.post(f"{faulty.url}/v1/images", files=files, timeout=60)).json()["links"]
+    behind.store.set(reset_after_received=PART_BYTES)
+    with caplog.at_level(logging.WARNING), pytest.raises(httpx.RemoteProtocolError):
+        await user.client.get(f"{faulty.url}{links['content']}", headers={"X-Request-ID": "cut"}, timeout=60)
+    behind.store.set()
+    loud = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    told = [one for one in loud if one.name.startswith(("app.http", "uvicorn"))]
+    assert [(one.levelname, one.getMessage(), one.exc_info) for one in told] == [
+        ("WARNING", "an answer was cut off", None)
+    ]
+    async with asyncio.timeout(30):
+        while not (items := await records(admin, faulty.url)):
+            await asyncio.sleep(0.05)
+    [record] = items
+    assert (record["status"], record["error_slug"], record["aborted"]) == (200, "storage-unavailable", True)
+
+
+async def records(admin: Account, url: str) -> list[dict[str, object]]:
+    answer = await admin.client.get(f"{url}/v1/ops/requests?request_id=cut", timeout=30)
+    items: list[dict[str, object]] = answer.json()["items"]
+    return items

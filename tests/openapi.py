@@ -1,0 +1,29 @@
+"""What the OpenAPI document says, held against what the service answers."""
+
+from typing import Any
+
+import httpx
+
+# The headers that the document has to tell where they are sent; the others are the protocol's or the same everywhere.
+TOLD = frozenset(
+    {
+        *("accept-ranges", "content-disposition", "content-range", "etag", "last-modified", "link", "location"),
+        *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset", "retry-after"),
+        *("www-authenticate", "x-request-id"),
+    }
+)
+
+
+def untold(document: dict[str, Any], method: str, path: str, answer: httpx.Response) -> list[str]:
+    """Return what an answer has that its operation in the document does not: status, problem, headers."""
+    responses = document["paths"][path][method.lower()]["responses"]
+    response = responses.get(str(answer.status_code))
+    if response is None:
+        return [f"status {answer.status_code}"]
+    told = {name.lower() for name in response.get("headers", ())}
+    wrong = [f"header {name}" for name in answer.headers if name in TOLD - told]
+    if answer.headers.get("content-type") == "application/problem+json":
+        slug = answer.json()["type"].removeprefix("/problems/")
+        if slug not in response["content"]["application/problem+json"]["examples"]:
+            wrong.append(f"problem {slug}")
+    return wrong
