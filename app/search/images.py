@@ -247,7 +247,7 @@ class ImageSearch:
         if glob is None or self._plan.at_most <= GATHERED_BEFORE_NAMES:
             return matches
         names = f"SELECT name FROM images WHERE {glob(values)} LIMIT {values.bind(MOST_NAMES + 1)}"  # noqa: S608
-        few = f"(SELECT cardinality(names) FROM fitting) <= {values.bind(MOST_NAMES)}"
+        few = f"(SELECT cardinality(names) FROM fitting) <= {values.bind(MOST_NAMES)}"  # noqa: S608
         return f"""
             WITH fitting AS MATERIALIZED (SELECT ARRAY({names}) AS names)
             {matches} AND {few} AND name = ANY(CAST((SELECT names FROM fitting) AS text[]))
