@@ -22,7 +22,7 @@ from app.telemetry.errors import SpoolFull
 from app.telemetry.mongo import RequestLog
 from app.telemetry.prometheus import Registry, publish
 from app.telemetry.record import RequestRecord, to_document
-from app.telemetry.redaction import PersonalData
+from app.telemetry.redaction import PersonalData, recorded_parameters
 from app.telemetry.slots import Slot, claim_slot, slot_directories
 from app.telemetry.spool import MEMORY_BYTES, Spool
 
@@ -216,6 +216,6 @@ def _batch_records(settings: Settings) -> int:
 
 def _document_maker(settings: Settings) -> Callable[[RequestRecord, str], dict[str, Any]]:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
-    kept = frozenset(name.strip() for name in settings.telemetry_query_values.split(","))
+    kept = recorded_parameters(settings.telemetry_query_values, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     return lambda record, event_id: to_document(record, event_id, worker, personal, kept)
