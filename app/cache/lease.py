@@ -105,7 +105,7 @@ class Lease:
     async def ask(self) -> None:
         """Read whether the cache is open, and take a lease when it is. Raises DatabaseUnavailable."""
         asked = time.monotonic()
-        async with self._database.reader() as session:
+        async with self._database.aside() as session:
             self._learn((await session.execute(_READ)).one(), asked)
 
     async def wait_until_quiet(self) -> None:

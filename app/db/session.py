@@ -94,8 +94,8 @@ class Database:
         self._search_seconds = settings.search_timeout_ms / 1000
         self.search_settings = {"statement_timeout": str(settings.search_timeout_ms), **_SEARCH_SETTINGS}
         self.search_engine = self._open(settings, settings.database_search_pool_size, 0, self.search_settings)
-        # A server whose connections are all at work is not down: the question whether it is has one to itself.
-        self._ping_engine = self._open(settings, 1, 0, {}).execution_options(isolation_level="AUTOCOMMIT")
+        self._aside_engine = self._open(settings, 1, 0, {}).execution_options(isolation_level="AUTOCOMMIT")
+        self._asides = async_sessionmaker(self._aside_engine, expire_on_commit=False)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -125,6 +125,15 @@ class Database:
     async def reader(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for reads: each statement sees what is committed when it starts."""
         async with translated_errors(), self._watchdog.guard(), self._readers() as session:
+            yield session
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session for a short read on the one connection that requests do not use.
+
+        For what the service asks for itself: that all connections are at work must not look like a server that is down.
+        """
+        async with translated_errors(), self._watchdog.guard(), self._asides() as session:
             yield session
 
     @asynccontextmanager
@@ -173,9 +182,9 @@ class Database:
         return await self._replica.enter(stack, position)
 
     async def ping(self) -> None:
-        """Ask the server for a sign of life, however busy the pools are. Raises DatabaseUnavailable."""
-        async with translated_errors(), self._watchdog.guard(), self._ping_engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        """Ask the server for a sign of life. Raises DatabaseUnavailable."""
+        async with self.aside() as session:
+            await session.execute(text("SELECT 1"))
 
     async def warm_up(self, connections: int) -> None:
         """Open so many connections, which stay in the pool. Raises DatabaseUnavailable."""
@@ -198,7 +207,7 @@ class Database:
         await self._watchdog.close()
         await self.engine.dispose()
         await self.search_engine.dispose()
-        await self._ping_engine.dispose()
+        await self._aside_engine.dispose()
         if self._replica:
             await self._replica.close()
 
