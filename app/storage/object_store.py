@@ -291,26 +291,33 @@ class ObjectStore:
     @asynccontextmanager
     async def _moving(self, size: int) -> AsyncIterator[None]:
         """Give the store its time to take `size` bytes, for as long as it has an answer for others meanwhile."""
+        loop = asyncio.get_running_loop()
+        watching: list[asyncio.Task[None]] = []
         async with _answer(size) as limit:
-            watching = asyncio.create_task(self._end_when_frozen(limit))
+            # Most of the time there is no doubt, and a task would be made for nothing.
+            doubt = loop.call_later(
+                DOUBT_SECONDS, lambda: watching.append(loop.create_task(self._end_when_frozen(limit)))
+            )
             try:
                 yield
             finally:
-                watching.cancel()
+                doubt.cancel()
+                for task in watching:
+                    task.cancel()
 
     async def _end_when_frozen(self, limit: asyncio.Timeout) -> None:
         while not limit.expired():
-            await asyncio.sleep(DOUBT_SECONDS)
             try:
                 await patiently(self.ping(), PING_SECONDS)
             except (StorageUnavailable, TimeoutError):
                 limit.reschedule(0)
                 return
+            await asyncio.sleep(DOUBT_SECONDS)
 
     async def _abandon(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
         if sending:
             sending.cancel()
-            await asyncio.wait([sending])
+            await asyncio.gather(sending, return_exceptions=True)
         # Best effort: the sweeper's audit ends what a store that is down now keeps.
         with contextlib.suppress(StorageUnavailable):
             await self.abort(key, upload_id)

@@ -173,14 +173,16 @@ async def test_a_slow_or_lost_redis_is_done_without(cached: Cached, user: Accoun
     started = time.monotonic()
     # Asked until the breaker is open; each of them is answered.
     async with asyncio.timeout(30):
-        while await cached.figure("open_workers"):
+        while not await cached.is_cut_off():
             assert (await cached.client.get(path)).status_code == 200
+    assert not await cached.figure("open_workers")
     name = f"{uuid.uuid4().hex}.png"
     await patch(cached.client, user, path, name=name)
     assert (await cached.client.get(path)).json()["name"] == name
     assert time.monotonic() - started < 25
     cached.proxy.set()
     await cached.wait_until(is_open=True)
+    assert not await cached.is_cut_off()
     assert (await cached.client.get(path)).json()["name"] == name
 
 
