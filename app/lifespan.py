@@ -91,6 +91,16 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
     gauge("imts_cache_open_workers", "Workers that use their cache", lambda: answers.is_open)
+    gauge(
+        "imts_postgres_breaker_open",
+        "Workers that refuse what needs PostgreSQL",
+        lambda: database.is_refusing,
+    )
+    gauge(
+        "imts_redis_breaker_open",
+        "Workers whose cache does not ask Redis",
+        lambda: settings.cache_enabled and answers.is_cut_off,
+    )
     await recorder.start()
     stack.push_async_callback(recorder.close)
     passwords = PasswordHasher()

@@ -72,6 +72,11 @@ class AnswerCache:
         """Whether the cache is in use."""
         return self._lease.prefix is not None
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nobody asks Redis, since it does not answer as it must."""
+        return self._link.server is None
+
     async def find_or_load(self, name: str, scopes: Sequence[str], load: Load) -> Answer:
         """Return the answer of this name, which depends on these scopes; `load` makes it where it is not there.
 

@@ -188,6 +188,11 @@ class Database:
         pools = (self.engine.pool, self.search_engine.pool)
         return sum(pool.checkedout() for pool in pools if isinstance(pool, AsyncAdaptedQueuePool))
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether requests are refused at once, since the server does not answer."""
+        return self._watchdog.is_refusing
+
     async def close(self) -> None:
         """Close every connection."""
         await self._watchdog.close()

@@ -72,6 +72,11 @@ class Watchdog:
             finally:
                 del self._guarded[limit]
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether whoever wants a connection is refused at once, since the server does not answer."""
+        return self._is_down
+
     async def close(self) -> None:
         """Ask no more."""
         if self._asking is not None:

@@ -19,7 +19,8 @@ from app.http.state import Services
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
-BODY_SECONDS = 30
+# Less than a drain has, for a client that begins to trickle when it begins.
+BODY_SECONDS = 15
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,19 +72,27 @@ class _Exchange:
             self.disconnected = True
         return message
 
-    async def send(self, message: Message) -> None:
-        try:
-            await self._send(message)
-        except OSError:
-            self.disconnected = True
-            raise
+    def send(self, message: Message) -> Awaitable[None]:
+        """Note what is sent. No coroutine of its own: one for each message would cost more than all it does."""
         if message["type"] == "http.response.start":
             # What is answered to a client that has gone is nobody's answer.
             self.status = CLIENT_CLOSED_REQUEST if self.disconnected else message["status"]
             self.first_byte = time.perf_counter()
         elif message["type"] == "http.response.body":
+            if message.get("more_body", False):
+                return self._send_piece(message)
             self.bytes_out += len(message.get("body", b""))
-            self.complete = not message.get("more_body", False)
+            self.complete = True
+        return self._send(message)
+
+    async def _send_piece(self, message: Message) -> None:
+        """Send a piece of a stream, in which a client may well go away: some servers say so by an OSError."""
+        try:
+            await self._send(message)
+        except OSError:
+            self.disconnected = True
+            raise
+        self.bytes_out += len(message.get("body", b""))
 
     def record(self, scope: Scope, tally: Tally) -> RequestRecord:
         state = scope["state"]

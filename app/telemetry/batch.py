@@ -16,12 +16,12 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
-from app.telemetry.minutes import sums_of
+from app.telemetry.minutes import MinuteSums
 from app.telemetry.record import RequestRecord
 
 logger = logging.getLogger(__name__)
 
-# Encoding one record takes some 15 µs: that many at a time, then the requests have their turn.
+# Encoding and counting one record takes some 10 µs: that many at a time, then the requests have their turn.
 _RECORDS_AT_ONCE = 32
 _AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
@@ -57,8 +57,11 @@ class Encoder:
         """Return the payload and the number of records in it; one that cannot be encoded is left out and logged."""
         first = self._next_id(advance=0)
         documents: list[bytes] = []
+        sums = MinuteSums()
         for start in range(0, len(records), _RECORDS_AT_ONCE):
-            documents += self._encoded(records[start : start + _RECORDS_AT_ONCE])
+            some = records[start : start + _RECORDS_AT_ONCE]
+            documents += self._encoded(some)
+            sums.add(some)
             await asyncio.sleep(0)
         times = [record.time for record in records]
         head = {
@@ -66,7 +69,7 @@ class Encoder:
             "last": self._next_id(advance=0),
             "since": min(times),
             "until": max(times),
-            "sums": sums_of(records),
+            "sums": sums.increments(),
         }
         return b"".join((bson.encode(head), *documents)), len(documents)
 

@@ -34,21 +34,29 @@ class Sums:
         self.buckets[bucket_of(record.duration_ms)] += 1
 
 
-def sums_of(records: Iterable[RequestRecord]) -> list[dict[str, Any]]:
-    """Return the increments as documents: `key` names the series and minute, `inc` is for MongoDB's `$inc`."""
-    series: dict[tuple[datetime, str, str, str], Sums] = {}
-    minute = end = datetime.min.replace(tzinfo=UTC)
-    for record in records:
-        # Records come nearly in order: the next one is nearly always of the same minute.
-        if not minute <= record.time < end:
-            minute = record.time.replace(second=0, microsecond=0)
-            end = minute + MINUTE
-        key = (minute, *record.series)
-        sums = series.get(key)
-        if sums is None:
-            sums = series[key] = Sums()
-        sums.add(record)
-    return [_increment(*key, sums) for key, sums in series.items()]
+class MinuteSums:
+    """The sums of a batch, over all its series and minutes."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[datetime, str, str, str], Sums] = {}
+
+    def add(self, records: Iterable[RequestRecord]) -> None:
+        """Add these requests."""
+        minute = end = datetime.min.replace(tzinfo=UTC)
+        for record in records:
+            # Records come nearly in order: the next one is nearly always of the same minute.
+            if not minute <= record.time < end:
+                minute = record.time.replace(second=0, microsecond=0)
+                end = minute + MINUTE
+            key = (minute, *record.series)
+            sums = self._sums.get(key)
+            if sums is None:
+                sums = self._sums[key] = Sums()
+            sums.add(record)
+
+    def increments(self) -> list[dict[str, Any]]:
+        """Return the increments as documents: `key` names the series and minute, `inc` is for MongoDB's `$inc`."""
+        return [_increment(*key, sums) for key, sums in self._sums.items()]
 
 
 def _increment(minute: datetime, method: str, route: str, status_class: str, sums: Sums) -> dict[str, Any]:

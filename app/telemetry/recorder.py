@@ -22,13 +22,16 @@ from app.telemetry.errors import SpoolFull
 from app.telemetry.mongo import RequestLog
 from app.telemetry.prometheus import Registry, publish
 from app.telemetry.record import RequestRecord, to_document
-from app.telemetry.redaction import PersonalData
+from app.telemetry.redaction import PersonalData, recorded_parameters
 from app.telemetry.slots import Slot, claim_slot, slot_directories
 from app.telemetry.spool import MEMORY_BYTES, Spool
 
 logger = logging.getLogger(__name__)
 
-BATCH_RECORDS = 500
+# Fewer, larger batches cost less, but each keeps the disk and MongoDB busy for longer at once.
+BATCH_RECORDS = 1000
+# So that the bounds hold several batches: what does not fit as a whole is dropped as a whole.
+_BATCHES_IN_QUEUE, _RECORD_BYTES_IN_SPILL = 2, 4096
 CLOSE_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -48,6 +51,7 @@ class Recorder:
         self._settings = settings
         self._size = settings.telemetry_queue_size
         self._queue: deque[RequestRecord] = deque()
+        self._batch_records = _batch_records(settings)
         self._wake = asyncio.Event()
         self._closing = False
         self._slot: Slot | None = None
@@ -91,7 +95,7 @@ class Recorder:
             self.dropped += 1
             return
         self._queue.append(event)
-        if len(self._queue) >= BATCH_RECORDS:
+        if len(self._queue) >= self._batch_records:
             self._wake.set()
 
     async def close(self) -> None:
@@ -126,17 +130,26 @@ class Recorder:
 
     async def _flush_until_closing(self) -> None:
         encoder = Encoder(self._spool.stream, _document_maker(self._settings))
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while not self._closing:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.telemetry_flush_seconds):
+                # From the beginning of the last one: what came while it ran has waited as long already.
+                async with asyncio.timeout_at(began + self._settings.telemetry_flush_seconds):
                     await self._wake.wait()
             self._wake.clear()
+            began = clock()
             await self._flush(encoder)
-        await self._flush(encoder)
+        while self._queue:
+            await self._flush(encoder)
 
     async def _flush(self, encoder: Encoder) -> None:
-        while self._queue:
-            records = [self._queue.popleft() for _ in range(min(BATCH_RECORDS, len(self._queue)))]
+        # What is there now, and no more: what comes meanwhile is for the next flush. Under load something always comes,
+        # and the batches would become ever smaller, each with its own fsync and its own write to MongoDB.
+        waiting = len(self._queue)
+        while waiting:
+            records = [self._queue.popleft() for _ in range(min(self._batch_records, waiting))]
+            waiting -= len(records)
             try:
                 await self._spool_batch(encoder, records)
             except Exception:
@@ -195,8 +208,14 @@ class Recorder:
         counter("imts_telemetry_lost_total", "Records that the disk did not give back", lambda: delivery.lost)
 
 
+def _batch_records(settings: Settings) -> int:
+    in_queue = settings.telemetry_queue_size // _BATCHES_IN_QUEUE
+    in_spill = settings.telemetry_spill_max_bytes // _RECORD_BYTES_IN_SPILL
+    return max(1, min(BATCH_RECORDS, in_queue, in_spill))
+
+
 def _document_maker(settings: Settings) -> Callable[[RequestRecord, str], dict[str, Any]]:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
-    kept = frozenset(name.strip() for name in settings.telemetry_query_values.split(","))
+    kept = recorded_parameters(settings.telemetry_query_values, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     return lambda record, event_id: to_document(record, event_id, worker, personal, kept)

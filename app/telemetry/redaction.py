@@ -4,8 +4,12 @@ import hashlib
 import re
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import unquote_plus
+
+from app.core.security import derived_key
+
+PersonalDataMode: TypeAlias = Literal["keep", "hash", "drop"]
 
 MAX_QUERY_BYTES = 2048
 MAX_PARAMETERS = 32
@@ -65,6 +69,12 @@ def redacted_query(raw: bytes, kept: frozenset[str] = frozenset()) -> str:
     return "&".join(_redacted_parameter(part, kept) for part in parts if part)
 
 
+def recorded_parameters(names: str, mode: PersonalDataMode) -> frozenset[str]:
+    """Return which of the comma-separated parameters are recorded with their values: personal ones as `mode` says."""
+    asked = frozenset(name.strip() for name in names.split(","))
+    return asked if mode == "keep" else asked - {"email"}
+
+
 def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
     raw_name, _, raw_value = part.partition(b"=")
     name = raw_name.decode("latin-1")
@@ -87,9 +97,9 @@ def address(text: str) -> str | None:
 class PersonalData:
     """Keeps, hashes or drops what tells a person. The hash is keyed, so that nobody can try out all addresses."""
 
-    def __init__(self, mode: Literal["keep", "hash", "drop"], secret: str) -> None:
+    def __init__(self, mode: PersonalDataMode, secret: str) -> None:
         self._mode = mode
-        self._key = hashlib.blake2b(secret.encode(), person=b"imts-personal").digest()
+        self._key = derived_key(secret, b"imts-personal")
 
     def treat(self, value: str | None) -> str | None:
         """Return the value as it may be recorded; the same value always gives the same hash."""

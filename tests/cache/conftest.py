@@ -84,8 +84,16 @@ class Cached:
     proxy: FaultProxy
 
     async def figure(self, name: str) -> float:
+        """Return a figure of the cache."""
+        return await self._metric(f"imts_cache_{name}")
+
+    async def is_cut_off(self) -> bool:
+        """Whether the service has given its Redis up for the moment."""
+        return bool(await self._metric("imts_redis_breaker_open"))
+
+    async def _metric(self, name: str) -> float:
         text = (await self.client.get("/metrics")).text
-        return float(next(line for line in text.splitlines() if line.startswith(f"imts_cache_{name} ")).split()[1])
+        return float(next(line for line in text.splitlines() if line.startswith(f"{name} ")).split()[1])
 
     async def wait_until(self, *, is_open: bool) -> None:
         """Wait until the service uses its cache, or does not."""

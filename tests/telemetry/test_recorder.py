@@ -1,3 +1,5 @@
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,6 +8,7 @@ import pytest
 from pymongo.database import Database
 
 from app.telemetry.recorder import Recorder
+from app.telemetry.spool import Spool
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
 
 MakeRecorder = Callable[..., Recorder]
@@ -25,6 +28,24 @@ async def test_each_record_becomes_one_document(make_recorder: MakeRecorder, mon
     assert request_ids(mongo_url) == [f"r{number}" for number in range(1234)]
     assert metrics_count(mongo_url) == 1234
     assert (recorder.queue_length, recorder.spilled, recorder.dropped) == (0, 0, 0)
+
+
+async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecorder, tmp_path: Path) -> None:
+    flush_seconds, count, started = 0.2, 500, time.monotonic()
+    recorder = make_recorder(NOWHERE, telemetry_flush_seconds=flush_seconds)
+    await recorder.start()
+    for record in numbered(0, count):
+        recorder.record(record)
+        await asyncio.sleep(0.001)
+    await recorder.close()
+    seconds = time.monotonic() - started
+    [directory] = tmp_path.glob("spill/0*")
+    spool = Spool(directory, 0)
+    batches = spool.first()
+    spool.close()
+    assert sum(batch.count for batch in batches) == count
+    # The start and the end have one of their own.
+    assert len(batches) <= seconds / flush_seconds + 2
 
 
 async def test_close_writes_what_is_left(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from app.telemetry.redaction import MAX_PARAMETERS, PersonalData, address, plain, redacted_query
+from app.telemetry.redaction import MAX_PARAMETERS, PersonalData, address, plain, recorded_parameters, redacted_query
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,11 @@ def test_redacted_query(raw: bytes, expected: str) -> None:
 
 def test_values_that_are_asked_for_are_kept() -> None:
     assert redacted_query(b"q=black+cat%00&cursor=abc", frozenset({"q"})) == r"q=black cat\x00&cursor=[redacted]"
+
+
+def test_an_address_is_recorded_where_personal_data_is() -> None:
+    assert recorded_parameters("q, email", "keep") == {"q", "email"}
+    assert recorded_parameters("q, email", "drop") == {"q"}
 
 
 def test_query_is_bounded() -> None:

@@ -264,6 +264,22 @@ async def test_a_signed_in_user_links_an_identity(browser: httpx.AsyncClient, ma
     refused(await browser.get(back))
 
 
+async def test_a_page_links_an_identity_though_its_browser_sends_no_token(
+    browser: httpx.AsyncClient, make_account: MakeAccount
+) -> None:
+    account = await make_account("grace@example.com")
+    headers = {"Authorization": f"Bearer {account.access_token}", "Accept": "application/json, text/plain, */*"}
+    told = await browser.get("/v1/auth/social/local", headers=headers)
+    assert (told.status_code, told.headers["cache-control"], told.headers["vary"]) == (200, "no-store", "Accept")
+    async with httpx.AsyncClient() as outside:
+        back = await outside.get(told.json()["authorize_url"])
+    # What its cookies do for it, and nothing else.
+    linked = await me(browser, await browser.get(back.headers["location"].removeprefix("http://127.0.0.1:8000")))
+    assert (linked["id"], linked["providers"]) == (str(account.id), ["local"])
+    navigation = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    assert (await browser.get("/v1/auth/social/local", headers=navigation)).status_code == 302
+
+
 async def test_an_account_without_password_sets_one_soon_after_signing_in(
     browser: httpx.AsyncClient, sql: asyncpg.Connection
 ) -> None:

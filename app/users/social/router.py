@@ -41,6 +41,12 @@ class ProviderList(BaseModel):
     items: list[ProviderRead]
 
 
+class AuthorizeRead(BaseModel):
+    """Where the page is to send its browser."""
+
+    authorize_url: str = Field(examples=["https://accounts.example.com/authorize?state=…"])
+
+
 async def get_providers(request: Request) -> SocialProviders:
     """Return the configured identity providers."""
     providers: SocialProviders = request.state.social_providers
@@ -71,14 +77,26 @@ async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
     status_code=302,
     summary="Sign in at an identity provider",
     response_class=RedirectResponse,
-    responses=problems(SignInRequired, IdentityProviderNotFound, TooManyRequests, IdentityProviderUnavailable),
+    responses={
+        200: {"model": AuthorizeRead, "description": "With `Accept: application/json`: where to send the browser"},
+        **problems(SignInRequired, IdentityProviderNotFound, TooManyRequests, IdentityProviderUnavailable),
+    },
 )
 async def start_social_login(
-    provider: str, viewer: ViewerDep, device: DeviceDep, login: SocialLoginDep, settings: SettingsDep
+    request: Request,
+    provider: str,
+    viewer: ViewerDep,
+    device: DeviceDep,
+    login: SocialLoginDep,
+    settings: SettingsDep,
 ) -> Response:
-    """Send the browser to the provider. With an access token, the identity is linked to that account."""
+    """Send the browser to the provider. With an access token, the identity is linked to that account.
+
+    A page cannot send a token along with its browser: with `Accept: application/json` it is told where to send it.
+    """
     departure = await login.start(provider, viewer, device)
-    response = RedirectResponse(departure.url, 302, {"Cache-Control": "no-store"})
+    response = _departure_response(departure.url, as_json=_asks_for_json(request))
+    response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     public = urlsplit(settings.public_url)
     response.set_cookie(
         COOKIE,
@@ -114,3 +132,15 @@ async def finish_social_login(
     response.headers["Referrer-Policy"] = "no-referrer"
     response.delete_cookie(COOKIE, path=f"{urlsplit(settings.public_url).path}/v1/auth/social")
     return tokens
+
+
+def _asks_for_json(request: Request) -> bool:
+    # By name: browsers that go somewhere, and curl, take `*/*` too.
+    kinds = {one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "").split(",")}
+    return "application/json" in kinds
+
+
+def _departure_response(url: str, *, as_json: bool) -> Response:
+    if as_json:
+        return Response(AuthorizeRead(authorize_url=url).model_dump_json(), media_type="application/json")
+    return RedirectResponse(url, 302)

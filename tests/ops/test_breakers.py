@@ -1,0 +1,45 @@
+"""`/metrics` tells that a worker has given its database up for the moment, and when it takes it up again.
+
+That of Redis is looked at where a Redis fails: in tests/cache.
+"""
+
+import asyncio
+import uuid
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from app.core.settings import Settings
+from tests.faults.proxy import fault_proxy
+from tests.server import running_service
+
+PATIENCE_SECONDS = 40
+
+
+async def _wait_for_breaker(client: httpx.AsyncClient, *, is_open: bool) -> None:
+    """Ask for what needs the database until the figure says so."""
+    line = f"imts_postgres_breaker_open {int(is_open)}"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while line not in (await client.get("/metrics")).text.splitlines():
+            await client.get("/v1/tags", params={"prefix": uuid.uuid4().hex})
+            await asyncio.sleep(0.02)
+
+
+async def test_a_database_that_is_given_up_is_told(settings: Settings, tmp_path: Path) -> None:
+    url = settings.database_url.get_secret_value()
+    address = url.partition("://")[2].rpartition("@")[2].partition("/")[0]
+    async with fault_proxy(address) as proxy:
+        own = {
+            "database_url": SecretStr(url.replace(address, proxy.address)),
+            "telemetry_spill_dir": tmp_path,
+        }
+        proxied = Settings.model_validate({**settings.model_dump(), **own})
+        async with running_service(proxied) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
+            await _wait_for_breaker(client, is_open=False)
+            proxy.set(black_hole=True)
+            await _wait_for_breaker(client, is_open=True)
+            proxy.set()
+            # What was on its way has gone for good.
+            proxy.cut()
+            await _wait_for_breaker(client, is_open=False)
