@@ -33,8 +33,9 @@ from sqlalchemy import event
 from app.core.settings import Settings
 from app.db.session import Database
 from app.search.grammar import parse
-from app.search.images import ImageSearch, Sight
+from app.search.images import ImageSearch
 from app.search.order import Order
+from app.search.sight import Sight
 from app.search.vocabulary import QueryTooBroad
 from benchmarks import dataset
 from benchmarks.crowd import searchers, writer

@@ -28,8 +28,10 @@ from app.db.session import wait_briefly_for_locks
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
 from app.models.image import Visibility
-from app.search.images import TAG_NAMES, Sight
+from app.search.images import TAG_NAMES
+from app.search.sight import Sight
 from app.search.sql import Condition, Values
+from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
@@ -92,14 +94,14 @@ class ImageRepository:
     async def get_visible(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
         """Return the image. Raises ImageNotFound when there is none or the viewer may not see it."""
         image = await self._session.scalar(_BY_ID, {"id": image_id})
-        if image is None or not Sight(viewer.id, viewer.is_admin).sees(image):
+        if image is None or not sight_of(viewer).sees(image):
             raise ImageNotFound
         return image
 
     async def get_tagged(self, image_id: uuid.UUID, viewer: Viewer) -> tuple[Image, list[str]]:
         """Return the image and its sorted tags, in one statement. Raises ImageNotFound as `get_visible` does."""
         row = (await self._session.execute(_TAGGED, {"id": image_id})).one_or_none()
-        if row is None or not Sight(viewer.id, viewer.is_admin).sees(row[0]):
+        if row is None or not sight_of(viewer).sees(row[0]):
             raise ImageNotFound
         return row[0], list(row[1])
 
@@ -124,7 +126,7 @@ class ImageRepository:
         them, oldest first, at most MAX_DUPLICATES.
         """
         values = Values()
-        statement = _adding(tuple(columns), Sight(viewer.id, viewer.is_admin).sql(values))
+        statement = _adding(tuple(columns), sight_of(viewer).sql(values))
         with changing(self._session, LISTS):
             row = (await self._session.execute(statement, {**columns, **values.by_name})).one()
         return Added(*row)
@@ -243,4 +245,4 @@ def _adding(columns: tuple[str, ...], seen: Condition) -> TextClause:
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     """Return the condition under which a viewer may see an image."""
-    return Sight(viewer.id, viewer.is_admin).condition()
+    return sight_of(viewer).condition()

@@ -25,13 +25,15 @@ from app.images.schemas import ImagePage, to_read
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
-from app.search.images import ImageSearch, Sight
+from app.search.images import ImageSearch
 from app.search.order import PATTERN, Order
+from app.search.sight import Sight
 from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.limits import search_charges, searcher
+from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -91,7 +93,7 @@ async def list_images(
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), Order(sort)
-    sight = Sight(viewer.id, viewer.is_admin)
+    sight = sight_of(viewer)
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None

@@ -36,7 +36,7 @@ from app.images.router import tagged_read
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
-from app.search.images import ImageSearch, Sight
+from app.search.images import ImageSearch
 from app.search.vocabulary import QueryTooBroad
 from app.tags.repository import TagRepository
 from app.tags.schemas import TagName
@@ -44,7 +44,7 @@ from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.limits import searcher
-from app.users.policy import require_change, require_tagger
+from app.users.policy import require_change, require_tagger, sight_of
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -218,7 +218,7 @@ async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
     """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
-    sight, owner = Sight(viewer.id, viewer.is_admin), None if viewer.is_admin else viewer.id
+    sight, owner = sight_of(viewer), None if viewer.is_admin else viewer.id
     async with database.searcher() as session:
         if body.ids is None:
             search = await ImageSearch.prepare(session, parse(body.q or ""), sight)

@@ -43,7 +43,7 @@ from app.models.image import Visibility
 from app.storage.chunks import PART_BYTES, chained, grouped, length
 from app.tags.repository import TagRepository
 from app.tags.tagging import Tagging, holding
-from app.users.policy import may_see
+from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
 
@@ -246,7 +246,7 @@ class Uploads:
 
 def name_taken(taken: Named, viewer: Viewer) -> NameTaken:
     """Make the error, with the path of the image that has the name when the viewer may see it."""
-    return NameTaken(image=image_path(taken.id)) if may_see(viewer, taken) else NameTaken()
+    return NameTaken(image=image_path(taken.id)) if sight_of(viewer).sees(taken) else NameTaken()
 
 
 def _file_name(part: Part) -> str:

@@ -10,20 +10,19 @@ walk on or gather.
 import math
 import uuid
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, or_, text, true
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
 from app.db.session import SLOW_LANE
-from app.models import Image
 from app.models.image import Visibility
 from app.search import tree
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan
+from app.search.sight import Sight
 from app.search.sql import EVERY, Condition, Values, all_true
 from app.search.vocabulary import look_up
 
@@ -48,18 +47,6 @@ _MARGIN = 2.5
 _NARROW_MARGIN = 1.5
 
 
-class Seen(Protocol):
-    """What decides who may see an image."""
-
-    @property
-    def uploaded_by(self) -> uuid.UUID | None:
-        """The account that the image belongs to."""
-
-    @property
-    def visibility(self) -> Visibility:
-        """Whether everybody may see it."""
-
-
 class FoundImage(NamedTuple):
     """An image as a search finds it, with its sorted tags; the fields are the columns of `images`."""
 
@@ -80,33 +67,6 @@ class FoundImage(NamedTuple):
 
 TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
 _FOUND = f"{', '.join(FoundImage._fields[:-1])}, {TAG_NAMES}"
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Whose eyes look: an account's, an admin's, which see all, or a stranger's."""
-
-    viewer_id: uuid.UUID | None = None
-    sees_all: bool = False
-
-    def condition(self) -> ColumnElement[bool]:
-        """Return the condition under which an image may be seen: this, and the next two, are all who say it."""
-        if self.sees_all:
-            return true()
-        public = Image.visibility == Visibility.PUBLIC
-        return public if self.viewer_id is None else or_(public, Image.uploaded_by == self.viewer_id)
-
-    def sql(self, values: Values) -> Condition:
-        """Say the same as text."""
-        if self.sees_all:
-            return EVERY
-        public = "visibility = 'public'"
-        return public if self.viewer_id is None else f"({public} OR uploaded_by = {values.bind(self.viewer_id)})"
-
-    def sees(self, image: Seen) -> bool:
-        """Tell the same of an image at hand."""
-        own = self.viewer_id is not None and image.uploaded_by == self.viewer_id
-        return self.sees_all or own or image.visibility == Visibility.PUBLIC
 
 
 class ImageSearch:

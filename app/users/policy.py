@@ -1,4 +1,5 @@
-"""Who may do what. Every guard and every service asks here; no rule stands anywhere else.
+"""Who may do what. Every guard and every service asks here; no rule stands anywhere else, but for who sees
+an image, which queries have to know as well: `app.search.sight`.
 
 | who                       | may                                                                            |
 |---------------------------|--------------------------------------------------------------------------------|
@@ -12,7 +13,7 @@
 from app.core.errors import AdminRequired, Forbidden, InsufficientScope, SignInRequired, Unauthenticated
 from app.models import Image, Scope, User
 from app.models.image import Visibility
-from app.search.images import Seen
+from app.search.sight import Seen, Sight
 from app.users.viewer import Viewer
 
 
@@ -51,9 +52,9 @@ def is_owner(viewer: Viewer, image: Seen) -> bool:
     return viewer.id is not None and image.uploaded_by == viewer.id
 
 
-def may_see(viewer: Viewer, image: Seen) -> bool:
-    """Tell whether the image is there for the viewer."""
-    return image.visibility == Visibility.PUBLIC or viewer.is_admin or is_owner(viewer, image)
+def sight_of(viewer: Viewer) -> Sight:
+    """Return which images are there for the viewer; all others are not found."""
+    return Sight(viewer.id, viewer.is_admin)
 
 
 def require_change(viewer: Viewer, image: Image) -> None:

@@ -14,9 +14,10 @@ from app.db.session import Database
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
-from app.search.images import ImageSearch, Sight
+from app.search.images import ImageSearch
 from app.search.order import SORTS, Order
 from app.search.plan import Plan
+from app.search.sight import Sight
 from app.search.tree import canonical
 from app.search.vocabulary import look_up
 from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture, matches, pictures, store, visible

@@ -12,8 +12,9 @@ from app.core.settings import Settings
 from app.core.tally import tallied
 from app.db.session import Database
 from app.search.grammar import parse
-from app.search.images import ImageSearch, Sight
+from app.search.images import ImageSearch
 from app.search.order import Order
+from app.search.sight import Sight
 from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
 from tests.server import running_service
