@@ -11,11 +11,9 @@ from app.core.errors import (
     ImageNotFound,
     ImageTooLarge,
     InvalidImage,
-    InvalidToken,
     PreconditionFailed,
     RangeNotSatisfiable,
     StorageUnavailable,
-    ValidationFailed,
 )
 from app.db.base import utc_now
 from app.decoding.pool import DecodersUnavailable
@@ -55,15 +53,7 @@ def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
     responses={
         **_bytes(*IMAGE_TYPES),
         206: {"description": "The range that was asked for"},
-        **problems(
-            InvalidToken,
-            ImageNotFound,
-            PreconditionFailed,
-            RangeNotSatisfiable,
-            InvalidImage,
-            ValidationFailed,
-            StorageUnavailable,
-        ),
+        **problems(ImageNotFound, PreconditionFailed, RangeNotSatisfiable, InvalidImage, StorageUnavailable),
     },
 )
 async def read_content(
@@ -89,14 +79,7 @@ async def read_content(
     responses={
         **_bytes(CONTENT_TYPE),
         **problems(
-            InvalidToken,
-            ImageNotFound,
-            PreconditionFailed,
-            InvalidImage,
-            ImageTooLarge,
-            ValidationFailed,
-            StorageUnavailable,
-            DecodersUnavailable,
+            ImageNotFound, PreconditionFailed, InvalidImage, ImageTooLarge, StorageUnavailable, DecodersUnavailable
         ),
     },
 )
@@ -119,7 +102,7 @@ async def read_thumbnail(
 @router.get(
     "/{image_id}/url",
     summary="Make a URL of the object store",
-    responses=problems(InvalidToken, ImageNotFound, InvalidImage, ValidationFailed, StorageUnavailable),
+    responses=problems(ImageNotFound, InvalidImage, StorageUnavailable),
 )
 async def make_image_url(
     response: Response,

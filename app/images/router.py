@@ -9,15 +9,12 @@ from app.core.errors import (
     ImageNotFound,
     ImageTooLarge,
     InvalidImage,
-    InvalidToken,
     NameTaken,
     PayloadTooLarge,
     PreconditionFailed,
     StorageUnavailable,
     TooManyRequests,
-    Unauthenticated,
     UnsupportedMediaType,
-    ValidationFailed,
 )
 from app.core.settings import Settings
 from app.decoding.pool import DecodersUnavailable
@@ -83,14 +80,11 @@ UPLOAD_FORM: dict[str, Any] = {
     summary="Upload an image",
     openapi_extra=UPLOAD_FORM,
     responses=problems(
-        Unauthenticated,
-        InvalidToken,
         NameTaken,
         PayloadTooLarge,
         UnsupportedMediaType,
         InvalidImage,
         ImageTooLarge,
-        ValidationFailed,
         StorageUnavailable,
         DecodersUnavailable,
         UploadTimeout,
@@ -146,7 +140,7 @@ async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesD
 @router.post(
     "/lookup",
     summary="Which of these files are stored already?",
-    responses=problems(Unauthenticated, InvalidToken, ValidationFailed),
+    responses=problems(),
 )
 async def lookup_images(
     body: LookupRequest, _user: CurrentUser, viewer: ViewerDep, images: ImagesReader
@@ -164,9 +158,7 @@ async def lookup_images(
 @router.patch(
     "/{image_id}",
     summary="Rename an image or change who sees it",
-    responses=problems(
-        Unauthenticated, InvalidToken, Forbidden, ImageNotFound, NameTaken, PreconditionFailed, ValidationFailed
-    ),
+    responses=problems(Forbidden, ImageNotFound, NameTaken, PreconditionFailed),
 )
 async def update_image(
     request: Request,
@@ -195,7 +187,7 @@ async def update_image(
     "/{image_id}",
     status_code=204,
     summary="Delete an image",
-    responses=problems(Unauthenticated, InvalidToken, Forbidden, ImageNotFound, PreconditionFailed),
+    responses=problems(Forbidden, ImageNotFound, PreconditionFailed),
 )
 async def delete_image(
     request: Request, image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: ImageServiceDep

@@ -6,11 +6,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import (
     InvalidCursor,
-    InvalidToken,
     QueryTimeout,
     TooManyRequests,
     Unauthenticated,
-    ValidationFailed,
 )
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.settings import Settings
@@ -66,16 +64,7 @@ Count = Literal["exact", "estimate", "none"]
     response_model=ImagePage,
     responses={
         **NOT_MODIFIED,
-        **problems(
-            InvalidQuery,
-            QueryTooBroad,
-            InvalidCursor,
-            InvalidToken,
-            Unauthenticated,
-            ValidationFailed,
-            QueryTimeout,
-            TooManyRequests,
-        ),
+        **problems(InvalidQuery, QueryTooBroad, InvalidCursor, Unauthenticated, QueryTimeout, TooManyRequests),
     },
 )
 @cached(lists)

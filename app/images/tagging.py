@@ -15,14 +15,11 @@ from app.core.errors import (
     DatabaseBusy,
     Forbidden,
     ImageNotFound,
-    InvalidToken,
     PreconditionFailed,
     QueryTimeout,
     TagImplied,
     TagNotFound,
     TooManyRequests,
-    Unauthenticated,
-    ValidationFailed,
 )
 from app.core.tag_names import TagNames
 from app.core.text import Text
@@ -51,15 +48,7 @@ router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 MAX_BULK = 10_000
 BULK_BATCH = 500
-ERRORS: tuple[type[AppError], ...] = (
-    Unauthenticated,
-    InvalidToken,
-    Forbidden,
-    ImageNotFound,
-    PreconditionFailed,
-    ValidationFailed,
-    DatabaseBusy,
-)
+ERRORS: tuple[type[AppError], ...] = (Forbidden, ImageNotFound, PreconditionFailed, DatabaseBusy)
 Rule = Callable[[Viewer, Image], None]
 
 
@@ -106,16 +95,7 @@ class BulkResult(BaseModel):
 @router.post(
     "/tags",
     summary="Tag many images",
-    responses=problems(
-        Unauthenticated,
-        InvalidToken,
-        InvalidQuery,
-        QueryTooBroad,
-        ValidationFailed,
-        QueryTimeout,
-        TooManyRequests,
-        DatabaseBusy,
-    ),
+    responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyRequests, DatabaseBusy),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
