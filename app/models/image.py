@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, CreatedAt, Timestamp
+from app.db.base import Base, CreatedAt, Timestamp, gin_index
 
 
 class Visibility(StrEnum):
@@ -43,20 +43,8 @@ class Image(Base):
         Index("ix_images_pixels_id", "pixels", "id"),
         Index("ix_images_tag_count_id", "tag_count", "id"),
         Index("ix_images_content_type", "content_type"),
-        Index(
-            "ix_images_name_trgm",
-            "name",
-            postgresql_using="gin",
-            postgresql_ops={"name": "gin_trgm_ops"},
-            postgresql_with={"fastupdate": "off"},
-        ),
-        Index(
-            "ix_images_tag_ids",
-            "tag_ids",
-            postgresql_using="gin",
-            postgresql_ops={"tag_ids": "gin__int_ops"},
-            postgresql_with={"fastupdate": "off"},
-        ),
+        gin_index("ix_images_name_trgm", "name", "gin_trgm_ops"),
+        gin_index("ix_images_tag_ids", "tag_ids", "gin__int_ops"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

@@ -3,7 +3,7 @@ import uuid
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, CreatedAt
+from app.db.base import Base, CreatedAt, gin_index
 
 
 class Tag(Base):
@@ -16,13 +16,7 @@ class Tag(Base):
     __table_args__ = (
         Index("ix_tags_images_name", text("images DESC"), "name", postgresql_where=text("alias_of IS NULL")),
         Index("ix_tags_alias_of", "alias_of", postgresql_where=text("alias_of IS NOT NULL")),
-        Index(
-            "ix_tags_name_trgm",
-            "name",
-            postgresql_using="gin",
-            postgresql_ops={"name": "gin_trgm_ops"},
-            postgresql_with={"fastupdate": "off"},
-        ),
+        gin_index("ix_tags_name_trgm", "name", "gin_trgm_ops"),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
