@@ -131,7 +131,7 @@ class Settings(BaseSettings):
 
     @property
     def database_connections(self) -> int:
-        """How many connections to PostgreSQL the pools of a worker may have; `/readyz` has one more to itself."""
+        """How many connections to PostgreSQL the pools of a worker may have; the service has one more for itself."""
         return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
 
     @property
@@ -173,8 +173,13 @@ class Settings(BaseSettings):
 _SECRETS = ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY")
 _REQUIRED = (*_SECRETS, "STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY")
 # What an address of PostgreSQL may say after the question mark, and what the driver calls it.
-_PARAMETERS = {"sslmode": "ssl", "ssl": "ssl", "host": "host", "port": "port"} | {
-    name: name for name in ("target_session_attrs", "prepared_statement_cache_size")
+_PARAMETERS = {
+    "sslmode": "ssl",
+    "ssl": "ssl",
+    "host": "host",
+    "port": "port",
+    "target_session_attrs": "target_session_attrs",
+    "prepared_statement_cache_size": "prepared_statement_cache_size",
 }
 
 
