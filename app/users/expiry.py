@@ -1,8 +1,13 @@
 """Forgets the logins that have run out: they hold addresses and user agents, which nobody needs any more."""
 
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
 from app.db.session import Database
-from app.users.session_repository import SessionRepository
-from app.users.social.repository import SocialRepository
+from app.models import Session, SocialSignIn
 
 BATCH = 1000
 
@@ -13,8 +18,17 @@ async def remove_expired_logins(database: Database) -> None:
     In batches that are committed, so that a backlog neither outlasts a time limit nor holds locks. Raises AppError when
     the database does not answer.
     """
-    for repository in (SessionRepository, SocialRepository):
+    for model, key in ((Session, Session.id), (SocialSignIn, SocialSignIn.state_digest)):
         removed = BATCH
         while removed == BATCH:
             async with database.unit_of_work() as session:
-                removed = await repository(session).remove_expired(BATCH)
+                removed = await _remove_batch(session, model, key)
+
+
+async def _remove_batch(
+    session: AsyncSession, model: type[Session | SocialSignIn], key: InstrumentedAttribute[Any]
+) -> int:
+    """Delete up to BATCH rows that nobody else has locked; return how many that were."""
+    expired = select(key).where(model.expires_at <= func.now()).order_by(model.expires_at).limit(BATCH)
+    gone = delete(model).where(key.in_(expired.with_for_update(skip_locked=True))).returning(key)
+    return len((await session.scalars(gone)).all())

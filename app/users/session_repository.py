@@ -98,12 +98,6 @@ class SessionRepository:
         """End a session; its tokens are refused from the commit on."""
         await self._session.execute(delete(Session).where(Session.id == session_id))
 
-    async def remove_expired(self, limit: int) -> int:
-        """Delete up to `limit` sessions that can be refreshed no more; return how many that were."""
-        expired = select(Session.id).where(Session.expires_at <= func.now()).order_by(Session.expires_at).limit(limit)
-        gone = delete(Session).where(Session.id.in_(expired.with_for_update(skip_locked=True))).returning(Session.id)
-        return len((await self._session.scalars(gone)).all())
-
     async def remove_own(self, user_id: uuid.UUID, session_id: uuid.UUID) -> None:
         """End a session of this account. Raises SessionNotFound."""
         gone = delete(Session).where(Session.id == session_id, Session.user_id == user_id).returning(Session.id)

@@ -28,13 +28,6 @@ class SocialRepository:
         )
         return await self._session.scalar(statement.returning(SocialSignIn))
 
-    async def remove_expired(self, limit: int) -> int:
-        """Delete up to `limit` logins that were never ended; return how many that were."""
-        expired = select(SocialSignIn.state_digest).where(SocialSignIn.expires_at <= func.now())
-        expired = expired.order_by(SocialSignIn.expires_at).limit(limit).with_for_update(skip_locked=True)
-        gone = delete(SocialSignIn).where(SocialSignIn.state_digest.in_(expired))
-        return len((await self._session.scalars(gone.returning(SocialSignIn.state_digest))).all())
-
     async def find_user(self, identity: Identity) -> User | None:
         """Return the account that the identity is linked to, locked until the commit."""
         statement = select(User).join(SocialIdentity, SocialIdentity.user_id == User.id)
