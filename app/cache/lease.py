@@ -80,11 +80,16 @@ class Lease:
     async def renew(self) -> None:
         """Mend the link, then ask for the lease. Raises DatabaseUnavailable."""
         await self.mend()
+        if self._link.server is not None:
+            await self.ask()
+            if self._server != self._link.server:
+                # Before this one names the process at its end to all: it may be gone, and a link that nobody uses
+                # does not notice.
+                self._link.give_up()
+                await self.mend()
         if self._link.server is None:
             await self._keep_closed()
-            return
-        await self.ask()
-        if self._server != self._link.server:
+        elif self._server != self._link.server:
             await self._close()
 
     async def mend(self) -> None:

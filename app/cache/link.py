@@ -103,7 +103,8 @@ class RedisLink:
     async def _carry_batch(self, batch: list[_Asked]) -> None:
         try:
             answers = await self._exchange_in_time([asked.command for asked in batch])
-        except (RedisError, OSError, TimeoutError):
+        # Whatever it was: an answer that may still come must not be taken for that of a later command.
+        except Exception:  # noqa: BLE001
             self.server = None
             await self._drop()
             self._fail(batch)

@@ -206,6 +206,22 @@ async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
             assert (await cached.client.get(path)).json()["name"] == name
 
 
+async def test_a_worker_that_slept_through_a_restart_of_redis_does_not_keep_the_cache_closed(
+    serve: Serve, user: Account, own_redis: OwnRedis
+) -> None:
+    async with serve() as sleeping, serve() as awake:
+        path = await upload(awake.client, user)
+        own_redis.kill()
+        await own_redis.revive()
+        # Only this one finds out by asking.
+        await awake.client.get(path)
+        hits = await awake.figure("hits_total")
+        async with asyncio.timeout(30):
+            while await awake.figure("hits_total") < hits + 3:
+                assert (await awake.client.get(path)).status_code == 200
+        await sleeping.wait_until(is_open=True)
+
+
 async def test_a_worker_that_cannot_tell_redis_has_the_others_not_use_it(serve: Serve, user: Account) -> None:
     async with serve() as cut_off, serve() as other:
         path = await upload(other.client, user)
