@@ -54,7 +54,7 @@ class BytesDiffer(StorageUnavailable):
     """The store has other bytes than it was sent."""
 
     def __init__(self) -> None:
-        super().__init__("The object store has other bytes than were sent")
+        super().__init__("The object store has other bytes than were sent, or entity tags that are no MD5 digests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +353,8 @@ async def _translated_errors() -> AsyncIterator[None]:
 
 async def _translated_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     async with _translated_errors():
-        async for chunk in response.content.iter_any():
+        # As they were received: several that are there already would be joined by `iter_any`, which copies them all.
+        async for chunk, _ in response.content.iter_chunks():
             yield chunk
 
 
