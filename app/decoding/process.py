@@ -19,6 +19,7 @@ import json
 import os
 import resource
 import signal
+import ssl
 import struct
 import sys
 from pathlib import Path
@@ -33,7 +34,14 @@ READ_SECONDS = 10
 MAX_FRAMES = 2000
 WEBP_QUALITY = 80
 # Where modules, libraries and certificates lie, and what tells a host's address.
-READABLE = [*filter(None, sys.path), "/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ssl", "/etc/pki"]
+READABLE = [
+    *sys.path,
+    *filter(None, ssl.get_default_verify_paths()[:2]),
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/local/lib",
+]
 READABLE += [f"/etc/{name}" for name in ("hosts", "host.conf", "nsswitch.conf", "resolv.conf", "gai.conf")]
 # landlock(7) and prctl(2); the numbers are the same on every architecture.
 _PR_SET_NO_NEW_PRIVS = 38

@@ -100,7 +100,10 @@ async def read_thumbnail(
     device: DeviceDep,
     size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Longest side in pixels")] = "320",
 ) -> Response:
-    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata."""
+    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata.
+
+    A browser may keep it for a year; caches that many share ask again after five minutes, since who may see it changes.
+    """
     image = await _find(services, image_id, viewer)
     headers = thumbnail_headers(image, int(size), VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
