@@ -22,6 +22,8 @@ from tests.photos import png
 from tests.raw_http import bearer, file_part, raw_connection
 from tests.server import RunningService, running_service
 
+# Milliseconds and seconds; without them it is never, two hours and more.
+FORGETTING = {"idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "60"}
 Check = Callable[[], Awaitable[None]]
 
 
@@ -145,6 +147,9 @@ async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Se
             opened = driver._transport.get_extra_info("socket")
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_SECONDS * 1000
             assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            # And the server forgets a worker that is gone without a word, with all that it had locked.
+            told = await driver.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(FORGETTING))
+            assert {row["name"]: row["setting"] for row in told} == FORGETTING
     await database.close()
 
 
