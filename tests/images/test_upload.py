@@ -241,7 +241,7 @@ async def test_a_key_whose_upload_runs_is_409(user: Account, sql: asyncpg.Connec
         yield body[30:] + b"\r\n--b--\r\n"
 
     first = asyncio.create_task(user.client.post("/v1/images", content=slow(), headers=BOUNDARY_HEADERS | key))  # type: ignore[arg-type]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await sql.fetchval("SELECT count(*) FROM idempotency_keys"):
             await asyncio.sleep(0.01)
     second = await upload(user, body, "s.png", headers=key)
