@@ -46,6 +46,15 @@ _SILENCE_OPTIONS = (
     ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
     ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, SILENCE_SECONDS * 1000),
 )
+# The same seen from the server. A worker that is frozen, or whose machine is gone, says nothing: what it had locked is
+# free again, and its connections are given to others, after so long. No unit of work leaves its connection idle for
+# longer: the longest waits while the object store deletes a batch.
+_FORGETTING = {
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 LOCK_WAIT = "'2s'"
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
 PREPARED_STATEMENTS = 500
@@ -220,7 +229,7 @@ def _search_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 
 def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
-    common = {"application_name": "imts", "timezone": "UTC", "jit": "off"}
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_FORGETTING}
     engine = create_async_engine(
         url,
         pool_size=size,

@@ -79,7 +79,11 @@ class _Decoder:
     @classmethod
     async def start(cls, source_port: int) -> "_Decoder":
         arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES), str(source_port)]
-        return cls(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, env=_ENVIRONMENT))
+        try:
+            return cls(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, env=_ENVIRONMENT))
+        except OSError as error:
+            # No memory, process or file descriptor is left.
+            raise DecodersUnavailable from error
 
     async def do(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""

@@ -52,15 +52,18 @@ class ObjectResponse(Response):
         """Send everything, or what can be sent before the client is gone."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as limit:
+                is_sending = True
 
                 def end(_: object) -> None:
-                    limit.reschedule(0)
+                    # A client that goes as the last piece does is told of when the block is over.
+                    if is_sending:
+                        limit.reschedule(0)
 
                 gone.add_done_callback(end)
                 try:
                     await self._send_all(send)
                 finally:
-                    gone.remove_done_callback(end)
+                    is_sending = False
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -54,17 +54,18 @@ class UploadFields:
     tags: list[str] = field(default_factory=list)
     visibility: Visibility = Visibility.PUBLIC
 
-    def add(self, name: str, value: str) -> None:
+    async def add(self, part: Part) -> None:
         """Take one field. Raises ValidationFailed."""
+        if part.name not in ("tags", "visibility"):
+            raise ValidationFailed.at(["body", part.name], "no such field", "extra_forbidden")
+        value = await part.text()
         try:
-            if name == "tags":
+            if part.name == "tags":
                 self.tags = normalize_tags([*self.tags, *(tag for tag in value.split(",") if tag.strip())])
-            elif name == "visibility":
-                self.visibility = Visibility(value)
             else:
-                raise ValidationFailed.at(["body", name], "no such field", "extra_forbidden")
+                self.visibility = Visibility(value)
         except ValueError as error:
-            raise ValidationFailed.at(["body", name], str(error)) from error
+            raise ValidationFailed.at(["body", part.name], str(error)) from error
 
 
 class _Measured:
@@ -154,7 +155,7 @@ class Uploads:
         received: ReceivedFile | None = None
         async for part in form.parts():
             if part.name != "image":
-                fields.add(part.name, await part.text())
+                await fields.add(part)
             elif received is not None:
                 raise ValidationFailed.at(["body", "image"], "one file an upload")
             elif doomed is None:

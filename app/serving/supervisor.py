@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 START_SECONDS = 120.0
 # A worker whose event loop did not turn for so long is hung.
 SILENT_SECONDS = 60.0
+# What counts of the time between two looks: a supervisor that was frozen, with its container say, has heard nobody.
+LOOK_SECONDS = 1.0
 # Beyond the drain's limit, which workers keep by themselves.
 KILL_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 10.0
@@ -27,7 +29,7 @@ _TICK_SECONDS = 0.1
 
 
 class Worker:
-    """One process, and when it was last heard of."""
+    """One process, and for how long nothing was heard of it."""
 
     def __init__(self, command: Sequence[str], listener: socket.socket) -> None:
         self._link, other = socket.socketpair()
@@ -37,7 +39,8 @@ class Worker:
         with other:
             self._process = subprocess.Popen([*command, *options], pass_fds=descriptors)  # noqa: S603 - our own argv
         self.is_ready = False
-        self._heard_at = time.monotonic()
+        self._looked_at = time.monotonic()
+        self._silence = 0.0
         self._end_by: float | None = None
 
     @property
@@ -56,10 +59,12 @@ class Worker:
         except OSError:
             heard = b""
         now = time.monotonic()
+        self._silence += min(now - self._looked_at, LOOK_SECONDS)
+        self._looked_at = now
         if heard:
-            self.is_ready, self._heard_at = True, now
+            self.is_ready, self._silence = True, 0.0
         patience = SILENT_SECONDS if self.is_ready else START_SECONDS
-        overdue = now > self._end_by if self._end_by else now - self._heard_at > patience
+        overdue = now > self._end_by if self._end_by else self._silence > patience
         if overdue and self.exit_code is None:
             logger.error("a worker is hung and killed", extra={"fields": {"worker": self.pid}})
             self._process.kill()

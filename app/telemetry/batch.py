@@ -40,6 +40,14 @@ class Batch:
         """The batch's `first` and `last` event id, the times `since` and `until`, the `sums` for the metrics."""
         return bson.decode(self.payload[: _length(self.payload, 0)], _AWARE)
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is of the form described above: one that is not would be tried again and again."""
+        try:
+            return self.head.keys() >= {"first", "last", "since", "until", "sums"}
+        except BSONError:
+            return False
+
     def documents(self) -> list[RawBSONDocument]:
         """Return the documents for the request log, still encoded."""
         return [RawBSONDocument(document) for document in _split(self.payload)][1:]

@@ -222,6 +222,13 @@ async def test_a_worker_that_slept_through_a_restart_of_redis_does_not_keep_the_
         await sleeping.wait_until(is_open=True)
 
 
+async def test_a_clock_that_is_set_back_does_not_keep_the_cache_closed(cached: Cached, sql: asyncpg.Connection) -> None:
+    """As the row looks from then on: closed until a time which that clock will not show for an hour."""
+    await sql.execute("UPDATE cache_state SET epoch = epoch + 1, open_at = clock_timestamp() + interval '1 hour'")
+    await cached.wait_until(is_open=False)
+    await cached.wait_until(is_open=True)
+
+
 async def test_a_worker_that_cannot_tell_redis_has_the_others_not_use_it(serve: Serve, user: Account) -> None:
     async with serve() as cut_off, serve() as other:
         path = await upload(other.client, user)

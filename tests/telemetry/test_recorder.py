@@ -1,12 +1,15 @@
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from pymongo.database import Database
 
+from app.telemetry.batch import Encoder
 from app.telemetry.recorder import Recorder
 from app.telemetry.spool import Spool
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
@@ -51,6 +54,8 @@ async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecor
 async def test_close_writes_what_is_left(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:
     recorder = make_recorder(mongo_url, telemetry_flush_seconds=60)
     await recorder.start()
+    # Closing waits for so long and no longer, which making the collections may take on a busy machine.
+    await until(lambda: recorder.connected)
     recorder.record(make_record(1))
     await recorder.close()
     assert request_ids(mongo_url) == ["r1"]
@@ -115,6 +120,44 @@ async def test_without_a_spill_directory_records_wait_in_memory(mongo_url: str, 
     assert "imts_telemetry_written_total 1" in await recorder.metrics_text()
     await recorder.close()
     assert request_ids(mongo_url) == ["r7"]
+
+
+async def test_what_another_version_left_stops_no_recording(
+    make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
+) -> None:
+    forms = ("[]", "null", "{}", '{"time": 1, "counters": [], "gauges": {}, "requests": [[1]]}')
+    for number, figures in enumerate(forms):
+        directory = tmp_path / "spill" / f"{number:04d}"
+        directory.mkdir(parents=True)
+        (directory / "figures.json").write_text(figures)
+        (directory / "old-format.seg").write_bytes(b"?")
+    spool = Spool(tmp_path / "spill" / "0000", 1_000_000)
+    for payload in (bson.encode({"heading": 1}), b"no document at all"):
+        spool.append(payload, 3)
+    spool.close()
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record(7))
+    await until(lambda: recorder.written == 1)
+    text = await recorder.metrics_text()
+    assert "imts_telemetry_written_total 1" in text
+    assert "imts_telemetry_lost_total 6" in text
+    assert request_ids(mongo_url) == ["r7"]
+
+
+async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1_000_000)
+    encoder = Encoder(spool.stream, lambda record, event_id: {"_id": event_id, "request_id": record.request_id})
+    for number in range(3):
+        spool.append(*await encoder.encode([make_record(number)]))
+    [segment] = tmp_path.glob("*.seg")
+    os.truncate(segment, segment.stat().st_size - 1)
+    assert len(spool.first()) == 2
+    for _ in range(2):
+        spool.acknowledge()
+    with pytest.raises(OSError, match="missing"):
+        spool.first()
+    spool.close()
 
 
 async def test_start_and_close_do_not_need_mongo(make_recorder: MakeRecorder, tmp_path: Path) -> None:
