@@ -54,6 +54,9 @@ class Sweeper:
         while batch := await self._sweep_batch(before):
             removed += len(batch.removed)
             refused += len(batch.refused)
+            if not batch.removed:
+                # The others' turn is at the next round; and never again and again, whatever the database's clock says.
+                break
         if refused:
             logger.warning("the object store refuses to remove objects", extra={"fields": {"objects": refused}})
         return removed
