@@ -23,7 +23,10 @@ def make_record(number: int = 0, **values: Any) -> RequestRecord:
         "duration_ms": 1 + number % 100,
         "request_id": f"r{number}",
     }
-    return RequestRecord(**fields | values)
+    fields |= values
+    # RequestRecord has milliseconds.
+    fields["time"] = int(fields["time"].timestamp() * 1000)
+    return RequestRecord(**fields)
 
 
 @contextmanager

@@ -76,10 +76,11 @@ async def test_hostile_text_is_recorded_as_plain_text(
 ) -> None:
     recorder = make_recorder(mongo_url)
     await recorder.start()
-    names = ("method", "route", "path", "request_id", "user_agent", "user_id", "credential_id", "client", "error_slug")
+    names = ("method", "route", "path", "request_id", "user_id", "credential_id", "client", "error_slug", "trace_id")
     recorder.record(make_record(1))
     values: dict[str, Any] = dict.fromkeys(names, hostile)
-    recorder.record(make_record(2, **values, query=hostile.encode("utf-8", "replace")))
+    raw = hostile.encode("utf-8", "replace")
+    recorder.record(make_record(2, **values, query=raw, user_agent=raw))
     await until(lambda: recorder.written == 2)
     found = next(document for document in mongo.request_logs.find() if document["request_id"] != "r1")
     assert found["user_agent"].isprintable()
