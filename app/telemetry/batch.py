@@ -90,8 +90,8 @@ class Encoder:
         head = {
             "first": first.decode(),
             "last": self._last_id().decode(),
-            "since": EPOCH + timedelta(milliseconds=min(times)),
-            "until": EPOCH + timedelta(milliseconds=max(times)),
+            "since": EPOCH + timedelta(milliseconds=min(times) // 1_000_000),
+            "until": EPOCH + timedelta(milliseconds=max(times) // 1_000_000),
             "sums": increments(groups),
         }
         return b"".join((bson.encode(head), *documents)), len(documents)

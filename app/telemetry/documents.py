@@ -4,10 +4,11 @@ Every request pays for this. What has a fixed size is written by one `struct` ca
 constants in between; texts repeat, and are kept as they were written the last time.
 """
 
+import re
 from functools import lru_cache
 from struct import Struct, pack
 
-from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_USER_AGENT, RequestRecord, series_of
+from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_USER_AGENT, RequestRecord, milliseconds, series_of
 from app.telemetry.redaction import PersonalData, address, plain, redacted_query
 
 _DOUBLE, _TEXT, _DOCUMENT, _BOOLEAN, _DATE, _INT32, _INT64 = (
@@ -48,6 +49,7 @@ _FIXED = (
 _FIXED_PART = Struct("<i" + "".join(f"{len(name)}s{value}" for name, value in _FIXED))
 _FIRST_BYTE = Struct("<15sd")
 _FIRST_BYTE_MS = _DOUBLE + b"first_byte_ms\0"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 # More than are in use at a time; of the longest paths it is some megabytes.
 _KEPT_TEXTS = 2048
 
@@ -65,25 +67,26 @@ class DocumentWriter:
     def write(self, record: RequestRecord, event_id: bytes) -> bytes:
         """Return the document. Raises struct.error, TypeError, AttributeError for what no request can be like."""
         # fmt: off
-        (time, method, route, path, status, duration_ms, request_id, query, first_byte_ms, bytes_in, bytes_out, user_id,
-         credential_id, client, user_agent, trace_id, statements, statement_ms, cache_hits, cache_misses, error_slug,
-         client_disconnected, aborted) = record
+        (time, method, route, path, status, duration, request_id, query, first_byte, bytes_in, bytes_out, user_id,
+         credential_id, client, user_agent, traceparent, statements, statement_seconds, cache_hits, cache_misses,
+         error_slug, client_disconnected, aborted) = record
         texts = (
             _meta(method, route, status)
             + self._target(path, query)
             + self._caller(client, user_agent, user_id, credential_id)
             + _text(b"request_id", plain(request_id, MAX_NAME))
         )
-        if first_byte_ms is not None:
-            texts += _FIRST_BYTE.pack(_FIRST_BYTE_MS, first_byte_ms)
-        if trace_id:
-            texts += _text(b"trace_id", plain(trace_id, MAX_NAME))
+        if first_byte:
+            texts += _FIRST_BYTE.pack(_FIRST_BYTE_MS, milliseconds(first_byte))
+        if traceparent and (match := _TRACEPARENT.match(traceparent)):
+            texts += _text(b"trace_id", match[1].decode())
         if error_slug:
             texts += _text(b"error_slug", plain(error_slug, MAX_NAME))
         texts += self._end
         return _FIXED_PART.pack(
-            _FIXED_PART.size + len(texts), _TIME, time, _ID, event_id, _STATUS, status, _DURATION, duration_ms,
-            _BYTES_IN, bytes_in, _BYTES_OUT, bytes_out, _STATEMENTS, statements, _STATEMENT_MS, statement_ms,
+            _FIXED_PART.size + len(texts), _TIME, time // 1_000_000, _ID, event_id, _STATUS, status,
+            _DURATION, milliseconds(duration), _BYTES_IN, bytes_in, _BYTES_OUT, bytes_out, _STATEMENTS, statements,
+            _STATEMENT_MS, statement_seconds and round(statement_seconds * 1000, 3),
             _CACHE_HITS, cache_hits, _CACHE_MISSES, cache_misses, _DISCONNECTED, client_disconnected,
             _ABORTED, aborted,
         ) + texts
@@ -93,16 +96,14 @@ class DocumentWriter:
         written = _text(b"path", plain(path, MAX_PATH))
         return written + _text(b"query", redacted_query(query, self._kept)) if query else written
 
-    def _write_caller(
-        self, client: str | None, user_agent: bytes, user_id: str | None, credential_id: str | None
-    ) -> bytes:
+    def _write_caller(self, client: str | None, user_agent: bytes, user_id: object, credential_id: object) -> bytes:
         written = _text(b"user_agent", plain(user_agent.decode("latin-1"), MAX_USER_AGENT))
         if client and (told := self._personal.treat(address(client))):
             written += _text(b"client", told)
         if user_id:
-            written += _text(b"user_id", plain(user_id, MAX_NAME))
+            written += _text(b"user_id", plain(str(user_id), MAX_NAME))
         if credential_id:
-            written += _text(b"credential_id", plain(credential_id, MAX_NAME))
+            written += _text(b"credential_id", plain(str(credential_id), MAX_NAME))
         return written
 
 

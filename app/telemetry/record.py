@@ -6,6 +6,8 @@ UNMATCHED = "unmatched"
 MAX_PATH = 1024
 MAX_USER_AGENT = 256
 MAX_NAME = 256
+# As long as the first version of it is; later ones may be longer, and begin alike.
+MAX_TRACEPARENT = 55
 # A method becomes part of the time series' meta: what clients make up must not multiply the series.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "OTHER"
@@ -16,11 +18,11 @@ Series = tuple[str, str, str]
 
 
 class RequestRecord(NamedTuple):
-    """One request and its answer, raw: it is cut, escaped and redacted when its batch is encoded.
+    """One request and its answer, raw: it is converted, escaped and redacted when its batch is written.
 
-    `time` is in milliseconds since 1970, durations are in milliseconds, sizes in bytes of the bodies as the application
-    saw them. `status` 499 says that the client went away before an answer began. `aborted`: the answer began and did
-    not end. Every request makes one, so it is a tuple, which is quick to make.
+    `time` is in nanoseconds since 1970, the durations are in nanoseconds, sizes in bytes of the bodies as the
+    application saw them. `first_byte` 0: there was none. `status` 499 says that the client went away before an answer
+    began. `aborted`: the answer began and did not end.
     """
 
     time: int
@@ -28,24 +30,34 @@ class RequestRecord(NamedTuple):
     route: str
     path: str
     status: int
-    duration_ms: float
+    duration: int
     request_id: str
     query: bytes = b""
-    first_byte_ms: float | None = None
+    first_byte: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-    user_id: str | None = None
-    credential_id: str | None = None
+    user_id: object = None
+    credential_id: object = None
     client: str | None = None
     user_agent: bytes = b""
-    trace_id: str | None = None
+    traceparent: bytes = b""
     statements: int = 0
-    statement_ms: float = 0.0
+    statement_seconds: float = 0.0
     cache_hits: int = 0
     cache_misses: int = 0
     error_slug: str | None = None
     client_disconnected: bool = False
     aborted: bool = False
+
+    @property
+    def duration_ms(self) -> float:
+        """The duration in milliseconds, to the microsecond."""
+        return milliseconds(self.duration)
+
+
+def milliseconds(nanoseconds: int) -> float:
+    """Return nanoseconds as milliseconds, to the microsecond."""
+    return nanoseconds // 1000 / 1000
 
 
 def series_of(method: str, route: str, status: int) -> Series:

@@ -24,8 +24,9 @@ def make_record(number: int = 0, **values: Any) -> RequestRecord:
         "request_id": f"r{number}",
     }
     fields |= values
-    # RequestRecord has milliseconds.
-    fields["time"] = int(fields["time"].timestamp() * 1000)
+    # RequestRecord has nanoseconds.
+    fields["time"] = int(fields["time"].timestamp() * 1000) * 1_000_000
+    fields["duration"] = int(fields.pop("duration_ms") * 1_000_000)
     return RequestRecord(**fields)
 
 

@@ -76,16 +76,26 @@ async def test_hostile_text_is_recorded_as_plain_text(
 ) -> None:
     recorder = make_recorder(mongo_url)
     await recorder.start()
-    names = ("method", "route", "path", "request_id", "user_id", "credential_id", "client", "error_slug", "trace_id")
+    names = ("method", "route", "path", "request_id", "user_id", "credential_id", "client", "error_slug")
     recorder.record(make_record(1))
     values: dict[str, Any] = dict.fromkeys(names, hostile)
     raw = hostile.encode("utf-8", "replace")
-    recorder.record(make_record(2, **values, query=raw, user_agent=raw))
+    recorder.record(make_record(2, **values, query=raw, user_agent=raw, traceparent=raw))
     await until(lambda: recorder.written == 2)
     found = next(document for document in mongo.request_logs.find() if document["request_id"] != "r1")
     assert found["user_agent"].isprintable()
     assert len(found["user_agent"]) <= 2560
     assert found["meta"]["method"] == "OTHER"
+
+
+async def test_a_record_that_cannot_be_written_costs_no_other(make_recorder: MakeRecorder, mongo_url: str) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    for number, statements in enumerate((1, 2**40, 1)):
+        recorder.record(make_record(number, statements=statements))
+    await until(lambda: recorder.written == 2)
+    assert recorder.dropped == 1
+    assert request_ids(mongo_url) == ["r0", "r2"]
 
 
 async def test_queue_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder) -> None:
