@@ -127,25 +127,27 @@ class Soak:
     def _image(self) -> dict[str, str]:
         return self.chance.choice(self.images)
 
-    async def figures(self) -> dict[str, int]:
-        lines = (await self.users[0].client.get("/metrics")).text.splitlines()
-        return {name: int(line.split()[1]) for name in HEALED for line in lines if line.startswith(f"{name} ")}
-
     async def until_healed(self) -> None:
         """Wait until every gauge of every worker is where it is without load, and every backend is found to answer."""
         found: object = None
         try:
             async with asyncio.timeout(HEALED_SECONDS):
-                while (found := await self.figures()) != HEALED or await self.is_unwell():
+                while (found := await self._look()) != (HEALED, {"ok"}):
                     await asyncio.sleep(0.3)
         except TimeoutError:
-            raise AssertionError(f"not healed: {found}, {await self.users[0].client.get('/readyz')}") from None
+            raise AssertionError(f"not healed: {found}") from None
 
-    async def is_unwell(self) -> bool:
-        """Ask several times: a worker takes whichever connection it comes to first."""
-        async with httpx.AsyncClient(base_url=self.process.url) as client:
-            answers = await asyncio.gather(*(client.get("/readyz", timeout=30) for _ in range(8)))
-        return {answer.json()["status"] for answer in answers} != {"ok"}
+    async def _look(self) -> tuple[dict[str, int], set[str]]:
+        """Return the figures, and the readiness; asked for several times, since any worker may take a connection."""
+        try:
+            async with httpx.AsyncClient(base_url=self.process.url, timeout=30) as client:
+                lines = (await client.get("/metrics")).text.splitlines()
+                answers = await asyncio.gather(*(client.get("/readyz") for _ in range(8)))
+        except httpx.TransportError:
+            # Of a worker that was just killed.
+            return {}, set()
+        figures = {name: int(line.split()[1]) for name in HEALED for line in lines if line.startswith(f"{name} ")}
+        return figures, {answer.json()["status"] for answer in answers}
 
 
 async def disturb(soak: Soak, stack: Stack, until: float, *, kills: bool) -> None:
