@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from app.telemetry.minutes import grouped
 from app.telemetry.recorder import Recorder
 from app.telemetry.redaction import PersonalData
 from app.telemetry.spool import Spool
+from tests.descriptors import no_descriptor_left
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
 
 MakeRecorder = Callable[..., Recorder]
@@ -173,6 +175,37 @@ async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path:
     with pytest.raises(OSError, match="missing"):
         spool.first()
     spool.close()
+
+
+async def test_a_process_without_a_descriptor_loses_no_record(make_recorder: MakeRecorder, mongo_url: str) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record(6))
+    # From now on there is a file to write to; it is opened once more to be read.
+    await until(lambda: recorder.written == 1)
+    with no_descriptor_left():
+        recorder.record(make_record(7))
+        await until(lambda: not recorder.connected)
+    await until(lambda: recorder.written == 2)
+    assert "imts_telemetry_lost_total 0" in await recorder.metrics_text()
+    assert request_ids(mongo_url) == ["r6", "r7"]
+
+
+async def test_a_spill_directory_that_is_deleted_is_made_anew(
+    make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
+) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record(6))
+    await until(lambda: recorder.written == 1)
+    # With figures being published into it meanwhile, what it holds goes, and itself perhaps.
+    shutil.rmtree(tmp_path / "spill", ignore_errors=True)
+    assert not segments(tmp_path)
+    recorder.record(make_record(7))
+    await until(lambda: recorder.written == 2)
+    # Published with a flush, the next one at the latest.
+    await until((tmp_path / "spill" / "0000" / "figures.json").exists)
+    assert "imts_telemetry_lost_total 0" in await recorder.metrics_text()
 
 
 async def test_start_and_close_do_not_need_mongo(make_recorder: MakeRecorder, tmp_path: Path) -> None:
