@@ -39,8 +39,10 @@ async def test_the_second_answer_is_the_first_one(cached: Cached, user: Account,
     path = path.format(image=await upload(cached.client, user))
     first = await cached.client.get(path)
     hits = await cached.figure("hits_total")
-    second = await cached.client.get(path)
-    assert await cached.figure("hits_total") == hits + 1
+    # The second one, but on a machine that gave the service no processor for longer than its lease.
+    async with asyncio.timeout(30):
+        while await cached.figure("hits_total") == hits:
+            second = await cached.client.get(path)
     assert (first.status_code, first.content) == (second.status_code, second.content) == (200, first.content)
     own = {"x-request-id", "date", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy"}
     told, told_again = (
