@@ -192,8 +192,9 @@ async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
     cached: Cached, user: Account, own_redis: OwnRedis, own_client: Redis
 ) -> None:
     path = await upload(cached.client, user)
-    for _ in range(2):
-        await cached.client.get(path)
+    async with asyncio.timeout(30):
+        while not await own_client.keys("cache:*answer:*"):
+            await cached.client.get(path)
     await own_redis.run("SAVE")
     name = f"{uuid.uuid4().hex}.png"
     await patch(cached.client, user, path, name=name)
@@ -226,8 +227,12 @@ async def test_a_worker_that_slept_through_a_restart_of_redis_does_not_keep_the_
 
 async def test_a_clock_that_is_set_back_does_not_keep_the_cache_closed(cached: Cached, sql: asyncpg.Connection) -> None:
     """As the row looks from then on: closed until a time which that clock will not show for an hour."""
-    await sql.execute("UPDATE cache_state SET epoch = epoch + 1, open_at = clock_timestamp() + interval '1 hour'")
-    await cached.wait_until(is_open=False)
+    epoch = await sql.fetchval(
+        "UPDATE cache_state SET epoch = epoch + 1, open_at = clock_timestamp() + interval '1 hour' RETURNING epoch"
+    )
+    async with asyncio.timeout(30):
+        while await sql.fetchval("SELECT epoch FROM cache_state") == epoch:
+            await asyncio.sleep(0.05)
     await cached.wait_until(is_open=True)
 
 
