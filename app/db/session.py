@@ -56,6 +56,8 @@ _FORGETTING = {
     "tcp_keepalives_count": "3",
 }
 LOCK_WAIT = "'2s'"
+# Of anything else: sooner than a statement's own limit, by which a server would look down that is only busy.
+_LONGEST_LOCK_WAIT = {"lock_timeout": "8s"}
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
 PREPARED_STATEMENTS = 500
 # Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
@@ -229,7 +231,7 @@ def _search_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 
 def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
-    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_FORGETTING}
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_FORGETTING, **_LONGEST_LOCK_WAIT}
     engine = create_async_engine(
         url,
         pool_size=size,
