@@ -1,6 +1,6 @@
 """What the recorder costs a small GET: one service, asked in short turns with and without it.
 
-    python -m benchmarks.telemetry [--blocks 12] [--seconds 0.5] [--paths worked cached] [--mongo up frozen …] [--floor]
+    python -m benchmarks.telemetry [--blocks 12] [--seconds 0.25] [--paths worked cached] [--mongo up …] [--floor]
 
 The GET is `/v1/tags?limit=1`: `worked` with the cache off, so that the service makes each answer; `cached` with it on,
 the hardest case, for the whole of such an answer costs little more than a record. Both are measured with MongoDB slow
@@ -287,7 +287,7 @@ def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--seconds", type=float, default=0.25)
     parser.add_argument("--paths", nargs="+", choices=tuple(PATHS), default=tuple(PATHS))
     parser.add_argument("--mongo", nargs="+", choices=MONGO, default=MONGO)
     parser.add_argument("--floor", action="store_true")
