@@ -5,8 +5,8 @@
 An application that computes for some 30 µs, with so much code that the recorder's has left the processor's cache when
 its turn comes (in a loop of nothing else it costs a third), is asked in turns: as it is, behind a middleware that keeps
 one tuple and drops it (the floor), behind RecordingMiddleware. Then the records are counted and written as a batch.
-Not in it: the disk, the driver and MongoDB. Printed is the median of the turns, in microseconds for a request, with the 95 %
-interval of benchmarks.pairs.
+Not in it: the disk, the driver and MongoDB. Printed is the median of the turns, in microseconds for a request, with the
+95 % interval of benchmarks.pairs.
 """
 
 import argparse
