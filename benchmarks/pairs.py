@@ -99,6 +99,11 @@ def median_difference(blocks: Sequence[Block], kind: str, of: Callable[[Turn], f
     return _estimate([of(block[kind]) - of(block["bare"]) for block in blocks], statistics.median)
 
 
+def median_of(values: Sequence[float]) -> Estimate:
+    """Return the median."""
+    return _estimate(values, statistics.median)
+
+
 def p99_change(blocks: Sequence[Block], kind: str) -> Estimate:
     """Return how much higher a kind's p99 is than that of `bare`, as a share of it."""
 

@@ -116,7 +116,8 @@ def main() -> None:
     """Serve on the socket whose number is given."""
     # Not `fd=`: uvicorn takes that for a Unix socket and leaves TCP_NODELAY off, which costs 40 ms a request.
     listener = socket.socket(fileno=int(sys.argv[1]))
-    _Server(uvicorn.Config(Switch(), log_config=None, access_log=False)).run(sockets=[listener])
+    config = uvicorn.Config(Switch(), log_config=None, access_log=False, timeout_keep_alive=2 * SETTLE_SECONDS)
+    _Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

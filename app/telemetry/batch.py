@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Writing one record takes some 3 µs: that many at a time, then the requests have their turn.
 _RECORDS_AT_ONCE = 64
+# Half of what MongoDB lets one document have.
+MAX_BLOCK_BYTES = 8 * 1024 * 1024
 _AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
@@ -55,9 +57,10 @@ class Batch:
         """Return the documents for the request log, still encoded."""
         return [RawBSONDocument(document) for document in _split(self.payload)][1:]
 
-    def block(self) -> RawBSONDocument:
-        """Return them as one block."""
-        return _Block(self.payload[_length(self.payload, 0) :])
+    def blocks(self) -> list[RawBSONDocument]:
+        """Return them for sending: in one block, unless it is larger than the driver lets a document be."""
+        block = self.payload[_length(self.payload, 0) :]
+        return [_Block(block)] if 0 < len(block) <= MAX_BLOCK_BYTES else self.documents()
 
 
 class _Block(RawBSONDocument):

@@ -163,7 +163,7 @@ class Delivery:
             known = await self._log.present(batches)
             documents = [one for batch in batches for one in batch.documents() if one["_id"] not in known]
         else:
-            documents = [batch.block() for batch in batches if batch.count]
+            documents = [one for batch in batches for one in batch.blocks()]
         spool.unsure = False
         refused = await self._insert(spool, documents) if documents else 0
         self.refused += refused

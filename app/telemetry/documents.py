@@ -50,8 +50,8 @@ _FIXED_PART = Struct("<i" + "".join(f"{len(name)}s{value}" for name, value in _F
 _FIRST_BYTE = Struct("<15sd")
 _FIRST_BYTE_MS = _DOUBLE + b"first_byte_ms\0"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-# More than are in use at a time; of the longest paths it is some megabytes.
-_KEPT_TEXTS = 2048
+# Most are in use again and again; of the longest paths, 512 are 8 MB.
+_KEPT_TEXTS = 512
 
 
 class DocumentWriter:

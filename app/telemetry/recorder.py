@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,6 +55,8 @@ class Recorder:
         self._settings = settings
         self._size = settings.telemetry_queue_size
         self._queue: deque[RequestRecord] = deque()
+        # How many of the queue, from its left, are in the figures already.
+        self._counted = 0
         self._batch_records = _batch_records(settings)
         self._wake = asyncio.Event()
         self._publish_due = 0.0
@@ -119,6 +122,8 @@ class Recorder:
 
     async def metrics_text(self) -> str:
         """Return the figures of all workers, for Prometheus."""
+        self._count(grouped(islice(self._queue, self._counted, None)))
+        self._counted = len(self._queue)
         snapshot = self.registry.snapshot()
         return await self._run_blocking(lambda: self._render(snapshot))
 
@@ -157,7 +162,8 @@ class Recorder:
             records = [self._queue.popleft() for _ in range(min(self._batch_records, waiting))]
             waiting -= len(records)
             groups = grouped(records)
-            self._count(groups)
+            self._count(grouped(records[self._counted :]) if self._counted else groups)
+            self._counted = max(0, self._counted - len(records))
             try:
                 await self._spool_batch(encoder, records, groups)
             except Exception:

@@ -108,6 +108,18 @@ async def test_a_record_that_cannot_be_written_costs_no_other(make_recorder: Mak
     assert request_ids(mongo_url) == ["r0", "r2"]
 
 
+async def test_records_that_make_a_batch_larger_than_a_document_may_be(
+    make_recorder: MakeRecorder, mongo_url: str
+) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    for number in range(2000):
+        recorder.record(make_record(number, path="\U000e0001" * 1024, user_id=f"{number}" + "\U000e0001" * 250))
+    await until(lambda: recorder.written == 2000, 30)
+    assert recorder.dropped == 0
+    assert len(set(request_ids(mongo_url))) == 2000
+
+
 async def test_queue_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder) -> None:
     recorder = make_recorder(NOWHERE, telemetry_queue_size=100)
     await recorder.start()
