@@ -131,7 +131,11 @@ def page_json(
     counted: tuple[int, Literal["exact", "estimate"]] | None,
 ) -> bytes:
     """Return an ImagePage as JSON, in one pass: to make the models and validate them would take longer."""
-    page = {"items": [_told(one, one.tags) for one in images], "next_cursor": next_cursor, "query": query}
+    page: dict[str, Any] = {
+        "items": [_told(one, one.tags) for one in images],
+        "next_cursor": next_cursor,
+        "query": query,
+    }
     if counted is not None:
         page["total"], page["total_is"] = counted
     return to_json(page)
@@ -140,7 +144,8 @@ def page_json(
 def _told(image: Image | FoundImage, tags: list[str]) -> dict[str, Any]:
     path = image_path(image.id)
     return {
-        "id": image.id,
+        # As text: what is no UUID of Python's own, but the driver's, takes the serializer ten times as long.
+        "id": str(image.id),
         "name": image.name,
         "content_type": image.content_type,
         "size": image.size,
@@ -149,7 +154,7 @@ def _told(image: Image | FoundImage, tags: list[str]) -> dict[str, Any]:
         "sha256": image.sha256.hex(),
         "visibility": image.visibility,
         "tags": tags,
-        "uploaded_by": image.uploaded_by,
+        "uploaded_by": None if image.uploaded_by is None else str(image.uploaded_by),
         "created_at": image.created_at,
         "links": {"self": path, "content": f"{path}/content", "thumbnail": f"{path}/thumbnail"},
     }
