@@ -17,13 +17,14 @@ MARGIN = 2.5
 class Outlook:
     """What is known of a query: of `images` in all, `at_most` have the tags, and a page is full after `expected` rows.
 
-    `exact` says that whatever has the tags matches.
+    `in_order` says that the order is that of creation, `exact` that whatever has the tags matches.
     """
 
     images: float
     at_most: float
     expected: float
     limit: int
+    in_order: bool
     exact: bool
 
     @property
@@ -31,9 +32,14 @@ class Outlook:
         """How far to go for the page."""
         return max(self.limit, math.ceil(MARGIN * self.expected))
 
-    def walk(self, *, in_order: bool) -> float:
+    @property
+    def longest_walk(self) -> int:
+        """How far to walk for the page: no further than to gather all matches costs."""
+        return min(self.reach, math.ceil(self.gather() / self._step))
+
+    def walk(self) -> float:
         """Return the cost of going along the index of the order until the page is full."""
-        return (_IN_ORDER if in_order else _ACROSS) * self.expected
+        return self._step * self.expected
 
     def gather(self) -> float:
         """Return the cost of collecting all matches."""
@@ -43,6 +49,10 @@ class Outlook:
         """Return the cost of collecting the matches among the next `reach` rows."""
         near = min(1, self.reach / self.images) * self._looked_at
         return _STATEMENT + _STRETCH * self.reach + _ENTRY * self.at_most + _LOOK * near
+
+    @property
+    def _step(self) -> float:
+        return _IN_ORDER if self.in_order else _ACROSS
 
     @property
     def _looked_at(self) -> float:

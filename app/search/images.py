@@ -133,8 +133,8 @@ class ImageSearch:
     async def _search_far(self, order: Order, after: Position | None, limit: int, expected: float) -> list[FoundImage]:
         """Go the shortest way to a page that is expected after so many rows; what may be long waits for its turn.
 
-        Where that is not the page, it tells better how far the page is: each time at least 2.5 times as far, so that
-        all attempts together cost little more than the last one, and that one less than to gather everything.
+        Where that is not the page, it tells better how far the page is: each time at least 2.5 times as far as it went,
+        and never further than to gather everything costs. So all attempts together cost about twice that at the most.
         """
         async with AsyncExitStack() as stack:
             if self._plan.unbounded:
@@ -156,11 +156,20 @@ class ImageSearch:
             reach = self._longest_walk(order, expected)
             return (self._walk, reach) if reach else None
         plan = self._plan
-        outlook = Outlook(plan.vocabulary.collection, plan.at_most, expected, limit, exact=plan.tags_only)
-        walk, near = outlook.walk(in_order=order.name == "created"), outlook.gather_near()
+        outlook = Outlook(
+            images=plan.vocabulary.collection,
+            at_most=plan.at_most,
+            expected=expected,
+            limit=limit,
+            in_order=order.name == "created",
+            exact=plan.tags_only,
+        )
+        walk, near = outlook.walk(), outlook.gather_near()
         if outlook.gather() <= min(walk, near):
             return None
-        return (self._walk, max(SHORT_WALK, outlook.reach)) if walk <= near else (self._gather_near, outlook.reach)
+        return (
+            (self._walk, max(SHORT_WALK, outlook.longest_walk)) if walk <= near else (self._gather_near, outlook.reach)
+        )
 
     def _longest_walk(self, order: Order, expected: float) -> int:
         """Return how far to walk where a page is expected after so many rows: 0 where gathering is the shorter way."""
