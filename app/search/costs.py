@@ -9,6 +9,8 @@ _IN_ORDER, _ACROSS = 0.3, 2.3
 _LOOK, _ENTRY = 1.6, 0.1
 # A row of a stretch, whose index is read twice; and the statement more that this takes.
 _STRETCH, _STATEMENT = 0.08, 300
+# Of tags that more images than this have, the index has too much to read.
+_MOST_ENTRIES = 60_000
 # What is expected may have been met with by chance: so much further is gone before it is given up.
 MARGIN = 2.5
 
@@ -30,7 +32,7 @@ class Outlook:
     @property
     def reach(self) -> int:
         """How far to go for the page."""
-        return max(self.limit, math.ceil(MARGIN * self.expected))
+        return 0 if math.isinf(self.expected) else max(self.limit, math.ceil(MARGIN * self.expected))
 
     @property
     def longest_walk(self) -> int:
@@ -47,6 +49,8 @@ class Outlook:
 
     def gather_near(self) -> float:
         """Return the cost of collecting the matches among the next `reach` rows."""
+        if self.at_most > _MOST_ENTRIES or math.isinf(self.expected):
+            return math.inf
         near = min(1, self.reach / self.images) * self._looked_at
         return _STATEMENT + _STRETCH * self.reach + _ENTRY * self.at_most + _LOOK * near
 

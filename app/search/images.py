@@ -7,10 +7,12 @@ is made here: gather what is known to be little; else walk a short way, which te
 walk on or gather.
 """
 
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -125,9 +127,9 @@ class ImageSearch:
             found, done = await self._walk(order, after, SHORT_WALK, limit)
             if done:
                 return found
-            expected = _expected(SHORT_WALK, limit, len(found))
+            expected = self._expected(SHORT_WALK, limit, len(found))
         else:
-            expected = _expected(SHORT_WALK, limit, await self._count_newest())
+            expected = self._expected(SHORT_WALK, limit, await self._count_newest())
         return await self._search_far(order, after, limit, expected)
 
     async def _search_far(self, order: Order, after: Position | None, limit: int, expected: float) -> list[FoundImage]:
@@ -147,14 +149,11 @@ class ImageSearch:
                 found, done = await way(order, after, gone, limit)
                 if done:
                     return found
-                expected = _expected(gone, limit, len(found))
+                expected = self._expected(gone, limit, len(found))
             return await self._gather(order, after, limit)
 
     def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
         """Return how to look for the page, and how far; None where to gather all matches is the shortest way."""
-        if not self._plan.bounded_by_tags:
-            reach = self._longest_walk(order, expected)
-            return (self._walk, reach) if reach else None
         plan = self._plan
         outlook = Outlook(
             images=plan.vocabulary.collection,
@@ -162,22 +161,33 @@ class ImageSearch:
             expected=expected,
             limit=limit,
             in_order=order.name == "created",
-            exact=plan.tags_only,
+            exact=plan.exact,
         )
-        walk, near = outlook.walk(), outlook.gather_near()
-        if outlook.gather() <= min(walk, near):
-            return None
-        return (
-            (self._walk, max(SHORT_WALK, outlook.longest_walk)) if walk <= near else (self._gather_near, outlook.reach)
-        )
+        ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
+        if (reach := outlook.longest_walk if plan.exact else self._longest_walk(order, expected)) > 0:
+            ways.append((outlook.walk(), self._walk, max(SHORT_WALK, reach)))
+        cost, way, reach = min(ways, key=itemgetter(0))
+        return (way, reach) if cost < outlook.gather() else None
 
     def _longest_walk(self, order: Order, expected: float) -> int:
         """Return how far to walk where a page is expected after so many rows: 0 where gathering is the shorter way."""
+        if math.isinf(expected):
+            return 0
         if not self.indexed:
             return round(min(LONGEST_WALK_UNINDEXED, MARGIN * expected))
         in_order = order.name == "created"
         longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if in_order else (LONGEST_WALK_ACROSS, MARGIN)
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
+
+    def _expected(self, looked_at: int, limit: int, found: int) -> float:
+        """Return after how many rows a page is full, if it goes on as it did.
+
+        Where nothing was found, it is taken for half a match; but of filters that hardly anything passes, an index may
+        know how little that is: then it is gathered.
+        """
+        if not found and self.indexed and not self._plan.exact:
+            return math.inf
+        return looked_at * limit / max(found, 0.5)
 
     async def _count_newest(self) -> int:
         """Return how many match among the newest images, which lie together: what an order tells nothing about."""
@@ -287,8 +297,3 @@ class ImageSearch:
 
     async def _images(self, statement: str, values: Values) -> list[FoundImage]:
         return [FoundImage._make(row) for row in await fetch(self._session, statement, values.listed)]
-
-
-def _expected(looked_at: int, limit: int, found: int) -> float:
-    """Return after how many rows a page is full, if it goes on as it did; who found nothing was half a match short."""
-    return looked_at * limit / max(found, 0.5)

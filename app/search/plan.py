@@ -55,9 +55,9 @@ class Plan:
         return self._at_most(self.query)
 
     @property
-    def bounded_by_tags(self) -> bool:
-        """Whether the index over the tags bounds what is gathered, and no other does."""
-        return not math.isinf(self.at_most) and self.glob is None
+    def exact(self) -> bool:
+        """Whether an index finds what matches and no more: there is some tag in it, and no filters."""
+        return self.tags_only and not math.isinf(self.at_most)
 
     @property
     def told_by_tags(self) -> bool:
