@@ -235,6 +235,8 @@ def confine(port: int) -> bool:
     Landlock (landlock(7)): files are read below READABLE only, none is written or run; no other process is looked into
     or, from Linux 6.12 on, sent a signal; from 6.7 on TCP leads to `port` only.
     """
+    if sys.platform != "linux":
+        return False
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)

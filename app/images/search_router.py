@@ -19,7 +19,7 @@ from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
-from app.images.schemas import ImagePage, to_read
+from app.images.schemas import ImagePage, page_json
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
@@ -92,14 +92,10 @@ async def list_images(
             found, more = await search.page(order, after, limit)
         counted = await count_images(services.database, services.settings, query, sight, count)
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
-    page = ImagePage(items=[to_read(one, one.tags) for one in found], query=spelled, next_cursor=None)
-    if more:
-        page.next_cursor = services.cursors.encode(order.write(found[-1]), fingerprint)
-        headers["Link"] = next_link(request, page.next_cursor)
-    if counted is not None:
-        page.total, page.total_is = counted
-    # Straight from pydantic: validating once more what was just built would cost more than the search.
-    return Response(page.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
+    following = services.cursors.encode(order.write(found[-1]), fingerprint) if more else None
+    if following:
+        headers["Link"] = next_link(request, following)
+    return Response(page_json(found, following, spelled, counted), headers=headers, media_type="application/json")
 
 
 def cache_control(query: tree.Node, viewer: Viewer) -> str:

@@ -173,9 +173,13 @@ class Spool:
         return _Entry(None, 0, len(payload), self.stream, self._sequence + 1, count, payload)
 
     def _segment_for_writing(self, directory: Path) -> tuple[_Segment, int]:
-        if self._active is not None and os.fstat(self._file).st_size >= SEGMENT_BYTES:
-            self._end_segment()
+        if self._active is not None:
+            written = os.fstat(self._file)
+            # Somebody who tidies up may delete it under us: what went on into it would be lost, too.
+            if written.st_size >= SEGMENT_BYTES or not written.st_nlink:
+                self._end_segment()
         if self._active is None:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             name = f"{self._next_number:012d}-{self.stream}.seg"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._file = os.open(directory / name, flags, 0o600)

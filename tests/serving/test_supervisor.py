@@ -145,3 +145,26 @@ def test_a_supervisor_that_was_frozen_takes_no_worker_for_hung(monkeypatch: pyte
         assert time.monotonic() < deadline
     assert worker.exit_code == -signal.SIGKILL
     worker.release(0)
+
+
+def test_a_supervisor_outlives_a_system_without_processes_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MAX_PAUSE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # They end at once, and are replaced.
+        kept = supervisor.Supervisor([sys.executable, "-c", "pass"], listener, 1, drain_seconds=1)
+        kept._workers = [dead] = [kept._start()]
+        kept._command = ["/nowhere/python"]
+        deadline = time.monotonic() + 60
+        while kept._not_before == 0:
+            assert time.monotonic() < deadline
+            kept._look_after_all()
+        assert kept._workers == [dead]
+        kept._renew()
+        assert kept._workers == [dead]
+        kept._command = [sys.executable, "-c", "pass"]
+        while kept._workers == [dead]:
+            assert time.monotonic() < deadline
+            kept._look_after_all()
+        while kept._workers[0].exit_code is None:
+            assert time.monotonic() < deadline
+        kept._workers[0].release(0)
