@@ -48,7 +48,18 @@ _SILENCE_OPTIONS = (
     ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
     ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, SILENCE_SECONDS * 1000),
 )
+# The same seen from the server. A worker that is frozen, or whose machine is gone, says nothing: what it had locked is
+# free again, and its connections are given to others, after so long. No unit of work leaves its connection idle for
+# longer: the longest waits while the object store deletes a batch.
+_FORGETTING = {
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 LOCK_WAIT = "'2s'"
+# Of anything else: sooner than a statement's own limit, by which a server would look down that is only busy.
+_LONGEST_LOCK_WAIT = {"lock_timeout": "8s"}
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
 PREPARED_STATEMENTS = 500
 # Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
@@ -224,7 +235,7 @@ def _search_sessions(engine: AsyncEngine, watchdog: Watchdog) -> async_sessionma
 
 
 def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
-    common = {"application_name": "imts", "timezone": "UTC", "jit": "off"}
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_FORGETTING, **_LONGEST_LOCK_WAIT}
     engine = create_async_engine(
         url,
         pool_size=size,

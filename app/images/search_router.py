@@ -30,7 +30,7 @@ from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import search_charges, searcher
+from app.users.limits import search_charges, turn_taker
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
@@ -86,7 +86,7 @@ async def list_images(
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
-    async with services.search_turns.take(searcher(viewer.id, device.address)):
+    async with services.search_turns.take(turn_taker(viewer.id, device.address)):
         async with services.database.searcher() as session:
             search = await ImageSearch.prepare(session, query, sight)
             found, more = await search.page(order, after, limit)

@@ -19,6 +19,7 @@ everything else promptly could still make a double.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,6 +43,8 @@ _PING_SECONDS = 0.25
 ORPHAN_SECONDS = 30.0
 IDLE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 5.0
+# What the process is short of now; the batch is there.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 T = TypeVar("T")
 
@@ -144,7 +147,9 @@ class Delivery:
         while spool.records:
             try:
                 batches = await self._run_blocking(spool.first)
-            except OSError:
+            except OSError as error:
+                if error.errno in _PASSING:
+                    raise TelemetryUnavailable(str(error)) from error
                 logger.exception("a batch of request records cannot be read back")
                 self.lost += await self._run_blocking(spool.acknowledge)
                 continue
@@ -154,15 +159,15 @@ class Delivery:
 
     async def _deliver(self, spool: Spool, batches: Sequence[Batch]) -> None:
         await self._log.add_metrics(batches)
-        documents = [document for batch in batches for document in batch.documents()]
-        known: set[str] = set()
         if spool.unsure or batches[0].stream != spool.stream:
             known = await self._log.present(batches)
-            documents = [document for document in documents if document["_id"] not in known]
+            documents = [one for batch in batches for one in batch.documents() if one["_id"] not in known]
+        else:
+            documents = [one for batch in batches for one in batch.blocks()]
         spool.unsure = False
         refused = await self._insert(spool, documents) if documents else 0
         self.refused += refused
-        self.written += len(known) + len(documents) - refused
+        self.written += sum(batch.count for batch in batches) - refused
 
     async def _insert(self, spool: Spool, documents: list[RawBSONDocument]) -> int:
         spool.unsure = True  # also if this task is cancelled meanwhile

@@ -23,7 +23,11 @@ def make_record(number: int = 0, **values: Any) -> RequestRecord:
         "duration_ms": 1 + number % 100,
         "request_id": f"r{number}",
     }
-    return RequestRecord(**fields | values)
+    fields |= values
+    # RequestRecord has nanoseconds.
+    fields["time"] = int(fields["time"].timestamp() * 1000) * 1_000_000
+    fields["duration"] = int(fields.pop("duration_ms") * 1_000_000)
+    return RequestRecord(**fields)
 
 
 @contextmanager
@@ -53,7 +57,7 @@ def telemetry_settings(mongo_url: str, **values: Any) -> Settings:
     )
 
 
-async def until(is_true: Callable[[], bool], seconds: float = 10) -> None:
+async def until(is_true: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not is_true():
             await asyncio.sleep(0.02)
