@@ -40,14 +40,14 @@ class ServiceProcess:
 def service_process(settings: Settings, *options: str, log: Path | None = None) -> Iterator[ServiceProcess]:
     """Serve these settings in a process of its own; it is killed when the block ends and it still lives.
 
-    `log` takes what it writes, to stdout and to stderr.
+    It inherits its socket: a port that is looked up and given free again may be somebody else's by then. `log` takes
+    what it writes, to stdout and to stderr.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "app", "serve", "--port", str(port), *options]
-    with (log or Path(os.devnull)).open("wb") as out:
+    with socket.create_server(("127.0.0.1", 0)) as listener, (log or Path(os.devnull)).open("wb") as out:
+        port, fd = listener.getsockname()[1], listener.fileno()
+        command = [sys.executable, "-m", "app", "serve", "--fd", str(fd), *options]
         stderr = out if log else None
-        process = psutil.Popen(command, cwd=ROOT, env=environment(settings), stdout=out, stderr=stderr)
+        process = psutil.Popen(command, cwd=ROOT, env=environment(settings), stdout=out, stderr=stderr, pass_fds=[fd])
     service = ServiceProcess(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_it_answers(service)
@@ -64,7 +64,7 @@ def _wait_until_it_answers(service: ServiceProcess) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            httpx.get(f"{service.url}/healthz").raise_for_status()
+            httpx.get(f"{service.url}/healthz", timeout=START_SECONDS).raise_for_status()
         except httpx.TransportError:
             assert service.process.poll() is None, "the service ended"
             assert time.monotonic() < deadline, "the service does not answer"

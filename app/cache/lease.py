@@ -45,6 +45,8 @@ class Lease:
         self._closed_until = 0.0
         # When, if it stays closed, no worker holds a lease any more.
         self._quiet_at = 0.0
+        # Longer than anybody closes it: the clock of the database was set back, and it would stay closed for as long.
+        self._overlong = False
         self._mend_at = 0.0
         self._backoff = POLL_SECONDS
         self._mending = asyncio.Lock()
@@ -89,7 +91,7 @@ class Lease:
                 await self.mend()
         if self._link.server is None:
             await self._keep_closed()
-        elif self._server != self._link.server:
+        elif self._overlong or self._server != self._link.server:
             await self._close()
 
     async def mend(self) -> None:
@@ -149,9 +151,11 @@ class Lease:
         now = time.monotonic()
         self._server = row.server
         if row.closed_for <= 0:
+            self._overlong = False
             self._prefix, self._until = f"cache:{row.name.hex}:{row.epoch}:", asked + LEASE
             return
         self._until = 0.0
         if not self._is_closed:
             self._quiet_at = now + LEASE
-        self._closed_until = max(self._closed_until, asked + row.closed_for)
+        self._overlong = row.closed_for > CLOSED_SECONDS
+        self._closed_until = max(self._closed_until, asked + min(row.closed_for, CLOSED_SECONDS))

@@ -106,10 +106,9 @@ class RedisLink:
         # Whatever it was: an answer that may still come must not be taken for that of a later command.
         except Exception:  # noqa: BLE001
             self.server = None
+            waiting, self._asked = [*batch, *self._asked], []
+            self._fail(waiting)
             await self._drop()
-            self._fail(batch)
-            self._fail(self._asked)
-            self._asked = []
         except BaseException:
             self._fail(batch)
             raise

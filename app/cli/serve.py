@@ -39,7 +39,8 @@ def serve(
         configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
         options = ["--drain-seconds", str(drain_seconds), "--keep-alive-seconds", str(keep_alive_seconds)]
         command = [sys.executable, "-m", "app", "serve", *options]
-        raise typer.Exit(Supervisor(command, config.bind_socket(), workers, drain_seconds).run())
+        bound = _taken_over(fd) or config.bind_socket()
+        raise typer.Exit(Supervisor(command, bound, workers, drain_seconds).run())
     from app.serving.server import DrainingServer  # noqa: PLC0415 - as above
 
     server = DrainingServer(config, drain_seconds, _taken_over(supervisor_fd))
@@ -52,13 +53,15 @@ def serve(
 def _uvicorn_config(host: str, port: int, keep_alive_seconds: int) -> "uvicorn.Config":
     import uvicorn  # noqa: PLC0415 - the other commands start sooner without it
 
+    from app.serving.protocol import GatheringProtocol  # noqa: PLC0415 - as above
+
     return uvicorn.Config(
         "app.main:create_app",
         factory=True,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=GatheringProtocol,
         server_header=False,
         proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
         access_log=False,

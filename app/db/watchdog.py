@@ -9,6 +9,7 @@ meanwhile is an answer too: on a machine that is merely overloaded the question 
 
 import asyncio
 import contextlib
+import errno
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,8 +30,11 @@ CONNECT_DOUBT_SECONDS = 0.4
 # Until it is asked again: while it answers and some connection is still at work, and while it does not answer.
 PAUSE_SECONDS = 0.5
 RETRY_SECONDS = 0.1
-# "The database system is starting up" and its kin (PostgreSQL manual, appendix A). Any other error is a sign of life.
-_NOT_SERVING = "57P"
+# "The database system is starting up" and its kin, and a connection that was cut before it was made (PostgreSQL manual,
+# appendix A). Any other error that the server tells is a sign of life.
+_NOT_SERVING = ("57P", "08")
+# This process is short of file descriptors or memory.
+_OWN_WANT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class _AtWork(NamedTuple):
@@ -59,7 +63,7 @@ class Watchdog:
         event.listen(engine.sync_engine, "do_connect", self._connect)
         event.listen(engine.sync_engine, "checkout", self._begin)
         event.listen(engine.sync_engine, "checkin", self._end)
-        event.listen(engine.sync_engine, "after_cursor_execute", self._see)
+        event.listen(engine.sync_engine, "after_cursor_execute", self.see)
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
@@ -93,9 +97,12 @@ class Watchdog:
         doubt = asyncio.get_running_loop().call_later(CONNECT_DOUBT_SECONDS, self._ask)
         try:
             return dialect.connect(*arguments, **options)
-        except OSError:
+        except Exception as error:
+            if getattr(error, "sqlstate", None):
+                # The server's own word.
+                raise
             self._ask()
-            raise
+            raise ConnectionError("PostgreSQL cannot be connected to") from error
         finally:
             doubt.cancel()
 
@@ -108,7 +115,8 @@ class Watchdog:
         if at_work := self._at_work.pop(record, None):
             at_work.doubt.cancel()
 
-    def _see(self, *_: Any) -> None:
+    def see(self, *_: Any) -> None:
+        """Take note that the server has answered."""
         self._last_sign = time.monotonic()
 
     def _ask(self) -> None:
@@ -128,10 +136,14 @@ class Watchdog:
         asked = time.monotonic()
         try:
             await patiently(self._greet(), ANSWER_SECONDS)
-        except asyncpg.PostgresError as error:
-            return not (error.sqlstate or "").startswith(_NOT_SERVING)
-        except (OSError, TimeoutError, asyncpg.InterfaceError):
-            return self._last_sign > asked
+        # The driver raises almost anything at a server that dies within a sentence, or where another one speaks at its
+        # address. Were it to end the asking, what is refused meanwhile would be refused for ever.
+        except Exception as error:  # noqa: BLE001
+            if isinstance(error, OSError) and error.errno in _OWN_WANT:
+                # Nobody was asked; the connections that are there serve on.
+                return True
+            state = getattr(error, "sqlstate", None)
+            return bool(state and not state.startswith(_NOT_SERVING)) or self._last_sign > asked
         return True
 
     async def _greet(self) -> None:

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 START_SECONDS = 120.0
 # A worker whose event loop did not turn for so long is hung.
 SILENT_SECONDS = 60.0
+# What counts of the time between two looks: a supervisor that was frozen, with its container say, has heard nobody.
+LOOK_SECONDS = 1.0
 # Beyond the drain's limit, which workers keep by themselves.
 KILL_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 10.0
@@ -27,7 +29,7 @@ _TICK_SECONDS = 0.1
 
 
 class Worker:
-    """One process, and when it was last heard of."""
+    """One process, and for how long nothing was heard of it. Making it raises OSError."""
 
     def __init__(self, command: Sequence[str], listener: socket.socket) -> None:
         self._link, other = socket.socketpair()
@@ -35,9 +37,14 @@ class Worker:
         descriptors = (listener.fileno(), other.fileno())
         options = ["--fd", str(descriptors[0]), "--supervisor-fd", str(descriptors[1])]
         with other:
-            self._process = subprocess.Popen([*command, *options], pass_fds=descriptors)  # noqa: S603 - our own argv
+            try:
+                self._process = subprocess.Popen([*command, *options], pass_fds=descriptors)  # noqa: S603 - our own argv
+            except OSError:
+                self._link.close()
+                raise
         self.is_ready = False
-        self._heard_at = time.monotonic()
+        self._looked_at = time.monotonic()
+        self._silence = 0.0
         self._end_by: float | None = None
 
     @property
@@ -56,10 +63,12 @@ class Worker:
         except OSError:
             heard = b""
         now = time.monotonic()
+        self._silence += min(now - self._looked_at, LOOK_SECONDS)
+        self._looked_at = now
         if heard:
-            self.is_ready, self._heard_at = True, now
+            self.is_ready, self._silence = True, 0.0
         patience = SILENT_SECONDS if self.is_ready else START_SECONDS
-        overdue = now > self._end_by if self._end_by else now - self._heard_at > patience
+        overdue = now > self._end_by if self._end_by else self._silence > patience
         if overdue and self.exit_code is None:
             logger.error("a worker is hung and killed", extra={"fields": {"worker": self.pid}})
             self._process.kill()
@@ -127,8 +136,14 @@ class Supervisor:
         """Start another one; where they die before they serve, with longer and longer pauses."""
         self._pause = 0.0 if dead.is_ready else min(MAX_PAUSE_SECONDS, self._pause * 2 or 0.5)
         self._not_before = time.monotonic() + self._pause
+        try:
+            worker = self._start()
+        except OSError as error:
+            # The system has no process, memory or descriptor to give; the others go on serving.
+            logger.error("no worker can be started: %s", error)  # noqa: TRY400 - where that was tells nothing
+            self._not_before = time.monotonic() + MAX_PAUSE_SECONDS
+            return dead
         dead.release(0)
-        worker = self._start()
         fields = {"dead": dead.pid, "exit_code": dead.exit_code, "worker": worker.pid}
         logger.error("a worker died and is replaced", extra={"fields": fields})
         return worker
@@ -136,7 +151,11 @@ class Supervisor:
     def _renew(self) -> None:
         """Replace every worker by one that runs the code as it is on the disk now; stop at the first that cannot."""
         for index, old in enumerate(self._workers):
-            new = self._start()
+            try:
+                new = self._start()
+            except OSError as error:
+                logger.error("no worker can be started, the old ones stay: %s", error)  # noqa: TRY400 - as above
+                return
             if not self._comes_up(new):
                 self._replaced.append(new)
                 new.stop(0)

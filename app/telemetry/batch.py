@@ -15,6 +15,7 @@ from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
 from app.telemetry.documents import DocumentWriter
@@ -43,6 +44,14 @@ class Batch:
     def head(self) -> dict[str, Any]:
         """The batch's `first` and `last` event id, the times `since` and `until`, the `sums` for the metrics."""
         return bson.decode(self.payload[: _length(self.payload, 0)], _AWARE)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is of the form described above: one that is not would be tried again and again."""
+        try:
+            return self.head.keys() >= {"first", "last", "since", "until", "sums"}
+        except BSONError:
+            return False
 
     def documents(self) -> list[RawBSONDocument]:
         """Return the documents for the request log, still encoded."""

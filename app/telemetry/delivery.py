@@ -19,6 +19,7 @@ everything else promptly could still make a double.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,6 +43,8 @@ _PING_SECONDS = 0.25
 ORPHAN_SECONDS = 30.0
 IDLE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 5.0
+# What the process is short of now; the batch is there.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 T = TypeVar("T")
 
@@ -144,7 +147,9 @@ class Delivery:
         while spool.records:
             try:
                 batches = await self._run_blocking(spool.first)
-            except OSError:
+            except OSError as error:
+                if error.errno in _PASSING:
+                    raise TelemetryUnavailable(str(error)) from error
                 logger.exception("a batch of request records cannot be read back")
                 self.lost += await self._run_blocking(spool.acknowledge)
                 continue

@@ -108,7 +108,7 @@ class Registry:
         total = Figures()
         snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
         for snapshot in snapshots:
-            total.merge(snapshot, gauges=time.time() - snapshot["time"] < GAUGE_SECONDS)
+            total.merge(snapshot, gauges=abs(time.time() - snapshot["time"]) < GAUGE_SECONDS)
         lines = [*_request_lines(total.requests)]
         for kind, names, values in (
             ("counter", self._counters, total.counters),
@@ -132,9 +132,11 @@ def _add(sums: dict[str, float], values: Mapping[str, float]) -> None:
 
 
 def _load(directory: Path) -> dict[str, Any] | None:
+    """Return the snapshot that lies there; None for one that another version of the service has written otherwise."""
     try:
         snapshot: dict[str, Any] = json.loads((directory / _SNAPSHOT).read_text())
-    except (OSError, ValueError):
+        Figures().merge(snapshot, gauges=float(snapshot["time"]) > 0)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return snapshot
 

@@ -197,7 +197,8 @@ class Recorder:
             self._slot = claim_slot(self._root)
             self._spool = Spool(self._slot.directory, self._settings.telemetry_spill_max_bytes)
             self.registry.resume(self._slot.directory)
-        except OSError as error:
+        # Whatever lies there: a worker that cannot use it records all the same.
+        except Exception as error:  # noqa: BLE001
             logger.warning("no telemetry spill directory, an outage of MongoDB may lose records: %s", error)
             self._spool = Spool(None, MEMORY_BYTES)
 
@@ -208,8 +209,12 @@ class Recorder:
 
     async def _publish_figures(self) -> None:
         self._publish_due = time.monotonic() + self._settings.telemetry_flush_seconds
-        snapshot = self.registry.snapshot()
-        await self._run_blocking(lambda: self._publish(snapshot))
+        try:
+            snapshot = self.registry.snapshot()
+            await self._run_blocking(lambda: self._publish(snapshot))
+        except Exception:
+            # Without its figures a worker goes on recording.
+            logger.exception("the figures are not published")
 
     def _publish(self, snapshot: str) -> None:
         if self._slot:

@@ -29,6 +29,7 @@ MEMORY_BYTES = 8 * 1024 * 1024
 # What one write to MongoDB holds at most: when it is slow, more at a time keep up with the requests.
 GROUP_RECORDS = 2000
 GROUP_BYTES = 4 * 1024 * 1024
+_SEGMENTS = "[0-9]*-*.seg"
 _FRAME = struct.Struct("<IIQI")  # CRC-32 of all that follows, payload length, sequence, number of records
 _POSITION = struct.Struct("<QQI")  # segment, sequence, CRC-32 of both
 
@@ -90,8 +91,16 @@ class Spool:
         self._add(entry)
 
     def first(self) -> list[Batch]:
-        """Return the oldest batches, as many as one write takes. Raises OSError when the disk does not give them."""
-        return [self._read(entry) for entry in self._group()]
+        """Return the oldest batches, as many as one write takes. Raises OSError when the first cannot be read."""
+        batches: list[Batch] = []
+        for entry in self._group():
+            try:
+                batches.append(self._read(entry))
+            except OSError:
+                if not batches:
+                    raise
+                break
+        return batches
 
     def _group(self) -> list[_Entry]:
         group: list[_Entry] = []
@@ -111,7 +120,10 @@ class Spool:
                 payload = file.read(entry.length)
         if payload is None or len(payload) != entry.length:
             raise OSError("a batch is missing from the spill file")
-        return Batch(entry.stream, entry.sequence, entry.count, payload)
+        batch = Batch(entry.stream, entry.sequence, entry.count, payload)
+        if not batch.is_readable:
+            raise OSError("a batch is not of a form that this version knows")
+        return batch
 
     def acknowledge(self) -> int:
         """Forget the oldest batch, which was delivered or is given up; return its number of records."""
@@ -161,9 +173,13 @@ class Spool:
         return _Entry(None, 0, len(payload), self.stream, self._sequence + 1, count, payload)
 
     def _segment_for_writing(self, directory: Path) -> tuple[_Segment, int]:
-        if self._active is not None and os.fstat(self._file).st_size >= SEGMENT_BYTES:
-            self._end_segment()
+        if self._active is not None:
+            written = os.fstat(self._file)
+            # Somebody who tidies up may delete it under us: what went on into it would be lost, too.
+            if written.st_size >= SEGMENT_BYTES or not written.st_nlink:
+                self._end_segment()
         if self._active is None:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             name = f"{self._next_number:012d}-{self.stream}.seg"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._file = os.open(directory / name, flags, 0o600)
@@ -200,11 +216,11 @@ class Spool:
 
 def has_batches(directory: Path) -> bool:
     """Tell whether an earlier run may have left batches in this directory."""
-    return any(directory.glob("*.seg"))
+    return any(directory.glob(_SEGMENTS))
 
 
 def _segments(directory: Path) -> list[_Segment]:
-    paths = sorted(directory.glob("*-*.seg"))
+    paths = sorted(directory.glob(_SEGMENTS))
     return [_Segment(path, int(path.stem.partition("-")[0]), path.stem.partition("-")[2]) for path in paths]
 
 

@@ -1,6 +1,7 @@
 """One server process of the cluster, which can be killed and started again at the same address."""
 
 import asyncio
+import atexit
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -49,7 +50,9 @@ class Node:
             self._process.finish(20)
 
 
+# Held for as long as the process lives: a node that is killed comes back at its port.
 _claims = ports.Claims()
+atexit.register(_claims.release)
 _given: set[int] = set()
 
 

@@ -39,8 +39,10 @@ async def test_the_second_answer_is_the_first_one(cached: Cached, user: Account,
     path = path.format(image=await upload(cached.client, user))
     first = await cached.client.get(path)
     hits = await cached.figure("hits_total")
-    second = await cached.client.get(path)
-    assert await cached.figure("hits_total") == hits + 1
+    # The second one, but on a machine that gave the service no processor for longer than its lease.
+    async with asyncio.timeout(30):
+        while await cached.figure("hits_total") == hits:
+            second = await cached.client.get(path)
     assert (first.status_code, first.content) == (second.status_code, second.content) == (200, first.content)
     own = {"x-request-id", "date", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy"}
     told, told_again = (
@@ -190,8 +192,9 @@ async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
     cached: Cached, user: Account, own_redis: OwnRedis, own_client: Redis
 ) -> None:
     path = await upload(cached.client, user)
-    for _ in range(2):
-        await cached.client.get(path)
+    async with asyncio.timeout(30):
+        while not await own_client.keys("cache:*answer:*"):
+            await cached.client.get(path)
     await own_redis.run("SAVE")
     name = f"{uuid.uuid4().hex}.png"
     await patch(cached.client, user, path, name=name)
@@ -220,6 +223,17 @@ async def test_a_worker_that_slept_through_a_restart_of_redis_does_not_keep_the_
             while await awake.figure("hits_total") < hits + 3:
                 assert (await awake.client.get(path)).status_code == 200
         await sleeping.wait_until(is_open=True)
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_the_cache_closed(cached: Cached, sql: asyncpg.Connection) -> None:
+    """As the row looks from then on: closed until a time which that clock will not show for an hour."""
+    epoch = await sql.fetchval(
+        "UPDATE cache_state SET epoch = epoch + 1, open_at = clock_timestamp() + interval '1 hour' RETURNING epoch"
+    )
+    async with asyncio.timeout(30):
+        while await sql.fetchval("SELECT epoch FROM cache_state") == epoch:
+            await asyncio.sleep(0.05)
+    await cached.wait_until(is_open=True)
 
 
 async def test_a_worker_that_cannot_tell_redis_has_the_others_not_use_it(serve: Serve, user: Account) -> None:

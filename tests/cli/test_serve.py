@@ -4,9 +4,11 @@ import asyncio
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
+from app.embedded.ports import Claims, choose
 from tests.accounts import Account
 from tests.environment import environment
 from tests.processes import ServiceProcess, service_process
@@ -132,7 +135,27 @@ async def test_killed_during_an_upload_the_name_can_be_used_again(
 
 def test_sigterm_ends_it_with_0(process: ServiceProcess) -> None:
     process.process.terminate()
-    assert process.process.wait(20) == 0
+    assert process.process.wait(60) == 0
+
+
+def test_it_listens_where_it_is_told_to(settings: Settings) -> None:
+    claims = Claims()
+    port = choose("serve", None, None, claims, with_grpc=False)
+    command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(settings)) as process:  # noqa: S603 - our own command
+        deadline = time.monotonic() + 60
+        while not is_listening(port):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 0
+    claims.release()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_environment_gives_the_same_settings(settings: Settings) -> None:

@@ -4,9 +4,14 @@ import asyncio
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
+from app.core.errors import DatabaseUnavailable
 from app.core.settings import Settings
+from app.db.session import _LONGEST_LOCK_WAIT, Database
 from tests.accounts import Account
+from tests.descriptors import no_descriptor_left
+from tests.photos import png
 from tests.server import running_service
 
 
@@ -27,3 +32,36 @@ async def test_load_is_no_outage(
         assert (ready.status_code, ready.json()["dependencies"]["postgres"]["status"]) == (200, "up")
         await asyncio.gather(*waiting)
         assert (await ask(f"{narrow.url}/v1/users/me", timeout=60)).status_code == 200
+
+
+async def test_who_waits_for_a_lock_is_told_that_it_is_busy(
+    settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name, say, that a frozen worker is just writing: the server answers, to everybody but for that."""
+    monkeypatch.setitem(_LONGEST_LOCK_WAIT, "lock_timeout", "300ms")
+    async with running_service(settings) as service:
+        async with sql.transaction():
+            await sql.execute("LOCK TABLE images IN EXCLUSIVE MODE")
+            files = {"image": ("a.png", png())}
+            answer = await user.client.post(f"{service.url}/v1/images", files=files, timeout=60)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/database-busy")
+        assert (await user.client.post(f"{service.url}/v1/images", files=files)).status_code == 201
+
+
+async def test_a_process_without_a_descriptor_takes_no_server_for_frozen(
+    settings: Settings, sql: asyncpg.Connection
+) -> None:
+    assert sql
+    database = Database(settings)
+    async with database.reader() as session:
+        await session.execute(text("SELECT 1"))
+        with no_descriptor_left():
+            # Each of them has the server asked, which is not reached either.
+            for _ in range(3):
+                with pytest.raises(DatabaseUnavailable):
+                    await database.ping()
+                await asyncio.sleep(0.2)
+                assert not database.is_refusing
+            assert await session.scalar(text("SELECT 1")) == 1
+    await database.ping()
+    await database.close()

@@ -9,6 +9,7 @@ from typing import Literal
 
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _PIECE = 64 * 1024
+_TOLD = 4
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Faults:
     hold_at: bytes = b""  # freeze the connection whose client sends this, "before" or "after" the server has it
     hold: Literal["before", "after"] = "before"
     damaged: bytes = b""  # where the client sends this, the server gets as many zeros
+    garbled: bool = False  # what the server says is cut after four bytes and one that is wrong
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class FaultProxy:
     address: str = ""
     faults: Faults = field(default_factory=Faults)
     held: asyncio.Event = field(default_factory=asyncio.Event)
+    garbled: int = 0  # how often that was done
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _sent: int = 0
     _received: int = 0
@@ -86,6 +89,10 @@ class FaultProxy:
                 held = sending and self.faults.hold_at and self.faults.hold_at in piece
                 if held and self.faults.hold == "before":
                     await self._freeze()
+                if self.faults.garbled and not sending and len(piece) > _TOLD:
+                    writer.write(piece[:_TOLD] + b"\x02")
+                    self.garbled += 1
+                    return
                 damaged = self.faults.damaged if sending else b""
                 writer.write(piece.replace(damaged, bytes(len(damaged))) if damaged else piece)
                 await writer.drain()

@@ -42,7 +42,7 @@ async def test_a_client_that_goes_away_leaves_nothing(
         while process.num_fds() > base[0] + 6 or len(asyncio.all_tasks()) > base[1]:
             await asyncio.sleep(0.05)
     if share < 1:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await sql.fetchval("SELECT count(*) FROM doomed_objects"):
                 await asyncio.sleep(0.05)
         assert (await user.client.post("/v1/images", files={"image": ("a.png", png())})).status_code == 201
@@ -58,7 +58,7 @@ async def test_a_reader_that_goes_away_ends_the_read(service: RunningService, be
         async with raw_connection(service.url) as connection:
             await connection.begin("GET", links["content"], {})
             await connection.reader.readexactly(1000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(asyncio.all_tasks()) > tasks:
             await asyncio.sleep(0.05)
 
@@ -91,7 +91,8 @@ async def test_five_hundred_that_trickle_harm_nobody(
         await asyncio.sleep(5)
         meanwhile = await p99(url)
         await asyncio.gather(*tricklers)
-    assert meanwhile < 2 * base
+    # They trickle from this process, which measures as well.
+    assert meanwhile < 2 * base + 0.05
     assert max(gone) < 40
 
 

@@ -22,6 +22,8 @@ from tests.photos import png
 from tests.raw_http import bearer, file_part, raw_connection
 from tests.server import RunningService, running_service
 
+# Milliseconds and seconds; without them it is never, two hours and more.
+FORGETTING = {"idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "60"}
 Check = Callable[[], Awaitable[None]]
 
 
@@ -79,6 +81,30 @@ async def test_a_restart_between_two_uploads_is_not_noticed(
     await invariants()
 
 
+async def test_a_server_that_talks_nonsense_is_asked_on(
+    faulty: RunningService, behind: Behind, service: RunningService
+) -> None:
+    """The driver's own surprise ended the asking, and with it every chance of being found well again."""
+    assert service
+    async with httpx.AsyncClient(base_url=faulty.url) as client, asyncio.timeout(60):
+        await wait_until_well(client)
+        behind.postgres.set(black_hole=True)
+        assert (await client.get("/v1/images", timeout=30)).status_code == 503
+        while "imts_postgres_breaker_open 1\n" not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.05)
+        behind.postgres.set(garbled=True)
+        behind.postgres.cut()
+        while behind.postgres.garbled < 2:
+            await asyncio.sleep(0.02)
+        behind.postgres.set()
+        behind.postgres.cut()
+        await wait_until_well(client)
+        assert (await client.get("/v1/images")).status_code == 200
+        behind.postgres.set(garbled=True)
+        behind.postgres.cut()
+        assert {(await client.get(path, timeout=30)).status_code for path in ("/v1/images", "/v1/tags")} == {503}
+
+
 async def test_a_slow_statement_is_no_frozen_server(settings: Settings, sql: asyncpg.Connection) -> None:
     """Longer than what a frozen server gets, in each kind of block."""
     assert sql
@@ -121,6 +147,9 @@ async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Se
             opened = driver._transport.get_extra_info("socket")
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_SECONDS * 1000
             assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            # And the server forgets a worker that is gone without a word, with all that it had locked.
+            told = await driver.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(FORGETTING))
+            assert {row["name"]: row["setting"] for row in told} == FORGETTING
     await database.close()
 
 

@@ -118,6 +118,6 @@ def start(user: Account, url: str, body: bytes, headers: dict[str, str] | None =
 
 async def until_no_transaction_is_open(sql: asyncpg.Connection) -> None:
     """Wait until the server has noticed that its clients are gone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await sql.fetchval(OPEN_TRANSACTIONS):
             await asyncio.sleep(0.02)

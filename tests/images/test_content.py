@@ -1,6 +1,7 @@
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from email import message_from_string
 from email.utils import collapse_rfc2231_value
@@ -11,10 +12,12 @@ import pytest
 from aiohttp import content_disposition_filename
 from aiohttp.multipart import parse_content_disposition
 from PIL import Image, ImageDraw
+from starlette.types import Message
 
 from app.core.settings import Settings
+from app.images.content import ObjectResponse
 from app.storage.chunks import PART_BYTES
-from app.storage.object_store import ObjectStore
+from app.storage.object_store import ObjectStore, OpenObject
 from tests.accounts import Account
 from tests.images.files import noise_png
 from tests.photos import image_bytes, png
@@ -148,7 +151,7 @@ async def test_a_thumbnail_is_upright_and_tells_nothing(user: Account) -> None:
     links = await make(user, oriented(), "a.jpg")
     answer = await user.client.get(links["thumbnail"], params={"size": 160})
     assert answer.headers["content-type"] == "image/webp"
-    assert "max-age=" in answer.headers["cache-control"]
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable, s-maxage=300"
     with Image.open(io.BytesIO(answer.content)) as picture:
         assert picture.size == (80, 160)
         top = picture.convert("RGB").getpixel((40, 10))
@@ -157,6 +160,19 @@ async def test_a_thumbnail_is_upright_and_tells_nothing(user: Account) -> None:
         assert top[1] < 60
         assert not picture.getexif()
         assert not {"exif", "icc_profile", "xmp"} & set(picture.info)
+
+
+async def test_shared_caches_ask_again_for_a_thumbnail_and_are_told_that_it_is_private(
+    service: RunningService, user: Account
+) -> None:
+    links = await make(user, png())
+    async with httpx.AsyncClient(base_url=service.url) as stranger:
+        kept = {"If-None-Match": (await stranger.get(links["thumbnail"])).headers["etag"]}
+        assert (await stranger.get(links["thumbnail"], headers=kept)).status_code == 304
+        await user.client.patch(links["self"], json={"visibility": "private"})
+        assert (await stranger.get(links["thumbnail"], headers=kept)).status_code == 404
+    own = await user.client.get(links["thumbnail"])
+    assert own.headers["cache-control"] == "private, max-age=31536000, immutable"
 
 
 async def test_a_thumbnail_is_never_enlarged(user: Account) -> None:
@@ -270,3 +286,36 @@ async def test_reads_to_the_end_reuse_their_connection_and_aborted_ones_close_it
     async with raw_connection(service.url) as connection:
         await connection.begin("GET", links["content"], {"Authorization": f"Bearer {user.access_token}"})
         await connection.reader.readexactly(1000)
+
+
+async def test_a_client_that_goes_with_the_last_piece_is_no_error(event_errors: list[object]) -> None:
+    last_sent = asyncio.Event()
+
+    async def receive() -> Message:
+        await last_sent.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if not message.get("more_body", True):
+            last_sent.set()
+            # Who waits for the client's end comes to its end first, what that has to say comes after ours.
+            await asyncio.sleep(0)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield BODY
+
+    response = ObjectResponse(AsyncExitStack(), OpenObject(len(BODY), chunks()), 200, {})
+    await response({"type": "http"}, receive, send)
+    await asyncio.sleep(0)
+    assert event_errors == []
+
+
+@pytest.fixture
+async def event_errors() -> AsyncIterator[list[object]]:
+    """What the event loop is told of by callbacks that fail."""
+    errors: list[object] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _loop, context: errors.append(context))
+    yield errors
+    loop.set_exception_handler(before)

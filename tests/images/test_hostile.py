@@ -1,7 +1,9 @@
 import os
+import sys
 
 import asyncpg
 import psutil
+import pytest
 
 from app.decoding.pool import MEMORY_BYTES
 from app.storage.object_store import ObjectStore
@@ -62,3 +64,14 @@ async def test_the_pool_survives_killed_decoders(user: Account) -> None:
             os.kill(process.pid, 9)
         answer = await user.client.post("/v1/images", files={"image": (f"{number}.png", png())})
         assert answer.status_code == 201, answer.text
+
+
+async def test_a_decoder_that_cannot_be_started_is_503(user: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without a free process or file descriptor."""
+    for process in decoders():
+        os.kill(process.pid, 9)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    answer = await user.client.post("/v1/images", files={"image": ("a.png", png())})
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/decoders-unavailable")
+    monkeypatch.undo()
+    assert (await user.client.post("/v1/images", files={"image": ("a.png", png())})).status_code == 201

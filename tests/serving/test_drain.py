@@ -84,7 +84,7 @@ async def test_clients_that_would_keep_it_for_ever_do_not_and_are_cleaned_up_aft
     stored = await user.client.post("/v1/images", files={"image": ("big.png", noise_png(20_000_000))}, timeout=60)
     content = stored.json()["links"]["content"]
     body = file_part("never.png") + noise_png(2 * SENT)
-    with service_process(settings, "--drain-seconds", "3") as process:
+    with service_process(settings, "--drain-seconds", "9") as process:
         async with (
             raw_connection(process.url) as silent,
             raw_connection(process.url) as deaf,

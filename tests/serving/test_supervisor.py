@@ -3,15 +3,20 @@
 import asyncio
 import itertools
 import signal
+import socket
 import ssl
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import httpx
 import psutil
 import pytest
 
 from app.core.settings import Settings
+from app.serving import supervisor
 from tests.accounts import Account
 from tests.photos import png
 from tests.processes import ServiceProcess, service_process
@@ -117,3 +122,49 @@ async def test_a_worker_that_dies_is_replaced_and_none_outlives_the_supervisor(p
     process.process.kill()
     gone, alive = await asyncio.to_thread(psutil.wait_procs, left, 60)
     assert (len(gone), alive) == (2, [])
+
+
+def test_a_supervisor_that_was_frozen_takes_no_worker_for_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its container, say: all clocks went on, and nobody could be heard."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    program = "import socket, sys; link = socket.socket(fileno=int(sys.argv[-1])); link.send(b'.'); link.recv(1)"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = supervisor.Worker([sys.executable, "-c", program], listener)
+    deadline = time.monotonic() + 60
+    while not worker.is_ready:
+        assert time.monotonic() < deadline
+        worker.look()
+    clock.now += 3600
+    worker.look()
+    assert worker.exit_code is None
+    for _ in range(int(supervisor.SILENT_SECONDS) + 1):
+        clock.now += 1
+        worker.look()
+    while worker.exit_code is None:
+        assert time.monotonic() < deadline
+    assert worker.exit_code == -signal.SIGKILL
+    worker.release(0)
+
+
+def test_a_supervisor_outlives_a_system_without_processes_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MAX_PAUSE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # They end at once, and are replaced.
+        kept = supervisor.Supervisor([sys.executable, "-c", "pass"], listener, 1, drain_seconds=1)
+        kept._workers = [dead] = [kept._start()]
+        kept._command = ["/nowhere/python"]
+        deadline = time.monotonic() + 60
+        while kept._not_before == 0:
+            assert time.monotonic() < deadline
+            kept._look_after_all()
+        assert kept._workers == [dead]
+        kept._renew()
+        assert kept._workers == [dead]
+        kept._command = [sys.executable, "-c", "pass"]
+        while kept._workers == [dead]:
+            assert time.monotonic() < deadline
+            kept._look_after_all()
+        while kept._workers[0].exit_code is None:
+            assert time.monotonic() < deadline
+        kept._workers[0].release(0)

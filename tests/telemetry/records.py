@@ -57,7 +57,7 @@ def telemetry_settings(mongo_url: str, **values: Any) -> Settings:
     )
 
 
-async def until(is_true: Callable[[], bool], seconds: float = 10) -> None:
+async def until(is_true: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not is_true():
             await asyncio.sleep(0.02)

@@ -1,14 +1,22 @@
 import asyncio
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from pymongo.database import Database
 
+from app.telemetry.batch import Encoder
+from app.telemetry.documents import DocumentWriter
+from app.telemetry.minutes import grouped
 from app.telemetry.recorder import Recorder
+from app.telemetry.redaction import PersonalData
 from app.telemetry.spool import Spool
+from tests.descriptors import no_descriptor_left
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
 
 MakeRecorder = Callable[..., Recorder]
@@ -51,6 +59,8 @@ async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecor
 async def test_close_writes_what_is_left(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:
     recorder = make_recorder(mongo_url, telemetry_flush_seconds=60)
     await recorder.start()
+    # Closing waits for so long and no longer, which making the collections may take on a busy machine.
+    await until(lambda: recorder.connected)
     recorder.record(make_record(1))
     await recorder.close()
     assert request_ids(mongo_url) == ["r1"]
@@ -138,6 +148,76 @@ async def test_without_a_spill_directory_records_wait_in_memory(mongo_url: str, 
     assert "imts_telemetry_written_total 1" in await recorder.metrics_text()
     await recorder.close()
     assert request_ids(mongo_url) == ["r7"]
+
+
+async def test_what_another_version_left_stops_no_recording(
+    make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
+) -> None:
+    forms = ("[]", "null", "{}", '{"time": 1, "counters": [], "gauges": {}, "requests": [[1]]}')
+    for number, figures in enumerate(forms):
+        directory = tmp_path / "spill" / f"{number:04d}"
+        directory.mkdir(parents=True)
+        (directory / "figures.json").write_text(figures)
+        (directory / "old-format.seg").write_bytes(b"?")
+    spool = Spool(tmp_path / "spill" / "0000", 1_000_000)
+    for payload in (bson.encode({"heading": 1}), b"no document at all"):
+        spool.append(payload, 3)
+    spool.close()
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record(7))
+    await until(lambda: recorder.written == 1)
+    text = await recorder.metrics_text()
+    assert "imts_telemetry_written_total 1" in text
+    assert "imts_telemetry_lost_total 6" in text
+    assert request_ids(mongo_url) == ["r7"]
+
+
+async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1_000_000)
+    encoder = Encoder(spool.stream, DocumentWriter("worker", PersonalData("keep", "s" * 40), frozenset()))
+    for number in range(3):
+        records = [make_record(number)]
+        spool.append(*await encoder.encode(records, grouped(records)))
+    [segment] = tmp_path.glob("*.seg")
+    os.truncate(segment, segment.stat().st_size - 1)
+    assert len(spool.first()) == 2
+    for _ in range(2):
+        spool.acknowledge()
+    with pytest.raises(OSError, match="missing"):
+        spool.first()
+    spool.close()
+
+
+async def test_a_process_without_a_descriptor_loses_no_record(make_recorder: MakeRecorder, mongo_url: str) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record(6))
+    # From now on there is a file to write to; it is opened once more to be read.
+    await until(lambda: recorder.written == 1)
+    with no_descriptor_left():
+        recorder.record(make_record(7))
+        await until(lambda: not recorder.connected)
+    await until(lambda: recorder.written == 2)
+    assert "imts_telemetry_lost_total 0" in await recorder.metrics_text()
+    assert request_ids(mongo_url) == ["r6", "r7"]
+
+
+async def test_a_spill_directory_that_is_deleted_is_made_anew(
+    make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
+) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    recorder.record(make_record(6))
+    await until(lambda: recorder.written == 1)
+    # With figures being published into it meanwhile, what it holds goes, and itself perhaps.
+    shutil.rmtree(tmp_path / "spill", ignore_errors=True)
+    assert not segments(tmp_path)
+    recorder.record(make_record(7))
+    await until(lambda: recorder.written == 2)
+    # Published with a flush, the next one at the latest.
+    await until((tmp_path / "spill" / "0000" / "figures.json").exists)
+    assert "imts_telemetry_lost_total 0" in await recorder.metrics_text()
 
 
 async def test_start_and_close_do_not_need_mongo(make_recorder: MakeRecorder, tmp_path: Path) -> None:

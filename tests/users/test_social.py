@@ -303,7 +303,7 @@ async def test_a_provider_that_is_down_is_503_and_passwords_still_work(
         answer = await browser.get(path)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/identity-provider-unavailable")
         assert answer.headers["retry-after"]
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 15
 
     await unavailable("/v1/auth/social/down")
     back = await depart(browser)
