@@ -98,7 +98,7 @@ class _Exchange(Tally):
     def record(self, scope: Scope) -> RequestRecord:
         """Return what is known now, as it is: this code is cold each time, and every call is dear."""
         ended = time.perf_counter_ns()
-        state, method, client = scope["state"], scope["method"], scope["client"]
+        state, method, client = scope["state"], scope["method"], scope.get("client")
         user_agent = traceparent = b""
         for name, value in scope["headers"]:
             if name == b"user-agent":
