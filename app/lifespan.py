@@ -23,7 +23,7 @@ from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
 from app.core.turns import Turns
 from app.db.session import Database
-from app.decoding.pool import Decoders
+from app.decoding.pool import QUEUE_SECONDS, Decoders
 from app.health.probes import probe_backends
 from app.http.state import Services
 from app.images.sweeper import Sweeper
@@ -79,7 +79,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(database.close)
     object_store = ObjectStore(settings)
     stack.push_async_callback(object_store.close)
-    decoders = Decoders(settings.decoder_processes, settings.max_image_pixels)
+    decoders = Decoders(settings.decoder_processes, settings.max_image_pixels, settings.storage_port)
     stack.push_async_callback(decoders.close)
     renditions = SingleFlight[None]()
     stack.push_async_callback(renditions.close)
@@ -121,6 +121,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
         search_turns=Turns(settings.searches_at_once, TURN_SECONDS),
+        # As many as there are decoders: who is alone has all of them, and whoever else comes is next in the queue.
+        decoder_turns=Turns(settings.decoder_processes, QUEUE_SECONDS),
     )
 
 

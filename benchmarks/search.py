@@ -21,14 +21,14 @@ import json
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import numpy as np
-from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import Settings
 from app.db.session import Database
@@ -115,16 +115,15 @@ async def in_the_database(seed: int, rounds: int) -> Times:
     connection = await asyncpg.connect(url, server_settings=database.search_settings)
     statements: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> None:
-        statements.append((sql, values))
+    def note(query: asyncpg.connection.LoggedQuery) -> None:
+        statements.append((query.query, query.args))
 
-    event.listen(database.search_engine.sync_engine, "before_cursor_execute", note)
     for kind, path, params in queries(seed, rounds):
         if path != IMAGES or "count" in params:
             continue
         statements.clear()
         try:
-            async with database.searcher() as session:
+            async with database.searcher() as session, noting(session, note):
                 search = await ImageSearch.prepare(session, parse(params["q"]), Sight())
                 await search.page(Order(params.get("sort", "-created")), None, LIMIT)
         except QueryTooBroad:
@@ -135,6 +134,14 @@ async def in_the_database(seed: int, rounds: int) -> Times:
     await connection.close()
     await database.close()
     return times
+
+
+@asynccontextmanager
+async def noting(session: AsyncSession, note: Callable[[asyncpg.connection.LoggedQuery], None]) -> AsyncIterator[None]:
+    """Have the session's statements noted."""
+    connection: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+    with connection.query_logger(note):
+        yield
 
 
 async def naively(seed: int, rounds: int) -> Times:

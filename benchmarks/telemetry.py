@@ -1,29 +1,32 @@
 """What the recorder costs a small GET: one service, asked in short turns with and without it.
 
-    python -m benchmarks.telemetry [--rounds 6] [--requests 1200] [--connections 6] [--share 0.4]
+    python -m benchmarks.telemetry [--blocks 12] [--seconds 0.25] [--flush 0.25] [--paths worked cached] [--mongo up …]
+        [--floor]
 
-Both kinds are the same process, at two ports, of which one goes round the middleware: two processes differ by more
-than what is measured here, by chance alone. After each turn there is a pause longer than the flush interval, so that
-each turn pays for itself. For MongoDB slow (0.3 s more), up, frozen (SIGSTOP) and stopped, and for each of two loads,
+The GET is `/v1/tags?limit=1`: `worked` with the cache off, so that the service makes each answer; `cached` with it on,
+the hardest case, for the whole of such an answer costs little more than a record. Both are measured with MongoDB slow
+(each answer 0.2 s late), up, frozen (SIGSTOP) and stopped. With `--floor` a third kind has turns too, a recorder that
+keeps one tuple of a request and drops it: no recorder could cost less.
 
-* full: each connection asks again as soon as it is answered, so that the service, PostgreSQL, MongoDB and the clients
-  contend for the processors;
-* even: so many requests a second, a share of what the bare kind does in full (0: not at all);
+All kinds are one process that answers on the same connections (benchmarks.switched), so that nothing else differs. A
+block is a turn of each kind and the same once more in reverse. A turn begins with a lead-in of one flush interval, so
+that the seconds that are looked at have as much flushing in them as any others; it ends when all its records are in
+MongoDB (or on the disk, while that is away), and the processor time of the service counts to that end, lead-in too. A
+flush costs something whatever is in it: with `--flush 1 --seconds 1`, as the service has it, a worked request pays less
+than with the quarter of a second that keeps the turns short; cached ones fill a batch sooner anyway. The clients ask
+without a pause, one request after the other on each connection.
 
-it prints, as the median of the rounds' ratios with their quartiles,
-
-* processor: the processor time of the whole service process, pause included, for each request;
-* throughput and p99, as the clients see them (under the even load a request counts from when it was due);
-
-with the processor time of each party for each request, and the requests that failed. The target: under the full load
-throughput at most 5 % lower, p99 at most 10 % higher, no failure. `CACHE_ENABLED=false` measures a request that is
-worked for; otherwise the cache answers.
+The target: throughput at most 5 % lower, p99 at most 10 % higher, no request failed. `open` says that the interval has
+the target in it: ask for more blocks.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import re
+import select
 import signal
 import socket
 import statistics
@@ -31,232 +34,266 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.request import urlopen
 
 import psutil
-import uvicorn
-from starlette.types import Receive, Scope, Send
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
 from app.embedded.stack import Stack
-from app.http.recording import RecordingMiddleware
-from app.main import create_app
-from app.serving.server import settle_collector
+from benchmarks.pairs import (
+    Block,
+    Estimate,
+    Turn,
+    median_change,
+    median_difference,
+    p99_change,
+    pooled_p99,
+    processor_us,
+    steps_of,
+    throughput,
+)
 from tests.telemetry.proxy import proxied
 
 REQUEST = b"GET /v1/tags?limit=1 HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench/1.0\r\n\r\n"
-SLOW_SECONDS = 0.3
-PAUSE_SECONDS = 1.3
-KINDS = ("bare", "recorded")
-Ports = Mapping[str, int]
+CONNECTIONS = 6
+# Each way.
+SLOW_SECONDS = 0.1
+WARM_SECONDS = 2.0
+PATHS = {"worked": "false", "cached": "true"}
+ENVIRONMENT = {
+    "JWT_SECRET": "b" * 48,
+    "APP_ENV": "development",
+    "LOG_LEVEL": "ERROR",
+    "TELEMETRY_SPILL_MAX_BYTES": str(2**30),
+}
+MONGO = ("slow", "up", "frozen", "stopped")
+THROUGHPUT_AIM, P99_AIM = 0.05, 0.10
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
 
 
-class Turn(NamedTuple):
-    """What one turn gave: requests per second, p99 in seconds, failures, microseconds of processor time a request."""
+class Clients:
+    """Kept connections to a service, each of which asks again as soon as it is answered."""
 
-    throughput: float
-    p99: float
-    failures: int
-    service: float
-    mongod: float
-    clients: float
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._poll = select.epoll()
+        self._sockets = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(CONNECTIONS)]
+        for one in self._sockets:
+            self._poll.register(one.fileno(), select.EPOLLIN)
+
+    def begin(self, kind: str) -> dict[str, Any]:
+        """End the turn of now, begin one of this kind; return what the service tells then."""
+        with urlopen(f"http://127.0.0.1:{self._port}/turn?{kind}", timeout=60) as answer:
+            told: dict[str, Any] = json.load(answer)
+        return told
+
+    def ask(self, lead_in: float, seconds: float) -> Turn:
+        """Ask for so long, of which the lead-in is not looked at; `processor` is left for the caller."""
+        sockets = {one.fileno(): one for one in self._sockets}
+        latencies: list[float] = []
+        requests = failures = 0
+        window = time.perf_counter() + lead_in
+        end = window + seconds
+        asked = dict.fromkeys(sockets, 0.0)
+        for number, one in sockets.items():
+            asked[number] = _send(one)
+        while asked:
+            for number, _ in self._poll.poll(30):
+                good = _receive(sockets[number])
+                now = time.perf_counter()
+                requests, failures = requests + 1, failures + (not good)
+                if window <= now < end:
+                    latencies.append(now - asked[number])
+                if now < end:
+                    asked[number] = _send(sockets[number])
+                else:
+                    del asked[number]
+        return Turn(requests, 0.0, len(latencies), seconds, steps_of(latencies), failures)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._poll.close()
+        for one in self._sockets:
+            one.close()
 
 
-Pairs = Sequence[tuple[Turn, Turn]]
+def _send(connection: socket.socket) -> float:
+    connection.send(REQUEST)
+    return time.perf_counter()
 
 
-class Running(NamedTuple):
-    """A service with a port for each kind, and its MongoDB."""
-
-    ports: Ports
-    service: psutil.Process
-    mongod: psutil.Process
-
-
-class Switch:
-    """The application with and without the recorder, told apart by the port; they share all that the lifespan opens."""
-
-    def __init__(self, bare_port: int) -> None:
-        self._bare_port = bare_port
-        self._recorded, self._bare = create_app(Settings()), create_app(Settings())
-        recorder = next(one for one in self._bare.user_middleware if one.cls is RecordingMiddleware)  # type: ignore[comparison-overlap]
-        self._bare.user_middleware.remove(recorder)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass it on."""
-        bare = scope["type"] == "http" and scope["server"][1] == self._bare_port
-        await (self._bare if bare else self._recorded)(scope, receive, send)
+def _receive(connection: socket.socket) -> bool:
+    """Read one answer; tell whether it is a 200."""
+    data = connection.recv(65536)
+    while (end := data.find(b"\r\n\r\n")) < 0 or len(data) < end + 4 + _length(data):
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("the service hung up")
+        data += more
+    return data.startswith(b"HTTP/1.1 200 ")
 
 
-def serve(listeners: Sequence[int]) -> None:
-    """Serve on two open sockets: first the bare kind's."""
-    sockets = [socket.socket(fileno=number) for number in listeners]
-    app = Switch(sockets[0].getsockname()[1])
-    # Not `fd=`: uvicorn takes that for a Unix socket and leaves TCP_NODELAY off, which costs 40 ms a request.
-    _Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=sockets)
-
-
-class _Server(uvicorn.Server):
-    """With the collector as the service's own server has it."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        settle_collector()
+def _length(data: bytes) -> int:
+    found = _LENGTH.search(data)
+    return int(found[1]) if found else 0
 
 
 @contextmanager
-def service(environment: Mapping[str, str], mongod: psutil.Process) -> Iterator[Running]:
-    """Yield a service in a process of its own."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512)) for _ in KINDS]
-        numbers = [one.fileno() for one in sockets]
-        command = [sys.executable, "-m", "benchmarks.telemetry", "--serve", *map(str, numbers)]
-        process = subprocess.Popen(command, pass_fds=numbers, env={**os.environ, **environment})  # noqa: S603
-        ports = {kind: one.getsockname()[1] for kind, one in zip(KINDS, sockets, strict=True)}
+def served(environment: Mapping[str, str]) -> Iterator[Clients]:
+    """Run a service in a process of its own, with clients that have warmed all of its kinds up."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        command = [sys.executable, "-m", "benchmarks.switched", str(listener.fileno())]
+        process = subprocess.Popen(command, pass_fds=[listener.fileno()], env={**os.environ, **environment})  # noqa: S603
         try:
-            yield Running(ports, psutil.Process(process.pid), mongod)
+            clients = Clients(listener.getsockname()[1])  # the first request is answered as soon as it is up
+            for kind in ("bare", "floor", "recorded"):
+                clients.begin(kind)
+                clients.ask(0, WARM_SECONDS)
+            yield clients
+            clients.close()
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
 
-async def take_turn(running: Running, kind: str, options: argparse.Namespace, rate: float) -> Turn:
-    """Send so many requests on so many connections, at this rate if it is not 0; then wait until they are recorded."""
-    latencies: list[float] = []
-    before, started = _processor_seconds(running), time.perf_counter()
-    share, interval = options.requests // options.connections, options.connections / rate if rate else 0.0
-    starts = [started + number * interval / options.connections for number in range(options.connections)]
-    clients = (_client(running.ports[kind], share, latencies, start, interval) for start in starts)
-    failures = sum(await asyncio.gather(*clients))
-    seconds, client_seconds = time.perf_counter() - started, time.process_time()
-    await asyncio.sleep(PAUSE_SECONDS)
-    after = *_processor_seconds(running)[:2], client_seconds
-    each = [(late - early) / len(latencies) * 1e6 for early, late in zip(before, after, strict=True)]
-    return Turn(len(latencies) / seconds, statistics.quantiles(latencies, n=100)[98], failures, *each)
+class Case(NamedTuple):
+    """A path, a state of MongoDB, its process."""
 
+    path: str
+    mongo: str
+    mongod: psutil.Process
 
-def _processor_seconds(running: Running) -> tuple[float, float, float]:
-    return _used(running.service), _used(running.mongod), time.process_time()
-
-
-def _used(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
+    @property
+    def mongod_seconds(self) -> float:
+        """What MongoDB has used of the processors so far."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return float(sum(self.mongod.cpu_times()[:2]))
         return 0.0
-    return float(times.user + times.system)
 
 
-async def _client(port: int, requests: int, latencies: list[float], start: float = 0.0, interval: float = 0.0) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    failures = 0
-    for number in range(requests):
-        due = start + number * interval if interval else time.perf_counter()
-        if (early := due - time.perf_counter()) > 0:
-            await asyncio.sleep(early)
-        writer.write(REQUEST)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
-        failures += not head.startswith(b"HTTP/1.1 200 ")
-        latencies.append(time.perf_counter() - due)
-    writer.close()
-    return failures
-
-
-async def measure(name: str, running: Running, options: argparse.Namespace) -> bool:
-    """Print a line for each load; tell whether the full one is within the target."""
-    full = await _turns(running, options, 0.0)
-    _report(f"{name}, full", full)
-    if options.share:
-        rate = statistics.median(bare.throughput for _, bare in full) * options.share
-        _report(f"{name}, even", await _turns(running, options, rate))
-    throughput, tail = _changes(full, "throughput"), _changes(full, "p99")
-    failures = sum(recorded.failures for recorded, _ in full)
-    return statistics.median(throughput) >= -0.05 and statistics.median(tail) <= 0.10 and failures == 0
-
-
-async def _turns(running: Running, options: argparse.Namespace, rate: float) -> list[tuple[Turn, Turn]]:
-    """Return the turns as pairs: with the recorder, without it."""
-    turns: dict[str, list[Turn]] = {kind: [] for kind in KINDS}
-    for number in range(options.rounds):
-        for kind in KINDS if number % 2 else reversed(KINDS):
-            turns[kind].append(await take_turn(running, kind, options, rate))
-    return list(zip(turns["recorded"], turns["bare"], strict=True))
-
-
-def _report(name: str, pairs: Pairs) -> None:
-    ratios = "  ".join(
-        f"{title} {_spread(_changes(pairs, figure))}"
-        for title, figure in (("processor", "service"), ("throughput", "throughput"), ("p99", "p99"))
+def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
+    """Take the turns and print what they say; tell whether no target was missed."""
+    kinds = ["recorded", "bare", *(["floor"] if options.floor else [])]
+    mongod = case.mongod_seconds
+    blocks = []
+    for _ in range(options.blocks):
+        block: dict[str, Turn] = {}
+        for kind in (*kinds, *reversed(kinds)):
+            turn = take_turn(clients, kind, options)
+            block[kind] = block[kind].plus(turn) if kind in block else turn
+        blocks.append(block)
+    recorded = sum(block["recorded"].requests for block in blocks)
+    each = (case.mongod_seconds - mongod) / recorded * 1e6
+    print(
+        f"{case.path}, MongoDB {case.mongo}: {options.blocks} blocks, {recorded} records, MongoDB {each:.0f} us each;"
+        f" load {os.getloadavg()[0]:.1f}"
     )
-    failures = sum(recorded.failures for recorded, _ in pairs)
-    print(f"{name:14} {ratios}  failed {failures}; load {os.getloadavg()[0]:.1f}")
-    for kind, one in (("recorded", 0), ("bare", 1)):
-        middle = {field: statistics.median(getattr(pair[one], field) for pair in pairs) for field in Turn._fields}
-        print(
-            f"    {kind:9} {middle['throughput']:.0f}/s, p99 {middle['p99'] * 1000:.1f} ms; us of the processor:"
-            f" service {middle['service']:.0f}, MongoDB {middle['mongod']:.0f}, clients {middle['clients']:.0f}",
-            flush=True,
-        )
+    told = [report(blocks, kind) for kind in kinds if kind != "bare"]
+    return all(told)
 
 
-def _changes(pairs: Pairs, figure: str) -> list[float]:
-    return [getattr(recorded, figure) / getattr(bare, figure) - 1 for recorded, bare in pairs]
+def take_turn(clients: Clients, kind: str, options: argparse.Namespace) -> Turn:
+    """Ask a kind; the processor time is that until all is flushed."""
+    before = clients.begin(kind)
+    turn = clients.ask(options.flush, options.seconds)
+    after = clients.begin("bare")
+    if not after["settled"] or after["dropped"]:
+        raise RuntimeError(f"the recorder does not keep up: {after}")
+    return turn._replace(processor=(after["processor_ns"] - before["processor_ns"]) / 1e9)
 
 
-def _spread(changes: Sequence[float]) -> str:
-    low, middle, high = statistics.quantiles(changes, n=4)
-    return f"{middle:+.1%} ({low:+.1%} {high:+.1%})"
+def report(blocks: Sequence[Block], kind: str) -> bool:
+    """Print a kind against the bare one; tell whether it misses no target."""
+    rates = [statistics.median(throughput(block[one]) for block in blocks) for one in ("bare", kind)]
+    costs = [statistics.median(processor_us(block[one]) for block in blocks) for one in ("bare", kind)]
+    tails = [pooled_p99(blocks, one) * 1000 for one in ("bare", kind)]
+    lost = median_change(blocks, kind, throughput)
+    cost = Estimate(-lost.value, -lost.high, -lost.low)
+    tail = p99_change(blocks, kind)
+    failures = sum(turn.failures for block in blocks for turn in block.values())
+    verdicts = cost.within(THROUGHPUT_AIM), tail.within(P99_AIM), "met" if failures == 0 else "missed"
+    processor, more = median_change(blocks, kind, processor_us), median_difference(blocks, kind, processor_us)
+    print(f"  {kind:8} throughput {_percent(lost)} {rates[0]:.0f} -> {rates[1]:.0f}/s: {verdicts[0]}")
+    print(f"           processor  {_percent(processor)} {costs[0]:.1f} -> {costs[1]:.1f} us each: {_number(more)} us")
+    print(f"           p99        {_percent(tail)} {tails[0]:.2f} -> {tails[1]:.2f} ms: {verdicts[1]}")
+    print(f"           failed     {failures}: {verdicts[2]}", flush=True)
+    return "missed" not in verdicts
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value:+.1%} ({estimate.low:+.1%} to {estimate.high:+.1%})"
+
+
+def _number(estimate: Estimate) -> str:
+    return f"{estimate.value:+.1f} ({estimate.low:+.1f} to {estimate.high:+.1f})"
 
 
 async def compare(options: argparse.Namespace) -> bool:
-    """Run all four cases; tell whether all are within the target."""
+    """Measure what is asked for; tell whether no target was missed."""
     with (
         TemporaryDirectory() as directory,
         Stack(Path(directory), report=lambda _line: None, durable=False) as backends,
     ):
-        environment = backends.addresses() | {"JWT_SECRET": "b" * 48, "APP_ENV": "development", "LOG_LEVEL": "ERROR"}
-        environment["TELEMETRY_SPILL_DIR"] = f"{directory}/telemetry"
+        own = {"TELEMETRY_SPILL_DIR": f"{directory}/telemetry", "TELEMETRY_FLUSH_SECONDS": str(options.flush)}
+        environment = backends.addresses() | ENVIRONMENT | own
         settings = Settings.model_validate({"database_url": environment["DATABASE_URL"]})
         await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
         mongod = psutil.Process(json.loads(backends.pid_file("mongo").read_text())["pid"])
-        async with proxied(environment["MONGO_URL"]) as (proxy, slow_url):
-            proxy.latency = SLOW_SECONDS
-            with service(environment | {"MONGO_URL": slow_url}, mongod) as running:
-                await _warm_up(running)
-                good = [await measure("slow", running, options)]
-        with service(environment, mongod) as running:
-            await _warm_up(running)
-            good.append(await measure("up", running, options))
-            mongod.suspend()
-            good.append(await measure("frozen", running, options))
-            mongod.kill()
-            good.append(await measure("stopped", running, options))
+        good = [
+            await _in_state(Case(path, mongo, mongod), environment | {"CACHE_ENABLED": PATHS[path]}, options)
+            for mongo in sorted(options.mongo, key=MONGO.index)
+            for path in options.paths
+        ]
     return all(good)
 
 
-async def _warm_up(running: Running) -> None:
-    for port in running.ports.values():
-        await _client(port, 500, [])  # the first one is answered as soon as the service is up
+async def _in_state(case: Case, environment: dict[str, str], options: argparse.Namespace) -> bool:
+    """Measure with MongoDB in this state; stopped, it is so for good."""
+    async with AsyncExitStack() as stack:
+        if case.mongo == "slow":
+            proxy, environment["MONGO_URL"] = await stack.enter_async_context(proxied(environment["MONGO_URL"]))
+            proxy.latency = SLOW_SECONDS
+        if case.mongo == "stopped":
+            with contextlib.suppress(psutil.NoSuchProcess):
+                case.mongod.kill()
+        return await asyncio.to_thread(_serve_and_measure, case, environment, options)
+
+
+def _serve_and_measure(case: Case, environment: Mapping[str, str], options: argparse.Namespace) -> bool:
+    with served(environment) as clients:
+        if case.mongo != "frozen":
+            return measure(case, clients, options)
+        case.mongod.suspend()
+        try:
+            _until_cut_off(clients)
+            return measure(case, clients, options)
+        finally:
+            case.mongod.resume()
+
+
+def _until_cut_off(clients: Clients) -> None:
+    """Record something that cannot be delivered; from when that is known on it is the state of affairs."""
+    clients.begin("recorded")
+    clients.ask(0, WARM_SECONDS)
+    while clients.begin("bare")["connected"]:
+        time.sleep(0.5)
 
 
 def main() -> None:
-    """Compare, or be one of the services that are compared."""
+    """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--requests", type=int, default=1200)
-    parser.add_argument("--connections", type=int, default=6)
-    parser.add_argument("--share", type=float, default=0.4)
-    parser.add_argument("--serve", type=int, nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        serve(options.serve)
-    elif not asyncio.run(compare(options)):
+    parser.add_argument("--blocks", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=0.25)
+    parser.add_argument("--flush", type=float, default=0.25)
+    parser.add_argument("--paths", nargs="+", choices=tuple(PATHS), default=tuple(PATHS))
+    parser.add_argument("--mongo", nargs="+", choices=MONGO, default=MONGO)
+    parser.add_argument("--floor", action="store_true")
+    if not asyncio.run(compare(parser.parse_args())):
         sys.exit(1)
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from app.core.settings import Settings
 from app.main import create_app
+from app.serving.protocol import GatheringProtocol
 
 
 @dataclass(slots=True)
@@ -42,7 +43,13 @@ async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application on a free port of the loopback; yields its address."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, loop="none", proxy_headers=False, timeout_graceful_shutdown=2
+        app,
+        http=GatheringProtocol,
+        log_config=None,
+        access_log=False,
+        loop="none",
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
     )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

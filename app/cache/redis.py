@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from app.core.errors import Unavailable
@@ -24,6 +25,7 @@ class Cache:
         self._client = Redis.from_url(
             settings.redis_url.get_secret_value(), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
         )
+        self._scripts: dict[str, AsyncScript] = {}
 
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises CacheUnavailable."""
@@ -35,7 +37,9 @@ class Cache:
     async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[float]) -> str:
         """Run a Lua script, which sees everything at one instant. Raises CacheUnavailable."""
         try:
-            reply = await self._client.register_script(script)(keys, arguments)
+            if script not in self._scripts:
+                self._scripts[script] = self._client.register_script(script)
+            reply = await self._scripts[script](keys, arguments)
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
         return bytes(reply).decode()

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
 
     @property
+    def storage_port(self) -> int:
+        """The port on which the object store listens."""
+        return urlsplit(f"//{self.storage_endpoint}").port or (443 if self.storage_secure else 80)
+
+    @property
     def previous_secrets(self) -> list[str]:
         """The secrets of before."""
         return [one.strip() for one in self.jwt_previous_secrets.get_secret_value().split(",") if one.strip()]

@@ -18,10 +18,10 @@ class Tally:
         self.cache_misses = 0
 
 
-_current: ContextVar[Tally | None] = ContextVar("tally", default=None)
+current_tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
-class tallied:  # noqa: N801 - a context manager, written as one: half the cost of a generator, and every request pays
+class tallied:  # noqa: N801 - a context manager
     """Count what happens in the block, tasks that it starts included."""
 
     __slots__ = ("_tally", "_token")
@@ -29,24 +29,24 @@ class tallied:  # noqa: N801 - a context manager, written as one: half the cost 
     def __enter__(self) -> Tally:
         """Return the counters."""
         self._tally = Tally()
-        self._token = _current.set(self._tally)
+        self._token = current_tally.set(self._tally)
         return self._tally
 
     def __exit__(self, *_: object) -> None:
         """Stop counting."""
-        _current.reset(self._token)
+        current_tally.reset(self._token)
 
 
 def count_statement(seconds: float) -> None:
     """Add one SQL statement to the request that runs it; outside of a request it does nothing."""
-    if tally := _current.get():
+    if tally := current_tally.get():
         tally.statements += 1
         tally.statement_seconds += seconds
 
 
 def count_cache(*, hit: bool) -> None:
     """Add one cache look-up to the request that makes it; outside of a request it does nothing."""
-    if tally := _current.get():
+    if tally := current_tally.get():
         if hit:
             tally.cache_hits += 1
         else:

@@ -28,10 +28,10 @@ _HAS_REPLAYED = text("SELECT pg_last_wal_replay_lsn() >= CAST(CAST(:position AS 
 class Replica:
     """The connections to one standby; it may be away at any time."""
 
-    def __init__(self, engine: AsyncEngine, sessions: async_sessionmaker[AsyncSession]) -> None:
+    def __init__(self, engine: AsyncEngine, sessions: async_sessionmaker[AsyncSession], watchdog: Watchdog) -> None:
         self._engine = engine
         self._sessions = sessions
-        self._watchdog = Watchdog()
+        self._watchdog = watchdog
         self._watchdog.watch(engine)
 
     async def enter(self, stack: AsyncExitStack, position: str) -> AsyncSession | None:

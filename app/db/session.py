@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -29,6 +30,7 @@ from app.core.errors import (
 from app.core.settings import Settings
 from app.core.tally import count_statement
 from app.db.changes import Changes
+from app.db.driver import ON_ANSWER
 from app.db.replica import LOG_POSITION, Replica
 from app.db.watchdog import Watchdog
 
@@ -87,7 +89,8 @@ _IN_THE_WAY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lo
 _SEARCH_SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",
-    "random_page_cost": "1.1",
+    "random_page_cost": "0.25",
+    "seq_page_cost": "0.2",
     "max_parallel_workers_per_gather": "0",
 }
 
@@ -111,7 +114,7 @@ class Database:
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
-        self._searchers = _search_sessions(self.search_engine)
+        self._searchers = _search_sessions(self.search_engine, self._watchdog)
         self._replica = self._open_replica(settings) if settings.sqlalchemy_replica_url else None
 
     def _open(self, settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
@@ -122,7 +125,8 @@ class Database:
     def _open_replica(self, settings: Settings) -> Replica:
         size = settings.database_search_pool_size
         engine = _engine(settings.sqlalchemy_replica_url, size, 0, self.search_settings)
-        return Replica(engine, _search_sessions(engine))
+        watchdog = Watchdog()
+        return Replica(engine, _search_sessions(engine, watchdog), watchdog)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -223,11 +227,11 @@ class Database:
             await self._replica.close()
 
 
-def _search_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+def _search_sessions(engine: AsyncEngine, watchdog: Watchdog) -> async_sessionmaker[AsyncSession]:
     # A long search occupies a processor of the server: so many at once, however many are asked for.
     lane = asyncio.Semaphore(SLOW_SEARCHES)
     searching = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane})
+    return async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane, ON_ANSWER: watchdog.see})
 
 
 def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
@@ -243,6 +247,8 @@ def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, st
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
             "prepared_statement_cache_size": PREPARED_STATEMENTS,
+            "statement_cache_size": PREPARED_STATEMENTS,
+            "max_cached_statement_lifetime": 0,
             "server_settings": {**common, **server_settings},
         },
     )
@@ -272,13 +278,16 @@ async def translated_errors() -> AsyncIterator[None]:
             raise
         raise conflict from error
     except DBAPIError as error:
-        if error.connection_invalidated or _sqlstate(error).startswith(_GONE):
-            raise DatabaseUnavailable from error
-        if _sqlstate(error) == _CANCELED:
-            raise QueryTimeout from error
-        if _sqlstate(error) in _IN_THE_WAY:
-            raise DatabaseBusy("Other changes were in the way; try again") from error
-        raise
+        answer = DatabaseUnavailable() if error.connection_invalidated else _answer_to(_sqlstate(error))
+        if answer is None:
+            raise
+        raise answer from error
+    # What runs by the driver itself, see `driver`.
+    except asyncpg.PostgresError as error:
+        answer = _answer_to(error.sqlstate or "")
+        if answer is None:
+            raise
+        raise answer from error
     except PoolTimeout as error:
         raise DatabaseBusy("Every connection to the database is at work; try again") from error
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
@@ -319,6 +328,17 @@ def _count_statement(_connection: Any, _cursor: Any, _sql: str, _values: Any, co
 def _constraint(error: IntegrityError) -> str:
     cause = getattr(error.orig, "__cause__", None)
     return getattr(cause, "constraint_name", None) or ""
+
+
+def _answer_to(sqlstate: str) -> AppError | None:
+    """Return what an error of the server's is to the client; None for a bug."""
+    if sqlstate.startswith(_GONE):
+        return DatabaseUnavailable()
+    if sqlstate == _CANCELED:
+        return QueryTimeout()
+    if sqlstate in _IN_THE_WAY:
+        return DatabaseBusy("Other changes were in the way; try again")
+    return None
 
 
 def _sqlstate(error: DBAPIError) -> str:

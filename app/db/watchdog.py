@@ -63,7 +63,7 @@ class Watchdog:
         event.listen(engine.sync_engine, "do_connect", self._connect)
         event.listen(engine.sync_engine, "checkout", self._begin)
         event.listen(engine.sync_engine, "checkin", self._end)
-        event.listen(engine.sync_engine, "after_cursor_execute", self._see)
+        event.listen(engine.sync_engine, "after_cursor_execute", self.see)
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
@@ -115,7 +115,8 @@ class Watchdog:
         if at_work := self._at_work.pop(record, None):
             at_work.doubt.cancel()
 
-    def _see(self, *_: Any) -> None:
+    def see(self, *_: Any) -> None:
+        """Take note that the server has answered."""
         self._last_sign = time.monotonic()
 
     def _ask(self) -> None:

@@ -10,7 +10,8 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ MEMORY_BYTES = 512 * 1024 * 1024
 # Somewhat under 2 s: the timer is looked at with the system's clock tick.
 CPU_SECONDS = 1.9
 WALL_SECONDS = 30
+# How long a job may wait for a decoder that is free.
+QUEUE_SECONDS = 30
+# How long the URL of a picture has to hold: the wait, two attempts, and something to spare.
+URL_SECONDS = QUEUE_SECONDS + 2 * WALL_SECONDS + 30
+# A process whose pipe has ended, or that was killed, is gone at once; one that is not is left to the system.
+GONE_SECONDS = 5
 # A fresh process now and then, against whatever a decoder leaks.
 MAX_JOBS = 1000
 # One arena: each thread's own would reserve 64 MiB of the address space.
@@ -43,9 +50,17 @@ class DecodersUnavailable(Unavailable):
     slug, title = "decoders-unavailable", "The image cannot be looked at right now"
 
 
+class DecodersBusy(Unavailable):
+    """Others' images took all of the time that this one could wait."""
+
+    slug, title = "decoders-busy", "Too many images are being looked at right now"
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file to decode: what its header says, and its bytes in pieces or, where they are in the store, a URL."""
+    """A file to decode: what its header says, and its bytes in pieces or, where they are in the store, a URL that is
+    good for URL_SECONDS.
+    """
 
     content_type: str
     width: int
@@ -62,8 +77,8 @@ class _Decoder:
         self.jobs = 0
 
     @classmethod
-    async def start(cls) -> "_Decoder":
-        arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES)]
+    async def start(cls, source_port: int) -> "_Decoder":
+        arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES), str(source_port)]
         try:
             return cls(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, env=_ENVIRONMENT))
         except OSError as error:
@@ -81,26 +96,34 @@ class _Decoder:
         head = json.loads(await stdout.readuntil(b"\n"))
         return head, await stdout.readexactly(head["length"])
 
-    async def stop(self) -> int:
-        """Kill the process; return its exit code: the one it ended with, if it had ended by itself."""
+    async def stop(self) -> None:
+        """Kill the process."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        return await self._process.wait()
+        await self.exit_code()
 
-    async def exit_code(self) -> int:
-        """Return the code of a process whose pipe has ended."""
-        return await self._process.wait()
+    async def exit_code(self) -> int | None:
+        """Return the code of a process that ends; None when it has not ended in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GONE_SECONDS):
+                return await self._process.wait()
+        return None
 
 
 class Decoders:
-    """Decodes images, at most `processes` at once; the others wait for their turn."""
+    """Decodes images, at most `processes` at once; the others wait, first come, first served.
 
-    def __init__(self, processes: int, max_pixels: int) -> None:
-        self._turns = asyncio.Semaphore(processes)
+    Whoever asks has as many places in that queue as there are processes, by a turn each (`Services.decoder_turns`).
+    `source_port` is that of the URLs of pictures; the processes reach no other one.
+    """
+
+    def __init__(self, processes: int, max_pixels: int, source_port: int) -> None:
+        self._free = asyncio.Semaphore(processes)
         self._idle: list[_Decoder] = []
         self._max_pixels = max_pixels
+        self._source_port = source_port
 
     async def check(self, picture: Picture) -> None:
         """Decode the whole file. Raises InvalidImage, ImageTooLarge; Unavailable when that could not be found out."""
@@ -129,15 +152,28 @@ class Decoders:
             "length": picture.size if in_hand else 0,
         }
         body = () if isinstance(picture.source, str) else picture.source
-        async with self._turns:
-            decoder = self._idle.pop() if self._idle else await _Decoder.start()
+        async with self._one_free():
+            decoder = self._idle.pop() if self._idle else await _Decoder.start(self._source_port)
             answered = await self._attempt(decoder, job, body)
             if answered is None:
                 # Killed from outside, for want of memory say, it tells nothing about the file: a fresh one tries.
-                answered = await self._attempt(await _Decoder.start(), job, body)
+                answered = await self._attempt(await _Decoder.start(self._source_port), job, body)
         if answered is None:
             raise DecodersUnavailable
         return _result(*answered)
+
+    @asynccontextmanager
+    async def _one_free(self) -> AsyncIterator[None]:
+        """Have one of the processes until the block ends. Raises DecodersBusy."""
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise DecodersBusy(f"No decoder was free for {QUEUE_SECONDS} s") from None
+        try:
+            yield
+        finally:
+            self._free.release()
 
     async def _attempt(
         self, decoder: _Decoder, job: dict[str, Any], body: Sequence[bytes]
@@ -149,7 +185,11 @@ class Decoders:
             if isinstance(error, TimeoutError):
                 await decoder.stop()
                 raise DecodersUnavailable from error
-            _refuse_what_killed(await decoder.exit_code())
+            code = await decoder.exit_code()
+            if code is None:
+                # It closed its pipe and lives on.
+                await decoder.stop()
+            _refuse_what_killed(code)
             return None
         except BaseException:
             # Cancelled in the midst of a job: its answer would be taken for the next one's.
@@ -162,7 +202,7 @@ class Decoders:
         return answered
 
 
-def _refuse_what_killed(code: int) -> None:
+def _refuse_what_killed(code: int | None) -> None:
     if code in _BY_LIMIT:
         raise ImageTooLarge("Decoding it takes too long")
     if code in _BY_CRASH:

@@ -1,5 +1,7 @@
 """RFC 8288 links to further pages."""
 
+from urllib.parse import quote, urlencode
+
 from fastapi import Request, Response
 
 
@@ -10,5 +12,5 @@ def add_next_link(request: Request, response: Response, cursor: str) -> None:
 
 def next_link(request: Request, cursor: str) -> str:
     """Return the value of the `Link` header for the next page."""
-    target = request.url.include_query_params(cursor=cursor)
-    return f'<{target.path}?{target.query}>; rel="next"'
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f'<{quote(request.scope["path"])}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.core.errors import (
     AppError,
@@ -28,6 +29,7 @@ Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 MEDIA_TYPE = "application/problem+json"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _ATTRIBUTE = "problems"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What the framework itself raises, by status: (slug, title).
 _FRAMEWORK = {
     400: ("bad-request", "The request cannot be understood"),
@@ -188,14 +190,26 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)  # noqa: S101
     slug, title = _framework_problem(error)
     request.state.error_slug = slug
+    headers = {"Allow": _allowed_methods(request)} if error.status_code == 405 else error.headers
     return problem_response(
         request.state.request_id,
         slug=slug,
         title=title,
         status=error.status_code,
         detail=str(error.detail) if error.detail else title,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return what all routes of this path take together; Starlette would name what the first of them takes."""
+
+    def is_taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    # HEAD is answered wherever GET is.
+    return ", ".join(method for method in _METHODS if is_taken("GET" if method == "HEAD" else method))
 
 
 def _framework_problem(error: HTTPException) -> tuple[str, str]:

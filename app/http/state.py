@@ -39,6 +39,7 @@ class Services:
     refresh_tokens: RefreshTokens
     limits: RateLimits
     search_turns: Turns
+    decoder_turns: Turns
     drain: Drain = field(default_factory=Drain)
 
 

@@ -108,9 +108,9 @@ class Audit:
 
     async def _problem(self, image: Image, *, digests: bool) -> str | None:
         try:
-            found = await self._object_store.stat(image.storage_key)
-            if found.size != image.size:
-                return f"the object has {found.size} bytes, the row says {image.size}"
+            size = await self._object_store.size_of(image.storage_key)
+            if size != image.size:
+                return f"the object has {size} bytes, the row says {image.size}"
             if digests and await self._digest(image.storage_key) != image.sha256:
                 return "the object has another SHA-256 than the row"
         except ObjectMissing:

@@ -14,9 +14,13 @@ from app.http.conditional import check_preconditions, http_date, range_applies
 from app.http.ranges import parse_range
 from app.images.originals import Originals
 from app.models import Image
+from app.models.image import Visibility
 from app.storage.object_store import ObjectStore, OpenObject
 
 THUMBNAIL_SECONDS = 365 * 24 * 3600
+# How long a cache that many share may give out a thumbnail without asking again: so long others may still see it after
+# its image was made private.
+SHARED_SECONDS = 300
 # What is no larger is read whole: no slow client holds a connection to the store for it, and nothing needs to watch it.
 WHOLE_BYTES = 256 * 1024
 _UNSAFE = frozenset('"\\%')
@@ -125,11 +129,12 @@ def content_headers(image: Image, etag: str, *, download: bool) -> dict[str, str
 
 
 def thumbnail_headers(image: Image, size: int, version: int) -> dict[str, str]:
-    """Return the headers of a thumbnail, which never changes."""
+    """Return the headers of a thumbnail. It never changes; who may see it does, so shared caches are to ask again."""
+    shared = f", s-maxage={SHARED_SECONDS}" if image.visibility == Visibility.PUBLIC else ""
     return {
         **_data_headers(image, f"{image.name}.{size}.webp", download=False),
         "ETag": f'"{image.sha256.hex()}-{size}-{version}"',
-        "Cache-Control": f"{image.visibility}, max-age={THUMBNAIL_SECONDS}, immutable",
+        "Cache-Control": f"{image.visibility}, max-age={THUMBNAIL_SECONDS}, immutable{shared}",
     }
 
 

@@ -14,9 +14,10 @@ from app.core.errors import (
     PreconditionFailed,
     RangeNotSatisfiable,
     StorageUnavailable,
+    TooManyRequests,
 )
 from app.db.base import utc_now
-from app.decoding.pool import DecodersUnavailable
+from app.decoding.pool import DecodersBusy, DecodersUnavailable
 from app.http.conditional import NOT_MODIFIED, check_preconditions
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
@@ -32,8 +33,9 @@ from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
 from app.images.thumbnails import CONTENT_TYPE, VERSION, Thumbnails
 from app.models import Image
-from app.users.dependencies import ViewerDep
+from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
+from app.users.limits import turn_taker
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -79,7 +81,14 @@ async def read_content(
     responses={
         **_bytes(CONTENT_TYPE),
         **problems(
-            ImageNotFound, PreconditionFailed, InvalidImage, ImageTooLarge, StorageUnavailable, DecodersUnavailable
+            ImageNotFound,
+            PreconditionFailed,
+            InvalidImage,
+            ImageTooLarge,
+            TooManyRequests,
+            StorageUnavailable,
+            DecodersUnavailable,
+            DecodersBusy,
         ),
     },
 )
@@ -88,15 +97,20 @@ async def read_thumbnail(
     image_id: uuid.UUID,
     viewer: ViewerDep,
     services: ServicesDep,
+    device: DeviceDep,
     size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Longest side in pixels")] = "320",
 ) -> Response:
-    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata."""
+    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata.
+
+    A browser may keep it for a year; caches that many share ask again after five minutes, since who may see it changes.
+    """
     image = await _find(services, image_id, viewer)
     headers = thumbnail_headers(image, int(size), VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = CONTENT_TYPE
-    return await respond(Thumbnails(services).open(image, int(size)), headers)
+    thumbnails = Thumbnails(services, turn_taker(viewer.id, device.address))
+    return await respond(thumbnails.open(image, int(size)), headers)
 
 
 @router.get(

@@ -21,5 +21,5 @@ async def remove_doomed(database: Database, object_store: ObjectStore, keys: Col
         async with database.unit_of_work() as session:
             repository = ImageRepository(session)
             if listed := await repository.lock_listed(keys):
-                await object_store.remove(listed)
-                await repository.spare(listed)
+                refused = await object_store.remove(listed)
+                await repository.spare([key for key in listed if key not in refused])

@@ -50,12 +50,12 @@ class Originals:
         if not self._is_stripped(image):
             return Source(image.storage_key, image.size)
         key = stripped_key(image.storage_key)
-        stored = await self._renditions.find(key)
-        if stored is None:
+        size = await self._renditions.find_size(key)
+        if size is None:
             original = Original.of(image)
             await self._renditions.ensure(original, key, lambda: strip(self._object_store, original, key))
-            stored = await self._object_store.stat(key)
-        return Source(key, stored.size)
+            size = await self._object_store.size_of(key)
+        return Source(key, size)
 
     def _is_stripped(self, image: Image) -> bool:
         return self._strips and image.content_type in SCRIPTS

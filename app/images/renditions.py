@@ -17,7 +17,7 @@ from app.http.state import Services
 from app.images.doomed import remove_doomed
 from app.images.repository import ImageRepository
 from app.models import Image
-from app.storage.object_store import ObjectMissing, StoredObject
+from app.storage.object_store import ObjectMissing
 
 STALE = timedelta(seconds=60)
 POLL_SECONDS = 0.1
@@ -55,10 +55,10 @@ class Renditions:
         """
         await self._flights.run(key, lambda: self._ensure(original, key, make))
 
-    async def find(self, key: str) -> StoredObject | None:
-        """Return what the store has under `key`."""
+    async def find_size(self, key: str) -> int | None:
+        """Return how many bytes the store has under `key`, None where it has nothing."""
         try:
-            return await self._object_store.stat(key)
+            return await self._object_store.size_of(key)
         except ObjectMissing:
             return None
 
@@ -68,7 +68,7 @@ class Renditions:
             async with self._database.unit_of_work() as session:
                 mine = await ImageRepository(session).claim_key(key, STALE)
             # Whoever had the key before may have just finished.
-            if await self.find(key) is not None:
+            if await self.find_size(key) is not None:
                 return await self._keep(original, key) if mine else None
             if mine:
                 return await self._make(original, key, make)

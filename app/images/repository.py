@@ -30,7 +30,7 @@ from app.models import DoomedObject, Image
 from app.models.image import Visibility
 from app.search.images import TAG_NAMES
 from app.search.sight import Sight
-from app.search.sql import Condition, Values
+from app.search.sql import Condition, NamedValues
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
@@ -125,7 +125,7 @@ class ImageRepository:
         One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `viewer` sees
         them, oldest first, at most MAX_DUPLICATES.
         """
-        values = Values()
+        values = NamedValues()
         statement = _adding(tuple(columns), sight_of(viewer).sql(values))
         with changing(self._session, LISTS):
             row = (await self._session.execute(statement, {**columns, **values.by_name})).one()

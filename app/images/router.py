@@ -17,7 +17,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.settings import Settings
-from app.decoding.pool import DecodersUnavailable
+from app.decoding.pool import DecodersBusy, DecodersUnavailable
 from app.http.caching import cached, one_image
 from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
 from app.http.dependencies import ServicesDep, SettingsDep
@@ -87,6 +87,7 @@ UPLOAD_FORM: dict[str, Any] = {
         ImageTooLarge,
         StorageUnavailable,
         DecodersUnavailable,
+        DecodersBusy,
         UploadTimeout,
         MalformedBody,
         IdempotencyInProgress,

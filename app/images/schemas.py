@@ -1,9 +1,10 @@
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import to_json
 
 from app.core.pagination import Page
 from app.core.tag_names import TagNames
@@ -113,7 +114,7 @@ def image_path(image_id: uuid.UUID) -> str:
     return f"/v1/images/{image_id}"
 
 
-def to_read(image: Image | FoundImage, tags: list[str]) -> ImageRead:
+def to_read(image: Image, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
     return ImageRead.model_validate(_told(image, tags))
 
@@ -123,10 +124,28 @@ def to_uploaded(image: Image, tags: list[str], duplicates: Iterable[uuid.UUID]) 
     return ImageUploaded(**_told(image, tags), duplicates=[image_path(one) for one in duplicates])
 
 
+def page_json(
+    images: Sequence[FoundImage],
+    next_cursor: str | None,
+    query: str,
+    counted: tuple[int, Literal["exact", "estimate"]] | None,
+) -> bytes:
+    """Return an ImagePage as JSON, in one pass: to make the models and validate them would take longer."""
+    page: dict[str, Any] = {
+        "items": [_told(one, one.tags) for one in images],
+        "next_cursor": next_cursor,
+        "query": query,
+    }
+    if counted is not None:
+        page["total"], page["total_is"] = counted
+    return to_json(page)
+
+
 def _told(image: Image | FoundImage, tags: list[str]) -> dict[str, Any]:
     path = image_path(image.id)
     return {
-        "id": image.id,
+        # As text: what is no UUID of Python's own, but the driver's, takes the serializer ten times as long.
+        "id": str(image.id),
         "name": image.name,
         "content_type": image.content_type,
         "size": image.size,
@@ -135,7 +154,7 @@ def _told(image: Image | FoundImage, tags: list[str]) -> dict[str, Any]:
         "sha256": image.sha256.hex(),
         "visibility": image.visibility,
         "tags": tags,
-        "uploaded_by": image.uploaded_by,
+        "uploaded_by": None if image.uploaded_by is None else str(image.uploaded_by),
         "created_at": image.created_at,
         "links": {"self": path, "content": f"{path}/content", "thumbnail": f"{path}/thumbnail"},
     }

@@ -19,7 +19,7 @@ from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
-from app.images.schemas import ImagePage, to_read
+from app.images.schemas import ImagePage, page_json
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
@@ -30,7 +30,7 @@ from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import search_charges, searcher
+from app.users.limits import search_charges, turn_taker
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
@@ -86,20 +86,16 @@ async def list_images(
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
-    async with services.search_turns.take(searcher(viewer.id, device.address)):
+    async with services.search_turns.take(turn_taker(viewer.id, device.address)):
         async with services.database.searcher() as session:
             search = await ImageSearch.prepare(session, query, sight)
             found, more = await search.page(order, after, limit)
         counted = await count_images(services.database, services.settings, query, sight, count)
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
-    page = ImagePage(items=[to_read(one, one.tags) for one in found], query=spelled, next_cursor=None)
-    if more:
-        page.next_cursor = services.cursors.encode(order.write(found[-1]), fingerprint)
-        headers["Link"] = next_link(request, page.next_cursor)
-    if counted is not None:
-        page.total, page.total_is = counted
-    # Straight from pydantic: validating once more what was just built would cost more than the search.
-    return Response(page.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
+    following = services.cursors.encode(order.write(found[-1]), fingerprint) if more else None
+    if following:
+        headers["Link"] = next_link(request, following)
+    return Response(page_json(found, following, spelled, counted), headers=headers, media_type="application/json")
 
 
 def cache_control(query: tree.Node, viewer: Viewer) -> str:

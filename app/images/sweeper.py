@@ -1,7 +1,9 @@
 """Deletes the objects that no committed image owns, once their grace is over."""
 
+import logging
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from app.core.periodic import repeat
 from app.core.settings import Settings
@@ -11,7 +13,16 @@ from app.images.idempotency import remove_expired_keys
 from app.images.repository import ImageRepository
 from app.storage.object_store import ObjectStore
 
+logger = logging.getLogger(__name__)
+
 BATCH = 500
+
+
+class _Batch(NamedTuple):
+    """The keys of objects that were removed, and of those that the store would not remove."""
+
+    removed: list[str]
+    refused: list[str]
 
 
 class Sweeper:
@@ -33,22 +44,35 @@ class Sweeper:
             await remove_expired_keys(session)
 
     async def sweep(self) -> int:
-        """Delete what is past its grace; return how many objects that were. Raises when a backend does not answer."""
-        removed = 0
-        while batch := await self._sweep_batch():
-            removed += batch
+        """Delete what is past its grace; return how many objects that were.
+
+        What the store refuses to remove stays listed for another grace and holds up nothing else. Raises when a backend
+        does not answer.
+        """
+        before = utc_now() - self._grace
+        removed = refused = 0
+        while batch := await self._sweep_batch(before):
+            removed += len(batch.removed)
+            refused += len(batch.refused)
+        if refused:
+            logger.warning("the object store refuses to remove objects", extra={"fields": {"objects": refused}})
         return removed
 
-    async def _sweep_batch(self) -> int:
+    async def _sweep_batch(self, before: datetime) -> _Batch | None:
         # The rows stay locked while the objects go: an upload that commits just now waits, and finds its key gone.
         async with self._database.unit_of_work() as session:
             repository = ImageRepository(session)
-            keys = await repository.lock_doomed(utc_now() - self._grace, BATCH)
-            if keys:
-                await self._abort_uploads(set(keys))
-                await self._object_store.remove(keys)
-                await repository.spare(keys)
-        return len(keys)
+            keys = await repository.lock_doomed(before, BATCH)
+            if not keys:
+                return None
+            await self._abort_uploads(set(keys))
+            refused = await self._object_store.remove(keys)
+            batch = _Batch([key for key in keys if key not in refused], sorted(refused))
+            await repository.spare(batch.removed)
+            if refused:
+                # Their grace begins anew: what a store refuses now (retention, a policy) it may give up later.
+                await repository.doom(batch.refused)
+        return batch
 
     async def _abort_uploads(self, keys: Collection[str]) -> None:
         """Drop the parts of uploads that were killed before they were objects."""

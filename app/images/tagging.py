@@ -40,7 +40,7 @@ from app.tags.schemas import TagName
 from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import searcher
+from app.users.limits import turn_taker
 from app.users.policy import require_change, require_tagger, sight_of
 from app.users.viewer import Viewer
 
@@ -101,7 +101,7 @@ async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, s
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
     are all. At most 10,000 at once. `dry_run` only tells what would happen.
     """
-    async with services.search_turns.take(searcher(viewer.id, None)):
+    async with services.search_turns.take(turn_taker(viewer.id, None)):
         images = await list_changeable(services.database, body, viewer)
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))

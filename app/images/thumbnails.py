@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from app.decoding.pool import WALL_SECONDS, Picture
+from app.decoding.pool import URL_SECONDS, Picture
 from app.http.state import Services
 from app.images.keys import thumbnail_key
 from app.images.renditions import Original, Renditions
@@ -17,18 +17,21 @@ VERSION = 1
 
 
 class Thumbnails:
-    """Gives out thumbnails."""
+    """Gives out thumbnails; `taker` is who waits, where one is to be made, for what they asked for themselves."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, taker: str) -> None:
         self._object_store = services.object_store
         self._decoders = services.decoders
+        self._turns = services.decoder_turns
+        self._taker = taker
         self._renditions = Renditions(services)
 
     @asynccontextmanager
     async def open(self, image: Image, size: int) -> AsyncIterator[OpenObject]:
         """Open the image's thumbnail, making it first where it is not there yet.
 
-        Raises StorageUnavailable, ImageTooLarge, InvalidImage; ImageNotFound when the image was deleted meanwhile.
+        Raises StorageUnavailable, ImageTooLarge, InvalidImage, TooManyRequests, DecodersBusy; ImageNotFound when the
+        image was deleted meanwhile.
         """
         key = thumbnail_key(image.storage_key, size)
         original = Original.of(image)
@@ -36,11 +39,13 @@ class Thumbnails:
             try:
                 thumbnail = await stack.enter_async_context(self._object_store.open(key))
             except ObjectMissing:
-                await self._renditions.ensure(original, key, lambda: self._make(original, key, size))
+                # Outside of what is done once for all who ask: nobody is refused since the first one asks for much.
+                async with self._turns.take(self._taker):
+                    await self._renditions.ensure(original, key, lambda: self._make(original, key, size))
                 thumbnail = await stack.enter_async_context(self._object_store.open(key))
             yield thumbnail
 
     async def _make(self, original: Original, key: str, size: int) -> None:
-        url = await self._object_store.presign_internal(original.storage_key, timedelta(seconds=WALL_SECONDS * 4))
+        url = await self._object_store.presign_internal(original.storage_key, timedelta(seconds=URL_SECONDS))
         picture = Picture(original.content_type, original.width, original.height, original.size, url)
         await self._object_store.put_whole(key, [await self._decoders.make_thumbnail(picture, size)], CONTENT_TYPE)

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.tag_names import normalize_tags
 from app.db.changes import LISTS, changing
-from app.decoding.pool import WALL_SECONDS, Picture
+from app.decoding.pool import URL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
 from app.http.state import Services
 from app.images.doomed import remove_doomed
@@ -54,17 +54,18 @@ class UploadFields:
     tags: list[str] = field(default_factory=list)
     visibility: Visibility = Visibility.PUBLIC
 
-    def add(self, name: str, value: str) -> None:
+    async def add(self, part: Part) -> None:
         """Take one field. Raises ValidationFailed."""
+        if part.name not in ("tags", "visibility"):
+            raise ValidationFailed.at(["body", part.name], "no such field", "extra_forbidden")
+        value = await part.text()
         try:
-            if name == "tags":
+            if part.name == "tags":
                 self.tags = normalize_tags([*self.tags, *(tag for tag in value.split(",") if tag.strip())])
-            elif name == "visibility":
-                self.visibility = Visibility(value)
             else:
-                raise ValidationFailed.at(["body", name], "no such field", "extra_forbidden")
+                self.visibility = Visibility(value)
         except ValueError as error:
-            raise ValidationFailed.at(["body", name], str(error)) from error
+            raise ValidationFailed.at(["body", part.name], str(error)) from error
 
 
 class _Measured:
@@ -101,12 +102,14 @@ class ReceivedFile:
 
 
 class Uploads:
-    """Makes images of uploads."""
+    """Makes images of uploads; `taker` is who waits for their own decoding only."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, taker: str) -> None:
         self._database = services.database
         self._object_store = services.object_store
         self._decoders = services.decoders
+        self._turns = services.decoder_turns
+        self._taker = taker
         self._settings = services.settings
         self._claims = IdempotencyClaims(services.database)
 
@@ -114,8 +117,8 @@ class Uploads:
         """Store the form's image and return it, or the answer that the same key got for the same upload before.
 
         Raises ValidationFailed, NameTaken, PayloadTooLarge, UnsupportedMediaType, InvalidImage, ImageTooLarge,
-        IdempotencyMismatch, IdempotencyInProgress and the errors of the backends; after each of them nothing of the
-        upload is left.
+        IdempotencyMismatch, IdempotencyInProgress, TooManyRequests, DecodersBusy and the errors of the backends; after
+        each of them nothing of the upload is left.
         """
         if idempotency_key is None:
             return await self._upload(form, viewer, None)
@@ -152,7 +155,7 @@ class Uploads:
         received: ReceivedFile | None = None
         async for part in form.parts():
             if part.name != "image":
-                fields.add(part.name, await part.text())
+                await fields.add(part)
             elif received is not None:
                 raise ValidationFailed.at(["body", "image"], "one file an upload")
             elif doomed is None:
@@ -182,7 +185,8 @@ class Uploads:
         first = await anext(parts)
         key = new_original_key()
         if length(first) < PART_BYTES:
-            await self._decoders.check(_picture(header, measured.size, first))
+            async with self._turns.take(self._taker):
+                await self._decoders.check(_picture(header, measured.size, first))
             await self._list(key, doomed)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
@@ -191,8 +195,9 @@ class Uploads:
             parts = chained(first, parts)
             del first
             await self._object_store.put_parts(key, parts, header.content_type)
-            url = await self._object_store.presign_internal(key, timedelta(seconds=WALL_SECONDS * 4))
-            await self._decoders.check(_picture(header, measured.size, url))
+            async with self._turns.take(self._taker):
+                url = await self._object_store.presign_internal(key, timedelta(seconds=URL_SECONDS))
+                await self._decoders.check(_picture(header, measured.size, url))
         return ReceivedFile(name, measured.size, measured.sha256, header, key)
 
     async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:

@@ -1,8 +1,8 @@
 """How many images match: exactly, or about."""
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.driver import fetch_value
 from app.search.images import ImageSearch
 from app.search.sql import Values
 
@@ -20,7 +20,7 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
     """Return the number of matches. Raises QueryTimeout."""
     values = Values()
     statement = f"SELECT count(*) FROM images WHERE {search.condition(values)}"  # noqa: S608 - of constants, as all below
-    return await session.scalar(text(statement), values.by_name) or 0
+    return int(await fetch_value(session, statement, values.listed))
 
 
 async def estimate(session: AsyncSession, search: ImageSearch) -> int:
@@ -46,18 +46,18 @@ async def _count_in_sample(session: AsyncSession, search: ImageSearch, share: fl
     values = Values()
     sampled = f"images TABLESAMPLE SYSTEM ({values.bind(100 * share, 'real')}) REPEATABLE (1)"
     statement = f"SELECT count(*) FROM {sampled} WHERE {search.condition(values)}"  # noqa: S608
-    return await session.scalar(text(statement), values.by_name) or 0
+    return int(await fetch_value(session, statement, values.listed))
 
 
 async def _count_up_to(session: AsyncSession, search: ImageSearch, most: int) -> int | None:
     """Return the number of matches, None where there are more than `most`."""
     values = Values()
     some = f"SELECT id FROM images WHERE {search.condition(values)} LIMIT {values.bind(most + 1)}"  # noqa: S608
-    counted = await session.scalar(text(f"SELECT count(*) FROM ({some}) AS counted"), values.by_name)  # noqa: S608
-    return counted if counted is not None and counted <= most else None
+    counted = int(await fetch_value(session, f"SELECT count(*) FROM ({some}) AS counted", values.listed))  # noqa: S608
+    return counted if counted <= most else None
 
 
 async def _count_roughly(session: AsyncSession) -> float:
     """Return about how many images there are, as PostgreSQL last counted them."""
-    estimated = await session.scalar(text("SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass"))
-    return max(float(estimated or 0), 1.0)
+    estimated = await fetch_value(session, "SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass", ())
+    return max(float(estimated), 1.0)

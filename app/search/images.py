@@ -9,41 +9,41 @@ walk on or gather.
 
 import math
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import NamedTuple
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
+from app.db.driver import fetch, fetch_value
 from app.db.session import SLOW_LANE
 from app.models.image import Visibility
 from app.search import tree
+from app.search.costs import MARGIN, Outlook
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan
 from app.search.sight import Sight
 from app.search.sql import EVERY, Condition, Values, all_true
 from app.search.vocabulary import look_up
 
-# Measured at 1,000,000 images: a gathered row costs 1.1 microseconds, and so does nearly one that is walked in an order
-# that the table does not lie in. It does in the order of creation: there the walk goes from one row to its neighbour,
-# in 0.2. The longest walks are where the worst walk costs what the worst gathering does.
+# What matches so rarely is gathered at once.
 GATHERED_AT_ONCE = 3_000
+# What the first look at a query sees.
 SHORT_WALK = 2_000
-LONGEST_WALK = 24_000
+# Where the tags do not bound what is gathered, a walk so long is tried before: across the order in which the
+# table lies, and along it.
 LONGEST_WALK_ACROSS = 12_000
-# Gathering meets with all that has the tags, and only then with the filters.
-LONGEST_WALK_FILTERED = 64_000
+LONGEST_WALK = 64_000
 # What no index finds is gathered from the whole table: nearly any walk is shorter.
 LONGEST_WALK_UNINDEXED = 100_000
 # By a glob alone, so many names are looked up one by one: 2 microseconds each. And by tags alone, so many images cost
 # no more than it takes to find these names.
 MOST_NAMES = 4_000
-GATHERED_BEFORE_NAMES = 40_000
-# The short walk may have met with more than there are elsewhere; a walk that finds its page ends before. Where
-# gathering is long, a walk is tried that will probably be long enough.
-_MARGIN = 2.5
+GATHERED_BEFORE_NAMES = 60_000
+# Where gathering is long, a walk is tried that will probably be long enough.
 _NARROW_MARGIN = 1.5
 
 
@@ -67,6 +67,10 @@ class FoundImage(NamedTuple):
 
 TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
 _FOUND = f"{', '.join(FoundImage._fields[:-1])}, {TAG_NAMES}"
+
+
+# Goes for a page after a position, so many rows far; tells whether that is the page.
+Way: TypeAlias = Callable[[Order, Position | None, int, int], Awaitable[tuple[list[FoundImage], bool]]]
 
 
 class ImageSearch:
@@ -93,7 +97,7 @@ class ImageSearch:
         owned = EVERY if owner is None else f"uploaded_by = {values.bind(owner)}"
         condition = all_true([self.condition(values), owned])
         statement = f"SELECT id FROM images WHERE {condition} LIMIT {values.bind(limit)}"  # noqa: S608
-        return list(await self._session.scalars(text(statement), values.by_name))
+        return [row[0] for row in await fetch(self._session, statement, values.listed)]
 
     def condition(self, values: Values) -> Condition:
         """Return what an image must fulfil to be in the result."""
@@ -117,34 +121,80 @@ class ImageSearch:
     async def _find(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
         if self._plan.at_most <= GATHERED_AT_ONCE:
             return await self._gather(order, after, limit)
-        found, done = await self._walk(order, after, SHORT_WALK, limit)
-        if done:
-            return found
-        expected = SHORT_WALK * limit / len(found) if found else math.inf
+        if self._plan.told_by_tags:
+            expected = limit * self._plan.vocabulary.collection / self._plan.at_most
+        elif order.name == "created" or not self.indexed:
+            found, done = await self._walk(order, after, SHORT_WALK, limit)
+            if done:
+                return found
+            expected = self._expected(SHORT_WALK, limit, len(found))
+        else:
+            expected = self._expected(SHORT_WALK, limit, await self._count_newest())
         return await self._search_far(order, after, limit, expected)
 
     async def _search_far(self, order: Order, after: Position | None, limit: int, expected: float) -> list[FoundImage]:
-        """Go on where the short walk was not enough; what may be long waits for its turn, without a connection."""
+        """Go the shortest way to a page that is expected after so many rows; what may be long waits for its turn.
+
+        Where that is not the page, it tells better how far the page is: each time at least 2.5 times as far as it went,
+        and never further than to gather everything costs. So all attempts together cost about twice that at the most.
+        """
         async with AsyncExitStack() as stack:
             if self._plan.unbounded:
+                # Without a connection.
                 await self._session.rollback()
                 await stack.enter_async_context(self._session.info[SLOW_LANE])
-            if (bound := self._longest_walk(order, expected)) > 0:
-                found, done = await self._walk(order, after, bound, limit)
+            gone = 0
+            while (step := self._next_step(order, expected, limit)) and step[1] > gone:
+                way, gone = step
+                found, done = await way(order, after, gone, limit)
                 if done:
                     return found
+                expected = self._expected(gone, limit, len(found))
             return await self._gather(order, after, limit)
+
+    def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
+        """Return how to look for the page, and how far; None where to gather all matches is the shortest way."""
+        plan = self._plan
+        outlook = Outlook(
+            images=plan.vocabulary.collection,
+            at_most=plan.at_most,
+            expected=expected,
+            limit=limit,
+            in_order=order.name == "created",
+            exact=plan.exact,
+        )
+        ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
+        if (reach := outlook.longest_walk if plan.exact else self._longest_walk(order, expected)) > 0:
+            ways.append((outlook.walk(), self._walk, max(SHORT_WALK, reach)))
+        cost, way, reach = min(ways, key=itemgetter(0))
+        return (way, reach) if cost < outlook.gather() else None
 
     def _longest_walk(self, order: Order, expected: float) -> int:
         """Return how far to walk where a page is expected after so many rows: 0 where gathering is the shorter way."""
+        if math.isinf(expected):
+            return 0
         if not self.indexed:
-            return round(min(LONGEST_WALK_UNINDEXED, _MARGIN * expected))
-        longest, margin = LONGEST_WALK_ACROSS, _MARGIN
-        if order.name == "created":
-            longest, margin = (
-                (LONGEST_WALK, _MARGIN) if self._plan.tags_only else (LONGEST_WALK_FILTERED, _NARROW_MARGIN)
-            )
-        return round(min(longest, _MARGIN * expected)) if margin * expected <= longest else 0
+            return round(min(LONGEST_WALK_UNINDEXED, MARGIN * expected))
+        in_order = order.name == "created"
+        longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if in_order else (LONGEST_WALK_ACROSS, MARGIN)
+        return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
+
+    def _expected(self, looked_at: int, limit: int, found: int) -> float:
+        """Return after how many rows a page is full, if it goes on as it did.
+
+        Where nothing was found, it is taken for half a match; but of filters that hardly anything passes, an index may
+        know how little that is: then it is gathered.
+        """
+        if not found and self.indexed and not self._plan.exact:
+            return math.inf
+        return looked_at * limit / max(found, 0.5)
+
+    async def _count_newest(self) -> int:
+        """Return how many match among the newest images, which lie together: what an order tells nothing about."""
+        values = Values()
+        newest = f"SELECT * FROM images ORDER BY created_at DESC, id DESC LIMIT {values.bind(SHORT_WALK)}"  # noqa: S608
+        statement = f"SELECT count(*) FROM ({newest}) AS images WHERE {self.condition(values)}"  # noqa: S608
+        return int(await fetch_value(self._session, statement, values.listed))
 
     async def _walk(
         self, order: Order, after: Position | None, bound: int, limit: int
@@ -177,8 +227,8 @@ class ImageSearch:
             # Of a collection so small, what comes next costs no more than the question.
             return False
         rows = f"SELECT FROM images WHERE {stretch} LIMIT {values.bind(bound + 1)}"
-        counted = await self._session.scalar(text(f"SELECT count(*) FROM ({rows}) AS rows"), values.by_name)  # noqa: S608
-        return (counted or 0) <= bound
+        counted = await fetch_value(self._session, f"SELECT count(*) FROM ({rows}) AS rows", values.listed)  # noqa: S608
+        return int(counted) <= bound
 
     def _stretch(self, order: Order, segment: Segment, values: Values) -> Condition:
         """Return what the index that the order is walked along can tell: the segment, and filters by its columns."""
@@ -188,11 +238,43 @@ class ImageSearch:
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
         values = Values()
         later = " OR ".join(segment(values) for segment in order.segments(after))
+        return await self._first_of(self._matches(values), later, order, limit, values)
+
+    async def _gather_near(
+        self, order: Order, after: Position | None, bound: int, limit: int
+    ) -> tuple[list[FoundImage], bool]:
+        """Gather what matches among the next rows of the order, and tell whether that is the page, as a walk does.
+
+        Which rows these are, and which of them have the tags, two indexes tell: only what is in both is looked at.
+        """
+        found: list[FoundImage] = []
+        for segment in order.segments(after):
+            values = Values()
+            last = await self._position(order, segment, bound)
+            stretch = [self._stretch(order, segment, values), EVERY if last is None else order.up_to(last, values)]
+            matches = f"SELECT * FROM images WHERE {all_true([self.condition(values), *stretch])}"  # noqa: S608
+            found += await self._first_of(matches, EVERY, order, limit - len(found), values)
+            if len(found) == limit or last is not None:
+                return found, len(found) == limit
+        return found, True
+
+    async def _position(self, order: Order, segment: Segment, number: int) -> Position | None:
+        """Return the position of so manyeth row of a segment, None where there are fewer."""
+        values = Values()
+        statement = f"""
+            SELECT {order.columns} FROM images WHERE {self._stretch(order, segment, values)}
+            ORDER BY {order.walk()} OFFSET {values.bind(number - 1)} LIMIT 1"""  # noqa: S608
+        rows = await fetch(self._session, statement, values.listed)
+        return tuple(rows[0]) if rows else None
+
+    async def _first_of(
+        self, matches: str, condition: Condition, order: Order, limit: int, values: Values
+    ) -> list[FoundImage]:
         # OFFSET 0 keeps the planner from walking after all; unlike a materialised CTE it keeps no copy of the matches.
         statement = f"""
             SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY(
-                SELECT id FROM ({self._matches(values)} OFFSET 0) AS matches
-                WHERE {later} ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
+                SELECT id FROM ({matches} OFFSET 0) AS matches
+                WHERE {condition} ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
             )) ORDER BY {order.whole(values)}"""  # noqa: S608
         return await self._images(statement, values)
 
@@ -214,4 +296,4 @@ class ImageSearch:
             UNION ALL {matches} AND NOT {few}"""  # noqa: S608
 
     async def _images(self, statement: str, values: Values) -> list[FoundImage]:
-        return [FoundImage._make(row) for row in await self._session.execute(text(statement), values.by_name)]
+        return [FoundImage._make(row) for row in await fetch(self._session, statement, values.listed)]

@@ -74,6 +74,11 @@ class Order:
         """The column that orders; equal ones are in the order of their ids."""
         return self._keys[0].column
 
+    @property
+    def columns(self) -> str:
+        """What a position consists of."""
+        return ", ".join(key.column for key in self._keys)
+
     def walk(self) -> str:
         """Return what one segment is ordered by: an index has it."""
         return ", ".join(f"{key.column} {'DESC' if self.descending else 'ASC'}" for key in self._keys)
@@ -97,9 +102,18 @@ class Order:
     def _side(self, comparison: str, values: Values) -> Condition:
         return f"sha256 {comparison} {values.bind(self.start)}"
 
+    def up_to(self, last: Position, values: Values) -> Condition:
+        """Return the condition of what comes no later than the position."""
+        comparison = ">=" if self.descending else "<="
+        # Of the first column alone the planner has statistics.
+        return all_true(
+            [f"{self.column} {comparison} {values.bind(last[0])}", self._compared(comparison, last, values)]
+        )
+
     def _after(self, after: Position | None, values: Values) -> Condition:
         if after is None:
             return EVERY
-        columns = ", ".join(key.column for key in self._keys)
-        position = ", ".join(values.bind(value) for value in after)
-        return f"({columns}) {'<' if self.descending else '>'} ({position})"
+        return self._compared("<" if self.descending else ">", after, values)
+
+    def _compared(self, comparison: str, position: Position, values: Values) -> Condition:
+        return f"({self.columns}) {comparison} ({', '.join(values.bind(value) for value in position)})"

@@ -55,6 +55,16 @@ class Plan:
         return self._at_most(self.query)
 
     @property
+    def exact(self) -> bool:
+        """Whether an index finds what matches and no more: there is some tag in it, and no filters."""
+        return self.tags_only and not math.isinf(self.at_most)
+
+    @property
+    def told_by_tags(self) -> bool:
+        """Whether so many match as have the tags."""
+        return not math.isinf(self.at_most) and self._only_tags(self.query) is not None
+
+    @property
     def unbounded(self) -> bool:
         """Whether nothing tells that few match: no tag, no account, no digest that every match must have."""
         filters = {term.name for term in conjuncts(self.query) if isinstance(term, tree.Filter)}

@@ -13,16 +13,31 @@ NONE: Condition = "FALSE"
 
 
 class Values:
-    """The values of one statement, by the names that stand for them in its text."""
+    """The values of one statement, in the order of the `$1`, `$2` that stand for them in its text."""
 
     def __init__(self) -> None:
-        self.by_name: dict[str, Any] = {}
+        self.listed: list[Any] = []
 
     def bind(self, value: Any, cast: str | None = None) -> str:
         """Take a value in and return what stands for it, as this type where the text around does not tell."""
-        name = f"v{len(self.by_name)}"
-        self.by_name[name] = value
-        return f"CAST(:{name} AS {cast})" if cast else f":{name}"
+        self.listed.append(value)
+        stand_in = self._stand_in(len(self.listed))
+        return f"CAST({stand_in} AS {cast})" if cast else stand_in
+
+    def _stand_in(self, number: int) -> str:
+        return f"${number}"
+
+
+class NamedValues(Values):
+    """The same for a statement that SQLAlchemy runs, which wants names: `:v1`, `:v2`."""
+
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """The values by these names."""
+        return {f"v{number}": value for number, value in enumerate(self.listed, 1)}
+
+    def _stand_in(self, number: int) -> str:
+        return f":v{number}"
 
 
 def all_true(conditions: Iterable[Condition]) -> Condition:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequest
+from app.db.driver import fetch
 from app.search import tree
 from app.search.sql import Condition, Values, all_true
 
@@ -14,7 +14,8 @@ MAX_TAGS_A_WILDCARD = 100
 LAST_CHARACTER = "\U0010ffff"  # above every name that starts as a prefix does
 # An alias is told by its own name, and is what it stands for.
 _ENTRIES = """
-    SELECT n.name, coalesce(t.id, n.id), coalesce(t.images, n.images)
+    SELECT n.name, coalesce(t.id, n.id), coalesce(t.images, n.images),
+        greatest((SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass), 1)
     FROM tags n LEFT JOIN tags t ON t.id = n.alias_of"""
 
 
@@ -24,10 +25,11 @@ class QueryTooBroad(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A tag that a name stands for, and about how many public images have it."""
+    """A tag that a name stands for, and about how many public images have it, of how many images in all."""
 
     id: int
     images: int
+    collection: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Vocabulary:
 
     tags: Mapping[str, Found]
     wildcards: Mapping[str, tuple[Found, ...]]
+
+    @property
+    def collection(self) -> float:
+        """Return about how many images there are, as PostgreSQL last counted them; 0 where no name is known."""
+        known = (self.tags.values(), *self.wildcards.values())
+        return max((tag.collection for tags in known for tag in tags), default=0)
 
     def of(self, node: tree.Tag | tree.Wildcard) -> tuple[Found, ...]:
         """Return the tags of which an image must have one; none for an unknown name."""
@@ -91,4 +99,4 @@ async def _matching(session: AsyncSession, pattern: str) -> tuple[Found, ...]:
 
 async def _find(session: AsyncSession, matching: Condition, values: Values, limit: int) -> dict[str, Found]:
     statement = f"{_ENTRIES} WHERE {matching} LIMIT {values.bind(limit)}"
-    return {name: Found(id_, images) for name, id_, images in await session.execute(text(statement), values.by_name)}
+    return {name: Found(*found) for name, *found in await fetch(session, statement, values.listed)}

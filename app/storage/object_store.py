@@ -54,15 +54,7 @@ class BytesDiffer(StorageUnavailable):
     """The store has other bytes than it was sent."""
 
     def __init__(self) -> None:
-        super().__init__("The object store has other bytes than were sent")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What the store holds now: its size in bytes and its entity tag."""
-
-    size: int
-    etag: str
+        super().__init__("The object store has other bytes than were sent, or entity tags that are no MD5 digests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +123,8 @@ class ObjectStore:
             if not await self._client.bucket_exists(self.bucket):
                 raise StorageUnavailable("The bucket does not exist")
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> StoredObject:
-        """Store the bytes of `chunks` under `key`, holding two parts in memory, and return what the store has then.
+    async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
+        """Store the bytes of `chunks` under `key`, holding two parts in memory; they are in the store when it returns.
 
         A body that fits one part is one request. Whatever goes wrong meanwhile, cancellation included, leaves no
         multipart upload behind. Raises StorageUnavailable, and whatever `chunks` raises.
@@ -140,17 +132,17 @@ class ObjectStore:
         parts = grouped(chunks)
         first: list[bytes] = await anext(parts, [])
         if length(first) < PART_BYTES:
-            return await self.put_whole(key, first, content_type)
+            await self.put_whole(key, first, content_type)
+            return
         parts = chained(first, parts)
         del first
-        return await self.put_parts(key, parts, content_type)
+        await self.put_parts(key, parts, content_type)
 
-    async def put_whole(self, key: str, body: Pieces, content_type: str) -> StoredObject:
+    async def put_whole(self, key: str, body: Pieces, content_type: str) -> None:
         """Store these bytes in one request; they are the ones in the store when it returns."""
-        etag = await self._put(key, body, {"Content-Type": content_type}, None)
-        return StoredObject(length(body), etag)
+        await self._put(key, body, {"Content-Type": content_type}, None)
 
-    async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> StoredObject:
+    async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> None:
         """Store a body in parts of PART_BYTES, as `grouped` makes them; one is sent while the next one is gathered."""
         client: Any = self._client
         async with _answer():
@@ -174,10 +166,8 @@ class ObjectStore:
         except BaseException:
             await asyncio.shield(self._abandon(key, upload_id, sending))
             raise
-        stored = await self.stat(key)
-        if stored.size != size:
+        if await self.size_of(key) != size:
             raise BytesDiffer
-        return stored
 
     @asynccontextmanager
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[OpenObject]:
@@ -193,22 +183,25 @@ class ObjectStore:
         finally:
             response.close()
 
-    async def stat(self, key: str) -> StoredObject:
-        """Return what the store holds under `key`. Raises ObjectMissing."""
+    async def size_of(self, key: str) -> int:
+        """Return how many bytes the store has under `key`. Raises ObjectMissing."""
         async with _answer():
             found = await self._client.stat_object(self.bucket, key)
-        return StoredObject(int(found.size or 0), (found.etag or "").strip('"'))
+        return int(found.size or 0)
 
-    async def remove(self, keys: Iterable[str]) -> None:
-        """Remove these objects; one that is not there is no error. Raises StorageUnavailable when any remains."""
-        doomed = [DeleteObject(key) for key in keys]
+    async def remove(self, keys: Iterable[str]) -> set[str]:
+        """Remove these objects; one that is not there is no error. Return those that the store refuses to remove."""
+        refused: set[str] = set()
+        doomed = list(keys)
         for start in range(0, len(doomed), 1000):
-            batch = doomed[start : start + 1000]
+            batch = [DeleteObject(key) for key in doomed[start : start + 1000]]
             # Some stores delete one after the other.
             async with _answer(len(batch) * MIN_BYTES_PER_SECOND // 100):
                 result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
-            if any(error.code not in _MISSING for error in result.error_list):
-                raise StorageUnavailable("The object store could not remove every object")
+            refused |= {error.name or "" for error in result.error_list if error.code not in _MISSING}
+        if not refused <= set(doomed):
+            raise StorageUnavailable("The object store does not say which object it could not remove")
+        return refused
 
     async def list_objects(self) -> AsyncIterator[ListedObject]:
         """Yield every object of the bucket, by key. Raises StorageUnavailable when the listing breaks off."""
@@ -360,7 +353,8 @@ async def _translated_errors() -> AsyncIterator[None]:
 
 async def _translated_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     async with _translated_errors():
-        async for chunk in response.content.iter_any():
+        # As they were received: several that are there already would be joined by `iter_any`, which copies them all.
+        async for chunk, _ in response.content.iter_chunks():
             yield chunk
 
 

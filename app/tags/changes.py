@@ -65,6 +65,14 @@ class VocabularyChange:
         await self._for_images_with(tag, partial(replace_tag, self._session, tag, None))
         await self._session.execute(delete(Tag).where(Tag.id == tag))
 
+    async def widen(self, name: str, other: str) -> None:
+        """Have a tag imply what another one implies, short of a cycle. Raises TagNotFound."""
+        tag, implied = await self._get(name), self._implications.implied_by(await self._get(other))
+        await self._lock({tag} | self._implications.ancestors(tag))
+        linked = [await self._link_unless_cycle(tag, one) for one in sorted(implied)]
+        if any(linked):
+            await self._for_images_with(tag)
+
     async def merge(self, name: str, into: str) -> int:
         """Have everything that has a tag have the other; its name becomes an alias. Raises TagNotFound."""
         tag, target = await self._get(name), await self._get(into)

@@ -8,7 +8,7 @@ asking again. What is left is for the change itself, which is one transaction (`
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy
@@ -32,8 +32,8 @@ _MOVE = text("""
 async def hand_over(database: Database, name: str, into: str | None) -> None:
     """Give the images that have a tag by hand the other one instead, or none; less than a lot of them is left.
 
-    Nothing is done where a tag is not known, nor for the merge of one that implies others: until the other tag implies
-    them too, the images would lack these. Raises DatabaseBusy.
+    Nothing is done where a tag is not known, nor while the other one does not imply what it does: the images would lack
+    that. Raises DatabaseBusy.
     """
     after: uuid.UUID | None = uuid.UUID(int=0)
     while after is not None:
@@ -45,11 +45,15 @@ async def hand_over_lot(session: AsyncSession, name: str, into: str | None, afte
     """Do so for the first 1,000 images after this one; return the last of them, None where they are not so many."""
     tagging, tag = Tagging(session), await TagRepository(session).find_id(name)
     target = None if into is None else await TagRepository(session).find_id(into)
-    if tag is None or tag == target or (into is not None and (target is None or await _implies(session, tag))):
+    if tag is None or tag == target or (into is not None and target is None):
         return None
-    # Its target keeps its meaning until the commit.
-    if into is not None and await tagging.hold([into]) is None:
-        raise DatabaseBusy
+    if into is not None:
+        # Its target keeps its meaning until the commit.
+        held = await tagging.hold([into])
+        if held is None:
+            raise DatabaseBusy
+        if await _list_implied(session, tag) - {*held.given, *held.implied}:
+            return None
     given = select(Tagged.image).where(Tagged.tag == tag, Tagged.by_hand, Tagged.image > after)
     images = (await session.scalars(given.order_by(Tagged.image).limit(BATCH))).all()
     if len(images) < BATCH:
@@ -69,5 +73,5 @@ async def replace_tag(session: AsyncSession, tag: int, target: int | None, image
         await session.execute(_MOVE, {"tag": tag, "into": target, "images": images})
 
 
-async def _implies(session: AsyncSession, tag: int) -> bool:
-    return bool(await session.scalar(select(exists().where(TagImplication.tag == tag))))
+async def _list_implied(session: AsyncSession, tag: int) -> set[int]:
+    return set(await session.scalars(select(TagImplication.implies).where(TagImplication.tag == tag)))

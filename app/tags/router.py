@@ -144,6 +144,8 @@ async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, services:
     It takes a millisecond an image: of a tag that hundreds of thousands have, minutes. Meanwhile both tags can be used,
     and each image has one of them. A merge that was interrupted is completed by asking for it again.
     """
+    async with services.database.unit_of_work() as session:
+        await (await VocabularyChange.begin(session)).widen(body.into, name)
     await hand_over(services.database, name, body.into)
     async with services.database.unit_of_work() as session:
         await (await VocabularyChange.begin(session)).merge(name, body.into)
@@ -161,12 +163,7 @@ async def set_tag_aliases(
 
 @router.put("/{name}/implications", summary="Set what a tag implies", responses=problems(*ADMIN_ERRORS))
 async def set_tag_implications(
-    name: NamePath,
-    body: TagImplications,
-    _admin: AdminUser,
-    change: ChangeDep,
-    repository: TagsRepo,
-    services: ServicesDep,
+    name: NamePath, body: TagImplications, _admin: AdminUser, services: ServicesDep
 ) -> TagRead:
     """Have a tag imply exactly these: images that have it have them at once, and what they imply.
 
@@ -175,8 +172,9 @@ async def set_tag_implications(
     async with services.database.unit_of_work() as session:
         await get_tag(TagRepository(session), name)
         await TagRepository(session).ensure(body.implies)
-    await change.set_implications(name, body.implies)
-    return to_read(await get_tag(repository, name))
+    async with services.database.unit_of_work() as session:
+        await (await VocabularyChange.begin(session)).set_implications(name, body.implies)
+        return to_read(await get_tag(TagRepository(session), name))
 
 
 async def get_tag(repository: TagRepository, name: str) -> CountedTag:

@@ -159,15 +159,15 @@ class Delivery:
 
     async def _deliver(self, spool: Spool, batches: Sequence[Batch]) -> None:
         await self._log.add_metrics(batches)
-        documents = [document for batch in batches for document in batch.documents()]
-        known: set[str] = set()
         if spool.unsure or batches[0].stream != spool.stream:
             known = await self._log.present(batches)
-            documents = [document for document in documents if document["_id"] not in known]
+            documents = [one for batch in batches for one in batch.documents() if one["_id"] not in known]
+        else:
+            documents = [one for batch in batches for one in batch.blocks()]
         spool.unsure = False
         refused = await self._insert(spool, documents) if documents else 0
         self.refused += refused
-        self.written += len(known) + len(documents) - refused
+        self.written += sum(batch.count for batch in batches) - refused
 
     async def _insert(self, spool: Spool, documents: list[RawBSONDocument]) -> int:
         spool.unsure = True  # also if this task is cancelled meanwhile

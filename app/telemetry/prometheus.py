@@ -9,10 +9,14 @@ cannot take back a figure that was seen. Gauges of workers that are no more do n
 import json
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from app.telemetry.record import Series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -21,7 +25,8 @@ GAUGE_SECONDS = 15
 _SNAPSHOT = "figures.json"
 _REQUESTS = ("imts_http_requests_total", "Requests answered, by route and status class")
 _DURATION = ("imts_http_request_duration_seconds", "Time from the first byte in to the last byte out")
-Series = tuple[str, str, str]
+# Takes a duration in milliseconds and returns its place among BOUNDS.
+_slot_of = partial(bisect_left, [bound * 1000 for bound in BOUNDS])
 
 
 @dataclass(slots=True)
@@ -45,13 +50,12 @@ class Figures:
     gauges: dict[str, float] = field(default_factory=dict)
     requests: dict[Series, Durations] = field(default_factory=dict)
 
-    def observe(self, series: Series, seconds: float) -> None:
-        """Count one request."""
-        durations = self.requests.get(series)
-        if durations is None:
-            durations = self.requests[series] = Durations()
-        durations.counts[bisect_left(BOUNDS, seconds)] += 1
-        durations.seconds += seconds
+    def observe(self, series: Series, durations_ms: Sequence[float]) -> None:
+        """Count requests of one series."""
+        durations = self.requests.setdefault(series, Durations())
+        for slot, count in Counter(map(_slot_of, durations_ms)).items():
+            durations.counts[slot] += count
+        durations.seconds += sum(durations_ms) / 1000
 
     def dump(self) -> str:
         """Return them as JSON, with the time."""

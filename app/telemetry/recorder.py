@@ -9,19 +9,23 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from app.core.settings import Settings
 from app.telemetry.batch import Encoder
 from app.telemetry.delivery import Delivery
+from app.telemetry.documents import DocumentWriter
 from app.telemetry.errors import SpoolFull
+from app.telemetry.minutes import Groups, grouped
 from app.telemetry.mongo import RequestLog
 from app.telemetry.prometheus import Registry, publish
-from app.telemetry.record import RequestRecord, to_document
+from app.telemetry.record import RequestRecord, series_of
 from app.telemetry.redaction import PersonalData, recorded_parameters
 from app.telemetry.slots import Slot, claim_slot, slot_directories
 from app.telemetry.spool import MEMORY_BYTES, Spool
@@ -51,8 +55,11 @@ class Recorder:
         self._settings = settings
         self._size = settings.telemetry_queue_size
         self._queue: deque[RequestRecord] = deque()
+        # How many of the queue, from its left, are in the figures already.
+        self._counted = 0
         self._batch_records = _batch_records(settings)
         self._wake = asyncio.Event()
+        self._publish_due = 0.0
         self._closing = False
         self._slot: Slot | None = None
         self._spool = Spool(None, 0)
@@ -87,12 +94,13 @@ class Recorder:
         self._task = asyncio.create_task(self._run(), name="telemetry")
 
     def record(self, event: RequestRecord) -> None:
-        """Take a record; when the queue is full it is dropped and counted."""
-        self.registry.figures.observe(event.series, event.duration_ms / 1000)
-        self._cache_hits += event.cache_hits
-        self._cache_misses += event.cache_misses
+        """Take a record; when the queue is full it is dropped and counted.
+
+        All else is left to the flush: in a batch it takes a fraction of the time.
+        """
         if len(self._queue) >= self._size:
             self.dropped += 1
+            self._count(grouped([event]))
             return
         self._queue.append(event)
         if len(self._queue) >= self._batch_records:
@@ -114,6 +122,8 @@ class Recorder:
 
     async def metrics_text(self) -> str:
         """Return the figures of all workers, for Prometheus."""
+        self._count(grouped(islice(self._queue, self._counted, None)))
+        self._counted = len(self._queue)
         snapshot = self.registry.snapshot()
         return await self._run_blocking(lambda: self._render(snapshot))
 
@@ -129,7 +139,7 @@ class Recorder:
             await asyncio.wait([delivering])
 
     async def _flush_until_closing(self) -> None:
-        encoder = Encoder(self._spool.stream, _document_maker(self._settings))
+        encoder = Encoder(self._spool.stream, _document_writer(self._settings))
         clock = asyncio.get_running_loop().time
         began = clock()
         while not self._closing:
@@ -142,6 +152,7 @@ class Recorder:
             await self._flush(encoder)
         while self._queue:
             await self._flush(encoder)
+        await self._publish_figures()
 
     async def _flush(self, encoder: Encoder) -> None:
         # What is there now, and no more: what comes meanwhile is for the next flush. Under load something always comes,
@@ -150,20 +161,27 @@ class Recorder:
         while waiting:
             records = [self._queue.popleft() for _ in range(min(self._batch_records, waiting))]
             waiting -= len(records)
+            groups = grouped(records)
+            self._count(grouped(records[self._counted :]) if self._counted else groups)
+            self._counted = max(0, self._counted - len(records))
             try:
-                await self._spool_batch(encoder, records)
+                await self._spool_batch(encoder, records, groups)
             except Exception:
                 logger.exception("a batch of request records is lost")
                 self.dropped += len(records)
-        try:
-            snapshot = self.registry.snapshot()
-            await self._run_blocking(lambda: self._publish(snapshot))
-        except Exception:
-            # Without its figures a worker goes on recording.
-            logger.exception("the figures are not published")
+        # Under load a flush comes whenever a batch is full; nobody wants the figures so often.
+        if time.monotonic() >= self._publish_due:
+            await self._publish_figures()
 
-    async def _spool_batch(self, encoder: Encoder, records: list[RequestRecord]) -> None:
-        payload, count = await encoder.encode(records)
+    def _count(self, groups: Groups) -> None:
+        for (_, method, route, status), records in groups.items():
+            series = series_of(method, route, status)
+            self.registry.figures.observe(series, [record.duration_ms for record in records])
+            self._cache_hits += sum([record.cache_hits for record in records])
+            self._cache_misses += sum([record.cache_misses for record in records])
+
+    async def _spool_batch(self, encoder: Encoder, records: list[RequestRecord], groups: Groups) -> None:
+        payload, count = await encoder.encode(records, groups)
         try:
             await self._run_blocking(lambda: self._spool.append(payload, count))
         except SpoolFull:
@@ -188,6 +206,15 @@ class Recorder:
         self._spool.close()
         if self._slot:
             self._slot.release()
+
+    async def _publish_figures(self) -> None:
+        self._publish_due = time.monotonic() + self._settings.telemetry_flush_seconds
+        try:
+            snapshot = self.registry.snapshot()
+            await self._run_blocking(lambda: self._publish(snapshot))
+        except Exception:
+            # Without its figures a worker goes on recording.
+            logger.exception("the figures are not published")
 
     def _publish(self, snapshot: str) -> None:
         if self._slot:
@@ -219,8 +246,8 @@ def _batch_records(settings: Settings) -> int:
     return max(1, min(BATCH_RECORDS, in_queue, in_spill))
 
 
-def _document_maker(settings: Settings) -> Callable[[RequestRecord, str], dict[str, Any]]:
+def _document_writer(settings: Settings) -> DocumentWriter:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
     kept = recorded_parameters(settings.telemetry_query_values, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    return lambda record, event_id: to_document(record, event_id, worker, personal, kept)
+    return DocumentWriter(worker, personal, kept)

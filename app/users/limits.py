@@ -50,8 +50,8 @@ def search_charges(limits: Limits, user_id: uuid.UUID | None, address: str | Non
     return _use("search", limits, user_id, address)
 
 
-def searcher(user_id: uuid.UUID | None, address: str | None) -> str:
-    """Return who waits for whose searches: an account for its own, and who has none for those of the address."""
+def turn_taker(user_id: uuid.UUID | None, address: str | None) -> str:
+    """Return who waits for whose requests: an account for its own, and who has none for those of the address."""
     return f"address {network(address)}" if user_id is None else f"account {user_id}"
 
 

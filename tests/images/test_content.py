@@ -151,7 +151,7 @@ async def test_a_thumbnail_is_upright_and_tells_nothing(user: Account) -> None:
     links = await make(user, oriented(), "a.jpg")
     answer = await user.client.get(links["thumbnail"], params={"size": 160})
     assert answer.headers["content-type"] == "image/webp"
-    assert "max-age=" in answer.headers["cache-control"]
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable, s-maxage=300"
     with Image.open(io.BytesIO(answer.content)) as picture:
         assert picture.size == (80, 160)
         top = picture.convert("RGB").getpixel((40, 10))
@@ -160,6 +160,19 @@ async def test_a_thumbnail_is_upright_and_tells_nothing(user: Account) -> None:
         assert top[1] < 60
         assert not picture.getexif()
         assert not {"exif", "icc_profile", "xmp"} & set(picture.info)
+
+
+async def test_shared_caches_ask_again_for_a_thumbnail_and_are_told_that_it_is_private(
+    service: RunningService, user: Account
+) -> None:
+    links = await make(user, png())
+    async with httpx.AsyncClient(base_url=service.url) as stranger:
+        kept = {"If-None-Match": (await stranger.get(links["thumbnail"])).headers["etag"]}
+        assert (await stranger.get(links["thumbnail"], headers=kept)).status_code == 304
+        await user.client.patch(links["self"], json={"visibility": "private"})
+        assert (await stranger.get(links["thumbnail"], headers=kept)).status_code == 404
+    own = await user.client.get(links["thumbnail"])
+    assert own.headers["cache-control"] == "private, max-age=31536000, immutable"
 
 
 async def test_a_thumbnail_is_never_enlarged(user: Account) -> None:

@@ -12,6 +12,7 @@ from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
 from app.db.session import Database
 from app.images.audit import Audit
+from app.images.doomed import remove_doomed
 from app.images.renditions import Original, Renditions
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
@@ -48,6 +49,25 @@ async def test_the_sweeper_deletes_what_is_past_its_grace(
     assert sum(await asyncio.gather(*(sweeper.sweep() for sweeper in sweepers))) == 1
     assert await keys(object_store) == {"originals/young"}
     assert await sql.fetchval("SELECT storage_key FROM doomed_objects") == "originals/young"
+
+
+async def test_what_the_store_refuses_to_remove_holds_up_nothing(
+    settings: Settings, database: Database, object_store: ObjectStore, sql: asyncpg.Connection
+) -> None:
+    refused = "originals/../../x"
+    for key in ("originals/a", "originals/b"):
+        await object_store.put_whole(key, [b"x"], "image/png")
+    await sql.executemany(
+        "INSERT INTO doomed_objects VALUES ($1, now() - interval '1 day')",
+        [("originals/a",), (refused,), ("originals/b",)],
+    )
+    sweeper = Sweeper(database, object_store, settings)
+    assert await sweeper.sweep() == 2
+    assert await keys(object_store) == set()
+    waiting = await sql.fetch("SELECT storage_key, doomed_at > now() - interval '1 hour' AS young FROM doomed_objects")
+    assert [tuple(one) for one in waiting] == [(refused, True)]
+    await remove_doomed(database, object_store, [refused])
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
 
 
 async def test_nothing_is_forgotten_while_the_store_is_down(

@@ -147,6 +147,14 @@ async def test_bad_fields_after_the_file_leave_nothing(
         assert await nothing_is_left(sql, object_store)
 
 
+async def test_a_file_in_the_wrong_field_is_told(user: Account) -> None:
+    answer = await user.client.post("/v1/images", files={"picture": ("x.png", png(), "image/png")})
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"loc": ["body", "picture"], "msg": "no such field", "type": "extra_forbidden"}],
+    )
+
+
 async def test_limits_of_the_settings(settings: Settings, user: Account) -> None:
     tight = settings.model_copy(update={"max_upload_bytes": 2000, "max_image_pixels": 2000})
     async with running_service(tight) as service:

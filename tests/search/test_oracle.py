@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import app.search.images as engine
 from app.db.session import Database
-from app.search import tree
+from app.search import costs, tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
 from app.search.images import ImageSearch
@@ -111,25 +111,36 @@ async def make_search(session: Any, query: tree.Node, sight: Sight) -> ImageSear
 
 
 @pytest.mark.parametrize(
-    ("walk", "gathered", "trees"),
+    ("walk", "gathered", "near", "trees"),
     [
-        (7, 0, TREES),
-        (10_000, 1_500, TREES),
-        pytest.param(7, 0, MANY_TREES, marks=MANY),
-        pytest.param(10_000, 1_500, MANY_TREES, marks=MANY),
+        (7, 0, False, TREES),
+        (7, 0, True, TREES),
+        (10_000, 1_500, False, TREES),
+        pytest.param(7, 0, False, MANY_TREES, marks=MANY),
+        pytest.param(7, 0, True, MANY_TREES, marks=MANY),
+        pytest.param(10_000, 1_500, False, MANY_TREES, marks=MANY),
     ],
 )
 async def test_every_query_finds_what_plain_python_finds(
-    sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, walk: int, gathered: int, trees: int
+    sql: asyncpg.Connection,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    walk: int,
+    gathered: int,
+    near: bool,
+    trees: int,
 ) -> None:
-    # Once with walks that end early, so that both ways to a page are gone and meet; once as it is.
+    # Once with walks that end early, so that both ways to a page are gone and meet; once gathering in stretches, as if
+    # that cost nothing; once as it is.
+    if near:
+        for cost, value in {"_STRETCH": 0, "_STATEMENT": 0, "_ENTRY": 0, "_IN_ORDER": 100, "_ACROSS": 100}.items():
+            monkeypatch.setattr(costs, cost, value)
     bounds = {
         "GATHERED_AT_ONCE": gathered,
         "GATHERED_BEFORE_NAMES": gathered,
         "SHORT_WALK": walk,
-        "LONGEST_WALK": 3 * walk,
+        "LONGEST_WALK": 4 * walk,
         "LONGEST_WALK_ACROSS": 2 * walk,
-        "LONGEST_WALK_FILTERED": 4 * walk,
         "LONGEST_WALK_UNINDEXED": 4 * walk,
         "MOST_NAMES": 2 * walk,
     }

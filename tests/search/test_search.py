@@ -11,6 +11,7 @@ import pytest
 from app.core.settings import Settings
 from app.core.tally import tallied
 from app.db.session import Database
+from app.images.schemas import ImagePage
 from app.search.grammar import parse
 from app.search.images import ImageSearch
 from app.search.order import Order
@@ -53,6 +54,17 @@ async def test_what_does_not_parse_is_told_with_its_position(
 async def test_the_page_carries_the_canonical_query(client: httpx.AsyncClient) -> None:
     page = await read(client, "/v1/images", q='Cat  AND NOT "Hot Dog" | (a (b|c)) TYPE:PNG')
     assert page == {"items": [], "next_cursor": None, "query": 'cat -"hot dog" OR a (b OR c) type:png'}
+
+
+async def test_the_page_is_what_the_models_would_make_of_it(sql: asyncpg.Connection, client: httpx.AsyncClient) -> None:
+    await store(sql, pictures(5, 40))
+    for query in ("limit=100", "limit=3&count=exact", "q=nowhere"):
+        answer = await client.get(f"/v1/images?{query}")
+        page = ImagePage.model_validate_json(answer.content)
+        assert answer.text == page.model_dump_json(exclude_unset=True)
+        one = page.items[0] if page.items else None
+        if one:
+            assert (await client.get(one.links.self)).text == one.model_dump_json()
 
 
 async def test_private_images_are_in_no_strangers_page_count_or_cursor(

@@ -23,7 +23,11 @@ def make_record(number: int = 0, **values: Any) -> RequestRecord:
         "duration_ms": 1 + number % 100,
         "request_id": f"r{number}",
     }
-    return RequestRecord(**fields | values)
+    fields |= values
+    # RequestRecord has nanoseconds.
+    fields["time"] = int(fields["time"].timestamp() * 1000) * 1_000_000
+    fields["duration"] = int(fields.pop("duration_ms") * 1_000_000)
+    return RequestRecord(**fields)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ async def test_memory_is_bounded_and_drops_are_counted_while_mongo_is_down(tmp_p
     await recorder.start()
     tracemalloc.start()
     for number in range(50_000):
-        recorder.record(make_record(number, user_agent="x" * 10_000))
+        recorder.record(make_record(number, user_agent=b"x" * 10_000))
         if number % 200 == 0:
             await asyncio.sleep(0)
     peak = tracemalloc.get_traced_memory()[1]

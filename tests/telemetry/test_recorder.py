@@ -11,7 +11,10 @@ import pytest
 from pymongo.database import Database
 
 from app.telemetry.batch import Encoder
+from app.telemetry.documents import DocumentWriter
+from app.telemetry.minutes import grouped
 from app.telemetry.recorder import Recorder
+from app.telemetry.redaction import PersonalData
 from app.telemetry.spool import Spool
 from tests.descriptors import no_descriptor_left
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
@@ -83,15 +86,38 @@ async def test_hostile_text_is_recorded_as_plain_text(
 ) -> None:
     recorder = make_recorder(mongo_url)
     await recorder.start()
-    names = ("method", "route", "path", "request_id", "user_agent", "user_id", "credential_id", "client", "error_slug")
+    names = ("method", "route", "path", "request_id", "user_id", "credential_id", "client", "error_slug")
     recorder.record(make_record(1))
     values: dict[str, Any] = dict.fromkeys(names, hostile)
-    recorder.record(make_record(2, **values, query=hostile.encode("utf-8", "replace")))
+    raw = hostile.encode("utf-8", "replace")
+    recorder.record(make_record(2, **values, query=raw, user_agent=raw, traceparent=raw))
     await until(lambda: recorder.written == 2)
     found = next(document for document in mongo.request_logs.find() if document["request_id"] != "r1")
     assert found["user_agent"].isprintable()
     assert len(found["user_agent"]) <= 2560
     assert found["meta"]["method"] == "OTHER"
+
+
+async def test_a_record_that_cannot_be_written_costs_no_other(make_recorder: MakeRecorder, mongo_url: str) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    for number, statements in enumerate((1, 2**40, 1)):
+        recorder.record(make_record(number, statements=statements))
+    await until(lambda: recorder.written == 2)
+    assert recorder.dropped == 1
+    assert request_ids(mongo_url) == ["r0", "r2"]
+
+
+async def test_records_that_make_a_batch_larger_than_a_document_may_be(
+    make_recorder: MakeRecorder, mongo_url: str
+) -> None:
+    recorder = make_recorder(mongo_url)
+    await recorder.start()
+    for number in range(2000):
+        recorder.record(make_record(number, path="\U000e0001" * 1024, user_id=f"{number}" + "\U000e0001" * 250))
+    await until(lambda: recorder.written == 2000, 30)
+    assert recorder.dropped == 0
+    assert len(set(request_ids(mongo_url))) == 2000
 
 
 async def test_queue_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder) -> None:
@@ -149,9 +175,10 @@ async def test_what_another_version_left_stops_no_recording(
 
 async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1_000_000)
-    encoder = Encoder(spool.stream, lambda record, event_id: {"_id": event_id, "request_id": record.request_id})
+    encoder = Encoder(spool.stream, DocumentWriter("worker", PersonalData("keep", "s" * 40), frozenset()))
     for number in range(3):
-        spool.append(*await encoder.encode([make_record(number)]))
+        records = [make_record(number)]
+        spool.append(*await encoder.encode(records, grouped(records)))
     [segment] = tmp_path.glob("*.seg")
     os.truncate(segment, segment.stat().st_size - 1)
     assert len(spool.first()) == 2

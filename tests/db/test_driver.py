@@ -1,0 +1,81 @@
+"""Statements by the driver itself: what becomes of the connection when one of them does not end well."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.core.errors import DatabaseUnavailable, QueryTimeout
+from app.core.settings import Settings
+from app.db.driver import fetch, fetch_value
+from app.db.session import Database
+
+PID = "SELECT pg_backend_pid()"
+
+
+@pytest.fixture
+def narrow(settings: Settings, sql: asyncpg.Connection) -> Settings:
+    """One connection for searches, so that the next one gets what the last one left."""
+    assert sql
+    return settings.model_copy(update={"database_search_pool_size": 1})
+
+
+async def test_a_statement_that_is_broken_off_takes_its_connection_with_it(
+    narrow: Settings, sql: asyncpg.Connection
+) -> None:
+    database = Database(narrow)
+    pids: list[int] = []
+
+    async def sleep() -> None:
+        async with database.searcher() as session:
+            pids.append(await fetch_value(session, PID, ()))
+            await fetch(session, "SELECT pg_sleep($1)", (600.0,))
+
+    sleeping = asyncio.create_task(sleep())
+    async with asyncio.timeout(20):
+        while not await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+            await asyncio.sleep(0.02)
+    sleeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeping
+    async with database.searcher() as session:
+        assert await fetch_value(session, PID, ()) != pids[0]
+    async with asyncio.timeout(20):
+        while await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pids[0]):
+            await asyncio.sleep(0.02)
+    await database.close()
+
+
+async def test_the_server_s_errors_are_told_as_those_of_sessions_are(narrow: Settings, sql: asyncpg.Connection) -> None:
+    database = Database(narrow.model_copy(update={"search_timeout_ms": 200}))
+
+    async def run(statement: str, *values: Any) -> None:
+        async with database.searcher(60) as session:
+            await fetch(session, statement, values)
+
+    with pytest.raises(QueryTimeout):
+        await run("SELECT pg_sleep(60)")
+    with pytest.raises(DatabaseUnavailable):
+        await run("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await run("SELECT 1 / $1::int", 0)
+    # A migration under way: what was prepared before it is prepared again.
+    await sql.execute("CREATE TABLE changing (one int)")
+    await run("SELECT * FROM changing")
+    await sql.execute("ALTER TABLE changing ALTER one TYPE text")
+    await run("SELECT * FROM changing")
+    await database.close()
+
+
+async def test_a_session_that_let_go_of_its_connection_takes_another(narrow: Settings) -> None:
+    database = Database(narrow)
+    async with database.searcher() as session:
+        first = await fetch_value(session, PID, ())
+        await session.rollback()
+        async with database.searcher() as other:
+            assert await fetch_value(other, PID, ()) == first
+            await fetch(other, "SET application_name = 'other'", ())
+            await (await other.connection()).invalidate()
+        assert await fetch_value(session, PID, ()) != first
+    await database.close()

@@ -1,0 +1,61 @@
+"""The decoders' queue, and processes that do not end as they should."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from app.core.settings import Settings
+from app.decoding import pool
+from app.decoding.pool import Decoders, DecodersBusy, Picture, _Decoder
+from tests.accounts import Account
+from tests.images.hostile import scan_bomb
+from tests.photos import png
+from tests.server import running_service
+
+NOWHERE = 9
+UPLOADS = 8
+
+
+async def test_one_client_with_many_slow_files_makes_nobody_else_wait(
+    settings: Settings, user: Account, make_account: Callable[..., Awaitable[Account]]
+) -> None:
+    body = scan_bomb(150)
+    other = await make_account()
+    async with running_service(settings.model_copy(update={"decoder_processes": 1})) as service:
+
+        async def send(account: Account, name: str, body: bytes) -> int:
+            files = {"image": (name, body)}
+            return (await account.client.post(f"{service.url}/v1/images", files=files, timeout=120)).status_code
+
+        slow = [asyncio.create_task(send(user, f"{number}.jpg", body)) for number in range(UPLOADS)]
+        await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        assert await send(other, "a.png", png()) == 201
+        served = sum(task.done() for task in slow)
+        assert set(await asyncio.gather(*slow)) == {201}
+    assert served <= UPLOADS // 2
+
+
+async def test_who_waits_too_long_for_a_decoder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "QUEUE_SECONDS", 0.01)
+    decoders = Decoders(1, 10**8, NOWHERE)
+    body = png()
+    picture = Picture("image/png", 8, 6, len(body), [body])
+    async with decoders._one_free():
+        with pytest.raises(DecodersBusy):
+            await decoders.check(picture)
+    monkeypatch.undo()
+    await decoders.check(picture)
+    await decoders.close()
+
+
+async def test_a_process_that_closes_its_pipe_and_lives_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "GONE_SECONDS", 0.1)
+    script = "import os, time; os.close(1); time.sleep(600)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", script, stdin=PIPE, stdout=PIPE)
+    async with asyncio.timeout(30):
+        assert await Decoders(1, 10**8, NOWHERE)._attempt(_Decoder(process), {}, []) is None
+        # The code of a killed process comes with the next turns of the loop.
+        await process.wait()
