@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from app.core.errors import AppError, ImageNotFound, StorageUnavailable
+from app.core.errors import ImageNotFound, StorageUnavailable
 from app.http.state import Services
 from app.images.doomed import remove_doomed
 from app.images.repository import ImageRepository
@@ -78,8 +78,9 @@ class Renditions:
     async def _make(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
         try:
             await make()
-        except AppError:
-            await remove_doomed(self._database, self._object_store, [key])
+        except BaseException:
+            # Also when this worker ends: the others would wait for STALE.
+            await asyncio.shield(remove_doomed(self._database, self._object_store, [key]))
             raise
         await self._keep(original, key)
 

@@ -1,14 +1,19 @@
 import asyncio
 import json
 import sys
+import uuid
+from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
 import pytest
 
 from app.core.settings import Settings
+from app.core.single_flight import SingleFlight
 from app.db.session import Database
 from app.images.audit import Audit
 from app.images.doomed import remove_doomed
+from app.images.renditions import Original, Renditions
 from app.images.sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
@@ -132,3 +137,24 @@ async def test_the_command_reports_in_json(
     await object_store.remove([await sql.fetchval("SELECT storage_key FROM images")])
     code, report = await run()
     assert (code, report["clean"]) == (1, False)
+
+
+async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
+    database: Database, object_store: ObjectStore, sql: asyncpg.Connection
+) -> None:
+    flights = SingleFlight[None]()
+    services: Any = SimpleNamespace(database=database, object_store=object_store, renditions=flights)
+    original = Original(uuid.uuid4(), "originals/a", "image/png", 8, 6, 100)
+    made = asyncio.Event()
+
+    async def make() -> None:
+        made.set()
+        await asyncio.Event().wait()
+
+    asking = asyncio.create_task(Renditions(services).ensure(original, "thumbnails/a", make))
+    await made.wait()
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+    await flights.close()
+    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    with pytest.raises(asyncio.CancelledError):
+        await asking
