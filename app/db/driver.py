@@ -33,8 +33,11 @@ async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) ->
         if driver.is_closed():
             raise DatabaseUnavailable from error
         raise
-    except BaseException:
+    except BaseException as error:
         await (await session.connection()).invalidate()
+        if isinstance(error, asyncpg.InternalClientError):
+            # What the driver says of a connection that was lost between two of its messages.
+            raise DatabaseUnavailable from error
         raise
     count_statement(time.perf_counter() - started)
     session.info[ON_ANSWER]()
