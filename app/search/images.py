@@ -251,7 +251,10 @@ class ImageSearch:
         for segment in order.segments(after):
             values = Values()
             last = await self._position(order, segment, bound)
-            stretch = [self._stretch(order, segment, values), EVERY if last is None else order.up_to(last, values)]
+            stretch = [
+                self._stretch(order, segment, values),
+                EVERY if last is None else order.up_to(last, after, values),
+            ]
             matches = f"SELECT * FROM images WHERE {all_true([self.condition(values), *stretch])}"  # noqa: S608
             found += await self._first_of(matches, EVERY, order, limit - len(found), values)
             if len(found) == limit or last is not None:

@@ -102,18 +102,24 @@ class Order:
     def _side(self, comparison: str, values: Values) -> Condition:
         return f"sha256 {comparison} {values.bind(self.start)}"
 
-    def up_to(self, last: Position, values: Values) -> Condition:
-        """Return the condition of what comes no later than the position."""
+    def up_to(self, last: Position, after: Position | None, values: Values) -> Condition:
+        """Return the condition of what comes no later than `last`, or is equal to it in the first column.
+
+        The planner knows how much lies on one side of a row, or between two values of a column; a row on one side and
+        a value on the other it takes for independent.
+        """
         comparison = ">=" if self.descending else "<="
-        # Of the first column alone the planner has statistics.
-        return all_true(
-            [f"{self.column} {comparison} {values.bind(last[0])}", self._compared(comparison, last, values)]
-        )
+        if after is None and self.start is None:
+            return self._compared(comparison, last, values)
+        return f"{self.column} {comparison} {values.bind(last[0])}"
 
     def _after(self, after: Position | None, values: Values) -> Condition:
         if after is None:
             return EVERY
-        return self._compared("<" if self.descending else ">", after, values)
+        comparison = "<" if self.descending else ">"
+        # The first column once more by itself, for the planner: see `up_to`.
+        first = f"{self.column} {comparison}= {values.bind(after[0])}"
+        return all_true([first, self._compared(comparison, after, values)])
 
     def _compared(self, comparison: str, position: Position, values: Values) -> Condition:
         return f"({self.columns}) {comparison} ({', '.join(values.bind(value) for value in position)})"
