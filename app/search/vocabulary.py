@@ -41,9 +41,9 @@ class Vocabulary:
 
     @property
     def collection(self) -> float:
-        """Return about how many images there are, as PostgreSQL last counted them; 0 where no name is known."""
+        """Return about how many images there are, as PostgreSQL last counted them; 1 where no name is known."""
         known = (self.tags.values(), *self.wildcards.values())
-        return max((tag.collection for tags in known for tag in tags), default=0)
+        return max((tag.collection for tags in known for tag in tags), default=1)
 
     def of(self, node: tree.Tag | tree.Wildcard) -> tuple[Found, ...]:
         """Return the tags of which an image must have one; none for an unknown name."""
