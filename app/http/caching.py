@@ -129,8 +129,6 @@ class _Exchange:
         """Have the application answer. Raises _NoAnswer when it is no 200."""
         # The condition is looked at here, for all who share the answer.
         headers = [header for header in self._scope["headers"] if header[0] != b"if-none-match"]
-        # Made here, so that it is shared: the route is noted in it, for the record.
-        self._scope.setdefault("fastapi", {})
         await self._app({**self._scope, "headers": headers}, self._receive, self._hold)
         start = self._messages[0]
         if start["status"] != 200:

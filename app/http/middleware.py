@@ -178,6 +178,4 @@ class HeadMiddleware:
         async def send_head(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        # Made here, so that it is shared: the route is noted in it, for the record.
-        scope.setdefault("fastapi", {})
         await self.app({**scope, "method": "GET"}, receive, send_head)

@@ -24,6 +24,8 @@ class RecordingMiddleware:
             await self.app(scope, receive, send)
             return
         recorder: Recorder = scope["state"]["services"].recorder
+        # Made here, so that a middleware further in which copies the scope still shares where the route is noted.
+        scope.setdefault("fastapi", {})
         exchange = _Exchange(receive, send)
         recorder.in_flight += 1
         token = current_tally.set(exchange)
