@@ -1,12 +1,15 @@
-"""A time-out that a busy process does not mistake for somebody else's silence."""
+"""What tells a process's own want, of time or of the system's means, from somebody else's silence."""
 
 import asyncio
+import errno
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 TICK_SECONDS = 0.05
+# Errors of the system's by which this process is short of file descriptors or memory; nobody else has failed.
+OWN_WANT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 async def patiently(work: Coroutine[Any, Any, Result], seconds: float) -> Result:

@@ -9,7 +9,6 @@ meanwhile is an answer too: on a machine that is merely overloaded the question 
 
 import asyncio
 import contextlib
-import errno
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.errors import DatabaseUnavailable
-from app.core.patience import patiently
+from app.core.patience import OWN_WANT, patiently
 
 # Together the time after which a request ends whose server is frozen.
 DOUBT_SECONDS = 0.8
@@ -33,8 +32,6 @@ RETRY_SECONDS = 0.1
 # "The database system is starting up" and its kin, and a connection that was cut before it was made (PostgreSQL manual,
 # appendix A). Any other error that the server tells is a sign of life.
 _NOT_SERVING = ("57P", "08")
-# This process is short of file descriptors or memory.
-_OWN_WANT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class _AtWork(NamedTuple):
@@ -139,7 +136,7 @@ class Watchdog:
         # The driver raises almost anything at a server that dies within a sentence, or where another one speaks at its
         # address. Were it to end the asking, what is refused meanwhile would be refused for ever.
         except Exception as error:  # noqa: BLE001
-            if isinstance(error, OSError) and error.errno in _OWN_WANT:
+            if isinstance(error, OSError) and error.errno in OWN_WANT:
                 # Nobody was asked; the connections that are there serve on.
                 return True
             state = getattr(error, "sqlstate", None)

@@ -19,7 +19,6 @@ everything else promptly could still make a double.
 
 import asyncio
 import contextlib
-import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +28,7 @@ from typing import Protocol, TypeVar
 
 from bson.raw_bson import RawBSONDocument
 
+from app.core.patience import OWN_WANT
 from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
 from app.telemetry.mongo import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
@@ -43,8 +43,6 @@ _PING_SECONDS = 0.25
 ORPHAN_SECONDS = 30.0
 IDLE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 5.0
-# What the process is short of now; the batch is there.
-_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 T = TypeVar("T")
 
@@ -148,7 +146,8 @@ class Delivery:
             try:
                 batches = await self._run_blocking(spool.first)
             except OSError as error:
-                if error.errno in _PASSING:
+                if error.errno in OWN_WANT:
+                    # The batch is there.
                     raise TelemetryUnavailable(str(error)) from error
                 logger.exception("a batch of request records cannot be read back")
                 self.lost += await self._run_blocking(spool.acknowledge)
