@@ -287,10 +287,12 @@ class ImageSearch:
             WITH named AS MATERIALIZED (
                 SELECT id, created_at FROM images WHERE {named} LIMIT {values.bind(MOST_NAMES + 1)}
             ), counted AS MATERIALIZED (SELECT count(*) AS number FROM named)
-            SELECT ARRAY({page} LIMIT {values.bind(limit)}), (SELECT number FROM counted)"""  # noqa: S608
-        [(ids, number)] = await fetch(self._session, statement, values.listed)
-        found = await self._in_order(order, ids)
-        return found, number <= MOST_NAMES or (in_order and len(ids) == limit)
+            SELECT number, found.* FROM counted LEFT JOIN (
+                SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY({page} LIMIT {values.bind(limit)}))
+            ) AS found ON TRUE ORDER BY {order.whole(values)}"""  # noqa: S608
+        rows = await fetch(self._session, statement, values.listed)
+        number, found = rows[0][0], [FoundImage._make(row[1:]) for row in rows if row["id"] is not None]
+        return found, number <= MOST_NAMES or (in_order and len(found) == limit)
 
     async def _gather_near(
         self, order: Order, after: Position | None, bound: int, limit: int
@@ -332,11 +334,6 @@ class ImageSearch:
                 WHERE {condition} ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
             )) ORDER BY {order.whole(values)}"""  # noqa: S608
         return await self._images(statement, values)
-
-    async def _in_order(self, order: Order, ids: list[uuid.UUID]) -> list[FoundImage]:
-        values = Values()
-        these = f"id = ANY({values.bind(ids)})"
-        return await self._images(f"SELECT {_FOUND} FROM images WHERE {these} ORDER BY {order.whole(values)}", values)  # noqa: S608
 
     async def _images(self, statement: str, values: Values) -> list[FoundImage]:
         return [FoundImage._make(row) for row in await fetch(self._session, statement, values.listed)]
