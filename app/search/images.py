@@ -1,10 +1,10 @@
 """Finds a page of images, in time that does not grow with what matches.
 
 There are two ways to a page. The *walk* goes along the index of the order and takes what matches: quick when much does.
-The *gathering* collects all matches by the index over the tags and sorts them: quick when little does. Left to itself
-PostgreSQL walks to the end of the table when it takes two common tags that never meet for a common pair. So the choice
-is made here: gather what is known to be little; else walk a short way, which tells how much matches, and by that either
-walk on or gather.
+The *gathering* collects all matches by the index over the tags and sorts them: quick when little does; where it can, it
+collects no more than lies within a stretch of the order, or has a name that fits. Left to itself PostgreSQL walks to
+the end of the table when it takes two common tags that never meet for a common pair. So the choice is made here: gather
+what is known to be little; else walk a short way, which tells how much matches, and by that either walk on or gather.
 """
 
 import math
@@ -173,23 +173,27 @@ class ImageSearch:
             limit=limit,
             in_order=order.name == "created",
             exact=plan.exact,
-            prefixed=plan.prefixed,
+            # How many images there are is known with the tags.
+            prefixed=plan.prefixed and not math.isinf(plan.at_most),
         )
         ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
-        told = plan.exact or plan.prefixed
-        if (reach := outlook.longest_walk if told else self._longest_walk(order, expected)) > 0:
+        if (reach := self._longest_walk(outlook)) > 0:
             ways.append((outlook.walk(), self._walk, max(SHORT_WALK, reach)))
         cost, way, reach = min(ways, key=itemgetter(0))
         return (way, reach) if cost < outlook.gather() else None
 
-    def _longest_walk(self, order: Order, expected: float) -> int:
-        """Return how far to walk where a page is expected after so many rows: 0 where gathering is the shorter way."""
+    def _longest_walk(self, outlook: Outlook) -> int:
+        """Return how far to walk for the page: 0 where gathering is the shorter way."""
+        if self._plan.exact:
+            return outlook.longest_walk
+        expected = outlook.expected
         if math.isinf(expected):
             return 0
         if not self.indexed:
             return round(min(LONGEST_WALK_UNINDEXED, MARGIN * expected))
-        in_order = order.name == "created"
-        longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if in_order else (LONGEST_WALK_ACROSS, MARGIN)
+        longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if outlook.in_order else (LONGEST_WALK_ACROSS, MARGIN)
+        if outlook.prefixed:
+            longest = min(longest, outlook.longest_walk)
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
 
     def _expected(self, looked_at: int, limit: int, found: int) -> float:
