@@ -9,6 +9,8 @@ from app.search.order import SORTS
 from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
 
 Query = dict[str, Any]
+# What class of query it is, the path and its parameters.
+Asked = tuple[str, str, Query]
 IMAGES, TAGS = "/v1/images", "/v1/tags"
 COUNTED = ("estimate", "exact")
 # Written to cost as much as can be within the language's bounds.
@@ -33,8 +35,8 @@ ATTACKS = (
 )
 
 
-def queries(seed: int, rounds: int) -> Iterator[tuple[str, str, Query]]:
-    """Yield (class, path, parameters) of the whole set."""
+def queries(seed: int, rounds: int, images: int) -> Iterator[Asked]:
+    """Yield the whole set, for a collection of so many images."""
     random, known = np.random.default_rng(seed), names()
 
     def shared() -> str:
@@ -42,6 +44,10 @@ def queries(seed: int, rounds: int) -> Iterator[tuple[str, str, Query]]:
 
     def topic() -> int:
         return int(Zipf(TOPICS).draw(random, ()))
+
+    def tenth() -> str:
+        """Return how the names of a tenth of the images begin, or of less where their number is no power of ten."""
+        return f"img_{int(random.integers(10)) * images // 10:08d}"[: 14 - len(str(images))]
 
     def own(of: int) -> str:
         return known.of_topic[of][int(Zipf(TOPIC_TAGS).draw(random, ()))]
@@ -71,7 +77,7 @@ def queries(seed: int, rounds: int) -> Iterator[tuple[str, str, Query]]:
             "rare filter": "type:avif size:>1mb",
             "date": f"{a} date:{2024 + int(random.integers(3))}-0{1 + int(random.integers(9))}",
             "uploader": f"uploader:00000000-0000-0000-0000-{1 + int(random.integers(1000)):012x} {a}",
-            "name": f"name:img_00{int(random.integers(10))}*7.png {a}",
+            "name": f"name:{tenth()}*7.png {a}",
         }
         for kind, text in searches.items():
             yield kind, IMAGES, {"q": text}

@@ -21,7 +21,7 @@ import json
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from app.search.vocabulary import QueryTooBroad
 from benchmarks import dataset
 from benchmarks.crowd import searchers, writer
 from benchmarks.dataset import names
-from benchmarks.queries import ATTACKS, COUNTED, IMAGES, queries
+from benchmarks.queries import ATTACKS, COUNTED, IMAGES, Asked, queries
 from benchmarks.search_plot import plot
 from benchmarks.service import OK, Client, servers, service
 
@@ -81,16 +81,16 @@ def _summary(times: list[tuple[float, str]]) -> dict[str, Any]:
     return {"n": len(times), "p50": p50, "p95": p95, "p99": p99, "max": most, "slowest": max(times)[1]}
 
 
-def over_http(url: str, seed: int, rounds: int, pages: int) -> tuple[Times, float]:
+def over_http(url: str, asked: Iterable[Asked], pages: int) -> tuple[Times, float]:
     """Run the set and so many deep pages of some orders; return the times and the worst factor of an estimate."""
     times, client = Times(), Client(url)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for kind, path, params in queries(seed, rounds):
-        asked = {"limit": LIMIT if path == IMAGES else 20, **params}
-        with times.measured(kind, json.dumps(asked)):
-            status, body = client.get(path, asked)
+    for kind, path, params in asked:
+        limited = {"limit": LIMIT if path == IMAGES else 20, **params}
+        with times.measured(kind, json.dumps(limited)):
+            status, body = client.get(path, limited)
         if status not in ANSWERS:
-            raise RuntimeError(f"{status} for {asked}")
+            raise RuntimeError(f"{status} for {limited}")
         if how := params.get("count"):
             counts[params["q"]][how] = json.loads(body)["total"]
     for sort in ("-created", "name", "-size", "random:1"):
@@ -107,7 +107,7 @@ def _factor(estimated: int, exact: int) -> float:
     return max(estimated, exact) / max(min(estimated, exact), 1)
 
 
-async def in_the_database(seed: int, rounds: int) -> Times:
+async def in_the_database(asked: Iterable[Asked]) -> Times:
     """Run each search once for its statements, then these by asyncpg."""
     settings = Settings()
     times, database = Times(), Database(settings)
@@ -118,7 +118,7 @@ async def in_the_database(seed: int, rounds: int) -> Times:
     def note(query: asyncpg.connection.LoggedQuery) -> None:
         statements.append((query.query, query.args))
 
-    for kind, path, params in queries(seed, rounds):
+    for kind, path, params in asked:
         if path != IMAGES or "count" in params:
             continue
         statements.clear()
@@ -144,11 +144,11 @@ async def noting(session: AsyncSession, note: Callable[[asyncpg.connection.Logge
         yield
 
 
-async def naively(seed: int, rounds: int) -> Times:
+async def naively(asked: Iterable[Asked]) -> Times:
     """Run the conjunctions as most would write them."""
     times = Times()
     connection = await asyncpg.connect(Settings().database_url.get_secret_value())
-    for kind, _, params in queries(seed, rounds):
+    for kind, _, params in asked:
         if kind in NAIVE_CLASSES:
             tags = params["q"].split()
             with times.measured(kind, params["q"]):
@@ -157,7 +157,7 @@ async def naively(seed: int, rounds: int) -> Times:
     return times
 
 
-def under_attack(url: str, seconds: float) -> dict[str, Any]:
+def under_attack(url: str, images: int, seconds: float) -> dict[str, Any]:
     """Measure each attack alone; then what another client sees beside nobody, beside four that search as one does, and
     beside four that send attacks.
     """
@@ -167,7 +167,7 @@ def under_attack(url: str, seconds: float) -> dict[str, Any]:
             answers[client.get(IMAGES, {"q": attack, "sort": "name"})[0]] += 1
     others = Times()
     image = json.loads(client.get(IMAGES, {"limit": 1})[1])["items"][0]["links"]["self"]
-    pairs = [params["q"] for kind, _, params in queries(98, 200) if kind == "2 tags AND"]
+    pairs = [params["q"] for kind, _, params in queries(98, 200, images) if kind == "2 tags AND"]
     for beside, texts in (("nobody", []), ("4 searchers", pairs), ("4 attackers", ATTACKS)):
         with searchers(url, texts, 4) if texts else nullcontext():
             until = time.monotonic() + seconds
@@ -181,21 +181,22 @@ def under_attack(url: str, seconds: float) -> dict[str, Any]:
     return {"alone": alone.rows()["attack"], "answers": dict(answers), "others": others.rows()}
 
 
-def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
+def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any]:
     """Return all figures of one size of collection."""
-    over_http(url, options.seed + 1, 3, 2)  # warms the caches up
+    seed = options.seed
+    over_http(url, queries(seed + 1, 3, images), 2)  # warms the caches up
     loads = [os.getloadavg()[0]]
-    times, factor = over_http(url, options.seed, options.rounds, options.pages)
+    times, factor = over_http(url, queries(seed, options.rounds, images), options.pages)
     loads.append(os.getloadavg()[0])
     results: dict[str, Any] = {"http": times.rows(), "worst_estimate_factor": round(factor, 2)}
-    results["raw"] = asyncio.run(in_the_database(options.seed, options.raw_rounds)).rows()
-    results["naive"] = asyncio.run(naively(options.seed, options.naive_rounds)).rows()
+    results["raw"] = asyncio.run(in_the_database(queries(seed, options.raw_rounds, images))).rows()
+    results["naive"] = asyncio.run(naively(queries(seed, options.naive_rounds, images))).rows()
     if options.writer:
         with writer(url, rate=20) as written:
-            results["writer"] = over_http(url, options.seed + 2, options.writer_rounds, 0)[0].rows()
+            results["writer"] = over_http(url, queries(seed + 2, options.writer_rounds, images), 0)[0].rows()
         results["uploads"] = written()
     if options.attacks:
-        results["attacks"] = under_attack(url, ATTACK_SECONDS)
+        results["attacks"] = under_attack(url, images, ATTACK_SECONDS)
     return {**results, "load_average": [round(load, 1) for load in loads]}
 
 
@@ -228,7 +229,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--raw-rounds", type=int, default=20)
     parser.add_argument("--naive-rounds", type=int, default=15)
-    parser.add_argument("--writer-rounds", type=int, default=20)
+    parser.add_argument("--writer-rounds", type=int, default=40)
     parser.add_argument("--pages", type=int, default=150)
     parser.add_argument("--no-writer", dest="writer", action="store_false")
     parser.add_argument("--no-attacks", dest="attacks", action="store_false")
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="a directory for the results and the plot")
     options = parser.parse_args()
     if options.url:
-        report({"images": options.images[0], **measure(options.url, options)}, options.save)
+        report({"images": options.images[0], **measure(options.url, options.images[0], options)}, options.save)
     else:
         with servers(POSTGRES):
             for images in options.images:
@@ -244,7 +245,7 @@ def main() -> None:
                 asyncio.run(dataset.load(Settings().database_url.get_secret_value(), images, options.seed))
                 loaded = round(time.perf_counter() - started)
                 with service() as url:
-                    report({"images": images, "load_seconds": loaded, **measure(url, options)}, options.save)
+                    report({"images": images, "load_seconds": loaded, **measure(url, images, options)}, options.save)
     if options.save:
         plot(options.save)
 
