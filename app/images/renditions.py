@@ -17,7 +17,7 @@ from app.http.state import Services
 from app.images.doomed import remove_doomed
 from app.images.repository import ImageRepository
 from app.models import Image
-from app.storage.object_store import ObjectMissing
+from app.storage.answers import ObjectMissing
 
 STALE = timedelta(seconds=60)
 POLL_SECONDS = 0.1
