@@ -32,10 +32,8 @@ async def answer(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
 async def translated_errors() -> AsyncIterator[None]:
     try:
         yield
-    except S3Error as error:
-        if error.code in MISSING_CODES:
-            raise ObjectMissing from error
-        raise StorageUnavailable from error
     # ParseError and ValueError: what answers is no object store, or was cut within its XML.
     except (MinioException, aiohttp.ClientError, OSError, TimeoutError, ParseError, ValueError) as error:
+        if isinstance(error, S3Error) and error.code in MISSING_CODES:
+            raise ObjectMissing from error
         raise StorageUnavailable from error
