@@ -7,7 +7,6 @@ What is refused here is told as everywhere, in a problem document.
 
 import asyncio
 import secrets
-from enum import Enum, auto
 from typing import Any
 
 import httptools
@@ -30,22 +29,13 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 32
 
 
-class Owed(Enum):
-    """What is still to come of a request."""
-
-    HEAD = auto()
-    BODY = auto()
-    NOTHING = auto()
-
-
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
-    # What the client has begun and not ended.
-    _owed = Owed.NOTHING
-    # Runs while it owes something that nothing else waits for.
+    # Runs while the client owes something that nothing else waits for.
     _patience: asyncio.TimerHandle | None = None
-    # Of the head that is not whole yet, as it came.
+    # Whether a head has begun, and how many bytes have come since.
+    _is_in_head = False
     _head_bytes = 0
     # Runs while the client is behind with reading, and how many bytes it was behind.
     _watch: asyncio.TimerHandle | None = None
@@ -69,9 +59,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refusal is not None:
             return
         self._unset_keepalive_if_required()
-        if self._owed is Owed.NOTHING:
-            self._owed = Owed.HEAD
-        if self._owed is Owed.HEAD:
+        if self.cycle is None or not self.cycle.more_body:
+            self._is_in_head = True
+        if self._is_in_head:
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -80,11 +70,12 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._refusal or BadRequest("This is no HTTP request"))
         else:
-            self._look_at_what_is_owed()
+            if self._is_in_head or self._patience is not None or self.cycle.response_complete:
+                self._look_at_what_is_owed()
 
     def on_message_begin(self) -> None:
         """Begin a head, which may follow a request in the same piece."""
-        self._owed = Owed.HEAD
+        self._is_in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -96,15 +87,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = RequestHeadTooLarge()
             raise self._refusal
-        self._owed, self._head_bytes = Owed.BODY, 0
+        self._is_in_head, self._head_bytes = False, 0
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """End the request."""
-        # The parser takes the body for the other protocol's.
-        if not self.parser.should_upgrade():
-            self._owed = Owed.NOTHING
-            super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Have the answer wait for the client to read what it was sent."""
@@ -131,31 +115,35 @@ class BoundedProtocol(HttpToolsProtocol):
             self._watch.cancel()
             self._watch = None
 
+    def _should_upgrade_to_ws(self) -> bool:
+        return False
+
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Go on in HTTP/1.1, as RFC 9110 (7.8) allows; HTTP clients of Java ask for HTTP/2 in this way by default.
 
-        A parser that has seen an upgrade parses no body. Another one does, told of the body's length only; and the
-        connection ends with the answer.
+        A parser that has seen an upgrade takes the body for the other protocol's. Another one parses it, told of its
+        length only; and the connection ends with the answer.
         """
         self.cycle.keep_alive = False
+        self.cycle.more_body = True
+        self.cycle.message_event.clear()
         framing = [header for header in self.headers if header[0] in (b"content-length", b"transfer-encoding")]
         head = b"".join((b"POST / HTTP/1.1\r\n", *(b"%b: %b\r\n" % header for header in framing), b"\r\n"))
         self.parser = httptools.HttpRequestParser(_Body(self))
         self.data_received(head + rest)
 
     def _look_at_what_is_owed(self) -> None:
-        if self._owed is Owed.HEAD and self._head_bytes > MAX_HEAD_BYTES:
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(RequestHeadTooLarge())
-        elif self._owed is Owed.HEAD or (self._owed is Owed.BODY and not self._is_answering()):
-            self._await_client(HEAD_SECONDS if self._owed is Owed.HEAD else LEFTOVER_SECONDS)
+        elif self._is_in_head:
+            self._await_client(HEAD_SECONDS)
+        elif self.cycle.response_complete:
+            self._await_client(LEFTOVER_SECONDS)
         else:
             self._stop_waiting()
-            if not self._is_answering():
-                # The last of a body whose request was answered before: idle from here on, and uvicorn waits no more.
-                self._await_client(self.timeout_keep_alive)
 
     def _await_client(self, seconds: float) -> None:
         if self._patience is None:
@@ -171,7 +159,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_answering():
             # It may send the next head ahead as slowly as it takes the answer.
             self._await_client(HEAD_SECONDS)
-        elif self._owed is Owed.HEAD:
+        elif self._is_in_head:
             self._refuse(RequestTimeout(f"The head took longer than {HEAD_SECONDS:.0f} s"))
         else:
             self.transport.close()
