@@ -5,6 +5,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt, gin_index
 
+# How many public images have the tag `t`, in SQL: what is counted and what is not yet, read in one snapshot.
+EXACT_COUNT = "t.images + coalesce((SELECT sum(delta) FROM tag_count_deltas d WHERE d.tag = t.id), 0)::int"
+
 
 class Tag(Base):
     """A tag, known by its normalised name; or, with `alias_of`, another name of one.

@@ -1,10 +1,10 @@
 """Finds a page of images, in time that does not grow with what matches.
 
 There are two ways to a page. The *walk* goes along the index of the order and takes what matches: quick when much does.
-The *gathering* collects all matches by the index over the tags and sorts them: quick when little does. Left to itself
-PostgreSQL walks to the end of the table when it takes two common tags that never meet for a common pair. So the choice
-is made here: gather what is known to be little; else walk a short way, which tells how much matches, and by that either
-walk on or gather.
+The *gathering* collects all matches by the index over the tags and sorts them: quick when little does; where it can, it
+collects no more than lies within a stretch of the order, or has a name that fits. Left to itself PostgreSQL walks to
+the end of the table when it takes two common tags that never meet for a common pair. So the choice is made here: gather
+what is known to be little; else walk a short way, which tells how much matches, and by that either walk on or gather.
 """
 
 import math
@@ -24,9 +24,9 @@ from app.models.image import Visibility
 from app.search import tree
 from app.search.costs import MARGIN, Outlook
 from app.search.order import Order, Position, Segment
-from app.search.plan import Plan
+from app.search.plan import Glob, Plan
 from app.search.sight import Sight
-from app.search.sql import EVERY, Condition, Values, all_true
+from app.search.sql import EVERY, Condition, Values, all_true, any_true
 from app.search.vocabulary import look_up
 
 # What matches so rarely is gathered at once.
@@ -39,8 +39,8 @@ LONGEST_WALK_ACROSS = 12_000
 LONGEST_WALK = 64_000
 # What no index finds is gathered from the whole table: nearly any walk is shorter.
 LONGEST_WALK_UNINDEXED = 100_000
-# By a glob alone, so many names are looked up one by one: 2 microseconds each. And by tags alone, so many images cost
-# no more than it takes to find these names.
+# Of the images whose names fit a glob, so many are looked at one by one: 2 microseconds each. And by tags alone, so
+# many images cost no more than it takes to find these names.
 MOST_NAMES = 4_000
 GATHERED_BEFORE_NAMES = 60_000
 # Where gathering is long, a walk is tried that will probably be long enough.
@@ -103,6 +103,17 @@ class ImageSearch:
         """Return what an image must fulfil to be in the result."""
         return all_true([self._plan.condition(values), self._sight.sql(values)])
 
+    def private_condition(self, values: Values) -> Condition:
+        """Return what a private image must fulfil to be in the result."""
+        return all_true([self._plan.condition(values), self._sight.private(values)])
+
+    @property
+    def only_tag(self) -> int | None:
+        """The id of the tag that is all that is asked for; None where something else is."""
+        query = self._plan.query
+        found = self._plan.vocabulary.of(query) if isinstance(query, tree.Tag) else ()
+        return found[0].id if found else None
+
     @property
     def indexed(self) -> bool:
         """Whether an index finds the matches."""
@@ -162,21 +173,27 @@ class ImageSearch:
             limit=limit,
             in_order=order.name == "created",
             exact=plan.exact,
+            # How many images there are is known with the tags.
+            prefixed=plan.prefixed and not math.isinf(plan.at_most),
         )
         ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
-        if (reach := outlook.longest_walk if plan.exact else self._longest_walk(order, expected)) > 0:
+        if (reach := self._longest_walk(outlook)) > 0:
             ways.append((outlook.walk(), self._walk, max(SHORT_WALK, reach)))
         cost, way, reach = min(ways, key=itemgetter(0))
         return (way, reach) if cost < outlook.gather() else None
 
-    def _longest_walk(self, order: Order, expected: float) -> int:
-        """Return how far to walk where a page is expected after so many rows: 0 where gathering is the shorter way."""
+    def _longest_walk(self, outlook: Outlook) -> int:
+        """Return how far to walk for the page: 0 where gathering is the shorter way."""
+        if self._plan.exact:
+            return outlook.longest_walk
+        expected = outlook.expected
         if math.isinf(expected):
             return 0
         if not self.indexed:
             return round(min(LONGEST_WALK_UNINDEXED, MARGIN * expected))
-        in_order = order.name == "created"
-        longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if in_order else (LONGEST_WALK_ACROSS, MARGIN)
+        longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if outlook.in_order else (LONGEST_WALK_ACROSS, MARGIN)
+        if outlook.prefixed:
+            longest = min(longest, outlook.longest_walk)
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
 
     def _expected(self, looked_at: int, limit: int, found: int) -> float:
@@ -236,9 +253,50 @@ class ImageSearch:
         return all_true([segment(values), self._plan.leading(values, narrowing)])
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
+        if (glob := self._plan.glob) is not None and self._plan.at_most > GATHERED_BEFORE_NAMES:
+            found, done = await self._gather_named(glob, order, after, limit)
+            if done:
+                return found
         values = Values()
-        later = " OR ".join(segment(values) for segment in order.segments(after))
-        return await self._first_of(self._matches(values), later, order, limit, values)
+        matches = f"SELECT * FROM images WHERE {self.condition(values)}"  # noqa: S608
+        return await self._first_of(matches, _later(order, after, values), order, limit, values)
+
+    async def _gather_named(
+        self, glob: Glob, order: Order, after: Position | None, limit: int
+    ) -> tuple[list[FoundImage], bool]:
+        """Gather what matches among the images whose names fit, and tell whether that is the page, as a walk does.
+
+        The index of the names holds no more than the order of creation beside them: to read through it, or through the
+        part after a prefix, takes 0.1 microseconds a name, where an image takes 0.3 at the least. In that order images
+        are looked at until the page is full; in the others all are, where they are few.
+        """
+        values, in_order = Values(), order.name == "created"
+        if in_order:
+            named = f"{glob(values)} AND {_later(order, after, values)} ORDER BY {order.walk()}"
+            page = f"""
+                SELECT id FROM (SELECT * FROM named ORDER BY {order.walk()}) AS named
+                CROSS JOIN LATERAL (
+                    SELECT FROM images WHERE id = named.id AND {self.condition(values)} OFFSET 0
+                ) AS matching
+                ORDER BY {order.walk()}"""  # noqa: S608
+        else:
+            named = glob(values)
+            page = f"""
+                SELECT id FROM images
+                WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
+                AND id = ANY(ARRAY(SELECT id FROM named))
+                AND {self.condition(values)} AND ({_later(order, after, values)})
+                ORDER BY {order.whole(values)}"""  # noqa: S608
+        statement = f"""
+            WITH named AS MATERIALIZED (
+                SELECT id, created_at FROM images WHERE {named} LIMIT {values.bind(MOST_NAMES + 1)}
+            ), counted AS MATERIALIZED (SELECT count(*) AS number FROM named)
+            SELECT number, found.* FROM counted LEFT JOIN (
+                SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY({page} LIMIT {values.bind(limit)}))
+            ) AS found ON TRUE ORDER BY {order.whole(values)}"""  # noqa: S608
+        rows = await fetch(self._session, statement, values.listed)
+        number, found = rows[0][0], [FoundImage._make(row[1:]) for row in rows if row["id"] is not None]
+        return found, number <= MOST_NAMES or (in_order and len(found) == limit)
 
     async def _gather_near(
         self, order: Order, after: Position | None, bound: int, limit: int
@@ -281,22 +339,10 @@ class ImageSearch:
             )) ORDER BY {order.whole(values)}"""  # noqa: S608
         return await self._images(statement, values)
 
-    def _matches(self, values: Values) -> str:
-        """Return the query of all matches; of a glob that only names tell about, by the names if these are few.
-
-        The index of the names holds nothing else: to read through it, or through the part after a prefix, takes 0.1
-        microseconds a name, where an image takes 0.3 at the least. Of the two halves PostgreSQL runs one.
-        """
-        matches = f"SELECT * FROM images WHERE {self.condition(values)}"  # noqa: S608
-        glob = self._plan.glob
-        if glob is None or self._plan.at_most <= GATHERED_BEFORE_NAMES:
-            return matches
-        names = f"SELECT name FROM images WHERE {glob(values)} LIMIT {values.bind(MOST_NAMES + 1)}"  # noqa: S608
-        few = f"(SELECT cardinality(names) FROM fitting) <= {values.bind(MOST_NAMES)}"  # noqa: S608
-        return f"""
-            WITH fitting AS MATERIALIZED (SELECT ARRAY({names}) AS names)
-            {matches} AND {few} AND name = ANY(CAST((SELECT names FROM fitting) AS text[]))
-            UNION ALL {matches} AND NOT {few}"""  # noqa: S608
-
     async def _images(self, statement: str, values: Values) -> list[FoundImage]:
         return [FoundImage._make(row) for row in await fetch(self._session, statement, values.listed)]
+
+
+def _later(order: Order, after: Position | None, values: Values) -> Condition:
+    """Return the condition of what comes after the position."""
+    return any_true(segment(values) for segment in order.segments(after))

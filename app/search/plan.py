@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import combinations
 from types import MappingProxyType
+from typing import TypeAlias
 
 from app.core.errors import Unauthenticated
 from app.search import tree
@@ -17,6 +18,9 @@ from app.search.filters import read_interval, read_uploader
 from app.search.intervals import Interval
 from app.search.sql import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search.vocabulary import LAST_CHARACTER, Vocabulary, leaves, like
+
+# The condition that a name must fulfil.
+Glob: TypeAlias = Callable[[Values], Condition]
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
@@ -81,7 +85,7 @@ class Plan:
         return any(self._indexed(term) for term in conjuncts(self.query))
 
     @property
-    def glob(self) -> Callable[[Values], Condition] | None:
+    def glob(self) -> Glob | None:
         """Return the condition of a glob that every match's name fits and that trigrams do not serve."""
         for term in conjuncts(self.query):
             if isinstance(term, tree.Filter) and term.name == "name" and len(term.values) == 1:
@@ -89,6 +93,12 @@ class Plan:
                 if _ANY.search(pattern) and not _is_telling(pattern):
                     return partial(_glob, pattern)
         return None
+
+    @property
+    def prefixed(self) -> bool:
+        """Whether the names of all matches begin alike."""
+        names = (term for term in conjuncts(self.query) if isinstance(term, tree.Filter) and term.name == "name")
+        return any(len(term.values) == 1 and not _ANY.match(term.values[0]) for term in names)
 
     def _condition(self, node: tree.Node, values: Values) -> Condition:
         match node:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, true
 
 from app.models import Image
 from app.models.image import Visibility
-from app.search.sql import EVERY, Condition, Values
+from app.search.sql import EVERY, NONE, Condition, Values
 
 
 class Seen(Protocol):
@@ -43,6 +43,13 @@ class Sight:
             return EVERY
         public = "visibility = 'public'"
         return public if self.viewer_id is None else f"({public} OR uploaded_by = {values.bind(self.viewer_id)})"
+
+    def private(self, values: Values) -> Condition:
+        """Say which of the private images may be seen."""
+        private = f"visibility = '{Visibility.PRIVATE}'"
+        if self.sees_all:
+            return private
+        return NONE if self.viewer_id is None else f"({private} AND uploaded_by = {values.bind(self.viewer_id)})"
 
     def sees(self, image: Seen) -> bool:
         """Tell the same of an image at hand."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.changes import LISTS, changing
 from app.models import Tag
+from app.models.tag import EXACT_COUNT
 from app.search.images import TAG_NAMES
 from app.search.vocabulary import LAST_CHARACTER, like
 
@@ -36,10 +37,8 @@ class RelatedTag(NamedTuple):
     score: float
 
 
-# Base count and what is not in it yet, read in one snapshot: exact at any time.
-_EXACT = "t.images + coalesce((SELECT sum(delta) FROM tag_count_deltas d WHERE d.tag = t.id), 0)::int"
 _ENTRY = f"""
-    t.id, t.name, {_EXACT} AS images,
+    t.id, t.name, {EXACT_COUNT} AS images,
     array(SELECT a.name FROM tags a WHERE a.alias_of = t.id ORDER BY 1) AS aliases,
     array(
         SELECT i.name FROM tag_implications e JOIN tags i ON i.id = e.implies WHERE e.tag = t.id ORDER BY 1
@@ -97,7 +96,7 @@ _RELATED = text(f"""
         1, shared * (CAST(:images AS float8) / sampled) / sqrt(CAST(:images AS float8) * greatest(images, shared, 1))
     ) AS score
     FROM (
-        SELECT t.name, {_EXACT} AS images, o.images AS shared, size.images AS sampled
+        SELECT t.name, {EXACT_COUNT} AS images, o.images AS shared, size.images AS sampled
         FROM together o JOIN tags t ON t.id = o.id, size
         -- By the counts as far as folded, which decide who is looked at closely.
         ORDER BY o.images / sqrt(greatest(t.images, o.images, 1)) DESC, t.name LIMIT 2 * :most

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import app.search.images as engine
 from app.db.session import Database
-from app.search import costs, tree
+from app.search import costs, counting, tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
 from app.search.images import ImageSearch
@@ -161,6 +161,23 @@ async def test_every_query_finds_what_plain_python_finds(
             assert await count_exactly(session, search) == await estimate(session, search) == len(expected)
 
         await run(check)
+
+
+@pytest.mark.parametrize(
+    "text", ["cat", "-cat", "type:png -dog", "date:2026-11-05..2026-11-12", "cat OR date:2026-11-20"]
+)
+async def test_a_sample_of_the_pages_tells_about_the_number(
+    sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    # Every second page is looked at, and nothing is counted one by one.
+    for name, value in {"COUNTED": -1, "SAMPLED": 450, "TELLING": 0}.items():
+        monkeypatch.setattr(counting, name, value)
+    await store(sql, sorted(pictures(3, 900), key=lambda one: one.created_at))
+    async with database.searcher(1800) as session:
+        search = await make_search(session, parse(text), Sight())
+        exact, estimated = await count_exactly(session, search), await estimate(session, search)
+    assert exact > 50
+    assert exact / 2 < estimated < 2 * exact
 
 
 async def run(check: Any) -> None:
