@@ -52,6 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=TAGS,
         lifespan=make_lifespan(settings),
         generate_unique_id_function=operation_id,
+        # A path that is not there is 404; a redirect would lead to whatever host the client's own header names.
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from app.core.settings import Settings
 from app.main import create_app
-from app.serving.protocol import GatheringProtocol
+from app.serving.protocol import BoundedProtocol
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application on a free port of the loopback; yields its address."""
     config = uvicorn.Config(
         app,
-        http=GatheringProtocol,
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         loop="none",

@@ -53,7 +53,7 @@ def serve(
 def _uvicorn_config(host: str, port: int, keep_alive_seconds: int) -> "uvicorn.Config":
     import uvicorn  # noqa: PLC0415 - the other commands start sooner without it
 
-    from app.serving.protocol import GatheringProtocol  # noqa: PLC0415 - as above
+    from app.serving.protocol import BoundedProtocol  # noqa: PLC0415 - as above
 
     return uvicorn.Config(
         "app.main:create_app",
@@ -61,7 +61,7 @@ def _uvicorn_config(host: str, port: int, keep_alive_seconds: int) -> "uvicorn.C
         host=host,
         port=port,
         loop="uvloop",
-        http=GatheringProtocol,
+        http=BoundedProtocol,
         server_header=False,
         proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
         access_log=False,

@@ -9,6 +9,7 @@ AppError
 ├── Unprocessable            422  ValidationFailed, InvalidImage …
 ├── PayloadTooLarge 413 · UnsupportedMediaType 415 · TooManyRequests 429
 ├── RequestTimeout           408  UploadTimeout
+├── RequestHeadTooLarge      431
 └── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
 
 This module knows no HTTP: `status` is the class of the failure in the numbers that everybody knows, and
@@ -123,6 +124,10 @@ class NameTaken(Conflict):
 
 class RequestTimeout(AppError):
     slug, title, status = "request-timeout", "The request took too long to arrive", 408
+
+
+class RequestHeadTooLarge(AppError):
+    slug, title, status = "request-head-too-large", "The request line and the headers are too large", 431
 
 
 class TagExists(Conflict):

@@ -21,22 +21,6 @@ class Tally:
 current_tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
-class tallied:  # noqa: N801 - a context manager
-    """Count what happens in the block, tasks that it starts included."""
-
-    __slots__ = ("_tally", "_token")
-
-    def __enter__(self) -> Tally:
-        """Return the counters."""
-        self._tally = Tally()
-        self._token = current_tally.set(self._tally)
-        return self._tally
-
-    def __exit__(self, *_: object) -> None:
-        """Stop counting."""
-        current_tally.reset(self._token)
-
-
 def count_statement(seconds: float) -> None:
     """Add one SQL statement to the request that runs it; outside of a request it does nothing."""
     if tally := current_tally.get():

@@ -64,9 +64,10 @@ def operation_id(route: APIRoute) -> str:
 
 
 def _place(path: tuple[str, dict[str, Any]]) -> tuple[int, str]:
-    """Return by what a path is sorted: its tag's place among TAGS, then its own name."""
+    """Return by what a path is sorted: its tag's place among TAGS, or behind them all, then its own name."""
     operation = next(iter(path[1].values()))
-    return [tag["name"] for tag in TAGS].index(operation["tags"][0]), path[0]
+    names = [tag["name"] for tag in TAGS]
+    return (names.index(operation["tags"][0]) if operation["tags"][0] in names else len(names)), path[0]
 
 
 def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> None:

@@ -19,7 +19,8 @@ from app.db.session import Database
 from app.images.keys import ORIGINALS, STRIPPED, THUMBNAILS, original_of
 from app.images.repository import ImageRepository
 from app.models import Image
-from app.storage.object_store import ListedObject, ObjectMissing, ObjectStore
+from app.storage.answers import ObjectMissing
+from app.storage.object_store import ListedObject, ObjectStore
 
 BATCH = 500
 

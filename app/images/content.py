@@ -15,7 +15,8 @@ from app.http.ranges import parse_range
 from app.images.originals import Originals
 from app.models import Image
 from app.models.image import Visibility
-from app.storage.object_store import ObjectStore, OpenObject
+from app.storage.object_store import ObjectStore
+from app.storage.reading import OpenObject
 
 THUMBNAIL_SECONDS = 365 * 24 * 3600
 # How long a cache that many share may give out a thumbnail without asking again: so long others may still see it after

@@ -1,10 +1,11 @@
 """Objects that are made of an original when they are first asked for, once, and kept beside it in the object store.
 
 The list of doomed objects is also what makes "once" hold for many processes: whoever lists the key makes the object,
-the others wait for it. A maker that died holds the key for STALE only.
+the others wait for it. A maker renews its hold on the key while it works; one that died holds it for STALE only.
 """
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -12,14 +13,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from app.core.errors import ImageNotFound, StorageUnavailable
+from app.core.errors import AppError, ImageNotFound, StorageUnavailable
 from app.http.state import Services
 from app.images.doomed import remove_doomed
 from app.images.repository import ImageRepository
 from app.models import Image
-from app.storage.object_store import ObjectMissing
+from app.storage.answers import ObjectMissing
 
-STALE = timedelta(seconds=60)
+STALE = timedelta(seconds=10)
+RENEW_SECONDS = 3.0
+# For what another worker makes; its making may wait for a decoder first.
+WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
@@ -63,7 +67,7 @@ class Renditions:
             return None
 
     async def _ensure(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
-        deadline = time.monotonic() + STALE.total_seconds()
+        deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             async with self._database.unit_of_work() as session:
                 mine = await ImageRepository(session).claim_key(key, STALE)
@@ -76,13 +80,24 @@ class Renditions:
         raise StorageUnavailable("What was asked for is not made yet")
 
     async def _make(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+        renewing = asyncio.create_task(self._renew(key))
         try:
             await make()
         except BaseException:
             # Also when this worker ends: the others would wait for STALE.
             await asyncio.shield(remove_doomed(self._database, self._object_store, [key]))
             raise
+        finally:
+            renewing.cancel()
         await self._keep(original, key)
+
+    async def _renew(self, key: str) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            # With the database down others may make it as well, which does no harm.
+            with contextlib.suppress(AppError):
+                async with self._database.unit_of_work() as session:
+                    await ImageRepository(session).renew_claim(key)
 
     async def _keep(self, original: Original, key: str) -> None:
         async with self._database.unit_of_work() as session:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -204,6 +205,11 @@ class ImageRepository:
             where=DoomedObject.doomed_at < func.now() - stale_after,
         )
         return await self._session.scalar(statement.returning(DoomedObject.storage_key)) is not None
+
+    async def renew_claim(self, key: str) -> None:
+        """Count the key as listed now; one that is off the list stays off."""
+        renewed = update(DoomedObject).where(DoomedObject.storage_key == key).values(doomed_at=func.now())
+        await self._session.execute(renewed)
 
     async def spare(self, keys: Sequence[str]) -> bool:
         """Take keys off the list; False when one was not there any more, because the sweeper has it."""

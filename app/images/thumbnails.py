@@ -9,7 +9,8 @@ from app.http.state import Services
 from app.images.keys import thumbnail_key
 from app.images.renditions import Original, Renditions
 from app.models import Image
-from app.storage.object_store import ObjectMissing, OpenObject
+from app.storage.answers import ObjectMissing
+from app.storage.reading import OpenObject
 
 CONTENT_TYPE = "image/webp"
 # Part of the entity tag: raise it, and the prefix in `keys`, when thumbnails are made in another way.

@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import aiohttp
 from aiohttp import Payload
 from aiohttp.abc import AbstractStreamWriter
 from miniopy_async import time
 from miniopy_async.api import Minio
 
+from app.core.settings import Settings
+
 # Digest of nothing, and what stands for a digest that is not told (AWS Signature Version 4, "x-amz-content-sha256").
 _NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _NOT_TOLD = "UNSIGNED-PAYLOAD"
 
+READ_BYTES = 256 * 1024
+CONNECT_TIMEOUT = 1.5
+# Between two pieces of an object that is being read.
+READ_TIMEOUT = 30
 # One after the other they are the body. Nobody needs them in one piece, and joining a part copies 5 MiB.
 Pieces = Sequence[bytes]
 
@@ -60,3 +67,28 @@ class Client(Minio):
         if creds.session_token:
             own["X-Amz-Security-Token"] = creds.session_token
         return own, now
+
+
+def open_session(limit: int) -> aiohttp.ClientSession:
+    """Return a pool of at most so many connections."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
+        auto_decompress=False,
+        read_bufsize=READ_BYTES,
+    )
+
+
+def connect(settings: Settings, session: aiohttp.ClientSession, public_endpoint: str | None = None) -> Client:
+    """Return a client of the store; with a public endpoint, one that signs for it."""
+    if public_endpoint and "://" not in public_endpoint:
+        public_endpoint = f"{'https' if settings.storage_secure else 'http'}://{public_endpoint}"
+    return Client(
+        settings.storage_endpoint,
+        access_key=settings.storage_access_key,
+        secret_key=settings.storage_secret_key.get_secret_value(),
+        secure=settings.storage_secure,
+        region=settings.storage_region,
+        session=session,
+        server_url=public_endpoint or None,
+    )

@@ -13,41 +13,33 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
-from xml.etree.ElementTree import ParseError
 
 import aiohttp
 from miniopy_async.datatypes import Part
 from miniopy_async.deleteobjects import DeleteObject
-from miniopy_async.error import InvalidResponseError, MinioException, S3Error, ServerError
+from miniopy_async.error import InvalidResponseError, S3Error, ServerError
 
-from app.core.errors import NotFound, StorageUnavailable
+from app.core.errors import StorageUnavailable
 from app.core.patience import patiently
 from app.core.settings import Settings
+from app.storage.answers import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, answer, translated_errors
 from app.storage.chunks import PART_BYTES, chained, grouped, length
-from app.storage.client import Body, Client, Pieces
+from app.storage.client import READ_TIMEOUT, Body, Pieces, connect, open_session
+from app.storage.reading import OpenObject, Reading
 
-READ_BYTES = 256 * 1024
-CONNECT_TIMEOUT = 1.5
-# A store that has not answered a question by then is down.
-ANSWER_TIMEOUT = 1.9
-# What a store must be able to take at least: the time that the bytes of a part may need beyond that.
-MIN_BYTES_PER_SECOND = 1024 * 1024
 # Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
 DOUBT_SECONDS = 0.9
 PING_SECONDS = 1.0
-# Between two pieces of an object that is being read.
-READ_TIMEOUT = 30
+# Of each kind. Those that are read from are apart: whatever clients do, the store is asked and written to.
+MAX_CONNECTIONS = 200
+MAX_READING = 500
 # More is digested in a thread, beside the event loop; for less the way there costs more.
 _DIGESTED_AT_ONCE = 256 * 1024
-_MISSING = ("NoSuchKey", "NoSuchUpload")
 _RETRIED_STATUS = range(500, 600)
 
 Answer = TypeVar("Answer")
-
-
-class ObjectMissing(NotFound):
-    """The store has no object under this key."""
 
 
 class BytesDiffer(StorageUnavailable):
@@ -75,51 +67,26 @@ class PendingUpload:
     begun: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class OpenObject:
-    """An object that is being read: the number of bytes that will come, and the bytes."""
-
-    length: int
-    chunks: AsyncIterator[bytes]
-
-
 class ObjectStore:
     """One bucket. Opening it connects to nothing yet."""
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.storage_bucket
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=200),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
-            auto_decompress=False,
-            read_bufsize=READ_BYTES,
-        )
-        self._client = self._connect(settings, None)
+        self._session, self._reading_session = open_session(MAX_CONNECTIONS), open_session(MAX_READING)
+        self._client = connect(settings, self._session)
+        self._reader = connect(settings, self._reading_session)
         # Signs for whoever reaches the store under its public name.
-        self._public = self._connect(settings, settings.storage_public_endpoint)
-
-    def _connect(self, settings: Settings, public_endpoint: str | None) -> Client:
-        if public_endpoint and "://" not in public_endpoint:
-            public_endpoint = f"{'https' if settings.storage_secure else 'http'}://{public_endpoint}"
-        return Client(
-            settings.storage_endpoint,
-            access_key=settings.storage_access_key,
-            secret_key=settings.storage_secret_key.get_secret_value(),
-            secure=settings.storage_secure,
-            region=settings.storage_region,
-            session=self._session,
-            server_url=public_endpoint or None,
-        )
+        self._public = connect(settings, self._session, settings.storage_public_endpoint)
 
     async def ensure_bucket(self) -> None:
         """Make the bucket unless it exists."""
-        async with _answer():
+        async with answer():
             if not await self._client.bucket_exists(self.bucket):
                 await self._make_bucket()
 
     async def ping(self) -> None:
         """Ask the store for a sign of life. Raises StorageUnavailable, also when the bucket is missing."""
-        async with _answer():
+        async with answer():
             if not await self._client.bucket_exists(self.bucket):
                 raise StorageUnavailable("The bucket does not exist")
 
@@ -145,7 +112,7 @@ class ObjectStore:
     async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> None:
         """Store a body in parts of PART_BYTES, as `grouped` makes them; one is sent while the next one is gathered."""
         client: Any = self._client
-        async with _answer():
+        async with answer():
             upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
         sending: asyncio.Task[Part] | None = None
         try:
@@ -174,18 +141,18 @@ class ObjectStore:
         """Open an object, or a range of it, for reading. Raises ObjectMissing, StorageUnavailable.
 
         Read to its end its connection serves the next request; left before, the connection is closed, since the store
-        would go on sending.
+        would go on sending. Whoever is slow to take the pieces holds none.
         """
-        async with _answer():
-            response = await self._client.get_object(self.bucket, key, offset=offset, length=length or 0)
+        reading = Reading(partial(self._reader.get_object, self.bucket, key), offset)
         try:
-            yield OpenObject(response.content_length or 0, _translated_chunks(response))
+            size = await reading.begin(length)
+            yield OpenObject(size, reading.chunks())
         finally:
-            response.close()
+            reading.close()
 
     async def size_of(self, key: str) -> int:
         """Return how many bytes the store has under `key`. Raises ObjectMissing."""
-        async with _answer():
+        async with answer():
             found = await self._client.stat_object(self.bucket, key)
         return int(found.size or 0)
 
@@ -196,9 +163,9 @@ class ObjectStore:
         for start in range(0, len(doomed), 1000):
             batch = [DeleteObject(key) for key in doomed[start : start + 1000]]
             # Some stores delete one after the other.
-            async with _answer(len(batch) * MIN_BYTES_PER_SECOND // 100):
+            async with answer(len(batch) * MIN_BYTES_PER_SECOND // 100):
                 result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
-            refused |= {error.name or "" for error in result.error_list if error.code not in _MISSING}
+            refused |= {error.name or "" for error in result.error_list if error.code not in MISSING_CODES}
         if not refused <= set(doomed):
             raise StorageUnavailable("The object store does not say which object it could not remove")
         return refused
@@ -207,7 +174,7 @@ class ObjectStore:
         """Yield every object of the bucket, by key. Raises StorageUnavailable when the listing breaks off."""
         listing = self._client.list_objects(self.bucket, recursive=True)
         while True:
-            async with _translated_errors(), asyncio.timeout(READ_TIMEOUT):
+            async with translated_errors(), asyncio.timeout(READ_TIMEOUT):
                 found = await anext(listing, None)
             if found is None:
                 return
@@ -221,7 +188,7 @@ class ObjectStore:
         found: list[PendingUpload] = []
         key_marker = id_marker = None
         while True:
-            async with _translated_errors(), asyncio.timeout(READ_TIMEOUT):
+            async with translated_errors(), asyncio.timeout(READ_TIMEOUT):
                 page = await client._list_multipart_uploads(  # noqa: SLF001
                     self.bucket, key_marker=key_marker, upload_id_marker=id_marker
                 )
@@ -233,7 +200,7 @@ class ObjectStore:
     async def abort(self, key: str, upload_id: str) -> None:
         """End a multipart upload and drop its parts; one that is gone is no error. Raises StorageUnavailable."""
         try:
-            async with _answer():
+            async with answer():
                 await self._client._abort_multipart_upload(self.bucket, key, upload_id)  # noqa: SLF001
         except ObjectMissing:
             return
@@ -252,6 +219,7 @@ class ObjectStore:
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+        await self._reading_session.close()
 
     async def _make_bucket(self) -> None:
         try:
@@ -286,7 +254,7 @@ class ObjectStore:
         """Give the store its time to take `size` bytes, for as long as it has an answer for others meanwhile."""
         loop = asyncio.get_running_loop()
         watching: list[asyncio.Task[None]] = []
-        async with _answer(size) as limit:
+        async with answer(size) as limit:
             # Most of the time there is no doubt, and a task would be made for nothing.
             doubt = loop.call_later(
                 DOUBT_SECONDS, lambda: watching.append(loop.create_task(self._end_when_frozen(limit)))
@@ -329,33 +297,6 @@ async def _retried(call: Callable[[], Awaitable[Answer]]) -> Answer:
         # It was there a moment ago: a kept connection that it had closed, or one that was cut.
         pass
     return await call()
-
-
-@asynccontextmanager
-async def _answer(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
-    """Give the store its time for one request that moves `size` bytes, and translate what goes wrong."""
-    async with _translated_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
-        yield limit
-
-
-@asynccontextmanager
-async def _translated_errors() -> AsyncIterator[None]:
-    try:
-        yield
-    except S3Error as error:
-        if error.code in _MISSING:
-            raise ObjectMissing from error
-        raise StorageUnavailable from error
-    # ParseError and ValueError: what answers is no object store, or was cut within its XML.
-    except (MinioException, aiohttp.ClientError, OSError, TimeoutError, ParseError, ValueError) as error:
-        raise StorageUnavailable from error
-
-
-async def _translated_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    async with _translated_errors():
-        # As they were received: several that are there already would be joined by `iter_any`, which copies them all.
-        async for chunk, _ in response.content.iter_chunks():
-            yield chunk
 
 
 def _status(error: S3Error | ServerError | InvalidResponseError) -> int:

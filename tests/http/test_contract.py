@@ -43,7 +43,8 @@ async def test_a_sane_request_id_is_kept(client: httpx.AsyncClient, sent: str, *
 
 
 async def test_framework_errors_are_problems(client: httpx.AsyncClient) -> None:
-    problem(await client.get("/v1/nothing"), 404, "not-found")
+    for path in ("/v1/nothing", "/v1/images/", "/v1/users/me/", "/healthz/", "/docs/", "//evil.example/v1/images/"):
+        problem(await client.get(path, headers={"Host": "evil.example"}), 404, "not-found")
     refused = await client.delete("/v1/images")
     problem(refused, 405, "method-not-allowed")
     assert refused.headers["allow"] == "GET, HEAD, POST"

@@ -17,7 +17,8 @@ from starlette.types import Message
 from app.core.settings import Settings
 from app.images.content import ObjectResponse
 from app.storage.chunks import PART_BYTES
-from app.storage.object_store import ObjectStore, OpenObject
+from app.storage.object_store import ObjectStore
+from app.storage.reading import OpenObject
 from tests.accounts import Account
 from tests.images.files import noise_png
 from tests.photos import image_bytes, png
@@ -273,7 +274,7 @@ async def test_reads_to_the_end_reuse_their_connection_and_aborted_ones_close_it
     service: RunningService, user: Account, object_store: ObjectStore
 ) -> None:
     links = await make(user, noise_png(PART_BYTES), "big.png")
-    held = object_store._session.connector
+    held = object_store._reading_session.connector
     assert held is not None
     key = [one.key async for one in object_store.list_objects() if one.size > PART_BYTES][-1]
     async with object_store.open(key) as opened:

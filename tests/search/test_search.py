@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.core.tally import tallied
 from app.db.session import Database
 from app.images.schemas import ImagePage
 from app.search.grammar import parse
@@ -20,6 +19,7 @@ from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
 from tests.server import running_service
 from tests.tags.library import read, upload
+from tests.tallying import tallied
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """What is asked of the library's private calls, and of the store."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 
 import pytest
 
+from app.storage import reading
+from app.storage.answers import ObjectMissing
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 
@@ -30,3 +33,39 @@ async def test_a_body_that_breaks_off_leaves_no_parts(empty_bucket: ObjectStore)
     with pytest.raises(ZeroDivisionError):
         await empty_bucket.put("originals/y", breaking(), "image/png")
     assert not await empty_bucket.list_uploads()
+
+
+async def test_who_is_slow_to_read_holds_no_connection(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "KEPT_SECONDS", 0.01)
+    body = os.urandom(2 * PART_BYTES)
+    await object_store.put("originals/x", one_piece(body), "image/png")
+    for start, length in ((0, None), (7, PART_BYTES)):
+        async with object_store.open("originals/x", start, length) as opened:
+            read = bytearray(await anext(opened.chunks))
+            await until_let_go(object_store)
+            async for chunk in opened.chunks:
+                read += chunk
+        assert read == body[start : start + length if length else None]
+
+
+async def test_what_was_removed_before_a_slow_reader_had_it_ends_in_an_error(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "KEPT_SECONDS", 0.01)
+    await object_store.put("originals/x", one_piece(bytes(2 * PART_BYTES)), "image/png")
+    async with object_store.open("originals/x") as opened:
+        await anext(opened.chunks)
+        await until_let_go(object_store)
+        await object_store.remove(["originals/x"])
+        with pytest.raises(ObjectMissing):
+            await anext(opened.chunks)
+
+
+async def until_let_go(object_store: ObjectStore) -> None:
+    connector = object_store._reading_session.connector
+    assert connector is not None
+    async with asyncio.timeout(30):
+        while connector._acquired:
+            await asyncio.sleep(0.01)

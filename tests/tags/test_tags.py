@@ -4,12 +4,12 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.tally import tallied
 from app.db.session import Database
 from app.tags.counting import CountFolder
 from app.tags.repository import TagRepository
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, counts, read, upload
+from tests.tallying import tallied
 
 
 async def put(account: Account, path: str, expected: int = 200, **body: Any) -> Any:

@@ -1,0 +1,39 @@
+"""How long the store has for an answer, and what becomes of its errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from xml.etree.ElementTree import ParseError
+
+import aiohttp
+from miniopy_async.error import MinioException, S3Error
+
+from app.core.errors import NotFound, StorageUnavailable
+
+# A store that has not answered a question by then is down.
+ANSWER_TIMEOUT = 1.9
+# What a store must be able to take at least: the time that the bytes of a part may need beyond that.
+MIN_BYTES_PER_SECOND = 1024 * 1024
+MISSING_CODES = ("NoSuchKey", "NoSuchUpload")
+
+
+class ObjectMissing(NotFound):
+    """The store has no object under this key."""
+
+
+@asynccontextmanager
+async def answer(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
+    """Give the store its time for one request that moves `size` bytes, and translate what goes wrong."""
+    async with translated_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
+        yield limit
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    # ParseError and ValueError: what answers is no object store, or was cut within its XML.
+    except (MinioException, aiohttp.ClientError, OSError, TimeoutError, ParseError, ValueError) as error:
+        if isinstance(error, S3Error) and error.code in MISSING_CODES:
+            raise ObjectMissing from error
+        raise StorageUnavailable from error

@@ -1,0 +1,60 @@
+"""Who makes a rendition, and for how long the others wait for one who does not."""
+
+import asyncio
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.core.single_flight import SingleFlight
+from app.db.session import Database
+from app.images import renditions
+from app.images.keys import thumbnail_key
+from app.images.renditions import Original, Renditions
+from app.storage.object_store import ObjectStore
+from tests.accounts import Account
+from tests.photos import png
+
+
+async def test_the_hold_of_a_maker_that_died_ends(
+    user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renditions, "STALE", timedelta(seconds=0.5))
+    links = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()["links"]
+    key = thumbnail_key(await sql.fetchval("SELECT storage_key FROM images"), 320)
+    await sql.execute("INSERT INTO doomed_objects (storage_key) VALUES ($1)", key)
+    assert (await user.client.get(links["thumbnail"], timeout=40)).status_code == 200
+    assert not await sql.fetchval("SELECT count(*) FROM doomed_objects")
+
+
+async def test_a_maker_at_work_keeps_its_hold(
+    user: Account,
+    database: Database,
+    object_store: ObjectStore,
+    sql: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(renditions, "RENEW_SECONDS", 0.01)
+    made = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()
+    storage_key = await sql.fetchval("SELECT storage_key FROM images")
+    original = Original(made["id"], storage_key, "image/png", made["width"], made["height"], made["size"])
+    key = thumbnail_key(storage_key, 320)
+    is_done = asyncio.Event()
+
+    async def make() -> None:
+        await is_done.wait()
+        await object_store.put_whole(key, [b"x"], "image/webp")
+
+    services: Any = SimpleNamespace(database=database, object_store=object_store, renditions=SingleFlight[None]())
+    making = asyncio.create_task(Renditions(services).ensure(original, key, make))
+    times: set[object] = set()
+    async with asyncio.timeout(30):
+        while len(times) < 3:
+            times |= {await sql.fetchval("SELECT doomed_at FROM doomed_objects")} - {None}
+    is_done.set()
+    await making
+    # What renewed the hold has ended with it, and lists nothing that an image owns.
+    await asyncio.sleep(0.05)
+    assert not await sql.fetchval("SELECT count(*) FROM doomed_objects")

@@ -1,0 +1,83 @@
+"""What is written together leaves together."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import uvloop
+
+from app.serving.transport import HELD_BYTES, GatheringTransport
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    near, far = socket.socketpair()
+    with near, far:
+        for end in (near, far):
+            end.setblocking(False)
+        yield near, far
+
+
+@pytest.fixture
+async def transport(ends: tuple[socket.socket, socket.socket]) -> AsyncIterator[GatheringTransport]:
+    made, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ends[0])
+    yield GatheringTransport(made)
+    made.abort()
+
+
+def arrived(ends: tuple[socket.socket, socket.socket]) -> bytes:
+    try:
+        return ends[1].recv(10 * HELD_BYTES)
+    except BlockingIOError:
+        return b""
+
+
+async def test_a_head_leaves_with_the_body(
+    transport: GatheringTransport, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    transport.write(b"head ")
+    assert arrived(ends) == b""
+    transport.write(b"body")
+    assert arrived(ends) == b"head body"
+    await asyncio.sleep(0)
+    assert arrived(ends) == b""
+
+
+async def test_a_head_whose_body_is_not_there_yet_leaves_at_the_next_turn(
+    transport: GatheringTransport, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    transport.write(b"head ")
+    await asyncio.sleep(0)
+    assert arrived(ends) == b"head "
+    transport.write(bytes(HELD_BYTES))
+    assert arrived(ends) == bytes(HELD_BYTES)
+
+
+async def test_what_is_held_leaves_before_the_end(
+    transport: GatheringTransport, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    transport.write(b"head")
+    transport.close()
+    assert arrived(ends) == b"head"
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_held_when_the_connection_is_aborted_is_nobodys(
+    loop: type[asyncio.AbstractEventLoop], ends: tuple[socket.socket, socket.socket]
+) -> None:
+    wrong: list[object] = []
+
+    async def abort() -> None:
+        running = asyncio.get_running_loop()
+        running.set_exception_handler(lambda _loop, context: wrong.append(context))
+        made, _ = await running.create_connection(asyncio.Protocol, sock=ends[0])
+        transport = GatheringTransport(made)
+        transport.write(b"head")
+        transport.abort()
+        await asyncio.sleep(0.01)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(abort())
+    assert wrong == []
+    assert arrived(ends) == b""

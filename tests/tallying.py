@@ -1,0 +1,15 @@
+"""What a piece of code costs the backends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.core.tally import Tally, current_tally
+
+
+@contextmanager
+def tallied() -> Iterator[Tally]:
+    """Count what happens in the block, tasks that it starts included."""
+    tally = Tally()
+    token = current_tally.set(tally)
+    yield tally
+    current_tally.reset(token)
