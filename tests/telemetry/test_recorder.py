@@ -10,7 +10,7 @@ import bson
 import pytest
 from pymongo.database import Database
 
-from app.telemetry.batch import Encoder
+from app.telemetry.batch import Draft, Encoder
 from app.telemetry.documents import DocumentWriter
 from app.telemetry.minutes import grouped
 from app.telemetry.recorder import Recorder
@@ -178,7 +178,9 @@ async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path:
     encoder = Encoder(spool.stream, DocumentWriter("worker", PersonalData("keep", "s" * 40), frozenset()))
     for number in range(3):
         records = [make_record(number)]
-        spool.append(*await encoder.encode(records, grouped(records)))
+        draft = Draft(encoder)
+        draft.add(records, grouped(records))
+        spool.append(draft.payload(), draft.count)
     [segment] = tmp_path.glob("*.seg")
     os.truncate(segment, segment.stat().st_size - 1)
     assert len(spool.first()) == 2
