@@ -32,8 +32,9 @@ from app.telemetry.spool import MEMORY_BYTES, Spool
 
 logger = logging.getLogger(__name__)
 
-# Fewer, larger batches cost less, but each keeps the disk and MongoDB busy for longer at once.
-BATCH_RECORDS = 1000
+# Each batch has threads (of the disk, of the driver) ask for the interpreter some dozen times, and the requests wait
+# for it: 10,000 a second in batches of 1,000 cost each request a tenth more than in batches of 4,000.
+BATCH_RECORDS = 4000
 # Writing one takes 3 µs. One at a time it would be 8 (the code has left the processor's cache), and a whole second's in
 # the flush would hold up for milliseconds whoever asks then: a second of 800 is p99 for its 1 %.
 SLICE_RECORDS = 32
@@ -64,6 +65,7 @@ class Recorder:
         # There is none before the spool is open, whose stream the event ids name.
         self._encoder: Encoder | None = None
         self._batch_records = _batch_records(settings)
+        self._slice_records = min(SLICE_RECORDS, self._batch_records)
         self._wake = asyncio.Event()
         self._publish_due = 0.0
         self._closing = False
@@ -102,7 +104,7 @@ class Recorder:
     def record(self, event: RequestRecord) -> None:
         """Take a record; when the queue is full it is dropped and counted.
 
-        Most leave only the record; every SLICE_RECORDS-th one writes those that wait.
+        Most leave only the record; one in SLICE_RECORDS writes those that wait.
         """
         if self._waiting >= self._size:
             self.dropped += 1
@@ -110,7 +112,7 @@ class Recorder:
             return
         self._waiting += 1
         self._raw.append(event)
-        if len(self._raw) >= SLICE_RECORDS:
+        if len(self._raw) >= self._slice_records:
             self._write_slice()
 
     async def close(self) -> None:
@@ -163,8 +165,9 @@ class Recorder:
     async def _flush(self) -> None:
         # What is there now, and no more: what comes meanwhile is for the next flush. Under load something always comes,
         # and the batches would become ever smaller, each with its own fsync and its own write to MongoDB.
-        for _ in range(0, len(self._raw), SLICE_RECORDS):
-            self._write_slice()
+        left = len(self._raw)
+        while self._raw and left > 0:
+            left -= self._write_slice()
             await asyncio.sleep(0)  # at the start there may be many slices
         drafts, self._drafts = self._drafts, []
         for draft in drafts:
@@ -173,14 +176,14 @@ class Recorder:
         if time.monotonic() >= self._publish_due:
             await self._publish_figures()
 
-    def _write_slice(self) -> None:
-        """Write the oldest records that wait, and count them; no error of that is one of the request that it is in."""
+    def _write_slice(self) -> int:
+        """Write and count the oldest that wait; return how many. Raises nothing: it is called within a request."""
         if not self._raw or self._encoder is None:
-            return
+            return 0
         if not self._drafts or self._drafts[-1].records >= self._batch_records:
             self._drafts.append(Draft(self._encoder))
         draft = self._drafts[-1]
-        room = min(SLICE_RECORDS, self._batch_records - draft.records)
+        room = min(self._slice_records, self._batch_records - draft.records)
         records = [self._raw.popleft() for _ in range(min(room, len(self._raw)))]
         try:
             groups = grouped(records)
@@ -192,6 +195,7 @@ class Recorder:
             self.dropped += len(records)
         if draft.records >= self._batch_records:
             self._wake.set()
+        return len(records)
 
     def _count(self, groups: Sequence[Group]) -> None:
         for group in groups:
