@@ -101,7 +101,7 @@ class Encoder:
 
 
 class Draft:
-    """A batch that still grows. `records` were added to it, of which `count` have become documents."""
+    """A batch that still grows: `records` were added, of which `count` have become documents of `bytes` in all."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -110,6 +110,7 @@ class Draft:
         self._times: list[int] = []
         self._sums = MinuteSums()
         self.records = 0
+        self.bytes = 0
 
     @property
     def count(self) -> int:
@@ -121,7 +122,9 @@ class Draft:
         times = [record.time for record in records]
         self._times += min(times), max(times)
         self._sums.add(groups)
-        self._documents += self._encoder.written(records)
+        written = list(self._encoder.written(records))
+        self._documents += written
+        self.bytes += sum(map(len, written))
         self._last = self._encoder.last_id()
         self.records += len(records)
 
