@@ -1,7 +1,6 @@
 """What the recorder costs a small GET: one service, asked in short turns with and without it.
 
-    python -m benchmarks.telemetry [--blocks 12] [--seconds 0.25] [--flush 0.25] [--paths worked cached] [--mongo up …]
-        [--floor]
+    python -m benchmarks.telemetry [--blocks 12] [--paths worked cached] [--mongo up …] [--floor]
 
 The GET is `/v1/tags?limit=1`: `worked` with the cache off, so that the service makes each answer; `cached` with it on,
 the hardest case, for the whole of such an answer costs little more than a record. Both are measured with MongoDB slow
@@ -9,12 +8,10 @@ the hardest case, for the whole of such an answer costs little more than a recor
 keeps one tuple of a request and drops it: no recorder could cost less.
 
 All kinds are one process that answers on the same connections (benchmarks.switched), so that nothing else differs. A
-block is a turn of each kind and the same once more in reverse. A turn begins with a lead-in of one flush interval, so
-that the seconds that are looked at have as much flushing in them as any others; it ends when all its records are in
-MongoDB (or on the disk, while that is away), and the processor time of the service counts to that end, lead-in too. A
-flush costs something whatever is in it: with `--flush 1 --seconds 1`, as the service has it, a worked request pays less
-than with the quarter of a second that keeps the turns short; cached ones fill a batch sooner anyway. The clients ask
-without a pause, one request after the other on each connection.
+block is a turn of each kind and the same once more in reverse, 8 seconds in all. A turn begins with a lead-in of one
+flush interval, so that the second that is looked at has as much flushing in it as any other; it ends when all its
+records are in MongoDB (or on the disk, while that is away), and the processor time of the service counts to that end,
+lead-in too. The clients ask without a pause, one request after the other on each connection.
 
 The target: throughput at most 5 % lower, p99 at most 10 % higher, no request failed. `open` says that the interval has
 the target in it: ask for more blocks.
@@ -64,6 +61,8 @@ CONNECTIONS = 6
 # Each way.
 SLOW_SECONDS = 0.1
 WARM_SECONDS = 2.0
+# As the service has it (TELEMETRY_FLUSH_SECONDS), and what of a turn is looked at.
+FLUSH_SECONDS = TURN_SECONDS = 1.0
 PATHS = {"worked": "false", "cached": "true"}
 ENVIRONMENT = {
     "JWT_SECRET": "b" * 48,
@@ -184,7 +183,7 @@ def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
     for _ in range(options.blocks):
         block: dict[str, Turn] = {}
         for kind in (*kinds, *reversed(kinds)):
-            turn = take_turn(clients, kind, options)
+            turn = take_turn(clients, kind)
             block[kind] = block[kind].plus(turn) if kind in block else turn
         blocks.append(block)
     recorded = sum(block["recorded"].requests for block in blocks)
@@ -197,10 +196,10 @@ def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
     return all(told)
 
 
-def take_turn(clients: Clients, kind: str, options: argparse.Namespace) -> Turn:
+def take_turn(clients: Clients, kind: str) -> Turn:
     """Ask a kind; the processor time is that until all is flushed."""
     before = clients.begin(kind)
-    turn = clients.ask(options.flush, options.seconds)
+    turn = clients.ask(FLUSH_SECONDS, TURN_SECONDS)
     after = clients.begin("bare")
     if not after["settled"] or after["dropped"]:
         raise RuntimeError(f"the recorder does not keep up: {after}")
@@ -239,7 +238,7 @@ async def compare(options: argparse.Namespace) -> bool:
         TemporaryDirectory() as directory,
         Stack(Path(directory), report=lambda _line: None, durable=False) as backends,
     ):
-        own = {"TELEMETRY_SPILL_DIR": f"{directory}/telemetry", "TELEMETRY_FLUSH_SECONDS": str(options.flush)}
+        own = {"TELEMETRY_SPILL_DIR": f"{directory}/telemetry", "TELEMETRY_FLUSH_SECONDS": str(FLUSH_SECONDS)}
         environment = backends.addresses() | ENVIRONMENT | own
         settings = Settings.model_validate({"database_url": environment["DATABASE_URL"]})
         await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
@@ -288,8 +287,6 @@ def main() -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=0.25)
-    parser.add_argument("--flush", type=float, default=0.25)
     parser.add_argument("--paths", nargs="+", choices=tuple(PATHS), default=tuple(PATHS))
     parser.add_argument("--mongo", nargs="+", choices=MONGO, default=MONGO)
     parser.add_argument("--floor", action="store_true")

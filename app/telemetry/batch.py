@@ -4,7 +4,6 @@ The payload is BSON documents one after the other: first the head (what the batc
 event ids and times by which it is found again), then one for each record.
 """
 
-import asyncio
 import logging
 import struct
 from collections.abc import Iterator, Sequence
@@ -19,13 +18,11 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
 from app.telemetry.documents import DocumentWriter
-from app.telemetry.minutes import EPOCH, Groups, increments
+from app.telemetry.minutes import EPOCH, Group, MinuteSums
 from app.telemetry.record import RequestRecord
 
 logger = logging.getLogger(__name__)
 
-# Writing one record takes some 3 µs: that many at a time, then the requests have their turn.
-_RECORDS_AT_ONCE = 64
 # Half of what MongoDB lets one document have.
 MAX_BLOCK_BYTES = 8 * 1024 * 1024
 _AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
@@ -81,44 +78,66 @@ class _Block(RawBSONDocument):
 
 
 class Encoder:
-    """Turns the records of one stream into payloads, and gives each its event id: stream and number."""
+    """Writes the records of one stream, and gives each its event id: stream and number."""
 
     def __init__(self, stream: str, writer: DocumentWriter) -> None:
         self._stream = stream.encode()
         self._writer = writer
         self._events = 0
 
-    async def encode(self, records: Sequence[RequestRecord], groups: Groups) -> tuple[bytes, int]:
-        """Return the payload and the number of records in it; one that cannot be encoded is left out and logged.
-
-        `groups` are the same records, grouped.
-        """
-        first = self._last_id()
-        documents: list[bytes] = []
-        for start in range(0, len(records), _RECORDS_AT_ONCE):
-            documents += self._written(records[start : start + _RECORDS_AT_ONCE])
-            await asyncio.sleep(0)
-        times = [record.time for record in records]
-        head = {
-            "first": first.decode(),
-            "last": self._last_id().decode(),
-            "since": EPOCH + timedelta(milliseconds=min(times) // 1_000_000),
-            "until": EPOCH + timedelta(milliseconds=max(times) // 1_000_000),
-            "sums": increments(groups),
-        }
-        return b"".join((bson.encode(head), *documents)), len(documents)
-
-    def _written(self, records: Sequence[RequestRecord]) -> Iterator[bytes]:
+    def written(self, records: Sequence[RequestRecord]) -> Iterator[bytes]:
+        """Yield the documents; a record that cannot be encoded is left out and logged."""
         for record in records:
             self._events += 1
             try:
-                yield self._writer.write(record, self._last_id())
+                yield self._writer.write(record, self.last_id())
             except (struct.error, ValueError, TypeError, AttributeError):
                 # A bug of ours, but it may cost this record only, never the batch.
                 logger.exception("a request record cannot be encoded")
 
-    def _last_id(self) -> bytes:
+    def last_id(self) -> bytes:
+        """Return the event id of the record that was written last."""
         return b"%b%010x" % (self._stream, self._events)
+
+
+class Draft:
+    """A batch that still grows: `records` were added, of which `count` have become documents of `bytes` in all."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._first = self._last = encoder.last_id()
+        self._documents: list[bytes] = []
+        self._times: list[int] = []
+        self._sums = MinuteSums()
+        self.records = 0
+        self.bytes = 0
+
+    @property
+    def count(self) -> int:
+        """The number of documents."""
+        return len(self._documents)
+
+    def add(self, records: Sequence[RequestRecord], groups: Sequence[Group]) -> None:
+        """Write some more records; `groups` are the same ones, grouped."""
+        times = [record.time for record in records]
+        self._times += min(times), max(times)
+        self._sums.add(groups)
+        written = list(self._encoder.written(records))
+        self._documents += written
+        self.bytes += sum(map(len, written))
+        self._last = self._encoder.last_id()
+        self.records += len(records)
+
+    def payload(self) -> bytes:
+        """Return the batch as bytes."""
+        head = {
+            "first": self._first.decode(),
+            "last": self._last.decode(),
+            "since": EPOCH + timedelta(milliseconds=min(self._times) // 1_000_000),
+            "until": EPOCH + timedelta(milliseconds=max(self._times) // 1_000_000),
+            "sums": self._sums.increments(),
+        }
+        return b"".join((bson.encode(head), *self._documents))
 
 
 def _length(payload: bytes, offset: int) -> int:

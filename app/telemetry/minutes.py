@@ -1,58 +1,96 @@
 """What a batch of records adds to the metrics: one sum per minute, method, route and status class."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.telemetry.histogram import bucket_of
-from app.telemetry.record import MAX_NAME, RequestRecord, Series, series_of
+from app.telemetry.record import MAX_NAME, RequestRecord, Series, milliseconds, series_of
 from app.telemetry.redaction import plain
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE_NS = 60 * 10**9
 MINUTE = timedelta(minutes=1)
-# By minute since 1970, method, route, status: the keys that take the least to make of a record.
-Groups = Mapping[tuple[int, str, str, int], Sequence[RequestRecord]]
 
 
-def grouped(records: Iterable[RequestRecord]) -> Groups:
+class Group(NamedTuple):
+    """Requests of one kind in one minute (since 1970). `durations_ms`: one for each of `records`."""
+
+    minute: int
+    series: Series
+    status: int
+    records: Sequence[RequestRecord]
+    durations_ms: Sequence[float]
+
+
+def grouped(records: Iterable[RequestRecord]) -> list[Group]:
     """Return the records by minute and kind."""
-    groups: defaultdict[tuple[int, str, str, int], list[RequestRecord]] = defaultdict(list)
+    # The keys that take the least to make of a record.
+    kinds: defaultdict[tuple[int, str, str, int], list[RequestRecord]] = defaultdict(list)
     for record in records:
-        groups[record.time // MINUTE_NS, record.method, record.route, record.status].append(record)
-    return groups
+        kinds[record.time // MINUTE_NS, record.method, record.route, record.status].append(record)
+    return [
+        Group(minute, series_of(method, route, status), status, some, [milliseconds(one.duration) for one in some])
+        for (minute, method, route, status), some in kinds.items()
+    ]
 
 
-def increments(groups: Groups) -> list[dict[str, Any]]:
-    """Return the increments as documents: `key` names the series and minute, `inc` is for MongoDB's `$inc`."""
-    sums: dict[tuple[int, Series], dict[str, float]] = {}
-    for (minute, method, route, status), records in groups.items():
-        inc = sums.setdefault((minute, series_of(method, route, status)), {})
-        for name, value in _sums(records, status):
-            inc[name] = inc.get(name, 0) + value
-    return [_increment(minute, series, inc) for (minute, series), inc in sums.items()]
+@dataclass(slots=True)
+class _Sum:
+    """Of one series in one minute. An error is a 5xx: the service's fault, not the client's."""
+
+    count: int = 0
+    errors: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    duration_ms: float = 0.0
+    buckets: Counter[int] = field(default_factory=Counter)
+
+    def add(self, group: Group) -> None:
+        """Add the requests of a group."""
+        self.count += len(group.records)
+        self.errors += len(group.records) if group.status >= 500 else 0
+        self.bytes_in += sum([record.bytes_in for record in group.records])
+        self.bytes_out += sum([record.bytes_out for record in group.records])
+        self.duration_ms += sum(group.durations_ms)
+        self.buckets.update(map(bucket_of, group.durations_ms))
+
+    def named(self) -> list[list[Any]]:
+        """Return names and values for MongoDB's `$inc`."""
+        # A list, since in a BSON document handled by MongoDB's tools "buckets.7" would read as a path.
+        return [
+            ["count", self.count],
+            ["errors", self.errors],
+            ["bytes_in", self.bytes_in],
+            ["bytes_out", self.bytes_out],
+            ["duration_ms", round(self.duration_ms, 3)],
+            *([f"buckets.{bucket}", count] for bucket, count in self.buckets.items()),
+        ]
 
 
-def _sums(records: Sequence[RequestRecord], status: int) -> Iterator[tuple[str, float]]:
-    """Yield what records of one status add up to. An error is a 5xx: the service's fault, not the client's."""
-    durations = [record.duration_ms for record in records]
-    yield "count", len(records)
-    yield "errors", len(records) if status >= 500 else 0
-    yield "bytes_in", sum([record.bytes_in for record in records])
-    yield "bytes_out", sum([record.bytes_out for record in records])
-    yield "duration_ms", round(sum(durations), 3)
-    for bucket, count in Counter(map(bucket_of, durations)).items():
-        yield f"buckets.{bucket}", count
+class MinuteSums:
+    """The sums of a batch while it grows."""
+
+    def __init__(self) -> None:
+        self._sums: defaultdict[tuple[int, Series], _Sum] = defaultdict(_Sum)
+
+    def add(self, groups: Iterable[Group]) -> None:
+        """Add these requests."""
+        for group in groups:
+            self._sums[group.minute, group.series].add(group)
+
+    def increments(self) -> list[dict[str, Any]]:
+        """Return the increments as documents: `key` names the series and minute, `inc` what is added to it."""
+        return [{"key": _key(*of), "inc": one.named()} for of, one in self._sums.items()]
 
 
-def _increment(minute: int, series: Series, inc: Mapping[str, float]) -> dict[str, Any]:
+def _key(minute: int, series: Series) -> dict[str, Any]:
     method, route, status_class = series
-    key = {
+    return {
         "minute": EPOCH + minute * MINUTE,
         "method": method,
         "route": plain(route, MAX_NAME),
         "status_class": status_class,
     }
-    # A list, since in a BSON document handled by MongoDB's tools "buckets.7" would read as a path.
-    return {"key": key, "inc": [[name, value] for name, value in inc.items()]}

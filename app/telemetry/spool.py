@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 SEGMENT_BYTES = 8 * 1024 * 1024
 MEMORY_BYTES = 8 * 1024 * 1024
 # What one write to MongoDB holds at most: when it is slow, more at a time keep up with the requests.
-GROUP_RECORDS = 2000
+GROUP_RECORDS = 4000
 GROUP_BYTES = 4 * 1024 * 1024
 _SEGMENTS = "[0-9]*-*.seg"
 _FRAME = struct.Struct("<IIQI")  # CRC-32 of all that follows, payload length, sequence, number of records

@@ -10,10 +10,10 @@ import bson
 import pytest
 from pymongo.database import Database
 
-from app.telemetry.batch import Encoder
+from app.telemetry.batch import Draft, Encoder
 from app.telemetry.documents import DocumentWriter
 from app.telemetry.minutes import grouped
-from app.telemetry.recorder import Recorder
+from app.telemetry.recorder import BATCH_RECORDS, SLICE_RECORDS, Recorder
 from app.telemetry.redaction import PersonalData
 from app.telemetry.spool import Spool
 from tests.descriptors import no_descriptor_left
@@ -128,6 +128,21 @@ async def test_queue_is_bounded_and_drops_are_counted(make_recorder: MakeRecorde
     assert (recorder.queue_length, recorder.dropped) == (100, 50)
 
 
+@pytest.mark.parametrize(
+    ("queue_size", "count"), [(8, 4), (100, 50 + SLICE_RECORDS - 1), (10_000, BATCH_RECORDS + SLICE_RECORDS - 1)]
+)
+async def test_a_full_batch_does_not_wait_for_the_interval(
+    queue_size: int, count: int, make_recorder: MakeRecorder, mongo_url: str
+) -> None:
+    recorder = make_recorder(mongo_url, telemetry_queue_size=queue_size, telemetry_flush_seconds=600)
+    await recorder.start()
+    await until(lambda: recorder.connected)
+    for record in numbered(0, count):
+        recorder.record(record)
+    await until(lambda: recorder.written == count)
+    assert recorder.dropped == 0
+
+
 async def test_spill_file_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder, tmp_path: Path) -> None:
     recorder = make_recorder(NOWHERE, telemetry_spill_max_bytes=300_000)
     await recorder.start()
@@ -178,7 +193,9 @@ async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path:
     encoder = Encoder(spool.stream, DocumentWriter("worker", PersonalData("keep", "s" * 40), frozenset()))
     for number in range(3):
         records = [make_record(number)]
-        spool.append(*await encoder.encode(records, grouped(records)))
+        draft = Draft(encoder)
+        draft.add(records, grouped(records))
+        spool.append(draft.payload(), draft.count)
     [segment] = tmp_path.glob("*.seg")
     os.truncate(segment, segment.stat().st_size - 1)
     assert len(spool.first()) == 2
