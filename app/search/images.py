@@ -193,7 +193,7 @@ class ImageSearch:
             return round(min(LONGEST_WALK_UNINDEXED, MARGIN * expected))
         longest, margin = (LONGEST_WALK, _NARROW_MARGIN) if outlook.in_order else (LONGEST_WALK_ACROSS, MARGIN)
         if outlook.prefixed:
-            longest = min(longest, outlook.longest_walk)
+            longest, margin = min(longest, outlook.longest_walk), MARGIN
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
 
     def _expected(self, looked_at: int, limit: int, found: int) -> float:
