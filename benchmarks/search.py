@@ -55,6 +55,7 @@ GROUP BY i.id HAVING count(*) = $2 ORDER BY i.created_at DESC LIMIT 40
 """
 NAIVE_CLASSES = ("2 tags AND", "4 tags AND", "two that never meet")
 ATTACK_SECONDS = 12
+WARMING_ROUNDS = 15
 
 
 class Times:
@@ -181,10 +182,21 @@ def under_attack(url: str, images: int, seconds: float) -> dict[str, Any]:
     return {"alone": alone.rows()["attack"], "answers": dict(answers), "others": others.rows()}
 
 
+async def load(images: int, seed: int) -> None:
+    """Load the data set, and wait until it is on the disk: PostgreSQL is not to write it while it is asked."""
+    url = Settings().database_url.get_secret_value()
+    await dataset.load(url, images, seed)
+    connection = await asyncpg.connect(url)
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+    os.sync()
+
+
 def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any]:
     """Return all figures of one size of collection."""
     seed = options.seed
-    over_http(url, queries(seed + 1, 3, images), 2)  # warms the caches up
+    # Each connection meets each page of PostgreSQL's memory for a first time, which takes a microsecond.
+    over_http(url, queries(seed + 1, WARMING_ROUNDS, images), 2)
     loads = [os.getloadavg()[0]]
     times, factor = over_http(url, queries(seed, options.rounds, images), options.pages)
     loads.append(os.getloadavg()[0])
@@ -242,7 +254,7 @@ def main() -> None:
         with servers(POSTGRES):
             for images in options.images:
                 started = time.perf_counter()
-                asyncio.run(dataset.load(Settings().database_url.get_secret_value(), images, options.seed))
+                asyncio.run(load(images, options.seed))
                 loaded = round(time.perf_counter() - started)
                 with service() as url:
                     report({"images": images, "load_seconds": loaded, **measure(url, images, options)}, options.save)
