@@ -45,6 +45,8 @@ MOST_NAMES = 4_000
 GATHERED_BEFORE_NAMES = 60_000
 # Where gathering is long, a walk is tried that will probably be long enough.
 _NARROW_MARGIN = 1.5
+# Fewer matches than this tell little about how far the page is: then no step goes further than so many times the last.
+_TELLING, _LEAP = 5, 8
 
 
 class FoundImage(NamedTuple):
@@ -67,6 +69,13 @@ class FoundImage(NamedTuple):
 
 TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
 _FOUND = f"{', '.join(FoundImage._fields[:-1])}, {TAG_NAMES}"
+
+
+class Prospect(NamedTuple):
+    """After how many rows a page is `expected`, and how far it is `farthest` worth going to see."""
+
+    expected: float
+    farthest: float
 
 
 # Goes for a page after a position, so many rows far; tells whether that is the page.
@@ -133,18 +142,20 @@ class ImageSearch:
         if self._plan.at_most <= GATHERED_AT_ONCE:
             return await self._gather(order, after, limit)
         if self._plan.told_by_tags:
-            expected = limit * self._plan.vocabulary.collection / self._plan.at_most
+            prospect = Prospect(limit * self._plan.vocabulary.collection / self._plan.at_most, math.inf)
         elif order.name == "created" or not self.indexed:
             found, done = await self._walk(order, after, SHORT_WALK, limit)
             if done:
                 return found
-            expected = self._expected(SHORT_WALK, limit, len(found))
+            prospect = self._prospect(SHORT_WALK, limit, len(found))
         else:
-            expected = self._expected(SHORT_WALK, limit, await self._count_newest())
-        return await self._search_far(order, after, limit, expected)
+            prospect = self._prospect(SHORT_WALK, limit, await self._count_newest())
+        return await self._search_far(order, after, limit, prospect)
 
-    async def _search_far(self, order: Order, after: Position | None, limit: int, expected: float) -> list[FoundImage]:
-        """Go the shortest way to a page that is expected after so many rows; what may be long waits for its turn.
+    async def _search_far(
+        self, order: Order, after: Position | None, limit: int, prospect: Prospect
+    ) -> list[FoundImage]:
+        """Go the shortest way to a page that is so far away; what may be long waits for its turn.
 
         Where that is not the page, it tells better how far the page is: each time at least 2.5 times as far as it went,
         and never further than to gather everything costs. So all attempts together cost about twice that at the most.
@@ -155,12 +166,12 @@ class ImageSearch:
                 await self._session.rollback()
                 await stack.enter_async_context(self._session.info[SLOW_LANE])
             gone = 0
-            while (step := self._next_step(order, expected, limit)) and step[1] > gone:
-                way, gone = step
+            while (step := self._next_step(order, prospect.expected, limit)) and step[1] > gone:
+                way, gone = step[0], int(min(step[1], prospect.farthest))
                 found, done = await way(order, after, gone, limit)
                 if done:
                     return found
-                expected = self._expected(gone, limit, len(found))
+                prospect = self._prospect(gone, limit, len(found))
             return await self._gather(order, after, limit)
 
     def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
@@ -196,15 +207,16 @@ class ImageSearch:
             longest, margin = min(longest, outlook.longest_walk), MARGIN
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
 
-    def _expected(self, looked_at: int, limit: int, found: int) -> float:
+    def _prospect(self, looked_at: int, limit: int, found: int) -> Prospect:
         """Return after how many rows a page is full, if it goes on as it did.
 
         Where nothing was found, it is taken for half a match; but of filters that hardly anything passes, an index may
         know how little that is: then it is gathered.
         """
+        farthest = math.inf if found >= _TELLING else _LEAP * looked_at
         if not found and self.indexed and not self._plan.exact:
-            return math.inf
-        return looked_at * limit / max(found, 0.5)
+            return Prospect(math.inf, farthest)
+        return Prospect(looked_at * limit / max(found, 0.5), farthest)
 
     async def _count_newest(self) -> int:
         """Return how many match among the newest images, which lie together: what an order tells nothing about."""
