@@ -297,7 +297,7 @@ class ImageSearch:
                 SELECT id FROM images
                 WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
                 AND id = ANY(ARRAY(SELECT id FROM named))
-                AND {self.condition(values)} AND ({_later(order, after, values)})
+                AND {self.condition(values)} AND {_later(order, after, values)}
                 ORDER BY {order.whole(values)}"""  # noqa: S608
         statement = f"""
             WITH named AS MATERIALIZED (

@@ -3,7 +3,7 @@
 import math
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -87,18 +87,19 @@ class Plan:
     @property
     def glob(self) -> Glob | None:
         """Return the condition of a glob that every match's name fits and that trigrams do not serve."""
-        for term in conjuncts(self.query):
-            if isinstance(term, tree.Filter) and term.name == "name" and len(term.values) == 1:
-                pattern = term.values[0]
-                if _ANY.search(pattern) and not _is_telling(pattern):
-                    return partial(_glob, pattern)
-        return None
+        untelling = (one for one in self._patterns() if _ANY.search(one) and not _is_telling(one))
+        return next((partial(_glob, one) for one in untelling), None)
 
     @property
     def prefixed(self) -> bool:
         """Whether the names of all matches begin alike."""
-        names = (term for term in conjuncts(self.query) if isinstance(term, tree.Filter) and term.name == "name")
-        return any(len(term.values) == 1 and not _ANY.match(term.values[0]) for term in names)
+        return any(not _ANY.match(one) for one in self._patterns())
+
+    def _patterns(self) -> Iterator[str]:
+        """Yield the patterns that every match's name fits."""
+        for term in conjuncts(self.query):
+            if isinstance(term, tree.Filter) and term.name == "name" and len(term.values) == 1:
+                yield term.values[0]
 
     def _condition(self, node: tree.Node, values: Values) -> Condition:
         match node:
