@@ -27,6 +27,11 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
+def week(moment: str) -> str:
+    """Return, as SQL, the beginning of the week that a moment lies in: of its Monday, in UTC."""
+    return f"date_bin('7 days', ({moment} AT TIME ZONE 'UTC'), '2001-01-01 00:00:00'::timestamp)"
+
+
 class Image(Base):
     """A stored image; its bytes lie in the object store under `storage_key`."""
 
@@ -34,8 +39,8 @@ class Image(Base):
     __table_args__ = (
         CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
         CheckConstraint("octet_length(sha256) = 32", name="sha256"),
-        # The newest images whose names fit a glob are found in it alone.
-        Index("ix_images_name_created_at_id", "name", postgresql_include=["created_at", "id"]),
+        # The newest images whose names fit a glob are found in it alone, in their last weeks.
+        Index("ix_images_week_name", text(week("created_at")), "name", postgresql_include=["created_at", "id"]),
         Index("ix_images_created_at_id", "created_at", "id"),
         Index("ix_images_uploaded_by_created_at_id", "uploaded_by", "created_at", "id"),
         Index("ix_images_sha256_id", "sha256", "id"),

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.base import utc_now
 from app.db.driver import fetch, fetch_value
 from app.db.session import SLOW_LANE
-from app.models.image import Visibility
+from app.models.image import Visibility, week
 from app.search import tree
 from app.search.costs import MARGIN, Outlook
 from app.search.order import Order, Position, Segment
@@ -39,9 +40,10 @@ LONGEST_WALK_ACROSS = 12_000
 LONGEST_WALK = 64_000
 # What no index finds is gathered from the whole table: nearly any walk is shorter.
 LONGEST_WALK_UNINDEXED = 100_000
-# Of the images whose names fit a glob, so many are looked at one by one: 2 microseconds each. And by tags alone, so
-# many images cost no more than it takes to find these names.
+# Of the images whose names fit a glob, so many at most are looked at one by one; in the order of creation where the
+# tags tell that so few fill the page, in others where the tags alone have more images than it takes to find all names.
 MOST_NAMES = 4_000
+FEW_NAMES = 1_000
 GATHERED_BEFORE_NAMES = 60_000
 # Where gathering is long, a walk is tried that will probably be long enough.
 _NARROW_MARGIN = 1.5
@@ -177,15 +179,18 @@ class ImageSearch:
     def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
         """Return how to look for the page, and how far; None where to gather all matches is the shortest way."""
         plan = self._plan
+        in_order = order.name == "created"
+        # How many images there are is known with the tags.
+        told = not math.isinf(plan.at_most)
         outlook = Outlook(
             images=plan.vocabulary.collection,
             at_most=plan.at_most,
             expected=expected,
             limit=limit,
-            in_order=order.name == "created",
+            in_order=in_order,
             exact=plan.exact,
-            # How many images there are is known with the tags.
-            prefixed=plan.prefixed and not math.isinf(plan.at_most),
+            prefixed=told and plan.prefixed,
+            named=told and in_order and plan.glob is not None and self._is_by_names(order, limit),
         )
         ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
         if (reach := self._longest_walk(outlook)) > 0:
@@ -265,50 +270,87 @@ class ImageSearch:
         return all_true([segment(values), self._plan.leading(values, narrowing)])
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        if (glob := self._plan.glob) is not None and self._plan.at_most > GATHERED_BEFORE_NAMES:
-            found, done = await self._gather_named(glob, order, after, limit)
+        if self._plan.glob and self._is_by_names(order, limit):
+            way = self._first_named if order.name == "created" else self._few_named
+            found, done = await way(self._plan.glob, order, after, limit)
             if done:
                 return found
         values = Values()
         matches = f"SELECT * FROM images WHERE {self.condition(values)}"  # noqa: S608
         return await self._first_of(matches, _later(order, after, values), order, limit, values)
 
-    async def _gather_named(
+    def _is_by_names(self, order: Order, limit: int) -> bool:
+        """Tell whether the names that fit a glob are a shorter way to the matches than their tags."""
+        if order.name == "created":
+            return FEW_NAMES * self._plan.at_most >= limit * self._plan.vocabulary.collection
+        return self._plan.at_most > GATHERED_BEFORE_NAMES
+
+    async def _first_named(
         self, glob: Glob, order: Order, after: Position | None, limit: int
     ) -> tuple[list[FoundImage], bool]:
-        """Gather what matches among the images whose names fit, and tell whether that is the page, as a walk does.
+        """Look at the images whose names fit, in the order of creation, and tell whether that is the page.
 
-        The index of the names holds no more than the order of creation beside them: to read through it, or through the
-        part after a prefix, takes 0.1 microseconds a name, where an image takes 0.3 at the least. In that order images
-        are looked at until the page is full; in the others all are, where they are few.
+        Their index has the names of each week together: no more weeks are read, 0.1 microseconds a name, than it takes
+        to fill the page. Images are looked up by their time, too: the index of that has neighbours side by side. One
+        more than are looked at stands for all the others.
         """
-        values, in_order = Values(), order.name == "created"
-        if in_order:
-            named = f"{glob(values)} AND {_later(order, after, values)} ORDER BY {order.walk()}"
-            page = f"""
-                SELECT id FROM (SELECT * FROM named ORDER BY {order.walk()}) AS named
-                CROSS JOIN LATERAL (
-                    SELECT FROM images WHERE id = named.id AND {self.condition(values)} OFFSET 0
+        values, by_week = Values(), f"week {order.direction}, {order.walk()}"
+        later = partial(_later, order, after)
+        statement = f"""
+            WITH page AS MATERIALIZED (
+                SELECT id, place FROM (
+                    SELECT week, id, created_at, row_number() OVER (ORDER BY {by_week}) AS place
+                    FROM {self._named(glob, order, later, values)}
+                    ORDER BY {by_week} LIMIT {values.bind(MOST_NAMES + 1)}
+                ) AS named CROSS JOIN LATERAL (
+                    SELECT FROM images
+                    WHERE created_at = named.created_at AND id = named.id
+                    AND (place > {values.bind(MOST_NAMES)} OR {self.condition(values)}) OFFSET 0
                 ) AS matching
-                ORDER BY {order.walk()}"""  # noqa: S608
-        else:
-            named = glob(values)
-            page = f"""
-                SELECT id FROM images
-                WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
-                AND id = ANY(ARRAY(SELECT id FROM named))
-                AND {self.condition(values)} AND {_later(order, after, values)}
-                ORDER BY {order.whole(values)}"""  # noqa: S608
+                ORDER BY {by_week} LIMIT {values.bind(limit)}
+            )
+            SELECT place, {_FOUND} FROM page JOIN images USING (id) ORDER BY {order.walk()}"""  # noqa: S608
+        rows = await fetch(self._session, statement, values.listed)
+        found = [FoundImage._make(row[1:]) for row in rows if row["place"] <= MOST_NAMES]
+        return found, len(found) == len(rows)
+
+    async def _few_named(
+        self, glob: Glob, order: Order, after: Position | None, limit: int
+    ) -> tuple[list[FoundImage], bool]:
+        """Look at all images whose names fit, where they are few, and tell whether that is the page."""
+        values = Values()
         statement = f"""
             WITH named AS MATERIALIZED (
-                SELECT id, created_at FROM images WHERE {named} LIMIT {values.bind(MOST_NAMES + 1)}
+                SELECT id FROM {self._named(glob, order, lambda _values: EVERY, values)}
+                LIMIT {values.bind(MOST_NAMES + 1)}
             ), counted AS MATERIALIZED (SELECT count(*) AS number FROM named)
             SELECT number, found.* FROM counted LEFT JOIN (
-                SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY({page} LIMIT {values.bind(limit)}))
+                SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY(
+                    SELECT id FROM images
+                    WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
+                    AND id = ANY(ARRAY(SELECT id FROM named))
+                    AND {self.condition(values)} AND {_later(order, after, values)}
+                    ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
+                ))
             ) AS found ON TRUE ORDER BY {order.whole(values)}"""  # noqa: S608
         rows = await fetch(self._session, statement, values.listed)
         number, found = rows[0][0], [FoundImage._make(row[1:]) for row in rows if row["id"] is not None]
-        return found, number <= MOST_NAMES or (in_order and len(found) == limit)
+        return found, number <= MOST_NAMES
+
+    def _named(self, glob: Glob, order: Order, stretch: Segment, values: Values) -> str:
+        """Return the images of a stretch of time whose names fit, by the week, as a table of a statement's."""
+
+        def bounds() -> Condition:
+            return all_true([stretch(values), self._plan.leading(values, frozenset({"date"}))])
+
+        return f"""(
+                SELECT generate_series({week("first")}, {week("last")}, '7 days') AS week
+                FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM images WHERE {bounds()}) AS span
+                ORDER BY week {order.direction}
+            ) AS weeks CROSS JOIN LATERAL (
+                SELECT id, created_at FROM images
+                WHERE {week("created_at")} = week AND {glob(values)} AND {bounds()} OFFSET 0
+            ) AS fitting"""  # noqa: S608
 
     async def _gather_near(
         self, order: Order, after: Position | None, bound: int, limit: int

@@ -79,9 +79,14 @@ class Order:
         """What a position consists of."""
         return ", ".join(key.column for key in self._keys)
 
+    @property
+    def direction(self) -> str:
+        """Which way the columns are ordered."""
+        return "DESC" if self.descending else "ASC"
+
     def walk(self) -> str:
         """Return what one segment is ordered by: an index has it."""
-        return ", ".join(f"{key.column} {'DESC' if self.descending else 'ASC'}" for key in self._keys)
+        return ", ".join(f"{key.column} {self.direction}" for key in self._keys)
 
     def whole(self, values: Values) -> str:
         """Return what all segments together are ordered by."""
