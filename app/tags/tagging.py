@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Integer, Uuid, bindparam, or_, select, text
+from sqlalchemy import ARRAY, Integer, String, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy, TagImplied, TagNotFound, ValidationFailed
 from app.core.tag_names import MAX_TAGS_PER_IMAGE
 from app.db.session import Database
-from app.models import Tag, Tagged
+from app.models import Tagged
 from app.tags.repository import TagRepository
 
 # A change of a tag that very many images have takes minutes; who wants to use the tag meanwhile is told so in time.
@@ -28,6 +28,11 @@ _WAITS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _IMAGES = bindparam("images", type_=ARRAY(Uuid))
 _TAGS = bindparam("tags", type_=ARRAY(Integer))
 
+# The ids first: PostgreSQL reads all tags for "has this name, or has that id".
+_HOLD = text("""
+    SELECT id, name, alias_of FROM tags
+    WHERE id = ANY(ARRAY(SELECT unnest(ARRAY[id, alias_of]) FROM tags WHERE name = ANY(:names)))
+    ORDER BY id FOR KEY SHARE SKIP LOCKED""").bindparams(bindparam("names", type_=ARRAY(String)))
 _CLOSURE = text("""
     WITH RECURSIVE closure(tag) AS (
         SELECT implies FROM tag_implications WHERE tag = ANY(:tags)
@@ -116,10 +121,7 @@ class Tagging:
         """Lock the tags of these names, aliases resolved; None when one is gone or somebody is changing it."""
         if not names:
             return Held([], [])
-        targets = select(Tag.alias_of).where(Tag.name.in_(names), Tag.alias_of.is_not(None))
-        statement = select(Tag.id, Tag.name, Tag.alias_of).where(or_(Tag.name.in_(names), Tag.id.in_(targets)))
-        locked = statement.order_by(Tag.id).with_for_update(read=True, key_share=True, skip_locked=True)
-        rows = (await self._session.execute(locked)).all()
+        rows = (await self._session.execute(_HOLD, {"names": names})).all()
         real = {row.id for row in rows if row.alias_of is None}
         named = {row.name: row.alias_of or row.id for row in rows}
         given = {named[name] for name in names if name in named} & real
