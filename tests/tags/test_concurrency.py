@@ -6,10 +6,12 @@ from typing import Any
 
 import asyncpg
 import httpx
+from sqlalchemy import text
 
 from app.core.settings import Settings
 from app.db.session import Database
 from app.tags.counting import CountFolder
+from app.tags.tagging import Tagging
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, read, upload
 
@@ -84,3 +86,16 @@ async def test_an_upload_does_not_wait_for_the_commit_of_another_with_the_same_n
     assert (await asyncio.wait_for(upload(user, "fresh"), 3))["tags"] == ["fresh"]
     await transaction.rollback()
     await other.close()
+
+
+async def test_to_use_a_tag_does_not_read_them_all(sql: asyncpg.Connection, database: Database) -> None:
+    await sql.execute("INSERT INTO tags (name) SELECT 'tag ' || number FROM generate_series(1, 5000) AS number")
+    await sql.execute("INSERT INTO tags (name, alias_of) SELECT 'alias', id FROM tags WHERE name = 'tag 7'")
+    await sql.execute("ANALYZE tags")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tags'"
+    async with database.unit_of_work() as session:
+        held = await Tagging(session).hold(["alias", "tag 9"])
+        assert 0 < await session.scalar(text(read)) < 20
+    assert held is not None
+    names = await sql.fetch("SELECT name FROM tags WHERE id = ANY($1) ORDER BY name", held.given)
+    assert [row["name"] for row in names] == ["tag 7", "tag 9"]
