@@ -62,7 +62,7 @@ _ADD = """
         ON CONFLICT (name) DO NOTHING RETURNING storage_key, created_at
     ), spared AS (DELETE FROM doomed_objects d USING made WHERE d.storage_key = made.storage_key)
     SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
-        ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY created_at LIMIT {most})"""
+        ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY sha256, id LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
 
 
@@ -124,7 +124,7 @@ class ImageRepository:
         """Insert an image and take its key off the list of doomed objects: both, or neither.
 
         One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `viewer` sees
-        them, oldest first, at most MAX_DUPLICATES.
+        them, MAX_DUPLICATES at most, as their index has them: the same bytes may be there a hundred thousand times.
         """
         values = NamedValues()
         statement = _adding(tuple(columns), sight_of(viewer).sql(values))

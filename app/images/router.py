@@ -114,7 +114,7 @@ async def upload_image(
 ) -> ImageUploaded:
     """Store an image with its tags. Fields may stand before or after the file; the file's name must be new.
 
-    `duplicates` lists those images with the same bytes that the caller may see.
+    `duplicates` lists up to 20 images with the same bytes that the caller may see.
     """
     await limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
     refuse_declared_length(request, settings)
