@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.driver import fetch, fetch_value
+from app.db.driver import fetch_value
 from app.models.tag import EXACT_COUNT
 from app.search.images import ImageSearch
 from app.search.sql import Values
@@ -30,35 +30,19 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
 
 async def estimate(session: AsyncSession, search: ImageSearch) -> int:
     """Return about the number of matches: exact while they are few, else from a sample of the table's pages."""
-    images, pages = await _measure_table(session)
+    images = await _count_roughly(session)
     if images <= SAMPLED or (search.indexed and search.at_most <= COUNTED):
         counted = await _count_up_to(session, search, SAMPLED if images <= SAMPLED else COUNTED)
         if counted is not None:
             return counted
     if search.unrestricted:
         return round(images)
-    sampled = range(0, pages, max(1, round(images / SAMPLED)))
-    hits = await _count_in_pages(session, search, sampled)
-    if hits < TELLING and search.indexed:
+    sample = await search.sample(SAMPLED)
+    if sample.matching < TELLING and search.indexed:
         counted = await _count_up_to(session, search, COUNTED)
         if counted is not None:
             return counted
-    return round(hits * pages / max(1, len(sampled)))
-
-
-async def _count_in_pages(session: AsyncSession, search: ImageSearch, pages: range) -> int:
-    """Return the number of matches in these pages of the table.
-
-    They are as far from each other (systematic sampling; Cochran, "Sampling Techniques", chapter 8): the table lies in
-    the order of creation, and of a month's images each such sample has its share, which a random one has not.
-    """
-    values = Values()
-    first, last, step = (values.bind(bound, "int") for bound in (pages.start, pages.stop - 1, pages.step))
-    page = "SELECT * FROM images WHERE ctid >= ('(' || page || ',0)')::tid AND ctid < ('(' || page + 1 || ',0)')::tid"
-    statement = f"""
-        SELECT count(*) FROM generate_series({first}, {last}, {step}) AS page
-        CROSS JOIN LATERAL ({page} OFFSET 0) AS images WHERE {search.condition(values)}"""  # noqa: S608
-    return int(await fetch_value(session, statement, values.listed))
+    return round(sample.matching / sample.share)
 
 
 async def _count_up_to(session: AsyncSession, search: ImageSearch, most: int) -> int | None:
@@ -69,10 +53,7 @@ async def _count_up_to(session: AsyncSession, search: ImageSearch, most: int) ->
     return counted if counted <= most else None
 
 
-async def _measure_table(session: AsyncSession) -> tuple[float, int]:
-    """Return about how many images there are, as PostgreSQL last counted them, and on how many pages of the table."""
-    measured = """
-        SELECT greatest(reltuples, 1), pg_relation_size(oid) / current_setting('block_size')::int
-        FROM pg_class WHERE oid = 'images'::regclass"""
-    [(images, pages)] = await fetch(session, measured, ())
-    return float(images), pages
+async def _count_roughly(session: AsyncSession) -> float:
+    """Return about how many images there are, as PostgreSQL last counted them."""
+    counted = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'images'::regclass"
+    return float(await fetch_value(session, counted, ()))

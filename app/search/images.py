@@ -26,6 +26,7 @@ from app.search import tree
 from app.search.costs import MARGIN, Outlook
 from app.search.order import Order, Position, Segment
 from app.search.plan import Glob, Plan
+from app.search.sampling import Sample, take_sample
 from app.search.sight import Sight
 from app.search.sql import EVERY, Condition, Values, all_true, any_true
 from app.search.vocabulary import look_up
@@ -48,7 +49,9 @@ GATHERED_BEFORE_NAMES = 60_000
 # Where gathering is long, a walk is tried that will probably be long enough.
 _NARROW_MARGIN = 1.5
 # Fewer matches than this tell little about how far the page is: then no step goes further than so many times the last.
+# And where to gather may be long, as many images from all over the table are looked at: the newest may be of a kind.
 _TELLING, _LEAP = 5, 8
+SAMPLED_ABOVE = 10_000
 
 
 class FoundImage(NamedTuple):
@@ -114,6 +117,11 @@ class ImageSearch:
         """Return what an image must fulfil to be in the result."""
         return all_true([self._plan.condition(values), self._sight.sql(values)])
 
+    async def sample(self, images: int) -> Sample:
+        """Tell how many match among about so many images from all over the table."""
+        values = Values()
+        return await take_sample(self._session, self.condition(values), values, images)
+
     def private_condition(self, values: Values) -> Condition:
         """Return what a private image must fulfil to be in the result."""
         return all_true([self._plan.condition(values), self._sight.private(values)])
@@ -144,37 +152,56 @@ class ImageSearch:
         if self._plan.at_most <= GATHERED_AT_ONCE:
             return await self._gather(order, after, limit)
         if self._plan.told_by_tags:
-            prospect = Prospect(limit * self._plan.vocabulary.collection / self._plan.at_most, math.inf)
-        elif order.name == "created" or not self.indexed:
-            found, done = await self._walk(order, after, SHORT_WALK, limit)
-            if done:
-                return found
-            prospect = self._prospect(SHORT_WALK, limit, len(found))
-        else:
-            prospect = self._prospect(SHORT_WALK, limit, await self._count_newest())
-        return await self._search_far(order, after, limit, prospect)
+            expected = limit * self._plan.vocabulary.collection / self._plan.at_most
+            return await self._search_far(order, after, limit, Prospect(expected, math.inf))
+        if order.name != "created" and self.indexed:
+            sample = await self.sample(SHORT_WALK)
+            prospect = self._prospect(max(1, sample.images), limit, sample.matching)
+            return await self._search_far(order, after, limit, prospect)
+        found, done = await self._walk(order, after, SHORT_WALK, limit)
+        if done:
+            return found
+        rest, here = limit - len(found), _onward(order, after, found)
+        prospect = self._prospect(SHORT_WALK, rest, len(found))
+        if len(found) < _TELLING and self._plan.at_most > SAMPLED_ABOVE:
+            prospect = await self._look_further(rest, len(found))
+        return found + await self._search_far(order, here, rest, prospect)
+
+    async def _look_further(self, limit: int, found: int) -> Prospect:
+        """Return how far a page is after a first look that found next to nothing: the newest may be of a kind.
+
+        Where there would be a page within a leap if matches lay evenly, all of the leap is worth going.
+        """
+        sample = await self.sample(SHORT_WALK)
+        prospect = self._prospect(SHORT_WALK + sample.images, limit, found + sample.matching)
+        leap = _LEAP * SHORT_WALK
+        return Prospect(leap / MARGIN, leap) if prospect.expected <= leap / MARGIN else prospect
 
     async def _search_far(
         self, order: Order, after: Position | None, limit: int, prospect: Prospect
     ) -> list[FoundImage]:
         """Go the shortest way to a page that is so far away; what may be long waits for its turn.
 
-        Where that is not the page, it tells better how far the page is: each time at least 2.5 times as far as it went,
-        and never further than to gather everything costs. So all attempts together cost about twice that at the most.
+        What is not full yet tells better how far it is, and goes on from its last match: as far again where most of it
+        was found; else at least 2.5 times as far, and never further than to gather everything costs.
         """
         async with AsyncExitStack() as stack:
             if self._plan.unbounded:
                 # Without a connection.
                 await self._session.rollback()
                 await stack.enter_async_context(self._session.info[SLOW_LANE])
-            gone = 0
-            while (step := self._next_step(order, prospect.expected, limit)) and step[1] > gone:
-                way, gone = step[0], int(min(step[1], prospect.farthest))
-                found, done = await way(order, after, gone, limit)
+            found: list[FoundImage] = []
+            rest, gone = limit, 0
+            while (step := self._next_step(order, prospect.expected, rest)) and step[1] > gone:
+                way, reach = step[0], int(min(step[1], prospect.farthest))
+                more, done = await way(order, _onward(order, after, found), reach, rest)
+                found += more
                 if done:
                     return found
-                prospect = self._prospect(gone, limit, len(found))
-            return await self._gather(order, after, limit)
+                rest -= len(more)
+                gone = 0 if len(more) > rest else reach
+                prospect = self._prospect(reach, rest, len(more))
+            return found + await self._gather(order, _onward(order, after, found), rest)
 
     def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
         """Return how to look for the page, and how far; None where to gather all matches is the shortest way."""
@@ -188,7 +215,8 @@ class ImageSearch:
             expected=expected,
             limit=limit,
             in_order=in_order,
-            exact=plan.exact,
+            # Where the tags tell the number, nothing that was met tells it better.
+            exact=plan.exact and not plan.told_by_tags,
             prefixed=told and plan.prefixed,
             named=told and in_order and plan.glob is not None and self._is_by_names(order, limit),
         )
@@ -222,13 +250,6 @@ class ImageSearch:
         if not found and self.indexed and not self._plan.exact:
             return Prospect(math.inf, farthest)
         return Prospect(looked_at * limit / max(found, 0.5), farthest)
-
-    async def _count_newest(self) -> int:
-        """Return how many match among the newest images, which lie together: what an order tells nothing about."""
-        values = Values()
-        newest = f"SELECT * FROM images ORDER BY created_at DESC, id DESC LIMIT {values.bind(SHORT_WALK)}"  # noqa: S608
-        statement = f"SELECT count(*) FROM ({newest}) AS images WHERE {self.condition(values)}"  # noqa: S608
-        return int(await fetch_value(self._session, statement, values.listed))
 
     async def _walk(
         self, order: Order, after: Position | None, bound: int, limit: int
@@ -400,3 +421,8 @@ class ImageSearch:
 def _later(order: Order, after: Position | None, values: Values) -> Condition:
     """Return the condition of what comes after the position."""
     return any_true(segment(values) for segment in order.segments(after))
+
+
+def _onward(order: Order, after: Position | None, found: list[FoundImage]) -> Position | None:
+    """Return the position after what was found."""
+    return order.position(found[-1]) if found else after

@@ -61,6 +61,10 @@ class Order:
         self._keys = _KEYS[self.name]
         self.start = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
 
+    def position(self, image: Any) -> Position:
+        """Return the position of an image."""
+        return tuple(getattr(image, key.column) for key in self._keys)
+
     def write(self, image: Any) -> list[Any]:
         """Return the position of an image as JSON values."""
         return [key.write(getattr(image, key.column)) for key in self._keys]
