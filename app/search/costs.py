@@ -7,9 +7,8 @@ from dataclasses import dataclass
 _IN_ORDER, _ACROSS = 0.3, 2.3
 # A row that is looked at because an index names it, and an entry of the index over the tags that is read for that.
 _LOOK, _ENTRY = 1.6, 0.1
-# A name that is read in the index of the names; of those, a prefix is taken to leave so large a part. And an image that
-# is looked at because its name fits.
-_NAME, _PREFIXED, _NAMED = 0.1, 0.1, 5
+# A name that is read in the index of the names; of those, a prefix is taken to leave so large a part.
+_NAME, _PREFIXED = 0.1, 0.1
 # A row of a stretch, whose index is read twice; and the statement more that this takes.
 _STRETCH, _STATEMENT = 0.08, 300
 # Of tags that more images than this have, the index has too much to read.
@@ -23,7 +22,7 @@ class Outlook:
     """What is known of a query: of `images` in all, `at_most` have the tags, and a page is full after `expected` rows.
 
     `in_order` says that the order is that of creation, `exact` that whatever has the tags matches, `prefixed` that all
-    matches have names that begin alike, `named` that images are looked at in the order, of which the names fit.
+    matches have names that begin alike.
     """
 
     images: float
@@ -33,7 +32,6 @@ class Outlook:
     in_order: bool
     exact: bool
     prefixed: bool
-    named: bool
 
     @property
     def reach(self) -> int:
@@ -52,13 +50,7 @@ class Outlook:
     def gather(self) -> float:
         """Return the cost of collecting all matches."""
         cost = _ENTRY * self.at_most + _LOOK * self._looked_at
-        part = _PREFIXED if self.prefixed else 1
-        if self.prefixed:
-            cost = min(cost, _NAME * part * self.images)
-        if self.named:
-            names = _NAME * part * min(self.images, self.expected)
-            cost = min(cost, _STATEMENT + names + _NAMED * self.limit * self.images / self.at_most)
-        return cost
+        return min(cost, _NAME * _PREFIXED * self.images) if self.prefixed else cost
 
     def gather_near(self) -> float:
         """Return the cost of collecting the matches among the next `reach` rows."""

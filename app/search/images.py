@@ -149,7 +149,7 @@ class ImageSearch:
         return self._plan.query == tree.EVERYTHING
 
     async def _find(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        if self._plan.at_most <= GATHERED_AT_ONCE:
+        if self._plan.at_most <= GATHERED_AT_ONCE or self._few_are_named(order, limit):
             return await self._gather(order, after, limit)
         if self._plan.told_by_tags:
             expected = limit * self._plan.vocabulary.collection / self._plan.at_most
@@ -206,19 +206,16 @@ class ImageSearch:
     def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
         """Return how to look for the page, and how far; None where to gather all matches is the shortest way."""
         plan = self._plan
-        in_order = order.name == "created"
-        # How many images there are is known with the tags.
-        told = not math.isinf(plan.at_most)
         outlook = Outlook(
             images=plan.vocabulary.collection,
             at_most=plan.at_most,
             expected=expected,
             limit=limit,
-            in_order=in_order,
+            in_order=order.name == "created",
             # Where the tags tell the number, nothing that was met tells it better.
             exact=plan.exact and not plan.told_by_tags,
-            prefixed=told and plan.prefixed,
-            named=told and in_order and plan.glob is not None and self._is_by_names(order, limit),
+            # How many images there are is known with the tags.
+            prefixed=plan.prefixed and not math.isinf(plan.at_most),
         )
         ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
         if (reach := self._longest_walk(outlook)) > 0:
@@ -291,9 +288,9 @@ class ImageSearch:
         return all_true([segment(values), self._plan.leading(values, narrowing)])
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        if self._plan.glob and self._is_by_names(order, limit):
+        if (glob := self._plan.glob) and self._is_by_names(order, limit):
             way = self._first_named if order.name == "created" else self._few_named
-            found, done = await way(self._plan.glob, order, after, limit)
+            found, done = await way(glob, order, after, limit)
             if done:
                 return found
         values = Values()
@@ -303,8 +300,13 @@ class ImageSearch:
     def _is_by_names(self, order: Order, limit: int) -> bool:
         """Tell whether the names that fit a glob are a shorter way to the matches than their tags."""
         if order.name == "created":
-            return FEW_NAMES * self._plan.at_most >= limit * self._plan.vocabulary.collection
+            return math.isinf(self._plan.at_most) or self._few_are_named(order, limit)
         return self._plan.at_most > GATHERED_BEFORE_NAMES
+
+    def _few_are_named(self, order: Order, limit: int) -> bool:
+        """Tell whether the page is full, by what the tags tell, after few images whose names fit a glob."""
+        told = order.name == "created" and not math.isinf(self._plan.at_most) and self._plan.glob is not None
+        return told and FEW_NAMES * self._plan.at_most >= limit * self._plan.vocabulary.collection
 
     async def _first_named(
         self, glob: Glob, order: Order, after: Position | None, limit: int
