@@ -7,7 +7,7 @@ from app.models.tag import EXACT_COUNT
 from app.search.images import ImageSearch
 from app.search.sql import Values
 
-# Up to so many matches are counted, 1 to 2 microseconds each; at once where the tags say that there are no more.
+# Up to so many matches are counted, 1 to 2 microseconds each; at once where there are no more if tags meet by chance.
 COUNTED = 3_000
 # Else so many images are looked at, in pages of the table, 0.3 microseconds each. Where so many of them match, they
 # tell the number to a factor of 1.5 either way; where fewer do, there are few.
@@ -31,14 +31,15 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
 async def estimate(session: AsyncSession, search: ImageSearch) -> int:
     """Return about the number of matches: exact while they are few, else from a sample of the table's pages."""
     images = await _count_roughly(session)
-    if images <= SAMPLED or (search.indexed and search.at_most <= COUNTED):
+    probably_few = search.indexed and search.by_chance <= COUNTED
+    if images <= SAMPLED or probably_few:
         counted = await _count_up_to(session, search, SAMPLED if images <= SAMPLED else COUNTED)
         if counted is not None:
             return counted
     if search.unrestricted:
         return round(images)
     sample = await search.sample(SAMPLED)
-    if sample.matching < TELLING and search.indexed:
+    if sample.matching < TELLING and search.indexed and not probably_few:
         counted = await _count_up_to(session, search, COUNTED)
         if counted is not None:
             return counted

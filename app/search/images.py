@@ -139,9 +139,9 @@ class ImageSearch:
         return self._plan.indexed
 
     @property
-    def at_most(self) -> float:
-        """Return a number that the public matches do not exceed, as far as the tags tell."""
-        return self._plan.at_most
+    def by_chance(self) -> float:
+        """How many match if its tags have nothing to do with each other; infinite where there are none."""
+        return self._plan.by_chance
 
     @property
     def unrestricted(self) -> bool:

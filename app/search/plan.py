@@ -59,6 +59,14 @@ class Plan:
         return self._at_most(self.query)
 
     @property
+    def by_chance(self) -> float:
+        """Return how many match if its tags have nothing to do with each other; infinite where there are none."""
+        images = self.vocabulary.collection
+        if math.isinf(self.at_most):
+            return math.inf
+        return images * math.prod(min(1, self._at_most(term) / images) for term in conjuncts(self.query))
+
+    @property
     def exact(self) -> bool:
         """Whether an index finds what matches and no more: there is some tag in it, and no filters."""
         return self.tags_only and not math.isinf(self.at_most)
