@@ -138,10 +138,12 @@ async def test_every_query_finds_what_plain_python_finds(
     bounds = {
         "GATHERED_AT_ONCE": gathered,
         "GATHERED_BEFORE_NAMES": gathered,
+        "SAMPLED_ABOVE": gathered,
         "SHORT_WALK": walk,
         "LONGEST_WALK": 4 * walk,
         "LONGEST_WALK_ACROSS": 2 * walk,
         "LONGEST_WALK_UNINDEXED": 4 * walk,
+        "FEW_NAMES": walk,
         "MOST_NAMES": 2 * walk,
     }
     for name, value in bounds.items():
