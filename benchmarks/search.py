@@ -55,7 +55,7 @@ GROUP BY i.id HAVING count(*) = $2 ORDER BY i.created_at DESC LIMIT 40
 """
 NAIVE_CLASSES = ("2 tags AND", "4 tags AND", "two that never meet")
 ATTACK_SECONDS = 12
-WARMING_ROUNDS = 15
+WARMING_ROUNDS = 40
 
 
 class Times:

@@ -11,7 +11,7 @@ from app.db.changes import LISTS, changing
 from app.models import Tag
 from app.models.tag import EXACT_COUNT
 from app.search.images import TAG_NAMES
-from app.search.vocabulary import LAST_CHARACTER, like
+from app.search.vocabulary import like
 
 # So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose
 # first bytes are the fast-running part of the time: the first rows are a sample spread over all of them.
@@ -51,7 +51,8 @@ _BY_ANY_NAMES = text(
     f"SELECT n.name AS asked, {_ENTRY} FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id) "  # noqa: S608
     "WHERE n.name = ANY(:names)"
 )
-_MATCHING = "{0}.name LIKE :pattern AND {0}.name >= :low AND {0}.name < :high"
+# A plan is made for each pattern (`Database.searcher`): what comes before its first `%` is a range of the index.
+_MATCHING = "{0}.name LIKE :pattern"
 _BY_NAME = text(f"""
     SELECT {_ENTRY} FROM tags t JOIN (
         (
@@ -62,7 +63,7 @@ _BY_NAME = text(f"""
     ) AS matching USING (id)
     WHERE t.name > :after ORDER BY t.name LIMIT :most""")  # noqa: S608
 # The tags without a pending change are in the order of their base counts, which an index has; those with one are few.
-# NOT IN, which is hashed: for NOT EXISTS the planner, who expects one tag, goes through the pending ones for each.
+# The planner does not know how few: NOT IN has it make a hash, and ANY of an array look them up.
 _AFTER = "(:started OR {images} < :images OR ({images} = :images AND t.name > :after))"
 _BY_COUNT = text(f"""
     WITH pending AS MATERIALIZED (SELECT tag AS id, sum(delta)::int AS delta FROM tag_count_deltas GROUP BY tag),
@@ -72,7 +73,8 @@ _BY_COUNT = text(f"""
         AND t.id NOT IN (SELECT id FROM pending)
         ORDER BY t.images DESC, t.name LIMIT :most
     ), changing AS (
-        SELECT t.id FROM pending p JOIN tags t USING (id) WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL
+        SELECT t.id FROM tags t
+        WHERE t.id = ANY(ARRAY(SELECT id FROM pending)) AND {_MATCHING.format("t")} AND t.alias_of IS NULL
     ), aliased AS (SELECT a.alias_of AS id FROM tags a WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL),
     candidates AS (
         SELECT t.id, t.name, t.images + coalesce(p.delta, 0) AS images
@@ -145,13 +147,13 @@ class TagRepository:
 
     async def list_by_name(self, pattern: str, after: str | None, limit: int) -> list[CountedTag]:
         """Return up to `limit` tags after a name whose name or alias matches, by name."""
-        return await self._list(_BY_NAME, {**_matching(pattern), "after": after or "", "most": limit})
+        return await self._list(_BY_NAME, {"pattern": like(pattern), "after": after or "", "most": limit})
 
     async def list_by_count(self, pattern: str, after: tuple[int, str] | None, limit: int) -> list[CountedTag]:
         """Return up to `limit` tags after a position `(images, name)` whose name or alias matches, most used first."""
         images, name = after or (0, "")
         position = {"started": after is None, "images": images, "after": name}
-        return await self._list(_BY_COUNT, {**_matching(pattern), **position, "most": limit})
+        return await self._list(_BY_COUNT, {"pattern": like(pattern), **position, "most": limit})
 
     async def list_related(self, tag: CountedTag, limit: int) -> list[RelatedTag]:
         """Return the tags that occur together with this one on public images, the most similar first."""
@@ -162,9 +164,3 @@ class TagRepository:
 
     async def _list(self, statement: Any, values: dict[str, Any]) -> list[CountedTag]:
         return [CountedTag(*row) for row in await self._session.execute(statement, values)]
-
-
-def _matching(pattern: str) -> dict[str, str]:
-    """Return the parameters of a match; the names before the first `*` are a range of the index, too."""
-    prefix = pattern.partition("*")[0]
-    return {"pattern": like(pattern), "low": prefix, "high": prefix + LAST_CHARACTER}
