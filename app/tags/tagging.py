@@ -24,7 +24,7 @@ from app.models import Tagged
 from app.tags.repository import TagRepository
 
 # A change of a tag that very many images have takes minutes; who wants to use the tag meanwhile is told so in time.
-_WAITS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+_WAITS = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _IMAGES = bindparam("images", type_=ARRAY(Uuid))
 _TAGS = bindparam("tags", type_=ARRAY(Integer))
 
@@ -100,14 +100,14 @@ async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tup
     """
     for seconds in _WAITS:
         await asyncio.sleep(seconds)
-        if names:
-            async with database.unit_of_work() as session:
-                await TagRepository(session).ensure(names)
         async with database.unit_of_work() as session:
             held = await Tagging(session).hold(names)
             if held is not None:
                 yield session, held
                 return
+        # Mostly they are there.
+        async with database.unit_of_work() as session:
+            await TagRepository(session).ensure(names)
     raise DatabaseBusy
 
 
