@@ -43,7 +43,7 @@ async def estimate(session: AsyncSession, search: ImageSearch) -> int:
         counted = await _count_up_to(session, search, COUNTED)
         if counted is not None:
             return counted
-    return round(sample.matching / sample.share)
+    return round(sample.matching / sample.share) if sample.matching else 0
 
 
 async def _count_up_to(session: AsyncSession, search: ImageSearch, most: int) -> int | None:

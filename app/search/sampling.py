@@ -7,6 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.driver import fetch
 from app.search.sql import Condition, Values
 
+_ON_A_PAGE = 40
+
 
 class Sample(NamedTuple):
     """On this `share` of the table's pages there are so many `images`, of which so many are `matching`."""
@@ -22,12 +24,16 @@ async def take_sample(session: AsyncSession, condition: Condition, values: Value
     Their pages are as far from each other (systematic sampling; Cochran, "Sampling Techniques", chapter 8): the table
     lies in the order of creation, and of a month's images each such sample has its share, which a random one has not.
     """
+    # Of a table that was never analysed PostgreSQL knows no number: then there are as many on a page as there may be.
     page = "SELECT * FROM images WHERE ctid >= ('(' || page || ',0)')::tid AND ctid < ('(' || page + 1 || ',0)')::tid"
     statement = f"""
         WITH size AS MATERIALIZED (
-            SELECT pg_relation_size(oid)::int8 / current_setting('block_size')::int AS pages,
-                greatest(round(reltuples / {values.bind(images, "float8")}), 1)::int8 AS step
-            FROM pg_class WHERE oid = 'images'::regclass
+            SELECT pages, greatest(round(rows / {values.bind(images, "float8")}), 1)::int8 AS step FROM (
+                SELECT pages, CASE WHEN reltuples < 0 THEN pages * {_ON_A_PAGE} ELSE reltuples END AS rows
+                FROM pg_class, LATERAL (
+                    SELECT pg_relation_size(oid) / current_setting('block_size')::int AS pages
+                ) AS measured WHERE oid = 'images'::regclass
+            ) AS known
         )
         SELECT count(*) FILTER (WHERE {condition}), count(*),
             (SELECT ceil(pages::float8 / step) / greatest(pages, 1) FROM size)

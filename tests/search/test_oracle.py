@@ -182,6 +182,17 @@ async def test_a_sample_of_the_pages_tells_about_the_number(
     assert exact / 2 < estimated < 2 * exact
 
 
+async def test_a_sample_is_no_more_than_that_where_nothing_was_analysed(
+    sql: asyncpg.Connection, database: Database
+) -> None:
+    await store(sql, pictures(3, 900))
+    await sql.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = 'images'::regclass")
+    async with database.searcher(1800) as session:
+        sample = await (await make_search(session, parse("cat"), Sight())).sample(100)
+    assert 0 < sample.matching < sample.images < 300
+    assert sample.share == pytest.approx(sample.images / 900, rel=0.5)
+
+
 async def run(check: Any) -> None:
     """Run an asynchronous Hypothesis test: Hypothesis in a thread, the examples in the running loop."""
     loop = asyncio.get_running_loop()
