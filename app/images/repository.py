@@ -29,7 +29,7 @@ from app.db.session import wait_briefly_for_locks
 from app.images.keys import rendition_keys
 from app.models import DoomedObject, Image
 from app.models.image import Visibility
-from app.search.images import TAG_NAMES
+from app.search.found import TAG_NAMES
 from app.search.sight import Sight
 from app.search.sql import Condition, NamedValues
 from app.users.policy import sight_of

@@ -11,7 +11,7 @@ from app.core.tag_names import TagNames
 from app.images.names import ImageName
 from app.models import Image
 from app.models.image import Visibility
-from app.search.images import FoundImage
+from app.search.found import FoundImage
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$", to_lower=True)]
 _PATH = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"

@@ -6,6 +6,7 @@ from app.db.driver import fetch_value
 from app.models.tag import EXACT_COUNT
 from app.search.images import ImageSearch
 from app.search.sql import Values
+from app.search.vocabulary import COLLECTION
 
 # Up to so many matches are counted, 1 to 2 microseconds each; at once where there are no more if tags meet by chance.
 COUNTED = 3_000
@@ -30,7 +31,7 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
 
 async def estimate(session: AsyncSession, search: ImageSearch) -> int:
     """Return about the number of matches: exact while they are few, else from a sample of the table's pages."""
-    images = await _count_roughly(session)
+    images = float(await fetch_value(session, f"SELECT {COLLECTION}", ()))
     probably_few = search.indexed and search.by_chance <= COUNTED
     if images <= SAMPLED or probably_few:
         counted = await _count_up_to(session, search, SAMPLED if images <= SAMPLED else COUNTED)
@@ -52,9 +53,3 @@ async def _count_up_to(session: AsyncSession, search: ImageSearch, most: int) ->
     some = f"SELECT id FROM images WHERE {search.condition(values)} LIMIT {values.bind(most + 1)}"  # noqa: S608
     counted = int(await fetch_value(session, f"SELECT count(*) FROM ({some}) AS counted", values.listed))  # noqa: S608
     return counted if counted <= most else None
-
-
-async def _count_roughly(session: AsyncSession) -> float:
-    """Return about how many images there are, as PostgreSQL last counted them."""
-    counted = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'images'::regclass"
-    return float(await fetch_value(session, counted, ()))

@@ -11,8 +11,6 @@ import math
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
-from functools import partial
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -21,14 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.base import utc_now
 from app.db.driver import fetch, fetch_value
 from app.db.session import SLOW_LANE
-from app.models.image import Visibility, week
 from app.search import tree
 from app.search.costs import MARGIN, Outlook
+from app.search.found import FOUND, FoundImage
+from app.search.named import NamedImages
 from app.search.order import Order, Position, Segment
-from app.search.plan import Glob, Plan
+from app.search.plan import Plan
 from app.search.sampling import Sample, take_sample
 from app.search.sight import Sight
-from app.search.sql import EVERY, Condition, Values, all_true, any_true
+from app.search.sql import EVERY, Condition, Values, all_true
 from app.search.vocabulary import look_up
 
 # What matches so rarely is gathered at once.
@@ -41,39 +40,12 @@ LONGEST_WALK_ACROSS = 12_000
 LONGEST_WALK = 64_000
 # What no index finds is gathered from the whole table: nearly any walk is shorter.
 LONGEST_WALK_UNINDEXED = 100_000
-# Of the images whose names fit a glob, so many at most are looked at one by one; in the order of creation where the
-# tags tell that so few fill the page, in others where the tags alone have more images than it takes to find all names.
-MOST_NAMES = 4_000
-FEW_NAMES = 1_000
-GATHERED_BEFORE_NAMES = 60_000
 # Where gathering is long, a walk is tried that will probably be long enough.
 _NARROW_MARGIN = 1.5
 # Fewer matches than this tell little about how far the page is: then no step goes further than so many times the last.
 # And where to gather may be long, as many images from all over the table are looked at: the newest may be of a kind.
 _TELLING, _LEAP = 5, 8
 SAMPLED_ABOVE = 10_000
-
-
-class FoundImage(NamedTuple):
-    """An image as a search finds it, with its sorted tags; the fields are the columns of `images`."""
-
-    id: uuid.UUID
-    name: str
-    content_type: str
-    size: int
-    width: int
-    height: int
-    sha256: bytes
-    visibility: Visibility
-    uploaded_by: uuid.UUID | None
-    created_at: datetime
-    pixels: int
-    tag_count: int
-    tags: list[str]
-
-
-TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
-_FOUND = f"{', '.join(FoundImage._fields[:-1])}, {TAG_NAMES}"
 
 
 class Prospect(NamedTuple):
@@ -148,8 +120,12 @@ class ImageSearch:
         """Whether all that there is matches."""
         return self._plan.query == tree.EVERYTHING
 
+    @property
+    def _named(self) -> NamedImages:
+        return NamedImages(self._session, self._plan, self.condition)
+
     async def _find(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        if self._plan.at_most <= GATHERED_AT_ONCE or self._few_are_named(order, limit):
+        if self._plan.at_most <= GATHERED_AT_ONCE or self._named.are_few(order, limit):
             return await self._gather(order, after, limit)
         if self._plan.told_by_tags:
             expected = limit * self._plan.vocabulary.collection / self._plan.at_most
@@ -162,9 +138,10 @@ class ImageSearch:
         if done:
             return found
         rest, here = limit - len(found), _onward(order, after, found)
-        prospect = self._prospect(SHORT_WALK, rest, len(found))
         if len(found) < _TELLING and self._plan.at_most > SAMPLED_ABOVE:
             prospect = await self._look_further(rest, len(found))
+        else:
+            prospect = self._prospect(SHORT_WALK, rest, len(found))
         return found + await self._search_far(order, here, rest, prospect)
 
     async def _look_further(self, limit: int, found: int) -> Prospect:
@@ -264,7 +241,7 @@ class ImageSearch:
     async def _walk_segment(self, order: Order, segment: Segment, bound: int, limit: int) -> list[FoundImage]:
         values = Values()
         statement = f"""
-            SELECT {_FOUND} FROM (
+            SELECT {FOUND} FROM (
                 SELECT * FROM images WHERE {self._stretch(order, segment, values)}
                 ORDER BY {order.walk()} LIMIT {values.bind(bound)}
             ) AS images
@@ -288,92 +265,12 @@ class ImageSearch:
         return all_true([segment(values), self._plan.leading(values, narrowing)])
 
     async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
-        if (glob := self._plan.glob) and self._is_by_names(order, limit):
-            way = self._first_named if order.name == "created" else self._few_named
-            found, done = await way(glob, order, after, limit)
-            if done:
-                return found
+        found, done = await self._named.page(order, after, limit)
+        if done:
+            return found
         values = Values()
         matches = f"SELECT * FROM images WHERE {self.condition(values)}"  # noqa: S608
-        return await self._first_of(matches, _later(order, after, values), order, limit, values)
-
-    def _is_by_names(self, order: Order, limit: int) -> bool:
-        """Tell whether the names that fit a glob are a shorter way to the matches than their tags."""
-        if order.name == "created":
-            return math.isinf(self._plan.at_most) or self._few_are_named(order, limit)
-        return self._plan.at_most > GATHERED_BEFORE_NAMES
-
-    def _few_are_named(self, order: Order, limit: int) -> bool:
-        """Tell whether the page is full, by what the tags tell, after few images whose names fit a glob."""
-        told = order.name == "created" and not math.isinf(self._plan.at_most) and self._plan.glob is not None
-        return told and FEW_NAMES * self._plan.at_most >= limit * self._plan.vocabulary.collection
-
-    async def _first_named(
-        self, glob: Glob, order: Order, after: Position | None, limit: int
-    ) -> tuple[list[FoundImage], bool]:
-        """Look at the images whose names fit, in the order of creation, and tell whether that is the page.
-
-        Their index has the names of each week together: no more weeks are read, 0.1 microseconds a name, than it takes
-        to fill the page. Images are looked up by their time, too: the index of that has neighbours side by side. One
-        more than are looked at stands for all the others.
-        """
-        values, by_week = Values(), f"week {order.direction}, {order.walk()}"
-        later = partial(_later, order, after)
-        statement = f"""
-            WITH page AS MATERIALIZED (
-                SELECT id, place FROM (
-                    SELECT week, id, created_at, row_number() OVER (ORDER BY {by_week}) AS place
-                    FROM {self._named(glob, order, later, values)}
-                    ORDER BY {by_week} LIMIT {values.bind(MOST_NAMES + 1)}
-                ) AS named CROSS JOIN LATERAL (
-                    SELECT FROM images
-                    WHERE created_at = named.created_at AND id = named.id
-                    AND (place > {values.bind(MOST_NAMES)} OR {self.condition(values)}) OFFSET 0
-                ) AS matching
-                ORDER BY {by_week} LIMIT {values.bind(limit)}
-            )
-            SELECT place, {_FOUND} FROM page JOIN images USING (id) ORDER BY {order.walk()}"""  # noqa: S608
-        rows = await fetch(self._session, statement, values.listed)
-        found = [FoundImage._make(row[1:]) for row in rows if row["place"] <= MOST_NAMES]
-        return found, len(found) == len(rows)
-
-    async def _few_named(
-        self, glob: Glob, order: Order, after: Position | None, limit: int
-    ) -> tuple[list[FoundImage], bool]:
-        """Look at all images whose names fit, where they are few, and tell whether that is the page."""
-        values = Values()
-        statement = f"""
-            WITH named AS MATERIALIZED (
-                SELECT id FROM {self._named(glob, order, lambda _values: EVERY, values)}
-                LIMIT {values.bind(MOST_NAMES + 1)}
-            ), counted AS MATERIALIZED (SELECT count(*) AS number FROM named)
-            SELECT number, found.* FROM counted LEFT JOIN (
-                SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY(
-                    SELECT id FROM images
-                    WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
-                    AND id = ANY(ARRAY(SELECT id FROM named))
-                    AND {self.condition(values)} AND {_later(order, after, values)}
-                    ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
-                ))
-            ) AS found ON TRUE ORDER BY {order.whole(values)}"""  # noqa: S608
-        rows = await fetch(self._session, statement, values.listed)
-        number, found = rows[0][0], [FoundImage._make(row[1:]) for row in rows if row["id"] is not None]
-        return found, number <= MOST_NAMES
-
-    def _named(self, glob: Glob, order: Order, stretch: Segment, values: Values) -> str:
-        """Return the images of a stretch of time whose names fit, by the week, as a table of a statement's."""
-
-        def bounds() -> Condition:
-            return all_true([stretch(values), self._plan.leading(values, frozenset({"date"}))])
-
-        return f"""(
-                SELECT generate_series({week("first")}, {week("last")}, '7 days') AS week
-                FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM images WHERE {bounds()}) AS span
-                ORDER BY week {order.direction}
-            ) AS weeks CROSS JOIN LATERAL (
-                SELECT id, created_at FROM images
-                WHERE {week("created_at")} = week AND {glob(values)} AND {bounds()} OFFSET 0
-            ) AS fitting"""  # noqa: S608
+        return await self._first_of(matches, order.later(after, values), order, limit, values)
 
     async def _gather_near(
         self, order: Order, after: Position | None, bound: int, limit: int
@@ -410,7 +307,7 @@ class ImageSearch:
     ) -> list[FoundImage]:
         # OFFSET 0 keeps the planner from walking after all; unlike a materialised CTE it keeps no copy of the matches.
         statement = f"""
-            SELECT {_FOUND} FROM images WHERE id = ANY(ARRAY(
+            SELECT {FOUND} FROM images WHERE id = ANY(ARRAY(
                 SELECT id FROM ({matches} OFFSET 0) AS matches
                 WHERE {condition} ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
             )) ORDER BY {order.whole(values)}"""  # noqa: S608
@@ -418,11 +315,6 @@ class ImageSearch:
 
     async def _images(self, statement: str, values: Values) -> list[FoundImage]:
         return [FoundImage._make(row) for row in await fetch(self._session, statement, values.listed)]
-
-
-def _later(order: Order, after: Position | None, values: Values) -> Condition:
-    """Return the condition of what comes after the position."""
-    return any_true(segment(values) for segment in order.segments(after))
 
 
 def _onward(order: Order, after: Position | None, found: list[FoundImage]) -> Position | None:

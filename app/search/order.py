@@ -15,7 +15,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from app.search.sql import EVERY, Condition, Values, all_true
+from app.search.sql import EVERY, Condition, Values, all_true, any_true
 
 SORTS = ("created", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"
@@ -107,6 +107,10 @@ class Order:
         if after[0] < self.start:
             return [lambda values: all_true([lower(values), here(values)])]
         return [lambda values: all_true([upper(values), here(values)]), lower]
+
+    def later(self, after: Position | None, values: Values) -> Condition:
+        """Return the condition of what comes after the position."""
+        return any_true(segment(values) for segment in self.segments(after))
 
     def _side(self, comparison: str, values: Values) -> Condition:
         return f"sha256 {comparison} {values.bind(self.start)}"

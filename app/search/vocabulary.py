@@ -12,11 +12,12 @@ from app.search.sql import Condition, Values, all_true
 
 MAX_TAGS_A_WILDCARD = 100
 LAST_CHARACTER = "\U0010ffff"  # above every name that starts as a prefix does
+# About how many images there are, as PostgreSQL last counted them.
+COLLECTION = "greatest((SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass), 1)"
 # An alias is told by its own name, and is what it stands for.
-_ENTRIES = """
-    SELECT n.name, coalesce(t.id, n.id), coalesce(t.images, n.images),
-        greatest((SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass), 1)
-    FROM tags n LEFT JOIN tags t ON t.id = n.alias_of"""
+_ENTRIES = f"""
+    SELECT n.name, coalesce(t.id, n.id), coalesce(t.images, n.images), {COLLECTION}
+    FROM tags n LEFT JOIN tags t ON t.id = n.alias_of"""  # noqa: S608 - of constants only
 
 
 class QueryTooBroad(BadRequest):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.changes import LISTS, changing
 from app.models import Tag
 from app.models.tag import EXACT_COUNT
-from app.search.images import TAG_NAMES
+from app.search.found import TAG_NAMES
 from app.search.vocabulary import like
 
 # So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import app.search.images as engine
 from app.db.session import Database
-from app.search import costs, counting, tree
+from app.search import costs, counting, named, tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
 from app.search.images import ImageSearch
@@ -137,17 +137,16 @@ async def test_every_query_finds_what_plain_python_finds(
             monkeypatch.setattr(costs, cost, value)
     bounds = {
         "GATHERED_AT_ONCE": gathered,
-        "GATHERED_BEFORE_NAMES": gathered,
         "SAMPLED_ABOVE": gathered,
         "SHORT_WALK": walk,
         "LONGEST_WALK": 4 * walk,
         "LONGEST_WALK_ACROSS": 2 * walk,
         "LONGEST_WALK_UNINDEXED": 4 * walk,
-        "FEW_NAMES": walk,
-        "MOST_NAMES": 2 * walk,
     }
-    for name, value in bounds.items():
-        monkeypatch.setattr(engine, name, value)
+    names = {"GATHERED_BEFORE_NAMES": gathered, "FEW_NAMES": walk, "MOST_NAMES": 2 * walk}
+    for module, patched in ((engine, bounds), (named, names)):
+        for name, value in patched.items():
+            monkeypatch.setattr(module, name, value)
     collection = pictures(walk, 60)
     await store(sql, collection)
     async with database.searcher(1800) as session:
