@@ -27,6 +27,7 @@ from app.decoding.pool import QUEUE_SECONDS, Decoders
 from app.health.probes import probe_backends
 from app.http.state import Services
 from app.images.sweeper import Sweeper
+from app.search.mapping import BitmapFolder
 from app.storage.object_store import ObjectStore
 from app.tags.counting import CountFolder
 from app.telemetry.recorder import Recorder
@@ -59,11 +60,13 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             await _warm_up(services)
             sweeper = Sweeper(services.database, services.object_store, settings)
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
+            bitmaps = BitmapFolder(services.database, settings.tag_bitmap_interval_seconds)
             for job in (
                 _report_backends(services),
                 _make_bucket(services.object_store),
                 sweeper.run_forever(),
                 counts.run_forever(),
+                bitmaps.run_forever(),
                 repeat(lambda: remove_expired_logins(services.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)

@@ -19,8 +19,11 @@ from functools import cache
 import asyncpg
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import SecretStr
 
 from app.core.settings import Settings
+from app.db.session import Database
+from app.search.mapping import BitmapFolder
 
 SHARED = 300
 TOPICS = 200
@@ -29,6 +32,10 @@ USERS = 1000
 DAYS = 1000
 NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 CHUNK = 20_000
+_EMPTIED = (
+    *("users", "images", "tags", "tagged", "tag_count_deltas", "doomed_objects"),
+    *("image_numbers", "tag_bitmaps", "unmapped_images"),
+)
 _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 _SYLLABLES = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
 _TYPES = np.array(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])
@@ -139,7 +146,7 @@ async def load(url: str, images: int, seed: int = 1) -> None:
     """Replace whatever the tables hold. Indexes, constraints and triggers are off meanwhile: that is minutes less."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute("TRUNCATE users, images, tags, tagged, tag_count_deltas, doomed_objects CASCADE")
+        await connection.execute(f"TRUNCATE {', '.join(_EMPTIED)} RESTART IDENTITY CASCADE")
         rebuild = await _strip(connection)
         users = [uuid.UUID(int=number + 1) for number in range(USERS)]
         accounts = [(user, f"user{number}@example.com") for number, user in enumerate(users)]
@@ -161,10 +168,22 @@ async def load(url: str, images: int, seed: int = 1) -> None:
             "unnest(images.tag_ids) AS t(id) WHERE visibility = 'public' GROUP BY 1) AS counted "
             "WHERE tags.id = counted.id"
         )
-        for table in ("images", "tags", "tagged", "users"):
+        await connection.execute("VACUUM ANALYZE images")
+        await connection.execute("INSERT INTO unmapped_images (image) SELECT id FROM images")
+        await _map(url)
+        for table in _EMPTIED:
             await connection.execute(f"VACUUM ANALYZE {table}")
     finally:
         await connection.close()
+
+
+async def _map(url: str) -> None:
+    """Make the bitmaps of the common tags, as the service does."""
+    database = Database(Settings(database_url=SecretStr(url)))
+    try:
+        await BitmapFolder(database, interval=1).fold()
+    finally:
+        await database.close()
 
 
 async def _strip(connection: asyncpg.Connection) -> list[str]:

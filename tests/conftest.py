@@ -148,6 +148,8 @@ async def settings(
         redis_url=redis_url,
         storage_bucket=f"imts-{own}",
         telemetry_flush_seconds=0.05,
+        # Tests say when images enter the bitmaps.
+        tag_bitmap_interval_seconds=3600,
         telemetry_spill_dir=tmp_path_factory.mktemp("spill"),
     )
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)

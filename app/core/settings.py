@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     # Of one account, or one address without one, in each worker; what it asks for beyond waits.
     searches_at_once: Annotated[int, Field(ge=1)] = 1
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
+    tag_bitmap_interval_seconds: Annotated[float, Field(gt=0)] = 10.0
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
     upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512
     decoder_processes: Annotated[int, Field(ge=1)] = 2

@@ -1,5 +1,6 @@
 """The ORM models; importing this package registers every table."""
 
+from app.models.bitmap import ImageNumber, TagBitmap, UnmappedImage
 from app.models.cache import CacheState
 from app.models.image import DoomedObject, IdempotencyKey, Image
 from app.models.tag import Tag, TagCountDelta, Tagged, TagImplication
@@ -11,13 +12,16 @@ __all__ = [
     "DoomedObject",
     "IdempotencyKey",
     "Image",
+    "ImageNumber",
     "Scope",
     "Session",
     "SocialIdentity",
     "SocialSignIn",
     "Tag",
+    "TagBitmap",
     "TagCountDelta",
     "TagImplication",
     "Tagged",
+    "UnmappedImage",
     "User",
 ]

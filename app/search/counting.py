@@ -20,6 +20,8 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
     """Return the number of matches. Raises QueryTimeout."""
     values = Values()
     if (tag := search.only_tag) is None:
+        if (mapped := await search.count_by_bitmaps()) is not None:
+            return mapped
         statement = f"SELECT count(*) FROM images WHERE {search.condition(values)}"  # noqa: S608 - of constants, as below
     else:
         # The public ones are counted at all times.
@@ -30,7 +32,9 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
 
 
 async def estimate(session: AsyncSession, search: ImageSearch) -> int:
-    """Return about the number of matches: exact while they are few, else from a sample of the table's pages."""
+    """Return about the number of matches: exact where that is cheap, else from a sample of the table's pages."""
+    if (mapped := await search.count_by_bitmaps()) is not None:
+        return mapped
     images = float(await fetch_value(session, f"SELECT {COLLECTION}", ()))
     probably_few = search.indexed and search.by_chance <= COUNTED
     if images <= SAMPLED or probably_few:

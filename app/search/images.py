@@ -20,6 +20,7 @@ from app.db.base import utc_now
 from app.db.driver import fetch, fetch_value
 from app.db.session import SLOW_LANE
 from app.search import tree
+from app.search.bitmaps import count_by_bitmaps
 from app.search.costs import MARGIN, Outlook
 from app.search.found import FOUND, FoundImage
 from app.search.named import NamedImages
@@ -93,6 +94,10 @@ class ImageSearch:
         """Tell how many match among about so many images from all over the table."""
         values = Values()
         return await take_sample(self._session, self.condition(values), values, images)
+
+    async def count_by_bitmaps(self) -> int | None:
+        """Return the number of matches, None where the bitmaps of the common tags do not tell it cheaply."""
+        return await count_by_bitmaps(self._session, self._plan, self._sight)
 
     def private_condition(self, values: Values) -> Condition:
         """Return what a private image must fulfil to be in the result."""

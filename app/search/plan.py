@@ -26,7 +26,7 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
 )
 # So many alternatives at most are spelled out of "n of k tags", for the index to answer.
-_MAX_ALTERNATIVES = 20
+MAX_ALTERNATIVES = 20
 _EXTENSION = re.compile(r"\.\w+$")
 _TELLING = re.compile(r"\w{3}")
 _ANY = re.compile(r"[*?]")
@@ -149,7 +149,7 @@ class Plan:
         choice = len(node.terms) - node.number + 1
         ids = [self._only_tags(term) for term in node.terms]
         tags = [one for one in ids if one is not None]
-        if len(tags) == len(ids) and math.comb(len(tags), choice) <= _MAX_ALTERNATIVES:
+        if len(tags) == len(ids) and math.comb(len(tags), choice) <= MAX_ALTERNATIVES:
             choices = [sorted({id_ for one in chosen for id_ in one}) for chosen in combinations(tags, choice)]
             return all_true(_has_any(one, values) for one in choices)
         matched = " + ".join(f"CAST(({self._condition(term, values)}) AS int)" for term in node.terms)

@@ -1,6 +1,6 @@
 """The names in a query, looked up: tags, aliases, wildcards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,10 +41,21 @@ class Vocabulary:
     wildcards: Mapping[str, tuple[Found, ...]]
 
     @property
+    def found(self) -> frozenset[Found]:
+        """All tags that are known, each once."""
+        return frozenset(tag for tags in (self.tags.values(), *self.wildcards.values()) for tag in tags)
+
+    @property
     def collection(self) -> float:
         """Return about how many images there are, as PostgreSQL last counted them; 1 where no name is known."""
         known = (self.tags.values(), *self.wildcards.values())
         return max((tag.collection for tags in known for tag in tags), default=1)
+
+    def only(self, chosen: Callable[[Found], bool]) -> "Vocabulary":
+        """Return what is left if all other tags are unknown."""
+        tags = {name: tag for name, tag in self.tags.items() if chosen(tag)}
+        wildcards = {pattern: tuple(filter(chosen, tags)) for pattern, tags in self.wildcards.items()}
+        return Vocabulary(tags, wildcards)
 
     def of(self, node: tree.Tag | tree.Wildcard) -> tuple[Found, ...]:
         """Return the tags of which an image must have one; none for an unknown name."""

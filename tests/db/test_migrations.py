@@ -9,6 +9,9 @@ from alembic import command
 
 from app.core.settings import Settings
 from app.db.migrate import alembic_config, downgrade, upgrade
+from app.db.session import Database
+from app.models.bitmap import ALL_IMAGES, PUBLIC_IMAGES
+from app.search.mapping import BitmapFolder
 from tests.repository import ROOT
 
 # DESIGN.md section 2: name, type, nullable. Their constraints are checked below.
@@ -73,6 +76,22 @@ async def test_up_down_up_and_the_models_describe_the_result(empty: Settings) ->
     await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
     assert await objects(url) == first
     await asyncio.to_thread(command.check, alembic_config(empty.sqlalchemy_url))
+
+
+async def test_images_of_before_the_bitmaps_are_mapped(empty: Settings) -> None:
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_url, "0009")
+    connection = await asyncpg.connect(empty.database_url.get_secret_value())
+    await connection.execute(
+        "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256) "
+        "SELECT gen_random_uuid(), n, n, 'image/png', 1, 1, 1, sha256('') FROM unnest(ARRAY['a', 'b']) n"
+    )
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
+    database = Database(empty)
+    await BitmapFolder(database, 1).fold()
+    await database.close()
+    bits = await connection.fetch("SELECT tag, bit_count(bits) FROM tag_bitmaps ORDER BY tag")
+    await connection.close()
+    assert [tuple(row) for row in bits] == [(PUBLIC_IMAGES, 2), (ALL_IMAGES, 2)]
 
 
 async def test_migrating_from_many_workers_at_once_is_one_migration(empty: Settings) -> None:

@@ -1,12 +1,11 @@
 """The search, held against an evaluation in plain Python over random queries and collections."""
 
-import asyncio
 import uuid
 from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import app.search.images as engine
@@ -16,61 +15,14 @@ from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
 from app.search.images import ImageSearch
 from app.search.order import SORTS, Order
-from app.search.plan import Plan
 from app.search.sight import Sight
 from app.search.tree import canonical
-from app.search.vocabulary import look_up
-from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture, matches, pictures, store, visible
+from tests.search.collection import OWNERS, Picture, matches, pictures, store, visible
+from tests.search.queries import RELAXED, make_search, nodes, run, sights
 
 TREES, MANY_TREES = 40, 1_000
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 MANY = (pytest.mark.slow, pytest.mark.timeout(1800))
 
-tags = st.sampled_from((*NAMES, *ALIASES, "nowhere")).map(tree.Tag)
-wildcards = st.sampled_from(("cat*", "*dog", "c*", "a_*", "*x*", "k*y", "zz*")).map(tree.Wildcard)
-filters = st.sampled_from(
-    [
-        tree.Filter("width", ("160..1600",)),
-        tree.Filter("width", ("1", ">1000")),
-        tree.Filter("height", ("<=90",)),
-        tree.Filter("pixels", (">=14400",)),
-        tree.Filter("ratio", ("16:9",)),
-        tree.Filter("ratio", (">1.5",)),
-        tree.Filter("size", ("1kb..2kb",)),
-        tree.Filter("size", (">2gb",)),
-        tree.Filter("size", ("9223372036854775807",)),
-        tree.Filter("date", ("2026-11-05",)),
-        tree.Filter("date", ("2026-11-05..2026-11-09t06:00:00z",)),
-        tree.Filter("date", ("7d..", "yesterday")),
-        tree.Filter("date", ("<=2026-11-03",)),
-        tree.Filter("tags", ("2..3",)),
-        tree.Filter("tags", ("0",)),
-        tree.Filter("name", ("img*", "*%*")),
-        tree.Filter("name", ("a_b ?.png",)),
-        tree.Filter("name", ("*5*",)),
-        tree.Filter("name", ("i*.png",)),
-        tree.Filter("name", ("img*5*.png", "i*mg*")),
-        tree.Filter("type", ("jpeg", "avif")),
-        tree.Filter("visibility", ("private",)),
-        tree.Filter("sha256", ("00" * 32,)),
-        tree.Filter("uploader", ("none",)),
-        tree.Filter("uploader", (str(OWNERS[0]), "none")),
-        tree.Filter("uploader", (str(OWNERS[1]),)),
-    ]
-)
-nodes: st.SearchStrategy[tree.Node] = st.recursive(
-    st.one_of(tags, tags, wildcards, filters),
-    lambda children: st.one_of(
-        children.map(tree.negation),
-        st.lists(children, min_size=2, max_size=4).map(tree.all_of),
-        st.lists(children, min_size=2, max_size=4).map(tree.any_of),
-        st.lists(children, min_size=1, max_size=4).flatmap(
-            lambda terms: st.integers(1, len(terms)).map(lambda number: tree.AtLeast(number, tuple(terms)))
-        ),
-    ),
-    max_leaves=8,
-)
-sights = st.sampled_from([Sight(), Sight(OWNERS[0]), Sight(OWNERS[1]), Sight(OWNERS[0], sees_all=True)])
 sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS), "random:1", "random:abc"])
 
 
@@ -103,11 +55,6 @@ async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID
         if not more:
             return found
         position = order.read(order.write(page[-1]))
-
-
-async def make_search(session: Any, query: tree.Node, sight: Sight) -> ImageSearch:
-    plan = Plan(query, await look_up(session, query), sight.viewer_id, NOW)
-    return ImageSearch(session, plan, sight)
 
 
 @pytest.mark.parametrize(
@@ -190,18 +137,6 @@ async def test_a_sample_is_no_more_than_that_where_nothing_was_analysed(
         sample = await (await make_search(session, parse("cat"), Sight())).sample(100)
     assert 0 < sample.matching < sample.images < 300
     assert sample.share == pytest.approx(sample.images / 900, rel=0.5)
-
-
-async def run(check: Any) -> None:
-    """Run an asynchronous Hypothesis test: Hypothesis in a thread, the examples in the running loop."""
-    loop = asyncio.get_running_loop()
-    inner = check.hypothesis.inner_test
-
-    def in_loop(**values: Any) -> None:
-        asyncio.run_coroutine_threadsafe(inner(**values), loop).result(60)
-
-    check.hypothesis.inner_test = in_loop
-    await asyncio.to_thread(check)
 
 
 @settings(max_examples=2000, deadline=None)

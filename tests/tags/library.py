@@ -28,6 +28,26 @@ SELECT count(*) FROM (SELECT image, tag FROM wanted) w FULL JOIN tagged t USING 
 WHERE w.image IS NULL OR t.image IS NULL
 """
 
+# What the bitmaps say of an image that they know is so, and they or the list of changes know each image there is.
+MISMAPPED = """
+WITH known AS (
+    SELECT * FROM image_numbers n LEFT JOIN images i ON i.id = n.image
+    WHERE image NOT IN (SELECT image FROM unmapped_images)
+)
+SELECT (
+    SELECT count(*) FROM tag_bitmaps b JOIN known n ON n.number / 8192 = b.chunk
+    WHERE get_bit(b.bits, n.number % 8192) <> CAST(CASE b.tag
+        WHEN 0 THEN n.id IS NOT NULL WHEN -1 THEN n.visibility IS NOT DISTINCT FROM 'public'
+        ELSE coalesce(b.tag = ANY(n.tag_ids), false) END AS int)
+) + (
+    SELECT count(*) FROM images
+    WHERE id NOT IN (SELECT image FROM unmapped_images UNION SELECT image FROM image_numbers)
+) + (
+    SELECT count(*) FROM (SELECT count(*) FROM tag_bitmaps GROUP BY tag) AS of_tag(chunks)
+    WHERE chunks <> (SELECT count(*) FROM tag_bitmaps WHERE tag = 0)
+)
+"""
+
 
 async def upload(user: Account, *tags: str, visibility: str = "public") -> dict[str, Any]:
     """Upload an image with these tags."""
@@ -61,7 +81,8 @@ async def counts(client: httpx.AsyncClient) -> dict[str, int]:
 
 
 async def assert_consistent(client: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
-    """Hold counts, shadow and implied tags against what they are made from."""
+    """Hold counts, shadow, implied tags and bitmaps against what they are made from."""
     assert await counts(client) == {row["name"]: row["images"] for row in await sql.fetch(RECOUNT)}
     assert await sql.fetchval(SHADOW) == 0
     assert await sql.fetchval(UNDERIVED) == 0
+    assert await sql.fetchval(MISMAPPED) == 0

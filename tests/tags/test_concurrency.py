@@ -6,10 +6,13 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 from sqlalchemy import text
 
 from app.core.settings import Settings
 from app.db.session import Database
+from app.search import mapping
+from app.search.mapping import BitmapFolder
 from app.tags.counting import CountFolder
 from app.tags.tagging import Tagging
 from tests.accounts import Account
@@ -20,12 +23,13 @@ WORDS = [f"word {number}" for number in range(50)]
 
 
 async def test_32_clients_add_overlapping_tags_in_any_order(
-    user: Account, sql: asyncpg.Connection, database: Database
+    user: Account, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mapping, "COMMON", 1)
     images = [await upload(user) for _ in range(8)]
     user.client.timeout = httpx.Timeout(60)
     dice = random.Random(5)
-    folder = CountFolder(database, 1)
+    folder, bitmaps = CountFolder(database, 1), BitmapFolder(database, 1)
 
     async def post(path: str, part: list[str]) -> None:
         while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:
@@ -40,8 +44,11 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
         for part in parts:
             await post(path, part)
 
-    await asyncio.gather(*(add(number) for number in range(CLIENTS)), *(folder.fold() for _ in range(5)))
+    folds = (one.fold() for one in (folder, bitmaps) * 5)
+    await asyncio.gather(*(add(number) for number in range(CLIENTS)), *folds)
     await folder.fold()
+    await assert_consistent(user.client, sql)
+    await bitmaps.fold()
     await assert_consistent(user.client, sql)
     assert (await read(user.client, "/v1/tags/word 7"))["images"] == 8
 

@@ -1,4 +1,4 @@
-"""Any sequence of operations leaves counts, shadow and implied tags what a recount makes of them."""
+"""Any sequence of operations leaves counts, shadow, implied tags and bitmaps what a recount makes of them."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from app.db.session import Database
+from app.search import mapping
+from app.search.mapping import BitmapFolder
 from app.tags.counting import CountFolder
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, upload
@@ -26,9 +28,11 @@ class Machine:
         self.dice = random.Random(seed)
         self.user, self.admin, self.sql = user, admin, sql
         self.folder = CountFolder(database, 1)
+        self.bitmaps = BitmapFolder(database, 1)
         self.steps: list[Step] = [
             *(self.upload, self.replace, self.add, self.take, self.remove, self.bulk, self.show),
-            *(self.imply, self.imply, self.alias, self.merge, self.rename, self.delete, self.folder.fold),
+            *(self.imply, self.imply, self.alias, self.merge, self.rename, self.delete),
+            *(self.folder.fold, self.bitmaps.fold, self.bitmaps.fold),
         ]
 
     def some(self) -> list[str]:
@@ -89,8 +93,14 @@ class Machine:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_counts_shadow_and_implications_hold_after_any_sequence(
-    seed: int, user: Account, admin: Account, sql: asyncpg.Connection, database: Database
+    seed: int,
+    user: Account,
+    admin: Account,
+    sql: asyncpg.Connection,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(mapping, "COMMON", 3)
     machine = Machine(seed, user, admin, sql, database)
     for _ in range(6):
         await machine.upload()
@@ -100,4 +110,6 @@ async def test_counts_shadow_and_implications_hold_after_any_sequence(
             await assert_consistent(admin.client, sql)
     await user.client.delete("/v1/users/me")
     await sql.execute("DELETE FROM users WHERE id = $1", user.id)
+    await assert_consistent(admin.client, sql)
+    await machine.bitmaps.fold()
     await assert_consistent(admin.client, sql)

@@ -1,0 +1,137 @@
+"""Counts what matches without looking at it: by the bitmaps of the common tags. See docs/decisions/0038.
+
+A query of tags is a Boolean function, which bitmaps compute for thousands of images at once (O'Neil and Quass,
+"Improved Query Performance with Variant Indexes", SIGMOD 1997). Looked at one by one are only the images that have one
+of the query's rare tags, for which there are no bitmaps, and those that the bitmaps do not know yet.
+"""
+
+import math
+from dataclasses import replace
+from itertools import combinations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.driver import fetch_value
+from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
+from app.search import mapping, tree
+from app.search.plan import MAX_ALTERNATIVES, Plan
+from app.search.sight import Sight
+from app.search.sql import Values
+from app.search.vocabulary import Found
+
+# While the bitmaps do not know more images than this, those are counted without them.
+MOST_UNMAPPED = 5_000
+# Of a chunk's rows, whatever tags these are of.
+_NO_IMAGES = "bit_or(bits # bits)"
+
+
+async def count_by_bitmaps(session: AsyncSession, plan: Plan, sight: Sight) -> int | None:
+    """Return the number of matches, exactly; None where there is a shorter way, or the bitmaps are not there yet."""
+    if not _is_shorter(plan):
+        return None
+    statement = CountStatement(plan, sight)
+    counted = await fetch_value(session, statement.text, statement.values.listed)
+    return None if counted is None else int(counted)
+
+
+def _is_shorter(plan: Plan) -> bool:
+    rare = sum(tag.images for tag in plan.vocabulary.found if not _is_common(tag))
+    return plan.tags_only and plan.at_most > max(rare, mapping.COMMON) and _is_computable(plan.query)
+
+
+def _is_common(tag: Found) -> bool:
+    return tag.images >= mapping.COMMON
+
+
+def _is_computable(node: tree.Node) -> bool:
+    """Tell whether the function can be spelled out: "n of k" is a choice of all its ways, where these are few."""
+    match node:
+        case tree.Not(term):
+            return _is_computable(term)
+        case tree.And(terms) | tree.Or(terms):
+            return all(_is_computable(term) for term in terms)
+        case tree.AtLeast(number, terms):
+            plain = all(isinstance(term, tree.Tag | tree.Wildcard) for term in terms)
+            return plain and math.comb(len(terms), number) <= MAX_ALTERNATIVES
+    return True
+
+
+class CountStatement:
+    """The statement that counts; it says NULL where a tag has no bitmaps, or there is too much that they do not know.
+
+    It counts what would match if nobody had the query's rare tags, and by how much those who have them change that.
+    """
+
+    def __init__(self, plan: Plan, sight: Sight) -> None:
+        self.values = Values()
+        self._plan = plan
+        self._common = replace(plan, vocabulary=plan.vocabulary.only(_is_common))
+        self._rare = sorted(tag.id for tag in plan.vocabulary.found if not _is_common(tag))
+        self._sight = sight
+        # Whom the bitmaps are asked for: all images for who sees all; else the public ones, private ones come on top.
+        self._seen = ALL_IMAGES if sight.sees_all else PUBLIC_IMAGES
+        self._public = Sight(sees_all=sight.sees_all).sql(self.values)
+        self.text = self._text()
+
+    def _text(self) -> str:
+        mapped = [self._seen, *(tag.id for tag in self._common.vocabulary.found)]
+        tags = self.values.bind(mapped, "int[]")
+        counted = [self._mapped(), self._unmapped()]
+        if self._rare:
+            counted.append(self._changed_by_rare())
+        if not self._sight.sees_all:
+            counted.append(self._private())
+        return f"""
+            WITH unmapped AS MATERIALIZED (SELECT image FROM unmapped_images LIMIT {MOST_UNMAPPED + 1}),
+            chunks AS MATERIALIZED (
+                SELECT chunk, {self._bits(tree.And((self._plan.query,)))} & {self._of([self._seen])} AS bits
+                FROM tag_bitmaps WHERE tag = ANY({tags}) GROUP BY chunk
+            )
+            SELECT CASE WHEN (SELECT count(*) FROM unmapped) <= {MOST_UNMAPPED}
+            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag = ANY({tags})) = {len(mapped)}
+            THEN {" + ".join(f"({one})" for one in counted)} END"""  # noqa: S608 - of constants, as below
+
+    def _mapped(self) -> str:
+        """Return the count of what the bitmaps know."""
+        return f"""
+            SELECT coalesce(sum(bit_count(bits)), 0) - (
+                SELECT count(*) FROM (SELECT DISTINCT image FROM unmapped) AS changed
+                JOIN image_numbers USING (image) JOIN chunks ON chunk = number / {CHUNK}
+                WHERE get_bit(bits, number % {CHUNK}) = 1
+            ) FROM chunks"""  # noqa: S608
+
+    def _unmapped(self) -> str:
+        of_common = self._common.condition(self.values)
+        return f"""
+            SELECT count(*) FROM images
+            WHERE id = ANY(ARRAY(SELECT image FROM unmapped)) AND {of_common} AND {self._public}"""  # noqa: S608
+
+    def _changed_by_rare(self) -> str:
+        with_them, without = self._plan.condition(self.values), self._common.condition(self.values)
+        return f"""
+            SELECT coalesce(sum(CAST({with_them} AS int) - CAST({without} AS int)), 0) FROM images
+            WHERE tag_ids && {self.values.bind(self._rare, "int[]")} AND {self._public}"""  # noqa: S608
+
+    def _private(self) -> str:
+        return f"""
+            SELECT count(*) FROM images
+            WHERE {self._plan.condition(self.values)} AND {self._sight.private(self.values)}"""  # noqa: S608
+
+    def _bits(self, node: tree.Node) -> str:
+        """Return the bits of a chunk's images that match, made of its rows."""
+        match node:
+            case tree.Tag() | tree.Wildcard():
+                return self._of([tag.id for tag in self._common.vocabulary.of(node)])
+            case tree.Not(term):
+                return f"~{self._bits(term)}"
+            case tree.And(terms):
+                return f"({' & '.join(self._bits(term) for term in terms)})" if terms else f"~{_NO_IMAGES}"
+            case tree.Or(terms):
+                return f"({' | '.join(self._bits(term) for term in terms)})"
+            case tree.AtLeast(number, terms):
+                return self._bits(tree.Or(tuple(tree.And(chosen) for chosen in combinations(terms, number))))
+            case tree.Filter():
+                raise TypeError(node)
+
+    def _of(self, tags: list[int]) -> str:
+        return f"bit_or(bits) FILTER (WHERE tag = ANY({self.values.bind(tags, 'int[]')}))" if tags else _NO_IMAGES

@@ -1,0 +1,66 @@
+"""Bitmaps of the common tags, by which exact counts look at next to no image, and the list of what is not in them."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import BIT
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+NOTE_IMAGES = """
+CREATE FUNCTION note_images() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO unmapped_images (image) SELECT id FROM after;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO unmapped_images (image) SELECT id FROM before;
+    ELSE
+        INSERT INTO unmapped_images (image)
+        SELECT id FROM after JOIN before USING (id)
+        WHERE (after.tag_ids, after.visibility) IS DISTINCT FROM (before.tag_ids, before.visibility);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+# name: (event, transition tables)
+TRIGGERS = {
+    "images_inserted_unmapped": ("INSERT", "NEW TABLE AS after"),
+    "images_deleted_unmapped": ("DELETE", "OLD TABLE AS before"),
+    "images_updated_unmapped": ("UPDATE", "OLD TABLE AS before NEW TABLE AS after"),
+}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "image_numbers",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("image", sa.Uuid(), nullable=False, unique=True),
+    )
+    op.create_table(
+        "tag_bitmaps",
+        sa.Column("tag", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("bits", BIT(8192), nullable=False),
+    )
+    op.create_index("ix_tag_bitmaps_chunk_tag", "tag_bitmaps", ["chunk", "tag"])
+    op.create_table(
+        "unmapped_images",
+        sa.Column("id", sa.BigInteger(), primary_key=True),
+        sa.Column("image", sa.Uuid(), nullable=False),
+    )
+    op.execute(NOTE_IMAGES)
+    for name, (event, tables) in TRIGGERS.items():
+        op.execute(
+            f"CREATE TRIGGER {name} AFTER {event} ON images REFERENCING {tables} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION note_images()"
+        )
+
+
+def downgrade() -> None:
+    for name in TRIGGERS:
+        op.execute(f"DROP TRIGGER {name} ON images")
+    op.execute("DROP FUNCTION note_images()")
+    for table in ("unmapped_images", "tag_bitmaps", "image_numbers"):
+        op.drop_table(table)

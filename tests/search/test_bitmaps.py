@@ -1,0 +1,273 @@
+"""Counts by bitmaps are what plain Python counts, whatever the bitmaps know already."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from sqlalchemy import event, text
+from sqlalchemy.util import await_only
+
+from app.core.settings import Settings
+from app.db.session import Database
+from app.models.bitmap import CHUNK
+from app.search import bitmaps, mapping, tree
+from app.search.bitmaps import CountStatement
+from app.search.counting import count_exactly, estimate
+from app.search.grammar import parse
+from app.search.mapping import BitmapFolder
+from app.search.plan import Plan
+from app.search.sight import Sight
+from app.search.sql import Values, all_true
+from app.search.vocabulary import look_up
+from tests.accounts import Account
+from tests.search.collection import NAMES, NOW, Picture, matches, pictures, store, visible
+from tests.search.queries import RELAXED, make_search, run, sights, tag_queries
+from tests.server import running_service
+from tests.tags.library import MISMAPPED, upload
+
+COMMON = 100
+# What writers do to some image.
+WRITES = (
+    "DELETE FROM images WHERE id = :image AND (SELECT count(*) FROM images) > 30",
+    "UPDATE images SET visibility = CASE visibility WHEN 'public' THEN 'private' ELSE 'public' END WHERE id = :image",
+    "DELETE FROM tagged WHERE image = :image",
+    """
+    INSERT INTO tagged (tag, image) SELECT t.id, i.id FROM tags t, images i WHERE i.id = :image AND t.id < 9
+    ON CONFLICT DO NOTHING""",
+    """
+    INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256)
+    SELECT new.id, new.id, new.id, content_type, size, width, height, sha256
+    FROM images, (SELECT gen_random_uuid() AS id) AS new WHERE images.id = :image""",
+)
+
+
+@pytest.fixture
+async def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapFolder:
+    """What maps the images, by hand."""
+    monkeypatch.setattr(mapping, "COMMON", COMMON)
+    return BitmapFolder(database, 3600)
+
+
+@pytest.fixture
+async def collection(sql: asyncpg.Connection, folder: BitmapFolder) -> list[Picture]:
+    """A collection of which a part has changed since it was mapped, over the end of a chunk."""
+    stored = pictures(5, 60)
+    await sql.execute(f"SELECT setval('image_numbers_number_seq', {CHUNK - 30})")
+    await store(sql, stored)
+    # Every second tag is taken for a common one.
+    await sql.execute("UPDATE tags SET images = 1000 * (id % 2)")
+    await folder.fold()
+    return await change(sql, stored)
+
+
+async def change(sql: asyncpg.Connection, stored: list[Picture]) -> list[Picture]:
+    """Delete, add, untag, show and hide some images; return what there is then."""
+    left = list[Picture]()
+    for number, one in enumerate(stored):
+        match number % 8:
+            case 0:
+                await sql.execute("DELETE FROM images WHERE id = $1", one.id)
+            case 1:
+                await sql.execute("DELETE FROM tagged WHERE image = $1", one.id)
+                left.append(replace(one, tags=frozenset()))
+            case 2:
+                visibility = "public" if one.private else "private"
+                await sql.execute("UPDATE images SET visibility = $1 WHERE id = $2", visibility, one.id)
+                left.append(replace(one, private=not one.private))
+            case 3:
+                left += [one, await _copy(sql, one, UUID(int=number))]
+            case _:
+                left.append(one)
+    return left
+
+
+async def _copy(sql: asyncpg.Connection, one: Picture, id_: UUID) -> Picture:
+    await sql.execute(
+        "INSERT INTO images "
+        "(id, name, storage_key, uploaded_by, content_type, size, width, height, sha256, visibility) "
+        "SELECT $1, $1::uuid::text, $1::uuid::text, uploaded_by, content_type, size, width, height, sha256, visibility "
+        "FROM images WHERE id = $2",
+        *(id_, one.id),
+    )
+    await sql.execute("INSERT INTO tagged (tag, image) SELECT tag, $1 FROM tagged WHERE image = $2", id_, one.id)
+    return replace(one, id=id_)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+async def test_they_count_what_plain_python_counts(
+    folded: bool,
+    collection: list[Picture],
+    folder: BitmapFolder,
+    sql: asyncpg.Connection,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if folded:
+        await folder.fold()
+    assert bool(await sql.fetchval("SELECT count(*) FROM unmapped_images")) is not folded
+    assert await sql.fetchval("SELECT count(DISTINCT chunk) FROM tag_bitmaps") == 2
+    assert 0 < await sql.fetchval("SELECT count(DISTINCT tag) FROM tag_bitmaps WHERE tag > 0") < len(NAMES)
+    assert await sql.fetchval(MISMAPPED) == 0
+    # Also where something else is shorter.
+    monkeypatch.setattr(bitmaps, "_is_shorter", lambda _plan: True)
+    async with database.searcher(1800) as session:
+
+        @hypothesis_settings(RELAXED, max_examples=150)
+        @given(query=tag_queries, sight=sights)
+        async def check(query: tree.Node, sight: Sight) -> None:
+            seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
+            expected = sum(matches(query, one, sight.viewer_id) for one in seen)
+            search = await make_search(session, query, sight)
+            assert await search.count_by_bitmaps() == expected
+
+        await run(check)
+
+
+async def count(database: Database, text: str) -> tuple[int | None, int, int]:
+    """Return what the bitmaps, an exact count and an estimate tell of a query."""
+    async with database.searcher() as session:
+        search = await make_search(session, parse(text), Sight())
+        return await search.count_by_bitmaps(), await count_exactly(session, search), await estimate(session, search)
+
+
+async def test_what_they_cannot_tell_is_counted_otherwise(
+    folder: BitmapFolder, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping, "COMMON", 5)
+    await store(sql, pictures(5, 60))
+    _, cats, _ = await count(database, "-cat")
+    # Nothing is mapped yet.
+    assert await count(database, "-cat") == (None, cats, cats)
+    await folder.fold()
+    assert await count(database, "-cat") == (cats, cats, cats)
+    # Filters, and choices of very many ways.
+    assert (await count(database, "-cat type:png"))[0] is None
+    assert (await count(database, "6-of:(-cat -dog -sofa -cattle -unused -a_b -axb -x:y -kitty -cow -c* -d*)"))[
+        0
+    ] is None
+    # Too far behind.
+    await sql.execute("UPDATE images SET visibility = 'private' WHERE NOT tag_ids @> ARRAY[1]")
+    assert await count(database, "-cat") == (0, 0, 0)
+    monkeypatch.setattr(bitmaps, "MOST_UNMAPPED", 0)
+    assert await count(database, "-cat") == (None, 0, 0)
+
+
+async def test_tags_get_bitmaps_when_they_become_common_and_lose_them_when_they_are_rare(
+    folder: BitmapFolder, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mapped() -> set[int]:
+        return {tag for (tag,) in await sql.fetch("SELECT DISTINCT tag FROM tag_bitmaps WHERE tag > 0")}
+
+    monkeypatch.setattr(mapping, "COMMON", 1_000)
+    await store(sql, pictures(5, 60))
+    await folder.fold()
+    assert await mapped() == set()
+    monkeypatch.setattr(mapping, "COMMON", 5)
+    await folder.fold()
+    assert 1 in await mapped()
+    assert await sql.fetchval(MISMAPPED) == 0
+    await sql.execute("UPDATE tags SET images = 4 WHERE id = 1")
+    await folder.fold()
+    assert 1 in await mapped()
+    await sql.execute("UPDATE tags SET images = 1 WHERE id = 1")
+    await folder.fold()
+    assert 1 not in await mapped()
+
+
+async def test_a_batch_after_the_other_is_mapped(
+    folder: BitmapFolder, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping, "BATCH", 7)
+    await store(sql, pictures(5, 60))
+    await folder.fold()
+    assert await sql.fetchval("SELECT count(*) FROM unmapped_images") == 0
+    assert await sql.fetchval("SELECT sum(bit_count(bits)) FROM tag_bitmaps WHERE tag = 0") == 60
+
+
+@asynccontextmanager
+async def beside(*jobs: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Do these again and again, all at once, while the block runs."""
+
+    async def again(job: Callable[[], Awaitable[object]]) -> None:
+        while not ended.is_set():
+            await job()
+
+    ended = asyncio.Event()
+    tasks = [asyncio.create_task(again(job)) for job in jobs]
+    try:
+        yield
+    finally:
+        ended.set()
+        await asyncio.gather(*tasks)
+
+
+async def test_they_are_exact_at_every_moment(
+    folder: BitmapFolder, sql: asyncpg.Connection, database: Database, settings: Settings
+) -> None:
+    await store(sql, pictures(5, 60))
+    await sql.execute("UPDATE tags SET images = 1000 * (id % 2)")
+    await folder.fold()
+    async with database.searcher() as session:
+        plan = Plan(parse("-cat (dog OR sofa)"), await look_up(session, parse("cat dog sofa")), None, NOW)
+    counting = CountStatement(plan, Sight())
+    values = Values()
+    plain = f"SELECT count(*) FROM images WHERE {all_true([plan.condition(values), Sight().sql(values)])}"  # noqa: S608
+    dice = random.Random(1)
+
+    async def write() -> None:
+        async with database.unit_of_work() as session:
+            image = await session.scalar(text("SELECT id FROM images ORDER BY random() LIMIT 1 FOR UPDATE"))
+            await session.execute(text(dice.choice(WRITES)), {"image": image})
+            await asyncio.sleep(dice.choice((0, 0.01)))
+
+    reader = await asyncpg.connect(settings.database_url.get_secret_value())
+    seen = set[int]()
+    async with beside(write, write, write, folder.fold, folder.fold), asyncio.timeout(60):
+        for _ in range(300):
+            async with reader.transaction(isolation="repeatable_read"):
+                counted = await reader.fetchval(counting.text, *counting.values.listed)
+                assert counted == await reader.fetchval(plain, *values.listed)
+                seen.add(counted)
+    await reader.close()
+    assert len(seen) > 3
+    await folder.fold()
+    assert await sql.fetchval(MISMAPPED) == 0
+
+
+@pytest.mark.parametrize("step", ["INSERT INTO image_numbers", "WITH taken", "DELETE FROM image_numbers"])
+async def test_an_image_that_is_deleted_while_it_is_mapped_is_not_counted(
+    step: str, folder: BitmapFolder, sql: asyncpg.Connection, database: Database
+) -> None:
+    await store(sql, pictures(5, 60))
+
+    def delete_before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.strip().startswith(step):
+            await_only(sql.execute("DELETE FROM images"))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", delete_before)
+    try:
+        await folder.fold()
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", delete_before)
+    assert await sql.fetchval("SELECT count(*) FROM unmapped_images") == 60
+    await folder.fold()
+    assert await sql.fetchval("SELECT coalesce(sum(bit_count(bits)), 0) FROM tag_bitmaps") == 0
+    assert await sql.fetchval("SELECT count(*) FROM image_numbers") == 0
+
+
+async def test_the_service_maps_images_by_itself(user: Account, settings: Settings, sql: asyncpg.Connection) -> None:
+    await upload(user, "cat")
+    async with running_service(settings.model_copy(update={"tag_bitmap_interval_seconds": 0.05})), asyncio.timeout(10):
+        while await sql.fetchval("SELECT bit_count(bits) FROM tag_bitmaps WHERE tag = 0") != 1:
+            await asyncio.sleep(0.02)
+        await sql.execute("DELETE FROM images")
+        while await sql.fetchval("SELECT count(*) FROM image_numbers"):
+            await asyncio.sleep(0.02)
