@@ -70,10 +70,7 @@ class Machine:
         await self.call(self.admin, "POST", "/v1/images/tags", q=f"-{self.one()}", add=[add], remove=[remove])
 
     async def show(self) -> None:
-        image = (await self.image()).rpartition("/")[2]
-        await self.sql.execute(
-            "UPDATE images SET visibility = $1 WHERE id = $2", self.dice.choice(["public", "private"]), image
-        )
+        await self.call(self.user, "PATCH", await self.image(), visibility=self.dice.choice(["public", "private"]))
 
     async def imply(self) -> None:
         await self.call(self.admin, "PUT", f"/v1/tags/{self.one()}/implications", implies=self.some())
