@@ -8,8 +8,10 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ WALL_SECONDS = 30
 QUEUE_SECONDS = 30
 # How long the URL of a picture has to hold: the wait, two attempts, and something to spare.
 URL_SECONDS = QUEUE_SECONDS + 2 * WALL_SECONDS + 30
-# A process whose pipe has ended, or that was killed, is gone at once; one that is not is left to the system.
+# A process whose socket has ended, or that was killed, is gone at once; one that is not is left to the system.
 GONE_SECONDS = 5
 # A fresh process now and then, against whatever a decoder leaks.
 MAX_JOBS = 1000
@@ -70,45 +72,47 @@ class Picture:
 
 
 class _Decoder:
-    """One process."""
+    """One process, and the socket that is its input and output."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", reader: StreamReader, writer: StreamWriter) -> None:
         self._process = process
+        self._reader = reader
+        self._writer = writer
         self.jobs = 0
 
     @classmethod
     async def start(cls, source_port: int) -> "_Decoder":
         arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES), str(source_port)]
+        ours, theirs = socket.socketpair()
         try:
-            return cls(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, env=_ENVIRONMENT))
+            with theirs:
+                end = theirs.fileno()
+                # Not by the event loop: uvloop forks this process to start another, and does nothing else for 10 ms.
+                process = subprocess.Popen(arguments, stdin=end, stdout=end, env=_ENVIRONMENT)  # noqa: ASYNC220, S603
         except OSError as error:
+            ours.close()
             # No memory, process or file descriptor is left.
             raise DecodersUnavailable from error
+        return cls(process, *await asyncio.open_unix_connection(sock=ours))
 
     async def do(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101
-        assert stdout is not None  # noqa: S101
         self.jobs += 1
-        stdin.writelines([json.dumps(job).encode() + b"\n", *body])
-        await stdin.drain()
-        head = json.loads(await stdout.readuntil(b"\n"))
-        return head, await stdout.readexactly(head["length"])
+        self._writer.writelines([json.dumps(job).encode() + b"\n", *body])
+        await self._writer.drain()
+        head = json.loads(await self._reader.readuntil(b"\n"))
+        return head, await self._reader.readexactly(head["length"])
 
     async def stop(self) -> None:
         """Kill the process."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._process.kill()
         await self.exit_code()
 
     async def exit_code(self) -> int | None:
         """Return the code of a process that ends; None when it has not ended in time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GONE_SECONDS):
-                return await self._process.wait()
+        self._writer.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return await asyncio.to_thread(self._process.wait, GONE_SECONDS)
         return None
 
 
@@ -187,7 +191,7 @@ class Decoders:
                 raise DecodersUnavailable from error
             code = await decoder.exit_code()
             if code is None:
-                # It closed its pipe and lives on.
+                # It closed its end and lives on.
                 await decoder.stop()
             _refuse_what_killed(code)
             return None

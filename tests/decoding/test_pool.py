@@ -1,9 +1,8 @@
 """The decoders' queue, and processes that do not end as they should."""
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -51,11 +50,15 @@ async def test_who_waits_too_long_for_a_decoder_is_told(monkeypatch: pytest.Monk
     await decoders.close()
 
 
-async def test_a_process_that_closes_its_pipe_and_lives_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import os, time; os.close(0); os.close(1); time.sleep(600)")
+    monkeypatch.setattr(pool, "PROGRAM", program)
     monkeypatch.setattr(pool, "GONE_SECONDS", 0.1)
-    script = "import os, time; os.close(1); time.sleep(600)"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", script, stdin=PIPE, stdout=PIPE)
+    decoder = await _Decoder.start(NOWHERE)
     async with asyncio.timeout(30):
-        assert await Decoders(1, 10**8, NOWHERE)._attempt(_Decoder(process), {}, []) is None
-        # The code of a killed process comes with the next turns of the loop.
-        await process.wait()
+        assert await Decoders(1, 10**8, NOWHERE)._attempt(decoder, {}, []) is None
+        while await decoder.exit_code() is None:
+            pass
