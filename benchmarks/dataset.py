@@ -34,7 +34,7 @@ NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 CHUNK = 20_000
 _EMPTIED = (
     *("users", "images", "tags", "tagged", "tag_count_deltas", "doomed_objects"),
-    *("image_numbers", "tag_bitmaps", "unmapped_images"),
+    *("image_numbers", "image_chunks", "tag_bitmaps", "unmapped_images"),
 )
 _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 _SYLLABLES = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
@@ -169,7 +169,7 @@ async def load(url: str, images: int, seed: int = 1) -> None:
             "WHERE tags.id = counted.id"
         )
         await connection.execute("VACUUM ANALYZE images")
-        await connection.execute("INSERT INTO unmapped_images (image) SELECT id FROM images")
+        await connection.execute("INSERT INTO unmapped_images (image) SELECT id FROM images ORDER BY created_at")
         await _map(url)
         for table in _EMPTIED:
             await connection.execute(f"VACUUM ANALYZE {table}")

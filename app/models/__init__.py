@@ -1,6 +1,6 @@
 """The ORM models; importing this package registers every table."""
 
-from app.models.bitmap import ImageNumber, TagBitmap, UnmappedImage
+from app.models.bitmap import ImageChunk, ImageNumber, TagBitmap, UnmappedImage
 from app.models.cache import CacheState
 from app.models.image import DoomedObject, IdempotencyKey, Image
 from app.models.tag import Tag, TagCountDelta, Tagged, TagImplication
@@ -12,6 +12,7 @@ __all__ = [
     "DoomedObject",
     "IdempotencyKey",
     "Image",
+    "ImageChunk",
     "ImageNumber",
     "Scope",
     "Session",

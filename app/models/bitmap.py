@@ -1,17 +1,20 @@
 """What a bitmap index over the common tags consists of. See docs/decisions/0038."""
 
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from sqlalchemy import BigInteger, Index, Integer
 from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import Base, Timestamp
 
 # So many images share a row of each tag: 1 KiB, which PostgreSQL keeps in the row.
 CHUNK = 8192
-# Bitmaps that are no tag's.
+# Bitmaps that are no tag's; the images of a type never change theirs.
 ALL_IMAGES, PUBLIC_IMAGES = 0, -1
+IMAGES_OF_TYPE: Mapping[str, int] = MappingProxyType({"jpeg": -2, "png": -3, "webp": -4, "gif": -5, "avif": -6})
 
 
 class ImageNumber(Base):
@@ -35,6 +38,16 @@ class TagBitmap(Base):
     tag: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     bits: Mapped[str] = mapped_column(BIT(CHUNK))
+
+
+class ImageChunk(Base):
+    """Between which times all images of a chunk were created. It only grows."""
+
+    __tablename__ = "image_chunks"
+
+    chunk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    oldest: Mapped[Timestamp]
+    newest: Mapped[Timestamp]
 
 
 class UnmappedImage(Base):

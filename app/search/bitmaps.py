@@ -12,12 +12,12 @@ from itertools import combinations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.driver import fetch_value
-from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
+from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search import mapping, tree
 from app.search.plan import MAX_ALTERNATIVES, Plan
 from app.search.sight import Sight
 from app.search.sql import Values
-from app.search.vocabulary import Found
+from app.search.vocabulary import Found, Vocabulary, leaves
 
 # While the bitmaps do not know more images than this, those are counted without them.
 MOST_UNMAPPED = 5_000
@@ -35,24 +35,27 @@ async def count_by_bitmaps(session: AsyncSession, plan: Plan, sight: Sight) -> i
 
 
 def _is_shorter(plan: Plan) -> bool:
-    rare = sum(tag.images for tag in plan.vocabulary.found if not _is_common(tag))
-    return plan.tags_only and plan.at_most > max(rare, mapping.COMMON) and _is_computable(plan.query)
+    rare = sum(tag.images for tag in plan.vocabulary.found if not is_common(tag))
+    return plan.at_most > max(rare, mapping.COMMON) and is_computable(plan.query)
 
 
-def _is_common(tag: Found) -> bool:
+def is_common(tag: Found) -> bool:
+    """Tell whether a tag has bitmaps, as soon as they are made."""
     return tag.images >= mapping.COMMON
 
 
-def _is_computable(node: tree.Node) -> bool:
-    """Tell whether the function can be spelled out: "n of k" is a choice of all its ways, where these are few."""
+def is_computable(node: tree.Node) -> bool:
+    """Tell whether bitmaps tell what matches: of filters one, and "n of k" is spelled out where it has few ways."""
     match node:
         case tree.Not(term):
-            return _is_computable(term)
+            return is_computable(term)
         case tree.And(terms) | tree.Or(terms):
-            return all(_is_computable(term) for term in terms)
+            return all(is_computable(term) for term in terms)
         case tree.AtLeast(number, terms):
             plain = all(isinstance(term, tree.Tag | tree.Wildcard) for term in terms)
             return plain and math.comb(len(terms), number) <= MAX_ALTERNATIVES
+        case tree.Filter(name):
+            return name == "type"
     return True
 
 
@@ -65,8 +68,8 @@ class CountStatement:
     def __init__(self, plan: Plan, sight: Sight) -> None:
         self.values = Values()
         self._plan = plan
-        self._common = replace(plan, vocabulary=plan.vocabulary.only(_is_common))
-        self._rare = sorted(tag.id for tag in plan.vocabulary.found if not _is_common(tag))
+        self._common = replace(plan, vocabulary=plan.vocabulary.only(is_common))
+        self._rare = sorted(tag.id for tag in plan.vocabulary.found if not is_common(tag))
         self._sight = sight
         # Whom the bitmaps are asked for: all images for who sees all; else the public ones, private ones come on top.
         self._seen = ALL_IMAGES if sight.sees_all else PUBLIC_IMAGES
@@ -74,22 +77,14 @@ class CountStatement:
         self.text = self._text()
 
     def _text(self) -> str:
-        mapped = [self._seen, *(tag.id for tag in self._common.vocabulary.found)]
-        tags = self.values.bind(mapped, "int[]")
         counted = [self._mapped(), self._unmapped()]
         if self._rare:
             counted.append(self._changed_by_rare())
         if not self._sight.sees_all:
             counted.append(self._private())
         return f"""
-            WITH unmapped AS MATERIALIZED (SELECT image FROM unmapped_images LIMIT {MOST_UNMAPPED + 1}),
-            chunks AS MATERIALIZED (
-                SELECT chunk, {self._bits(tree.And((self._plan.query,)))} & {self._of([self._seen])} AS bits
-                FROM tag_bitmaps WHERE tag = ANY({tags}) GROUP BY chunk
-            )
-            SELECT CASE WHEN (SELECT count(*) FROM unmapped) <= {MOST_UNMAPPED}
-            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag = ANY({tags})) = {len(mapped)}
-            THEN {" + ".join(f"({one})" for one in counted)} END"""  # noqa: S608 - of constants, as below
+            WITH {chunks(self._plan.query, self._common.vocabulary, self._seen, self.values)}
+            SELECT CASE WHEN (SELECT told FROM ready) THEN {" + ".join(f"({one})" for one in counted)} END"""  # noqa: S608
 
     def _mapped(self) -> str:
         """Return the count of what the bitmaps know."""
@@ -117,21 +112,46 @@ class CountStatement:
             SELECT count(*) FROM images
             WHERE {self._plan.condition(self.values)} AND {self._sight.private(self.values)}"""  # noqa: S608
 
-    def _bits(self, node: tree.Node) -> str:
-        """Return the bits of a chunk's images that match, made of its rows."""
-        match node:
-            case tree.Tag() | tree.Wildcard():
-                return self._of([tag.id for tag in self._common.vocabulary.of(node)])
-            case tree.Not(term):
-                return f"~{self._bits(term)}"
-            case tree.And(terms):
-                return f"({' & '.join(self._bits(term) for term in terms)})" if terms else f"~{_NO_IMAGES}"
-            case tree.Or(terms):
-                return f"({' | '.join(self._bits(term) for term in terms)})"
-            case tree.AtLeast(number, terms):
-                return self._bits(tree.Or(tuple(tree.And(chosen) for chosen in combinations(terms, number))))
-            case tree.Filter():
-                raise TypeError(node)
 
-    def _of(self, tags: list[int]) -> str:
-        return f"bit_or(bits) FILTER (WHERE tag = ANY({self.values.bind(tags, 'int[]')}))" if tags else _NO_IMAGES
+def chunks(query: tree.Node, vocabulary: Vocabulary, seen: int, values: Values) -> str:
+    """Return, for a statement to begin with, the `chunks` with the `bits` of the images that match.
+
+    Of a query that `is_computable`: what the vocabulary does not know, nobody has. `seen` stands for all images, or
+    for the public ones. Their bits mean nothing where images are `unmapped`, and nothing at all if `ready` has not
+    `told`: then a tag has no bitmaps, or too many images are unmapped.
+    """
+    types = {value for leaf in leaves(query) if isinstance(leaf, tree.Filter) for value in leaf.values}
+    mapped = [seen, *(tag.id for tag in vocabulary.found), *(IMAGES_OF_TYPE[name] for name in types)]
+    tags = values.bind(mapped, "int[]")
+    return f"""
+        unmapped AS MATERIALIZED (SELECT image FROM unmapped_images LIMIT {MOST_UNMAPPED + 1}),
+        ready AS MATERIALIZED (
+            SELECT (SELECT count(*) FROM unmapped) <= {MOST_UNMAPPED}
+            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag = ANY({tags})) = {len(mapped)} AS told
+        ),
+        chunks AS MATERIALIZED (
+            SELECT chunk, {_of_tags([seen], values)} & {_bits(query, vocabulary, values)} AS bits
+            FROM tag_bitmaps WHERE tag = ANY({tags}) GROUP BY chunk
+        )"""  # noqa: S608 - of constants, as above
+
+
+def _bits(node: tree.Node, vocabulary: Vocabulary, values: Values) -> str:
+    match node:
+        case tree.Tag() | tree.Wildcard():
+            return _of_tags([tag.id for tag in vocabulary.of(node)], values)
+        case tree.Not(term):
+            return f"~{_bits(term, vocabulary, values)}"
+        case tree.And(terms):
+            joined = " & ".join(_bits(term, vocabulary, values) for term in terms)
+            return f"({joined})" if terms else f"~{_NO_IMAGES}"
+        case tree.Or(terms):
+            return f"({' | '.join(_bits(term, vocabulary, values) for term in terms)})"
+        case tree.AtLeast(number, terms):
+            ways = tree.Or(tuple(tree.And(chosen) for chosen in combinations(terms, number)))
+            return _bits(ways, vocabulary, values)
+        case tree.Filter(_, names):
+            return _of_tags([IMAGES_OF_TYPE[name] for name in names], values)
+
+
+def _of_tags(tags: list[int], values: Values) -> str:
+    return f"bit_or(bits) FILTER (WHERE tag = ANY({values.bind(tags, 'int[]')}))" if tags else _NO_IMAGES

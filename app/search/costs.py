@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from app.models.bitmap import CHUNK
+
 # A row that is walked to: in the order of creation the table lies in, the next one is a neighbour.
 _IN_ORDER, _ACROSS = 0.3, 2.3
 # A row that is looked at because an index names it, and an entry of the index over the tags that is read for that.
@@ -11,6 +13,8 @@ _LOOK, _ENTRY = 1.6, 0.1
 _NAME, _PREFIXED = 0.1, 0.1
 # A row of a stretch, whose index is read twice; and the statement more that this takes.
 _STRETCH, _STATEMENT = 0.08, 300
+# Of a bitmap, the row of a chunk; and an image that the bitmaps name, which is looked up by its number and its id.
+_CHUNK_ROW, _NAMED = 3, 5
 # Of tags that more images than this have, the index has too much to read.
 _MOST_ENTRIES = 60_000
 # What is expected may have been met with by chance: so much further is gone before it is given up.
@@ -67,3 +71,8 @@ class Outlook:
     def _looked_at(self) -> float:
         """How many images the index over the tags names."""
         return min(self.at_most, self.images * self.limit / self.expected) if self.exact else self.at_most
+
+
+def by_bitmaps(images: float, tags: int, named: float) -> float:
+    """Return the cost of reading the bitmaps of so many tags, and of looking at so many images that they name."""
+    return _STATEMENT + _CHUNK_ROW * (1 + tags) * images / CHUNK + _NAMED * named

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from app.models.bitmap import IMAGES_OF_TYPE
 from app.search.intervals import Interval, Point, date, interval, number, ratio, size
 
 MAX_VALUES = 50
-TYPES = ("jpeg", "png", "webp", "gif", "avif")
+TYPES = tuple(IMAGES_OF_TYPE)
 VISIBILITIES = ("private", "public")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -1,16 +1,19 @@
 """Finds a page of images, in time that does not grow with what matches.
 
-There are two ways to a page. The *walk* goes along the index of the order and takes what matches: quick when much does.
-The *gathering* collects all matches by the index over the tags and sorts them: quick when little does; where it can, it
-collects no more than lies within a stretch of the order, or has a name that fits. Left to itself PostgreSQL walks to
-the end of the table when it takes two common tags that never meet for a common pair. So the choice is made here: gather
-what is known to be little; else walk a short way, which tells how much matches, and by that either walk on or gather.
+There are three ways to a page. The *walk* goes along the index of the order and takes what matches: quick when much
+does. The *gathering* collects all matches by the index over the tags and sorts them: quick when little does; where it
+can, it collects no more than lies within a stretch of the order, or has a name that fits. The *bitmaps* of common tags
+name what matches in the order of creation. Left to itself PostgreSQL walks to the end of the table when it takes two
+common tags that never meet for a common pair. So the choice is made here: gather what is known to be little; ask the
+bitmaps for what they alone tell and the first rows will not; else walk a short way, which tells how much matches, and
+go on by that.
 """
 
 import math
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -23,6 +26,7 @@ from app.search import tree
 from app.search.bitmaps import count_by_bitmaps
 from app.search.costs import MARGIN, Outlook
 from app.search.found import FOUND, FoundImage
+from app.search.mapped import MappedImages
 from app.search.named import NamedImages
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan
@@ -129,33 +133,50 @@ class ImageSearch:
     def _named(self) -> NamedImages:
         return NamedImages(self._session, self._plan, self.condition)
 
+    @cached_property
+    def _mapped(self) -> MappedImages:
+        return MappedImages(self._session, self._plan, self._sight, self.condition)
+
     async def _find(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
         if self._plan.at_most <= GATHERED_AT_ONCE or self._named.are_few(order, limit):
             return await self._gather(order, after, limit)
+        if not self._mapped.tell_all(order) or not self._are_thin(limit):
+            return await self._look(order, after, limit)
+        found, done = await self._mapped.page(order, after, math.inf, limit)
+        if done:
+            return found
+        return found + await self._look(order, _onward(order, after, found), limit - len(found))
+
+    def _are_thin(self, limit: int) -> bool:
+        """Tell whether the first look would probably find no page: it comes too early to tell anything else."""
+        return SHORT_WALK * self._plan.by_chance < limit / 4 * self._plan.vocabulary.collection
+
+    async def _look(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
+        """Look at the first rows, or at some from all over the table; then go the shortest way by what that tells."""
         if self._plan.told_by_tags:
             expected = limit * self._plan.vocabulary.collection / self._plan.at_most
             return await self._search_far(order, after, limit, Prospect(expected, math.inf))
         if order.name != "created" and self.indexed:
             sample = await self.sample(SHORT_WALK)
-            prospect = self._prospect(max(1, sample.images), limit, sample.matching)
+            prospect = self._prospect(order, max(1, sample.images), limit, sample.matching)
             return await self._search_far(order, after, limit, prospect)
         found, done = await self._walk(order, after, SHORT_WALK, limit)
         if done:
             return found
         rest, here = limit - len(found), _onward(order, after, found)
-        if len(found) < _TELLING and self._plan.at_most > SAMPLED_ABOVE:
-            prospect = await self._look_further(rest, len(found))
+        if len(found) < _TELLING and self._plan.at_most > SAMPLED_ABOVE and not self._mapped.tell_all(order):
+            prospect = await self._look_further(order, rest, len(found))
         else:
-            prospect = self._prospect(SHORT_WALK, rest, len(found))
+            prospect = self._prospect(order, SHORT_WALK, rest, len(found))
         return found + await self._search_far(order, here, rest, prospect)
 
-    async def _look_further(self, limit: int, found: int) -> Prospect:
+    async def _look_further(self, order: Order, limit: int, found: int) -> Prospect:
         """Return how far a page is after a first look that found next to nothing: the newest may be of a kind.
 
         Where there would be a page within a leap if matches lay evenly, all of the leap is worth going.
         """
         sample = await self.sample(SHORT_WALK)
-        prospect = self._prospect(SHORT_WALK + sample.images, limit, found + sample.matching)
+        prospect = self._prospect(order, SHORT_WALK + sample.images, limit, found + sample.matching)
         leap = _LEAP * SHORT_WALK
         return Prospect(leap / MARGIN, leap) if prospect.expected <= leap / MARGIN else prospect
 
@@ -182,7 +203,7 @@ class ImageSearch:
                     return found
                 rest -= len(more)
                 gone = 0 if len(more) > rest else reach
-                prospect = self._prospect(reach, rest, len(more))
+                prospect = self._prospect(order, reach, rest, len(more))
             return found + await self._gather(order, _onward(order, after, found), rest)
 
     def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
@@ -202,6 +223,8 @@ class ImageSearch:
         ways: list[tuple[float, Way, int]] = [(outlook.gather_near(), self._gather_near, outlook.reach)]
         if (reach := self._longest_walk(outlook)) > 0:
             ways.append((outlook.walk(), self._walk, max(SHORT_WALK, reach)))
+        if self._mapped.serve(order) and not math.isinf(expected):
+            ways.append((self._mapped.cost(expected, limit), self._mapped.page, outlook.reach))
         cost, way, reach = min(ways, key=itemgetter(0))
         return (way, reach) if cost < outlook.gather() else None
 
@@ -219,14 +242,14 @@ class ImageSearch:
             longest, margin = min(longest, outlook.longest_walk), MARGIN
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
 
-    def _prospect(self, looked_at: int, limit: int, found: int) -> Prospect:
+    def _prospect(self, order: Order, looked_at: int, limit: int, found: int) -> Prospect:
         """Return after how many rows a page is full, if it goes on as it did.
 
         Where nothing was found, it is taken for half a match; but of filters that hardly anything passes, an index may
         know how little that is: then it is gathered.
         """
         farthest = math.inf if found >= _TELLING else _LEAP * looked_at
-        if not found and self.indexed and not self._plan.exact:
+        if not found and self.indexed and not self._plan.exact and not self._mapped.serve(order):
             return Prospect(math.inf, farthest)
         return Prospect(looked_at * limit / max(found, 0.5), farthest)
 

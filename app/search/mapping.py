@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.periodic import repeat
 from app.db.changes import changing
 from app.db.session import Database
-from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
+from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 
 # Tags that at least so many public images have get bitmaps, and keep them down to half of it. What fewer have is
 # quickly counted one by one.
 COMMON = 5_000
 BATCH = 20_000
 _ADVISORY_LOCK = 0x6269746D6170  # "bitmap"
+_NO_TAGS = (ALL_IMAGES, PUBLIC_IMAGES, *IMAGES_OF_TYPE.values())
+_BY_TYPE = " ".join(f"WHEN 'image/{name}' THEN {bitmap}" for name, bitmap in IMAGES_OF_TYPE.items())
 _ZEROS = f"CAST(repeat('0', {CHUNK}) AS bit({CHUNK}))"
 _BITS = f"bit_or(set_bit({_ZEROS}, n.number % {CHUNK}, 1))"
 # Every statement sees what was committed before it. An image that is changed meanwhile is on the list again, and
@@ -28,7 +30,14 @@ _TAKE = text("""
     DELETE FROM unmapped_images WHERE id IN (SELECT id FROM oldest) RETURNING image""")
 _NUMBER = text("""
     INSERT INTO image_numbers (image) SELECT id FROM images
-    WHERE id = ANY(:images) AND NOT EXISTS (SELECT FROM image_numbers WHERE image = id)""")
+    WHERE id = ANY(:images) AND NOT EXISTS (SELECT FROM image_numbers WHERE image = id)
+    ORDER BY created_at, id""")
+_SPAN_CHUNKS = text(f"""
+    INSERT INTO image_chunks AS c (chunk, oldest, newest)
+    SELECT number / {CHUNK} AS chunk, min(created_at), max(created_at) FROM images JOIN image_numbers ON image = id
+    WHERE id = ANY(:images) GROUP BY 1
+    ON CONFLICT (chunk) DO UPDATE
+    SET oldest = least(c.oldest, excluded.oldest), newest = greatest(c.newest, excluded.newest)""")  # noqa: S608 - of constants, as below
 # The first images of all come when there are no bitmaps yet: with them those begin that are wanted then.
 _OPEN_CHUNKS = text(f"""
     INSERT INTO tag_bitmaps (tag, chunk, bits)
@@ -38,18 +47,17 @@ _OPEN_CHUNKS = text(f"""
     ) AS chunk
     CROSS JOIN (
         SELECT tag FROM tag_bitmaps WHERE chunk = 0
-        UNION ALL SELECT unnest(ARRAY[{ALL_IMAGES}, {PUBLIC_IMAGES}]) WHERE NOT EXISTS (SELECT FROM tag_bitmaps)
+        UNION ALL SELECT unnest(ARRAY[{", ".join(map(str, _NO_TAGS))}]) WHERE NOT EXISTS (SELECT FROM tag_bitmaps)
         UNION ALL SELECT id FROM tags WHERE images >= :common AND NOT EXISTS (SELECT FROM tag_bitmaps)
-    ) AS mapped""")  # noqa: S608 - of constants, as below
+    ) AS mapped""")  # noqa: S608
 _MAP = text(f"""
     WITH taken AS MATERIALIZED (SELECT image, number FROM image_numbers WHERE image = ANY(:images)),
     touched AS (SELECT n.number / {CHUNK} AS chunk, {_BITS} AS bits FROM taken n GROUP BY 1),
     found AS (
         SELECT t.tag, n.number / {CHUNK} AS chunk, {_BITS} AS bits
-        FROM taken n JOIN images ON id = n.image CROSS JOIN LATERAL unnest(
-            tag_ids || CASE visibility WHEN 'public' THEN ARRAY[{ALL_IMAGES}, {PUBLIC_IMAGES}]
-            ELSE ARRAY[{ALL_IMAGES}] END
-        ) AS t(tag)
+        FROM taken n JOIN images ON id = n.image CROSS JOIN LATERAL unnest(tag_ids || ARRAY[
+            {ALL_IMAGES}, CASE visibility WHEN 'public' THEN {PUBLIC_IMAGES} END, CASE content_type {_BY_TYPE} END
+        ]) AS t(tag)
         WHERE t.tag IN (SELECT tag FROM tag_bitmaps WHERE chunk = 0)
         GROUP BY 1, 2
     ), changed AS (
@@ -74,7 +82,7 @@ _ADD = text(f"""
     ) AS found USING (chunk) WHERE tag = {ALL_IMAGES}""")  # noqa: S608
 _DROP = text(f"""
     DELETE FROM tag_bitmaps WHERE tag IN (
-        SELECT b.tag FROM tag_bitmaps b WHERE chunk = 0 AND b.tag NOT IN ({ALL_IMAGES}, {PUBLIC_IMAGES})
+        SELECT b.tag FROM tag_bitmaps b WHERE chunk = 0 AND b.tag NOT IN ({", ".join(map(str, _NO_TAGS))})
         AND NOT EXISTS (SELECT FROM tags WHERE id = b.tag AND images >= :common / 2)
     )""")  # noqa: S608
 
@@ -114,6 +122,7 @@ async def _map_some(session: AsyncSession) -> int:
     if taken:
         images = {"images": taken}
         await session.execute(_NUMBER, images)
+        await session.execute(_SPAN_CHUNKS, images)
         await session.execute(_OPEN_CHUNKS, {"common": COMMON})
         await session.execute(_MAP, images)
         await session.execute(_FORGET, images)

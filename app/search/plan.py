@@ -56,7 +56,7 @@ class Plan:
     @property
     def at_most(self) -> float:
         """Return a number that the public matches do not exceed, as far as the tags tell."""
-        return self._at_most(self.query)
+        return self.at_most_of(self.query)
 
     @property
     def by_chance(self) -> float:
@@ -64,7 +64,7 @@ class Plan:
         images = self.vocabulary.collection
         if math.isinf(self.at_most):
             return math.inf
-        return images * math.prod(min(1, self._at_most(term) / images) for term in conjuncts(self.query))
+        return images * math.prod(min(1, self.at_most_of(term) / images) for term in conjuncts(self.query))
 
     @property
     def exact(self) -> bool:
@@ -156,7 +156,7 @@ class Plan:
         return all_true([f"({matched}) >= {node.number}", self._any(self._rarest(node), values)])
 
     def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
-        by_size = sorted(node.terms, key=self._at_most)
+        by_size = sorted(node.terms, key=self.at_most_of)
         return tuple(by_size[: len(node.terms) - node.number + 1])
 
     def _filter(self, name: str, value: str, values: Values) -> Condition:  # noqa: PLR0911 - one a filter
@@ -208,16 +208,17 @@ class Plan:
                 return all(any(self._indexed(one) for one in conjuncts(term)) for term in terms)
         return False
 
-    def _at_most(self, node: tree.Node) -> float:
+    def at_most_of(self, node: tree.Node) -> float:
+        """Return a number that the public images that match this term do not exceed, as far as the tags tell."""
         match node:
             case tree.Tag() | tree.Wildcard():
                 return sum(tag.images for tag in self.vocabulary.of(node))
             case tree.And(terms):
-                return min((self._at_most(term) for term in terms), default=math.inf)
+                return min((self.at_most_of(term) for term in terms), default=math.inf)
             case tree.Or(terms):
-                return sum(self._at_most(term) for term in terms)
+                return sum(self.at_most_of(term) for term in terms)
             case tree.AtLeast():
-                return sum(self._at_most(term) for term in self._rarest(node))
+                return sum(self.at_most_of(term) for term in self._rarest(node))
             case tree.Filter("sha256"):
                 return 1
         return math.inf

@@ -46,6 +46,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_tag_bitmaps_chunk_tag", "tag_bitmaps", ["chunk", "tag"])
     op.create_table(
+        "image_chunks",
+        sa.Column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("oldest", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("newest", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
         "unmapped_images",
         sa.Column("id", sa.BigInteger(), primary_key=True),
         sa.Column("image", sa.Uuid(), nullable=False),
@@ -62,5 +68,5 @@ def downgrade() -> None:
     for name in TRIGGERS:
         op.execute(f"DROP TRIGGER {name} ON images")
     op.execute("DROP FUNCTION note_images()")
-    for table in ("unmapped_images", "tag_bitmaps", "image_numbers"):
+    for table in ("unmapped_images", "image_chunks", "tag_bitmaps", "image_numbers"):
         op.drop_table(table)

@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("INSERT INTO unmapped_images (image) SELECT id FROM images")
+    op.execute("INSERT INTO unmapped_images (image) SELECT id FROM images ORDER BY created_at")
 
 
 def downgrade() -> None:

@@ -10,7 +10,7 @@ from alembic import command
 from app.core.settings import Settings
 from app.db.migrate import alembic_config, downgrade, upgrade
 from app.db.session import Database
-from app.models.bitmap import ALL_IMAGES, PUBLIC_IMAGES
+from app.models.bitmap import ALL_IMAGES, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search.mapping import BitmapFolder
 from tests.repository import ROOT
 
@@ -89,9 +89,9 @@ async def test_images_of_before_the_bitmaps_are_mapped(empty: Settings) -> None:
     database = Database(empty)
     await BitmapFolder(database, 1).fold()
     await database.close()
-    bits = await connection.fetch("SELECT tag, bit_count(bits) FROM tag_bitmaps ORDER BY tag")
+    bits = await connection.fetch("SELECT tag, bit_count(bits) FROM tag_bitmaps WHERE bits::text LIKE '%1%'")
     await connection.close()
-    assert [tuple(row) for row in bits] == [(PUBLIC_IMAGES, 2), (ALL_IMAGES, 2)]
+    assert {tuple(row) for row in bits} == {(ALL_IMAGES, 2), (PUBLIC_IMAGES, 2), (IMAGES_OF_TYPE["png"], 2)}
 
 
 async def test_migrating_from_many_workers_at_once_is_one_migration(empty: Settings) -> None:

@@ -1,6 +1,7 @@
-"""Random queries, and how to run an asynchronous test over them."""
+"""Random queries and orders, what to ask and expect of them, and how to run an asynchronous test over them."""
 
 import asyncio
+import uuid
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -8,10 +9,11 @@ from hypothesis import strategies as st
 
 from app.search import tree
 from app.search.images import ImageSearch
+from app.search.order import SORTS, Order
 from app.search.plan import Plan
 from app.search.sight import Sight
 from app.search.vocabulary import look_up
-from tests.search.collection import ALIASES, NAMES, NOW, OWNERS
+from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -66,8 +68,41 @@ def trees(leaves: st.SearchStrategy[tree.Node]) -> st.SearchStrategy[tree.Node]:
 
 
 nodes = trees(st.one_of(tags, tags, wildcards, filters))
-tag_queries = trees(st.one_of(tags, tags, wildcards))
+types = st.sampled_from((tree.Filter("type", ("png",)), tree.Filter("type", ("jpeg", "avif"))))
+mapped_queries = trees(st.one_of(tags, tags, wildcards, types))
 sights = st.sampled_from([Sight(), Sight(OWNERS[0]), Sight(OWNERS[1]), Sight(OWNERS[0], sees_all=True)])
+sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS), "random:1", "random:abc"])
+
+
+def key(order: Order, picture: Picture) -> tuple[Any, ...]:
+    values = {
+        "created": picture.created_at,
+        "size": picture.size,
+        "width": picture.width,
+        "pixels": picture.width * picture.height,
+        "tags": len(picture.tags),
+        "random": picture.sha256,
+    }
+    return (picture.name,) if order.name == "name" else (values[order.name], picture.id.bytes)
+
+
+def in_order(order: Order, found: list[Picture]) -> list[uuid.UUID]:
+    ordered = sorted(found, key=lambda picture: key(order, picture), reverse=order.descending)
+    if order.start is not None:
+        ordered.sort(key=lambda picture: picture.sha256 < (order.start or b""))
+    return [picture.id for picture in ordered]
+
+
+async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID]:
+    found: list[uuid.UUID] = []
+    position = None
+    while True:
+        page, more = await search.page(order, position, limit)
+        found += [one.id for one in page]
+        assert all(one.tags == sorted(one.tags) for one in page)
+        if not more:
+            return found
+        position = order.read(order.write(page[-1]))
 
 
 async def make_search(session: Any, query: tree.Node, sight: Sight) -> ImageSearch:

@@ -12,24 +12,28 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.util import await_only
 
 from app.core.settings import Settings
 from app.db.session import Database
 from app.models.bitmap import CHUNK
-from app.search import bitmaps, mapping, tree
+from app.search import bitmaps, costs, mapping, tree
+from app.search import images as engine
 from app.search.bitmaps import CountStatement
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import parse
+from app.search.mapped import MappedImages
 from app.search.mapping import BitmapFolder
+from app.search.order import Order
 from app.search.plan import Plan
 from app.search.sight import Sight
 from app.search.sql import Values, all_true
 from app.search.vocabulary import look_up
 from tests.accounts import Account
 from tests.search.collection import NAMES, NOW, Picture, matches, pictures, store, visible
-from tests.search.queries import RELAXED, make_search, run, sights, tag_queries
+from tests.search.queries import RELAXED, in_order, make_search, mapped_queries, nodes, pages, run, sights
 from tests.server import running_service
 from tests.tags.library import MISMAPPED, upload
 
@@ -54,6 +58,14 @@ async def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapF
     """What maps the images, by hand."""
     monkeypatch.setattr(mapping, "COMMON", COMMON)
     return BitmapFolder(database, 3600)
+
+
+@pytest.fixture
+async def few_a_chunk(sql: asyncpg.Connection) -> AsyncIterator[None]:
+    """Number the images so that about four of them share a chunk."""
+    await sql.execute(f"ALTER SEQUENCE image_numbers_number_seq INCREMENT {CHUNK // 4}")
+    yield
+    await sql.execute("ALTER SEQUENCE image_numbers_number_seq INCREMENT 1")
 
 
 @pytest.fixture
@@ -92,13 +104,13 @@ async def change(sql: asyncpg.Connection, stored: list[Picture]) -> list[Picture
 async def _copy(sql: asyncpg.Connection, one: Picture, id_: UUID) -> Picture:
     await sql.execute(
         "INSERT INTO images "
-        "(id, name, storage_key, uploaded_by, content_type, size, width, height, sha256, visibility) "
-        "SELECT $1, $1::uuid::text, $1::uuid::text, uploaded_by, content_type, size, width, height, sha256, visibility "
-        "FROM images WHERE id = $2",
+        "(id, name, storage_key, created_at, uploaded_by, content_type, size, width, height, sha256, visibility) "
+        "SELECT $1, name || ' copy', $1::uuid::text, created_at, uploaded_by, content_type, size, width, height, "
+        "sha256, visibility FROM images WHERE id = $2",
         *(id_, one.id),
     )
     await sql.execute("INSERT INTO tagged (tag, image) SELECT tag, $1 FROM tagged WHERE image = $2", id_, one.id)
-    return replace(one, id=id_)
+    return replace(one, id=id_, name=f"{one.name} copy")
 
 
 @pytest.mark.parametrize("folded", [False, True])
@@ -121,7 +133,7 @@ async def test_they_count_what_plain_python_counts(
     async with database.searcher(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
-        @given(query=tag_queries, sight=sights)
+        @given(query=mapped_queries, sight=sights)
         async def check(query: tree.Node, sight: Sight) -> None:
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = sum(matches(query, one, sight.viewer_id) for one in seen)
@@ -129,6 +141,53 @@ async def test_they_count_what_plain_python_counts(
             assert await search.count_by_bitmaps() == expected
 
         await run(check)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.usefixtures("few_a_chunk")
+async def test_pages_by_them_are_what_plain_python_finds(
+    changed: bool,
+    folder: BitmapFolder,
+    sql: asyncpg.Connection,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Mapped in batches of twenty from all of the time, so that the chunks' times overlap.
+    monkeypatch.setattr(mapping, "BATCH", 20)
+    collection = pictures(6, 60)
+    await store(sql, collection)
+    await sql.execute("UPDATE tags SET images = 1000 WHERE id % 3 > 0")
+    await folder.fold()
+    assert await sql.fetchval("SELECT count(*) FROM image_chunks") >= 15
+    if changed:
+        collection = await change(sql, collection)
+    monkeypatch.setattr(engine, "GATHERED_AT_ONCE", 0)
+    monkeypatch.setattr(engine, "SHORT_WALK", 2)
+    for cost in ("_CHUNK_ROW", "_NAMED", "_STATEMENT"):
+        monkeypatch.setattr(costs, cost, 0)
+    used = 0
+
+    async def count_uses(*arguments: Any) -> Any:
+        nonlocal used
+        used += 1
+        return await page(*arguments)
+
+    page = MappedImages.page
+    monkeypatch.setattr(MappedImages, "page", count_uses)
+    async with database.searcher(1800) as session:
+
+        @hypothesis_settings(RELAXED, max_examples=150)
+        @given(
+            query=nodes, sight=sights, order=st.sampled_from(["created", "-created"]), limit=st.sampled_from((1, 3, 7))
+        )
+        async def check(query: tree.Node, sight: Sight, order: str, limit: int) -> None:
+            seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
+            expected = [one for one in seen if matches(query, one, sight.viewer_id)]
+            search = await make_search(session, query, sight)
+            assert await pages(search, Order(order), limit) == in_order(Order(order), expected)
+
+        await run(check)
+    assert used > 100
 
 
 async def count(database: Database, text: str) -> tuple[int | None, int, int]:
@@ -148,8 +207,8 @@ async def test_what_they_cannot_tell_is_counted_otherwise(
     assert await count(database, "-cat") == (None, cats, cats)
     await folder.fold()
     assert await count(database, "-cat") == (cats, cats, cats)
-    # Filters, and choices of very many ways.
-    assert (await count(database, "-cat type:png"))[0] is None
+    # Other filters, and choices of very many ways.
+    assert (await count(database, "-cat width:1"))[0] is None
     assert (await count(database, "6-of:(-cat -dog -sofa -cattle -unused -a_b -axb -x:y -kitty -cow -c* -d*)"))[
         0
     ] is None

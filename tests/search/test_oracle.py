@@ -1,8 +1,5 @@
 """The search, held against an evaluation in plain Python over random queries and collections."""
 
-import uuid
-from typing import Any
-
 import asyncpg
 import pytest
 from hypothesis import given, settings
@@ -13,48 +10,14 @@ from app.db.session import Database
 from app.search import costs, counting, named, tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
-from app.search.images import ImageSearch
-from app.search.order import SORTS, Order
+from app.search.order import Order
 from app.search.sight import Sight
 from app.search.tree import canonical
-from tests.search.collection import OWNERS, Picture, matches, pictures, store, visible
-from tests.search.queries import RELAXED, make_search, nodes, run, sights
+from tests.search.collection import OWNERS, matches, pictures, store, visible
+from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, sights, sorts
 
 TREES, MANY_TREES = 40, 1_000
 MANY = (pytest.mark.slow, pytest.mark.timeout(1800))
-
-sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS), "random:1", "random:abc"])
-
-
-def key(order: Order, picture: Picture) -> tuple[Any, ...]:
-    values = {
-        "created": picture.created_at,
-        "size": picture.size,
-        "width": picture.width,
-        "pixels": picture.width * picture.height,
-        "tags": len(picture.tags),
-        "random": picture.sha256,
-    }
-    return (picture.name,) if order.name == "name" else (values[order.name], picture.id.bytes)
-
-
-def in_order(order: Order, found: list[Picture]) -> list[uuid.UUID]:
-    ordered = sorted(found, key=lambda picture: key(order, picture), reverse=order.descending)
-    if order.start is not None:
-        ordered.sort(key=lambda picture: picture.sha256 < (order.start or b""))
-    return [picture.id for picture in ordered]
-
-
-async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID]:
-    found: list[uuid.UUID] = []
-    position = None
-    while True:
-        page, more = await search.page(order, position, limit)
-        found += [one.id for one in page]
-        assert all(one.tags == sorted(one.tags) for one in page)
-        if not more:
-            return found
-        position = order.read(order.write(page[-1]))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ SELECT (
     SELECT count(*) FROM tag_bitmaps b JOIN known n ON n.number / 8192 = b.chunk
     WHERE get_bit(b.bits, n.number % 8192) <> CAST(CASE b.tag
         WHEN 0 THEN n.id IS NOT NULL WHEN -1 THEN n.visibility IS NOT DISTINCT FROM 'public'
+        WHEN -2 THEN n.content_type IS NOT DISTINCT FROM 'image/jpeg'
+        WHEN -3 THEN n.content_type IS NOT DISTINCT FROM 'image/png'
+        WHEN -4 THEN n.content_type IS NOT DISTINCT FROM 'image/webp'
+        WHEN -5 THEN n.content_type IS NOT DISTINCT FROM 'image/gif'
+        WHEN -6 THEN n.content_type IS NOT DISTINCT FROM 'image/avif'
         ELSE coalesce(b.tag = ANY(n.tag_ids), false) END AS int)
 ) + (
     SELECT count(*) FROM images

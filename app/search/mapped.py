@@ -1,0 +1,163 @@
+"""A page in the order of creation by the bitmaps of the common tags. See docs/decisions/0039."""
+
+import math
+from collections.abc import Iterator
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.driver import fetch
+from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
+from app.search import tree
+from app.search.bitmaps import chunks, is_common, is_computable
+from app.search.costs import by_bitmaps
+from app.search.found import FOUND, FoundImage
+from app.search.order import Order, Position, Segment
+from app.search.plan import Plan, conjuncts
+from app.search.sight import Sight
+from app.search.sql import EVERY, NONE, Values, all_true
+from app.search.vocabulary import Found, Vocabulary, leaves
+
+# What comes before everything, and after.
+_FARTHEST = {">": "-infinity", "<": "infinity"}
+# So many images at most are looked at since they have rare tags.
+MOST_RARE = 1_000
+# The bits of a chunk are looked through word by word: most words of a sparse one are empty.
+_WORD = 32
+
+
+class MappedImages:
+    """The way to a page of what fulfils the condition, where every match must have common tags."""
+
+    def __init__(self, session: AsyncSession, plan: Plan, sight: Sight, condition: Segment) -> None:
+        self._session = session
+        self._plan = plan
+        self._condition = condition
+        self._terms = tuple(term for term in conjuncts(plan.query) if self._is_mapped(term))
+        self._rare = sorted({tag.id for term in self._terms for tag in self._rare_in(term)})
+        everybody = sight.viewer_id is None and not sight.sees_all
+        self._seen = PUBLIC_IMAGES if everybody else ALL_IMAGES
+        self._are_all = len(self._terms) == len(conjuncts(plan.query))
+        # The bitmaps name no more images than this; infinite where they tell nothing. A date is found by its own index.
+        dated = any(isinstance(term, tree.Filter) and term.name == "date" for term in conjuncts(plan.query))
+        self._named = math.inf if dated else min(map(plan.at_most_of, self._terms), default=math.inf)
+        self._behind = False
+
+    def serve(self, order: Order) -> bool:
+        """Tell whether this is a way to a page in this order."""
+        return order.name == "created" and not math.isinf(self._named) and not self._behind
+
+    def tell_all(self, order: Order) -> bool:
+        """Tell whether moreover whatever the bitmaps name matches."""
+        return self._are_all and self.serve(order)
+
+    def cost(self, expected: float, limit: int) -> float:
+        """Return what it costs to look at what the bitmaps name until the page is full, after so many rows perhaps."""
+        named = limit if self._are_all else self._among(expected)
+        # Chunks are looked at as wholes.
+        rest = self._among(CHUNK / 2)
+        return by_bitmaps(self._plan.vocabulary.collection, len(self._vocabulary.found), named + rest)
+
+    async def page(
+        self, order: Order, after: Position | None, bound: float, limit: int
+    ) -> tuple[list[FoundImage], bool]:
+        """Look at what the bitmaps name among so many rows, or some more; return what matches, and whether it is all.
+
+        Where they name nothing else than what matches, until the page is full.
+        """
+        # What the bitmaps of types leave of them is not known beforehand.
+        last = math.inf if self._are_all else self._among(bound)
+        most = limit if self._are_all else min(last, max(2 * limit, last / 4))
+        found, done = await self._look(order, after, most, limit)
+        while not done and most < last and not self._behind:
+            most = min(last, 4 * most)
+            found, done = await self._look(order, after, most, limit)
+        return found, done
+
+    async def _look(
+        self, order: Order, after: Position | None, most: float, limit: int
+    ) -> tuple[list[FoundImage], bool]:
+        """Look at so many named images, and the rest of the last one's chunk.
+
+        The chunks lie one after the other in the order of creation, but for images that were committed late. So what
+        is found is told as far as to the first image of the first chunk that is left out.
+        """
+        values = Values()
+        rows = await fetch(self._session, self._statement(order, after, most, limit, values), values.listed)
+        self._behind = not rows[0]["told"]
+        if self._behind:
+            return [], False
+        found = [FoundImage._make(row[2:]) for row in rows if row["id"] is not None]
+        return found, len(found) == limit or bool(rows[0]["ended"])
+
+    def _statement(self, order: Order, after: Position | None, most: float, limit: int, values: Values) -> str:
+        first, last, farthest, before = (
+            ("newest", "oldest", "max", ">") if order.descending else ("oldest", "newest", "min", "<")
+        )
+        ahead, whole = EVERY, EVERY
+        if after is not None:
+            here = values.bind(after[0])
+            ahead, whole = f"{here} {before}= {last}", f"{here} {before}= {first}"
+        bound = values.bind(most, "float8")
+        near = f"created_at {before} coalesce((SELECT at FROM horizon), '{_FARTHEST[before]}')"  # noqa: S608
+        condition = all_true([self._condition(values), order.later(after, values), near])
+        # The bitmaps take rare tags for tags that nobody has.
+        rare = all_true([f"tag_ids && {values.bind(self._rare, 'int[]')}", condition]) if self._rare else NONE
+        return f"""
+            WITH {chunks(tree.And(self._terms), self._vocabulary, self._seen, values)},
+            ahead AS MATERIALIZED (
+                SELECT chunk, bits, {first} AS first, coalesce(sum(bit_count(bits)) FILTER (WHERE {whole}) OVER (
+                    ORDER BY {first} {order.direction}, chunk ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ), 0) AS before
+                FROM chunks JOIN image_chunks USING (chunk)
+                WHERE (SELECT told FROM ready) AND bit_count(bits) > 0 AND {ahead}
+            ),
+            horizon AS MATERIALIZED (SELECT {farthest}(first) AS at FROM ahead WHERE before >= {bound}),
+            named AS MATERIALIZED (
+                SELECT image FROM image_numbers WHERE number = ANY(ARRAY({_numbers(f"ahead WHERE before < {bound}")}))
+                UNION SELECT image FROM unmapped WHERE (SELECT told FROM ready)
+                UNION SELECT id FROM images WHERE {rare}
+            )
+            SELECT told, at IS NULL AS ended, found.* FROM ready CROSS JOIN horizon LEFT JOIN (
+                SELECT {FOUND} FROM images WHERE id = ANY(ARRAY(
+                    SELECT id FROM images WHERE id = ANY(ARRAY(SELECT image FROM named)) AND {condition}
+                    ORDER BY {order.walk()} LIMIT {values.bind(limit)}
+                ))
+            ) AS found ON TRUE ORDER BY {order.walk()}"""  # noqa: S608 - of constants
+
+    def _among(self, rows: float) -> float:
+        """Return how many of so many rows the bitmaps name at most, on the average."""
+        return rows * self._named / self._plan.vocabulary.collection
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        tags = {tag for term in self._terms for tag in self._tags(term)}
+        return self._plan.vocabulary.only(lambda tag: is_common(tag) and tag in tags)
+
+    def _is_mapped(self, term: tree.Node) -> bool:
+        return is_computable(term) and sum(tag.images for tag in self._rare_in(term)) <= MOST_RARE
+
+    def _tags(self, term: tree.Node) -> Iterator[Found]:
+        for leaf in leaves(term):
+            if not isinstance(leaf, tree.Filter):
+                yield from self._plan.vocabulary.of(leaf)
+
+    def _rare_in(self, term: tree.Node, *, wanted: bool = True) -> set[Found]:
+        """Return the rare tags by which an image may match that would not match without them."""
+        match term:
+            case tree.Tag() | tree.Wildcard():
+                return {tag for tag in self._plan.vocabulary.of(term) if wanted and not is_common(tag)}
+            case tree.Not(one):
+                return self._rare_in(one, wanted=not wanted)
+            case tree.And(terms) | tree.Or(terms) | tree.AtLeast(_, terms):
+                return {tag for one in terms for tag in self._rare_in(one, wanted=wanted)}
+        return set()
+
+
+def _numbers(chunks_in: str) -> str:
+    """Return the query of the images' numbers in some chunks: word by word, since most words of sparse bits are 0."""
+    return f"""
+        SELECT chunk * {CHUNK} + word * {_WORD} + bit
+        FROM (SELECT chunk, bits FROM {chunks_in}) AS chosen CROSS JOIN generate_series(0, {CHUNK // _WORD - 1}) AS word
+        CROSS JOIN LATERAL (SELECT substring(bits FROM word * {_WORD} + 1 FOR {_WORD}) AS part OFFSET 0) AS parts
+        CROSS JOIN generate_series(0, {_WORD - 1}) AS bit
+        WHERE bit_count(part) > 0 AND get_bit(part, bit) = 1"""  # noqa: S608
