@@ -164,7 +164,8 @@ class ImageSearch:
         if done:
             return found
         rest, here = limit - len(found), _onward(order, after, found)
-        if len(found) < _TELLING and self._plan.at_most > SAMPLED_ABOVE and not self._mapped.tell_all(order):
+        told_otherwise = self._plan.prefixed or self._mapped.tell_all(order)
+        if len(found) < _TELLING and self._plan.at_most > SAMPLED_ABOVE and not told_otherwise:
             prospect = await self._look_further(order, rest, len(found))
         else:
             prospect = self._prospect(order, SHORT_WALK, rest, len(found))

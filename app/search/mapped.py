@@ -19,6 +19,8 @@ from app.search.vocabulary import Found, Vocabulary, leaves
 
 # What comes before everything, and after.
 _FARTHEST = {">": "-infinity", "<": "infinity"}
+# Filters with an index that finds so little that what has common tags besides is not asked for.
+_BY_INDEX = ("date", "name", "uploader", "sha256")
 # So many images at most are looked at since they have rare tags.
 MOST_RARE = 1_000
 # The bits of a chunk are looked through word by word: most words of a sparse one are empty.
@@ -37,9 +39,9 @@ class MappedImages:
         everybody = sight.viewer_id is None and not sight.sees_all
         self._seen = PUBLIC_IMAGES if everybody else ALL_IMAGES
         self._are_all = len(self._terms) == len(conjuncts(plan.query))
-        # The bitmaps name no more images than this; infinite where they tell nothing. A date is found by its own index.
-        dated = any(isinstance(term, tree.Filter) and term.name == "date" for term in conjuncts(plan.query))
-        self._named = math.inf if dated else min(map(plan.at_most_of, self._terms), default=math.inf)
+        # The bitmaps name no more images than this; infinite where they tell nothing, or an index tells more.
+        better = any(isinstance(term, tree.Filter) and term.name in _BY_INDEX for term in conjuncts(plan.query))
+        self._named = math.inf if better else min(map(plan.at_most_of, self._terms), default=math.inf)
         self._behind = False
 
     def serve(self, order: Order) -> bool:
