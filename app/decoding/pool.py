@@ -5,7 +5,6 @@ worker dies, and here dying is what a worker does when a file is hostile.
 """
 
 import asyncio
-import contextlib
 import json
 import signal
 import socket
@@ -82,18 +81,20 @@ class _Decoder:
 
     @classmethod
     async def start(cls, source_port: int) -> "_Decoder":
-        arguments = [sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES), str(source_port)]
-        ours, theirs = socket.socketpair()
         try:
-            with theirs:
-                end = theirs.fileno()
-                # Not by the event loop: uvloop forks this process to start another, and does nothing else for 10 ms.
-                process = subprocess.Popen(arguments, stdin=end, stdout=end, env=_ENVIRONMENT)  # noqa: ASYNC220, S603
+            process, end = _spawn([sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES), str(source_port)])
         except OSError as error:
-            ours.close()
             # No memory, process or file descriptor is left.
             raise DecodersUnavailable from error
-        return cls(process, *await asyncio.open_unix_connection(sock=ours))
+        try:
+            return cls(process, *await asyncio.open_unix_connection(sock=end))
+        except BaseException as error:
+            end.close()
+            process.kill()
+            await asyncio.shield(asyncio.to_thread(process.wait, GONE_SECONDS))
+            if isinstance(error, OSError):
+                raise DecodersUnavailable from error
+            raise
 
     async def do(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
@@ -111,9 +112,29 @@ class _Decoder:
     async def exit_code(self) -> int | None:
         """Return the code of a process that ends; None when it has not ended in time."""
         self._writer.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             return await asyncio.to_thread(self._process.wait, GONE_SECONDS)
-        return None
+        except subprocess.TimeoutExpired:
+            return None
+        except BaseException:
+            # Nobody will come back to end it.
+            self._process.kill()
+            raise
+
+
+def _spawn(arguments: Sequence[str]) -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """Start a program, and return it with our end of the socket that is its input and output. Raises OSError.
+
+    Not by the event loop: uvloop forks this process to start another, and does nothing else for 10 ms.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            end = theirs.fileno()
+            return subprocess.Popen(arguments, stdin=end, stdout=end, env=_ENVIRONMENT), ours  # noqa: S603
+    except BaseException:
+        ours.close()
+        raise
 
 
 class Decoders:

@@ -22,7 +22,7 @@ class ImageNumber(Base):
 
     __tablename__ = "image_numbers"
 
-    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     image: Mapped[uuid.UUID] = mapped_column(unique=True)
 
 

@@ -83,7 +83,7 @@ class CountStatement:
         if not self._sight.sees_all:
             counted.append(self._private())
         return f"""
-            WITH {chunks(self._plan.query, self._common.vocabulary, self._seen, self.values)}
+            WITH {chunks(self._plan.query, self._common.vocabulary, self._seen, self.values, MOST_UNMAPPED)}
             SELECT CASE WHEN (SELECT told FROM ready) THEN {" + ".join(f"({one})" for one in counted)} END"""  # noqa: S608
 
     def _mapped(self) -> str:
@@ -98,8 +98,7 @@ class CountStatement:
     def _unmapped(self) -> str:
         of_common = self._common.condition(self.values)
         return f"""
-            SELECT count(*) FROM images
-            WHERE id = ANY(ARRAY(SELECT image FROM unmapped)) AND {of_common} AND {self._public}"""  # noqa: S608
+            SELECT count(*) FROM ({images_of("unmapped")}) AS images WHERE {of_common} AND {self._public}"""  # noqa: S608
 
     def _changed_by_rare(self) -> str:
         with_them, without = self._plan.condition(self.values), self._common.condition(self.values)
@@ -113,20 +112,29 @@ class CountStatement:
             WHERE {self._plan.condition(self.values)} AND {self._sight.private(self.values)}"""  # noqa: S608
 
 
-def chunks(query: tree.Node, vocabulary: Vocabulary, seen: int, values: Values) -> str:
+def images_of(listed: str) -> str:
+    """Return the query of the images that a relation lists.
+
+    OFFSET 0 keeps the planner from looking for what the tags find instead, where it takes that for less than it is.
+    """
+    return f"SELECT * FROM images WHERE id = ANY(ARRAY(SELECT image FROM {listed})) OFFSET 0"  # noqa: S608
+
+
+def chunks(query: tree.Node, vocabulary: Vocabulary, seen: int, values: Values, most_unmapped: int) -> str:
     """Return, for a statement to begin with, the `chunks` with the `bits` of the images that match.
 
     Of a query that `is_computable`: what the vocabulary does not know, nobody has. `seen` stands for all images, or
     for the public ones. Their bits mean nothing where images are `unmapped`, and nothing at all if `ready` has not
-    `told`: then a tag has no bitmaps, or too many images are unmapped.
+    `told`: then a tag has no bitmaps, or more images are unmapped than that.
     """
     types = {value for leaf in leaves(query) if isinstance(leaf, tree.Filter) for value in leaf.values}
-    mapped = [seen, *(tag.id for tag in vocabulary.found), *(IMAGES_OF_TYPE[name] for name in types)]
+    # A tag that has two names in the query may have been looked up twice, with other numbers.
+    mapped = list({seen, *(tag.id for tag in vocabulary.found), *(IMAGES_OF_TYPE[name] for name in types)})
     tags = values.bind(mapped, "int[]")
     return f"""
-        unmapped AS MATERIALIZED (SELECT image FROM unmapped_images LIMIT {MOST_UNMAPPED + 1}),
+        unmapped AS MATERIALIZED (SELECT image FROM unmapped_images LIMIT {most_unmapped + 1}),
         ready AS MATERIALIZED (
-            SELECT (SELECT count(*) FROM unmapped) <= {MOST_UNMAPPED}
+            SELECT (SELECT count(*) FROM unmapped) <= {most_unmapped}
             AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag = ANY({tags})) = {len(mapped)} AS told
         ),
         chunks AS MATERIALIZED (

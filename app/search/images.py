@@ -199,6 +199,8 @@ class ImageSearch:
             while (step := self._next_step(order, prospect.expected, rest)) and step[1] > gone:
                 way, reach = step[0], int(min(step[1], prospect.farthest))
                 more, done = await way(order, _onward(order, after, found), reach, rest)
+                if way == self._mapped.page and self._mapped.is_behind:
+                    continue  # as if it were no way
                 found += more
                 if done:
                     return found

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.driver import fetch
 from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
 from app.search import tree
-from app.search.bitmaps import chunks, is_common, is_computable
-from app.search.costs import by_bitmaps
+from app.search.bitmaps import chunks, images_of, is_common, is_computable
+from app.search.costs import MARGIN, by_bitmaps
 from app.search.found import FOUND, FoundImage
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan, conjuncts
@@ -21,6 +21,8 @@ from app.search.vocabulary import Found, Vocabulary, leaves
 _FARTHEST = {">": "-infinity", "<": "infinity"}
 # Filters with an index that finds so little that what has common tags besides is not asked for.
 _BY_INDEX = ("date", "name", "uploader", "sha256")
+# A look takes in this many images at most that the bitmaps do not know yet.
+MOST_UNMAPPED = 1_000
 # So many images at most are looked at since they have rare tags.
 MOST_RARE = 1_000
 # The bits of a chunk are looked through word by word: most words of a sparse one are empty.
@@ -42,11 +44,12 @@ class MappedImages:
         # The bitmaps name no more images than this; infinite where they tell nothing, or an index tells more.
         better = any(isinstance(term, tree.Filter) and term.name in _BY_INDEX for term in conjuncts(plan.query))
         self._named = math.inf if better else min(map(plan.at_most_of, self._terms), default=math.inf)
-        self._behind = False
+        # Whether the bitmaps were asked and are not there yet.
+        self.is_behind = False
 
     def serve(self, order: Order) -> bool:
         """Tell whether this is a way to a page in this order."""
-        return order.name == "created" and not math.isinf(self._named) and not self._behind
+        return order.name == "created" and not math.isinf(self._named) and not self.is_behind
 
     def tell_all(self, order: Order) -> bool:
         """Tell whether moreover whatever the bitmaps name matches."""
@@ -54,7 +57,7 @@ class MappedImages:
 
     def cost(self, expected: float, limit: int) -> float:
         """Return what it costs to look at what the bitmaps name until the page is full, after so many rows perhaps."""
-        named = limit if self._are_all else self._among(expected)
+        named = limit if self._are_all else self._among(MARGIN * expected)
         # Chunks are looked at as wholes.
         rest = self._among(CHUNK / 2)
         return by_bitmaps(self._plan.vocabulary.collection, len(self._vocabulary.found), named + rest)
@@ -70,7 +73,7 @@ class MappedImages:
         last = math.inf if self._are_all else self._among(bound)
         most = limit if self._are_all else min(last, max(2 * limit, last / 4))
         found, done = await self._look(order, after, most, limit)
-        while not done and most < last and not self._behind:
+        while not done and most < last and not self.is_behind:
             most = min(last, 4 * most)
             found, done = await self._look(order, after, most, limit)
         return found, done
@@ -85,8 +88,8 @@ class MappedImages:
         """
         values = Values()
         rows = await fetch(self._session, self._statement(order, after, most, limit, values), values.listed)
-        self._behind = not rows[0]["told"]
-        if self._behind:
+        self.is_behind = not rows[0]["told"]
+        if self.is_behind:
             return [], False
         found = [FoundImage._make(row[2:]) for row in rows if row["id"] is not None]
         return found, len(found) == limit or bool(rows[0]["ended"])
@@ -105,7 +108,7 @@ class MappedImages:
         # The bitmaps take rare tags for tags that nobody has.
         rare = all_true([f"tag_ids && {values.bind(self._rare, 'int[]')}", condition]) if self._rare else NONE
         return f"""
-            WITH {chunks(tree.And(self._terms), self._vocabulary, self._seen, values)},
+            WITH {chunks(tree.And(self._terms), self._vocabulary, self._seen, values, MOST_UNMAPPED)},
             ahead AS MATERIALIZED (
                 SELECT chunk, bits, {first} AS first, coalesce(sum(bit_count(bits)) FILTER (WHERE {whole}) OVER (
                     ORDER BY {first} {order.direction}, chunk ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -121,7 +124,7 @@ class MappedImages:
             )
             SELECT told, at IS NULL AS ended, found.* FROM ready CROSS JOIN horizon LEFT JOIN (
                 SELECT {FOUND} FROM images WHERE id = ANY(ARRAY(
-                    SELECT id FROM images WHERE id = ANY(ARRAY(SELECT image FROM named)) AND {condition}
+                    SELECT id FROM ({images_of("named")}) AS images WHERE {condition}
                     ORDER BY {order.walk()} LIMIT {values.bind(limit)}
                 ))
             ) AS found ON TRUE ORDER BY {order.walk()}"""  # noqa: S608 - of constants

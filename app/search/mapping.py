@@ -28,10 +28,11 @@ _TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")
 _TAKE = text("""
     WITH oldest AS (SELECT id FROM unmapped_images ORDER BY id LIMIT :most)
     DELETE FROM unmapped_images WHERE id IN (SELECT id FROM oldest) RETURNING image""")
+# The next ones, and no sequence: it would not take back what a fold that fails has used.
 _NUMBER = text("""
-    INSERT INTO image_numbers (image) SELECT id FROM images
-    WHERE id = ANY(:images) AND NOT EXISTS (SELECT FROM image_numbers WHERE image = id)
-    ORDER BY created_at, id""")
+    INSERT INTO image_numbers (number, image)
+    SELECT (SELECT coalesce(max(number), -1) FROM image_numbers) + row_number() OVER (ORDER BY created_at, id), id
+    FROM images WHERE id = ANY(:images) AND NOT EXISTS (SELECT FROM image_numbers WHERE image = id)""")
 _SPAN_CHUNKS = text(f"""
     INSERT INTO image_chunks AS c (chunk, oldest, newest)
     SELECT number / {CHUNK} AS chunk, min(created_at), max(created_at) FROM images JOIN image_numbers ON image = id

@@ -1,8 +1,7 @@
-"""Bitmaps of the common tags, by which exact counts look at next to no image, and the list of what is not in them."""
+"""What the bitmaps of the common tags need: the list of the images that are not in them, numbers, times."""
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import BIT
 
 revision = "0010"
 down_revision = "0009"
@@ -35,16 +34,9 @@ TRIGGERS = {
 def upgrade() -> None:
     op.create_table(
         "image_numbers",
-        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("image", sa.Uuid(), nullable=False, unique=True),
     )
-    op.create_table(
-        "tag_bitmaps",
-        sa.Column("tag", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("bits", BIT(8192), nullable=False),
-    )
-    op.create_index("ix_tag_bitmaps_chunk_tag", "tag_bitmaps", ["chunk", "tag"])
     op.create_table(
         "image_chunks",
         sa.Column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
@@ -68,5 +60,5 @@ def downgrade() -> None:
     for name in TRIGGERS:
         op.execute(f"DROP TRIGGER {name} ON images")
     op.execute("DROP FUNCTION note_images()")
-    for table in ("unmapped_images", "image_chunks", "tag_bitmaps", "image_numbers"):
+    for table in ("unmapped_images", "image_chunks", "image_numbers"):
         op.drop_table(table)

@@ -1,14 +1,18 @@
 """The decoders' queue, and processes that do not end as they should."""
 
 import asyncio
+import errno
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
+import psutil
 import pytest
 
 from app.core.settings import Settings
 from app.decoding import pool
-from app.decoding.pool import Decoders, DecodersBusy, Picture, _Decoder
+from app.decoding.pool import Decoders, DecodersBusy, DecodersUnavailable, Picture, _Decoder
 from tests.accounts import Account
 from tests.images.hostile import scan_bomb
 from tests.photos import png
@@ -62,3 +66,35 @@ async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
         assert await Decoders(1, 10**8, NOWHERE)._attempt(decoder, {}, []) is None
         while await decoder.exit_code() is None:
             pass
+
+
+async def test_a_process_that_closes_its_end_does_not_outlive_who_gives_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import os, time; os.close(0); os.close(1); time.sleep(600)")
+    monkeypatch.setattr(pool, "PROGRAM", program)
+    decoder = await _Decoder.start(NOWHERE)
+    task = asyncio.create_task(Decoders(1, 10**8, NOWHERE)._attempt(decoder, {}, []))
+    while not decoder._writer.is_closing():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(10):
+        assert await decoder.exit_code() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("what", ["socket.socketpair", "subprocess.Popen", "asyncio.open_unix_connection"])
+async def test_a_decoder_that_cannot_be_started_is_told_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    this = psutil.Process()
+    before = this.num_fds(), this.children()
+    monkeypatch.setattr(what, fail)
+    with pytest.raises(DecodersUnavailable):
+        await _Decoder.start(NOWHERE)
+    assert (this.num_fds(), this.children()) == before

@@ -61,18 +61,16 @@ async def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapF
 
 
 @pytest.fixture
-async def few_a_chunk(sql: asyncpg.Connection) -> AsyncIterator[None]:
+def few_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Number the images so that about four of them share a chunk."""
-    await sql.execute(f"ALTER SEQUENCE image_numbers_number_seq INCREMENT {CHUNK // 4}")
-    yield
-    await sql.execute("ALTER SEQUENCE image_numbers_number_seq INCREMENT 1")
+    sparse = mapping._NUMBER.text.replace("row_number()", f"{CHUNK // 4} * row_number()")
+    monkeypatch.setattr(mapping, "_NUMBER", text(sparse))
 
 
 @pytest.fixture
-async def collection(sql: asyncpg.Connection, folder: BitmapFolder) -> list[Picture]:
-    """A collection of which a part has changed since it was mapped, over the end of a chunk."""
+async def collection(sql: asyncpg.Connection, folder: BitmapFolder, few_a_chunk: None) -> list[Picture]:  # noqa: ARG001
+    """A collection of which a part has changed since it was mapped."""
     stored = pictures(5, 60)
-    await sql.execute(f"SELECT setval('image_numbers_number_seq', {CHUNK - 30})")
     await store(sql, stored)
     # Every second tag is taken for a common one.
     await sql.execute("UPDATE tags SET images = 1000 * (id % 2)")
@@ -125,7 +123,7 @@ async def test_they_count_what_plain_python_counts(
     if folded:
         await folder.fold()
     assert bool(await sql.fetchval("SELECT count(*) FROM unmapped_images")) is not folded
-    assert await sql.fetchval("SELECT count(DISTINCT chunk) FROM tag_bitmaps") == 2
+    assert await sql.fetchval("SELECT count(DISTINCT chunk) FROM tag_bitmaps") >= 15
     assert 0 < await sql.fetchval("SELECT count(DISTINCT tag) FROM tag_bitmaps WHERE tag > 0") < len(NAMES)
     assert await sql.fetchval(MISMAPPED) == 0
     # Also where something else is shorter.
