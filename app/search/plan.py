@@ -144,7 +144,7 @@ class Plan:
         """Who matches n of k terms matches one of any k - n + 1, and the other way round.
 
         For tags the index answers that, if there are not too many such choices. Else the matched terms are counted,
-        and the rarest choice is for the index.
+        and the rarest choice is for the index; not where it is one of others, whose text would double at each level.
         """
         choice = len(node.terms) - node.number + 1
         ids = [self._only_tags(term) for term in node.terms]
@@ -153,7 +153,8 @@ class Plan:
             choices = [sorted({id_ for one in chosen for id_ in one}) for chosen in combinations(tags, choice)]
             return all_true(_has_any(one, values) for one in choices)
         matched = " + ".join(f"CAST(({self._condition(term, values)}) AS int)" for term in node.terms)
-        return all_true([f"({matched}) >= {node.number}", self._any(self._rarest(node), values)])
+        rarest = self._any(self._rarest(node), values) if _is_flat(node) else EVERY
+        return all_true([f"({matched}) >= {node.number}", rarest])
 
     def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
         by_size = sorted(node.terms, key=self.at_most_of)
@@ -203,7 +204,7 @@ class Plan:
             case tree.Filter(name):
                 return name in ("sha256", "uploader", "name", "type")
             case tree.AtLeast():
-                return self._indexed(tree.Or(self._rarest(node)))
+                return _is_flat(node) and self._indexed(tree.Or(self._rarest(node)))
             case tree.Or(terms):
                 return all(any(self._indexed(one) for one in conjuncts(term)) for term in terms)
         return False
@@ -227,6 +228,11 @@ class Plan:
 def conjuncts(node: tree.Node) -> tuple[tree.Node, ...]:
     """Return the terms that every match must fulfil."""
     return node.terms if isinstance(node, tree.And) else (node,)
+
+
+def _is_flat(node: tree.AtLeast) -> bool:
+    """Tell whether no other choice is within it."""
+    return not any(isinstance(one, tree.AtLeast) for term in node.terms for one in tree.nodes(term))
 
 
 def _has_any(ids: list[int], values: Values) -> Condition:

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -82,6 +83,17 @@ def any_of(terms: list[Node]) -> Node:
 def negation(term: Node) -> Node:
     """Negate; twice is not at all."""
     return term.term if isinstance(term, Not) else Not(term)
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    """Yield the term and all that it is made of."""
+    yield node
+    match node:
+        case Not(term):
+            yield from nodes(term)
+        case And(terms) | Or(terms) | AtLeast(_, terms):
+            for term in terms:
+                yield from nodes(term)
 
 
 def canonical(node: Node) -> str:  # noqa: PLR0911 - one a kind of node

@@ -80,16 +80,9 @@ async def look_up(session: AsyncSession, query: tree.Node) -> Vocabulary:
     return Vocabulary(tags, wildcards)
 
 
-def leaves(node: tree.Node) -> Iterator[tree.Tag | tree.Wildcard | tree.Filter]:
+def leaves(query: tree.Node) -> Iterator[tree.Tag | tree.Wildcard | tree.Filter]:
     """Yield the terms of a query that are not made of others."""
-    match node:
-        case tree.Not(term):
-            yield from leaves(term)
-        case tree.And(terms) | tree.Or(terms) | tree.AtLeast(_, terms):
-            for one in terms:
-                yield from leaves(one)
-        case tree.Tag() | tree.Wildcard() | tree.Filter():
-            yield node
+    return (node for node in tree.nodes(query) if isinstance(node, tree.Tag | tree.Wildcard | tree.Filter))
 
 
 def like(pattern: str) -> str:

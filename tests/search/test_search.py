@@ -15,6 +15,7 @@ from app.search.grammar import parse
 from app.search.images import ImageSearch
 from app.search.order import Order
 from app.search.sight import Sight
+from app.search.sql import Values
 from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
 from tests.server import running_service
@@ -282,3 +283,14 @@ async def test_random_orders_are_repeatable_and_complete(sql: asyncpg.Connection
     assert any(one != first for one in orders)
     for wrong in ("random", "random:", "random:a b", "-random:1", "height"):
         assert (await client.get("/v1/images", params={"sort": wrong})).status_code == 422
+
+
+async def test_choices_within_choices_do_not_grow_with_every_level(database: Database) -> None:
+    query = " ".join(f"t{number}" for number in range(30))
+    for number in range(9):
+        query = f"a{number} {'2' if number else '15'}-of:({query})"
+    async with database.searcher() as session:
+        search = await ImageSearch.prepare(session, parse(f"2-of:({query})"), Sight())
+        values = Values()
+        search.condition(values)
+    assert len(values.listed) < 200
