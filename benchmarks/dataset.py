@@ -32,10 +32,8 @@ USERS = 1000
 DAYS = 1000
 NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 CHUNK = 20_000
-_EMPTIED = (
-    *("users", "images", "tags", "tagged", "tag_count_deltas", "doomed_objects"),
-    *("image_numbers", "image_chunks", "tag_bitmaps", "unmapped_images"),
-)
+_TABLES = ("users", "images", "tags", "tagged", "tag_count_deltas", "doomed_objects")
+_BITMAPS = ("image_numbers", "image_chunks", "tag_bitmaps", "unmapped_images")
 _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 _SYLLABLES = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
 _TYPES = np.array(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])
@@ -146,7 +144,7 @@ async def load(url: str, images: int, seed: int = 1) -> None:
     """Replace whatever the tables hold. Indexes, constraints and triggers are off meanwhile: that is minutes less."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f"TRUNCATE {', '.join(_EMPTIED)} RESTART IDENTITY CASCADE")
+        await connection.execute(f"TRUNCATE {', '.join(_TABLES + _BITMAPS)} RESTART IDENTITY CASCADE")
         rebuild = await _strip(connection)
         users = [uuid.UUID(int=number + 1) for number in range(USERS)]
         accounts = [(user, f"user{number}@example.com") for number, user in enumerate(users)]
@@ -168,11 +166,10 @@ async def load(url: str, images: int, seed: int = 1) -> None:
             "unnest(images.tag_ids) AS t(id) WHERE visibility = 'public' GROUP BY 1) AS counted "
             "WHERE tags.id = counted.id"
         )
-        await connection.execute("VACUUM ANALYZE images")
+        await connection.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
         await connection.execute("INSERT INTO unmapped_images (image) SELECT id FROM images ORDER BY created_at")
         await _map(url)
-        for table in _EMPTIED:
-            await connection.execute(f"VACUUM ANALYZE {table}")
+        await connection.execute(f"VACUUM ANALYZE {', '.join(_BITMAPS)}")
     finally:
         await connection.close()
 

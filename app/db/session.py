@@ -29,7 +29,7 @@ from app.core.errors import (
 )
 from app.core.settings import Settings
 from app.core.tally import count_statement
-from app.db.changes import Changes
+from app.db.changes import Changes, changing
 from app.db.driver import ON_ANSWER
 from app.db.replica import LOG_POSITION, Replica
 from app.db.watchdog import Watchdog
@@ -58,6 +58,7 @@ _FORGETTING = {
     "tcp_keepalives_count": "3",
 }
 LOCK_WAIT = "'2s'"
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 # Of anything else: sooner than a statement's own limit, by which a server would look down that is only busy.
 _LONGEST_LOCK_WAIT = {"lock_timeout": "8s"}
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
@@ -135,6 +136,13 @@ class Database:
             sessions = self._sessions(info={"changes": changes})
             async with translated_errors(), self._watchdog.guard(), sessions as session, session.begin():
                 yield session
+
+    @asynccontextmanager
+    async def upkeep(self, lock: int) -> AsyncIterator[AsyncSession | None]:
+        """Yield a unit of work that changes nothing that anybody is told; None while another has this advisory lock."""
+        async with self.unit_of_work() as session:
+            with changing(session):
+                yield session if await session.scalar(_TRY_LOCK, {"lock": lock}) else None
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:

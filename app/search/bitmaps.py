@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.driver import fetch_value
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search import mapping, tree
-from app.search.plan import MAX_ALTERNATIVES, Plan
+from app.search.plan import MAX_ALTERNATIVES, Plan, has_any
 from app.search.sight import Sight
 from app.search.sql import Values
 from app.search.vocabulary import Found, Vocabulary, leaves
@@ -104,7 +104,7 @@ class CountStatement:
         with_them, without = self._plan.condition(self.values), self._common.condition(self.values)
         return f"""
             SELECT coalesce(sum(CAST({with_them} AS int) - CAST({without} AS int)), 0) FROM images
-            WHERE tag_ids && {self.values.bind(self._rare, "int[]")} AND {self._public}"""  # noqa: S608
+            WHERE {has_any(self._rare, self.values)} AND {self._public}"""  # noqa: S608
 
     def _private(self) -> str:
         return f"""

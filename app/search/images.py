@@ -60,8 +60,8 @@ class Prospect(NamedTuple):
     farthest: float
 
 
-# Goes for a page after a position, so many rows far; tells whether that is the page.
-Way: TypeAlias = Callable[[Order, Position | None, int, int], Awaitable[tuple[list[FoundImage], bool]]]
+# Goes for a page after a position, so many rows far; tells whether that is the page. None where it cannot be gone.
+Way: TypeAlias = Callable[[Order, Position | None, int, int], Awaitable[tuple[list[FoundImage], bool] | None]]
 
 
 class ImageSearch:
@@ -140,12 +140,11 @@ class ImageSearch:
     async def _find(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
         if self._plan.at_most <= GATHERED_AT_ONCE or self._named.are_few(order, limit):
             return await self._gather(order, after, limit)
-        if not self._mapped.tell_all(order) or not self._are_thin(limit):
-            return await self._look(order, after, limit)
-        found, done = await self._mapped.page(order, after, math.inf, limit)
-        if done:
-            return found
-        return found + await self._look(order, _onward(order, after, found), limit - len(found))
+        if self._mapped.tell_all(order) and self._are_thin(limit):
+            looked = await self._mapped.page(order, after, math.inf, limit)
+            if looked is not None:
+                return looked[0]
+        return await self._look(order, after, limit)
 
     def _are_thin(self, limit: int) -> bool:
         """Tell whether the first look would probably find no page: it comes too early to tell anything else."""
@@ -198,9 +197,10 @@ class ImageSearch:
             rest, gone = limit, 0
             while (step := self._next_step(order, prospect.expected, rest)) and step[1] > gone:
                 way, reach = step[0], int(min(step[1], prospect.farthest))
-                more, done = await way(order, _onward(order, after, found), reach, rest)
-                if way == self._mapped.page and self._mapped.is_behind:
-                    continue  # as if it were no way
+                went = await way(order, _onward(order, after, found), reach, rest)
+                if went is None:
+                    continue
+                more, done = went
                 found += more
                 if done:
                     return found

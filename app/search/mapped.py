@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,9 +13,9 @@ from app.search.bitmaps import chunks, images_of, is_common, is_computable
 from app.search.costs import MARGIN, by_bitmaps
 from app.search.found import FOUND, FoundImage
 from app.search.order import Order, Position, Segment
-from app.search.plan import Plan, conjuncts
+from app.search.plan import Plan, conjuncts, has_any
 from app.search.sight import Sight
-from app.search.sql import EVERY, NONE, Values, all_true
+from app.search.sql import EVERY, Values, all_true
 from app.search.vocabulary import Found, Vocabulary, leaves
 
 # What comes before everything, and after.
@@ -44,12 +45,12 @@ class MappedImages:
         # The bitmaps name no more images than this; infinite where they tell nothing, or an index tells more.
         better = any(isinstance(term, tree.Filter) and term.name in _BY_INDEX for term in conjuncts(plan.query))
         self._named = math.inf if better else min(map(plan.at_most_of, self._terms), default=math.inf)
-        # Whether the bitmaps were asked and are not there yet.
-        self.is_behind = False
+        # The bitmaps were asked and are not there yet.
+        self._behind = False
 
     def serve(self, order: Order) -> bool:
         """Tell whether this is a way to a page in this order."""
-        return order.name == "created" and not math.isinf(self._named) and not self.is_behind
+        return order.name == "created" and not math.isinf(self._named) and not self._behind
 
     def tell_all(self, order: Order) -> bool:
         """Tell whether moreover whatever the bitmaps name matches."""
@@ -64,23 +65,23 @@ class MappedImages:
 
     async def page(
         self, order: Order, after: Position | None, bound: float, limit: int
-    ) -> tuple[list[FoundImage], bool]:
+    ) -> tuple[list[FoundImage], bool] | None:
         """Look at what the bitmaps name among so many rows, or some more; return what matches, and whether it is all.
 
-        Where they name nothing else than what matches, until the page is full.
+        Where they name nothing else than what matches, until it is. None where they are not there yet.
         """
         # What the bitmaps of types leave of them is not known beforehand.
         last = math.inf if self._are_all else self._among(bound)
         most = limit if self._are_all else min(last, max(2 * limit, last / 4))
-        found, done = await self._look(order, after, most, limit)
-        while not done and most < last and not self.is_behind:
+        looked = await self._look(order, after, most, limit)
+        while looked is not None and not looked[1] and most < last:
             most = min(last, 4 * most)
-            found, done = await self._look(order, after, most, limit)
-        return found, done
+            looked = await self._look(order, after, most, limit)
+        return looked
 
     async def _look(
         self, order: Order, after: Position | None, most: float, limit: int
-    ) -> tuple[list[FoundImage], bool]:
+    ) -> tuple[list[FoundImage], bool] | None:
         """Look at so many named images, and the rest of the last one's chunk.
 
         The chunks lie one after the other in the order of creation, but for images that were committed late. So what
@@ -88,9 +89,9 @@ class MappedImages:
         """
         values = Values()
         rows = await fetch(self._session, self._statement(order, after, most, limit, values), values.listed)
-        self.is_behind = not rows[0]["told"]
-        if self.is_behind:
-            return [], False
+        self._behind = not rows[0]["told"]
+        if self._behind:
+            return None
         found = [FoundImage._make(row[2:]) for row in rows if row["id"] is not None]
         return found, len(found) == limit or bool(rows[0]["ended"])
 
@@ -106,7 +107,7 @@ class MappedImages:
         near = f"created_at {before} coalesce((SELECT at FROM horizon), '{_FARTHEST[before]}')"  # noqa: S608
         condition = all_true([self._condition(values), order.later(after, values), near])
         # The bitmaps take rare tags for tags that nobody has.
-        rare = all_true([f"tag_ids && {values.bind(self._rare, 'int[]')}", condition]) if self._rare else NONE
+        rare = all_true([has_any(self._rare, values), condition])
         return f"""
             WITH {chunks(tree.And(self._terms), self._vocabulary, self._seen, values, MOST_UNMAPPED)},
             ahead AS MATERIALIZED (
@@ -133,7 +134,7 @@ class MappedImages:
         """Return how many of so many rows the bitmaps name at most, on the average."""
         return rows * self._named / self._plan.vocabulary.collection
 
-    @property
+    @cached_property
     def _vocabulary(self) -> Vocabulary:
         tags = {tag for term in self._terms for tag in self._tags(term)}
         return self._plan.vocabulary.only(lambda tag: is_common(tag) and tag in tags)

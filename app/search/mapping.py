@@ -9,7 +9,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.periodic import repeat
-from app.db.changes import changing
 from app.db.session import Database
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 
@@ -24,7 +23,6 @@ _ZEROS = f"CAST(repeat('0', {CHUNK}) AS bit({CHUNK}))"
 _BITS = f"bit_or(set_bit({_ZEROS}, n.number % {CHUNK}, 1))"
 # Every statement sees what was committed before it. An image that is changed meanwhile is on the list again, and
 # what its bits say means nothing until its turn comes.
-_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")
 _TAKE = text("""
     WITH oldest AS (SELECT id FROM unmapped_images ORDER BY id LIMIT :most)
     DELETE FROM unmapped_images WHERE id IN (SELECT id FROM oldest) RETURNING image""")
@@ -107,14 +105,12 @@ class BitmapFolder:
             pass
 
     async def _fold_batch(self) -> int:
-        async with self._database.unit_of_work() as session:
-            with changing(session):  # nothing that anybody is told
-                return await _map_some(session) if await session.scalar(_TRY_LOCK) else 0
+        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+            return 0 if session is None else await _map_some(session)
 
     async def _add_missing(self) -> bool:
-        async with self._database.unit_of_work() as session:
-            with changing(session):
-                return await _add_one(session) if await session.scalar(_TRY_LOCK) else False
+        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+            return False if session is None else await _add_one(session)
 
 
 async def _map_some(session: AsyncSession) -> int:

@@ -112,7 +112,7 @@ class Plan:
     def _condition(self, node: tree.Node, values: Values) -> Condition:
         match node:
             case tree.Tag() | tree.Wildcard():
-                return _has_any(self._ids(node), values)
+                return has_any(self._ids(node), values)
             case tree.Filter():
                 return any_true(self._filter(node.name, value, values) for value in node.values)
             case tree.Not(term):
@@ -138,7 +138,7 @@ class Plan:
     def _any(self, terms: tuple[tree.Node, ...], values: Values) -> Condition:
         tags = [term for term in terms if isinstance(term, tree.Tag | tree.Wildcard)]
         rest = [self._condition(term, values) for term in terms if not isinstance(term, tree.Tag | tree.Wildcard)]
-        return any_true([_has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
+        return any_true([has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
 
     def _at_least(self, node: tree.AtLeast, values: Values) -> Condition:
         """Who matches n of k terms matches one of any k - n + 1, and the other way round.
@@ -151,7 +151,7 @@ class Plan:
         tags = [one for one in ids if one is not None]
         if len(tags) == len(ids) and math.comb(len(tags), choice) <= MAX_ALTERNATIVES:
             choices = [sorted({id_ for one in chosen for id_ in one}) for chosen in combinations(tags, choice)]
-            return all_true(_has_any(one, values) for one in choices)
+            return all_true(has_any(one, values) for one in choices)
         matched = " + ".join(f"CAST(({self._condition(term, values)}) AS int)" for term in node.terms)
         rarest = self._any(self._rarest(node), values) if _is_flat(node) else EVERY
         return all_true([f"({matched}) >= {node.number}", rarest])
@@ -235,7 +235,8 @@ def _is_flat(node: tree.AtLeast) -> bool:
     return not any(isinstance(one, tree.AtLeast) for term in node.terms for one in tree.nodes(term))
 
 
-def _has_any(ids: list[int], values: Values) -> Condition:
+def has_any(ids: list[int], values: Values) -> Condition:
+    """Return the condition that an image has one of these tags."""
     return f"tag_ids && {values.bind(ids, 'int[]')}" if ids else NONE
 
 

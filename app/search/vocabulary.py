@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,13 +44,12 @@ class Vocabulary:
     @property
     def found(self) -> frozenset[Found]:
         """All tags that are known, each once."""
-        return frozenset(tag for tags in (self.tags.values(), *self.wildcards.values()) for tag in tags)
+        return frozenset(self._known())
 
     @property
     def collection(self) -> float:
         """Return about how many images there are, as PostgreSQL last counted them; 1 where no name is known."""
-        known = (self.tags.values(), *self.wildcards.values())
-        return max((tag.collection for tags in known for tag in tags), default=1)
+        return max((tag.collection for tag in self._known()), default=1)
 
     def only(self, chosen: Callable[[Found], bool]) -> "Vocabulary":
         """Return what is left if all other tags are unknown."""
@@ -63,6 +63,9 @@ class Vocabulary:
             return self.wildcards[node.pattern]
         found = self.tags.get(node.name)
         return (found,) if found else ()
+
+    def _known(self) -> Iterator[Found]:
+        return chain(self.tags.values(), *self.wildcards.values())
 
 
 async def look_up(session: AsyncSession, query: tree.Node) -> Vocabulary:

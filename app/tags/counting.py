@@ -6,13 +6,11 @@ Counts are exact without it: reads add what is pending. It keeps that little.
 from sqlalchemy import text
 
 from app.core.periodic import repeat
-from app.db.changes import changing
 from app.db.session import Database
 
 BATCH = 20_000
-_ADVISORY_LOCK = 0x636F756E74  # "count"
 # One at a time: who comes second has nothing to do, and nobody waits.
-_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")
+_ADVISORY_LOCK = 0x636F756E74  # "count"
 _FOLD = text("""
     WITH oldest AS (SELECT id, tag FROM tag_count_deltas ORDER BY id LIMIT :most),
     -- In the order of the ids, as everyone locks tags; a tag that is being changed, which may take minutes, waits.
@@ -50,9 +48,6 @@ class CountFolder:
         return folded
 
     async def _fold_batch(self) -> int:
-        async with self._database.unit_of_work() as session:
-            if not await session.scalar(_TRY_LOCK):
-                return 0
-            # The counts that anybody is told stay what they are.
-            with changing(session):
-                return await session.scalar(_FOLD, {"most": BATCH}) or 0
+        # The counts that anybody is told stay what they are.
+        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+            return 0 if session is None else await session.scalar(_FOLD, {"most": BATCH}) or 0
