@@ -39,8 +39,14 @@ class Image(Base):
     __table_args__ = (
         CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
         CheckConstraint("octet_length(sha256) = 32", name="sha256"),
-        # The newest images whose names fit a glob are found in it alone, in their last weeks.
+        # The newest images whose names fit a glob are found in one of these alone, in their last weeks.
         Index("ix_images_week_name", text(week("created_at")), "name", postgresql_include=["created_at", "id"]),
+        Index(
+            "ix_images_week_reversed_name",
+            text(week("created_at")),
+            text("reverse(name)"),
+            postgresql_include=["name", "created_at", "id"],
+        ),
         Index("ix_images_created_at_id", "created_at", "id"),
         Index("ix_images_uploaded_by_created_at_id", "uploaded_by", "created_at", "id"),
         Index("ix_images_sha256_id", "sha256", "id"),

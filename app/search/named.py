@@ -1,4 +1,4 @@
-"""A page by the names that fit a glob, in an index that has them by the week. See docs/decisions/0035."""
+"""A page by the names that fit a glob, in indexes that have them by the week. See docs/decisions/0035 and 0040."""
 
 import math
 from functools import partial
@@ -8,14 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.driver import fetch
 from app.models.image import week
 from app.search.found import FOUND, FoundImage
+from app.search.globs import Glob
 from app.search.order import Order, Position, Segment
-from app.search.plan import Glob, Plan
+from app.search.plan import Plan
 from app.search.sql import EVERY, Condition, Values, all_true
 
 # Of the images whose names fit a glob, so many at most are looked at one by one; in the order of creation where the
 # tags tell that so few fill the page, in others where the tags alone have more images than it takes to find all names.
 MOST_NAMES = 4_000
-FEW_NAMES = 1_000
+FEW_NAMES, FEW_ANCHORED = 1_000, 2_000
 GATHERED_BEFORE_NAMES = 60_000
 
 
@@ -29,9 +30,11 @@ class NamedImages:
 
     def are_few(self, order: Order, limit: int) -> bool:
         """Tell whether the tags tell that the page is full after few of them."""
-        if order.name != "created" or self._plan.glob is None or math.isinf(self._plan.at_most):
+        if order.name != "created" or (glob := self._plan.glob) is None or math.isinf(self._plan.at_most):
             return False
-        return FEW_NAMES * self._plan.at_most >= limit * self._plan.vocabulary.collection
+        # Where one end of the names does not tell much, the other may.
+        few = FEW_ANCHORED if glob.prefix and glob.suffix else FEW_NAMES
+        return few * self._plan.at_most >= limit * self._plan.vocabulary.collection
 
     def _are_shorter(self, order: Order, limit: int) -> bool:
         """Tell whether they are a shorter way to all matches than the tags are."""
@@ -51,7 +54,7 @@ class NamedImages:
     ) -> tuple[list[FoundImage], bool]:
         """Look at the images whose names fit, in the order of creation, and tell whether that is the page.
 
-        Their index has the names of each week together: no more weeks are read, 0.1 microseconds a name, than it takes
+        Their indexes have the names of a week together: no more weeks are read, 0.1 microseconds a name, than it takes
         to fill the page. Images are looked up by their time, too: the index of that has neighbours side by side. One
         more than are looked at stands for all the others.
         """
@@ -108,5 +111,5 @@ class NamedImages:
                 ORDER BY week {order.direction}
             ) AS weeks CROSS JOIN LATERAL (
                 SELECT id, created_at FROM images
-                WHERE {week("created_at")} = week AND {glob(values)} AND {bounds()} OFFSET 0
+                WHERE {week("created_at")} = week AND {glob.sql(values)} AND {glob.ends(values)} AND {bounds()} OFFSET 0
             ) AS fitting"""  # noqa: S608

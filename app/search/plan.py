@@ -1,35 +1,27 @@
 """Tree to SQL: the condition that an image must fulfil, and what is known beforehand of how many do."""
 
 import math
-import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from functools import partial
 from itertools import combinations
 from types import MappingProxyType
-from typing import TypeAlias
 
 from app.core.errors import Unauthenticated
 from app.search import tree
 from app.search.filters import read_interval, read_uploader
+from app.search.globs import Glob
 from app.search.intervals import Interval
 from app.search.sql import EVERY, NONE, Condition, Values, all_true, any_true
-from app.search.vocabulary import LAST_CHARACTER, Vocabulary, leaves, like
-
-# The condition that a name must fulfil.
-Glob: TypeAlias = Callable[[Values], Condition]
+from app.search.vocabulary import Vocabulary, leaves
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
 )
 # So many alternatives at most are spelled out of "n of k tags", for the index to answer.
 MAX_ALTERNATIVES = 20
-_EXTENSION = re.compile(r"\.\w+$")
-_TELLING = re.compile(r"\w{3}")
-_ANY = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +40,7 @@ class Plan:
     def leading(self, values: Values, filters: frozenset[str]) -> Condition:
         """Return those filters, of the ones that every match must fulfil, that narrow the walk along an index."""
         return all_true(
-            _prefix_range(term.values[0], values) if term.name == "name" else self._condition(term, values)
+            Glob(term.values[0]).begins(values) if term.name == "name" else self._condition(term, values)
             for term in conjuncts(self.query)
             if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
         )
@@ -94,20 +86,19 @@ class Plan:
 
     @property
     def glob(self) -> Glob | None:
-        """Return the condition of a glob that every match's name fits and that trigrams do not serve."""
-        untelling = (one for one in self._patterns() if _ANY.search(one) and not _is_telling(one))
-        return next((partial(_glob, one) for one in untelling), None)
+        """Return a glob that every match's name fits and that trigrams do not serve."""
+        return next((one for one in self._globs() if not one.is_plain and not one.is_telling), None)
 
     @property
     def prefixed(self) -> bool:
         """Whether the names of all matches begin alike."""
-        return any(not _ANY.match(one) for one in self._patterns())
+        return any(one.prefix for one in self._globs())
 
-    def _patterns(self) -> Iterator[str]:
-        """Yield the patterns that every match's name fits."""
+    def _globs(self) -> Iterator[Glob]:
+        """Yield what every match's name fits."""
         for term in conjuncts(self.query):
             if isinstance(term, tree.Filter) and term.name == "name" and len(term.values) == 1:
-                yield term.values[0]
+                yield Glob(term.values[0])
 
     def _condition(self, node: tree.Node, values: Values) -> Condition:
         match node:
@@ -169,7 +160,7 @@ class Plan:
             case "uploader":
                 return self._uploader(value, values)
             case "name":
-                return _glob(value, values)
+                return Glob(value).sql(values)
             case "type":
                 return f"content_type = {values.bind(f'image/{value}')}"
             case "visibility":
@@ -270,25 +261,3 @@ def _ratio(bounds: Interval, values: Values) -> Condition:
     if bounds.high is not None:
         conditions.append(compared("<=" if bounds.high_included else "<", bounds.high))
     return all_true(conditions)
-
-
-def _glob(pattern: str, values: Values) -> Condition:
-    if not _ANY.search(pattern):
-        return f"name = {values.bind(pattern)}"
-    # PostgreSQL would look up whatever trigrams there are. What comes after a prefix often is in every name, an
-    # extension, a digit; and without any the whole index of the trigrams is read.
-    # After `like`, a ? is only ever the glob's own.
-    fits = f"name LIKE {values.bind(like(pattern).replace('?', '_'))}"
-    return all_true([fits if _is_telling(pattern) else f"({fits}) IS TRUE", _prefix_range(pattern, values)])
-
-
-def _prefix_range(pattern: str, values: Values) -> Condition:
-    """Return what the plain index of the names can tell of a glob."""
-    prefix = _ANY.split(pattern, maxsplit=1)[0]
-    return f"(name >= {values.bind(prefix)} AND name < {values.bind(prefix + LAST_CHARACTER)})" if prefix else EVERY
-
-
-def _is_telling(pattern: str) -> bool:
-    """Tell whether a glob has trigrams, besides its prefix and its extension, to find names by."""
-    prefix = _ANY.split(pattern, maxsplit=1)[0]
-    return bool(_TELLING.search(_EXTENSION.sub("", pattern[len(prefix) :])))

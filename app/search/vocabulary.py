@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import BadRequest
 from app.db.driver import fetch
 from app.search import tree
+from app.search.globs import like, starts_with
 from app.search.sql import Condition, Values, all_true
 
 MAX_TAGS_A_WILDCARD = 100
-LAST_CHARACTER = "\U0010ffff"  # above every name that starts as a prefix does
 # About how many images there are, as PostgreSQL last counted them.
 COLLECTION = "greatest((SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass), 1)"
 # An alias is told by its own name, and is what it stands for.
@@ -88,16 +88,10 @@ def leaves(query: tree.Node) -> Iterator[tree.Tag | tree.Wildcard | tree.Filter]
     return (node for node in tree.nodes(query) if isinstance(node, tree.Tag | tree.Wildcard | tree.Filter))
 
 
-def like(pattern: str) -> str:
-    """Return the LIKE pattern of a wildcard, in which `*` stands for any characters."""
-    return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
-
-
 async def _matching(session: AsyncSession, pattern: str) -> tuple[Found, ...]:
     values = Values()
-    matching = [f"n.name LIKE {values.bind(like(pattern))}"]
-    if prefix := pattern.partition("*")[0]:
-        matching += [f"n.name >= {values.bind(prefix)}", f"n.name < {values.bind(prefix + LAST_CHARACTER)}"]
+    prefix = pattern.partition("*")[0]
+    matching = [f"n.name LIKE {values.bind(like(pattern))}", starts_with("n.name", prefix, values)]
     # An alias may stand for a tag that matches as well, so more rows than tags are looked at.
     found = set((await _find(session, all_true(matching), values, 2 * MAX_TAGS_A_WILDCARD + 1)).values())
     if len(found) > MAX_TAGS_A_WILDCARD:

@@ -11,7 +11,7 @@ from app.db.changes import LISTS, changing
 from app.models import Tag
 from app.models.tag import EXACT_COUNT
 from app.search.found import TAG_NAMES
-from app.search.vocabulary import like
+from app.search.globs import like
 
 # So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose
 # first bytes are the fast-running part of the time: the first rows are a sample spread over all of them.

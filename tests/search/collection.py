@@ -43,7 +43,7 @@ def pictures(seed: int, count: int) -> list[Picture]:
     return [
         Picture(
             id=uuid.UUID(int=dice.getrandbits(128), version=1),
-            name=f"{dice.choice(('img', 'IMG', '100%', 'a_b'))} {number}.png",
+            name=f"{dice.choice(('img', 'IMG', '100%', 'a_b'))} {number}{dice.choice(('.png', '.png', '.PNG', ' ß🖼'))}",
             created_at=datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=6 * dice.randrange(80)),
             uploaded_by=dice.choice((*OWNERS, None)),
             kind=dice.choice(TYPES),

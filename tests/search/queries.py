@@ -40,6 +40,8 @@ filters = st.sampled_from(
         tree.Filter("name", ("a_b ?.png",)),
         tree.Filter("name", ("*5*",)),
         tree.Filter("name", ("i*.png",)),
+        tree.Filter("name", ("*4.png",)),
+        tree.Filter("name", ("i*1?ß🖼",)),
         tree.Filter("name", ("img*5*.png", "i*mg*")),
         tree.Filter("type", ("jpeg", "avif")),
         tree.Filter("visibility", ("private",)),

@@ -53,7 +53,7 @@ async def test_every_query_finds_what_plain_python_finds(
         "LONGEST_WALK_ACROSS": 2 * walk,
         "LONGEST_WALK_UNINDEXED": 4 * walk,
     }
-    names = {"GATHERED_BEFORE_NAMES": gathered, "FEW_NAMES": walk, "MOST_NAMES": 2 * walk}
+    names = {"GATHERED_BEFORE_NAMES": gathered, "FEW_NAMES": walk, "FEW_ANCHORED": walk, "MOST_NAMES": 2 * walk}
     for module, patched in ((engine, bounds), (named, names)):
         for name, value in patched.items():
             monkeypatch.setattr(module, name, value)

@@ -1,0 +1,60 @@
+"""Pages by the names that fit a glob, held against plain Python."""
+
+from itertools import product
+
+import asyncpg
+import pytest
+
+from app.db.driver import fetch
+from app.db.session import Database
+from app.models.image import week
+from app.search import tree
+from app.search.globs import Glob
+from app.search.named import NamedImages
+from app.search.order import Order
+from app.search.plan import Plan
+from app.search.sight import Sight
+from app.search.sql import Values, all_true
+from app.search.vocabulary import Vocabulary
+from tests.search.collection import NOW, matches, pictures, store, visible
+from tests.search.queries import in_order
+
+STARTS = ("", "i", "img ", "100%", "a_b ?")
+MIDDLES = ("*", "*1*", "?*", "*\\*")
+ENDS = ("", "g", "4.png", "?.png", " ß🖼", "🖼")
+
+
+@pytest.mark.parametrize("sort", ["created", "-created"])
+async def test_they_are_found_from_either_end(sql: asyncpg.Connection, database: Database, sort: str) -> None:
+    order, looked = Order(sort), 0
+    collection = pictures(5, 300)
+    await store(sql, collection)
+    async with database.searcher(1800) as session:
+        for pattern in map("".join, product(STARTS, MIDDLES, ENDS)):
+            query = tree.Filter("name", (pattern,))
+            fitting = [one for one in collection if visible(one, None, sees_all=False) and matches(query, one, None)]
+            plan = Plan(query, Vocabulary({}, {}), None, NOW)
+            looked += len(fitting) if plan.glob else 0
+            named = NamedImages(session, plan, Sight().sql)
+            found, done = await named.page(order, None, len(collection))
+            assert done == (plan.glob is not None)
+            assert not done or [one.id for one in found] == in_order(order, fitting), pattern
+    assert looked > 1_000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "index"), [("*4.png", "ix_images_week_reversed_name"), ("i*", "ix_images_week_name")]
+)
+async def test_what_either_end_tells_is_read_in_an_index_alone(
+    sql: asyncpg.Connection, database: Database, pattern: str, index: str
+) -> None:
+    await store(sql, pictures(5, 300))
+    await sql.execute("VACUUM images")
+    glob, values = Glob(pattern), Values()
+    condition = all_true([f"{week('created_at')} = '2026-11-02'", glob.sql(values), glob.ends(values)])
+    statement = f"EXPLAIN SELECT id, created_at FROM images WHERE {condition}"  # noqa: S608
+    async with database.searcher(1800) as session:
+        plan = [row[0] for row in await fetch(session, statement, values.listed)]
+    assert f"Index Only Scan using {index} " in plan[0]
+    assert "Index Cond" in plan[1]
+    assert "name" in plan[1]
