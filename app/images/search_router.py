@@ -1,9 +1,11 @@
 """Finding images."""
 
+from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.core.beside import beside
 from app.core.errors import (
     InvalidCursor,
     QueryTimeout,
@@ -11,21 +13,19 @@ from app.core.errors import (
     Unauthenticated,
 )
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
-from app.core.settings import Settings
 from app.core.text import Text
-from app.db.session import Database
 from app.http.caching import cached, lists
 from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
+from app.http.state import Services
 from app.images.schemas import ImagePage, page_json
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch
 from app.search.order import PATTERN, Order
-from app.search.sight import Sight
 from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
@@ -82,15 +82,16 @@ async def list_images(
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), Order(sort)
-    sight = sight_of(viewer)
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
-    async with services.search_turns.take(turn_taker(viewer.id, device.address)):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(services.search_turns.take(turn_taker(viewer.id, device.address)))
         async with services.database.searcher() as session:
-            search = await ImageSearch.prepare(session, query, sight)
+            search = await ImageSearch.prepare(session, query, sight_of(viewer))
+            counting = await stack.enter_async_context(beside(count_images(services, search, count)))
             found, more = await search.page(order, after, limit)
-        counted = await count_images(services.database, services.settings, query, sight, count)
+        counted = await counting
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
     following = services.cursors.encode(order.write(found[-1]), fingerprint) if more else None
     if following:
@@ -106,17 +107,16 @@ def cache_control(query: tree.Node, viewer: Viewer) -> str:
 
 
 async def count_images(
-    database: Database, settings: Settings, query: tree.Node, sight: Sight, how: Count
+    services: Services, search: ImageSearch, how: Count
 ) -> tuple[int, Literal["exact", "estimate"]] | None:
-    """Return the number of matches and how it was found; None where it is not asked for."""
+    """Return the number of matches and how it was found, by sessions of its own; None where it is not asked for."""
     if how == "none":
         return None
     if how == "exact":
         try:
-            async with database.searcher(COUNT_SHARE * settings.search_timeout_ms / 1000) as session:
-                search = await ImageSearch.prepare(session, query, sight)
-                return await count_exactly(session, search), "exact"
+            async with services.database.searcher(COUNT_SHARE * services.settings.search_timeout_ms / 1000) as session:
+                return await count_exactly(session, search.within(session)), "exact"
         except QueryTimeout:
             pass
-    async with database.searcher() as session:
-        return await estimate(session, await ImageSearch.prepare(session, query, sight)), "estimate"
+    async with services.database.searcher() as session:
+        return await estimate(session, search.within(session)), "estimate"

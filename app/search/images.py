@@ -77,6 +77,10 @@ class ImageSearch:
         """Look up what the query names. Raises QueryTooBroad."""
         return cls(session, Plan(query, await look_up(session, query), sight.viewer_id, utc_now()), sight)
 
+    def within(self, session: AsyncSession) -> "ImageSearch":
+        """Return the same search by another session."""
+        return ImageSearch(session, self._plan, self._sight)
+
     async def page(self, order: Order, after: Position | None, limit: int) -> tuple[list[FoundImage], bool]:
         """Return up to `limit` matches after the position, and whether there are more. Raises QueryTimeout."""
         found = await self._find(order, after, limit + 1)

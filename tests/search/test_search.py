@@ -264,6 +264,32 @@ async def test_an_exact_count_that_takes_too_long_is_estimated(
     assert (page["total"], page["total_is"]) == (len(page["items"]), "estimate")
 
 
+async def test_a_count_ends_with_the_page_that_fails(
+    settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(sql, pictures(3, 30))
+    given_up = asyncio.Event()
+
+    async def count_until_given_up(*_arguments: object) -> int:
+        try:
+            return await _forever()
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+
+    # The page waits for a turn that does not come, the count has more time.
+    monkeypatch.setattr("app.search.images.SHORT_WALK", 5)
+    monkeypatch.setattr("app.db.session.SLOW_SEARCHES", 0)
+    monkeypatch.setattr("app.images.search_router.COUNT_SHARE", 1_000)
+    monkeypatch.setattr("app.images.search_router.count_exactly", count_until_given_up)
+    hasty = settings.model_copy(update={"search_timeout_ms": 300})
+    async with running_service(hasty) as service, httpx.AsyncClient(base_url=service.url) as client:
+        answer = await client.get("/v1/images", params={"q": "-cat width:5..6", "count": "exact"})
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/query-timeout")
+        assert given_up.is_set()
+        assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
+
+
 async def _forever(*_arguments: object) -> int:
     await asyncio.Event().wait()
     return 0
