@@ -22,6 +22,12 @@ def create_index(name: str, table: str, columns: Sequence[Any], **options: Any) 
         op.create_index(name, table, columns, postgresql_concurrently=True, **options)
 
 
+def analyze(table: str) -> None:
+    """Have the planner know of what lies in an index over an expression. It waits while the table is vacuumed."""
+    with _patient():
+        op.execute(f"ANALYZE {table}")
+
+
 def drop_index(name: str, table: str) -> None:
     """Drop an index without waiting in front of the table's readers and writers; one that is gone is no error."""
     with _patient():

@@ -235,6 +235,12 @@ class Database:
             await self._replica.close()
 
 
+def has_spare(session: AsyncSession) -> bool:
+    """Tell whether another session of this one's kind would have a connection at once."""
+    pool = session.bind.pool if isinstance(session.bind, AsyncEngine) else None
+    return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() < pool.size()
+
+
 def _search_sessions(engine: AsyncEngine, watchdog: Watchdog) -> async_sessionmaker[AsyncSession]:
     # A long search occupies a processor of the server: so many at once, however many are asked for.
     lane = asyncio.Semaphore(SLOW_SEARCHES)

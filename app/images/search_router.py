@@ -1,7 +1,8 @@
 """Finding images."""
 
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -14,6 +15,7 @@ from app.core.errors import (
 )
 from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
 from app.core.text import Text
+from app.db.session import has_spare
 from app.http.caching import cached, lists
 from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
@@ -56,6 +58,7 @@ QUERY_EXAMPLES = {
 COUNT_SHARE = 0.5
 
 Count = Literal["exact", "estimate", "none"]
+Counted: TypeAlias = tuple[int, Literal["exact", "estimate"]]
 
 
 @router.get(
@@ -89,9 +92,11 @@ async def list_images(
         await stack.enter_async_context(services.search_turns.take(turn_taker(viewer.id, device.address)))
         async with services.database.searcher() as session:
             search = await ImageSearch.prepare(session, query, sight_of(viewer))
-            counting = await stack.enter_async_context(beside(count_images(services, search, count)))
+            counting: Awaitable[Counted | None] | None = None
+            if count != "none" and has_spare(session):
+                counting = await stack.enter_async_context(beside(count_images(services, search, count)))
             found, more = await search.page(order, after, limit)
-        counted = await counting
+        counted = await (counting or count_images(services, search, count))
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
     following = services.cursors.encode(order.write(found[-1]), fingerprint) if more else None
     if following:
@@ -106,9 +111,7 @@ def cache_control(query: tree.Node, viewer: Viewer) -> str:
     return "public, no-cache" if viewer.user is None else "private, no-cache"
 
 
-async def count_images(
-    services: Services, search: ImageSearch, how: Count
-) -> tuple[int, Literal["exact", "estimate"]] | None:
+async def count_images(services: Services, search: ImageSearch, how: Count) -> Counted | None:
     """Return the number of matches and how it was found, by sessions of its own; None where it is not asked for."""
     if how == "none":
         return None

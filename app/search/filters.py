@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ def canonical_value(name: str, text: str) -> str:
     if name == "name":
         if not text:
             raise Refused("a name, with * for any characters and ? for one")
-        return text
+        # As names are kept.
+        return unicodedata.normalize("NFC", text)
     value = text.casefold()
     if name in COMPARED:
         try:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from app.search.sql import EVERY, Condition, Values, all_true
 
-_LAST_CHARACTER = "\U0010ffff"  # above every text that starts as a prefix does
+_LAST_CHARACTER = "\U0010ffff"
+_SURROGATES = range(0xD800, 0xE000)  # no characters
 _EXTENSION = re.compile(r"\.\w+$")
 _TELLING = re.compile(r"\w{3}")
 _ANY = re.compile(r"[*?]")
@@ -65,4 +66,15 @@ def starts_with(column: str, prefix: str, values: Values) -> Condition:
     """Return the range, in the collation "C", of what starts so."""
     if not prefix:
         return EVERY
-    return f"({column} >= {values.bind(prefix)} AND {column} < {values.bind(prefix + _LAST_CHARACTER)})"
+    first = f"{column} >= {values.bind(prefix)}"
+    following = _following(prefix)
+    return f"({first} AND {column} < {values.bind(following)})" if following else first
+
+
+def _following(prefix: str) -> str:
+    """Return the first text after all that start so; none follows the last character there is."""
+    rest = prefix.rstrip(_LAST_CHARACTER)
+    if not rest:
+        return ""
+    code = ord(rest[-1]) + 1
+    return rest[:-1] + chr(_SURROGATES.stop if code in _SURROGATES else code)

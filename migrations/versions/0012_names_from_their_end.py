@@ -1,9 +1,8 @@
 """An index of the names from their end, by the week: of a glob it may tell more than how names begin."""
 
-from alembic import op
 from sqlalchemy import text
 
-from app.db.online import create_index, drop_index
+from app.db.online import analyze, create_index, drop_index
 
 revision = "0012"
 down_revision = "0011"
@@ -17,7 +16,7 @@ INDEX = "ix_images_week_reversed_name"
 def upgrade() -> None:
     create_index(INDEX, "images", [text(WEEK), text("reverse(name)")], postgresql_include=["name", "created_at", "id"])
     # Until then the planner takes any end of a name for a rare one.
-    op.execute("ANALYZE images")
+    analyze("images")
 
 
 def downgrade() -> None:

@@ -37,13 +37,17 @@ class Picture:
     tags: frozenset[str] = field(default_factory=frozenset)
 
 
+STARTS = ("img", "IMG", "100%", "a_b")
+ENDS = (".png", ".png", ".PNG", " ß🖼", "\U0010ffffx")
+
+
 def pictures(seed: int, count: int) -> list[Picture]:
     """Return a collection; many values are equal, so that orders have ties."""
     dice = random.Random(seed)
     return [
         Picture(
             id=uuid.UUID(int=dice.getrandbits(128), version=1),
-            name=f"{dice.choice(('img', 'IMG', '100%', 'a_b'))} {number}{dice.choice(('.png', '.png', '.PNG', ' ß🖼'))}",
+            name=f"{dice.choice(STARTS)} {number}{dice.choice(ENDS)}",
             created_at=datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=6 * dice.randrange(80)),
             uploaded_by=dice.choice((*OWNERS, None)),
             kind=dice.choice(TYPES),

@@ -21,7 +21,7 @@ from tests.search.queries import in_order
 
 STARTS = ("", "i", "img ", "100%", "a_b ?")
 MIDDLES = ("*", "*1*", "?*", "*\\*")
-ENDS = ("", "g", "4.png", "?.png", " ß🖼", "🖼")
+ENDS = ("", "g", "4.png", "?.png", " ß🖼", "🖼", "x", "\U0010ffffx", "\U0010ffff")
 
 
 @pytest.mark.parametrize("sort", ["created", "-created"])

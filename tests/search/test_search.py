@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.core.settings import Settings
 from app.db.session import Database
@@ -55,6 +56,11 @@ async def test_what_does_not_parse_is_told_with_its_position(
 async def test_the_page_carries_the_canonical_query(client: httpx.AsyncClient) -> None:
     page = await read(client, "/v1/images", q='Cat  AND NOT "Hot Dog" | (a (b|c)) TYPE:PNG')
     assert page == {"items": [], "next_cursor": None, "query": 'cat -"hot dog" OR a (b OR c) type:png'}
+
+
+async def test_names_are_searched_for_as_they_are_kept(client: httpx.AsyncClient) -> None:
+    page = await read(client, "/v1/images", q="name:*e\u0301.PNG")
+    assert page["query"] == "name:*\u00e9.PNG"
 
 
 async def test_the_page_is_what_the_models_would_make_of_it(sql: asyncpg.Connection, client: httpx.AsyncClient) -> None:
@@ -288,6 +294,23 @@ async def test_a_count_ends_with_the_page_that_fails(
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/query-timeout")
         assert given_up.is_set()
         assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
+
+
+async def test_a_count_does_not_wait_for_what_its_own_page_holds(
+    settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(sql, pictures(3, 30))
+    find = ImageSearch.page
+
+    async def find_slowly(search: ImageSearch, *asked: Any) -> Any:
+        await search._session.execute(text("SELECT pg_sleep(0.5)"))
+        return await find(search, *asked)
+
+    monkeypatch.setattr(ImageSearch, "page", find_slowly)
+    narrow = settings.model_copy(update={"search_timeout_ms": 900, "database_search_pool_size": 1})
+    async with running_service(narrow) as service, httpx.AsyncClient(base_url=service.url) as client:
+        page = await read(client, "/v1/images", q="cat", count="exact")
+    assert page["total_is"] == "exact"
 
 
 async def _forever(*_arguments: object) -> int:
