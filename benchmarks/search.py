@@ -8,7 +8,7 @@ One client, one request at a time. For each class of query, in milliseconds:
 * http: the request as a client sees it;
 * raw: the statements that the search consisted of, once more, by asyncpg without the service;
 * naive: for the conjunctions, a join over `tagged`;
-* writer (`--writer`): http while another client uploads 20 images a second.
+* writer: http while another client uploads 20 images a second.
 
 Then how long queries take that are written to cost much, and what other requests notice of them. The second form wants
 DATABASE_URL to name the service's database, which `benchmarks.dataset` has filled.

@@ -29,6 +29,10 @@ from tests.backends import docker_backends, embedded_backends, environment_backe
 from tests.photos import png
 from tests.server import RunningService, running_service
 
+# Nothing here speaks TLS: that a client reads certificates for it takes longer than a hundred requests.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import signal
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +22,6 @@ from tests.processes import ServiceProcess, service_process
 
 # On a busy machine a process takes many seconds to start.
 pytestmark = pytest.mark.timeout(300)
-
-# One that has loaded no certificates, which takes longer than a hundred requests.
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @pytest.fixture
@@ -50,9 +46,7 @@ class Load:
     async def _client(self, keeps: bool, until: Callable[[], bool]) -> None:
         limits = httpx.Limits(max_keepalive_connections=1 if keeps else 0)
         headers = self.user.client.headers
-        async with httpx.AsyncClient(
-            base_url=self.url, headers=headers, limits=limits, timeout=60, verify=NO_TLS
-        ) as client:
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, limits=limits, timeout=60) as client:
             while not until():
                 await self._request(client)
 
