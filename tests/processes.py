@@ -13,6 +13,7 @@ import httpx
 import psutil
 
 from app.core.settings import Settings
+from app.decoding.pool import PROGRAM
 from tests.environment import environment
 from tests.repository import ROOT
 
@@ -34,6 +35,13 @@ class ServiceProcess:
         """Return the processes that serve, where a supervisor keeps several."""
         children = [child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE]
         return [child for child in children if "--supervisor-fd" in child.cmdline()]
+
+
+def decoders(service: psutil.Process) -> list[psutil.Process]:
+    """Return the processes in which a service decodes; none before its first picture."""
+    # One that was killed while it was idle has no command line any more, until it is asked to do something.
+    named = ((child, child.as_dict(["cmdline"])["cmdline"]) for child in service.children(recursive=True))
+    return [child for child, command in named if str(PROGRAM) in (command or ())]
 
 
 @contextmanager

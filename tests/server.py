@@ -49,6 +49,8 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         access_log=False,
         loop="none",
         proxy_headers=False,
+        # Longer than a client keeps an idle connection: else one is closed as the next request is on its way.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
     server = _Server(config)

@@ -13,6 +13,7 @@ import pytest
 from app.decoding.pool import PROGRAM
 from tests.accounts import Account
 from tests.photos import png
+from tests.processes import decoders
 from tests.repository import ROOT
 
 ATTEMPTS = """
@@ -60,9 +61,9 @@ def test_the_service_and_its_files_are_out_of_reach(tmp_path: Path) -> None:
 
 async def test_a_decoder_has_no_secrets_and_gets_no_rights(user: Account) -> None:
     assert (await user.client.post("/v1/images", files={"image": ("a.png", png())})).status_code == 201
-    decoders = [one for one in psutil.Process().children() if PROGRAM.name in " ".join(one.cmdline())]
-    assert decoders
-    for decoder in decoders:
+    found = decoders(psutil.Process())
+    assert found
+    for decoder in found:
         assert set(decoder.environ()) == {"MALLOC_ARENA_MAX", "LC_ALL"}
         status = Path(f"/proc/{decoder.pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status

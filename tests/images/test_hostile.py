@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sys
 
@@ -10,12 +11,9 @@ from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.hostile import NAMES, cases
 from tests.photos import png
+from tests.processes import decoders
 from tests.raw_http import bearer, file_part, raw_connection
 from tests.server import RunningService
-
-
-def decoders() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "decoding" in " ".join(child.cmdline())]
 
 
 async def test_no_file_does_harm(user: Account, sql: asyncpg.Connection, object_store: ObjectStore) -> None:
@@ -26,11 +24,11 @@ async def test_no_file_does_harm(user: Account, sql: asyncpg.Connection, object_
     hostile = cases()
     assert len(hostile) >= 60
     for number, (case, body, expected) in enumerate(hostile):
-        before = {process.pid: process.cpu_times() for process in decoders()}
+        before = {process.pid: process.cpu_times() for process in decoders(psutil.Process())}
         answer = await user.client.post("/v1/images", files={"image": (f"{number}", body)}, timeout=60)
         if answer.status_code != expected:
             wrong.append((case, answer.status_code, answer.text[:200]))
-        for process in decoders():
+        for process in decoders(psutil.Process()):
             now, then = process.cpu_times(), before.get(process.pid)
             spent = now.user + now.system - (then.user + then.system if then else 0)
             if spent > 2.1 or process.memory_info().vms > MEMORY_BYTES:
@@ -59,8 +57,10 @@ async def test_no_name_does_harm(service: RunningService, user: Account) -> None
 
 
 async def test_the_pool_survives_killed_decoders(user: Account) -> None:
+    uploads = (user.client.post("/v1/images", files={"image": (f"{name}.png", png())}) for name in "abc")
+    assert {answer.status_code for answer in await asyncio.gather(*uploads)} == {201}
     for number in range(4):
-        for process in decoders():
+        for process in decoders(psutil.Process()):
             os.kill(process.pid, 9)
         answer = await user.client.post("/v1/images", files={"image": (f"{number}.png", png())})
         assert answer.status_code == 201, answer.text
@@ -68,7 +68,7 @@ async def test_the_pool_survives_killed_decoders(user: Account) -> None:
 
 async def test_a_decoder_that_cannot_be_started_is_503(user: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """As without a free process or file descriptor."""
-    for process in decoders():
+    for process in decoders(psutil.Process()):
         os.kill(process.pid, 9)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     answer = await user.client.post("/v1/images", files={"image": ("a.png", png())})

@@ -4,21 +4,14 @@ import asyncio
 from contextlib import ExitStack
 
 import httpx
-import psutil
 
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.files import noise_jpeg
-from tests.processes import ServiceProcess, service_process
+from tests.processes import decoders, service_process
 
 CLIENTS = 50
-
-
-def decoders(worker: ServiceProcess) -> list[psutil.Process]:
-    """The processes in which a worker decodes; there is none before its first picture."""
-    children = psutil.Process(worker.process.pid).children(recursive=True)
-    return [child for child in children if "decoding" in " ".join(child.cmdline())]
 
 
 async def test_it_is_made_once(settings: Settings, user: Account, object_store: ObjectStore) -> None:
@@ -32,5 +25,5 @@ async def test_it_is_made_once(settings: Settings, user: Account, object_store: 
             answers = await asyncio.gather(*(client.get(url) for url in urls))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
-        assert sum(len(decoders(worker)) for worker in workers) == 1
+        assert sum(len(decoders(worker.process)) for worker in workers) == 1
     assert len([one async for one in object_store.list_objects()]) == 2
