@@ -28,6 +28,7 @@ from typing import Any
 
 import asyncpg
 import numpy as np
+import psutil
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import Settings
@@ -192,24 +193,39 @@ async def load(images: int, seed: int) -> None:
     os.sync()
 
 
+@contextmanager
+def watched(machine: dict[str, Any], stage: str) -> Iterator[None]:
+    """Note the machine's load while the block runs, and how much of its processors the host gave to others."""
+    started, stolen, load = time.monotonic(), _stolen_seconds(), os.getloadavg()[0]
+    yield
+    share = (_stolen_seconds() - stolen) / (time.monotonic() - started) / (os.cpu_count() or 1)
+    loads = [round(load, 1), round(os.getloadavg()[0], 1)]
+    machine[stage] = {"load_average": loads, "stolen_percent": round(100 * share, 1)}
+
+
+def _stolen_seconds() -> float:
+    """Return the processor time since the start, 0 where the system does not tell."""
+    return float(getattr(psutil.cpu_times(), "steal", 0))
+
+
 def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any]:
     """Return all figures of one size of collection."""
     seed = options.seed
     # Each connection meets each page of PostgreSQL's memory for a first time, which takes a microsecond.
     over_http(url, queries(seed + 1, WARMING_ROUNDS, images), 2)
-    loads = [os.getloadavg()[0]]
-    times, factor = over_http(url, queries(seed, options.rounds, images), options.pages)
-    loads.append(os.getloadavg()[0])
-    results: dict[str, Any] = {"http": times.rows(), "worst_estimate_factor": round(factor, 2)}
+    machine: dict[str, Any] = {}
+    with watched(machine, "http"):
+        times, factor = over_http(url, queries(seed, options.rounds, images), options.pages)
+    results: dict[str, Any] = {"http": times.rows(), "worst_estimate_factor": round(factor, 2), "machine": machine}
     results["raw"] = asyncio.run(in_the_database(queries(seed, options.raw_rounds, images))).rows()
     results["naive"] = asyncio.run(naively(queries(seed, options.naive_rounds, images))).rows()
     if options.writer:
-        with writer(url, rate=20) as written:
+        with writer(url, rate=20) as written, watched(machine, "writer"):
             results["writer"] = over_http(url, queries(seed + 2, options.writer_rounds, images), 0)[0].rows()
         results["uploads"] = written()
     if options.attacks:
         results["attacks"] = under_attack(url, images, ATTACK_SECONDS)
-    return {**results, "load_average": [round(load, 1) for load in loads]}
+    return results
 
 
 def table(results: dict[str, Any]) -> str:
