@@ -204,7 +204,7 @@ def watched(machine: dict[str, Any], stage: str) -> Iterator[None]:
 
 
 def _stolen_seconds() -> float:
-    """Return the processor time since the start, 0 where the system does not tell."""
+    """Return the processor time that the host gave to others so far, 0 where the system does not tell."""
     return float(getattr(psutil.cpu_times(), "steal", 0))
 
 

@@ -33,15 +33,18 @@ class ServiceProcess:
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that serve, where a supervisor keeps several."""
-        children = [child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE]
-        return [child for child in children if "--supervisor-fd" in child.cmdline()]
+        return _descendants(self.process, "--supervisor-fd")
 
 
 def decoders(service: psutil.Process) -> list[psutil.Process]:
     """Return the processes in which a service decodes; none before its first picture."""
-    # One that was killed while it was idle has no command line any more, until it is asked to do something.
-    named = ((child, child.as_dict(["cmdline"])["cmdline"]) for child in service.children(recursive=True))
-    return [child for child, command in named if str(PROGRAM) in (command or ())]
+    return _descendants(service, str(PROGRAM))
+
+
+def _descendants(process: psutil.Process, argument: str) -> list[psutil.Process]:
+    """Return those with the argument that live: one that was killed and not waited for yet has no command line."""
+    named = ((child, child.as_dict(["cmdline"])["cmdline"]) for child in process.children(recursive=True))
+    return [child for child, command in named if argument in (command or ())]
 
 
 @contextmanager
