@@ -6,12 +6,16 @@ BIN := $(VENV)/bin
 PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
 WORKERS ?= 2
 
-.PHONY: dev test test-faults check lock demo bench setup clean openapi format
+.PHONY: dev test coverage test-faults check lock demo bench setup clean openapi format
 
 dev: setup
 	$(BIN)/python -m app dev
 
 test: check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Branch coverage; tracing makes the run about a third longer.
+coverage: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 # What `make test` leaves out.
