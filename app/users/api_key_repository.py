@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ApiKeyNotFound
-from app.models import ApiKey, User
+from app.models import ApiKey, Scope, User
 from app.users.paging import Position, newest_first
 
 # Writing down each use would make a write of every read.
@@ -60,3 +60,13 @@ class ApiKeyRepository:
         gone = delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id).returning(ApiKey.id)
         if await self._session.scalar(gone) is None:
             raise ApiKeyNotFound
+
+    async def remove_all(self, user_id: uuid.UUID) -> None:
+        """Delete every key of the account."""
+        await self._session.execute(delete(ApiKey).where(ApiKey.user_id == user_id))
+
+    async def withdraw_scope(self, user_id: uuid.UUID, scope: Scope) -> None:
+        """Remove the scope from every key of the account; a key without another scope is deleted."""
+        await self._session.execute(delete(ApiKey).where(ApiKey.user_id == user_id, ApiKey.scopes == [scope]))
+        statement = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.scopes.contains([scope]))
+        await self._session.execute(statement.values(scopes=func.array_remove(ApiKey.scopes, scope)))

@@ -5,12 +5,13 @@ import uuid
 from fastapi import APIRouter, Response
 
 from app.core.errors import (
+    AdminRequired,
     ApiKeyNotFound,
     SessionNotFound,
 )
 from app.core.security import digest_token, new_opaque_token
 from app.http.problems import problems
-from app.models import ApiKey, Session
+from app.models import ApiKey, Scope, Session
 from app.users.authentication import API_KEY_PREFIX
 from app.users.dependencies import (
     ApiKeysReader,
@@ -55,14 +56,17 @@ async def delete_session(session_id: uuid.UUID, _viewer: SignedIn, user: Current
     "/api-keys",
     status_code=201,
     summary="Make an API key",
+    responses=problems(AdminRequired),
 )
 async def create_api_key(
     body: ApiKeyCreate, _viewer: SignedIn, user: CurrentUser, keys: ApiKeysRepo, response: Response
 ) -> ApiKeyCreated:
     """Make a key for scripts, to be sent as a bearer token. It is shown this once and stored as a digest only.
 
-    `admin` adds an admin's rights, if the account has them; it gives none to others.
+    Only an admin can make a key with the scope `admin`. The scope is removed when the account's role changes.
     """
+    if Scope.ADMIN in body.scopes and not user.is_admin:
+        raise AdminRequired("Only an admin can make a key with the scope `admin`")
     key = API_KEY_PREFIX + new_opaque_token()
     row = await keys.add(user.id, body.name, digest_token(key), body.scopes, body.expires_at)
     response.headers["Location"] = f"/v1/users/me/api-keys/{row.id}"

@@ -1,6 +1,7 @@
 """API keys: shown once, cut down to their scopes, refused once deleted or expired."""
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,9 @@ import asyncpg
 import httpx
 import pytest
 
+from app.db.session import Database
+from app.users.repository import UserRepository
+from app.users.revocation import change_role
 from tests.accounts import Account
 
 
@@ -57,12 +61,11 @@ async def test_scopes_never_widen(client: httpx.AsyncClient, user: Account, admi
     assert (await ask(client, writer, "POST", json={"names": ["a"]})).status_code == 201
     reader = await make_key(user)
     assert (await ask(client, reader, "POST", json={"names": ["a"]})).status_code == 403
-    every = {"scopes": ["read", "write", "admin"]}
     users = {
         name: await client.get("/v1/users", headers={"Authorization": f"Bearer {key['key']}"})
         for name, key in {
-            "user": await make_key(user, **every),
-            "admin": await make_key(admin, **every),
+            "user": await make_key(user, scopes=["read", "write"]),
+            "admin": await make_key(admin, scopes=["read", "write", "admin"]),
             "admin without the scope": await make_key(admin, scopes=["read", "write"]),
         }.items()
     }
@@ -74,9 +77,9 @@ async def test_scopes_never_widen(client: httpx.AsyncClient, user: Account, admi
 
 
 async def test_a_key_cannot_make_keys_or_end_sessions(client: httpx.AsyncClient, user: Account) -> None:
-    key = await make_key(user, scopes=["read", "write", "admin"])
+    key = await make_key(user, scopes=["read", "write"])
     headers = {"Authorization": f"Bearer {key['key']}"}
-    body = {"name": "more", "scopes": ["admin"]}
+    body = {"name": "more", "scopes": ["read"]}
     refused = await client.post("/v1/users/me/api-keys", json=body, headers=headers)
     assert (refused.status_code, refused.json()["type"]) == (403, "/problems/sign-in-required")
     assert (await client.delete("/v1/users/me", headers=headers)).status_code == 403
@@ -116,3 +119,26 @@ async def test_refused_keys(user: Account, body: dict[str, Any]) -> None:
         "/v1/users/me/api-keys", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422, answer.text
+
+
+async def test_f18_only_admins_make_keys_with_the_scope_admin(user: Account, admin: Account) -> None:
+    body = {"name": "script", "scopes": ["read", "admin"]}
+    refused = await user.client.post("/v1/users/me/api-keys", json=body)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/admin-required")
+    assert (await make_key(admin, **body))["scopes"] == ["admin", "read"]
+
+
+async def test_f18_a_promotion_does_not_upgrade_old_keys(
+    client: httpx.AsyncClient, user: Account, sql: asyncpg.Connection, database: Database
+) -> None:
+    mixed, single = await make_key(user), await make_key(user)
+    # As an earlier version of the service allowed.
+    await sql.execute("UPDATE api_keys SET scopes = '{admin,read}' WHERE id = $1", uuid.UUID(mixed["id"]))
+    await sql.execute("UPDATE api_keys SET scopes = '{admin}' WHERE id = $1", uuid.UUID(single["id"]))
+    async with database.unit_of_work() as session:
+        await change_role(session, await UserRepository(session).get_for_change(user.id), is_admin=True)
+    (kept,) = (await user.client.get("/v1/users/me/api-keys")).json()["items"]
+    assert (kept["id"], kept["scopes"]) == (mixed["id"], ["read"])
+    assert (await user.client.get("/v1/users")).status_code == 200
+    headers = {"Authorization": f"Bearer {mixed['key']}"}
+    assert (await client.get("/v1/users", headers=headers)).status_code == 403

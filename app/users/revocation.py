@@ -1,0 +1,34 @@
+"""How an account loses credentials: one function for each reason, used by the API and the commands alike."""
+
+import uuid
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models import Scope, User
+from app.users.api_key_repository import ApiKeyRepository
+from app.users.session_repository import SessionRepository
+
+
+async def revoke_credentials(
+    session: AsyncSession,
+    user_id: uuid.UUID,
+    *,
+    kept_session: uuid.UUID | None = None,
+    keep_api_keys: bool = False,
+) -> None:
+    """End the account's sessions, except `kept_session`, and delete its API keys, within the caller's transaction.
+
+    The caller locks the account's row first, so that no sign-in and no new key commits behind it.
+    """
+    await SessionRepository(session).remove_others(user_id, kept_session)
+    if not keep_api_keys:
+        await ApiKeyRepository(session).remove_all(user_id)
+
+
+async def change_role(session: AsyncSession, user: User, *, is_admin: bool) -> None:
+    """Promote or demote the account. In both cases its API keys lose the scope `admin`.
+
+    A key that an ordinary account has made must not become an admin's key by the promotion.
+    """
+    user.is_admin = is_admin
+    await ApiKeyRepository(session).withdraw_scope(user.id, Scope.ADMIN)
