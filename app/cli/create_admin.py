@@ -1,23 +1,38 @@
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.options import DataDir, load_settings
-from app.core.errors import DatabaseUnavailable
+from app.cli.passwords import read_new_password
+from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
 from app.db.session import Database
+from app.models import User
 from app.users.email import normalize_email
 from app.users.repository import UserRepository
+from app.users.revocation import change_role, revoke_credentials
+from app.users.social.repository import SocialRepository
 
 
 def create_admin(
-    email: Annotated[str, typer.Argument(help="The account's address.")], data_dir: DataDir = Path(".imts")
+    email: Annotated[str, typer.Argument(help="The account's address.")],
+    existing: Annotated[
+        bool,
+        typer.Option(
+            "--existing",
+            help="Promote an account that exists: ends its sessions and API keys, and offers to set a new password.",
+        ),
+    ] = False,
+    data_dir: DataDir = Path(".imts"),
 ) -> None:
-    """Make an account an admin; one that does not exist is made, and its password printed once."""
+    """Create an admin account and print its password once, or promote an existing account with --existing."""
     try:
         address = normalize_email(email)
     except ValueError as error:
@@ -25,27 +40,79 @@ def create_admin(
         raise typer.Exit(2) from error
     settings = load_settings(data_dir, needs=("DATABASE_URL",))
     try:
-        password = asyncio.run(_create_admin(settings, address))
-    except DatabaseUnavailable as error:
+        typer.echo(_create_or_promote(settings, address, existing=existing))
+    except AppError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    if password is None:
-        typer.echo(f"The existing account {address} is an admin now. Whoever knows its password is one.")
-    else:
-        typer.echo(f"Made the admin {address} with the password {password}")
 
 
-async def _create_admin(settings: Settings, email: str) -> str | None:
-    """Return the new account's password, None when the account was there."""
-    password = secrets.token_urlsafe(18)
+def _create_or_promote(settings: Settings, email: str, *, existing: bool) -> str:
+    """Return the line to print."""
+    known = asyncio.run(_find(settings, email))
+    if known is None:
+        password = secrets.token_urlsafe(18)
+        asyncio.run(_create(settings, email, password))
+        return f"Made the admin {email} with the password {password}"
+    if known.is_admin:
+        return f"The account {email} was an admin already. Nothing was changed."
+    if not existing:
+        # Anyone can sign up with any address: the account may be a stranger's.
+        typer.echo(
+            f"The account {email} exists already and may belong to whoever signed up with this address. "
+            "To promote it, run the command again with --existing.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    return _promoted(settings, email)
+
+
+def _promoted(settings: Settings, email: str) -> str:
+    new_password = read_new_password("New password (empty to keep the present one)", optional=True)
+    providers = asyncio.run(_promote(settings, email, new_password))
+    done = f"The existing account {email} is an admin now. Its sessions and API keys were ended."
+    if new_password is not None:
+        return f"{done} It has the new password only; its identities were unlinked."
+    linked = f" or has its identity at {', '.join(providers)}" if providers else ""
+    return f"{done} Everyone who knows its present password{linked} is an admin."
+
+
+async def _find(settings: Settings, email: str) -> User | None:
+    async with _unit_of_work(settings) as session:
+        return await UserRepository(session).find_by_email(email)
+
+
+async def _create(settings: Settings, email: str, password: str) -> None:
     password_hash = await PasswordHasher().hash(password)
+    async with _unit_of_work(settings) as session:
+        user = await UserRepository(session).add(email, password_hash)
+        user.is_admin = True
+
+
+async def _promote(settings: Settings, email: str, new_password: str | None) -> list[str]:
+    """Promote the account and return the names of its identity providers.
+
+    Its present credentials end, because a stranger may have made them. With a new password, the identities do, too.
+    """
+    password_hash = await PasswordHasher().hash(new_password) if new_password else None
+    async with _unit_of_work(settings) as session:
+        users = UserRepository(session)
+        found = await users.find_by_email(email)
+        if found is None:
+            raise AppError(f"The account {email} was deleted meanwhile")
+        user = await users.get_for_change(found.id)
+        await change_role(session, user, is_admin=True)
+        await revoke_credentials(session, user.id)
+        if password_hash is not None:
+            user.password = password_hash
+            await SocialRepository(session).unlink_all(user.id)
+        return (await users.providers_of([user.id]))[user.id]
+
+
+@asynccontextmanager
+async def _unit_of_work(settings: Settings) -> AsyncIterator[AsyncSession]:
     database = Database(settings)
     try:
         async with database.unit_of_work() as session:
-            users = UserRepository(session)
-            known = await users.find_by_email(email)
-            user = known or await users.add(email, password_hash)
-            user.is_admin = True
+            yield session
     finally:
         await database.close()
-    return None if known else password

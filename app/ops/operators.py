@@ -35,7 +35,9 @@ async def sign_in(services: Services, email: str, password: str, device: Device)
     viewer = await authenticate(services, answer.access_token)
     if not viewer.is_admin:
         await _end(services, viewer)
-        raise AdminRequired("This account is not an admin's. Ask one to make it so: `python -m app create-admin`")
+        raise AdminRequired(
+            "This account is not an admin's. Ask one to make it so: `python -m app create-admin --existing`"
+        )
     return services.access_tokens.issue(claims, LIFETIME_SECONDS)
 
 

@@ -12,6 +12,8 @@ MAX_LENGTH = 1024
 
 def check_new_password(password: str) -> str:
     """Return the password in NFC. Raises ValueError, whose message does not repeat it."""
+    if len(password) > MAX_LENGTH:
+        raise ValueError(f"should have at most {MAX_LENGTH} characters")
     password = nfc(refuse_control(password))
     if len(password) < MIN_LENGTH:
         raise ValueError(f"should have at least {MIN_LENGTH} characters")

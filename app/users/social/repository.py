@@ -40,6 +40,10 @@ class SocialRepository:
         still_open = statement.where(Session.id == session_id, Session.expires_at > func.now())
         return await self._session.scalar(still_open.with_for_update(of=User, key_share=True))
 
+    async def unlink_all(self, user_id: uuid.UUID) -> None:
+        """Unlink every identity of the account."""
+        await self._session.execute(delete(SocialIdentity).where(SocialIdentity.user_id == user_id))
+
     async def link(self, identity: Identity, provider: str, user_id: uuid.UUID) -> None:
         """Link the identity to the account. Raises IdentityTaken."""
         self._session.add(
