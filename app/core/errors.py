@@ -164,12 +164,17 @@ class Unprocessable(AppError):
 
 
 class ValidationFailed(Unprocessable):
-    """A value was refused. `errors` has one entry a value: `{"loc": [...], "msg": str, "type": str}`."""
+    """Values are invalid. `errors` has one entry per value: `{"loc": [...], "msg": str, "type": str}`.
+
+    An entry may have a member `did_you_mean`; the first suggestion is also a member of the problem document.
+    """
 
     slug, title = "validation-error", "A value was refused"
 
     def __init__(self, errors: Sequence[dict[str, Any]], detail: str | None = None) -> None:
-        super().__init__(detail or _summary(errors), errors=list(errors))
+        suggestion = next((error["did_you_mean"] for error in errors if "did_you_mean" in error), None)
+        extras = {} if suggestion is None else {"did_you_mean": suggestion}
+        super().__init__(detail or _summary(errors), errors=list(errors), **extras)
 
     @classmethod
     def at(cls, loc: Sequence[str | int], msg: str, kind: str = "value_error") -> "ValidationFailed":

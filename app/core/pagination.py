@@ -23,8 +23,11 @@ DEFAULT_LIMIT = 20
 _MAC_BYTES = 12
 
 Item = TypeVar("Item", bound=BaseModel)
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items a page")]
-CURSOR_HELP = "The `next_cursor` of the page before; it serves the same question only"
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items per page")]
+Cursor = Annotated[
+    str | None,
+    Field(max_length=4096, description="The `next_cursor` of the previous page, valid for the same query only"),
+]
 
 
 class Page(BaseModel, Generic[Item]):

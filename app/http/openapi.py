@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from app.core.errors import AppError, PayloadTooLarge, RequestTimeout, ValidationFailed
 from app.http.headers import COMPONENTS, describe_headers
 from app.http.problems import MEDIA_TYPE, Problem, add_problem, problems_of
+from app.http.strict_route import StrictRoute
 
 DESCRIPTION = """
 Stores images and finds them by their tags.
@@ -21,6 +22,7 @@ Stores images and finds them by their tags.
 * **Errors** are RFC 9457 problem documents (`application/problem+json`) with the request's id.
 * **Lists** take `limit` and an opaque `cursor`, and tell the next page in `next_cursor` and a `Link` header.
 * **Authentication**: `Authorization: Bearer <access token>`; the Authorize button takes e-mail and password.
+* **Query parameters** are strict: an unknown one, or a single-valued one given twice, is 422 `validation-error`.
 * Every answer has an `X-Request-ID`; a sane incoming one is kept.
 """
 
@@ -83,7 +85,7 @@ def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> No
 
 def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[AppError]]:
     yield from _errors_of_guards(route.dependant)
-    if "parameters" in operation or "requestBody" in operation:
+    if isinstance(route.original_route, StrictRoute) or "parameters" in operation or "requestBody" in operation:
         yield ValidationFailed
     if route.body_field is not None:
         # The bounds of a body that is read whole.

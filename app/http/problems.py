@@ -47,6 +47,7 @@ class FieldError(BaseModel):
     loc: list[str | int] = Field(examples=[["body", "email"]])
     msg: str = Field(examples=["value is not a valid email address"])
     type: str = Field(examples=["value_error"])
+    did_you_mean: str | None = Field(None, description="The accepted name that is most similar to the refused one")
 
 
 class Problem(BaseModel):

@@ -13,7 +13,7 @@ from app.core.errors import (
     TooManyRequests,
     Unauthenticated,
 )
-from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
+from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text import Text
 from app.db.session import has_spare
 from app.http.caching import cached, lists
@@ -80,14 +80,14 @@ async def list_images(
     sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=4096, description=CURSOR_HELP)] = None,
+    cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
     """Return the images that match the query, newest first; without a query, all that the viewer may see."""
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), Order(sort)
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
-    after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor else None
+    after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(services.search_turns.take(turn_taker(viewer.id, device.address)))
         async with services.database.searcher() as session:

@@ -29,11 +29,11 @@ async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
 async def get_log_filter(
     since: Annotated[AwareDatetime | None, Query(description="From then on; default: 24 hours before `until`")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Up to then; default: now")] = None,
-    route: Annotated[Text | None, Query(max_length=256, examples=["/v1/images/{image_id}"])] = None,
-    method: Annotated[Text | None, Query(max_length=16, examples=["GET"])] = None,
+    route: Annotated[Text | None, Query(min_length=1, max_length=256, examples=["/v1/images/{image_id}"])] = None,
+    method: Annotated[Text | None, Query(min_length=1, max_length=16, examples=["GET"])] = None,
     status: Annotated[str | None, Query(pattern=r"^[1-5](\d\d|xx)$", description="A status or a class: 5xx")] = None,
-    user_id: Annotated[Text | None, Query(max_length=64)] = None,
-    request_id: Annotated[Text | None, Query(max_length=64)] = None,
+    user_id: Annotated[Text | None, Query(min_length=1, max_length=64)] = None,
+    request_id: Annotated[Text | None, Query(min_length=1, max_length=64)] = None,
     min_ms: Annotated[float | None, Query(ge=0, le=1e9, description="Only those that took as long")] = None,
 ) -> LogFilter:
     """Return which requests are asked for."""

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime
 
 from app.core.errors import InvalidCursor, QueryTimeout
-from app.core.pagination import DEFAULT_LIMIT, Limit
+from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.problems import problems
+from app.http.strict_route import StrictRoute
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import TelemetryNotReadable, too_many_points
 from app.ops.schemas import MetricsPoint, MetricsSeries, RequestPage, RequestRead
@@ -19,7 +20,7 @@ from app.users.dependencies import get_admin
 MAX_POINTS = 5000
 DEFAULT_METRICS_HOURS = 1
 
-router = APIRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)])
+router = APIRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)], route_class=StrictRoute)
 
 
 @router.get(
@@ -34,7 +35,7 @@ async def list_recorded_requests(
     wanted: LogFilterDep,
     cursors: CursorsDep,
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    cursor: Annotated[Cursor, Query()] = None,
 ) -> RequestPage:
     """Page through the request log, newest first. Admins only.
 
@@ -42,7 +43,7 @@ async def list_recorded_requests(
     """
     # Not the times: their defaults move on with the clock, and the position says all that matters.
     fingerprint = f"requests {astuple(wanted)[2:]!r}"
-    position = cursors.decode(cursor, fingerprint) if cursor else None
+    position = cursors.decode(cursor, fingerprint) if cursor is not None else None
     after = (datetime.fromisoformat(position[0]), position[1]) if position else None
     rows = await list_requests(log, wanted, after, limit + 1)
     page = RequestPage(items=[RequestRead.of(row) for row in rows[:limit]])

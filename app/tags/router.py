@@ -12,7 +12,7 @@ from app.core.errors import (
     TooManyRequests,
     ValidationFailed,
 )
-from app.core.pagination import CURSOR_HELP, DEFAULT_LIMIT, Limit
+from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.tag_names import fold_tag
 from app.core.text import Text
 from app.http.caching import cached, lists
@@ -43,7 +43,7 @@ from app.users.guarded_route import GuardedRoute
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
-Part = Annotated[Text, Query(max_length=64)]
+Part = Annotated[Text | None, Query(min_length=1, max_length=64)]
 ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, DatabaseBusy)
 
 
@@ -58,16 +58,16 @@ async def list_tags(
     request: Request,
     repository: TagsReader,
     cursors: CursorsDep,
-    prefix: Annotated[Part, Query(description="Names and aliases that start so", examples=["ca"])] = "",
-    contains: Annotated[Part, Query(description="Names and aliases with this in them", examples=["at"])] = "",
+    prefix: Annotated[Part, Query(description="Names and aliases that start with this text", examples=["ca"])] = None,
+    contains: Annotated[Part, Query(description="Names and aliases that contain this text", examples=["at"])] = None,
     sort: Annotated[Literal["count", "name"], Query(description="Most used first, or by name")] = "count",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024, description=CURSOR_HELP)] = None,
+    cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
     """Page through the vocabulary; with `prefix`, complete what a user is typing."""
-    pattern = name_pattern(prefix, contains)
+    pattern = name_pattern(prefix or "", contains or "")
     fingerprint = f"tags {sort} {pattern}"
-    after = cursors.decode(cursor, fingerprint) if cursor else None
+    after = cursors.decode(cursor, fingerprint) if cursor is not None else None
     if sort == "name":
         rows = await repository.list_by_name(pattern, after[0] if after else None, limit + 1)
     else:

@@ -3,13 +3,13 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 
+from app.http.strict_route import StrictRoute
 from app.users import policy
 from app.users.dependencies import get_user, get_viewer, settle_viewer
 
 
-class GuardedRoute(APIRoute):
+class GuardedRoute(StrictRoute):
     """Settles who asks before the body is read.
 
     FastAPI reads and parses the body before it looks at any dependency, so that a stranger would be told what is wrong

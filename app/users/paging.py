@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Select, tuple_
 
 from app.core.errors import InvalidCursor
-from app.core.pagination import DEFAULT_LIMIT, CursorSigner, Limit
+from app.core.pagination import DEFAULT_LIMIT, Cursor, CursorSigner, Limit
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.problems import raising
@@ -76,7 +76,7 @@ async def get_paging(
     response: Response,
     cursors: CursorsDep,
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    cursor: Annotated[Cursor, Query()] = None,
 ) -> Paging:
     """Return the request's paging."""
     return Paging(request, response, cursors, limit, cursor)

@@ -9,22 +9,10 @@ import pytest
 
 from app.core.settings import Settings
 from tests.accounts import Account
+from tests.http.problem_documents import problem
 from tests.server import running_service
 
 PROBLEM = "application/problem+json"
-
-
-def problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-    """Check that an answer is this problem, and return its document."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == PROBLEM
-    document: dict[str, Any] = response.json()
-    assert document["type"] == f"/problems/{slug}"
-    assert document["status"] == status
-    assert document["title"]
-    assert document["detail"]
-    assert document["request_id"] == response.headers["x-request-id"]
-    return document
 
 
 async def test_every_answer_has_a_request_id_and_nosniff(client: httpx.AsyncClient) -> None:

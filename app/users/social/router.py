@@ -16,6 +16,7 @@ from app.core.errors import (
 from app.core.text import Text
 from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.problems import problems
+from app.http.query_parameters import ignores_unknown_parameters
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.schemas import TokenRead
@@ -115,6 +116,7 @@ async def start_social_login(
     summary="Come back from an identity provider",
     responses=problems(SocialLoginFailed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable),
 )
+@ignores_unknown_parameters
 async def finish_social_login(
     provider: str,
     device: DeviceDep,

@@ -1,0 +1,70 @@
+"""Strict query parameters: an operation accepts those that it declares, and each of them once unless it is a list."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_origin
+
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from starlette.datastructures import QueryParams
+
+from app.core.errors import ValidationFailed
+from app.core.suggestions import closest_match
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+MAX_REPORTED = 10
+MAX_NAME_LENGTH = 100
+_ATTRIBUTE = "ignores_unknown_parameters"
+
+
+def ignores_unknown_parameters(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose URL is completed by another server, which may add parameters of its own."""
+    setattr(endpoint, _ATTRIBUTE, True)
+    return endpoint
+
+
+class QueryParameters:
+    """The query parameters that an operation declares."""
+
+    def __init__(self, dependant: Dependant) -> None:
+        self._is_list = dict(_declared(dependant))
+        self._ignores_unknown = getattr(dependant.call, _ATTRIBUTE, False)
+
+    def check(self, given: QueryParams) -> None:
+        """Raise ValidationFailed for an unknown parameter, and for a repeated one that takes a single value."""
+        counts: dict[str, int] = {}
+        for name, _ in given.multi_items():
+            counts[name] = counts.get(name, 0) + 1
+        if errors := list(self._errors(counts)):
+            raise ValidationFailed(errors[:MAX_REPORTED])
+
+    def _errors(self, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+        for name, count in counts.items():
+            if name not in self._is_list:
+                if not self._ignores_unknown:
+                    yield self._unknown(name)
+            elif count > 1 and not self._is_list[name]:
+                yield {"loc": ["query", name], "msg": "The parameter takes one value only.", "type": "repeated"}
+
+    def _unknown(self, name: str) -> dict[str, Any]:
+        accepted = f"The accepted parameters are: {', '.join(self._is_list)}." if self._is_list else "It takes none."
+        error = {
+            "loc": ["query", name[:MAX_NAME_LENGTH]],
+            "msg": f"This operation has no such parameter. {accepted}",
+            "type": "unknown_parameter",
+        }
+        suggestion = closest_match(name, self._is_list)
+        return error if suggestion is None else {**error, "did_you_mean": suggestion}
+
+
+def _declared(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each declared query parameter, and whether it takes a list of values."""
+    for field in get_flat_params(dependant):
+        if isinstance(field.field_info, Query):
+            yield field.alias, _is_list(field.field_info.annotation)
+
+
+def _is_list(annotation: Any) -> bool:
+    origin = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, Sequence | set | frozenset) and not issubclass(origin, str)

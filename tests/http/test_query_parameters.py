@@ -1,0 +1,63 @@
+"""Query parameters are strict (API.md, section 1)."""
+
+import httpx
+import pytest
+
+from tests.accounts import Account
+from tests.http.problem_documents import problem
+from tests.photos import png
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "suggestion"),
+    [("tag=cat", "tag", None), ("limti=1", "limti", "limit"), ("Limit=1", "Limit", "limit"), ("=1", "", None)],
+)
+async def test_f73_an_unknown_parameter_is_refused(
+    client: httpx.AsyncClient, query: str, name: str, suggestion: str | None
+) -> None:
+    document = problem(await client.get(f"/v1/images?{query}"), 422, "validation-error")
+    assert document.get("did_you_mean") == suggestion
+    (error,) = document["errors"]
+    assert error["loc"] == ["query", name]
+    assert "q, sort, count, limit, cursor" in error["msg"]
+
+
+@pytest.mark.parametrize("query", ["q=a&q=b", "limit=200&limit=1", "limit=1&limit=1", "q=a&%71=b"])
+async def test_f73_a_repeated_parameter_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    document = problem(await client.get(f"/v1/images?{query}"), 422, "validation-error")
+    assert document["errors"][0]["type"] == "repeated"
+
+
+async def test_f73_an_empty_cursor_is_refused(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/images", "/v1/tags"):
+        problem(await client.get(f"{path}?cursor="), 400, "invalid-cursor")
+
+
+async def test_f73_a_cached_answer_does_not_hide_the_error(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/images?limit=1")).status_code == 200
+    for _ in range(2):
+        problem(await client.get("/v1/images?limit=1&limti=1"), 422, "validation-error")
+
+
+async def test_f73_credentials_come_first(client: httpx.AsyncClient, user: Account) -> None:
+    for path in ("/v1/users/me?x=1", "/v1/ops/requests?x=1"):
+        problem(await client.get(path), 401, "unauthenticated")
+    problem(await user.client.get("/v1/users/me?x=1"), 422, "validation-error")
+
+
+async def test_f73_an_upload_with_an_unknown_parameter_stores_nothing(user: Account) -> None:
+    files = {"image": ("a.png", png(), "image/png")}
+    problem(await user.client.post("/v1/images?visibility=private", files=files), 422, "validation-error")
+    assert (await user.client.get("/v1/images")).json()["items"] == []
+
+
+async def test_f73_the_number_and_length_of_reported_names_is_limited(client: httpx.AsyncClient) -> None:
+    query = "&".join(f"{number}{'x' * 200}=1" for number in range(100))
+    document = problem(await client.get(f"/v1/images?{query}"), 422, "validation-error")
+    assert len(document["errors"]) == 10
+    assert all(len(error["loc"][1]) <= 100 for error in document["errors"])
+
+
+async def test_f73_the_callback_of_a_social_login_ignores_unknown_parameters(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/auth/social/nobody/callback?state=a&code=b&session_state=c&authuser=0")
+    problem(answer, 404, "identity-provider-not-found")
