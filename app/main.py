@@ -34,6 +34,7 @@ from app.users.credentials_router import router as credentials_router
 from app.users.dependencies import settle_sight
 from app.users.guarded_route import GuardedRoute
 from app.users.router import router as users_router
+from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
 # These read their bodies as streams and count the bytes themselves.
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    accounts = (users_router, credentials_router, auth_router, social_router)
+    accounts = (users_router, credentials_router, auth_router, identities_router, social_router)
     # Asked in this order for each request: what is asked most comes first.
     images = (image_content_router, search_router, images_router, tagging_router)
     for router in (*images, tags_router, *accounts, ops_router):

@@ -79,7 +79,7 @@ class SignInRequired(Forbidden):
 
 
 class RecentSignInRequired(Forbidden):
-    slug, title = "recent-sign-in-required", "Sign in again first: this account has no password to prove itself with"
+    slug, title = "recent-sign-in-required", "A recent sign-in is required"
 
 
 class NotFound(AppError):
@@ -96,6 +96,10 @@ class TagNotFound(NotFound):
 
 class IdentityProviderNotFound(NotFound):
     slug, title = "identity-provider-not-found", "There is no such identity provider"
+
+
+class IdentityNotFound(NotFound):
+    slug, title = "identity-not-found", "The account has no identity at this provider"
 
 
 class SessionNotFound(NotFound):
@@ -116,6 +120,10 @@ class EmailTaken(Conflict):
 
 class IdentityTaken(Conflict):
     slug, title = "identity-taken", "This identity is linked to an account already"
+
+
+class LastSignInMethod(Conflict):
+    slug, title = "last-sign-in-method", "This is the last way to sign in to the account"
 
 
 class NameTaken(Conflict):

@@ -7,13 +7,15 @@ from fastapi import APIRouter, Response
 from app.core.errors import (
     AdminRequired,
     ApiKeyNotFound,
+    RecentSignInRequired,
     SessionNotFound,
+    TooManyRequests,
+    WrongPassword,
 )
-from app.core.security import digest_token, new_opaque_token
 from app.http.problems import problems
-from app.models import ApiKey, Scope, Session
-from app.users.authentication import API_KEY_PREFIX
+from app.models import ApiKey, Session
 from app.users.dependencies import (
+    ApiKeysDep,
     ApiKeysReader,
     ApiKeysRepo,
     CurrentUser,
@@ -55,20 +57,18 @@ async def delete_session(session_id: uuid.UUID, _viewer: SignedIn, user: Current
 @router.post(
     "/api-keys",
     status_code=201,
-    summary="Make an API key",
-    responses=problems(AdminRequired),
+    summary="Create an API key",
+    responses=problems(AdminRequired, WrongPassword, RecentSignInRequired, TooManyRequests),
 )
 async def create_api_key(
-    body: ApiKeyCreate, _viewer: SignedIn, user: CurrentUser, keys: ApiKeysRepo, response: Response
+    body: ApiKeyCreate, viewer: SignedIn, user: CurrentUser, api_keys: ApiKeysDep, response: Response
 ) -> ApiKeyCreated:
-    """Make a key for scripts, to be sent as a bearer token. It is shown this once and stored as a digest only.
+    """Create a key for scripts, sent as a bearer token. It is shown once and stored as a digest.
 
-    Only an admin can make a key with the scope `admin`. The scope is removed when the account's role changes.
+    It needs a sign-in of the last ten minutes, or `current_password`.
+    Only an admin can create a key with the scope `admin`. The scope is removed when the account's role changes.
     """
-    if Scope.ADMIN in body.scopes and not user.is_admin:
-        raise AdminRequired("Only an admin can make a key with the scope `admin`")
-    key = API_KEY_PREFIX + new_opaque_token()
-    row = await keys.add(user.id, body.name, digest_token(key), body.scopes, body.expires_at)
+    row, key = await api_keys.create(viewer, user, body)
     response.headers["Location"] = f"/v1/users/me/api-keys/{row.id}"
     response.headers["Cache-Control"] = "no-store"
     return ApiKeyCreated(**_api_key_read(row).model_dump(), key=key)

@@ -7,7 +7,14 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from app.cache.rate_limits import RateLimits
-from app.core.errors import AdminRequired, InsufficientScope, InvalidToken, SignInRequired, Unauthenticated
+from app.core.errors import (
+    AdminRequired,
+    InsufficientScope,
+    InvalidToken,
+    RecentSignInRequired,
+    SignInRequired,
+    Unauthenticated,
+)
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.problems import raising
 from app.http.state import services_of
@@ -15,7 +22,9 @@ from app.models import User
 from app.users import policy
 from app.users.accounts import Accounts
 from app.users.api_key_repository import ApiKeyRepository
+from app.users.api_keys import ApiKeys
 from app.users.authentication import authenticate
+from app.users.proof import Proof
 from app.users.repository import UserRepository
 from app.users.session_repository import Device, SessionRepository
 from app.users.sign_in import SignIn
@@ -88,7 +97,15 @@ async def get_admin(viewer: ViewerDep, _user: CurrentUser) -> User:
     return policy.require_admin(viewer)
 
 
+@raising(RecentSignInRequired)
+async def get_recently_signed_in(viewer: Annotated[Viewer, Depends(get_signed_in)], services: ServicesDep) -> Viewer:
+    """Return who asks, in a session of the last ten minutes. Raises Unauthenticated, RecentSignInRequired."""
+    await Proof(services).require_recent_sign_in(viewer)
+    return viewer
+
+
 SignedIn = Annotated[Viewer, Depends(get_signed_in)]
+RecentlySignedIn = Annotated[Viewer, Depends(get_recently_signed_in)]
 AdminUser = Annotated[User, Depends(get_admin)]
 
 
@@ -137,6 +154,11 @@ async def get_accounts(services: ServicesDep) -> Accounts:
     return Accounts(services)
 
 
+async def get_api_key_service(services: ServicesDep) -> ApiKeys:
+    """Return the service of API keys."""
+    return ApiKeys(services)
+
+
 async def get_limits(services: ServicesDep) -> RateLimits:
     """Return the rate limits."""
     return services.limits
@@ -149,4 +171,5 @@ ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
 ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
 SignInDep = Annotated[SignIn, Depends(get_sign_in)]
 LimitsDep = Annotated[RateLimits, Depends(get_limits)]
+ApiKeysDep = Annotated[ApiKeys, Depends(get_api_key_service)]
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]

@@ -13,7 +13,15 @@ from app.core.errors import (
 from app.http.conditional import NOT_MODIFIED, entity_response
 from app.http.problems import problems
 from app.models import User
-from app.users.dependencies import AccountsDep, AdminUser, CurrentUser, DeviceDep, SignedIn, UsersReader
+from app.users.dependencies import (
+    AccountsDep,
+    AdminUser,
+    CurrentUser,
+    DeviceDep,
+    RecentlySignedIn,
+    SignedIn,
+    UsersReader,
+)
 from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate
@@ -70,7 +78,9 @@ async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Re
 async def update_me(
     body: UserUpdate, viewer: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
 ) -> UserRead:
-    """Change the account; the current password is the proof. A new password ends all other sessions.
+    """Change the account; the current password is the proof.
+
+    A new password ends all other sessions and all API keys. `keep_api_keys` keeps the keys.
 
     An account that has none yet may set one within ten minutes after a social login.
     """
@@ -85,8 +95,10 @@ async def update_me(
     summary="Delete your account",
     responses=problems(DatabaseBusy),
 )
-async def delete_me(_viewer: SignedIn, user: CurrentUser, accounts: AccountsDep) -> None:
+async def delete_me(_viewer: RecentlySignedIn, user: CurrentUser, accounts: AccountsDep) -> None:
     """Delete the account, its sessions and keys. Its images stay, with `uploaded_by` null.
+
+    It needs a sign-in of the last ten minutes.
 
     Very many images take their time. After an error the account is still there: send it again, and it goes on.
     """

@@ -48,6 +48,9 @@ class UserUpdate(BaseModel):
         CurrentPassword | None,
         Field(examples=["correct horse battery staple"], description="Needed by every account that has a password"),
     ] = None
+    keep_api_keys: Annotated[
+        bool, Field(description="Whether the API keys stay valid when the password changes", examples=[False])
+    ] = False
 
 
 class UserRead(BaseModel):
@@ -115,6 +118,13 @@ class ApiKeyCreate(BaseModel):
     ]
     expires_at: Annotated[
         AwareDatetime | None, AfterValidator(lambda moment: moment and _future(moment)), Field(examples=[None])
+    ] = None
+    current_password: Annotated[
+        CurrentPassword | None,
+        Field(
+            examples=["correct horse battery staple"],
+            description="Needed when the last sign-in is more than ten minutes ago",
+        ),
     ] = None
 
 

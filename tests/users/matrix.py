@@ -125,6 +125,8 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/v1/users/me/api-keys"): Endpoint(Rule.USER),
     ("POST", "/v1/users/me/api-keys"): Endpoint(Rule.SIGN_IN, 201, _json(name="script", scopes=["read"])),
     ("DELETE", "/v1/users/me/api-keys/{key_id}"): Endpoint(Rule.SIGN_IN, 204, consumes=True),
+    ("GET", "/v1/users/me/identities"): Endpoint(Rule.USER),
+    ("DELETE", "/v1/users/me/identities/{provider}"): Endpoint(Rule.SIGN_IN, 404),
     ("POST", "/v1/auth/token"): Endpoint(
         Rule.OPEN, 401, lambda _names: {"data": {"grant_type": "refresh_token", "refresh_token": "made.up.token"}}
     ),

@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,6 +40,17 @@ class SocialRepository:
         statement = select(User).join(Session, Session.user_id == User.id)
         still_open = statement.where(Session.id == session_id, Session.expires_at > func.now())
         return await self._session.scalar(still_open.with_for_update(of=User, key_share=True))
+
+    async def list_identities(self, user_id: uuid.UUID) -> Sequence[SocialIdentity]:
+        """Return every identity of the account, oldest first."""
+        statement = select(SocialIdentity).where(SocialIdentity.user_id == user_id)
+        ordered = statement.order_by(SocialIdentity.created_at, SocialIdentity.issuer, SocialIdentity.subject)
+        return (await self._session.scalars(ordered)).all()
+
+    async def unlink(self, user_id: uuid.UUID, provider: str) -> None:
+        """Unlink every identity of the account at the provider."""
+        own = delete(SocialIdentity).where(SocialIdentity.user_id == user_id, SocialIdentity.provider == provider)
+        await self._session.execute(own)
 
     async def unlink_all(self, user_id: uuid.UUID) -> None:
         """Unlink every identity of the account."""

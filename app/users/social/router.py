@@ -9,6 +9,7 @@ from app.core.errors import (
     IdentityProviderNotFound,
     IdentityProviderUnavailable,
     InvalidToken,
+    RecentSignInRequired,
     SignInRequired,
     SocialLoginFailed,
     TooManyRequests,
@@ -80,7 +81,13 @@ async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
     response_class=RedirectResponse,
     responses={
         200: {"model": AuthorizeRead, "description": "With `Accept: application/json`: where to send the browser"},
-        **problems(SignInRequired, IdentityProviderNotFound, TooManyRequests, IdentityProviderUnavailable),
+        **problems(
+            SignInRequired,
+            RecentSignInRequired,
+            IdentityProviderNotFound,
+            TooManyRequests,
+            IdentityProviderUnavailable,
+        ),
     },
 )
 async def start_social_login(
@@ -92,6 +99,8 @@ async def start_social_login(
     settings: SettingsDep,
 ) -> Response:
     """Send the browser to the provider. With an access token, the identity is linked to that account.
+
+    Linking needs a sign-in of the last ten minutes.
 
     A page cannot send a token along with its browser: with `Accept: application/json` it is told where to send it.
     """

@@ -30,6 +30,7 @@ from app.http.state import Services
 from app.models import SocialSignIn, User
 from app.users.email import normalize_email
 from app.users.limits import social_charges
+from app.users.proof import Proof
 from app.users.repository import UserRepository
 from app.users.schemas import TokenRead
 from app.users.session_repository import Device, SessionRepository
@@ -42,6 +43,8 @@ from app.users.viewer import Viewer
 SIGN_IN_SECONDS = 600
 # For all that a request asks of the provider together.
 PROVIDER_SECONDS = 2.5
+# Of one account.
+MAX_IDENTITIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,15 @@ class SocialLogin:
     async def start(self, name: str, viewer: Viewer, device: Device) -> Departure:
         """Begin a login, or the linking of an identity when the viewer is signed in.
 
-        Raises IdentityProviderNotFound, IdentityProviderUnavailable, SignInRequired, TooManyRequests.
+        Raises IdentityProviderNotFound, IdentityProviderUnavailable, SignInRequired, RecentSignInRequired,
+        TooManyRequests.
         """
         provider = self._providers.get(name)
         if viewer.key_id is not None:
             raise SignInRequired
+        if viewer.session_id is not None:
+            # A linked identity outlives the access token that linked it.
+            await Proof(self._services).require_recent_sign_in(viewer)
         await self._services.limits.charge(social_charges(self._services.settings.login_limits, device.address))
         state, browser, nonce, verifier = (new_opaque_token() for _ in range(4))
         async with _time_limit():
@@ -147,6 +154,8 @@ async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Ident
     else:
         user = known or await _account_by_email(UserRepository(session), identity)
     if known is None:
+        if len(await social.list_identities(user.id)) >= MAX_IDENTITIES:
+            raise SocialLoginFailed(f"The account has {MAX_IDENTITIES} identities already: unlink one of them first")
         await social.link(identity, sign_in.provider, user.id)
     if identity.email_verified and _address(identity) == user.email:
         user.email_verified = True

@@ -1,0 +1,44 @@
+"""Creating API keys: where a key, the account's role and fresh proof meet."""
+
+from app.core.errors import AdminRequired, InvalidToken
+from app.core.security import digest_token, new_opaque_token
+from app.http.state import Services
+from app.models import ApiKey, Scope, User
+from app.users.api_key_repository import ApiKeyRepository
+from app.users.authentication import API_KEY_PREFIX
+from app.users.proof import Proof
+from app.users.repository import UserRepository
+from app.users.schemas import ApiKeyCreate
+from app.users.viewer import Viewer
+
+
+class ApiKeys:
+    """Use cases of API keys."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._proof = Proof(services)
+
+    async def create(self, viewer: Viewer, user: User, body: ApiKeyCreate) -> tuple[ApiKey, str]:
+        """Return the stored row and the key itself, which is stored as a digest only.
+
+        Raises AdminRequired, WrongPassword, RecentSignInRequired, InvalidToken, TooManyRequests.
+        """
+        _require_role(user, body)
+        await self._proof.require(viewer, user, body.current_password)
+        key = API_KEY_PREFIX + new_opaque_token()
+        async with self._database.unit_of_work() as session:
+            users = UserRepository(session)
+            # With the row locked: a new password or another role that commits meanwhile also ends this key.
+            _require_role(await users.get_for_change(user.id), body)
+            if viewer.session_id is None or await users.find_by_session(user.id, viewer.session_id) is None:
+                raise InvalidToken("The session has ended")
+            row = await ApiKeyRepository(session).add(
+                user.id, body.name, digest_token(key), body.scopes, body.expires_at
+            )
+        return row, key
+
+
+def _require_role(user: User, body: ApiKeyCreate) -> None:
+    if Scope.ADMIN in body.scopes and not user.is_admin:
+        raise AdminRequired("Only an admin can make a key with the scope `admin`")

@@ -1,0 +1,61 @@
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from app.core.errors import IdentityNotFound, LastSignInMethod
+from app.http.dependencies import ServicesDep
+from app.http.problems import problems
+from app.users.dependencies import CurrentUser, RecentlySignedIn
+from app.users.guarded_route import GuardedRoute
+from app.users.social.identities import Identities
+from app.users.social.router import ProvidersDep
+
+router = APIRouter(prefix="/users/me/identities", tags=["users"], route_class=GuardedRoute)
+
+
+class IdentityRead(BaseModel):
+    """An identity that is linked to the account."""
+
+    provider: str = Field(examples=["google"])
+    issuer: str = Field(description="The provider's own address", examples=["https://accounts.google.com"])
+    subject: str = Field(description="The account's id at the provider", examples=["110169484474386276334"])
+    created_at: datetime = Field(description="When it was linked")
+
+
+class IdentityList(BaseModel):
+    """All identities of the account, oldest first; 20 at most."""
+
+    items: list[IdentityRead]
+
+
+async def get_identities(services: ServicesDep, providers: ProvidersDep) -> Identities:
+    """Return the service of identities."""
+    return Identities(services, providers)
+
+
+IdentitiesDep = Annotated[Identities, Depends(get_identities)]
+
+
+@router.get("", summary="List your identities")
+async def list_identities(user: CurrentUser, identities: IdentitiesDep) -> IdentityList:
+    """List the identities at identity providers that can sign in to the account."""
+    rows = await identities.list_all(user.id)
+    return IdentityList(items=[IdentityRead.model_validate(row, from_attributes=True) for row in rows])
+
+
+@router.delete(
+    "/{provider}",
+    status_code=204,
+    summary="Unlink an identity",
+    responses=problems(IdentityNotFound, LastSignInMethod),
+)
+async def unlink_identity(
+    provider: str, viewer: RecentlySignedIn, user: CurrentUser, identities: IdentitiesDep
+) -> None:
+    """Unlink the account's identities at this provider and end all other sessions.
+
+    It needs a sign-in of the last ten minutes. The last way to sign in cannot be removed: set a password first.
+    """
+    await identities.unlink(user.id, provider, viewer.session_id)
