@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.core.errors import AppError, BadRequest, RequestHeadTooLarge, RequestTimeout
 from app.http.problems import error_response
+from app.http.state import Services
 from app.serving.transport import GatheringTransport
 
 # From its first byte, or from the connection's beginning, to the end of a head.
@@ -21,10 +22,17 @@ HEAD_SECONDS = 15.0
 # For the body of a request that was answered before its end, a refused upload say. Closed at once, the connection is
 # reset, and the client may lose the answer with it.
 LEFTOVER_SECONDS = 60.0
+# The same in bytes, in addition to MAX_UPLOAD_BYTES.
+MAX_LEFTOVER_BYTES = 16 * 1024 * 1024
 # While an answer waits to be read, so much of it has to be taken in each window, as slowly as an upload may come.
 READING_SECONDS = 30.0
 MIN_BYTES_PER_SECOND = 512
 MAX_HEAD_BYTES = 64 * 1024
+# Chunk extensions and trailers, which carry no data. Each chunk may have a size line, each byte of data some overhead:
+# chunks of one byte are legitimate (the rule of Go's net/http, which allows 16 KiB).
+MAX_FRAMING_BYTES = 64 * 1024
+FRAMING_BYTES_OF_A_CHUNK = 16
+FRAMING_BYTES_OF_A_DATA_BYTE = 2
 # Sent ahead while the first of them is not answered yet.
 MAX_PIPELINED = 32
 
@@ -37,6 +45,10 @@ class BoundedProtocol(HttpToolsProtocol):
     # Whether a head has begun, and how many bytes have come since.
     _is_in_head = False
     _head_bytes = 0
+    # Bytes of the body that are neither data nor covered by the allowance for it.
+    _framing_bytes = 0
+    # Data of a body that came after the response.
+    _leftover_bytes = 0
     # Runs while the client is behind with reading, and how many bytes it was behind.
     _watch: asyncio.TimerHandle | None = None
     _unread = 0
@@ -63,6 +75,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._is_in_head = True
         if self._is_in_head:
             self._head_bytes += len(data)
+        else:
+            self._framing_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -70,6 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._refusal or BadRequest("This is no HTTP request"))
         else:
+            self._check_framing()
             if self._is_in_head or self._patience is not None or self.cycle.response_complete:
                 self._look_at_what_is_owed()
 
@@ -78,17 +93,40 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header field of the head; drop a trailer field.
+
+        A trailer is never merged into the header section (RFC 9110, 6.5.1): it would act as `Authorization` or
+        `X-Forwarded-For` when it arrives in one piece with the head.
+        """
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_chunk_header(self) -> None:
+        """Allow the size line of a chunk."""
+        self._framing_bytes -= FRAMING_BYTES_OF_A_CHUNK
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body, which is no framing."""
+        self._framing_bytes -= len(body) * (1 + FRAMING_BYTES_OF_A_DATA_BYTE)
+        if self.cycle.response_complete:
+            self._leftover_bytes += len(body)
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """Have the request answered, or raise what makes the parser stop."""
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refusal = BadRequest(f"More than {MAX_PIPELINED} requests are sent ahead")
             raise self._refusal
         # What came in one piece with the head may be its body.
-        if self._head_bytes > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
+        rest = self._head_bytes - self._head_size() if self._head_bytes > MAX_HEAD_BYTES else 0
+        if self._head_bytes - rest > MAX_HEAD_BYTES:
             self._refusal = RequestHeadTooLarge()
             raise self._refusal
-        self._is_in_head, self._head_bytes = False, 0
         super().on_headers_complete()
+        self._is_in_head = False
+        self._head_bytes = self._leftover_bytes = 0
+        self._framing_bytes = rest
 
     def pause_writing(self) -> None:
         """Have the answer wait for the client to read what it was sent."""
@@ -115,11 +153,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._watch.cancel()
             self._watch = None
 
+    def _check_framing(self) -> None:
+        # The allowance of one piece is not saved up for the next.
+        self._framing_bytes = max(0, self._framing_bytes)
+        if self._framing_bytes > MAX_FRAMING_BYTES:
+            detail = f"The chunk extensions and trailer fields are larger than {MAX_FRAMING_BYTES} bytes"
+            self._refuse(RequestHeadTooLarge(detail))
+
     def _should_upgrade_to_ws(self) -> bool:
         return False
 
     def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        # Each field has a colon, usually a space, and a line end.
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Go on in HTTP/1.1, as RFC 9110 (7.8) allows; HTTP clients of Java ask for HTTP/2 in this way by default.
@@ -140,10 +186,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(RequestHeadTooLarge())
         elif self._is_in_head:
             self._await_client(HEAD_SECONDS)
+        elif self.cycle.response_complete and self._leftover_bytes > self._max_leftover_bytes():
+            self.transport.close()
         elif self.cycle.response_complete:
             self._await_client(LEFTOVER_SECONDS)
         else:
             self._stop_waiting()
+
+    def _max_leftover_bytes(self) -> int:
+        # A refused upload is read to its end, so that its client gets the response.
+        services: Services | None = self.app_state.get("services")
+        return MAX_LEFTOVER_BYTES + (services.settings.max_upload_bytes if services else 0)
 
     def _await_client(self, seconds: float) -> None:
         if self._patience is None:
@@ -171,7 +224,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer with the error and close; but write nothing into an answer that is under way, nor before it."""
         self._refusal = error
         self._stop_waiting()
-        if not self._is_answering():
+        if self.cycle is not None and self.cycle.response_complete and not self._is_in_head:
+            # The request has its response; the client would take a second one for that of its next request.
+            self.transport.close()
+        elif not self._is_answering():
             self._write_and_close(error)
         elif not self.cycle.more_body:
             # The requests before are whole, and are answered.
@@ -197,6 +253,10 @@ class _Body:
     def __init__(self, protocol: BoundedProtocol) -> None:
         self._protocol = protocol
         self._is_over = False
+
+    def on_chunk_header(self) -> None:
+        """Take the size line of a chunk."""
+        self._protocol.on_chunk_header()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece."""

@@ -1,0 +1,132 @@
+"""K3: every state of a parser has a limit in bytes and one in time.
+
+One endless sender for each state. The service closes the connection, and its memory grows by 8 MiB at most.
+"""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from app.core.settings import Settings
+from app.http import middleware
+from app.serving import protocol
+from tests.raw_http import RawConnection, raw_connection
+from tests.server import RunningService
+
+PIECE_BYTES = 64 * 1024
+# Without a limit the service would hold many times this.
+SENT_BYTES = 48 * 1024 * 1024
+MAX_GROWTH = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What a client sends: `start` once, then `unit` again and again."""
+
+    start: bytes
+    unit: bytes
+
+    @property
+    def piece(self) -> bytes:
+        """As many units as make one piece."""
+        return self.unit * max(1, PIECE_BYTES // len(self.unit))
+
+
+def head(method: str, path: str, fields: str) -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n".encode()
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+ENDLESS = "Content-Length: 1000000000000"
+UNREAD = head("GET", "/healthz", CHUNKED)
+FORM = "Content-Type: application/x-www-form-urlencoded"
+READ = head("POST", "/v1/auth/token", f"{FORM}\r\n{CHUNKED}")
+HTTP_STATES = {
+    "empty line before the request line": Sender(b"", b"\r\n"),
+    "method": Sender(b"", b"G"),
+    "target": Sender(b"GET /", b"a"),
+    "query": Sender(b"GET /?", b"a=b&"),
+    "version": Sender(b"GET / HTTP/1.", b"1"),
+    "field name": Sender(b"GET / HTTP/1.1\r\n", b"a"),
+    "field value": Sender(b"GET / HTTP/1.1\r\nA: ", b"a"),
+    "space before a field value": Sender(b"GET / HTTP/1.1\r\nA:", b" "),
+    "header section": Sender(b"GET / HTTP/1.1\r\n", b"a:\r\n"),
+    "content length": Sender(b"GET / HTTP/1.1\r\nContent-Length: ", b"0"),
+    "body": Sender(head("POST", "/v1/users", f"Content-Type: application/json\r\n{ENDLESS}"), b" "),
+    "form": Sender(head("POST", "/v1/auth/token", f"{FORM}\r\n{ENDLESS}"), b"&"),
+    "chunk size": Sender(READ, b"0"),
+    "chunk extension name": Sender(READ + b"1;", b"a"),
+    "chunk extension value": Sender(READ + b"1;a=", b"a"),
+    "quoted chunk extension value": Sender(READ + b'1;a="', b"a"),
+    "chunk extensions": Sender(READ + b"1", b";a=b"),
+    "chunks with extensions": Sender(READ, b"1;" + b"a" * 200 + b"\r\nb\r\n"),
+    "trailer field name": Sender(READ + b"0\r\n", b"a"),
+    "trailer field value": Sender(READ + b"0\r\nA: ", b"a"),
+    "trailer section": Sender(READ + b"0\r\n", b"a:\r\n"),
+    "trailer section of a request without content": Sender(UNREAD + b"0\r\n", b"a:\r\n"),
+    "chunk size after the response": Sender(UNREAD, b"0"),
+    "chunk extension after the response": Sender(UNREAD + b"1;", b"a"),
+    "chunks after the response": Sender(UNREAD, b"1\r\na\r\n"),
+    "content after the response": Sender(head("GET", "/healthz", ENDLESS), b"a"),
+    "requests sent ahead": Sender(b"", head("GET", "/healthz", "A: b")),
+    "declined upgrade": Sender(head("GET", "/healthz", "Connection: Upgrade\r\nUpgrade: h2c"), b"a"),
+}
+
+
+@contextlib.contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Assert that the process, which is the service's too, has not grown by more than the limit."""
+    process = psutil.Process()
+    gc.collect()
+    before = process.memory_info().rss
+    yield
+    assert process.memory_info().rss - before < MAX_GROWTH
+
+
+async def is_closed_before(connection: RawConnection, piece: bytes, limit: int) -> bool:
+    """Send the piece up to the limit in bytes; return whether the service closed the connection before."""
+    with contextlib.suppress(ConnectionError):
+        for _ in range(limit // len(piece)):
+            async with asyncio.timeout(45):
+                await connection.send(piece)
+        return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _few_leftovers(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.setattr(protocol, "MAX_LEFTOVER_BYTES", 1024 * 1024 - settings.max_upload_bytes)
+
+
+@pytest.mark.parametrize("state", HTTP_STATES)
+async def test_k03_an_endless_http_state_is_closed(service: RunningService, state: str) -> None:
+    sender = HTTP_STATES[state]
+    with bounded_memory():
+        async with raw_connection(service.url) as connection:
+            await connection.send(sender.start)
+            assert await is_closed_before(connection, sender.piece, SENT_BYTES)
+
+
+async def test_k03_a_stalled_http_state_is_closed(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((protocol, "HEAD_SECONDS"), (protocol, "LEFTOVER_SECONDS"), (middleware, "BODY_SECONDS")):
+        monkeypatch.setattr(module, name, 0.2)
+    # uvicorn copies it into each connection.
+    keep_alive = property(lambda _: 0.2, lambda _, __: None)
+    monkeypatch.setattr(protocol.BoundedProtocol, "timeout_keep_alive", keep_alive, raising=False)
+
+    async def is_closed(sender: Sender) -> bool:
+        async with raw_connection(service.url) as connection:
+            await connection.send(sender.start + sender.unit)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(30):
+                    while await connection.reader.read(65536):
+                        pass
+            return connection.reader.at_eof() or connection.reader.exception() is not None
+
+    closed = await asyncio.gather(*(is_closed(sender) for sender in HTTP_STATES.values()))
+    assert [state for state, done in zip(HTTP_STATES, closed, strict=True) if not done] == []
