@@ -20,6 +20,8 @@ client can act on goes into `extras`, which become members of the problem docume
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from app.core.field_errors import field_error, sentence, summary
+
 
 class AppError(Exception):
     """Base of the tree. `slug` names the problem type, `title` says it in words, `detail` says what happened here."""
@@ -29,8 +31,8 @@ class AppError(Exception):
     status: ClassVar[int] = 500
 
     def __init__(self, detail: str | None = None, **extras: Any) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+        self.detail = sentence(detail or self.title)
+        super().__init__(self.detail)
         self.extras = extras
 
 
@@ -40,6 +42,12 @@ class BadRequest(AppError):
 
 class InvalidCursor(BadRequest):
     slug, title = "invalid-cursor", "The cursor does not belong to this query"
+
+
+class MalformedBody(BadRequest):
+    """The body does not have the syntax of its media type; of JSON, `line` and `column` are the place of the error."""
+
+    slug, title = "malformed-body", "Malformed request body"
 
 
 class SocialLoginFailed(BadRequest):
@@ -158,6 +166,12 @@ class UnsupportedMediaType(AppError):
     slug, title, status = "unsupported-media-type", "This is not an image of a supported type", 415
 
 
+class UnsupportedBodyType(UnsupportedMediaType):
+    """The request's Content-Type or Content-Encoding is not the one that the operation takes."""
+
+    title = "Unsupported media type of the request"
+
+
 class RangeNotSatisfiable(AppError):
     """`total` is the length of the content in bytes."""
 
@@ -182,12 +196,12 @@ class ValidationFailed(Unprocessable):
     def __init__(self, errors: Sequence[dict[str, Any]], detail: str | None = None) -> None:
         suggestion = next((error["did_you_mean"] for error in errors if "did_you_mean" in error), None)
         extras = {} if suggestion is None else {"did_you_mean": suggestion}
-        super().__init__(detail or _summary(errors), errors=list(errors), **extras)
+        super().__init__(detail or summary(errors), errors=list(errors), **extras)
 
     @classmethod
     def at(cls, loc: Sequence[str | int], msg: str, kind: str = "value_error") -> "ValidationFailed":
         """Make the error for one value."""
-        return cls([{"loc": list(loc), "msg": msg, "type": kind}])
+        return cls([field_error(loc, msg, kind)])
 
 
 class InvalidImage(Unprocessable):
@@ -237,12 +251,3 @@ class StorageUnavailable(Unavailable):
 
 class IdentityProviderUnavailable(Unavailable):
     slug, title = "identity-provider-unavailable", "The identity provider does not answer"
-
-
-def _summary(errors: Sequence[dict[str, Any]]) -> str:
-    if not errors:
-        return ValidationFailed.title
-    first = errors[0]
-    where = ".".join(str(step) for step in first["loc"])
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{where}: {first['msg']}{more}"

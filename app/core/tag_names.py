@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -30,7 +30,7 @@ def normalize_tag(name: str) -> str:
 def fold_tag(text: str) -> str:
     """Return a tag or a part of one in NFC, case-folded, its white space runs as one space. Raises ValueError."""
     if has_control(_WHITE_SPACE.sub(" ", text)):
-        _refuse("control characters are not allowed")
+        _refuse("a tag must not contain control characters")
     # Case folding can leave NFC, and composing again can bring back what folds: a fixed point is reached in two turns.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
     return _WHITE_SPACE.sub(" ", unicodedata.normalize("NFC", folded.casefold()))
@@ -54,7 +54,17 @@ def normalize_tags(names: Iterable[str]) -> list[str]:
     return tags
 
 
-TagNames = Annotated[list[str], Field(max_length=1000, examples=[["cat", "sofa"]]), AfterValidator(normalize_tags)]
+# Regular expressions of JSON schemas have no classes of characters, so this excludes what ASCII has beside them.
+TAG_SCHEMA: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": MAX_LENGTH,
+    "pattern": r"""^(?![-~])[^\x00-\x1f"$%*,/;<=>?@\[\\\]^`{|}\x7f-\x9f]+$""",
+}
+TagNames = Annotated[
+    list[Annotated[str, Field(json_schema_extra=TAG_SCHEMA)]],
+    Field(max_length=1000, examples=[["cat", "sofa"]]),
+    AfterValidator(normalize_tags),
+]
 
 
 def _is_allowed(char: str) -> bool:

@@ -10,17 +10,13 @@ from urllib.parse import unquote_to_bytes
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.core.errors import BadRequest, UnsupportedMediaType, ValidationFailed
+from app.core.errors import MalformedBody, UnsupportedBodyType, ValidationFailed
+
+__all__ = ["MalformedBody", "MultipartStream", "Part"]
 
 MAX_PARTS = 200
 MAX_FIELD_BYTES = 64 * 1024
 _EXTENDED_NAME = re.compile(rb";\s*filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
-
-
-class MalformedBody(BadRequest):
-    """The body is no well-formed multipart/form-data."""
-
-    slug, title = "malformed-body", "The multipart body is malformed"
 
 
 @dataclass(slots=True)
@@ -58,7 +54,7 @@ class MultipartStream:
         try:
             self._parser = MultipartParser(_boundary(content_type), _callbacks(self))
         except FormParserError as error:
-            raise MalformedBody(str(error)) from error
+            raise MalformedBody("The body is not valid multipart/form-data.") from error
 
     async def parts(self) -> AsyncIterator["Part"]:
         """Yield the parts. Raises MalformedBody, and whatever reading the body raises."""
@@ -86,7 +82,7 @@ class MultipartStream:
             try:
                 self._parser.write(chunk)
             except FormParserError as error:
-                raise MalformedBody(str(error)) from error
+                raise MalformedBody("The body is not valid multipart/form-data.") from error
         return self._events.popleft()
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -139,17 +135,19 @@ class Part:
         async for chunk in self.chunks:
             value += chunk
             if len(value) > MAX_FIELD_BYTES:
-                raise ValidationFailed.at(["body", self.name], f"longer than {MAX_FIELD_BYTES} bytes", "too_long")
+                raise ValidationFailed.at(
+                    ["body", self.name], f"The value must have at most {MAX_FIELD_BYTES} bytes.", "too_long"
+                )
         try:
             return value.decode()
         except UnicodeDecodeError as error:
-            raise ValidationFailed.at(["body", self.name], "not valid UTF-8", "unicode") from error
+            raise ValidationFailed.at(["body", self.name], "The value must be valid UTF-8.", "unicode") from error
 
 
 def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
-        raise UnsupportedMediaType("The body must be multipart/form-data")
+        raise UnsupportedBodyType("The body must be multipart/form-data.")
     boundary = options.get(b"boundary")
     if not boundary:
         raise MalformedBody("The Content-Type names no boundary")
@@ -169,7 +167,7 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise ValidationFailed.at(["body"], "a part's name is not valid UTF-8", "unicode") from error
+        raise ValidationFailed.at(["body"], "The name of a part must be valid UTF-8.", "unicode") from error
 
 
 def _callbacks(stream: MultipartStream) -> Any:

@@ -9,9 +9,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.core.errors import AppError, PayloadTooLarge, RequestTimeout, ValidationFailed
+from app.core.errors import (
+    AppError,
+    MalformedBody,
+    PayloadTooLarge,
+    RequestTimeout,
+    UnsupportedBodyType,
+    ValidationFailed,
+)
 from app.http.headers import COMPONENTS, describe_headers
 from app.http.problems import MEDIA_TYPE, Problem, add_problem, problems_of
 from app.http.strict_route import StrictRoute
@@ -91,6 +99,9 @@ def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[App
         # The bounds of a body that is read whole.
         yield RequestTimeout
         yield PayloadTooLarge
+        yield UnsupportedBodyType
+        if not isinstance(route.body_field.field_info, Form):
+            yield MalformedBody
 
 
 def _errors_of_guards(dependant: Dependant) -> Iterator[type[AppError]]:

@@ -21,6 +21,7 @@ from app.core.errors import (
     Unavailable,
     ValidationFailed,
 )
+from app.http.validation import translate
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 MEDIA_TYPE = "application/problem+json"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _ATTRIBUTE = "problems"
+MAX_ERRORS = 100
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What the framework itself raises, by status: (slug, title).
 _FRAMEWORK = {
@@ -182,9 +184,9 @@ async def _handle_app_error(request: Request, error: Exception) -> Response:
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    # `input` and `ctx` stay out: they would echo passwords.
-    fields = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors()]
-    return await _handle_app_error(request, ValidationFailed(fields))
+    route = request.scope.get("route")
+    errors = [translate(one, route) for one in error.errors()[:MAX_ERRORS]]
+    return await _handle_app_error(request, ValidationFailed(errors))
 
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:

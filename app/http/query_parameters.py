@@ -9,6 +9,7 @@ from fastapi.params import Query
 from starlette.datastructures import QueryParams
 
 from app.core.errors import ValidationFailed
+from app.core.field_errors import field_error
 from app.core.suggestions import closest_match
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -41,21 +42,20 @@ class QueryParameters:
 
     def _errors(self, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         for name, count in counts.items():
+            loc = ["query", name[:MAX_NAME_LENGTH]]
             if name not in self._is_list:
                 if not self._ignores_unknown:
-                    yield self._unknown(name)
+                    suggestion = closest_match(name, self._is_list)
+                    yield field_error(loc, self._unknown, "unknown_parameter", suggestion)
             elif count > 1 and not self._is_list[name]:
-                yield {"loc": ["query", name], "msg": "The parameter takes one value only.", "type": "repeated"}
+                yield field_error(loc, "The parameter takes one value only.", "repeated")
 
-    def _unknown(self, name: str) -> dict[str, Any]:
-        accepted = f"The accepted parameters are: {', '.join(self._is_list)}." if self._is_list else "It takes none."
-        error = {
-            "loc": ["query", name[:MAX_NAME_LENGTH]],
-            "msg": f"This operation has no such parameter. {accepted}",
-            "type": "unknown_parameter",
-        }
-        suggestion = closest_match(name, self._is_list)
-        return error if suggestion is None else {**error, "did_you_mean": suggestion}
+    @property
+    def _unknown(self) -> str:
+        accepted = (
+            f"The accepted ones are: {', '.join(self._is_list)}." if self._is_list else "This operation takes none."
+        )
+        return f"The parameter is unknown. {accepted}"
 
 
 def _declared(dependant: Dependant) -> Iterator[tuple[str, bool]]:

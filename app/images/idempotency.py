@@ -48,7 +48,9 @@ class EarlierAnswer:
 def key_id(owner: uuid.UUID | None, key: str) -> bytes:
     """Return the id of this account's key. Raises ValidationFailed. Each account has keys of its own."""
     if not 1 <= len(key) <= MAX_LENGTH or not (key.isascii() and key.isprintable()):
-        raise ValidationFailed.at(["header", "Idempotency-Key"], f"1 to {MAX_LENGTH} ASCII characters")
+        raise ValidationFailed.at(
+            ["header", "Idempotency-Key"], f"The key must have 1 to {MAX_LENGTH} ASCII characters."
+        )
     return hashlib.sha256(f"{owner} {key}".encode()).digest()
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from app.core.text import BIDI_OVERRIDES, has_control
 
@@ -17,7 +17,7 @@ def normalize_name(name: str) -> str:
     if not name.strip() or len(name) > MAX_CHARACTERS:
         _refuse(f"a name has 1 to {MAX_CHARACTERS} characters")
     if has_control(name) or BIDI_OVERRIDES & set(name):
-        _refuse("control and bidi-override characters are not allowed")
+        _refuse("a name must not contain control or bidi-override characters")
     if len(name.encode()) > MAX_BYTES:
         _refuse(f"a name has at most {MAX_BYTES} bytes")
     if "/" in name or "\\" in name:
@@ -25,7 +25,11 @@ def normalize_name(name: str) -> str:
     return name
 
 
-ImageName = Annotated[str, AfterValidator(normalize_name)]
+ImageName = Annotated[
+    str,
+    AfterValidator(normalize_name),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_CHARACTERS, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f]+$"}),
+]
 
 
 def _refuse(reason: str) -> None:

@@ -1,21 +1,36 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.core.pagination import Page
 from app.core.tag_names import TagNames
+from app.core.text import matches
 from app.images.names import ImageName
 from app.models import Image
 from app.models.image import Visibility
 from app.search.found import FoundImage
 
-Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$", to_lower=True)]
+Sha256 = Annotated[
+    str,
+    matches("[0-9a-fA-F]{64}", "The digest must have 64 hexadecimal digits."),
+    AfterValidator(str.lower),
+    Field(json_schema_extra={"pattern": "^[0-9a-fA-F]{64}$"}),
+]
 _PATH = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"
 _SHA256 = "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"
+
+
+# The default of a field that may be left out, but must not be null.
+OMITTED: Any = None
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class ImageLinks(BaseModel):
@@ -58,19 +73,12 @@ class ImagePage(Page[ImageRead]):
 
 
 class ImageUpdate(BaseModel):
-    """What is to change; what is left out stays."""
+    """The fields to change. A field that is left out keeps its value."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_defaults)
 
-    name: ImageName | None = Field(default=None, examples=["chelsea.png"])
-    visibility: Visibility | None = Field(default=None, examples=["private"])
-
-    @model_validator(mode="after")
-    def _refuse_null(self) -> Self:
-        if any(getattr(self, name) is None for name in self.model_fields_set):
-            msg = "null is no value; leave the field out"
-            raise ValueError(msg)
-        return self
+    name: Annotated[ImageName, Field(examples=["chelsea.png"])] = OMITTED
+    visibility: Annotated[Visibility, Field(examples=["private"])] = OMITTED
 
 
 class TagsUpdate(BaseModel):

@@ -27,7 +27,7 @@ from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch
-from app.search.order import PATTERN, Order
+from app.search.order import Order, Sort
 from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
@@ -77,7 +77,7 @@ async def list_images(
     services: ServicesDep,
     device: DeviceDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
-    sort: Annotated[str, Query(pattern=PATTERN, examples=["-created"], description=SORT_HELP)] = "-created",
+    sort: Annotated[Sort, Query(examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,

@@ -77,11 +77,11 @@ class BulkTagging(BaseModel):
     @model_validator(mode="after")
     def _name_images_and_tags(self) -> Self:
         if (self.q is None) == (self.ids is None):
-            raise ValueError("either q or ids")
+            raise ValueError("Exactly one of the fields q and ids is required.")
         if not self.add and not self.remove:
-            raise ValueError("tags to add or to remove")
+            raise ValueError("At least one tag to add or to remove is required.")
         if set(self.add) & set(self.remove):
-            raise ValueError("a tag is either added or removed")
+            raise ValueError("A tag cannot be both added and removed.")
         return self
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
+from app.core.field_errors import REQUIRED, unknown_field, unknown_value
 from app.core.tag_names import normalize_tags
 from app.db.changes import LISTS, changing
 from app.decoding.pool import URL_SECONDS, Picture
@@ -46,6 +47,9 @@ from app.tags.tagging import Tagging, holding
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
+FORM_FIELDS = ("image", "tags", "visibility")
+MAX_NAME_LENGTH = 100
+
 
 @dataclass(slots=True)
 class UploadFields:
@@ -57,13 +61,15 @@ class UploadFields:
     async def add(self, part: Part) -> None:
         """Take one field. Raises ValidationFailed."""
         if part.name not in ("tags", "visibility"):
-            raise ValidationFailed.at(["body", part.name], "no such field", "extra_forbidden")
+            raise ValidationFailed([unknown_field(["body", part.name[:MAX_NAME_LENGTH]], FORM_FIELDS)])
         value = await part.text()
         try:
             if part.name == "tags":
                 self.tags = normalize_tags([*self.tags, *(tag for tag in value.split(",") if tag.strip())])
-            else:
+            elif value in tuple(Visibility):
                 self.visibility = Visibility(value)
+            else:
+                raise ValidationFailed([unknown_value(["body", part.name], value, tuple(Visibility))])
         except ValueError as error:
             raise ValidationFailed.at(["body", part.name], str(error)) from error
 
@@ -157,15 +163,15 @@ class Uploads:
             if part.name != "image":
                 await fields.add(part)
             elif received is not None:
-                raise ValidationFailed.at(["body", "image"], "one file an upload")
+                raise ValidationFailed.at(["body", "image"], "An upload has one file.")
             elif doomed is None:
                 received = await self._read(part)
             else:
                 received = await self._store(part, viewer, doomed)
         if received is None:
-            raise ValidationFailed.at(["body", "image"], "field required", "missing")
+            raise ValidationFailed.at(["body", "image"], REQUIRED, "missing")
         if fields.visibility == Visibility.PRIVATE and viewer.id is None:
-            raise ValidationFailed.at(["body", "visibility"], "an image without an owner cannot be private")
+            raise ValidationFailed.at(["body", "visibility"], "An image without an owner cannot be private.")
         return received
 
     async def _read(self, part: Part) -> ReceivedFile:
@@ -256,7 +262,7 @@ def name_taken(taken: Named, viewer: Viewer) -> NameTaken:
 
 def _file_name(part: Part) -> str:
     if part.filename is None:
-        raise ValidationFailed.at(["body", "image"], "the part has no file name", "missing")
+        raise ValidationFailed.at(["body", "image"], "The part has no file name.", "missing")
     try:
         return normalize_name(part.filename)
     except ValueError as error:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from app.core.errors import ValidationFailed
-from app.core.text import Text
+from app.core.text import Text, matches
 from app.http.dependencies import ServicesDep
 from app.ops.errors import readable_error
 from app.telemetry.errors import TelemetryError
@@ -16,6 +16,11 @@ from app.telemetry.mongo import RequestLog
 from app.telemetry.queries import LogFilter
 
 DEFAULT_LOG_HOURS = 24
+Status = Annotated[
+    str,
+    matches("[1-5]([0-9][0-9]|xx)", "The status must be a number from 100 to 599, or a class such as 5xx."),
+    Field(json_schema_extra={"pattern": "^[1-5]([0-9][0-9]|xx)$"}),
+]
 
 
 async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
@@ -31,7 +36,7 @@ async def get_log_filter(
     until: Annotated[AwareDatetime | None, Query(description="Up to then; default: now")] = None,
     route: Annotated[Text | None, Query(min_length=1, max_length=256, examples=["/v1/images/{image_id}"])] = None,
     method: Annotated[Text | None, Query(min_length=1, max_length=16, examples=["GET"])] = None,
-    status: Annotated[str | None, Query(pattern=r"^[1-5](\d\d|xx)$", description="A status or a class: 5xx")] = None,
+    status: Annotated[Status | None, Query(description="A status or a class of statuses", examples=["5xx"])] = None,
     user_id: Annotated[Text | None, Query(min_length=1, max_length=64)] = None,
     request_id: Annotated[Text | None, Query(min_length=1, max_length=64)] = None,
     min_ms: Annotated[float | None, Query(ge=0, le=1e9, description="Only those that took as long")] = None,
@@ -56,9 +61,9 @@ def time_range(since: datetime | None, until: datetime | None, span: timedelta) 
         end = until.astimezone(UTC) if until else datetime.now(UTC)
         start = since.astimezone(UTC) if since else end - span
     except OverflowError as error:
-        raise ValidationFailed.at(["query", "since"], "is not a time that can be told in UTC") from error
+        raise ValidationFailed.at(["query", "since"], "The time is outside of the supported range.") from error
     if start > end:
-        raise ValidationFailed.at(["query", "since"], "is after until")
+        raise ValidationFailed.at(["query", "since"], "The time must not be after `until`.")
     return start, end
 
 

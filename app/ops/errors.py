@@ -17,4 +17,6 @@ def readable_error(error: TelemetryError) -> Unavailable:
 
 def too_many_points(limit: int) -> ValidationFailed:
     """Return the error for a series of more than `limit` points."""
-    return ValidationFailed.at(["query", "step"], f"more than {limit} points: take a longer step or a shorter time")
+    return ValidationFailed.at(
+        ["query", "step"], f"The series would have over {limit} points. Use a longer step or a shorter time."
+    )

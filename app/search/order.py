@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from app.core.suggestions import closest_match
 from app.search.sql import EVERY, Condition, Values, all_true, any_true
 
 SORTS = ("created", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"
+# What other services call these orders.
+_SYNONYMS: Mapping[str, str] = MappingProxyType(
+    {"date": "created", "time": "created", "newest": "-created", "oldest": "created", "filename": "name"}
+)
 Position: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = Callable[[Values], Condition]
 
@@ -46,6 +54,21 @@ _KEYS: Mapping[str, tuple[_Key, ...]] = MappingProxyType(
         "random": (_Key("sha256", bytes.fromhex, bytes.hex), _ID),
     }
 )
+
+
+def check_sort(sort: str) -> str:
+    """Return the text of a valid `sort` parameter. Raises PydanticCustomError with the orders, and a suggestion."""
+    if re.fullmatch(PATTERN, sort):
+        return sort
+    name = sort.strip().casefold()
+    minus, bare = ("-", name[1:]) if name.startswith("-") else ("", name)
+    known = _SYNONYMS.get(bare) or closest_match(bare, SORTS)
+    context = {"did_you_mean": f"{minus}{known}".replace("--", "")} if known else {}
+    message = f"The order must be {', '.join(SORTS)}, any of them with a leading - for descending, or random:<seed>."
+    raise PydanticCustomError("sort", message, context)
+
+
+Sort = Annotated[str, AfterValidator(check_sort), Field(json_schema_extra={"pattern": PATTERN})]
 
 
 class Order:

@@ -4,9 +4,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
-from app.core.tag_names import TagNames, normalize_tag
+from app.core.tag_names import TAG_SCHEMA, TagNames, normalize_tag
 
-TagName = Annotated[str, AfterValidator(normalize_tag), Field(max_length=1000, examples=["cat"])]
+TagName = Annotated[
+    str, AfterValidator(normalize_tag), Field(max_length=1000, json_schema_extra=TAG_SCHEMA, examples=["cat"])
+]
 
 
 class TagRead(BaseModel):

@@ -11,7 +11,7 @@ def normalize_email(address: str) -> str:
         return validate_email(address.strip(), check_deliverability=False, strict=True).normalized
     except (EmailNotValidError, UnicodeError) as error:
         # The validator's own words repeat parts of the address, which would end in answers and logs.
-        raise ValueError("not a valid e-mail address") from error
+        raise ValueError("The value must be an e-mail address.") from error
 
 
 def account_name(address: str) -> str:

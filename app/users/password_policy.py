@@ -13,12 +13,12 @@ MAX_LENGTH = 1024
 def check_new_password(password: str) -> str:
     """Return the password in NFC. Raises ValueError, whose message does not repeat it."""
     if len(password) > MAX_LENGTH:
-        raise ValueError(f"should have at most {MAX_LENGTH} characters")
+        raise ValueError(f"The password must have at most {MAX_LENGTH} characters.")
     password = nfc(refuse_control(password))
     if len(password) < MIN_LENGTH:
-        raise ValueError(f"should have at least {MIN_LENGTH} characters")
+        raise ValueError(f"The password must have at least {MIN_LENGTH} characters.")
     if password.casefold() in common_passwords():
-        raise ValueError("is one of the most common passwords")
+        raise ValueError("The password is one of the most common ones.")
     return password
 
 

@@ -12,7 +12,9 @@ from app.users.email import MAX_LENGTH as MAX_EMAIL_LENGTH
 from app.users.email import normalize_email
 
 Email = Annotated[
-    str, Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"]), AfterValidator(normalize_email)
+    str,
+    Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"], json_schema_extra={"format": "email"}),
+    AfterValidator(normalize_email),
 ]
 _PASSWORD = Field(
     min_length=password_policy.MIN_LENGTH,
@@ -95,7 +97,7 @@ class SessionPage(Page[SessionRead]):
 
 def _future(moment: datetime) -> datetime:
     if moment <= datetime.now(UTC):
-        raise ValueError("must be in the future")
+        raise ValueError("The time must be in the future.")
     return moment
 
 

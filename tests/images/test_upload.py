@@ -151,7 +151,13 @@ async def test_a_file_in_the_wrong_field_is_told(user: Account) -> None:
     answer = await user.client.post("/v1/images", files={"picture": ("x.png", png(), "image/png")})
     assert (answer.status_code, answer.json()["errors"]) == (
         422,
-        [{"loc": ["body", "picture"], "msg": "no such field", "type": "extra_forbidden"}],
+        [
+            {
+                "loc": ["body", "picture"],
+                "msg": "The field is unknown. The accepted fields are: image, tags, visibility.",
+                "type": "extra_forbidden",
+            }
+        ],
     )
 
 
