@@ -8,7 +8,7 @@ from functools import cache
 import httpx
 from passlib.hash import bcrypt_sha256
 
-from app.core.security import AccessClaims, AccessTokens, digest_token, new_opaque_token
+from app.core.security import AccessClaims, AccessTokens, Audience, digest_token, new_opaque_token
 from app.core.settings import Settings
 from app.db.session import Database
 from app.users.repository import UserRepository
@@ -19,13 +19,14 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass(slots=True)
 class Account:
-    """An account and a client that is signed in as it."""
+    """An account and a client that is signed in as it; `ops_cookie` is the value that the operators' page gives."""
 
     id: uuid.UUID
     email: str
     session_id: uuid.UUID
     access_token: str
     client: httpx.AsyncClient
+    ops_cookie: str
 
 
 async def add_account(url: str, settings: Settings, database: Database, email: str, *, is_admin: bool) -> Account:
@@ -37,9 +38,11 @@ async def add_account(url: str, settings: Settings, database: Database, email: s
         digest = digest_token(new_opaque_token())
         opened = await SessionRepository(session).add(uuid.uuid4(), user.id, digest, timedelta(days=1), Device())
     tokens = AccessTokens(settings.jwt_secret.get_secret_value(), settings.access_token_seconds)
-    token = tokens.issue(AccessClaims(user.id, opened.id))
+    claims = AccessClaims(user.id, opened.id)
+    token = tokens.issue(claims)
+    cookie = tokens.issue(claims, audience=Audience.OPS)
     client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"})
-    return Account(user.id, email, opened.id, token, client)
+    return Account(user.id, email, opened.id, token, client, cookie)
 
 
 @cache

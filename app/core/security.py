@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from joserfc import jwt
@@ -21,8 +22,15 @@ MAX_ACCESS_TOKEN_LENGTH = 1024
 CLOCK_SKEW = 10
 _ALGORITHM = "HS256"
 _TYPE = "at+jwt"
-_ISSUER = _AUDIENCE = "imts"
+_ISSUER = "imts"
 _CLAIMS = frozenset(("iss", "aud", "iat", "nbf", "exp", "sub", "sid", "jti"))
+
+
+class Audience(StrEnum):
+    """What a session's token is for. A token of one audience is refused by every other."""
+
+    API = "imts:api"
+    OPS = "imts:ops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +53,12 @@ class AccessTokens:
         self._keys = {_key_id(one): OctKey.import_key(one) for one in (secret, *previous)}
         self._kid = _key_id(secret)
 
-    def issue(self, claims: AccessClaims, lifetime: int | None = None) -> str:
-        """Return a token that is good for so many seconds, else for `self.lifetime`."""
+    def issue(self, claims: AccessClaims, *, audience: Audience = Audience.API, lifetime: int | None = None) -> str:
+        """Return a token for one audience; `lifetime` is in seconds, by default `self.lifetime`."""
         now = int(time.time())
         payload = {
             "iss": _ISSUER,
-            "aud": _AUDIENCE,
+            "aud": audience.value,
             "iat": now,
             "nbf": now,
             "exp": now + (lifetime or self.lifetime),
@@ -61,13 +69,13 @@ class AccessTokens:
         header = {"alg": _ALGORITHM, "typ": _TYPE, "kid": self._kid}
         return jwt.encode(header, payload, self._keys[self._kid], algorithms=[_ALGORITHM])
 
-    def read(self, token: str) -> AccessClaims:
-        """Return the claims of a token that we signed and that is still good. Raises InvalidToken."""
+    def read(self, token: str, *, audience: Audience = Audience.API) -> AccessClaims:
+        """Return the claims of a token that we signed for this audience and that is still good. Raises InvalidToken."""
         if len(token) > MAX_ACCESS_TOKEN_LENGTH:
             raise InvalidToken
         try:
             claims = jwt.decode(token, self._key_of, algorithms=[_ALGORITHM]).claims
-            _check(claims, int(time.time()))
+            _check(claims, audience, int(time.time()))
             return AccessClaims(uuid.UUID(claims["sub"]), uuid.UUID(claims["sid"]))
         # RecursionError: JSON that is nested too deep.
         except (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
@@ -127,8 +135,8 @@ def _key_id(secret: str) -> str:
     return derived_key(secret, b"imts-kid")[:6].hex()
 
 
-def _check(claims: dict[str, Any], now: int) -> None:
-    if not claims.keys() >= _CLAIMS or claims["iss"] != _ISSUER or claims["aud"] != _AUDIENCE:
+def _check(claims: dict[str, Any], audience: Audience, now: int) -> None:
+    if not claims.keys() >= _CLAIMS or claims["iss"] != _ISSUER or claims["aud"] != audience.value:
         raise InvalidToken
     times = [claims[name] for name in ("iat", "nbf", "exp")]
     if any(type(one) is not int for one in times):

@@ -1,7 +1,7 @@
 """How a browser proves that an admin sits before it: a cookie that scripts cannot read and only `/ops` is sent.
 
-It holds an access token for an ordinary session, which PostgreSQL is asked about at every request: ended anywhere, it
-is ended here.
+It holds a token of an ordinary session, which PostgreSQL is asked about at every request: ended anywhere, it is ended
+here. The token has an audience of its own: the API refuses it as a bearer token, these pages refuse an access token.
 """
 
 from typing import Annotated
@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 
 from app.core.errors import AdminRequired, Forbidden, InvalidToken, Unauthenticated
+from app.core.security import Audience
 from app.http.dependencies import ServicesDep
 from app.http.state import Services, services_of
 from app.models import User
 from app.users import policy
-from app.users.authentication import authenticate
+from app.users.authentication import authenticate_session
 from app.users.session_repository import Device, SessionRepository
 from app.users.sign_in import SignIn
 from app.users.viewer import Viewer
@@ -23,6 +24,9 @@ COOKIE = "imts_ops"
 PATH = "/ops"
 # A shift: nobody has to sign in while an incident lasts, and a forgotten screen goes dark overnight.
 LIFETIME_SECONDS = 12 * 3600
+Origin = tuple[str, str, int]
+LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 async def sign_in(services: Services, email: str, password: str, device: Device) -> str:
@@ -32,19 +36,19 @@ async def sign_in(services: Services, email: str, password: str, device: Device)
     """
     answer = await SignIn(services).with_password(email, password, device)
     claims = services.access_tokens.read(answer.access_token)
-    viewer = await authenticate(services, answer.access_token)
+    viewer = await authenticate_session(services, answer.access_token, Audience.API)
     if not viewer.is_admin:
         await _end(services, viewer)
         raise AdminRequired(
             "This account is not an admin's. Ask one to make it so: `python -m app create-admin --existing`"
         )
-    return services.access_tokens.issue(claims, LIFETIME_SECONDS)
+    return services.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
 
 
 async def sign_out(services: Services, token: str | None) -> None:
     """End the session of the cookie, if there is one."""
     try:
-        viewer = await authenticate(services, token or "")
+        viewer = await authenticate_session(services, token or "", Audience.OPS)
     except InvalidToken:
         return
     await _end(services, viewer)
@@ -74,21 +78,43 @@ async def get_operator(request: Request, services: ServicesDep) -> User:
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthenticated
-    viewer = await authenticate(services, token)
+    viewer = await authenticate_session(services, token, Audience.OPS)
     request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id
-    policy.require_sign_in(viewer)
     return policy.require_admin(viewer)
 
 
 def require_same_origin(request: Request) -> None:
     """Refuse a form that another site has sent. Raises Forbidden.
 
-    SameSite keeps foreign requests from carrying the cookie; this keeps them from setting one (login CSRF).
+    SameSite keeps foreign requests from carrying the cookie; this keeps them from setting one (login CSRF). The client
+    chooses the `Host` header, so that the origin is compared with PUBLIC_URL, scheme included.
     """
-    origin = urlsplit(request.headers.get("origin", ""))
-    public = urlsplit(services_of(request).settings.public_url)
-    if not origin.netloc or origin.netloc not in (request.headers.get("host"), public.netloc):
-        raise Forbidden("This form was sent from another site")
+    given = request.headers.getlist("origin")
+    accepted = {_origin(services_of(request).settings.public_url), *_own_loopback_origin(request)}
+    if len(given) != 1 or _origin(given[0]) not in accepted - {None}:
+        raise Forbidden("This form was sent from another site, or PUBLIC_URL is not this site's address")
+
+
+def _own_loopback_origin(request: Request) -> list[Origin | None]:
+    """Return the request's own address where PUBLIC_URL, as in development, names this machine only.
+
+    The service may then listen on another port or be called by another name of the loopback interface.
+    """
+    public, own = _origin(services_of(request).settings.public_url), _origin(str(request.url))
+    is_local = public is not None and own is not None and {public[1], own[1]} <= LOOPBACK_HOSTS
+    return [own] if is_local else []
+
+
+def _origin(url: str) -> Origin | None:
+    """Return scheme, host and port of an address (RFC 6454), None where it has none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.username is not None:
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
 
 
 Operator = Annotated[User, Depends(get_operator)]

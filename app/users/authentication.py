@@ -1,7 +1,7 @@
 """From a bearer token to the viewer. PostgreSQL decides at each request: what has ended is refused at once."""
 
 from app.core.errors import InvalidToken
-from app.core.security import digest_token
+from app.core.security import Audience, digest_token
 from app.http.state import Services
 from app.models import Scope
 from app.users.api_key_repository import ApiKeyRepository
@@ -15,7 +15,12 @@ async def authenticate(services: Services, token: str) -> Viewer:
     """Return whom the access token or API key speaks for. Raises InvalidToken."""
     if token.startswith(API_KEY_PREFIX):
         return await _by_api_key(services, token)
-    claims = services.access_tokens.read(token)
+    return await authenticate_session(services, token, Audience.API)
+
+
+async def authenticate_session(services: Services, token: str, audience: Audience) -> Viewer:
+    """Return whom a session's token speaks for; no API key is accepted. Raises InvalidToken."""
+    claims = services.access_tokens.read(token, audience=audience)
     async with services.database.reader() as session:
         user = await UserRepository(session).find_by_session(claims.user_id, claims.session_id)
     if user is None:

@@ -51,7 +51,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def page(tab: BrowserContext, admin: Account) -> Page:
     """A page of an admin who has signed in; the tests of signing in have `tab`."""
-    await tab.add_cookies([{"name": COOKIE, "value": admin.access_token, "domain": "127.0.0.1", "path": PATH}])
+    await tab.add_cookies([{"name": COOKIE, "value": admin.ops_cookie, "domain": "127.0.0.1", "path": PATH}])
     return await tab.new_page()
 
 

@@ -61,7 +61,7 @@ async def test_strangers_are_taken_to_the_form(client: httpx.AsyncClient, user: 
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/ops/login")
     assert (await client.get("/ops/live")).status_code == 401
-    mine = {"Cookie": f"{COOKIE}={user.access_token}"}
+    mine = {"Cookie": f"{COOKIE}={user.ops_cookie}"}
     assert (await client.get("/ops", headers=mine)).status_code == 403
     assert (await client.get("/ops/live", headers=mine)).status_code == 403
     bad = await client.get("/ops", headers={"Cookie": f"{COOKIE}=made.up.token"})
@@ -78,10 +78,68 @@ async def test_forms_of_other_sites_are_refused(client: httpx.AsyncClient, admin
         assert "set-cookie" not in answer.headers
 
 
-async def test_an_api_key_is_no_way_in(client: httpx.AsyncClient, admin: Account) -> None:
-    made = await admin.client.post("/v1/users/me/api-keys", json={"name": "k", "scopes": ["read", "admin"]})
-    answer = await client.get("/ops", headers={"Cookie": f"{COOKIE}={made.json()['key']}"})
+@pytest.mark.parametrize(
+    ("public_url", "headers"),
+    [
+        ("https://images.example", {"Host": "evil.example", "Origin": "http://evil.example"}),
+        ("https://images.example", {"Host": "evil.example", "Origin": "https://evil.example"}),
+        ("https://images.example", {"Host": "images.example", "Origin": "http://images.example"}),
+        ("https://images.example", {"Host": "images.example", "Origin": "https://images.example:8443"}),
+        ("https://images.example", {"Host": "localhost", "Origin": "http://localhost"}),
+        ("http://127.0.0.1:8000", {"Host": "evil.example", "Origin": "http://evil.example"}),
+        ("http://127.0.0.1:8000", {"Host": "localhost:9999", "Origin": "https://localhost:9999"}),
+        ("http://127.0.0.1:8000", {"Host": "localhost:9999", "Origin": "http://localhost:1234"}),
+        ("http://127.0.0.1:8000", {"Host": "localhost:9999", "Origin": "http://[bad"}),
+    ],
+)
+async def test_f20_the_origin_is_compared_with_public_url(
+    settings: Settings, admin: Account, public_url: str, headers: dict[str, str]
+) -> None:
+    async with (
+        running_service(settings.model_copy(update={"public_url": public_url})) as service,
+        httpx.AsyncClient(base_url=service.url) as client,
+    ):
+        data = {"email": admin.email, "password": PASSWORD}
+        answer = await client.post("/ops/login", data=data, headers=headers)
     assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "origins"),
+    [
+        ("https://images.example", "internal:8000", ["https://images.example"]),
+        ("https://images.example/below", "images.example", ["https://images.example:443"]),
+        ("http://127.0.0.1:8000", "localhost:9999", ["http://localhost:9999", "http://127.0.0.1:8000"]),
+    ],
+)
+async def test_f20_the_own_origin_is_accepted(
+    settings: Settings, admin: Account, public_url: str, host: str, origins: list[str]
+) -> None:
+    async with (
+        running_service(settings.model_copy(update={"public_url": public_url})) as service,
+        httpx.AsyncClient(base_url=service.url) as client,
+    ):
+        data = {"email": admin.email, "password": PASSWORD}
+        for origin in origins:
+            answer = await client.post("/ops/login", data=data, headers={"Host": host, "Origin": origin})
+            assert answer.status_code == 303, answer.text
+
+
+async def test_f19_the_cookie_is_no_bearer_token(browser_client: httpx.AsyncClient, admin: Account) -> None:
+    await _sign_in(browser_client, admin.email)
+    bearer = {"Authorization": f"Bearer {browser_client.cookies[COOKIE]}"}
+    answer = await browser_client.get("/v1/users/me", headers=bearer)
+    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/invalid-token")
+
+
+async def test_f19_no_other_credential_is_a_cookie(client: httpx.AsyncClient, admin: Account) -> None:
+    made = await admin.client.post("/v1/users/me/api-keys", json={"name": "k", "scopes": ["read", "admin"]})
+    for credential in (admin.access_token, made.json()["key"]):
+        cookie = {"Cookie": f"{COOKIE}={credential}"}
+        answer = await client.get("/ops", headers=cookie)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/ops/login?ended=1")
+        assert (await client.get("/ops/live", headers=cookie)).status_code == 401
 
 
 async def test_signing_out_ends_the_session(
@@ -130,14 +188,14 @@ async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:
     ],
 )
 async def test_bad_addresses_are_the_clients_fault(client: httpx.AsyncClient, admin: Account, path: str) -> None:
-    answer = await client.get(path, headers={"Cookie": f"{COOKIE}={admin.access_token}"})
+    answer = await client.get(path, headers={"Cookie": f"{COOKIE}={admin.ops_cookie}"})
     assert answer.status_code in (404, 422), answer.text
 
 
 async def test_what_clients_sent_is_shown_as_text(client: httpx.AsyncClient, admin: Account) -> None:
     mark = "<script>alert(1)</script>"
     sent = await client.get(f"/nowhere/{mark}", headers={"User-Agent": mark})
-    cookie = {"Cookie": f"{COOKIE}={admin.access_token}"}
+    cookie = {"Cookie": f"{COOKIE}={admin.ops_cookie}"}
     async with asyncio.timeout(20):
         while True:
             found = await client.get(f"/ops/requests?request_id={sent.headers['X-Request-ID']}", headers=cookie)

@@ -78,7 +78,9 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "exp is a float": signed(exp=NOW + 60.5),
     "exp is null": signed(exp=None),
     "wrong audience": signed(aud="another"),
-    "audience list": signed(aud=["imts", "another"]),
+    "audience list": signed(aud=["imts:api", "another"]),
+    "audience of the operators' page": signed(aud="imts:ops"),
+    "audience of earlier versions": signed(aud="imts"),
     "wrong issuer": signed(iss="https://accounts.google.com"),
     **{f"no {name}": signed(None, **{name: ...}) for name in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti", "sid")},
     "sub is a number": signed(sub=7),
@@ -102,7 +104,7 @@ FORGED: dict[str, Callable[[Claims], str]] = {
 
 def claims_of(user: Account) -> Claims:
     now = int(time.time())
-    claims: Claims = {"iss": "imts", "aud": "imts", "iat": now, "nbf": now, "exp": now + 60, "jti": "1"}
+    claims: Claims = {"iss": "imts", "aud": "imts:api", "iat": now, "nbf": now, "exp": now + 60, "jti": "1"}
     return claims | {"sub": str(user.id), "sid": str(user.session_id)}
 
 
