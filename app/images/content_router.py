@@ -125,7 +125,11 @@ async def make_image_url(
     services: ServicesDep,
     expires_in: Annotated[int, Query(ge=60, le=3600, description="Seconds", examples=[300])] = 300,
 ) -> ImageUrl:
-    """Return a presigned URL that fetches straight from the object store what `content` gives, for whoever has it."""
+    """Return a presigned URL that fetches straight from the object store what `content` gives, for whoever has it.
+
+    The URL is valid until `expires_at`. Until then it cannot be revoked: it keeps working when the image becomes
+    private, when the account that asked for it signs out, changes its password or is deleted.
+    """
     image = await _find(services, image_id, viewer)
     source = await Originals(services).find(image)
     lifetime = timedelta(seconds=expires_in)

@@ -45,13 +45,16 @@ class EarlierAnswer:
     answer: str
 
 
-def key_id(owner: uuid.UUID | None, key: str) -> bytes:
-    """Return the id of this account's key. Raises ValidationFailed. Each account has keys of its own."""
+def key_id(owner: uuid.UUID | None, client: str, key: str) -> bytes:
+    """Return the id of a key: each account has keys of its own, and each `client` without an account.
+
+    `client` names the network of the request, as `app.users.limits.turn_taker` does. Raises ValidationFailed.
+    """
     if not 1 <= len(key) <= MAX_LENGTH or not (key.isascii() and key.isprintable()):
         raise ValidationFailed.at(
             ["header", "Idempotency-Key"], f"The key must have 1 to {MAX_LENGTH} ASCII characters."
         )
-    return hashlib.sha256(f"{owner} {key}".encode()).digest()
+    return hashlib.sha256(f"{owner or client} {key}".encode()).digest()
 
 
 class IdempotencyClaims:

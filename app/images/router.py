@@ -107,7 +107,8 @@ async def upload_image(
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="The same key with the same upload gives the same answer, for 24 hours",
+            description="The same key with the same upload gives the same answer, for 24 hours. Each account has keys "
+            "of its own. Without an account, keys belong to the client's IPv4 address or IPv6 /64 network.",
             examples=["a1b2"],
         ),
     ] = None,

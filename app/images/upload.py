@@ -128,7 +128,7 @@ class Uploads:
         """
         if idempotency_key is None:
             return await self._upload(form, viewer, None)
-        claimed = key_id(viewer.id, idempotency_key)
+        claimed = key_id(viewer.id, self._taker, idempotency_key)
         if earlier := await self._claims.claim(claimed):
             return await self._repeat(form, viewer, earlier)
         async with self._claims.held(claimed):

@@ -16,6 +16,7 @@ from starlette.types import Message
 
 from app.core.settings import Settings
 from app.images.content import ObjectResponse
+from app.main import create_app
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from app.storage.reading import OpenObject
@@ -320,3 +321,10 @@ async def event_errors() -> AsyncIterator[list[object]]:
     loop.set_exception_handler(lambda _loop, context: errors.append(context))
     yield errors
     loop.set_exception_handler(before)
+
+
+def test_f22_the_description_says_how_long_a_presigned_url_lives() -> None:
+    document = create_app(Settings(_env_file=None, app_env="development")).openapi()
+    description = document["paths"]["/v1/images/{image_id}/url"]["get"]["description"]
+    assert "cannot be revoked" in description
+    assert "private" in description

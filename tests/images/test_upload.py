@@ -256,6 +256,27 @@ async def test_a_key_whose_upload_runs_is_409(user: Account, sql: asyncpg.Connec
     assert (await first).status_code == 201
 
 
+async def test_f21_keys_without_an_account_belong_to_the_address(settings: Settings) -> None:
+    changes = {"anonymous_upload": True, "trusted_proxies": ["127.0.0.1"]}
+    own, stranger = png(), png()
+
+    async def send(address: str, name: str, body: bytes) -> httpx.Response:
+        headers = {"Idempotency-Key": "k-5", "X-Forwarded-For": address}
+        return await client.post("/v1/images", files={"image": (name, body, "image/png")}, headers=headers)
+
+    async with (
+        running_service(settings.model_copy(update=changes)) as service,
+        httpx.AsyncClient(base_url=service.url) as client,
+    ):
+        first = await send("2001:db8::1", "mine.png", own)
+        assert first.status_code == 201, first.text
+        for number, address in enumerate(("192.0.2.1", "2001:db8:0:1::1")):
+            answer = await send(address, f"{number}.png", stranger)
+            assert answer.status_code == 201, answer.text
+        assert (await send("2001:db8::2", "mine.png", own)).json() == first.json()
+        assert (await send("2001:db8::2", "mine.png", stranger)).status_code == 422
+
+
 async def test_anonymous_uploads_need_the_setting(settings: Settings, client: httpx.AsyncClient) -> None:
     assert (await client.post("/v1/images", files={"image": ("a.png", png())})).status_code == 401
     async with running_service(settings.model_copy(update={"anonymous_upload": True})) as service:
