@@ -23,6 +23,8 @@ CLOCK_SKEW = 10
 _ALGORITHM = "HS256"
 _TYPE = "at+jwt"
 _ISSUER = "imts"
+# Characters of 256 bits in unpadded Base64.
+_OPAQUE_LENGTH = 43
 _CLAIMS = frozenset(("iss", "aud", "iat", "nbf", "exp", "sub", "sid", "jti"))
 
 
@@ -120,6 +122,11 @@ def derived_key(secret: str, purpose: bytes) -> bytes:
 def new_opaque_token() -> str:
     """Return a random token of 256 bits, url-safe."""
     return secrets.token_urlsafe(32)
+
+
+def is_opaque_token(text: str) -> bool:
+    """Tell whether the text has the form of `new_opaque_token`."""
+    return len(text) == _OPAQUE_LENGTH and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 
 
 def digest_token(token: str) -> bytes:

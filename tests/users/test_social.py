@@ -185,6 +185,22 @@ async def test_states_are_bound_to_the_browser_and_used_once(
         refused(await again.get(back))
 
 
+async def test_f61_logins_in_several_tabs_all_end(browser: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
+    tabs = [await depart(browser) for _ in range(3)]
+    for back in tabs:
+        assert (await browser.get(back)).status_code == 200
+    assert await sql.fetchval("SELECT count(*) FROM social_sign_ins") == 0
+    refused(await browser.get(tabs[0]))
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "x" * 4000, "ä" * 43, '"' + "x" * 43 + '"', "x" * 42 + "."])
+async def test_f61_a_made_up_browser_token_is_replaced(browser: httpx.AsyncClient, cookie: str) -> None:
+    headers = {b"Cookie": f"imts_social={cookie}".encode()}
+    started = await browser.get("/v1/auth/social/local", headers=headers)
+    assert (started.status_code, started.cookies["imts_social"] == cookie) == (302, False)
+    refused(await browser.get(CALLBACK, params={"state": "x", "code": "x"}, headers=headers))
+
+
 async def test_replayed_and_foreign_codes_are_refused(browser: httpx.AsyncClient, provider: OpenIdServer) -> None:
     used = parse_qs(urlsplit(await depart(browser)).query)["code"][0]
     provider.codes.pop(used)

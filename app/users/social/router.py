@@ -27,6 +27,7 @@ from app.users.social.service import SIGN_IN_SECONDS, Arrival, SocialLogin
 router = APIRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
 
 COOKIE = "imts_social"
+_BrowserToken = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
 _Parameter = Annotated[Text | None, Query(max_length=4096)]
 
 
@@ -97,6 +98,7 @@ async def start_social_login(
     device: DeviceDep,
     login: SocialLoginDep,
     settings: SettingsDep,
+    browser: _BrowserToken = None,
 ) -> Response:
     """Send the browser to the provider. With an access token, the identity is linked to that account.
 
@@ -104,7 +106,7 @@ async def start_social_login(
 
     A page cannot send a token along with its browser: with `Accept: application/json` it is told where to send it.
     """
-    departure = await login.start(provider, viewer, device)
+    departure = await login.start(provider, viewer, device, browser)
     response = _departure_response(departure.url, as_json=_asks_for_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     public = urlsplit(settings.public_url)
@@ -130,18 +132,19 @@ async def finish_social_login(
     provider: str,
     device: DeviceDep,
     login: SocialLoginDep,
-    settings: SettingsDep,
     response: Response,
     state: _Parameter = None,
     code: _Parameter = None,
     iss: _Parameter = None,
-    browser: Annotated[Text | None, Cookie(alias=COOKIE, max_length=128)] = None,
+    browser: _BrowserToken = None,
 ) -> TokenRead:
-    """Answer the provider's redirect with the tokens of a new session."""
+    """Answer the provider's redirect with the tokens of a new session.
+
+    A browser can have several logins under way, in several tabs, and each of them ends by itself.
+    """
     tokens = await login.finish(provider, Arrival(state, code, iss, browser), device)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.delete_cookie(COOKIE, path=f"{urlsplit(settings.public_url).path}/v1/auth/social")
     return tokens
 
 

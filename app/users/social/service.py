@@ -24,7 +24,7 @@ from app.core.errors import (
     SignInRequired,
     SocialLoginFailed,
 )
-from app.core.security import digest_token, new_opaque_token
+from app.core.security import digest_token, is_opaque_token, new_opaque_token
 from app.db.base import utc_now
 from app.http.state import Services
 from app.models import SocialSignIn, User
@@ -71,8 +71,11 @@ class SocialLogin:
     def __init__(self, services: Services, providers: SocialProviders) -> None:
         self._services, self._providers = services, providers
 
-    async def start(self, name: str, viewer: Viewer, device: Device) -> Departure:
+    async def start(self, name: str, viewer: Viewer, device: Device, browser: str | None) -> Departure:
         """Begin a login, or the linking of an identity when the viewer is signed in.
+
+        `browser` is the token of the browser's cookie. A browser that has one keeps it, so that the logins in its
+        other tabs can still end.
 
         Raises IdentityProviderNotFound, IdentityProviderUnavailable, SignInRequired, RecentSignInRequired,
         TooManyRequests.
@@ -84,7 +87,8 @@ class SocialLogin:
             # A linked identity outlives the access token that linked it.
             await Proof(self._services).require_recent_sign_in(viewer)
         await self._services.limits.charge(social_charges(self._services.settings.login_limits, device.address))
-        state, browser, nonce, verifier = (new_opaque_token() for _ in range(4))
+        state, nonce, verifier = (new_opaque_token() for _ in range(3))
+        browser = browser if browser and is_opaque_token(browser) else new_opaque_token()
         async with _time_limit():
             url = await provider.authorization_url(
                 state=state,
@@ -123,7 +127,7 @@ class SocialLogin:
             return await self._open_session(sign_in, identity, device)
 
     async def _take(self, name: str, arrival: Arrival) -> SocialSignIn:
-        if not arrival.state or not arrival.browser:
+        if not arrival.state or not arrival.browser or not is_opaque_token(arrival.browser):
             raise SocialLoginFailed("This browser has not started a login")
         state, browser = digest_token(arrival.state), digest_token(arrival.browser)
         async with self._services.database.unit_of_work() as session:
