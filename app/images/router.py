@@ -17,6 +17,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.settings import Settings
+from app.core.text import Text
 from app.decoding.pool import DecodersBusy, DecodersUnavailable
 from app.http.caching import cached, one_image
 from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
@@ -104,9 +105,10 @@ async def upload_image(
     limits: LimitsDep,
     device: DeviceDep,
     idempotency_key: Annotated[
-        str | None,
+        Text | None,
         Header(
             alias="Idempotency-Key",
+            max_length=255,
             description="The same key with the same upload gives the same answer, for 24 hours. Each account has keys "
             "of its own. Without an account, keys belong to the client's IPv4 address or IPv6 /64 network.",
             examples=["a1b2"],

@@ -16,6 +16,7 @@ from app.search.found import FoundImage
 
 Sha256 = Annotated[
     str,
+    Field(max_length=64),
     matches("[0-9a-fA-F]{64}", "The digest must have 64 hexadecimal digits."),
     AfterValidator(str.lower),
     Field(json_schema_extra={"pattern": "^[0-9a-fA-F]{64}$"}),

@@ -21,7 +21,7 @@ from app.core.errors import (
     TagNotFound,
     TooManyRequests,
 )
-from app.core.tag_names import TagNames
+from app.core.tag_names import TagName, TagNames
 from app.core.text import Text
 from app.db.changes import LISTS, changing, image_scope
 from app.db.session import Database
@@ -36,7 +36,6 @@ from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch
 from app.search.vocabulary import QueryTooBroad
 from app.tags.repository import TagRepository
-from app.tags.schemas import TagName
 from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute

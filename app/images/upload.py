@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.field_errors import REQUIRED, unknown_field, unknown_value
-from app.core.tag_names import normalize_tags
+from app.core.tag_names import normalize_tags, split_tags
 from app.db.changes import LISTS, changing
 from app.decoding.pool import URL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
@@ -65,7 +65,7 @@ class UploadFields:
         value = await part.text()
         try:
             if part.name == "tags":
-                self.tags = normalize_tags([*self.tags, *(tag for tag in value.split(",") if tag.strip())])
+                self.tags = normalize_tags([*self.tags, *split_tags(value)])
             elif value in tuple(Visibility):
                 self.visibility = Visibility(value)
             else:

@@ -18,6 +18,7 @@ from app.telemetry.queries import LogFilter
 DEFAULT_LOG_HOURS = 24
 Status = Annotated[
     str,
+    Field(max_length=64),
     matches("[1-5]([0-9][0-9]|xx)", "The status must be a number from 100 to 599, or a class such as 5xx."),
     Field(json_schema_extra={"pattern": "^[1-5]([0-9][0-9]|xx)$"}),
 ]

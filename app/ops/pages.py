@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
 from app.core.text import Text
@@ -39,6 +39,7 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters["milliseconds"] = lambda value: None if value is None else f"{value:,.1f} ms"
 MAX_ROWS = 100
+_Name = Annotated[Text, Field(max_length=64)]
 # Nothing from elsewhere, nothing inline, no frames. `no-referrer` would turn the forms' Origin into "null".
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -139,7 +140,7 @@ async def show_requests(
 
 
 @pages.get("/requests/{event_id}")
-async def show_request(operator: Operator, log: RequestLogDep, event_id: str, time: AwareDatetime) -> Response:
+async def show_request(operator: Operator, log: RequestLogDep, event_id: _Name, time: AwareDatetime) -> Response:
     """Show all that is recorded of one request."""
     moment, _ = time_range(time, time, timedelta())
     found = await find_request(log, event_id, moment)
@@ -164,7 +165,7 @@ async def look_live(
 
 
 @live.get("/static/{name}")
-async def read_static(request: Request, name: str) -> Response:
+async def read_static(request: Request, name: _Name) -> Response:
     """Return the style, a script or the icon."""
     response = await _STATIC.get_response(name, request.scope)
     response.headers["Cache-Control"] = "no-cache"  # asked for again each time, by its ETag: scripts and pages fit

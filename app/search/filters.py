@@ -13,6 +13,8 @@ from app.models.bitmap import IMAGES_OF_TYPE
 from app.search.intervals import Interval, Point, date, interval, number, ratio, size
 
 MAX_VALUES = 50
+# A decomposed name of 255 characters has up to four times as many.
+MAX_GLOB_CHARACTERS = 4 * 255
 TYPES = tuple(IMAGES_OF_TYPE)
 VISIBILITIES = ("private", "public")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -39,6 +41,8 @@ def canonical_value(name: str, text: str) -> str:
     if name == "name":
         if not text:
             raise Refused("a name, with * for any characters and ? for one")
+        if len(text) > MAX_GLOB_CHARACTERS:
+            raise Refused("a name of at most 255 characters")
         # As names are kept.
         return unicodedata.normalize("NFC", text)
     value = text.casefold()

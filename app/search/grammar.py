@@ -8,7 +8,7 @@ primary = "(" or_term ")" | N "-of:(" unary { unary } ")" | filter | wildcard | 
 from typing import NoReturn
 
 from app.core.errors import BadRequest
-from app.core.tag_names import normalize_tag, normalize_tag_pattern
+from app.core.tag_names import normalize_tag_pattern, normalize_tag_term
 from app.search.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
 from app.search.lexer import Kind, LexicalError, Token, split_values, tokens
 from app.search.tree import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, all_of, any_of, negation
@@ -151,6 +151,6 @@ def _wildcard(token: Token) -> Node:
 
 def _tag(token: Token) -> Node:
     try:
-        return Tag(normalize_tag(token.text))
+        return Tag(normalize_tag_term(token.text))
     except ValueError as error:
         raise InvalidQuery(f"This is no tag: {error}", token.position, "a tag") from error

@@ -68,7 +68,7 @@ def check_sort(sort: str) -> str:
     raise PydanticCustomError("sort", message, context)
 
 
-Sort = Annotated[str, AfterValidator(check_sort), Field(json_schema_extra={"pattern": PATTERN})]
+Sort = Annotated[str, Field(max_length=100), AfterValidator(check_sort), Field(json_schema_extra={"pattern": PATTERN})]
 
 
 class Order:

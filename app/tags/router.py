@@ -13,7 +13,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
-from app.core.tag_names import fold_tag
+from app.core.tag_names import TagName, fold_tag
 from app.core.text import Text
 from app.http.caching import cached, lists
 from app.http.conditional import NOT_MODIFIED, full_response
@@ -31,7 +31,6 @@ from app.tags.schemas import (
     TagImplications,
     TagList,
     TagMerge,
-    TagName,
     TagPage,
     TagRead,
     TagRename,

@@ -1,14 +1,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
-from app.core.tag_names import TAG_SCHEMA, TagNames, normalize_tag
-
-TagName = Annotated[
-    str, AfterValidator(normalize_tag), Field(max_length=1000, json_schema_extra=TAG_SCHEMA, examples=["cat"])
-]
+from app.core.tag_names import TagName, TagNames
 
 
 class TagRead(BaseModel):

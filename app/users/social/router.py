@@ -1,7 +1,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
+from fastapi import APIRouter, Cookie, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
@@ -29,6 +29,7 @@ router = APIRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRout
 COOKIE = "imts_social"
 _BrowserToken = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
 _Parameter = Annotated[Text | None, Query(max_length=4096)]
+ProviderName = Annotated[Text, Path(max_length=64)]
 
 
 class ProviderRead(BaseModel):
@@ -93,7 +94,7 @@ async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
 )
 async def start_social_login(
     request: Request,
-    provider: str,
+    provider: ProviderName,
     viewer: ViewerDep,
     device: DeviceDep,
     login: SocialLoginDep,
@@ -129,7 +130,7 @@ async def start_social_login(
 )
 @ignores_unknown_parameters
 async def finish_social_login(
-    provider: str,
+    provider: ProviderName,
     device: DeviceDep,
     login: SocialLoginDep,
     response: Response,

@@ -1,0 +1,218 @@
+"""K1: the length of a string is checked on what is sent, before it is normalised, matched or parsed."""
+
+import ast
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from app.core import passwords, tag_names
+from app.core.settings import Settings
+from app.images.names import normalize_name
+from app.main import create_app
+from app.search.grammar import parse
+from app.users import password_policy
+from tests.accounts import Account
+from tests.repository import ROOT
+
+APP = create_app(Settings(_env_file=None, app_env="development"))
+MARKS = "\u0315\u0300"
+UNITS = {"marks": MARKS, "spaces": " ", "digits": "7", "parentheses": "("}
+PLACES = ("path_params", "query_params", "header_params", "cookie_params", "body_params")
+# Every function that normalises text, and a call of it with text of any length.
+NORMALIZERS: dict[str, Callable[[str], object]] = {
+    "app/core/tag_names.py:fold_tag": tag_names.normalize_tag,
+    "app/core/tag_names.py:tag_from_text": tag_names.tag_from_text,
+    "app/core/passwords.py:nfc": password_policy.check_new_password,
+    "app/images/names.py:normalize_name": normalize_name,
+    "app/search/filters.py:canonical_value": lambda text: parse(f'name:"{text}"'),
+}
+
+
+def request_fields(dependant: Dependant) -> Iterator[tuple[str, Any]]:
+    """Yield what a route takes from a request: where, and the schema that it is validated by."""
+    for place in PLACES:
+        for field in getattr(dependant, place):
+            yield f"{place} {field.name}", field._type_adapter.core_schema
+    for dependency in dependant.dependencies:
+        yield from request_fields(dependency)
+
+
+def unbounded(schema: Any, path: str) -> Iterator[str]:
+    """Yield the strings of a schema that have no limit of their own, and validators that run before one."""
+    if isinstance(schema, list | tuple):
+        for one in schema:
+            yield from unbounded(one, path)
+    elif isinstance(schema, dict):
+        kind = schema.get("type")
+        if kind == "str" and "max_length" not in schema:
+            yield path
+        if kind in ("function-before", "function-wrap", "function-plain"):
+            yield f"{path} ({kind})"
+        for name, one in schema.items():
+            if name not in ("serialization", "metadata"):
+                yield from unbounded(one, f"{path}.{name}" if isinstance(one, dict) and "schema" in one else path)
+
+
+def test_f1_every_string_of_every_operation_has_its_limit_before_its_validators() -> None:
+    wrong, seen = set[str](), 0
+    for route in iter_route_contexts(APP.routes):
+        if isinstance(route.original_route, APIRoute):
+            for place, schema in request_fields(route.original_route.dependant):
+                seen += 1
+                wrong |= {f"{route.path} {where}" for where in unbounded(schema, place)}
+    assert seen > 50
+    assert sorted(wrong) == []
+
+
+def test_f1_the_checker_sees_a_validator_before_its_limit() -> None:
+    after = {"type": "function-after", "schema": {"type": "str"}, "function": {}}
+    assert list(unbounded(after, "x")) == ["x"]
+    assert not list(unbounded({**after, "schema": {"type": "str", "max_length": 3}}, "x"))
+
+
+def normalizing_functions() -> Iterator[str]:
+    for path in sorted(Path(ROOT, "app").rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+                isinstance(node, ast.Attribute) and node.attr == "normalize" for node in ast.walk(function)
+            ):
+                yield f"{path.relative_to(ROOT)}:{function.name}"
+
+
+def test_f1_every_function_that_normalises_is_known_here() -> None:
+    assert set(normalizing_functions()) == set(NORMALIZERS)
+    assert passwords.nfc("a") == "a"
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("function", NORMALIZERS.values(), ids=NORMALIZERS)
+def test_f1_normalising_takes_no_more_than_linear_time(function: Callable[[str], object], unit: str) -> None:
+    def measure(size: int) -> float:
+        text = unit[0] * (size // 2) + unit[-1] * (size // 2)
+        started = time.thread_time()
+        with suppress(Exception):
+            function(text)
+        return time.thread_time() - started
+
+    measure(1000)
+    small, large = measure(1 << 14), measure(1 << 16)
+    assert large < max(4.5 * small, 0.1)
+
+
+class Stalls:
+    """The longest time for which the event loop's thread computed without a pause."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    async def watch(self) -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            self.longest, last = max(self.longest, now - last), now
+
+
+def hostile_value(schema: dict[str, Any], schemas: dict[str, Any], unit: str, size: int) -> Any:
+    """Return a value for the schema in which every string is hostile."""
+    if "$ref" in schema:
+        return hostile_value(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas, unit, size)
+    if options := schema.get("anyOf"):
+        return hostile_value(options[0], schemas, unit, size)
+    if properties := schema.get("properties"):
+        share = size // len(properties)
+        return {name: hostile_value(one, schemas, unit, share) for name, one in properties.items()}
+    if schema.get("type") == "array":
+        # Many items of the size that is least refused.
+        item = unit * (120 // len(unit))
+        return [f"{number}{item}" for number in range(min(size // 250, 450))] or [item]
+    if schema.get("type") == "string":
+        return unit * (size // len(unit) // 2)
+    return 1
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in ("get", "post", "put", "patch", "delete"):
+                yield method, path, operation
+
+
+def requests_for(method: str, path: str, operation: dict[str, Any], unit: str) -> Iterator[dict[str, Any]]:
+    """Yield requests for an operation whose strings are as long as the protocol lets them be."""
+    schemas = APP.openapi()["components"]["schemas"]
+    named = {one["name"]: one for one in operation.get("parameters", ()) if "name" in one}
+    places = {where: [n for n, one in named.items() if one["in"] == where] for where in ("path", "query", "header")}
+    # As long as the head may be, percent-encoded.
+    long = unit * (40_000 // len(quote(unit, safe="")))
+    ids = {name: str(uuid.uuid4()) for name in places["path"] if named[name]["schema"].get("format") == "uuid"}
+    url = path.format_map({name: ids.get(name, "x") for name in places["path"]})
+    yield {"method": method, "url": path.format_map({name: ids.get(name, long) for name in places["path"]})}
+    if places["query"]:
+        share = long[: len(long) // len(places["query"])]
+        yield {"method": method, "url": url, "params": dict.fromkeys(places["query"], share)}
+    value = b"x" + unit.encode() * (30_000 // len(unit.encode())) + b"x"
+    for name in {*places["header"], "If-None-Match", "X-Request-ID", "Accept"}:
+        yield {"method": method, "url": url, "headers": {name: value}}
+    content = operation.get("requestBody", {}).get("content", {})
+    for media_type, body in content.items():
+        value = hostile_value(body["schema"], schemas, unit, 1_000_000)
+        if media_type == "application/json":
+            content_bytes = json.dumps(value, ensure_ascii=False).encode()[:1_040_000]
+            yield {"method": method, "url": url, "content": content_bytes}
+        elif media_type == "application/x-www-form-urlencoded":
+            short = {name: unit * (40_000 // len(unit)) for name in value}
+            yield {"method": method, "url": url, "data": {**short, "grant_type": "password"}}
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+async def test_f1_no_text_of_a_request_stalls_the_service(admin: Account, unit: str) -> None:
+    stalls = Stalls()
+    watcher = asyncio.create_task(stalls.watch())
+    found = []
+    for method, path, operation in operations(APP.openapi()):
+        for one in requests_for(method, path, operation, unit):
+            if path == "/v1/users/me" and method == "delete":
+                continue
+            request = admin.client.build_request(**{"headers": {"Content-Type": "application/json"}, **one})
+            await asyncio.sleep(0)
+            stalls.longest = 0.0
+            answer = await admin.client.send(request)
+            found.append((round(stalls.longest, 3), method, path, answer.status_code))
+    watcher.cancel()
+    assert [one for one in found if one[3] == 500] == []
+    # Quadratic work on any of these took seconds; the client computes in the same thread.
+    assert [one for one in found if one[0] > 0.4] == []
+
+
+async def test_f1_combining_marks_are_refused_at_once(
+    client: httpx.AsyncClient, user: Account, admin: Account, photo: bytes
+) -> None:
+    name = "a" + "\u0315" * 50_000 + "\u0300" * 50_000
+    short = name[:10_000]
+    stalls = Stalls()
+    watcher = asyncio.create_task(stalls.watch())
+    answers = [
+        await user.client.post("/v1/tags", json={"names": [name]}),
+        await user.client.post("/v1/tags", json={"names": [name[:200] + str(number) for number in range(400)]}),
+        await admin.client.patch("/v1/tags/cat", json={"name": name}),
+        await client.get(f"/v1/tags/{short}"),
+        await client.get("/v1/tags", params={"prefix": short}),
+        await user.client.post("/v1/images", files={"image": ("a.png", photo)}, data={"tags": name[:30_000]}),
+        await user.client.post("/v1/images", files={"image": ("a.png", photo)}, data={"tags": "a,A," * 16_000}),
+        await user.client.post("/v1/images", files={"image": (name[:2_000], photo)}),
+    ]
+    watcher.cancel()
+    assert [one.status_code for one in answers] == [422] * len(answers)
+    assert stalls.longest < 0.4

@@ -1,0 +1,181 @@
+"""Which names tags may have, wherever names enter."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from app.core.tag_names import normalize_tag, normalize_tag_term, tag_from_text
+from app.db.migrate import upgrade
+from tests.accounts import Account
+from tests.photos import png
+from tests.tags.library import read, upload
+
+DOTS = (".", "..", " .. ")
+OPERATORS = ("or", "OR", "And", "not")
+INVISIBLE = {
+    "Hangul filler": "\u3164",
+    "grapheme joiner": "\u034f",
+    "joiner at the end": "cat\u034f",
+    "variation selector": "a\ufe0f",
+    "half-width filler": "\uffa0",
+    "Khmer inherent vowel": "\u17b4",
+    "zero-width space": "cat\u200bdog",
+    "joiner between Latin letters": "cat\u200ddog",
+    "non-joiner between Latin letters": "cat\u200cdog",
+    "joiner at an end": "می\u200c",
+    "two joiners": "क\u094d\u200d\u200dष",
+    "joiner between scripts": "क\u094d\u200ca",
+    "tag character": "a\U000e0041",
+    "mark without a letter": "\u0301",
+    "mark after a space": "a \u0301",
+}
+READABLE = {
+    "हिन्दी": "हिन्दी",
+    "น้ำ": "น้ำ",
+    "தமிழ்": "தமிழ்",
+    "Zu\u0308rich": "zürich",
+    "می\u200cشوم": "می\u200cشوم",
+    "क\u094d\u200dष": "क\u094d\u200dष",
+    "  Red\u3000 Sofa ": "red sofa",
+    "...": "...",
+    "oregon": "oregon",
+}
+
+
+def entrances(name: str) -> dict[str, tuple[str, str, Any]]:
+    """Return a request for each way by which a name can enter: method, path, body."""
+    return {
+        "create": ("POST", "/v1/tags", {"names": [name]}),
+        "rename": ("PATCH", "/v1/tags/cat", {"name": name}),
+        "merge": ("POST", "/v1/tags/cat/merge", {"into": name}),
+        "alias": ("PUT", "/v1/tags/cat/aliases", {"aliases": [name]}),
+        "imply": ("PUT", "/v1/tags/cat/implications", {"implies": [name]}),
+        "add": ("POST", "{image}/tags", {"tags": [name]}),
+        "replace": ("PUT", "{image}/tags", {"tags": [name]}),
+        "bulk": ("POST", "/v1/images/tags", {"q": "cat", "add": [name]}),
+        "path": ("GET", f"/v1/tags/{quote(name, safe='')}", None),
+    }
+
+
+async def assert_refused_everywhere(admin: Account, name: str) -> None:
+    image = await upload(admin, "cat")
+    answers = {}
+    for entrance, (method, path, body) in entrances(name).items():
+        if entrance == "path" and not name.strip(". "):
+            continue  # the client removes it
+        answer = await admin.client.request(method, path.format(image=image["links"]["self"]), json=body)
+        answers[entrance] = answer.status_code
+    form = {"tags": f"dog,{name}"}
+    answer = await admin.client.post("/v1/images", files={"image": ("refused.png", png())}, data=form)
+    answers["upload"] = answer.status_code
+    assert answers == dict.fromkeys(answers, 422)
+    assert [tag["name"] for tag in (await read(admin.client, "/v1/tags"))["items"]] == ["cat"]
+
+
+@pytest.mark.parametrize("name", DOTS[:2])
+async def test_f45_dot_segments_are_refused_wherever_names_enter(admin: Account, name: str) -> None:
+    await assert_refused_everywhere(admin, name)
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_f45_dot_segments_are_no_tags(name: str) -> None:
+    with pytest.raises(ValueError, match="not named"):
+        normalize_tag(name)
+
+
+async def test_f45_a_stranger_cannot_have_an_owner_delete_an_image(user: Account, make_account: Any) -> None:
+    image = (await upload(user, "cat"))["links"]["self"]
+    stranger = await make_account()
+    refused = await stranger.client.post(f"{image}/tags", json={"tags": [".."]})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["loc"] == ["body", "tags"]
+    assert (await user.client.get(image)).json()["tags"] == ["cat"]
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+async def test_f49_operators_are_refused_as_names(admin: Account, name: str) -> None:
+    await assert_refused_everywhere(admin, name)
+
+
+async def test_f49_operators_may_stand_in_a_query(client: httpx.AsyncClient) -> None:
+    for query in ("cat or dog", '"or"', "and"):
+        assert (await client.get("/v1/images", params={"q": query})).status_code == 200
+    assert normalize_tag_term("NOT") == "not"
+
+
+@pytest.mark.parametrize("name", INVISIBLE.values(), ids=INVISIBLE)
+def test_f55_invisible_names_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a tag has"):
+        normalize_tag(name)
+
+
+async def test_f55_invisible_names_are_refused_wherever_names_enter(admin: Account) -> None:
+    await assert_refused_everywhere(admin, "cat\u034f")
+
+
+@pytest.mark.parametrize("name", ["cat\r\ndog", "\ncat", "cat\t", "cat\x85"])
+async def test_f55_control_characters_are_refused_before_trimming(admin: Account, name: str) -> None:
+    await assert_refused_everywhere(admin, name)
+
+
+@pytest.mark.parametrize(("name", "tag"), READABLE.items())
+async def test_f55_names_of_every_script_are_accepted(user: Account, name: str, tag: str) -> None:
+    made = await user.client.post("/v1/tags", json={"names": [name]})
+    assert [one["name"] for one in made.json()["items"]] == [tag]
+    assert (await user.client.get(f"/v1/tags/{quote(name, safe='')}")).json()["name"] == tag
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("Zu\u0308rich", "zürich"),
+        ("हिन्दी, फोटो", "हिन्दी फोटो"),
+        ("ภาษาไทย", "ภาษาไทย"),
+        ("தமிழ்", "தமிழ்"),
+        ("2024 [summer] ☀️ fun", "2024 summer fun"),
+        ("--draft", "draft"),
+        ("cat\u200bdog", "catdog"),
+        ("a\udcffb\n", "a b"),
+        ("..", None),
+        ("Or", None),
+        ("☀️", None),
+        ("", None),
+        ("x" * 65, None),
+        ("\u0315" * 100_000, None),
+    ],
+)
+def test_f68_any_text_gives_a_valid_tag_or_none(text: str, tag: str | None) -> None:
+    assert tag_from_text(text) == tag
+    assert tag is None or normalize_tag(tag) == tag
+
+
+async def test_f45_existing_rows_are_renamed_and_images_keep_them(
+    fresh_database_url: Callable[[], Awaitable[str]], make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(database_url=await fresh_database_url())
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_url, "0012")
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    names = [".", "..", "or", "and", "not", ".. (tag)", "cat", "cat\u034f", "\u3164", "café", "می"]
+    await connection.executemany("INSERT INTO tags (name) VALUES ($1)", [(name,) for name in names])
+    await connection.execute(
+        "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256) "
+        "VALUES (gen_random_uuid(), 'a', 'a', 'image/png', 1, 1, 1, sha256(''))"
+    )
+    await connection.execute("INSERT INTO tagged (tag, image) SELECT t.id, i.id FROM tags t, images i")
+    epoch = await connection.fetchval("SELECT epoch FROM cache_state")
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    rows = await connection.fetch("SELECT t.name FROM tags t JOIN tagged ON tag = t.id ORDER BY t.id")
+    later = await connection.fetchval("SELECT epoch FROM cache_state")
+    await connection.close()
+    assert [row["name"] for row in rows] == [
+        *(". (tag)", ".. (tag 2)", "or (tag)", "and (tag)", "not (tag)", ".. (tag)"),
+        *("cat", "cat (tag)", "invisible", "café", "می"),
+    ]
+    assert all(normalize_tag(row["name"]) == row["name"] for row in rows)
+    assert later == epoch + 1
