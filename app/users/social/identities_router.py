@@ -10,7 +10,7 @@ from app.http.problems import problems
 from app.users.dependencies import CurrentUser, RecentlySignedIn
 from app.users.guarded_route import GuardedRoute
 from app.users.social.identities import Identities
-from app.users.social.router import ProvidersDep
+from app.users.social.router import ProviderName, ProvidersDep
 
 router = APIRouter(prefix="/users/me/identities", tags=["users"], route_class=GuardedRoute)
 
@@ -52,7 +52,7 @@ async def list_identities(user: CurrentUser, identities: IdentitiesDep) -> Ident
     responses=problems(IdentityNotFound, LastSignInMethod),
 )
 async def unlink_identity(
-    provider: str, viewer: RecentlySignedIn, user: CurrentUser, identities: IdentitiesDep
+    provider: ProviderName, viewer: RecentlySignedIn, user: CurrentUser, identities: IdentitiesDep
 ) -> None:
     """Unlink the account's identities at this provider and end all other sessions.
 
