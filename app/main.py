@@ -7,6 +7,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.administration.router import router as administration_router
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
@@ -58,7 +59,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
-    accounts = (users_router, credentials_router, auth_router, identities_router, social_router)
+    accounts = (
+        users_router,
+        credentials_router,
+        administration_router,
+        auth_router,
+        identities_router,
+        social_router,
+    )
     # Asked in this order for each request: what is asked most comes first.
     images = (image_content_router, search_router, images_router, tagging_router)
     for router in (*images, tags_router, *accounts, ops_router):

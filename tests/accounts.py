@@ -11,6 +11,8 @@ from passlib.hash import bcrypt_sha256
 from app.core.security import AccessClaims, AccessTokens, Audience, digest_token, new_opaque_token
 from app.core.settings import Settings
 from app.db.session import Database
+from app.users.api_key_repository import ApiKeyRepository
+from app.users.authentication import API_KEY_PREFIX
 from app.users.repository import UserRepository
 from app.users.session_repository import Device, SessionRepository
 
@@ -48,3 +50,11 @@ async def add_account(url: str, settings: Settings, database: Database, email: s
 @cache
 def _cheap_hash() -> str:
     return str(bcrypt_sha256.using(rounds=4).hash(PASSWORD))  # type: ignore[no-untyped-call]
+
+
+async def add_api_key(database: Database, account: Account, *scopes: str) -> str:
+    """Insert an API key of the account and return it."""
+    key = API_KEY_PREFIX + new_opaque_token()
+    async with database.unit_of_work() as session:
+        await ApiKeyRepository(session).add(account.id, "test", digest_token(key), scopes, None)
+    return key

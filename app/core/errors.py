@@ -110,6 +110,10 @@ class IdentityNotFound(NotFound):
     slug, title = "identity-not-found", "The account has no identity at this provider"
 
 
+class UserNotFound(NotFound):
+    slug, title = "user-not-found", "There is no such account"
+
+
 class SessionNotFound(NotFound):
     slug, title = "session-not-found", "There is no such session"
 
@@ -124,6 +128,10 @@ class Conflict(AppError):
 
 class EmailTaken(Conflict):
     slug, title = "email-taken", "An account with this e-mail exists already"
+
+
+class LastAdmin(Conflict):
+    slug, title = "last-admin", "This is the last account that can act as an admin"
 
 
 class IdentityTaken(Conflict):

@@ -32,6 +32,7 @@ from app.models.image import Visibility
 from app.search.found import TAG_NAMES
 from app.search.sight import Sight
 from app.search.sql import Condition, NamedValues
+from app.users.paging import Position
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
@@ -64,6 +65,24 @@ _ADD = """
     SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
         ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY sha256, id LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
+
+
+# Locked in the order in which every other change of many images locks them.
+_CHOOSE_OWNED = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM images WHERE uploaded_by = :owner AND (created_at, id) > (:created_at, :id)
+        ORDER BY created_at, id LIMIT :limit
+    )
+    SELECT images.id, images.created_at, images.storage_key FROM images JOIN chosen ON chosen.id = images.id
+    ORDER BY images.id FOR UPDATE OF images
+""")
+
+
+class Removed(NamedTuple):
+    """Where a batch of deleted images ends, None if there was none left; and the keys of their originals."""
+
+    position: Position | None
+    keys: list[str]
 
 
 class Added(NamedTuple):
@@ -144,6 +163,21 @@ class ImageRepository:
         await self.doom([image.storage_key, *rendition_keys(image.storage_key)])
         with changing(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
+
+    async def remove_owned(self, owner: uuid.UUID, after: Position, limit: int) -> Removed:
+        """Delete up to `limit` images of the account after the position, and doom their objects. Raises DatabaseBusy.
+
+        In the order of an index, from the end of the last batch: rows that are already deleted are not read again.
+        """
+        await wait_briefly_for_locks(self._session)
+        values = {"owner": owner, "created_at": after[0], "id": after[1], "limit": limit}
+        rows = (await self._session.execute(_CHOOSE_OWNED, values)).all()
+        if not rows:
+            return Removed(None, [])
+        keys = [row.storage_key for row in rows]
+        await self.doom([one for key in keys for one in (key, *rendition_keys(key))])
+        await self._session.execute(delete(Image).where(Image.id.in_([row.id for row in rows])))
+        return Removed(max((row.created_at, row.id) for row in rows), keys)
 
     async def exists(self, image_id: uuid.UUID) -> bool:
         """Tell whether the image is there, and keep it from being deleted until the commit."""

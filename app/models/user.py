@@ -1,7 +1,7 @@
 import uuid
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,6 +29,10 @@ class User(Base):
     expire_at: Mapped[Timestamp | None]
     created_at: Mapped[CreatedAt]
     is_admin: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    # A disabled account has no credentials and cannot sign in.
+    disabled: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    # Of its own, in bytes; null: MAX_BYTES_PER_USER applies.
+    quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     # Only an identity provider can prove an address here: without it, whoever typed it in may be a squatter.
     email_verified: Mapped[bool] = mapped_column(server_default=false(), default=False)
 

@@ -1,4 +1,4 @@
-"""Opening, changing and closing accounts: where an account and its password, which is hashed, meet."""
+"""Opening and changing accounts: where an account and its password, which is hashed, meet."""
 
 import uuid
 
@@ -8,15 +8,11 @@ from app.core.errors import WrongPassword
 from app.http.state import Services
 from app.models import User
 from app.users.limits import sign_up_charges
-from app.users.paging import Position
 from app.users.proof import Proof
-from app.users.repository import START, UserRepository
+from app.users.repository import UserRepository
 from app.users.revocation import revoke_credentials
 from app.users.schemas import UserCreate, UserUpdate
 from app.users.viewer import Viewer
-
-# Images that are given up at once: a second's work, since each of their indexes is written.
-DETACH_BATCH = 1000
 
 
 class Accounts:
@@ -54,20 +50,6 @@ class Accounts:
                     return current
             user = current
         raise WrongPassword("The password was changed meanwhile")
-
-    async def close(self, user_id: uuid.UUID) -> None:
-        """Delete the account; its images stay, without an owner. Raises DatabaseBusy.
-
-        The images come first, in units of work of their own: in one, many of them would outlast every time limit. Where
-        it ends half way, the account is still there, without some of its images, and a repetition goes on. An image
-        without an owner is seen by nobody who did not see it before.
-        """
-        position: Position | None = START
-        while position is not None:
-            async with self._services.database.unit_of_work() as session:
-                position = await UserRepository(session).detach_images(user_id, position, DETACH_BATCH)
-        async with self._services.database.unit_of_work() as session:
-            await UserRepository(session).remove(user_id)
 
 
 async def _apply(

@@ -39,11 +39,11 @@ class ApiKeyRepository:
         return key
 
     async def find_valid(self, digest: bytes) -> ValidKey | None:
-        """Return the key with this digest, unless it has expired."""
+        """Return the key with this digest, unless it has expired or its account is disabled."""
         stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_RESOLUTION)
         statement = select(ApiKey, User, stale).join(User, User.id == ApiKey.user_id).where(ApiKey.key_digest == digest)
         alive = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
-        row = (await self._session.execute(statement.where(alive))).one_or_none()
+        row = (await self._session.execute(statement.where(alive, User.disabled.is_(False)))).one_or_none()
         return None if row is None else ValidKey(*row)
 
     async def note_use(self, key_id: uuid.UUID) -> None:

@@ -2,7 +2,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, delete, exists, or_, select, text, update
+from sqlalchemy import and_, bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InvalidToken
@@ -17,6 +17,7 @@ _BY_SESSION = (
     select(User)
     .join(Session, Session.user_id == User.id)
     .where(User.id == bindparam("user"), Session.id == bindparam("session"), Session.expires_at > bindparam("now"))
+    .where(User.disabled.is_(False))
 )
 
 # In the order of an index, from where the last batch ended: what that left behind is not gone through again. They are
@@ -56,6 +57,10 @@ class UserRepository:
         """Return the account with this address."""
         return await self._session.scalar(select(User).where(User.email == email))
 
+    async def find_by_email_for_change(self, email: str) -> User | None:
+        """Return the account with this address, with its row locked until the commit."""
+        return await self._session.scalar(select(User).where(User.email == email).with_for_update(key_share=True))
+
     async def find_for_sign_in(self, email: str, address: str | None) -> tuple[User | None, bool]:
         """Return the account, and whether it has an open session from this address or one of its network.
 
@@ -80,9 +85,10 @@ class UserRepository:
     async def find_unchanged(self, user_id: uuid.UUID, password_hash: str | None) -> User | None:
         """Return the account if its password is still the one that was checked, and keep it so until the commit.
 
-        Without this a sign-in with the old password could slip in behind a change of it that ends all sessions.
+        Without this a sign-in with the old password could slip in behind a change of it that ends all sessions. A
+        disabled account is not returned.
         """
-        unchanged = User.password.is_not_distinct_from(password_hash)
+        unchanged = and_(User.password.is_not_distinct_from(password_hash), User.disabled.is_(False))
         return await self._session.scalar(select(User).where(User.id == user_id, unchanged).with_for_update(read=True))
 
     async def replace_hash(self, user_id: uuid.UUID, old: str, new: str) -> None:

@@ -4,7 +4,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import (
-    DatabaseBusy,
     EmailTaken,
     RecentSignInRequired,
     TooManyRequests,
@@ -18,13 +17,12 @@ from app.users.dependencies import (
     AdminUser,
     CurrentUser,
     DeviceDep,
-    RecentlySignedIn,
     SignedIn,
     UsersReader,
 )
 from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
-from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate
+from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
 
@@ -89,35 +87,7 @@ async def update_me(
     return read
 
 
-@router.delete(
-    "/me",
-    status_code=204,
-    summary="Delete your account",
-    responses=problems(DatabaseBusy),
-)
-async def delete_me(_viewer: RecentlySignedIn, user: CurrentUser, accounts: AccountsDep) -> None:
-    """Delete the account, its sessions and keys. Its images stay, with `uploaded_by` null.
-
-    It needs a sign-in of the last ten minutes.
-
-    Very many images take their time. After an error the account is still there: send it again, and it goes on.
-    """
-    await accounts.close(user.id)
-
-
 async def with_providers(users: UsersReader, rows: Sequence[User]) -> list[UserRead]:
     """Shape accounts for the wire, with the identity providers linked to them."""
     providers = await users.providers_of([user.id for user in rows])
     return [to_read(user, providers[user.id]) for user in rows]
-
-
-def to_read(user: User, providers: list[str]) -> UserRead:
-    """Shape an account for the wire; hashes and tokens stay behind."""
-    return UserRead(
-        id=user.id,
-        email=user.email,
-        created_at=user.created_at,
-        is_admin=user.is_admin,
-        providers=providers,
-        has_password=user.password is not None,
-    )

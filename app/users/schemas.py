@@ -6,7 +6,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
 from app.core.text import refuse_control
-from app.models import Scope
+from app.models import Scope, User
 from app.users import password_policy
 from app.users.email import MAX_LENGTH as MAX_EMAIL_LENGTH
 from app.users.email import normalize_email
@@ -60,10 +60,24 @@ class UserRead(BaseModel):
 
     id: uuid.UUID
     email: str = Field(examples=["ada@example.com"])
+    email_verified: bool = Field(description="Whether a mailed link or an identity provider proved the address")
     created_at: datetime
     is_admin: bool
     providers: list[str] = Field(description="Identity providers linked to the account", examples=[["google"]])
     has_password: bool
+
+
+def to_read(user: User, providers: list[str]) -> UserRead:
+    """Shape an account for the wire; hashes and tokens stay behind."""
+    return UserRead(
+        id=user.id,
+        email=user.email,
+        email_verified=user.email_verified,
+        created_at=user.created_at,
+        is_admin=user.is_admin,
+        providers=providers,
+        has_password=user.password is not None,
+    )
 
 
 class UserPage(Page[UserRead]):

@@ -78,7 +78,8 @@ class SignIn:
         charges = login_charges(limits, account, device.address, known_address=known)
         await self._services.limits.charge(charges)
         # No connection is held during the hash, which takes a quarter of a second.
-        if not await self._services.passwords.verify(password, user.password if user else None) or user is None:
+        matches = await self._services.passwords.verify(password, user.password if user else None)
+        if not matches or user is None or user.disabled:
             raise InvalidCredentials
         await self._services.limits.refund(charges)
         return user

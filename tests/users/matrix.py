@@ -127,6 +127,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/users/me/api-keys/{key_id}"): Endpoint(Rule.SIGN_IN, 204, consumes=True),
     ("GET", "/v1/users/me/identities"): Endpoint(Rule.USER),
     ("DELETE", "/v1/users/me/identities/{provider}"): Endpoint(Rule.SIGN_IN, 404),
+    ("GET", "/v1/users/{user_id}"): Endpoint(Rule.ADMIN),
+    ("PATCH", "/v1/users/{user_id}"): Endpoint(Rule.ADMIN, request=_json(quota_bytes=1000)),
+    ("DELETE", "/v1/users/{user_id}"): Endpoint(Rule.ADMIN, 204),
     ("POST", "/v1/auth/token"): Endpoint(
         Rule.OPEN, 401, lambda _names: {"data": {"grant_type": "refresh_token", "refresh_token": "made.up.token"}}
     ),

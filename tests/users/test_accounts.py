@@ -35,7 +35,7 @@ async def test_a_new_account(client: httpx.AsyncClient, sql: asyncpg.Connection)
     assert made.status_code == 201
     assert made.headers["location"] == "/v1/users/me"
     account = made.json()
-    assert account.keys() == {"id", "email", "created_at", "is_admin", "providers", "has_password"}
+    assert account.keys() == {"id", "email", "email_verified", "created_at", "is_admin", "providers", "has_password"}
     assert (account["email"], account["is_admin"], account["has_password"]) == ("Ada@example.com", False, True)
     stored = await sql.fetchval("SELECT password FROM users")
     assert stored.startswith("$bcrypt-sha256$v=2,t=2b,r=12$")
@@ -175,7 +175,7 @@ async def test_a_deletion_that_ends_half_way_goes_on_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
 ) -> None:
-    monkeypatch.setattr("app.users.accounts.DETACH_BATCH", 2)
+    monkeypatch.setattr("app.administration.closing.DETACH_BATCH", 2)
     form = {"visibility": "private"}
     made = [
         (await user.client.post("/v1/images", files={"image": (f"{number}.png", png())}, data=form)).json()["id"]

@@ -157,6 +157,8 @@ async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Ident
         user = await _linking_account(social, sign_in.session_id, known)
     else:
         user = known or await _account_by_email(UserRepository(session), identity)
+    if user.disabled:
+        raise SocialLoginFailed("This account is disabled")
     if known is None:
         if len(await social.list_identities(user.id)) >= MAX_IDENTITIES:
             raise SocialLoginFailed(f"The account has {MAX_IDENTITIES} identities already: unlink one of them first")
@@ -179,7 +181,7 @@ async def _account_by_email(users: UserRepository, identity: Identity) -> User:
     email = _address(identity)
     if email is None or not identity.email_verified:
         raise SocialLoginFailed("The identity provider does not vouch for an e-mail address")
-    user = await users.find_by_email(email)
+    user = await users.find_by_email_for_change(email)
     if user is None:
         return await users.add(email, None, email_verified=True)
     if not user.email_verified:

@@ -1,0 +1,89 @@
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.administration.dependencies import AdministrationDep, ClosingDep
+from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion
+from app.core.errors import DatabaseBusy, LastAdmin, SignInRequired, UserNotFound
+from app.http.conditional import NOT_MODIFIED, entity_response
+from app.http.problems import problems
+from app.users import policy
+from app.users.dependencies import AdminUser, CurrentUser, RecentlySignedIn, ViewerDep
+from app.users.guarded_route import GuardedRoute
+
+router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
+
+ImagesParameter = Annotated[
+    ImagesOnDeletion,
+    Query(description="`keep`: the images stay, with `uploaded_by` null; `delete`: they are deleted permanently"),
+]
+
+
+@router.delete(
+    "/me",
+    status_code=204,
+    summary="Delete your account",
+    responses=problems(DatabaseBusy, LastAdmin),
+)
+async def delete_me(
+    _viewer: RecentlySignedIn, user: CurrentUser, closing: ClosingDep, images: ImagesParameter = "keep"
+) -> None:
+    """Delete the account, its sessions and keys, and keep or delete its images.
+
+    It needs a sign-in of the last ten minutes.
+
+    Many images take time. After an error the account still exists, and the same request continues.
+    """
+    await closing.close_own(user.id, images)
+
+
+@router.get(
+    "/{user_id}",
+    summary="Get an account",
+    response_model=AccountRead,
+    responses={**NOT_MODIFIED, **problems(UserNotFound)},
+)
+async def read_user(
+    request: Request, user_id: uuid.UUID, _admin: AdminUser, administration: AdministrationDep
+) -> Response:
+    """Return an account with what it has stored. Admins only."""
+    return entity_response(request, await administration.read(user_id))
+
+
+@router.patch(
+    "/{user_id}",
+    summary="Change an account",
+    responses=problems(UserNotFound, LastAdmin, SignInRequired),
+)
+async def update_user(
+    user_id: uuid.UUID,
+    body: AccountUpdate,
+    _admin: AdminUser,
+    viewer: ViewerDep,
+    administration: AdministrationDep,
+) -> AccountRead:
+    """Change the given fields of an account. Admins only; `is_admin` and `password` need a session, no API key.
+
+    Disabling the account and setting its password end all its sessions and API keys at once.
+    """
+    if body.changes_rights:
+        policy.require_sign_in(viewer)
+    await administration.change(user_id, body)
+    return await administration.read(user_id)
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=204,
+    summary="Delete an account",
+    responses=problems(UserNotFound, LastAdmin, DatabaseBusy),
+)
+async def delete_user(
+    user_id: uuid.UUID, _admin: AdminUser, closing: ClosingDep, images: ImagesParameter = "keep"
+) -> None:
+    """Disable the account, keep or delete its images, and delete it. Admins only.
+
+    Many images take time. After an error the account still exists, and the same request continues.
+    """
+    await closing.close(user_id, images)
