@@ -10,6 +10,8 @@ COMMANDS = {
     "migrate": "app.cli.migrate:migrate",
     "sweep": "app.cli.sweep:sweep",
     "create-admin": "app.cli.create_admin:create_admin",
+    "create-user": "app.cli.create_user:create_user",
+    "set-password": "app.cli.set_password:set_password",
     "import": "app.cli.import_:import_folder",
 }
 

@@ -2,25 +2,44 @@
 
 import getpass
 import sys
+from typing import Literal, overload
 
 import typer
 
 from app.users.password_policy import MAX_LENGTH, check_new_password
 
+# A character has at most four bytes in UTF-8; the rest is the line's end.
+_MAX_LINE = 4 * MAX_LENGTH + 2
 
+
+@overload
+def read_new_password(prompt: str = "Password", *, optional: Literal[False] = False) -> str: ...
+@overload
+def read_new_password(prompt: str = "Password", *, optional: Literal[True]) -> str | None: ...
 def read_new_password(prompt: str = "Password", *, optional: bool = False) -> str | None:
     """Return a new password in NFC: asked twice in a terminal, else one line of standard input.
 
     With `optional`, an empty line returns None. A password that is refused ends the command with exit code 2.
     """
-    password = _ask_twice(prompt) if sys.stdin.isatty() else sys.stdin.readline(MAX_LENGTH + 2).rstrip("\r\n")
+    password = _ask_twice(prompt) if sys.stdin.isatty() else _read_line()
     if optional and not password:
         return None
     try:
         return check_new_password(password)
     except ValueError as error:
-        typer.echo(f"The password was refused: it {error}.", err=True)
-        raise typer.Exit(2) from error
+        raise _refusal(str(error)) from error
+
+
+def _read_line() -> str:
+    try:
+        return sys.stdin.buffer.readline(_MAX_LINE).decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise _refusal("It is not in UTF-8.") from error
+
+
+def _refusal(reason: str) -> typer.Exit:
+    typer.echo(f"The password was refused: {reason}", err=True)
+    return typer.Exit(2)
 
 
 def _ask_twice(prompt: str) -> str:

@@ -1,0 +1,48 @@
+"""What the commands for accounts share: the address, the hash, and a unit of work on the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.options import load_settings
+from app.core.errors import AppError
+from app.core.passwords import PasswordHasher
+from app.core.settings import Settings
+from app.db.session import Database
+from app.users.email import normalize_email
+
+
+def read_email(text: str) -> str:
+    """Return the normalized address. Exits with code 2 if it is not valid."""
+    try:
+        return normalize_email(text)
+    except ValueError as error:
+        typer.echo(f"{text}: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def hash_password(password: str) -> str:
+    """Return the hash that the service would store."""
+    return asyncio.run(PasswordHasher().hash(password))
+
+
+def run_unit_of_work(data_dir: Path, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    """Run `work` in one transaction. Exits with code 1 and one line where it raises an AppError."""
+    settings = load_settings(data_dir, needs=("DATABASE_URL",))
+    try:
+        asyncio.run(_run(settings, work))
+    except AppError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+async def _run(settings: Settings, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    database = Database(settings)
+    try:
+        async with database.unit_of_work() as session:
+            await work(session)
+    finally:
+        await database.close()

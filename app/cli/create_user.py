@@ -1,0 +1,27 @@
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.accounts import hash_password, read_email, run_unit_of_work
+from app.cli.options import DataDir
+from app.cli.passwords import read_new_password
+from app.users.repository import UserRepository
+
+
+def create_user(
+    email: Annotated[str, typer.Argument(help="The new account's address.")], data_dir: DataDir = Path(".imts")
+) -> None:
+    """Create an account, also where sign-up is closed.
+
+    Asks for the password twice in a terminal, and reads one line from standard input otherwise.
+    """
+    address = read_email(email)
+    password_hash = hash_password(read_new_password())
+
+    async def add(session: AsyncSession) -> None:
+        await UserRepository(session).add(address, password_hash)
+
+    run_unit_of_work(data_dir, add)
+    typer.echo(f"Created the account {address}.")

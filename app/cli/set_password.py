@@ -1,0 +1,33 @@
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.accounts import hash_password, read_email, run_unit_of_work
+from app.cli.options import DataDir
+from app.cli.passwords import read_new_password
+from app.core.errors import UserNotFound
+from app.users.repository import UserRepository
+from app.users.revocation import revoke_credentials
+
+
+def set_password(
+    email: Annotated[str, typer.Argument(help="The account's address.")], data_dir: DataDir = Path(".imts")
+) -> None:
+    """Replace the password of an account and end all its sessions and API keys.
+
+    Asks for the password twice in a terminal, and reads one line from standard input otherwise.
+    """
+    address = read_email(email)
+    password_hash = hash_password(read_new_password())
+
+    async def replace(session: AsyncSession) -> None:
+        user = await UserRepository(session).find_by_email_for_change(address)
+        if user is None:
+            raise UserNotFound(f"There is no account {address}")
+        user.password = password_hash
+        await revoke_credentials(session, user.id)
+
+    run_unit_of_work(data_dir, replace)
+    typer.echo(f"Set the password of {address}. Its sessions and API keys have ended.")
