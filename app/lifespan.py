@@ -21,10 +21,10 @@ from app.core.periodic import repeat
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
-from app.core.turns import Turns
 from app.db.session import Database
-from app.decoding.pool import QUEUE_SECONDS, Decoders
+from app.decoding.pool import Decoders
 from app.health.probes import probe_backends
+from app.http.queues import Queues
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.search.mapping import BitmapFolder
@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 BUCKET_RETRY_SECONDS = 2
 WARM_UP_SECONDS = 3
 WARM_CONNECTIONS = 4
-# A search that waits for its turn holds a connection of its client and nothing else; most give up later than this.
-TURN_SECONDS = 10
 
 
 class State(TypedDict):
@@ -123,9 +121,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
-        search_turns=Turns(settings.searches_at_once, TURN_SECONDS),
-        # As many as there are decoders: who is alone has all of them, and whoever else comes is next in the queue.
-        decoder_turns=Turns(settings.decoder_processes, QUEUE_SECONDS),
+        queues=Queues.of(settings),
     )
 
 

@@ -54,6 +54,12 @@ class SocialLoginFailed(BadRequest):
     slug, title = "social-login-failed", "The login at the identity provider could not be used"
 
 
+class ClientGone(BadRequest):
+    """The client disconnected. Only the record of the request shows this error."""
+
+    slug, title = "client-disconnected", "The client went away"
+
+
 class Unauthenticated(AppError):
     slug, title, status = "unauthenticated", "Credentials are needed", 401
 
@@ -251,6 +257,18 @@ class QueryTimeout(Unavailable):
 
 class DatabaseBusy(Unavailable):
     slug, title = "database-busy", "The database is at work on other requests; try again"
+
+
+class SignInBusy(Unavailable):
+    """Too many passwords wait to be hashed."""
+
+    slug, title = "sign-in-busy", "Too many sign-ins and sign-ups at the moment"
+
+
+class UploadsBusy(Unavailable):
+    """The uploads in progress use all memory that uploads may use."""
+
+    slug, title = "uploads-busy", "Too many uploads at the moment"
 
 
 class StorageUnavailable(Unavailable):

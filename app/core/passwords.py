@@ -12,17 +12,34 @@ from concurrent.futures import ThreadPoolExecutor
 
 from passlib.hash import bcrypt_sha256
 
+from app.core.callers import current_caller
+from app.core.errors import SignInBusy
+from app.core.fair_queue import FairQueue, QueueLimits
+
 BCRYPT_COST = 12
 # One hash takes some 0.25 s of a core: more at once would only take the processor from everybody else.
 HASHES_AT_ONCE = 2
+# An address waits for its own hashes: 16 of them take 2 s on two free cores. The others wait for one of them at most.
+QUEUE = QueueLimits(
+    slots=HASHES_AT_ONCE,
+    account=HASHES_AT_ONCE,
+    address=HASHES_AT_ONCE,
+    waiting=200,
+    waiting_each=16,
+    seconds=10,
+)
 # Whoever waits for a hash waits long anyway: the thread that serves all others goes first.
 NICENESS = 5
 
 
 class PasswordHasher:
-    """Makes and checks hashes without holding up the event loop."""
+    """Makes and checks hashes without holding up the event loop.
+
+    Raises SignInBusy or TooManyRequests when the queue is full, ClientGone when the client did not wait.
+    """
 
     def __init__(self) -> None:
+        self.queue = FairQueue("a password", QUEUE, SignInBusy)
         self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, "password", initializer=_stand_back)
         self._hasher = bcrypt_sha256.using(rounds=BCRYPT_COST)  # type: ignore[no-untyped-call]
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
@@ -45,7 +62,14 @@ class PasswordHasher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, function: Callable[..., object], *args: str) -> object:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        async with self.queue.enter(current_caller.get()):
+            # Shielded: a hash that has begun ends, and its slot is in use until then.
+            hashing = asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+            try:
+                return await asyncio.shield(hashing)
+            except asyncio.CancelledError:
+                await asyncio.wait({hashing})
+                raise
 
 
 def nfc(password: str) -> str:

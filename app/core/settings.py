@@ -55,8 +55,9 @@ class Settings(BaseSettings):
     login_limits: Limits = Limits(account="10/minute", address="120/minute", total="1200/minute")
     sign_up_limits: Limits = Limits(account="10/minute", address="120/minute", total="600/minute")
     refresh_limits: Limits = Limits(account="60/minute", address="600/minute", total="60000/minute")
-    upload_limits: Limits = Limits(account="60000/minute", address="120000/minute", total="6000000/minute")
-    search_limits: Limits = Limits(account="60000/minute", address="120000/minute", total="6000000/minute")
+    upload_limits: Limits = Limits(account="3000/minute", address="6000/minute", total="60000/minute")
+    search_limits: Limits = Limits(account="6000/minute", address="12000/minute", total="120000/minute")
+    new_tag_limits: Limits = Limits(account="2000/hour", address="4000/hour", total="20000/hour")
     # Addresses or networks whose X-Forwarded-For is believed.
     trusted_proxies: Annotated[list[str], NoDecode] = []
     # Where browsers reach the service: the identity providers send them back there.
@@ -74,6 +75,8 @@ class Settings(BaseSettings):
     searches_at_once: Annotated[int, Field(ge=1)] = 1
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     tag_bitmap_interval_seconds: Annotated[float, Field(gt=0)] = 10.0
+    uploads_at_once: Annotated[int, Field(ge=1)] = 8
+    upload_memory_bytes: Annotated[int, Field(ge=1)] = 160 * _MIB
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
     upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512
     decoder_processes: Annotated[int, Field(ge=1)] = 2

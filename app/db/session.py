@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from app.core.callers import current_caller
 from app.core.errors import (
     AppError,
     DatabaseBusy,
@@ -27,10 +28,12 @@ from app.core.errors import (
     SocialLoginFailed,
     TagExists,
 )
+from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
 from app.core.tally import count_statement
 from app.db.changes import Changes, changing
 from app.db.driver import ON_ANSWER
+from app.db.queues import pool_limits, writer_limits
 from app.db.replica import LOG_POSITION, Replica
 from app.db.watchdog import Watchdog
 
@@ -103,6 +106,9 @@ class Database:
         # Told which answers a unit of work has changed, after its commit and before anybody is told of it.
         self.on_change: Callable[[Collection[str]], Awaitable[None]] | None = None
         self._watchdog = Watchdog()
+        connections = settings.database_pool_size + settings.database_max_overflow
+        self.pool_queue = FairQueue("connections", pool_limits(connections, POOL_TIMEOUT), DatabaseBusy)
+        self.writer_queue = FairQueue("changes", writer_limits(connections, POOL_TIMEOUT), DatabaseBusy)
         self.engine = self._open(settings, settings.database_pool_size, settings.database_max_overflow, {})
         # Searches have connections of their own: however many there are, and however long they take within their time,
         # the rest of the service finds a connection free.
@@ -132,7 +138,7 @@ class Database:
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that is committed when the block ends, rolled back when it raises."""
-        async with self._telling() as changes:
+        async with self._in_writer_queue(), self._telling() as changes:
             sessions = self._sessions(info={"changes": changes})
             async with translated_errors(), self._watchdog.guard(), sessions as session, session.begin():
                 yield session
@@ -147,8 +153,16 @@ class Database:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for reads: each statement sees what is committed when it starts."""
-        async with translated_errors(), self._watchdog.guard(), self._readers() as session:
+        queue = self.pool_queue.enter(current_caller.get())
+        async with queue, translated_errors(), self._watchdog.guard(), self._readers() as session:
             yield session
+
+    @asynccontextmanager
+    async def _in_writer_queue(self) -> AsyncIterator[None]:
+        """Wait for a place among the changes, then for a connection; a change may have to wait for a lock with both."""
+        caller = current_caller.get()
+        async with self.writer_queue.enter(caller), self.pool_queue.enter(caller):
+            yield
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[AsyncSession]:
@@ -162,7 +176,7 @@ class Database:
     @asynccontextmanager
     async def single_write(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for a write that is one statement, which commits itself: one round trip instead of three."""
-        async with self._telling() as changes:
+        async with self._in_writer_queue(), self._telling() as changes:
             sessions = self._readers(info={"changes": changes})
             async with translated_errors(), self._watchdog.guard(), sessions as session:
                 yield session

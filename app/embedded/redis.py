@@ -10,6 +10,8 @@ from app.embedded.data_dir import write_private
 from app.embedded.ports import HOST
 from app.embedded.process import Command
 
+MAX_MEMORY = "256mb"
+
 
 class Redis(Backend):
     name = "redis"
@@ -28,6 +30,9 @@ class Redis(Backend):
             "requirepass": self._data_dir.secret("redis_password"),
             "dir": f'"{self.data}"',
             "save": "60 1" if self._durable else '""',
+            # Full of cached answers, it removes the keys that expire first. Those are never rate limits.
+            "maxmemory": MAX_MEMORY,
+            "maxmemory-policy": "volatile-ttl",
             "daemonize": "no",
             "set-proc-title": "no",  # the command line keeps the data directory, by which a leftover is known
         }

@@ -5,10 +5,12 @@ import logging
 import re
 import secrets
 
+import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.callers import Caller, current_caller
 from app.core.errors import ServiceStopping
 from app.core.logging import current_request_id
 from app.core.quotas import Quota, noting_quotas
@@ -50,10 +52,13 @@ class RequestContextMiddleware:
             await send(message)
 
         token = current_request_id.set(request_id.decode())
+        client = scope.get("client")
+        caller_token = current_caller.set(Caller(client[0] if client else None))
         try:
             with noting_quotas() as quotas:
                 await self.app(scope, receive, send_with_headers)
         finally:
+            current_caller.reset(caller_token)
             current_request_id.reset(token)
 
 
@@ -128,23 +133,31 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["method"], scope["path"]) not in self.streamed:
-            receive = _BoundedBody(receive).receive
+            body = _BoundedBody(receive)
+            receive = body.receive
+            if caller := current_caller.get():
+                caller.is_gone = body.is_gone
         await self.app(scope, receive, send)
 
 
 class _BoundedBody:
     """A body that has to be here soon after it was first asked for: whoever trickles holds a task and a socket."""
 
-    __slots__ = ("_deadline", "_is_whole", "_receive", "_received")
+    __slots__ = ("_ahead", "_deadline", "_is_whole", "_receive", "_received")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        # A message that `is_gone` has read before the application asked for it.
+        self._ahead: Message | None = None
         self._received = 0
         self._deadline: float | None = None
         self._is_whole = False
 
     async def receive(self) -> Message:
         """Raises HTTPException: the framework lets no other error of a body's pass."""
+        if self._ahead is not None:
+            message, self._ahead = self._ahead, None
+            return message
         if self._is_whole:
             # From here on one waits for the client to go, for as long as the answer takes.
             return await self._receive()
@@ -160,6 +173,22 @@ class _BoundedBody:
             raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
         self._is_whole = not message.get("more_body", False)
         return message
+
+    async def is_gone(self) -> bool:
+        """Return whether the client has disconnected, without a wait and without taking a part of the body."""
+        if self._ahead is None and not self._is_whole:
+            self._ahead = await _poll(self.receive)
+        # Once the body is whole, the only message that may follow is the disconnection.
+        message = await _poll(self._receive) if self._is_whole else None
+        return any(one is not None and one["type"] == "http.disconnect" for one in (self._ahead, message))
+
+
+async def _poll(receive: Receive) -> Message | None:
+    """Return a message that has arrived already, None when there is none."""
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        return await receive()
+    return None
 
 
 class HeadMiddleware:

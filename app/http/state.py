@@ -12,10 +12,10 @@ from app.core.passwords import PasswordHasher
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.core.single_flight import SingleFlight
-from app.core.turns import Turns
 from app.db.session import Database
 from app.decoding.pool import Decoders
 from app.http.drain import Drain
+from app.http.queues import Queues
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
 
@@ -38,8 +38,7 @@ class Services:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     limits: RateLimits
-    search_turns: Turns
-    decoder_turns: Turns
+    queues: Queues
     drain: Drain = field(default_factory=Drain)
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from app.core.errors import BadRequest, RequestTimeout
+from app.core.errors import ClientGone, RequestTimeout
+
+CONTENDED_BYTES_PER_SECOND = 16 * 1024
 
 
 class UploadTimeout(RequestTimeout):
@@ -16,19 +18,22 @@ class UploadTimeout(RequestTimeout):
     slug, title = "upload-timeout", "The upload came too slowly"
 
 
-class ClientGone(BadRequest):
-    """The client went away; nobody reads this answer, but the record of the request has it."""
-
-    slug, title = "client-disconnected", "The client went away"
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How slow a client may be: in each window it sends at least so many bytes, and all within the total."""
+    """How slow a client may be: in each window it sends at least so many bytes, and all within the total.
+
+    While other uploads wait for memory (`is_contended`), it has to send at least CONTENDED_BYTES_PER_SECOND.
+    """
 
     window_seconds: float
     window_bytes: int
     total_seconds: float
+    is_contended: Callable[[], bool] = lambda: False
+
+    def required_bytes(self) -> int:
+        """Return how many bytes the window that ends now must have brought."""
+        contended = int(self.window_seconds * CONTENDED_BYTES_PER_SECOND) if self.is_contended() else 1
+        return max(self.window_bytes, contended)
 
 
 async def read_body(request: Request, pace: Pace) -> AsyncIterator[bytes]:
@@ -46,7 +51,7 @@ async def read_body(request: Request, pace: Pace) -> AsyncIterator[bytes]:
                 message = await request.receive()
         except TimeoutError as error:
             total += pace.window_seconds
-            if received < max(1, pace.window_bytes) or total >= pace.total_seconds:
+            if received < pace.required_bytes() or total >= pace.total_seconds:
                 raise UploadTimeout from error
             waited, received = 0.0, 0
             continue

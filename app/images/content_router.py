@@ -33,9 +33,8 @@ from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
 from app.images.thumbnails import CONTENT_TYPE, VERSION, Thumbnails
 from app.models import Image
-from app.users.dependencies import DeviceDep, ViewerDep
+from app.users.dependencies import ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import turn_taker
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -97,7 +96,6 @@ async def read_thumbnail(
     image_id: uuid.UUID,
     viewer: ViewerDep,
     services: ServicesDep,
-    device: DeviceDep,
     size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Longest side in pixels")] = "320",
 ) -> Response:
     """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata.
@@ -109,8 +107,7 @@ async def read_thumbnail(
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = CONTENT_TYPE
-    thumbnails = Thumbnails(services, turn_taker(viewer.id, device.address))
-    return await respond(thumbnails.open(image, int(size)), headers)
+    return await respond(Thumbnails(services).open(image, int(size)), headers)
 
 
 @router.get(

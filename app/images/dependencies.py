@@ -8,8 +8,7 @@ from app.http.problems import raising
 from app.images.repository import ImageRepository
 from app.images.service import ImageService
 from app.images.upload import Uploads
-from app.users.dependencies import DeviceDep, ViewerDep
-from app.users.limits import turn_taker
+from app.users.dependencies import ViewerDep
 from app.users.viewer import Viewer
 
 
@@ -28,9 +27,9 @@ async def get_image_service(services: ServicesDep) -> ImageService:
     return ImageService(services)
 
 
-async def get_uploads(services: ServicesDep, viewer: ViewerDep, device: DeviceDep) -> Uploads:
+async def get_uploads(services: ServicesDep) -> Uploads:
     """Return the service that makes images of uploads."""
-    return Uploads(services, turn_taker(viewer.id, device.address))
+    return Uploads(services)
 
 
 @raising(Unauthenticated)

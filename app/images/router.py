@@ -15,13 +15,15 @@ from app.core.errors import (
     StorageUnavailable,
     TooManyRequests,
     UnsupportedMediaType,
+    UploadsBusy,
 )
+from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
 from app.core.text import Text
 from app.decoding.pool import DecodersBusy, DecodersUnavailable
 from app.http.caching import cached, one_image
 from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
-from app.http.dependencies import ServicesDep, SettingsDep
+from app.http.dependencies import ServicesDep
 from app.http.multipart import MalformedBody, MultipartStream
 from app.http.problems import problems
 from app.images.body import Pace, UploadTimeout, read_body
@@ -40,7 +42,7 @@ from app.images.schemas import (
 )
 from app.images.upload import name_taken
 from app.tags.dependencies import TagsRepo
-from app.users.dependencies import CurrentUser, DeviceDep, LimitsDep, ViewerDep
+from app.users.dependencies import CurrentUser, DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.limits import upload_charges
 from app.users.policy import require_change
@@ -94,6 +96,7 @@ UPLOAD_FORM: dict[str, Any] = {
         IdempotencyInProgress,
         IdempotencyMismatch,
         TooManyRequests,
+        UploadsBusy,
     ),
 )
 async def upload_image(
@@ -101,8 +104,7 @@ async def upload_image(
     response: Response,
     viewer: Uploader,
     uploads: UploadsDep,
-    settings: SettingsDep,
-    limits: LimitsDep,
+    services: ServicesDep,
     device: DeviceDep,
     idempotency_key: Annotated[
         Text | None,
@@ -119,9 +121,11 @@ async def upload_image(
 
     `duplicates` lists up to 20 images with the same bytes that the caller may see.
     """
-    await limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
+    settings = services.settings
+    await services.limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
     refuse_declared_length(request, settings)
-    form = MultipartStream(request.headers.get("content-type", ""), read_body(request, pace(settings)))
+    body = read_body(request, pace(settings, services.queues.uploads))
+    form = MultipartStream(request.headers.get("content-type", ""), body)
     uploaded = await uploads.upload(form, viewer, idempotency_key)
     response.headers["Location"] = uploaded.links.self
     return uploaded
@@ -207,10 +211,15 @@ def refuse_declared_length(request: Request, settings: Settings) -> None:
         raise PayloadTooLarge(f"A file has at most {settings.max_upload_bytes} bytes")
 
 
-def pace(settings: Settings) -> Pace:
+def pace(settings: Settings, queue: FairQueue) -> Pace:
     """Return how slow an upload may be; one that outlasts the grace of its object could not be committed."""
     window = settings.upload_idle_seconds
-    return Pace(window, int(window * settings.upload_min_bytes_per_second), settings.doomed_grace_seconds)
+    return Pace(
+        window,
+        int(window * settings.upload_min_bytes_per_second),
+        settings.doomed_grace_seconds,
+        lambda: queue.length > 0,
+    )
 
 
 def tagged_read(response: Response, read: ImageRead) -> ImageRead:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.beside import beside
+from app.core.callers import current_caller
 from app.core.errors import (
     InvalidCursor,
     QueryTimeout,
@@ -32,7 +33,7 @@ from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import search_charges, turn_taker
+from app.users.limits import search_charges
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
@@ -89,7 +90,7 @@ async def list_images(
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(services.search_turns.take(turn_taker(viewer.id, device.address)))
+        await stack.enter_async_context(services.queues.searches.enter(current_caller.get()))
         async with services.database.searcher() as session:
             search = await ImageSearch.prepare(session, query, sight_of(viewer))
             counting: Awaitable[Counted | None] | None = None

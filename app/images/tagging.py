@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.callers import current_caller
 from app.core.errors import (
     AppError,
     DatabaseBusy,
@@ -28,6 +29,7 @@ from app.db.session import Database
 from app.http.conditional import require_match
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
+from app.http.state import Services
 from app.images.repository import ImageRepository
 from app.images.router import tagged_read
 from app.images.schemas import ImageRead, TagsUpdate, to_read
@@ -39,7 +41,6 @@ from app.tags.repository import TagRepository
 from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import turn_taker
 from app.users.policy import require_change, require_tagger, sight_of
 from app.users.viewer import Viewer
 
@@ -100,7 +101,14 @@ async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, s
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
     are all. At most 10,000 at once. `dry_run` only tells what would happen.
     """
-    async with services.search_turns.take(turn_taker(viewer.id, None)):
+    # An account makes one bulk edit at a time; the others wait here, without a connection.
+    async with services.queues.bulk_edits.enter(current_caller.get()):
+        return await tag_matches(body, viewer, services)
+
+
+async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services) -> BulkResult:
+    """Tag the images that match, or only count them."""
+    async with services.queues.searches.enter(current_caller.get()):
         images = await list_changeable(services.database, body, viewer)
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))

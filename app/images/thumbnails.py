@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from app.decoding.pool import URL_SECONDS, Picture
 from app.http.state import Services
+from app.images.decoder_slot import decoder_slot
 from app.images.keys import thumbnail_key
 from app.images.renditions import Original, Renditions
 from app.models import Image
@@ -18,13 +19,12 @@ VERSION = 1
 
 
 class Thumbnails:
-    """Gives out thumbnails; `taker` is who waits, where one is to be made, for what they asked for themselves."""
+    """Gives out thumbnails."""
 
-    def __init__(self, services: Services, taker: str) -> None:
+    def __init__(self, services: Services) -> None:
         self._object_store = services.object_store
         self._decoders = services.decoders
-        self._turns = services.decoder_turns
-        self._taker = taker
+        self._queue = services.queues.decoders
         self._renditions = Renditions(services)
 
     @asynccontextmanager
@@ -41,7 +41,7 @@ class Thumbnails:
                 thumbnail = await stack.enter_async_context(self._object_store.open(key))
             except ObjectMissing:
                 # Outside of what is done once for all who ask: nobody is refused since the first one asks for much.
-                async with self._turns.take(self._taker):
+                async with decoder_slot(self._queue):
                     await self._renditions.ensure(original, key, lambda: self._make(original, key, size))
                 thumbnail = await stack.enter_async_context(self._object_store.open(key))
             yield thumbnail

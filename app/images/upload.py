@@ -19,13 +19,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.callers import current_caller
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.field_errors import REQUIRED, unknown_field, unknown_value
 from app.core.tag_names import normalize_tags, split_tags
 from app.db.changes import LISTS, changing
-from app.decoding.pool import URL_SECONDS, Picture
+from app.decoding.pool import QUEUE_SECONDS, URL_SECONDS, Picture
 from app.http.multipart import MultipartStream, Part
 from app.http.state import Services
+from app.images.decoder_slot import decoder_slot
 from app.images.doomed import remove_doomed
 from app.images.idempotency import (
     EarlierAnswer,
@@ -49,6 +51,8 @@ from app.users.viewer import Viewer
 
 FORM_FIELDS = ("image", "tags", "visibility")
 MAX_NAME_LENGTH = 100
+# A check may wait in the queue before it has a decoder.
+CHECK_URL_SECONDS = QUEUE_SECONDS + URL_SECONDS
 
 
 @dataclass(slots=True)
@@ -108,14 +112,13 @@ class ReceivedFile:
 
 
 class Uploads:
-    """Makes images of uploads; `taker` is who waits for their own decoding only."""
+    """Makes images of uploads."""
 
-    def __init__(self, services: Services, taker: str) -> None:
+    def __init__(self, services: Services) -> None:
         self._database = services.database
         self._object_store = services.object_store
         self._decoders = services.decoders
-        self._turns = services.decoder_turns
-        self._taker = taker
+        self._queues = services.queues
         self._settings = services.settings
         self._claims = IdempotencyClaims(services.database)
 
@@ -123,12 +126,18 @@ class Uploads:
         """Store the form's image and return it, or the answer that the same key got for the same upload before.
 
         Raises ValidationFailed, NameTaken, PayloadTooLarge, UnsupportedMediaType, InvalidImage, ImageTooLarge,
-        IdempotencyMismatch, IdempotencyInProgress, TooManyRequests, DecodersBusy and the errors of the backends; after
-        each of them nothing of the upload is left.
+        IdempotencyMismatch, IdempotencyInProgress, TooManyRequests, UploadsBusy, DecodersBusy and the errors of the
+        backends; after each of them nothing of the upload is left.
         """
+        # Not a byte of the body is read before.
+        async with self._queues.uploads.enter(current_caller.get()):
+            return await self._run(form, viewer, idempotency_key)
+
+    async def _run(self, form: MultipartStream, viewer: Viewer, idempotency_key: str | None) -> ImageUploaded:
         if idempotency_key is None:
             return await self._upload(form, viewer, None)
-        claimed = key_id(viewer.id, self._taker, idempotency_key)
+        caller = current_caller.get()
+        claimed = key_id(viewer.id, caller.address if caller else "unknown", idempotency_key)
         if earlier := await self._claims.claim(claimed):
             return await self._repeat(form, viewer, earlier)
         async with self._claims.held(claimed):
@@ -191,8 +200,7 @@ class Uploads:
         first = await anext(parts)
         key = new_original_key()
         if length(first) < PART_BYTES:
-            async with self._turns.take(self._taker):
-                await self._decoders.check(_picture(header, measured.size, first))
+            await self._check(_picture(header, measured.size, first))
             await self._list(key, doomed)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
@@ -201,10 +209,13 @@ class Uploads:
             parts = chained(first, parts)
             del first
             await self._object_store.put_parts(key, parts, header.content_type)
-            async with self._turns.take(self._taker):
-                url = await self._object_store.presign_internal(key, timedelta(seconds=URL_SECONDS))
-                await self._decoders.check(_picture(header, measured.size, url))
+            url = await self._object_store.presign_internal(key, timedelta(seconds=CHECK_URL_SECONDS))
+            await self._check(_picture(header, measured.size, url))
         return ReceivedFile(name, measured.size, measured.sha256, header, key)
+
+    async def _check(self, picture: Picture) -> None:
+        async with decoder_slot(self._queues.decoders):
+            await self._decoders.check(picture)
 
     async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
         async with self._database.reader() as session:

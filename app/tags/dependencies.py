@@ -3,11 +3,11 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.core.callers import current_caller
 from app.http.dependencies import ServicesDep, SessionDep
 from app.tags.changes import VocabularyChange
 from app.tags.repository import TagRepository
-from app.users.dependencies import AdminUser, DeviceDep
-from app.users.limits import network
+from app.users.dependencies import AdminUser
 
 
 async def get_tags_repository(session: SessionDep) -> TagRepository:
@@ -15,11 +15,10 @@ async def get_tags_repository(session: SessionDep) -> TagRepository:
     return TagRepository(session)
 
 
-async def get_tags_reader(services: ServicesDep, device: DeviceDep) -> AsyncIterator[TagRepository]:
+async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]:
     """Yield the repository for a request that only reads, in bounded time and in its turn."""
-    # Turns of their own: who types a tag does not wait for a search.
-    turn = services.search_turns.take(f"tags {network(device.address)}")
-    async with turn, services.database.searcher() as session:
+    # A queue of its own: completion does not wait for a search.
+    async with services.queues.tag_lists.enter(current_caller.get()), services.database.searcher() as session:
         yield TagRepository(session)
 
 

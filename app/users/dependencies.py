@@ -7,6 +7,7 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from app.cache.rate_limits import RateLimits
+from app.core.callers import current_caller
 from app.core.errors import (
     AdminRequired,
     InsufficientScope,
@@ -54,6 +55,8 @@ async def _viewer(request: Request) -> Viewer:
         raise InvalidToken("The Authorization header does not hold a bearer token")
     viewer = await authenticate(services_of(request), token)
     request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id or viewer.key_id
+    if caller := current_caller.get():
+        caller.account = viewer.id
     policy.require_scope(viewer, request.method)
     return viewer
 

@@ -2,13 +2,14 @@
 
 Failed sign-ins are counted by account, by address and in all; one that succeeds takes its charges back. Whoever
 attacks an account from elsewhere cannot lock its owner out: from an address at which the account has an open session,
-it is counted apart. Everywhere the same is one address, see `network`.
+it is counted apart. What counts as one address is
+defined in `app.core.callers`.
 """
 
 import uuid
-from ipaddress import IPv6Address, ip_address
 
 from app.cache.rate_limits import Charge
+from app.core.callers import network
 from app.core.rates import Limits
 
 
@@ -48,22 +49,6 @@ def upload_charges(limits: Limits, user_id: uuid.UUID | None, address: str | Non
 def search_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one search that the database is asked for."""
     return _use("search", limits, user_id, address)
-
-
-def turn_taker(user_id: uuid.UUID | None, address: str | None) -> str:
-    """Return who waits for whose requests: an account for its own, and who has none for those of the address."""
-    return f"address {network(address)}" if user_id is None else f"account {user_id}"
-
-
-def network(address: str | None) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one, which one customer has whole."""
-    try:
-        parsed = ip_address(address or "")
-    except ValueError:
-        return "unknown"
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
 
 
 def _use(action: str, limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from sqlalchemy import and_, bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.callers import network
 from app.core.errors import InvalidToken
 from app.db.base import utc_now
 from app.db.session import wait_briefly_for_locks
 from app.models import Session, SocialIdentity, User
-from app.users.limits import network
 from app.users.paging import Position, newest_first
 
 # Run at each request that is signed in, and made once: making a statement takes as long as running it.

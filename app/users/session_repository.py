@@ -7,10 +7,10 @@ from enum import Enum, auto
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.callers import network
 from app.core.errors import SessionNotFound
 from app.db.base import utc_now
 from app.models import Session
-from app.users.limits import network
 from app.users.paging import Position, newest_first
 
 # Two refreshes with the same token this close to each other are a client racing itself, not a thief.

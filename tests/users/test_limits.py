@@ -10,9 +10,9 @@ import asyncpg
 import httpx
 import pytest
 
+from app.core.callers import network
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
-from app.users.limits import network
 from tests.accounts import PASSWORD, Account
 from tests.conftest import UNLIMITED
 from tests.server import running_service

@@ -1,0 +1,45 @@
+"""The caller of the current request, as the queues in front of shared resources know it."""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from functools import cached_property
+from ipaddress import IPv6Address, ip_address
+from uuid import UUID
+
+
+async def _is_present() -> bool:
+    return False
+
+
+class Caller:
+    """Address and, once authenticated, account of a request.
+
+    `is_gone` returns whether the client has disconnected. `inside` holds the queues that the request has passed: a
+    request that enters one again does not wait for itself.
+    """
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
+        self.account: UUID | None = None
+        self.is_gone: Callable[[], Awaitable[bool]] = _is_present
+        self.inside: set[object] = set()
+
+    @cached_property
+    def address(self) -> str:
+        """What counts as one address."""
+        return network(self._host)
+
+
+# None outside of requests: background tasks and commands wait in no queue.
+current_caller: ContextVar[Caller | None] = ContextVar("current_caller", default=None)
+
+
+def network(address: str | None) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address, which belongs to one site."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))

@@ -1,0 +1,98 @@
+"""Kind K6: nothing shared is held while a request waits, and no product of number, size and duration is unbounded."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+
+import asyncpg
+import httpx
+
+from app.core.settings import Settings
+from tests.accounts import Account
+from tests.photos import png
+from tests.server import running_service
+
+# The usual wait is a few milliseconds. One for a connection would be 5 s, on a machine of any speed.
+READ_SECONDS = 2.5
+LOCK_WAITERS = """
+    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+
+
+async def upload(account: Account, name: str) -> str:
+    answer = await account.client.post("/v1/images", files={"image": (name, png())})
+    return str(answer.json()["id"])
+
+
+async def test_k6_requests_that_wait_for_one_row_leave_connections_for_reads(
+    settings: Settings, sql: asyncpg.Connection, make_account: Callable[..., Awaitable[Account]]
+) -> None:
+    """Pool size + 10 requests change one image that a transaction has locked; each way to change it, in turn."""
+    owner, other = await make_account(), await make_account()
+    image = await upload(owner, "locked.png")
+    pool = 8
+    changed = settings.model_copy(update={"database_pool_size": pool, "cache_enabled": False})
+    limits = httpx.Limits(max_connections=None)
+    async with (
+        running_service(changed) as service,
+        httpx.AsyncClient(base_url=service.url, timeout=60, headers=owner.client.headers, limits=limits) as client,
+    ):
+        path = f"/v1/images/{image}"
+        changes: list[Callable[[int], Coroutine[None, None, httpx.Response]]] = [
+            lambda n: client.post(f"{path}/tags", json={"tags": [f"tag{n}"]}),
+            lambda n: client.put(f"{path}/tags", json={"tags": [f"tag{n}"]}),
+            lambda n: client.patch(path, json={"name": f"{n}.png"}),
+            lambda _: client.post("/v1/images/tags", json={"ids": [image], "add": ["bulk"]}),
+            lambda _: client.delete(path),
+        ]
+        transaction = sql.transaction()
+        await transaction.start()
+        await sql.execute("SELECT FROM images WHERE id = $1 FOR UPDATE", image)
+        waiting = [asyncio.create_task(change(n)) for n in range(pool + 10) for change in changes]
+        try:
+            while not await sql.fetchval(LOCK_WAITERS):
+                await asyncio.sleep(0.05)
+            for _ in range(10):
+                started = time.monotonic()
+                answer = await other.client.get(f"{service.url}{path}", timeout=60)
+                assert answer.status_code == 200
+                assert time.monotonic() - started < READ_SECONDS
+        finally:
+            await transaction.rollback()
+        statuses = Counter([answer.status_code for answer in await asyncio.gather(*waiting)])
+    # Those that were refused were told to come back; nothing is a 500.
+    assert set(statuses) <= {200, 204, 404, 409, 422, 429, 503}
+
+
+async def test_f6_an_account_makes_one_bulk_edit_at_a_time(
+    settings: Settings, sql: asyncpg.Connection, make_account: Callable[..., Awaitable[Account]]
+) -> None:
+    editor, other = await make_account(), await make_account()
+    image = await upload(editor, "mine.png")
+    theirs = await upload(other, "theirs.png")
+    changed = settings.model_copy(update={"database_pool_size": 8})
+    limits = httpx.Limits(max_connections=None)
+    async with (
+        running_service(changed) as service,
+        httpx.AsyncClient(base_url=service.url, timeout=60, headers=editor.client.headers, limits=limits) as client,
+    ):
+        transaction = sql.transaction()
+        await transaction.start()
+        await sql.execute("SELECT FROM images WHERE id = $1 FOR UPDATE", image)
+        body = {"ids": [image], "add": ["bulk"]}
+        edits = [asyncio.create_task(client.post("/v1/images/tags", json=body)) for _ in range(30)]
+        try:
+            while not await sql.fetchval(LOCK_WAITERS):
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
+            lock_waiters = await sql.fetchval(LOCK_WAITERS)
+            body = {"ids": [theirs], "add": ["bulk"]}
+            answer = await other.client.post(f"{service.url}/v1/images/tags", json=body, timeout=60)
+        finally:
+            await transaction.rollback()
+        statuses = Counter([edit.status_code for edit in await asyncio.gather(*edits)])
+    assert lock_waiters == 1
+    assert answer.status_code == 200
+    # 1 runs, 10 wait, the others are refused at once.
+    assert set(statuses) == {200, 429}
+    assert statuses[200] == 11
