@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
 
@@ -24,9 +25,12 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
 MAX_ALTERNATIVES = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """A query, its names looked up, for one viewer at one moment."""
+    """A query, its names looked up, for one viewer at one moment.
+
+    The nodes of a query are visited a constant number of times: no method visits a child from two levels above it.
+    """
 
     query: tree.Node
     vocabulary: Vocabulary
@@ -45,12 +49,12 @@ class Plan:
             if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
         )
 
-    @property
+    @cached_property
     def at_most(self) -> float:
         """Return a number that the public matches do not exceed, as far as the tags tell."""
         return self.at_most_of(self.query)
 
-    @property
+    @cached_property
     def by_chance(self) -> float:
         """Return how many match if its tags have nothing to do with each other; infinite where there are none."""
         images = self.vocabulary.collection
@@ -58,28 +62,28 @@ class Plan:
             return math.inf
         return images * math.prod(min(1, self.at_most_of(term) / images) for term in conjuncts(self.query))
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         """Whether an index finds what matches and no more: there is some tag in it, and no filters."""
         return self.tags_only and not math.isinf(self.at_most)
 
-    @property
+    @cached_property
     def told_by_tags(self) -> bool:
         """Whether so many match as have the tags."""
         return not math.isinf(self.at_most) and self._only_tags(self.query) is not None
 
-    @property
+    @cached_property
     def unbounded(self) -> bool:
         """Whether nothing tells that few match: no tag, no account, no digest that every match must have."""
         filters = {term.name for term in conjuncts(self.query) if isinstance(term, tree.Filter)}
         return math.isinf(self.at_most) and not filters & {"uploader", "sha256"}
 
-    @property
+    @cached_property
     def tags_only(self) -> bool:
         """Whether there are no filters in it: the index over the tags finds exactly what matches."""
         return not any(isinstance(leaf, tree.Filter) for leaf in leaves(self.query))
 
-    @property
+    @cached_property
     def indexed(self) -> bool:
         """Whether some term that every match must fulfil has an index to find the matches by."""
         return any(self._indexed(term) for term in conjuncts(self.query))
@@ -137,7 +141,7 @@ class Plan:
         For tags the index answers that, if there are not too many such choices. Else the matched terms are counted,
         and the rarest choice is for the index; not where it is one of others, whose text would double at each level.
         """
-        choice = len(node.terms) - node.number + 1
+        choice = _choice(node)
         ids = [self._only_tags(term) for term in node.terms]
         tags = [one for one in ids if one is not None]
         if len(tags) == len(ids) and math.comb(len(tags), choice) <= MAX_ALTERNATIVES:
@@ -149,7 +153,7 @@ class Plan:
 
     def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
         by_size = sorted(node.terms, key=self.at_most_of)
-        return tuple(by_size[: len(node.terms) - node.number + 1])
+        return tuple(by_size[: _choice(node)])
 
     def _filter(self, name: str, value: str, values: Values) -> Condition:  # noqa: PLR0911 - one a filter
         match name:
@@ -210,7 +214,7 @@ class Plan:
             case tree.Or(terms):
                 return sum(self.at_most_of(term) for term in terms)
             case tree.AtLeast():
-                return sum(self.at_most_of(term) for term in self._rarest(node))
+                return sum(sorted(map(self.at_most_of, node.terms))[: _choice(node)])
             case tree.Filter("sha256"):
                 return 1
         return math.inf
@@ -221,8 +225,16 @@ def conjuncts(node: tree.Node) -> tuple[tree.Node, ...]:
     return node.terms if isinstance(node, tree.And) else (node,)
 
 
+def _choice(node: tree.AtLeast) -> int:
+    """Return the size of the sets of terms of which every match has at least one: k - n + 1 for n of k terms."""
+    return len(node.terms) - node.number + 1
+
+
 def _is_flat(node: tree.AtLeast) -> bool:
-    """Tell whether no other choice is within it."""
+    """Tell whether no other choice is within it.
+
+    The scan ends at the first one: nested choices scan disjoint parts of the query.
+    """
     return not any(isinstance(one, tree.AtLeast) for term in node.terms for one in tree.nodes(term))
 
 

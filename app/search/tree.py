@@ -87,13 +87,15 @@ def negation(term: Node) -> Node:
 
 def nodes(node: Node) -> Iterator[Node]:
     """Yield the term and all that it is made of."""
-    yield node
-    match node:
-        case Not(term):
-            yield from nodes(term)
-        case And(terms) | Or(terms) | AtLeast(_, terms):
-            for term in terms:
-                yield from nodes(term)
+    pending = [node]
+    while pending:
+        term = pending.pop()
+        yield term
+        match term:
+            case Not(negated):
+                pending.append(negated)
+            case And(terms) | Or(terms) | AtLeast(_, terms):
+                pending.extend(reversed(terms))
 
 
 def canonical(node: Node) -> str:  # noqa: PLR0911 - one a kind of node
