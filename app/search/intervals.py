@@ -18,6 +18,8 @@ _DECIMAL = re.compile(r"\d{1,5}(?:\.\d{1,4})?")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>\.\d{1,6})?)?(z|[+-]\d{2}:\d{2})?")
 _AGO = re.compile(r"(\d{1,5})([hdwy])")
+# The calendar ends here: what goes on beyond has no end, as what goes back beyond its beginning has no beginning.
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _AGO_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 
 
@@ -105,7 +107,7 @@ def date(text: str, now: datetime) -> Span:
     """Read a year, a month, a day, a time, `today`, `yesterday`, or so long ago, as 7d; all in UTC."""
     try:
         if ago := _AGO.fullmatch(text) if text.isascii() else None:
-            moment = now - int(ago[1]) * _AGO_UNITS[ago[2]]
+            moment = _shift(now, -int(ago[1]) * _AGO_UNITS[ago[2]])
             return Span(moment, moment)
         if text in ("today", "yesterday"):
             midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=text == "yesterday")
@@ -122,18 +124,27 @@ def date(text: str, now: datetime) -> Span:
 def _calendar(year: int | None, month: int | None = None, day: int | None = None) -> Span:
     start = datetime(year or 0, 1 if month is None else month, 1 if day is None else day, tzinfo=UTC)
     if day is not None:
-        end = start + timedelta(days=1)
+        end = _shift(start, timedelta(days=1))
     elif month is not None:
-        end = (start + timedelta(days=31)).replace(day=1)
+        end = _shift(start, timedelta(days=31))
+        end = end if end == _LAST else end.replace(day=1)
     else:
-        end = start.replace(year=start.year + 1)
-    return Span(start, end, end_included=False)
+        end = _LAST if start.year == _LAST.year else start.replace(year=start.year + 1)
+    return Span(start, end, end_included=end == _LAST)
+
+
+def _shift(moment: datetime, by: timedelta) -> datetime:
+    """Return the sum, or the end of the calendar that lies before it."""
+    try:
+        return moment + by
+    except OverflowError:
+        return _FIRST if by < timedelta() else _LAST
 
 
 def _moment(text: str, match: re.Match[str]) -> Span:
-    moment = datetime.fromisoformat(text.upper())
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    local = datetime.fromisoformat(text.upper())
+    moment = _shift(local.replace(tzinfo=UTC), -(local.utcoffset() or timedelta()))
     if match["fraction"]:
         return Span(moment, moment)
-    covered = timedelta(seconds=1) if match["seconds"] else timedelta(minutes=1)
-    return Span(moment, moment + covered, end_included=False)
+    end = _shift(moment, timedelta(seconds=1) if match["seconds"] else timedelta(minutes=1))
+    return Span(moment, end, end_included=end == _LAST)
