@@ -164,6 +164,15 @@ class TagExists(Conflict):
     slug, title = "tag-exists", "A tag or an alias with this name exists already"
 
 
+class TagIsAlias(Conflict):
+    """`alias_of` is the name of the tag that the alias stands for."""
+
+    slug, title = "tag-is-alias", "This name is an alias of a tag"
+
+    def __init__(self, detail: str | None = None, *, alias_of: str = "") -> None:
+        super().__init__(detail, alias_of=alias_of)
+
+
 class TagImplied(Conflict):
     slug, title = "tag-implied", "The tag is implied by another one that the image has"
 

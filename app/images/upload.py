@@ -43,6 +43,7 @@ from app.images.repository import ImageRepository, Named, new_image_id
 from app.images.schemas import ImageUploaded, image_path, to_uploaded
 from app.models import Image
 from app.models.image import Visibility
+from app.models.tag import NOBODY
 from app.storage.chunks import PART_BYTES, chained, grouped, length
 from app.tags.repository import TagRepository
 from app.tags.tagging import Tagging, holding
@@ -243,7 +244,8 @@ class Uploads:
             async with self._database.single_write() as session:
                 image, duplicates = await self._add(session, _row(received, fields, viewer, []), viewer)
             return to_uploaded(image, [], duplicates)
-        async with holding(self._database, fields.tags) as (session, held):
+        private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NOBODY
+        async with holding(self._database, fields.tags, private_to) as (session, held):
             image, duplicates = await self._add(session, _row(received, fields, viewer, held.all), viewer)
             with changing(session, LISTS):
                 await Tagging(session).give([image.id], held)

@@ -3,7 +3,7 @@
 from app.models.bitmap import ImageChunk, ImageNumber, TagBitmap, UnmappedImage
 from app.models.cache import CacheState
 from app.models.image import DoomedObject, IdempotencyKey, Image
-from app.models.tag import Tag, TagCountDelta, Tagged, TagImplication
+from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
 from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Image",
     "ImageChunk",
     "ImageNumber",
+    "PrivateTag",
     "Scope",
     "Session",
     "SocialIdentity",

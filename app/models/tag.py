@@ -1,12 +1,26 @@
 import uuid
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text, true
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt, gin_index
 
 # How many public images have the tag `t`, in SQL: what is counted and what is not yet, read in one snapshot.
 EXACT_COUNT = "t.images + coalesce((SELECT sum(delta) FROM tag_count_deltas d WHERE d.tag = t.id), 0)::int"
+
+# The owner of private images that belong to no account.
+NOBODY = uuid.UUID(int=0)
 
 
 class Tag(Base):
@@ -28,6 +42,8 @@ class Tag(Base):
     # Public images, as far as counted; what `tag_count_deltas` holds comes on top.
     images: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     alias_of: Mapped[int | None] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"))
+    # Created by its name, and so visible to everyone, whatever images it has.
+    is_listed: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
 
 class TagImplication(Base):
@@ -49,6 +65,19 @@ class TagCountDelta(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     tag: Mapped[int] = mapped_column(Integer, index=True)
     delta: Mapped[int] = mapped_column(Integer)
+
+
+class PrivateTag(Base):
+    """An account has, or had, a private image with a tag; `NOBODY` stands for images without an owner.
+
+    Triggers on `images` add rows and none removes them but the end of the account: writers never wait for each other's
+    counts. No foreign keys: writers lock no tag, and the tags of a deleted account stay private.
+    """
+
+    __tablename__ = "private_tags"
+
+    tag: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    owner: Mapped[uuid.UUID] = mapped_column(primary_key=True, index=True)
 
 
 class Tagged(Base):

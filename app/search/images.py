@@ -75,7 +75,7 @@ class ImageSearch:
     @classmethod
     async def prepare(cls, session: AsyncSession, query: tree.Node, sight: Sight) -> "ImageSearch":
         """Look up what the query names. Raises QueryTooBroad."""
-        return cls(session, Plan(query, await look_up(session, query), sight.viewer_id, utc_now()), sight)
+        return cls(session, Plan(query, await look_up(session, query, sight), sight.viewer_id, utc_now()), sight)
 
     def within(self, session: AsyncSession) -> "ImageSearch":
         """Return the same search by another session."""
@@ -130,8 +130,8 @@ class ImageSearch:
 
     @property
     def unrestricted(self) -> bool:
-        """Whether all that there is matches."""
-        return self._plan.query == tree.EVERYTHING
+        """Whether all that there is matches and may be seen."""
+        return self._plan.query == tree.EVERYTHING and self._sight.sees_all
 
     @property
     def _named(self) -> NamedImages:

@@ -1,6 +1,6 @@
 """The names in a query, looked up: tags, aliases, wildcards."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -10,9 +10,11 @@ from app.core.errors import BadRequest
 from app.db.driver import fetch
 from app.search import tree
 from app.search.globs import like, starts_with
+from app.search.sight import Sight
 from app.search.sql import Condition, Values, all_true
 
 MAX_TAGS_A_WILDCARD = 100
+_TOO_MANY = MAX_TAGS_A_WILDCARD + 1
 # About how many images there are, as PostgreSQL last counted them.
 COLLECTION = "greatest((SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass), 1)"
 # An alias is told by its own name, and is what it stands for.
@@ -68,8 +70,8 @@ class Vocabulary:
         return chain(self.tags.values(), *self.wildcards.values())
 
 
-async def look_up(session: AsyncSession, query: tree.Node) -> Vocabulary:
-    """Look the query's names up. Raises QueryTooBroad when too many tags match a wildcard."""
+async def look_up(session: AsyncSession, query: tree.Node, sight: Sight) -> Vocabulary:
+    """Look the query's names up. Raises QueryTooBroad when too many tags of visible images match a wildcard."""
     names, patterns = set[str](), set[str]()
     for leaf in leaves(query):
         if isinstance(leaf, tree.Tag):
@@ -79,7 +81,7 @@ async def look_up(session: AsyncSession, query: tree.Node) -> Vocabulary:
     values = Values()
     named = f"n.name = ANY({values.bind(sorted(names))})"
     tags = await _find(session, named, values, len(names)) if names else {}
-    wildcards = {pattern: await _matching(session, pattern) for pattern in sorted(patterns)}
+    wildcards = {pattern: await _matching(session, pattern, sight) for pattern in sorted(patterns)}
     return Vocabulary(tags, wildcards)
 
 
@@ -88,12 +90,31 @@ def leaves(query: tree.Node) -> Iterator[tree.Tag | tree.Wildcard | tree.Filter]
     return (node for node in tree.nodes(query) if isinstance(node, tree.Tag | tree.Wildcard | tree.Filter))
 
 
-async def _matching(session: AsyncSession, pattern: str) -> tuple[Found, ...]:
+async def list_visible_names(session: AsyncSession, names: Sequence[str], sight: Sight) -> set[str]:
+    """Return those of the names that are tags, or aliases of tags, that the viewer may see."""
     values = Values()
-    prefix = pattern.partition("*")[0]
-    matching = [f"n.name LIKE {values.bind(like(pattern))}", starts_with("n.name", prefix, values)]
-    # An alias may stand for a tag that matches as well, so more rows than tags are looked at.
-    found = set((await _find(session, all_true(matching), values, 2 * MAX_TAGS_A_WILDCARD + 1)).values())
+    statement = f"""
+        SELECT n.name FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id)
+        WHERE n.name = ANY({values.bind(names)}) AND {sight.of_tag(values)}"""  # noqa: S608
+    return {row[0] for row in await fetch(session, statement, values.listed)}
+
+
+async def _matching(session: AsyncSession, pattern: str, sight: Sight) -> tuple[Found, ...]:
+    """Return the tags of visible images that match, each once however many of its names do."""
+    values = Values()
+    text, prefix = values.bind(like(pattern)), pattern.partition("*")[0]
+    named, known = (
+        all_true([f"{table}.name LIKE {text}", starts_with(f"{table}.name", prefix, values)]) for table in "ta"
+    )
+    in_use = sight.of_tag_in_use(values)
+    # Tags are their own names and few of them have aliases: the first part ends at the limit, UNION removes the rest.
+    statement = f"""
+        SELECT id, images, {COLLECTION} FROM (
+            (SELECT t.id, t.images FROM tags t WHERE {named} AND t.alias_of IS NULL AND {in_use} LIMIT {_TOO_MANY})
+            UNION SELECT t.id, t.images FROM tags a JOIN tags t ON t.id = a.alias_of
+            WHERE {known} AND a.alias_of IS NOT NULL AND {in_use}
+        ) AS matching LIMIT {_TOO_MANY}"""  # noqa: S608
+    found = [Found(*row) for row in await fetch(session, statement, values.listed)]
     if len(found) > MAX_TAGS_A_WILDCARD:
         raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_A_WILDCARD} tags")
     return tuple(sorted(found, key=lambda tag: tag.id))

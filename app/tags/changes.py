@@ -16,7 +16,7 @@ from sqlalchemy import delete, exists, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import DatabaseBusy, TagExists, TagNotFound, ValidationFailed
+from app.core.errors import DatabaseBusy, TagExists, TagIsAlias, TagNotFound, ValidationFailed
 from app.db.session import wait_briefly_for_locks
 from app.models import Tag, Tagged, TagImplication
 from app.tags.handover import BATCH, replace_tag
@@ -49,16 +49,16 @@ class VocabularyChange:
         return cls(session, Implications.of((row.tag, row.implies) for row in edges))
 
     async def rename(self, name: str, new_name: str) -> int:
-        """Give a tag another name. Raises TagNotFound, TagExists."""
-        tag = await self._get(name)
+        """Give a tag another name. Raises TagNotFound, TagIsAlias, TagExists."""
+        tag = await self._get_named(name)
         await self._lock({tag})
         await self._session.execute(delete(Tag).where(Tag.name == new_name, Tag.alias_of == tag))
         await self._session.execute(update(Tag).where(Tag.id == tag).values(name=new_name))
         return tag
 
     async def remove(self, name: str) -> None:
-        """Delete a tag, with its aliases, and take it off every image. Raises TagNotFound."""
-        tag = await self._get(name)
+        """Delete a tag, with its aliases, and take it off every image. Raises TagNotFound, TagIsAlias."""
+        tag = await self._get_named(name)
         await self._lock({tag} | self._implications.ancestors(tag))
         edges = or_(TagImplication.tag == tag, TagImplication.implies == tag)
         await self._session.execute(delete(TagImplication).where(edges))
@@ -66,16 +66,16 @@ class VocabularyChange:
         await self._session.execute(delete(Tag).where(Tag.id == tag))
 
     async def widen(self, name: str, other: str) -> None:
-        """Have a tag imply what another one implies, short of a cycle. Raises TagNotFound."""
-        tag, implied = await self._get(name), self._implications.implied_by(await self._get(other))
+        """Have a tag imply what another one implies, short of a cycle. Raises TagNotFound, TagIsAlias."""
+        tag, implied = await self._get(name), self._implications.implied_by(await self._get_named(other))
         await self._lock({tag} | self._implications.ancestors(tag))
         linked = [await self._link_unless_cycle(tag, one) for one in sorted(implied)]
         if any(linked):
             await self._for_images_with(tag)
 
     async def merge(self, name: str, into: str) -> int:
-        """Have everything that has a tag have the other; its name becomes an alias. Raises TagNotFound."""
-        tag, target = await self._get(name), await self._get(into)
+        """Have everything that has a tag have the other; its name becomes an alias. Raises TagNotFound, TagIsAlias."""
+        tag, target = await self._get_named(name), await self._get(into)
         if tag == target:
             raise ValidationFailed.at(["body", "into"], "a tag cannot be merged into itself")
         ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
@@ -84,13 +84,17 @@ class VocabularyChange:
         await self._for_images_with(tag, partial(replace_tag, self._session, tag, target))
         if widened:
             await self._for_images_with(target)
+        await self._keep_listed(target, [tag])
         await self._session.execute(update(Tag).where(Tag.alias_of == tag).values(alias_of=target))
         await self._session.execute(update(Tag).where(Tag.id == tag).values(alias_of=target))
         return target
 
     async def set_aliases(self, name: str, aliases: Sequence[str]) -> int:
-        """Have a tag known by exactly these other names. Raises TagNotFound, TagExists where one is a tag in use."""
-        tag = await self._get(name)
+        """Have a tag known by exactly these other names.
+
+        Raises TagNotFound, TagIsAlias, TagExists where one is a tag in use.
+        """
+        tag = await self._get_named(name)
         found = (await self._session.execute(select(Tag.id, Tag.name, Tag.alias_of).where(Tag.name.in_(aliases)))).all()
         if tag in {row.id for row in found}:
             raise ValidationFailed.at(["body", "aliases"], "a tag cannot be an alias of itself")
@@ -98,6 +102,7 @@ class VocabularyChange:
         for row in found:
             if row.alias_of != tag and (row.alias_of is not None or await self._is_used(row.id)):
                 raise TagExists(f"{row.name} is a tag in use, or an alias of another tag")
+        await self._keep_listed(tag, [row.id for row in found])
         await self._session.execute(delete(Tag).where(Tag.alias_of == tag, Tag.name.not_in(aliases)))
         if aliases:
             statement = pg_insert(Tag).values([{"name": alias, "alias_of": tag} for alias in sorted(aliases)])
@@ -106,8 +111,8 @@ class VocabularyChange:
         return tag
 
     async def set_implications(self, name: str, implied: Sequence[str]) -> int:
-        """Have a tag imply exactly these, which exist. Raises TagNotFound, ValidationFailed for a cycle."""
-        tag, held = await self._get(name), await self._tagging.hold(implied)
+        """Have a tag imply exactly these, which exist. Raises TagNotFound, TagIsAlias, ValidationFailed for a cycle."""
+        tag, held = await self._get_named(name), await self._tagging.hold(implied)
         if held is None:
             raise DatabaseBusy
         wanted = set(held.given)
@@ -164,6 +169,20 @@ class VocabularyChange:
             if change:
                 await change(locked)
             await self._tagging.derive(locked)
+
+    async def _keep_listed(self, target: int, sources: Sequence[int]) -> None:
+        """Have a tag listed where one of the tags whose names it takes over was."""
+        was_listed = exists().where(Tag.id.in_(sources), Tag.is_listed).correlate(None)
+        await self._session.execute(update(Tag).where(Tag.id == target, was_listed).values(is_listed=True))
+
+    async def _get_named(self, name: str) -> int:
+        """Return the tag of this very name: what changes or destroys a tag is not done through an alias of it."""
+        found = await TagRepository(self._session).find(name)
+        if found is None:
+            raise TagNotFound
+        if found.name != name:
+            raise TagIsAlias(f"{name} is an alias of {found.name}", alias_of=found.name)
+        return found.id
 
     async def _get(self, name: str) -> int:
         tag = await TagRepository(self._session).find_id(name)

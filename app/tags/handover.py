@@ -32,8 +32,8 @@ _MOVE = text("""
 async def hand_over(database: Database, name: str, into: str | None) -> None:
     """Give the images that have a tag by hand the other one instead, or none; less than a lot of them is left.
 
-    Nothing is done where a tag is not known, nor while the other one does not imply what it does: the images would lack
-    that. Raises DatabaseBusy.
+    Nothing is done where a tag is not known, where the first name is an alias, nor while the other one does not imply
+    what it does: the images would lack that. Raises DatabaseBusy.
     """
     after: uuid.UUID | None = uuid.UUID(int=0)
     while after is not None:
@@ -43,7 +43,7 @@ async def hand_over(database: Database, name: str, into: str | None) -> None:
 
 async def hand_over_lot(session: AsyncSession, name: str, into: str | None, after: uuid.UUID) -> uuid.UUID | None:
     """Do so for the first 1,000 images after this one; return the last of them, None where they are not so many."""
-    tagging, tag = Tagging(session), await TagRepository(session).find_id(name)
+    tagging, tag = Tagging(session), await TagRepository(session).find_named_id(name)
     target = None if into is None else await TagRepository(session).find_id(into)
     if tag is None or tag == target or (into is not None and target is None):
         return None

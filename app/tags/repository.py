@@ -3,18 +3,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ARRAY, String, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.changes import LISTS, changing
-from app.models import Tag
+from app.db.session import wait_briefly_for_locks
+from app.models import PrivateTag, Tag
 from app.models.tag import EXACT_COUNT
 from app.search.found import TAG_NAMES
 from app.search.globs import like
+from app.search.sight import NEVER_PRIVATE, Sight, tag_visible_to_viewer
 
-# So many of a tag's images tell what occurs together with it. A tag's rows lie in the order of the images' ids, whose
-# first bytes are the fast-running part of the time: the first rows are a sample spread over all of them.
+# The tags of this number of public images are counted. A tag's rows lie in the order of the images' ids, whose first
+# bytes are the fast-running part of the time: the first rows are a sample spread over all of them.
 SAMPLE = 500
 
 
@@ -47,6 +49,7 @@ _ENTRY = f"""
 _BY_ANY_NAME = text(
     f"SELECT {_ENTRY} FROM tags t WHERE t.id = (SELECT coalesce(alias_of, id) FROM tags WHERE name = :name)"  # noqa: S608
 )
+_VISIBLE_BY_ANY_NAME = text(f"{_BY_ANY_NAME.text} AND {tag_visible_to_viewer()}")
 _BY_ANY_NAMES = text(
     f"SELECT n.name AS asked, {_ENTRY} FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id) "  # noqa: S608
     "WHERE n.name = ANY(:names)"
@@ -56,10 +59,11 @@ _MATCHING = "{0}.name LIKE :pattern"
 _BY_NAME = text(f"""
     SELECT {_ENTRY} FROM tags t JOIN (
         (
-            SELECT id FROM tags n WHERE {_MATCHING.format("n")} AND alias_of IS NULL AND name > :after
-            ORDER BY name LIMIT :most
+            SELECT id FROM tags t WHERE {_MATCHING.format("t")} AND alias_of IS NULL AND name > :after
+            AND {tag_visible_to_viewer()} ORDER BY name LIMIT :most
         )
-        UNION SELECT alias_of FROM tags a WHERE {_MATCHING.format("a")} AND alias_of IS NOT NULL
+        UNION SELECT t.id FROM tags a JOIN tags t ON t.id = a.alias_of
+        WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL AND {tag_visible_to_viewer()}
     ) AS matching USING (id)
     WHERE t.name > :after ORDER BY t.name LIMIT :most""")  # noqa: S608
 # The tags without a pending change are in the order of their base counts, which an index has; those with one are few.
@@ -70,26 +74,36 @@ _BY_COUNT = text(f"""
     settled AS (
         SELECT t.id FROM tags t
         WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL AND {_AFTER.format(images="t.images")}
-        AND t.id NOT IN (SELECT id FROM pending)
+        AND t.id NOT IN (SELECT id FROM pending) AND {tag_visible_to_viewer("t.images")}
         ORDER BY t.images DESC, t.name LIMIT :most
     ), changing AS (
         SELECT t.id FROM tags t
         WHERE t.id = ANY(ARRAY(SELECT id FROM pending)) AND {_MATCHING.format("t")} AND t.alias_of IS NULL
     ), aliased AS (SELECT a.alias_of AS id FROM tags a WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL),
     candidates AS (
-        SELECT t.id, t.name, t.images + coalesce(p.delta, 0) AS images
+        SELECT t.id, t.name, t.is_listed, t.images + coalesce(p.delta, 0) AS images
         FROM (SELECT id FROM settled UNION SELECT id FROM changing UNION SELECT id FROM aliased) AS picked
         JOIN tags t USING (id) LEFT JOIN pending p USING (id)
     ), first AS (
-        SELECT t.id, t.images FROM candidates t WHERE {_AFTER.format(images="t.images")}
+        SELECT t.id, t.images FROM candidates t
+        WHERE {_AFTER.format(images="t.images")} AND {tag_visible_to_viewer("t.images")}
         ORDER BY t.images DESC, t.name LIMIT :most
     )
     SELECT {_ENTRY} FROM first f JOIN tags t USING (id) ORDER BY f.images DESC, t.name""")  # noqa: S608
+# A tag that nobody else could see was not there for them: it is as old as its listing. Rows are locked in one order.
+_LIST = text(f"""
+    UPDATE tags t SET is_listed = true,
+        created_at = CASE WHEN {EXACT_COUNT} > 0 OR {NEVER_PRIVATE} THEN t.created_at ELSE now() END
+    WHERE t.id IN (
+        SELECT id FROM tags WHERE NOT is_listed
+        AND id = ANY(ARRAY(SELECT coalesce(alias_of, id) FROM tags WHERE name = ANY(:names)))
+        ORDER BY id FOR NO KEY UPDATE
+    )""").bindparams(bindparam("names", type_=ARRAY(String)))  # noqa: S608
 _NAMES_OF = text(f"SELECT id, {TAG_NAMES} AS tags FROM images WHERE id = ANY(:images)")  # noqa: S608
 _RELATED = text(f"""
     WITH sample AS MATERIALIZED (
-        SELECT i.tag_ids FROM (SELECT image FROM tagged WHERE tag = :tag LIMIT {SAMPLE}) AS picked
-        JOIN images i ON i.id = picked.image WHERE i.visibility = 'public'
+        SELECT i.tag_ids FROM tagged JOIN images i ON i.id = tagged.image
+        WHERE tagged.tag = :tag AND i.visibility = 'public' LIMIT {SAMPLE}
     ), size AS (SELECT greatest(count(*), 1) AS images FROM sample),
     together AS (
         SELECT u.id, count(*) AS images FROM sample, unnest(sample.tag_ids) AS u(id) WHERE u.id <> :tag
@@ -113,22 +127,50 @@ class TagRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def ensure(self, names: Sequence[str]) -> None:
-        """Make the tags that are missing, in order of their names, so that no two calls deadlock."""
+    async def ensure(self, names: Sequence[str], private_to: uuid.UUID | None = None) -> None:
+        """Make the tags that are missing, in order of their names, so that no two calls deadlock.
+
+        With `private_to`, nobody else sees those before a public image has them.
+        """
         known = set(await self._session.scalars(select(Tag.name).where(Tag.name.in_(names)))) if names else set()
         if missing := sorted(set(names) - known):
-            statement = insert(Tag).values([{"name": name} for name in missing])
+            statement = insert(Tag).values([{"name": name} for name in missing]).on_conflict_do_nothing()
             with changing(self._session, LISTS):
-                await self._session.execute(statement.on_conflict_do_nothing())
+                made = (await self._session.scalars(statement.returning(Tag.id))).all()
+            if private_to is not None and made:
+                await self._session.execute(insert(PrivateTag), [{"tag": tag, "owner": private_to} for tag in made])
+
+    async def ensure_listed(self, names: Sequence[str]) -> None:
+        """Make the tags that are missing, and have everyone see all of them, whatever images they have.
+
+        Raises DatabaseBusy.
+        """
+        await self.ensure(names)
+        await wait_briefly_for_locks(self._session)
+        with changing(self._session, LISTS):
+            await self._session.execute(_LIST, {"names": names})
 
     async def find_id(self, name: str) -> int | None:
         """Return the id of the tag of this name or alias."""
         return await self._session.scalar(select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name == name))
 
+    async def find_named_id(self, name: str) -> int | None:
+        """Return the id of the tag of this name; None where the name is an alias."""
+        return await self._session.scalar(select(Tag.id).where(Tag.name == name, Tag.alias_of.is_(None)))
+
+    async def remove_alias(self, name: str) -> bool:
+        """Remove an alias; False where the name is none. Its tag stays as it is."""
+        statement = delete(Tag).where(Tag.name == name, Tag.alias_of.is_not(None)).returning(Tag.id)
+        return await self._session.scalar(statement) is not None
+
     async def find_ids(self, names: Sequence[str]) -> list[int]:
         """Return the ids of those tags that exist by these names or aliases, sorted, each once; in one statement."""
-        statement = select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name.in_(names))
-        return sorted(set(await self._session.scalars(statement))) if names else []
+        return sorted(set((await self.find_ids_by_name(names)).values()))
+
+    async def find_ids_by_name(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the ids of those tags that exist, by the name or alias asked for; in one statement."""
+        statement = select(Tag.name, func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name.in_(names))
+        return dict((await self._session.execute(statement)).all()) if names else {}
 
     async def list_named(self, names: Sequence[str]) -> dict[str, CountedTag]:
         """Return the tags of these names or aliases, by the name asked for; in one statement."""
@@ -136,8 +178,13 @@ class TagRepository:
         return {row.asked: CountedTag(*row[1:]) for row in rows}
 
     async def find(self, name: str) -> CountedTag | None:
-        """Return the tag of this name or alias."""
+        """Return the tag of this name or alias, whoever may see it."""
         found = await self._list(_BY_ANY_NAME, {"name": name})
+        return found[0] if found else None
+
+    async def find_visible(self, name: str, sight: Sight) -> CountedTag | None:
+        """Return the tag of this name or alias if it may be seen."""
+        found = await self._list(_VISIBLE_BY_ANY_NAME, {"name": name, **sight.named})
         return found[0] if found else None
 
     async def names_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
@@ -145,18 +192,23 @@ class TagRepository:
         names = {row.id: row.tags for row in await self._session.execute(_NAMES_OF, {"images": images})}
         return {image: names.get(image, []) for image in images}
 
-    async def list_by_name(self, pattern: str, after: str | None, limit: int) -> list[CountedTag]:
-        """Return up to `limit` tags after a name whose name or alias matches, by name."""
-        return await self._list(_BY_NAME, {"pattern": like(pattern), "after": after or "", "most": limit})
+    async def list_by_name(self, pattern: str, sight: Sight, after: str | None, limit: int) -> list[CountedTag]:
+        """Return up to `limit` visible tags after a name whose name or alias matches, by name."""
+        values = {"pattern": like(pattern), "after": after or "", "most": limit, **sight.named}
+        return await self._list(_BY_NAME, values)
 
-    async def list_by_count(self, pattern: str, after: tuple[int, str] | None, limit: int) -> list[CountedTag]:
-        """Return up to `limit` tags after a position `(images, name)` whose name or alias matches, most used first."""
+    async def list_by_count(
+        self, pattern: str, sight: Sight, after: tuple[int, str] | None, limit: int
+    ) -> list[CountedTag]:
+        """Return up to `limit` visible tags after `(images, name)` whose name or alias matches, most used first."""
         images, name = after or (0, "")
         position = {"started": after is None, "images": images, "after": name}
-        return await self._list(_BY_COUNT, {"pattern": like(pattern), **position, "most": limit})
+        return await self._list(_BY_COUNT, {"pattern": like(pattern), **position, "most": limit, **sight.named})
 
     async def list_related(self, tag: CountedTag, limit: int) -> list[RelatedTag]:
         """Return the tags that occur together with this one on public images, the most similar first."""
+        if not tag.images:
+            return []
         # What was met once in a sample may have been met by chance; and such are most.
         least = 2 if tag.images > SAMPLE else 1
         values = {"tag": tag.id, "images": tag.images, "least": least, "most": limit}

@@ -8,6 +8,7 @@ from app.core.errors import (
     InvalidCursor,
     QueryTimeout,
     TagExists,
+    TagIsAlias,
     TagNotFound,
     TooManyRequests,
     ValidationFailed,
@@ -15,6 +16,7 @@ from app.core.errors import (
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.tag_names import TagName, fold_tag
 from app.core.text import Text
+from app.db.session import wait_briefly_for_locks
 from app.http.caching import cached, lists
 from app.http.conditional import NOT_MODIFIED, full_response
 from app.http.dependencies import CursorsDep, ServicesDep
@@ -36,14 +38,16 @@ from app.tags.schemas import (
     TagRename,
     TagsCreate,
 )
-from app.users.dependencies import AdminUser, CurrentUser
+from app.users.dependencies import AdminUser, CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
+from app.users.policy import sight_of
+from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
 Part = Annotated[Text | None, Query(min_length=1, max_length=64)]
-ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, DatabaseBusy)
+ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, TagIsAlias, DatabaseBusy)
 
 
 @router.get(
@@ -55,6 +59,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, DatabaseBusy)
 @cached(lists)
 async def list_tags(
     request: Request,
+    viewer: ViewerDep,
     repository: TagsReader,
     cursors: CursorsDep,
     prefix: Annotated[Part, Query(description="Names and aliases that start with this text", examples=["ca"])] = None,
@@ -63,16 +68,19 @@ async def list_tags(
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    """Page through the vocabulary; with `prefix`, complete what a user is typing."""
-    pattern = name_pattern(prefix or "", contains or "")
-    fingerprint = f"tags {sort} {pattern}"
+    """Page through the tags that the caller may see; with `prefix`, complete what a user is typing.
+
+    A tag that only private images have is visible to their owners and admins; one made by `POST` to everyone.
+    """
+    pattern, sight = name_pattern(prefix or "", contains or ""), sight_of(viewer)
+    fingerprint = f"tags {viewer.id} {sort} {pattern}"
     after = cursors.decode(cursor, fingerprint) if cursor is not None else None
     if sort == "name":
-        rows = await repository.list_by_name(pattern, after[0] if after else None, limit + 1)
+        rows = await repository.list_by_name(pattern, sight, after[0] if after else None, limit + 1)
     else:
-        rows = await repository.list_by_count(pattern, (after[0], after[1]) if after else None, limit + 1)
+        rows = await repository.list_by_count(pattern, sight, (after[0], after[1]) if after else None, limit + 1)
     page = TagPage(items=[to_read(row, matched=pattern) for row in rows[:limit]])
-    headers: dict[str, str] = {}
+    headers = cache_headers(viewer)
     if len(rows) > limit:
         last = page.items[-1]
         page.next_cursor = cursors.encode([last.name] if sort == "name" else [last.images, last.name], fingerprint)
@@ -81,10 +89,13 @@ async def list_tags(
     return Response(page.model_dump_json(), headers=headers, media_type="application/json")
 
 
-@router.post("", status_code=201, summary="Make tags", responses=problems())
+@router.post("", status_code=201, summary="Make tags", responses=problems(DatabaseBusy))
 async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo, response: Response) -> TagList:
-    """Make those of the tags that are not there yet; known ones are no error, and an alias gives its tag."""
-    await repository.ensure(body.names)
+    """Make those of the tags that are not there yet; known ones are no error, and an alias gives its tag.
+
+    Everyone sees these tags from now on.
+    """
+    await repository.ensure_listed(body.names)
     response.headers["Location"] = "/v1/tags"
     found = await repository.list_named(body.names)
     return TagList(items=[to_read(found[name], asked=name) for name in body.names if name in found])
@@ -97,9 +108,11 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyRequests)},
 )
 @cached(lists)
-async def read_tag(name: NamePath, repository: TagsReader) -> Response:
+async def read_tag(name: NamePath, viewer: ViewerDep, repository: TagsReader) -> Response:
     """Return a tag; an alias gives the tag that it stands for, with `alias_of`."""
-    return full_response(to_read(await get_tag(repository, name), asked=name))
+    response = full_response(to_read(await get_visible_tag(repository, name, viewer), asked=name))
+    response.headers.update(cache_headers(viewer))
+    return response
 
 
 @router.get(
@@ -109,13 +122,18 @@ async def read_tag(name: NamePath, repository: TagsReader) -> Response:
 )
 @cached(lists)
 async def list_related_tags(
-    name: NamePath, repository: TagsReader, limit: Annotated[Limit, Query()] = DEFAULT_LIMIT
+    name: NamePath,
+    viewer: ViewerDep,
+    repository: TagsReader,
+    response: Response,
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
 ) -> RelatedList:
     """Return the tags that occur together with this one, by the cosine similarity of their public images.
 
     Of a tag with thousands of images a sample is looked at, so that the scores of such are estimates.
     """
-    rows = await repository.list_related(await get_tag(repository, name), limit)
+    response.headers.update(cache_headers(viewer))
+    rows = await repository.list_related(await get_visible_tag(repository, name, viewer), limit)
     return RelatedList(items=[RelatedRead(tag=row.name, images=row.images, score=round(row.score, 4)) for row in rows])
 
 
@@ -130,7 +148,14 @@ async def rename_tag(
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
 async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -> None:
-    """Delete a tag and its aliases, and take it off every image; it goes as a merge does, and may take as long."""
+    """Delete a tag and its aliases, and take it off every image; it goes as a merge does, and may take as long.
+
+    An alias is deleted alone: its tag keeps its images.
+    """
+    async with services.database.unit_of_work() as session:
+        await wait_briefly_for_locks(session)
+        if await TagRepository(session).remove_alias(name):
+            return
     await hand_over(services.database, name, None)
     async with services.database.unit_of_work() as session:
         await (await VocabularyChange.begin(session)).remove(name)
@@ -170,7 +195,7 @@ async def set_tag_implications(
     """
     async with services.database.unit_of_work() as session:
         await get_tag(TagRepository(session), name)
-        await TagRepository(session).ensure(body.implies)
+        await TagRepository(session).ensure_listed(body.implies)
     async with services.database.unit_of_work() as session:
         await (await VocabularyChange.begin(session)).set_implications(name, body.implies)
         return to_read(await get_tag(TagRepository(session), name))
@@ -179,6 +204,19 @@ async def set_tag_implications(
 async def get_tag(repository: TagRepository, name: str) -> CountedTag:
     """Return the tag of this name or alias. Raises TagNotFound."""
     tag = await repository.find(name)
+    if tag is None:
+        raise TagNotFound
+    return tag
+
+
+def cache_headers(viewer: Viewer) -> dict[str, str]:
+    """Return the headers of an answer that depends on the viewer, to be revalidated."""
+    return {"Cache-Control": "no-cache" if viewer.user is None else "private, no-cache", "Vary": "Authorization"}
+
+
+async def get_visible_tag(repository: TagRepository, name: str, viewer: Viewer) -> CountedTag:
+    """Return the tag of this name or alias. Raises TagNotFound, also when the viewer may not see it."""
+    tag = await repository.find_visible(name, sight_of(viewer))
     if tag is None:
         raise TagNotFound
     return tag

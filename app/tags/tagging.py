@@ -92,10 +92,13 @@ class Held(NamedTuple):
 
 
 @asynccontextmanager
-async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tuple[AsyncSession, Held]]:
+async def holding(
+    database: Database, names: Sequence[str], private_to: uuid.UUID | None = None
+) -> AsyncIterator[tuple[AsyncSession, Held]]:
     """Yield a unit of work in which these tags are there and are held; the missing ones are made.
 
     They are made in a unit of their own: nobody waits for this one's commit because it was the first to use a tag.
+    With `private_to`, nobody else sees a new one before a public image has it.
     Raises DatabaseBusy when one of them is being changed for longer than two seconds; no connection is held meanwhile.
     """
     for seconds in _WAITS:
@@ -107,7 +110,7 @@ async def holding(database: Database, names: Sequence[str]) -> AsyncIterator[tup
                 return
         # Mostly they are there.
         async with database.unit_of_work() as session:
-            await TagRepository(session).ensure(names)
+            await TagRepository(session).ensure(names, private_to)
     raise DatabaseBusy
 
 

@@ -108,7 +108,7 @@ async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID
 
 
 async def make_search(session: Any, query: tree.Node, sight: Sight) -> ImageSearch:
-    plan = Plan(query, await look_up(session, query), sight.viewer_id, NOW)
+    plan = Plan(query, await look_up(session, query, sight), sight.viewer_id, NOW)
     return ImageSearch(session, plan, sight)
 
 

@@ -73,7 +73,7 @@ async def collection(sql: asyncpg.Connection, folder: BitmapFolder, few_a_chunk:
     stored = pictures(5, 60)
     await store(sql, stored)
     # Every second tag is taken for a common one.
-    await sql.execute("UPDATE tags SET images = 1000 * (id % 2)")
+    await sql.execute("UPDATE tags SET images = 50 + 1000 * (id % 2)")
     await folder.fold()
     return await change(sql, stored)
 
@@ -277,10 +277,10 @@ async def test_they_are_exact_at_every_moment(
     folder: BitmapFolder, sql: asyncpg.Connection, database: Database, settings: Settings
 ) -> None:
     await store(sql, pictures(5, 60))
-    await sql.execute("UPDATE tags SET images = 1000 * (id % 2)")
+    await sql.execute("UPDATE tags SET images = 50 + 1000 * (id % 2)")
     await folder.fold()
     async with database.searcher() as session:
-        plan = Plan(parse("-cat (dog OR sofa)"), await look_up(session, parse("cat dog sofa")), None, NOW)
+        plan = Plan(parse("-cat (dog OR sofa)"), await look_up(session, parse("cat dog sofa"), Sight()), None, NOW)
     counting = CountStatement(plan, Sight())
     values = Values()
     plain = f"SELECT count(*) FROM images WHERE {all_true([plan.condition(values), Sight().sql(values)])}"  # noqa: S608

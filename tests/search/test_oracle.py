@@ -91,6 +91,20 @@ async def test_a_sample_of_the_pages_tells_about_the_number(
     assert exact / 2 < estimated < 2 * exact
 
 
+@pytest.mark.parametrize("sight", [Sight(), Sight(OWNERS[0]), Sight(sees_all=True)])
+async def test_f14_an_estimate_of_all_images_is_of_those_that_the_viewer_sees(
+    sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, sight: Sight
+) -> None:
+    for name, value in {"COUNTED": -1, "SAMPLED": 450, "TELLING": 0}.items():
+        monkeypatch.setattr(counting, name, value)
+    collection = pictures(3, 900)
+    await store(sql, collection)
+    share = sum(visible(one, sight.viewer_id, sees_all=sight.sees_all) for one in collection)
+    async with database.searcher(1800) as session:
+        estimated = await estimate(session, await make_search(session, parse("*"), sight))
+    assert estimated == pytest.approx(share, rel=0.15)
+
+
 async def test_a_sample_is_no_more_than_that_where_nothing_was_analysed(
     sql: asyncpg.Connection, database: Database
 ) -> None:

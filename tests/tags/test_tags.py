@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from app.db.session import Database
+from app.search.sight import Sight
 from app.tags.counting import CountFolder
 from app.tags.repository import TagRepository
 from tests.accounts import Account
@@ -216,7 +217,7 @@ async def test_a_page_of_tags_is_one_statement_however_many_it_has(user: Account
         with tallied() as tally:
             async with database.searcher() as session:
                 repository = TagRepository(session)
-                assert len(await repository.list_by_count("tag *", None, most)) == most
-                assert len(await repository.list_by_name("tag *", None, most)) == most
-                assert await repository.find("tag 7")
+                assert len(await repository.list_by_count("tag *", Sight(), None, most)) == most
+                assert len(await repository.list_by_name("tag *", Sight(), None, most)) == most
+                assert await repository.find_visible("tag 7", Sight())
         assert tally.statements == 3

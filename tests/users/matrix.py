@@ -150,9 +150,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/images/{image_id}/tags/{tag}"): Endpoint(Rule.CHANGE_IMAGE, consumes=True),
     ("POST", "/v1/images/tags"): Endpoint(Rule.USER, request=_json(q="matrix", add=["cat"], remove=[], dry_run=True)),
     ("POST", "/v1/images/lookup"): Endpoint(Rule.USER, request=_json(sha256=[_DIGEST])),
-    ("GET", "/v1/tags"): Endpoint(Rule.OPEN),
+    ("GET", "/v1/tags"): Endpoint(Rule.ANYONE),
     ("POST", "/v1/tags"): Endpoint(Rule.USER, 201, _json(names=["matrix"])),
-    ("GET", "/v1/tags/{name}"): Endpoint(Rule.OPEN),
+    ("GET", "/v1/tags/{name}"): Endpoint(Rule.ANYONE),
     ("PATCH", "/v1/tags/{name}"): Endpoint(
         Rule.ADMIN, request=lambda names: {"json": {"name": names["unique"]}}, consumes=True
     ),
@@ -160,7 +160,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/v1/tags/{name}/merge"): Endpoint(Rule.ADMIN, request=_json(into="cat"), consumes=True),
     ("PUT", "/v1/tags/{name}/aliases"): Endpoint(Rule.ADMIN, request=_json(aliases=[])),
     ("PUT", "/v1/tags/{name}/implications"): Endpoint(Rule.ADMIN, request=_json(implies=[])),
-    ("GET", "/v1/tags/{name}/related"): Endpoint(Rule.OPEN),
+    ("GET", "/v1/tags/{name}/related"): Endpoint(Rule.ANYONE),
     ("GET", "/healthz"): Endpoint(Rule.OPEN),
     ("GET", "/readyz"): Endpoint(Rule.OPEN),
     ("GET", "/metrics"): Endpoint(Rule.OPEN),
