@@ -13,6 +13,7 @@ from app.images.names import ImageName
 from app.models import Image
 from app.models.image import Visibility
 from app.search.found import FoundImage
+from app.search.hints import Hint
 
 Sha256 = Annotated[
     str,
@@ -65,12 +66,20 @@ class ImageUploaded(ImageRead):
     duplicates: list[str] = Field(default=[], examples=[[_PATH]])
 
 
+class SearchHint(BaseModel):
+    """A query that may be meant instead of one that matches nothing."""
+
+    message: str = Field(examples=["Operators are upper-case: OR, AND and NOT; - negates one term."])
+    query: str = Field(examples=["cat OR dog"])
+
+
 class ImagePage(Page[ImageRead]):
     """A page of images; `query` is the canonical form of what was asked."""
 
     query: str = Field(examples=["cat -dog"])
     total: int | None = Field(default=None, examples=[1234], description="With `count` only")
     total_is: Literal["exact", "estimate"] | None = None
+    hints: list[SearchHint] | None = Field(default=None, description="On an empty page only")
 
 
 class ImageUpdate(BaseModel):
@@ -138,6 +147,7 @@ def page_json(
     next_cursor: str | None,
     query: str,
     counted: tuple[int, Literal["exact", "estimate"]] | None,
+    hints: Sequence[Hint] = (),
 ) -> bytes:
     """Return an ImagePage as JSON, in one pass: to make the models and validate them would take longer."""
     page: dict[str, Any] = {
@@ -147,6 +157,8 @@ def page_json(
     }
     if counted is not None:
         page["total"], page["total_is"] = counted
+    if hints:
+        page["hints"] = [{"message": hint.message, "query": hint.query} for hint in hints]
     return to_json(page)
 
 

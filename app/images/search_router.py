@@ -42,7 +42,7 @@ router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 QUERY_HELP = """\
 Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;
 `2-of:(a b c)` wants two of them; `"…"` holds a tag with spaces, or one that looks like a filter; `cat*`, `*cat`, `c*t`
-match tag names.
+match tag names. An empty query and `*` match all images. `rating:safe` is a tag: its prefix is no filter.
 
 Filters: `uploader:me|none|<id>`, `name:<glob>`, `type:jpeg|png|webp|gif|avif`, `visibility:private|public`, `sha256:`,
 and `width: height: pixels: tags: ratio: size: date:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`.
@@ -83,7 +83,10 @@ async def list_images(
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    """Return the images that match the query, newest first; without a query, all that the viewer may see."""
+    """Return the images that match the query, newest first; without a query, all that the viewer may see.
+
+    An empty page has `hints` where the query was probably meant otherwise, each with a query that the service takes.
+    """
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), Order(sort)
     spelled = canonical(query)
@@ -97,12 +100,15 @@ async def list_images(
             if count != "none" and has_spare(session):
                 counting = await stack.enter_async_context(beside(count_images(services, search, count)))
             found, more = await search.page(order, after, limit)
+            hints = await search.list_hints(q) if not found and after is None else []
         counted = await (counting or count_images(services, search, count))
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
     following = services.cursors.encode(order.write(found[-1]), fingerprint) if more else None
     if following:
         headers["Link"] = next_link(request, following)
-    return Response(page_json(found, following, spelled, counted), headers=headers, media_type="application/json")
+    return Response(
+        page_json(found, following, spelled, counted, hints), headers=headers, media_type="application/json"
+    )
 
 
 def cache_control(query: tree.Node, viewer: Viewer) -> str:

@@ -21,6 +21,7 @@ from app.core.errors import (
     TagImplied,
     TagNotFound,
     TooManyRequests,
+    ValidationFailed,
 )
 from app.core.tag_names import TagName, TagNames
 from app.core.text import Text
@@ -36,6 +37,7 @@ from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch
+from app.search.sight import private_owner
 from app.search.vocabulary import QueryTooBroad
 from app.tags.repository import TagRepository
 from app.tags.tagging import Held, Tagging, holding
@@ -78,10 +80,10 @@ class BulkTagging(BaseModel):
     def _name_images_and_tags(self) -> Self:
         if (self.q is None) == (self.ids is None):
             raise ValueError("Exactly one of the fields q and ids is required.")
+        if self.q is not None and not self.q.strip():
+            raise ValueError("An empty q is refused; * selects all images that you may change.")
         if not self.add and not self.remove:
             raise ValueError("At least one tag to add or to remove is required.")
-        if set(self.add) & set(self.remove):
-            raise ValueError("A tag cannot be both added and removed.")
         return self
 
 
@@ -99,7 +101,7 @@ class BulkResult(BaseModel):
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
-    are all. At most 10,000 at once. `dry_run` only tells what would happen.
+    are all. At most 10,000 at once. `dry_run` only tells what would happen. An empty `q` is refused; `*` means all.
     """
     # An account makes one bulk edit at a time; the others wait here, without a connection.
     async with services.queues.bulk_edits.enter(current_caller.get()):
@@ -108,12 +110,13 @@ async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, s
 
 async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services) -> BulkResult:
     """Tag the images that match, or only count them."""
+    await refuse_contradiction(services.database, body)
     async with services.queues.searches.enter(current_caller.get()):
         images = await list_changeable(services.database, body, viewer)
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0
-    async with holding(services.database, body.add) as (session, held):
+    async with holding(services.database, body.add, viewer.id) as (session, held):
         removed = await TagRepository(session).find_ids(body.remove)
         for start in range(0, len(images), BULK_BATCH):
             changed += await tag_batch(session, images[start : start + BULK_BATCH], held, removed)
@@ -188,8 +191,9 @@ async def change_tags(
     viewer = permission.viewer
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
     async with database.reader() as session:
-        permission.rule(viewer, await ImageRepository(session).get_visible(image_id, viewer))
-    async with holding(database, names) as (session, held):
+        image = await ImageRepository(session).get_visible(image_id, viewer)
+        permission.rule(viewer, image)
+    async with holding(database, names, private_owner(image)) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         permission.rule(viewer, image)
         permission.check(await shape_image(session, image))
@@ -201,6 +205,18 @@ async def change_tags(
 async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
     """Shape an image with the tags that it has now."""
     return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
+
+
+async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
+    """Raise ValidationFailed where a tag is to be added and removed, under the same name or under an alias."""
+    if not body.add or not body.remove:
+        return
+    async with database.reader() as session:
+        ids = await TagRepository(session).find_ids_by_name([*body.add, *body.remove])
+    added = {ids.get(name, name) for name in body.add}
+    for name in body.remove:
+        if ids.get(name, name) in added:
+            raise ValidationFailed.at(["body", "remove"], f"{name} is also added, perhaps under an alias")
 
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:

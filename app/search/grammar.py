@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from app.core.errors import BadRequest
 from app.core.tag_names import normalize_tag_pattern, normalize_tag_term
+from app.search.corrections import corrections
 from app.search.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
 from app.search.lexer import Kind, LexicalError, Token, split_values, tokens
 from app.search.tree import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, all_of, any_of, negation
@@ -16,6 +17,8 @@ from app.search.tree import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, al
 MAX_TERMS = 50
 MAX_DEPTH = 10
 MAX_LENGTH = 4096
+# An unknown prefix of such a length, in characters, is compared with the names of the filters.
+MIN_PREFIX, MAX_PREFIX = 4, 20
 _STARTS = (Kind.WORD, Kind.QUOTED, Kind.MINUS, Kind.NOT, Kind.OPEN, Kind.AT_LEAST)
 _TERM = "a tag, a filter or a group"
 
@@ -31,12 +34,35 @@ class InvalidQuery(BadRequest):
 
 
 def parse(query: str) -> Node:
-    """Return the tree of a query; `EVERYTHING` for an empty one. Raises InvalidQuery, and nothing else."""
+    """Return the tree of a query; `EVERYTHING` for an empty one and for `*`. Raises InvalidQuery, and nothing else."""
+    try:
+        return _parse(query)
+    except InvalidQuery as error:
+        if not error.extras.get("did_you_mean") and (meant := _find_correction(query)):
+            error.extras["did_you_mean"] = meant
+        raise
+
+
+def _parse(query: str) -> Node:
     try:
         parser = _Parser(tokens(query))
     except LexicalError as error:
         raise InvalidQuery(error.detail, error.position, error.expected) from error
     return parser.expression()
+
+
+def _find_correction(query: str) -> str | None:
+    """Return the first rewrite of a query that parses."""
+    return next((one.query for one in corrections(query) if is_query(one.query)), None)
+
+
+def is_query(text: str) -> bool:
+    """Tell whether a text is a query that a search takes."""
+    try:
+        _parse(text)
+    except InvalidQuery:
+        return False
+    return len(text) <= MAX_LENGTH
 
 
 class _Parser:
@@ -53,10 +79,16 @@ class _Parser:
     def expression(self) -> Node:
         if self._accept(Kind.END):
             return EVERYTHING
+        if self._is_lone_star():
+            return EVERYTHING
         tree = self._or_term()
         if not self._accept(Kind.END):
             self._fail("This closes no group", "the end, or a ( before")
         return tree
+
+    def _is_lone_star(self) -> bool:
+        first, *rest = self._tokens[:2]
+        return first.kind is Kind.WORD and not first.text.strip("*") and rest[0].kind is Kind.END
 
     def _or_term(self) -> Node:
         terms = [self._and_term()]
@@ -118,12 +150,9 @@ class _Parser:
 
 
 def _word(token: Token) -> Node:
-    name, colon, _rest = token.text.partition(":")
+    name, colon, _value = token.text.partition(":")
     if colon and name.casefold() in NAMES:
         return _filter(token, name.casefold())
-    if colon and len(name) > 3 and (near := nearest(name.casefold(), NAMES)):
-        detail = f"There is no filter {name}; a tag with such a name stands in quotation marks"
-        raise InvalidQuery(detail, token.position, "a filter or a tag", f"{near}:{_rest}")
     return _wildcard(token) if "*" in token.text else _tag(token)
 
 
@@ -153,4 +182,12 @@ def _tag(token: Token) -> Node:
     try:
         return Tag(normalize_tag_term(token.text))
     except ValueError as error:
-        raise InvalidQuery(f"This is no tag: {error}", token.position, "a tag") from error
+        meant = meant_filter(token.text) if token.kind is Kind.WORD else None
+        raise InvalidQuery(f"This is no tag: {error}", token.position, "a tag", meant) from error
+
+
+def meant_filter(term: str) -> str | None:
+    """Return the term with the filter that its unknown prefix is probably meant to be."""
+    prefix, colon, value = term.partition(":")
+    near = nearest(prefix.casefold(), NAMES) if colon and MIN_PREFIX <= len(prefix) <= MAX_PREFIX else None
+    return f"{near}:{value}" if near else None

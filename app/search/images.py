@@ -26,6 +26,7 @@ from app.search import tree
 from app.search.bitmaps import count_by_bitmaps
 from app.search.costs import MARGIN, Outlook
 from app.search.found import FOUND, FoundImage
+from app.search.hints import Hint, make_hints, prefixed_terms
 from app.search.mapped import MappedImages
 from app.search.named import NamedImages
 from app.search.order import Order, Position, Segment
@@ -33,7 +34,7 @@ from app.search.plan import Plan
 from app.search.sampling import Sample, take_sample
 from app.search.sight import Sight
 from app.search.sql import EVERY, Condition, Values, all_true
-from app.search.vocabulary import look_up
+from app.search.vocabulary import list_visible_names, look_up
 
 # What matches so rarely is gathered at once.
 GATHERED_AT_ONCE = 3_000
@@ -85,6 +86,15 @@ class ImageSearch:
         """Return up to `limit` matches after the position, and whether there are more. Raises QueryTimeout."""
         found = await self._find(order, after, limit + 1)
         return found[:limit], len(found) > limit
+
+    async def list_hints(self, text: str) -> list[Hint]:
+        """Return hints for the text of this query, which matches nothing. Raises QueryTimeout."""
+        terms = prefixed_terms(text)
+        known = {pattern for pattern, tags in self._plan.vocabulary.wildcards.items() if tags}
+        if names := sorted(terms.keys() - self._plan.vocabulary.wildcards.keys()):
+            known |= await list_visible_names(self._session, names, self._sight)
+        unknown = [token for name, token in terms.items() if name not in known]
+        return make_hints(text, unknown, self._sight.viewer_id)
 
     async def list_ids(self, owner: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
         """Return the ids of up to `limit` matches, in no order; with an owner, of theirs only. Raises QueryTimeout."""

@@ -1,0 +1,158 @@
+"""K2: parsing, planning and spelling a query take steps in proportion to its length.
+
+Steps are calls of Python functions, counted by the interpreter: they do not depend on the machine or its load.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.search import grammar
+from app.search.bitmaps import CountStatement, is_computable
+from app.search.filters import NAMES
+from app.search.grammar import InvalidQuery, parse
+from app.search.hints import make_hints, prefixed_terms
+from app.search.lexer import Kind
+from app.search.mapped import MappedImages
+from app.search.plan import Plan
+from app.search.sight import Sight
+from app.search.sql import Values
+from app.search.tree import Node, Tag, Wildcard, canonical
+from app.search.vocabulary import Found, Vocabulary, leaves
+
+RATIO = 4.5
+VALUES = {"name": "a*b", "uploader": "none", "type": "png", "visibility": "public", "sha256": "0" * 64, "date": "2026"}
+# What the smallest query of each token looks like; a new kind of token or filter without an entry fails.
+TOKENS = {
+    Kind.WORD: "cat ",
+    Kind.QUOTED: '"hot dog" ',
+    Kind.MINUS: "-cat ",
+    Kind.NOT: "NOT cat ",
+    Kind.AND: "cat AND dog ",
+    Kind.OR: "cat OR dog ",
+    Kind.OPEN: "(cat | dog) ",
+    Kind.CLOSE: ") ",
+    Kind.AT_LEAST: "2-of:(cat dog -x) ",
+    Kind.END: " ",
+}
+REPEATED = {
+    **{kind.name: text for kind, text in TOKENS.items()},
+    **{name: f"{name}:{VALUES.get(name, '1..2')} " for name in NAMES},
+    "wildcard": "c*t ",
+    "stars": "*",
+    "letters": "a",
+    "open": "(",
+    "colons": "a:",
+    "unknown prefix": "heigth:5 ",
+    "operators": "or && ! ",
+    "smileys": "(o)_(o) ",
+    "units": "size:1 mb ",
+    "commas": "tags:1,",
+    "quotes": '" ',
+    "digits": "1",
+}
+# What surrounds a query, level by level.
+NESTED = {
+    "groups": "(a {} b)",
+    "alternatives": "(a OR {})",
+    "negations": "-(a {})",
+    "choices of one": "1-of:({})",
+    "choices": "2-of:(a {} b)",
+    "choices that are too many to spell out": "5-of:(a b c d e f g h i {})",
+}
+
+
+def steps(function: Callable[[], Any]) -> int:
+    """Return the number of Python functions that a call calls."""
+    called = 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal called
+        called += event == "call"
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def vocabulary_of(query: Node) -> Vocabulary:
+    """Return a vocabulary that has every name, rare and common ones."""
+    tags: dict[str, Found] = {}
+    wildcards: dict[str, tuple[Found, ...]] = {}
+    for number, leaf in enumerate(leaves(query)):
+        found = Found(number, 10_000 * (number % 2), 1e6)
+        if isinstance(leaf, Tag):
+            tags[leaf.name] = found
+        elif isinstance(leaf, Wildcard):
+            wildcards[leaf.pattern] = (found,)
+    return Vocabulary(tags, wildcards)
+
+
+def plan_everything(text: str) -> None:
+    """Do with a query all that a search does with it before it asks PostgreSQL."""
+    query = parse(text)
+    canonical(query)
+    make_hints(text, list(prefixed_terms(text).values()), None)
+    plan = Plan(query, vocabulary_of(query), None, datetime(2026, 11, 22, tzinfo=UTC))
+    plan.condition(Values())
+    plan.leading(Values(), frozenset(NAMES))
+    assert [plan.at_most, plan.by_chance, plan.exact, plan.told_by_tags, plan.unbounded, plan.indexed]
+    assert [plan.glob, plan.prefixed, MappedImages(None, plan, Sight(), lambda _values: "TRUE")]  # type: ignore[arg-type]
+    if is_computable(query):
+        CountStatement(plan, Sight())
+
+
+def ratio(small: str, large: str) -> float:
+    def run(text: str) -> Callable[[], Any]:
+        def plan() -> None:
+            with suppress(InvalidQuery):
+                plan_everything(text)
+
+        return plan
+
+    return steps(run(large)) / steps(run(small))
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The limits make every query small: what grows is seen without them."""
+    monkeypatch.setattr(grammar, "MAX_TERMS", 10**6)
+    monkeypatch.setattr(grammar, "MAX_DEPTH", 10**6)
+    monkeypatch.setattr(grammar, "MAX_LENGTH", 10**6)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+def test_k2_every_kind_of_token_is_repeated() -> None:
+    assert set(TOKENS) == set(Kind)
+
+
+@pytest.mark.parametrize("unit", REPEATED.values(), ids=REPEATED)
+def test_k2_a_query_of_four_times_the_terms_takes_four_times_the_steps(unit: str) -> None:
+    assert ratio(unit * 60, unit * 240) <= RATIO
+
+
+@pytest.mark.parametrize("level", NESTED.values(), ids=NESTED)
+def test_k2_a_query_of_four_times_the_depth_takes_four_times_the_steps(level: str) -> None:
+    def nest(depth: int) -> str:
+        query = "cat"
+        for _ in range(depth):
+            query = level.format(query)
+        return query
+
+    assert ratio(nest(20), nest(80)) <= RATIO
+
+
+def test_f9_nested_choices_cost_no_more_than_their_nodes() -> None:
+    nested = " ".join("1-of:(" * 10 + f"t{number}" + ")" * 10 for number in range(44))
+    flat = " ".join(f"1-of:(t{number})" for number in range(440))
+    assert steps(lambda: plan_everything(nested)) < 2 * steps(lambda: plan_everything(flat))

@@ -1,0 +1,147 @@
+"""Queries that are probably meant otherwise: hints on empty pages, and corrections of what does not parse."""
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.search.grammar import InvalidQuery, parse
+from app.search.hints import make_hints, prefixed_terms
+from app.search.tree import EVERYTHING, canonical
+from tests.accounts import Account
+from tests.tags.library import read, upload
+
+
+async def search(client: httpx.AsyncClient, query: str) -> dict[str, Any]:
+    page: dict[str, Any] = await read(client, "/v1/images", q=query)
+    return page
+
+
+async def hinted(client: httpx.AsyncClient, query: str) -> list[str]:
+    """Return the queries of an empty page's hints, each of which the service takes."""
+    page = await search(client, query)
+    assert page["items"] == []
+    hints = page.get("hints", [])
+    for hint in hints:
+        assert hint["message"]
+        assert (await search(client, hint["query"]))["query"] == hint["query"]
+    return [hint["query"] for hint in hints]
+
+
+async def test_f46_a_term_with_an_unknown_prefix_is_a_tag(user: Account, client: httpx.AsyncClient) -> None:
+    image = await upload(user, "rating:safe", "artist:x")
+    for query in ("rating:safe", "artist:x", "rating:s*"):
+        page = await search(client, query)
+        assert [one["id"] for one in page["items"]] == [image["id"]]
+        assert "hints" not in page
+
+
+async def test_f46_an_empty_page_hints_at_the_filter_and_at_the_plain_tag(
+    user: Account, client: httpx.AsyncClient
+) -> None:
+    await upload(user, "safe", "rating:safe")
+    assert await hinted(client, "ratign:safe") == ["safe"]
+    assert await hinted(client, "heigth:5") == ["height:5", "5"]
+    assert await hinted(user.client, "cat uplaoder:me") == ["cat uploader:me", "cat me"]
+    # Without an account that filter is refused.
+    assert await hinted(client, "cat uplaoder:me") == ["cat me"]
+    # A tag that is there needs no explanation.
+    assert await hinted(client, "rating:safe dog") == []
+    assert await hinted(client, "rating:s* dog") == []
+
+
+async def test_f46_a_hint_does_not_disclose_the_tags_of_private_images(
+    user: Account, client: httpx.AsyncClient
+) -> None:
+    await upload(user, "plan:secret", visibility="private")
+    known, unknown = await search(client, "plan:secret"), await search(client, "plan:nothing")
+    assert known["hints"][0]["message"] == unknown["hints"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("cat or dog", "cat OR dog"),
+        ("cat Or dog", "cat OR dog"),
+        ("cat and dog", "cat dog"),
+        ("not cat", "-cat"),
+        ("cat and not dog", "cat -dog"),
+        ("cat && dog", "cat dog"),
+        ("cat&&dog", "cat dog"),
+        ("! cat", "-cat"),
+        ("!cat", "-cat"),
+        ("x (cat or dog)", "x (cat OR dog)"),
+    ],
+)
+async def test_f49_operators_of_other_languages_get_a_hint(client: httpx.AsyncClient, query: str, hint: str) -> None:
+    assert hint in await hinted(client, query)
+
+
+@pytest.mark.parametrize("query", ["cat", "cat OR dog", "(cat dog)", "-(cat OR dog) x", 'cat "or" d', "cat_(animal)"])
+async def test_f49_a_plain_query_gets_no_hint(client: httpx.AsyncClient, query: str) -> None:
+    assert await hinted(client, f"none {query}") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("cat || dog", "cat OR dog"),
+        ("!(cat dog)", "-(cat dog)"),
+        (":)", '":)"'),
+        ("cat :-)", 'cat ":-)"'),
+        ("size:> 1mb", "size:>1mb"),
+        ("size: >1 mb", "size:>1mb"),
+    ],
+)
+async def test_f54_what_does_not_parse_comes_with_the_right_form(
+    client: httpx.AsyncClient, query: str, meant: str
+) -> None:
+    answer = await client.get("/v1/images", params={"q": query})
+    assert (answer.status_code, answer.json()["did_you_mean"]) == (400, meant)
+    assert (await client.get("/v1/images", params={"q": meant})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("(o)_(o)", '"(o)_(o)"'),
+        ("cat (o)_(o)", 'cat "(o)_(o)"'),
+        ("size:>1 mb", "size:>1mb"),
+        ("-size:1 KB", "-size:1kb"),
+    ],
+)
+async def test_f54_what_parses_as_something_else_gets_a_hint(client: httpx.AsyncClient, query: str, hint: str) -> None:
+    assert await hinted(client, query) == [hint]
+
+
+async def test_f49_a_page_with_images_has_no_hints(user: Account, client: httpx.AsyncClient) -> None:
+    await upload(user, "cat")
+    assert "hints" not in await search(client, "cat OR or")
+
+
+@pytest.mark.parametrize("query", ["", "  ", "*", " ** "])
+def test_f50_a_lone_star_means_every_image(query: str) -> None:
+    assert parse(query) == EVERYTHING
+    assert canonical(parse(query)) == ""
+
+
+async def test_f50_a_star_finds_images_without_tags(user: Account, client: httpx.AsyncClient) -> None:
+    image = await upload(user)
+    assert [one["id"] for one in (await search(client, "*"))["items"]] == [image["id"]]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.text(alphabet=" ()\"-|*:!&<>=.orandtNOT12sizembk_'", max_size=40))
+def test_f54_every_hint_and_correction_is_a_query(text: str) -> None:
+    try:
+        query = parse(text)
+    except InvalidQuery as error:
+        meant = error.extras.get("did_you_mean")
+        if meant and "of:(" not in text and " " not in text:
+            parse(meant)
+        return
+    for hint in make_hints(text, list(prefixed_terms(text).values()), None):
+        assert canonical(parse(hint.query)) == hint.query
+        assert hint.query != canonical(query)
