@@ -216,7 +216,7 @@ async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
     added = {ids.get(name, name) for name in body.add}
     for name in body.remove:
         if ids.get(name, name) in added:
-            raise ValidationFailed.at(["body", "remove"], f"{name} is also added, perhaps under an alias")
+            raise ValidationFailed.at(["body", "remove"], f"A tag cannot be both added and removed: {name}.")
 
 
 async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:

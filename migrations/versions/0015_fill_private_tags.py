@@ -17,6 +17,8 @@ def upgrade() -> None:
         SELECT DISTINCT t.id, coalesce(uploaded_by, '00000000-0000-0000-0000-000000000000')
         FROM images, unnest(tag_ids) AS t(id) WHERE visibility = 'private' ORDER BY 1, 2
         ON CONFLICT DO NOTHING""")
+    # Cached lists contain the tags of private images.
+    op.execute("UPDATE cache_state SET epoch = epoch + 1")
 
 
 def downgrade() -> None:
