@@ -5,8 +5,8 @@ After the triggers are committed, which wait for every writer that does not know
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
