@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.core.errors import AppError, BadRequest, RequestHeadTooLarge, RequestTimeout
 from app.http.problems import error_response
 from app.http.state import Services
+from app.serving.request_head import normalize_head, parser_refusal
 from app.serving.transport import GatheringTransport
 
 # From its first byte, or from the connection's beginning, to the end of a head.
@@ -28,6 +29,7 @@ MAX_LEFTOVER_BYTES = 16 * 1024 * 1024
 READING_SECONDS = 30.0
 MIN_BYTES_PER_SECOND = 512
 MAX_HEAD_BYTES = 64 * 1024
+KEPT_HEAD_BYTES = 32
 # Chunk extensions and trailers, which carry no data. Each chunk may have a size line, each byte of data some overhead:
 # chunks of one byte are legitimate (the rule of Go's net/http, which allows 16 KiB).
 MAX_FRAMING_BYTES = 64 * 1024
@@ -45,6 +47,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # Whether a head has begun, and how many bytes have come since.
     _is_in_head = False
     _head_bytes = 0
+    # The beginning of a head that arrives in several pieces.
+    _head_start = b""
     # Bytes of the body that are neither data nor covered by the allowance for it.
     _framing_bytes = 0
     # Data of a body that came after the response.
@@ -81,10 +85,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._decline_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self._refuse(self._refusal or BadRequest("This is no HTTP request"))
+        except httptools.HttpParserError as error:
+            self._refuse(self._refusal or parser_refusal(error, self._head_start + data))
         else:
             self._check_framing()
+            if self._is_in_head and len(self._head_start) < KEPT_HEAD_BYTES:
+                self._head_start += data[:KEPT_HEAD_BYTES]
             if self._is_in_head or self._patience is not None or self.cycle.response_complete:
                 self._look_at_what_is_owed()
 
@@ -100,7 +106,8 @@ class BoundedProtocol(HttpToolsProtocol):
         `X-Forwarded-For` when it arrives in one piece with the head.
         """
         if self._is_in_head:
-            super().on_header(name, value)
+            # The parser leaves trailing white space in the value (RFC 9112, 5.1, excludes it).
+            super().on_header(name, value.strip(b" \t"))
 
     def on_chunk_header(self) -> None:
         """Allow the size line of a chunk."""
@@ -123,8 +130,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes - rest > MAX_HEAD_BYTES:
             self._refusal = RequestHeadTooLarge()
             raise self._refusal
+        self._normalize_head()
         super().on_headers_complete()
         self._is_in_head = False
+        self._head_start = b""
         self._head_bytes = self._leftover_bytes = 0
         self._framing_bytes = rest
 
@@ -152,6 +161,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def _normalize_head(self) -> None:
+        version = self.parser.get_http_version()
+        try:
+            self.url = normalize_head(self.parser.get_method(), version, self.url, self.headers)
+        except AppError as error:
+            self._refusal = error
+            raise
+        # An HTTP/1.0 client does not know interim responses (RFC 9110, 10.1.1).
+        self.expect_100_continue = self.expect_100_continue and version == "1.1"
 
     def _check_framing(self) -> None:
         # The allowance of one piece is not saved up for the next.
@@ -238,6 +257,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._write_and_close(error)
 
     def _write_and_close(self, error: AppError) -> None:
+        if self.cycle is not None:
+            # The application is not to write a second response before the connection is closed.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         request_id = secrets.token_hex(16)
         response = error_response(request_id, error)
         own = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]

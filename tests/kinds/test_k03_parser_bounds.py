@@ -104,15 +104,15 @@ def _few_leftovers(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("state", HTTP_STATES)
-async def test_k03_an_endless_http_state_is_closed(service: RunningService, state: str) -> None:
+async def test_k03_an_endless_http_state_is_closed(running: RunningService, state: str) -> None:
     sender = HTTP_STATES[state]
     with bounded_memory():
-        async with raw_connection(service.url) as connection:
+        async with raw_connection(running.url) as connection:
             await connection.send(sender.start)
             assert await is_closed_before(connection, sender.piece, SENT_BYTES)
 
 
-async def test_k03_a_stalled_http_state_is_closed(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_k03_a_stalled_http_state_is_closed(running: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((protocol, "HEAD_SECONDS"), (protocol, "LEFTOVER_SECONDS"), (middleware, "BODY_SECONDS")):
         monkeypatch.setattr(module, name, 0.2)
     # uvicorn copies it into each connection.
@@ -120,7 +120,7 @@ async def test_k03_a_stalled_http_state_is_closed(service: RunningService, monke
     monkeypatch.setattr(protocol.BoundedProtocol, "timeout_keep_alive", keep_alive, raising=False)
 
     async def is_closed(sender: Sender) -> bool:
-        async with raw_connection(service.url) as connection:
+        async with raw_connection(running.url) as connection:
             await connection.send(sender.start + sender.unit)
             with contextlib.suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(30):

@@ -107,7 +107,9 @@ async def test_a_head_over_the_bound_is_431(service: RunningService, end: bytes)
 
 async def test_a_body_that_comes_with_its_head_is_not_taken_for_one(service: RunningService) -> None:
     body = b'{"email": "' + b"a" * MAX_HEAD_BYTES + b'"}'
-    head = b"POST /v1/users HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = b"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
     async with raw_connection(service.url) as connection:
         await connection.send(head + body + GET[:5])
         assert (await connection.answer()).status == 422
@@ -117,7 +119,7 @@ async def test_a_body_that_comes_with_its_head_is_not_taken_for_one(service: Run
 
 async def test_what_is_no_http_is_a_problem_document(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
-        await connection.send(b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await connection.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
         answer = await connection.answer()
         assert answer.status == 400
         assert answer.headers["content-type"] == "application/problem+json"
