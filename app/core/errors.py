@@ -186,7 +186,7 @@ class PayloadTooLarge(AppError):
 
 
 class UnsupportedMediaType(AppError):
-    slug, title, status = "unsupported-media-type", "This is not an image of a supported type", 415
+    slug, title, status = "unsupported-media-type", "Unsupported image type", 415
 
 
 class UnsupportedBodyType(UnsupportedMediaType):

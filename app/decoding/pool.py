@@ -43,6 +43,7 @@ _FORMATS = {
     "image/webp": "WEBP",
     "image/avif": "AVIF",
 }
+MEDIA_TYPES = tuple(_FORMATS)
 
 
 class DecodersUnavailable(Unavailable):

@@ -17,7 +17,7 @@ from app.core.errors import (
     TooManyRequests,
 )
 from app.db.base import utc_now
-from app.decoding.pool import DecodersBusy, DecodersUnavailable
+from app.decoding.pool import MEDIA_TYPES, DecodersBusy, DecodersUnavailable
 from app.http.conditional import NOT_MODIFIED, check_preconditions
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
@@ -39,8 +39,6 @@ from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
-
 
 def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
     schema = {"schema": {"type": "string", "format": "binary"}}
@@ -52,7 +50,7 @@ def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
     summary="Fetch the bytes",
     response_class=StreamingResponse,
     responses={
-        **_bytes(*IMAGE_TYPES),
+        **_bytes(*MEDIA_TYPES),
         206: {"description": "The range that was asked for"},
         **problems(ImageNotFound, PreconditionFailed, RangeNotSatisfiable, InvalidImage, StorageUnavailable),
     },

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
+from app.core.errors import ImageTooLarge, InvalidImage
+from app.images.file_types import unsupported
 
 # A header that has told no dimensions by then never will; real files keep some metadata before them.
 MAX_HEADER_BYTES = 1024 * 1024
@@ -55,7 +56,7 @@ class HeaderReader:
         if header := self._look():
             return header
         if len(self.head) < SIGNATURE_BYTES:
-            raise UnsupportedMediaType
+            raise unsupported(bytes(self.head))
         raise InvalidImage("The file ends within its header")
 
     def _look(self) -> ImageHeader | None:
@@ -86,7 +87,7 @@ def read_header(head: bytes) -> ImageHeader:
         return ImageHeader("image/webp", *_webp_size(head))
     if head[4:8] == b"ftyp" and _is_avif(head):
         return ImageHeader("image/avif", *_avif_size(head))
-    raise UnsupportedMediaType
+    raise unsupported(head)
 
 
 def _unpack(layout: str, head: bytes, offset: int) -> tuple[Any, ...]:
