@@ -112,6 +112,7 @@ def _allow_origins(app: FastAPI, origins: list[str]) -> None:
             "ETag",
             "Link",
             "Location",
+            "RateLimit",
             "RateLimit-Limit",
             "RateLimit-Policy",
             "RateLimit-Remaining",

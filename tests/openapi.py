@@ -8,7 +8,7 @@ import httpx
 TOLD = frozenset(
     {
         *("accept-ranges", "content-disposition", "content-range", "etag", "last-modified", "link", "location"),
-        *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset", "retry-after"),
+        *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset", "ratelimit", "retry-after"),
         *("www-authenticate", "x-request-id"),
     }
 )

@@ -57,6 +57,11 @@ class Charge(NamedTuple):
     name: str
     rate: Rate
 
+    @property
+    def policy(self) -> str:
+        """The limited action, with which the name begins."""
+        return self.name.partition(" ")[0]
+
 
 class RateLimits:
     """Counts in Redis, so that all workers count together; on its own while Redis is away."""
@@ -65,6 +70,7 @@ class RateLimits:
         self._cache = cache
         self._key = derived_key(secret, b"imts-limits")
         self._local = _LocalLimits()
+        self._seen = _LastSeen()
         self._redis_again = 0.0
 
     async def charge(self, charges: Sequence[Charge]) -> None:
@@ -75,10 +81,21 @@ class RateLimits:
         if told is None:
             told = self._local.charge(keys, [charge.rate for charge in charges])
         wait, *ahead = told
-        for charge, seconds in zip(charges, ahead, strict=True):
-            note_quota(_quota(charge.rate, seconds, charged=wait <= 0))
+        for key, charge, seconds in zip(keys, charges, ahead, strict=True):
+            charged = wait <= 0
+            self._seen.note(key, seconds if charged else seconds - charge.rate.interval)
+            note_quota(_quota(charge, seconds, charged=charged))
         if wait > 0:
             raise TooManyRequests(math.ceil(wait))
+
+    def report(self, charges: Sequence[Charge]) -> None:
+        """Note the quotas that these charges would use, without a charge: as this process saw them last.
+
+        For responses that are served from a cache, which must not wait for Redis once more.
+        """
+        for charge in charges:
+            ahead = self._seen.ahead(self._digest(charge.name))
+            note_quota(_quota(charge, ahead, charged=True))
 
     async def refund(self, charges: Sequence[Charge]) -> None:
         """Take these charges back: what they were for turned out to be harmless."""
@@ -101,11 +118,31 @@ class RateLimits:
         return f"limit:{digest.hexdigest()}"
 
 
-def _quota(rate: Rate, ahead: float, *, charged: bool) -> Quota:
+def _quota(charge: Charge, ahead: float, *, charged: bool) -> Quota:
     """Read the quota off the number; one that was not charged is ahead by an interval less."""
+    rate = charge.rate
     seconds = ahead if charged else ahead - rate.interval
     remaining = math.floor((rate.seconds - seconds) / rate.interval + 1e-6)
-    return Quota(rate.count, rate.seconds, max(0, min(rate.count, remaining)), max(0, math.ceil(seconds)))
+    return Quota(
+        rate.count, rate.seconds, max(0, min(rate.count, remaining)), max(0, math.ceil(seconds)), charge.policy
+    )
+
+
+class _LastSeen:
+    """When each limited thing will be as if nothing had happened, as this process saw it last; bounded in number."""
+
+    def __init__(self) -> None:
+        self._due: OrderedDict[str, float] = OrderedDict()
+
+    def note(self, key: str, ahead: float) -> None:
+        self._due[key] = time.monotonic() + ahead
+        self._due.move_to_end(key)
+        if len(self._due) > MAX_LOCAL:
+            self._due.popitem(last=False)
+
+    def ahead(self, key: str) -> float:
+        """Return the seconds until then, 0 for a thing that was not seen."""
+        return max(0.0, self._due.get(key, 0.0) - time.monotonic())
 
 
 class _LocalLimits:

@@ -245,6 +245,10 @@ class TooManyRequests(AppError):
         self.retry_after = max(1, retry_after)
 
 
+class TooManyConcurrentRequests(TooManyRequests):
+    """The client's earlier requests of the same kind did not end in time. This is no rate limit."""
+
+
 class Unavailable(AppError):
     """A backend does not answer; worth another try after `retry_after` seconds."""
 

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core.callers import Caller
-from app.core.errors import ClientGone, TooManyRequests, Unavailable
+from app.core.errors import ClientGone, TooManyConcurrentRequests, Unavailable
 
 # Above this number, flows that no longer matter are removed.
 MAX_FLOWS = 1000
@@ -80,8 +80,8 @@ class FairQueue:
     async def enter(self, caller: Caller | None) -> AsyncIterator[None]:
         """Hold a slot during the block, after a wait for it. Outside of a request there is no wait.
 
-        Raises TooManyRequests when the caller itself has too many requests here, `busy` when all callers together have,
-        ClientGone when the client has disconnected during the wait.
+        Raises TooManyConcurrentRequests when the caller itself has too many requests here, `busy` when all callers
+        together have, ClientGone when the client has disconnected during the wait.
         """
         if caller is None or self in caller.inside:
             yield
@@ -183,14 +183,16 @@ class FairQueue:
 
     def _refuse_if_full(self, keys: Sequence[str]) -> None:
         if any(self._waiting[key] >= self.limits.waiting_each for key in keys):
-            raise TooManyRequests(1, f"{self.limits.waiting_each} of your requests wait for {self.name} already")
+            raise TooManyConcurrentRequests(
+                1, f"{self.limits.waiting_each} of your requests wait for {self.name} already"
+            )
         if len(self._waiters) >= self.limits.waiting:
             raise self._busy
 
     def _too_slow(self, keys: Sequence[str]) -> Exception:
         if self._held < self.limits.slots and self._is_at_limit(keys):
             waited = f"this one has waited {self.limits.seconds:g} s for them"
-            return TooManyRequests(1, f"Your other requests for {self.name} are still running; {waited}")
+            return TooManyConcurrentRequests(1, f"Your other requests for {self.name} are still running; {waited}")
         return self._busy()
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Quota:
-    """`limit` uses in `seconds`, of which so many are left; in `reset` seconds, unused, all of them are again."""
+    """`limit` uses in `seconds`, of which `remaining` are left; after `reset` seconds without use, all of them are.
+
+    `policy` is the name of the limited action.
+    """
 
     limit: int
     seconds: int
     remaining: int
     reset: int
+    policy: str = "default"
 
 
 class Quotas:

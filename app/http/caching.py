@@ -26,17 +26,21 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 ScopeOf = Callable[[Mapping[str, str]], str | None]
 # Tells whose eyes see the answer; raises AppError for credentials that are not good.
 Settle = Callable[[Request], Awaitable[str]]
+ReportQuota = Callable[[Request], None]
 
 _ATTRIBUTE = "cached_by"
 # What a 304 does not repeat: it has no body to describe.
 _OF_THE_BODY = (b"content-length", b"content-type")
 
 
-def cached(scope_of: ScopeOf) -> Callable[[Endpoint], Endpoint]:
-    """Have the answers of a GET endpoint kept until something of their scope changes."""
+def cached(scope_of: ScopeOf, report_quota: ReportQuota | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Have the answers of a GET endpoint kept until something of their scope changes.
+
+    `report_quota` notes the quota of a rate-limited endpoint for an answer that is not charged, since it is kept.
+    """
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, _ATTRIBUTE, scope_of)
+        setattr(endpoint, _ATTRIBUTE, (scope_of, report_quota))
         return endpoint
 
     return mark
@@ -63,15 +67,16 @@ class CachedPath:
     pattern: re.Pattern[str]
     scope_of: ScopeOf
     settle: Settle | None
+    report_quota: ReportQuota | None = None
 
 
 def cached_path(prefix: str, route: APIRoute, settle: Settle | None) -> CachedPath | None:
     """Return the paths of a route below the prefix, None when its endpoint is not marked `cached`."""
-    scope_of: ScopeOf | None = getattr(route.endpoint, _ATTRIBUTE, None)
-    if scope_of is None:
+    mark: tuple[ScopeOf, ReportQuota | None] | None = getattr(route.endpoint, _ATTRIBUTE, None)
+    if mark is None:
         return None
     template = prefix + route.path
-    return CachedPath(template, compile_path(template)[0], scope_of, settle)
+    return CachedPath(template, compile_path(template)[0], mark[0], settle, mark[1])
 
 
 class AnswersMiddleware:
@@ -103,6 +108,8 @@ class AnswersMiddleware:
         except _NoAnswer:
             await exchange.forward(send)
             return
+        if path.report_quota and not exchange.is_used:
+            path.report_quota(Request(scope))
         scope["state"]["route_template"] = path.template
         await _send(answer, _if_none_match(scope), send)
 
@@ -124,6 +131,11 @@ class _Exchange:
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         self._app, self._scope, self._receive = app, scope, receive
         self._messages: list[Message] = []
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the application was asked."""
+        return bool(self._messages)
 
     async def load(self) -> Answer:
         """Have the application answer. Raises _NoAnswer when it is no 200."""

@@ -3,38 +3,39 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.http.problems import MEDIA_TYPE
+from app.http.problems import MEDIA_TYPE, RATE_LIMITED
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer", "minimum": 0}
 
 # name: (schema, description)
 _OF_ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
-    "Accept-Ranges": (_TEXT, "`bytes`: a part of it may be asked for"),
-    "Cache-Control": (_TEXT, "Who may keep the answer, and for how long"),
-    "Content-Disposition": (_TEXT, "The file's name, after RFC 6266"),
-    "Content-Range": (_TEXT, "Which bytes these are, and of how many: `bytes 0-99/1234`"),
-    "ETag": (_TEXT, "The strong entity tag, for `If-None-Match` and `If-Match`"),
-    "Last-Modified": (_TEXT, "When the image was stored"),
-    "Link": (_TEXT, 'The next page, where there is one: `<…>; rel="next"`'),
-    "Location": (_TEXT, "Where to go on: what was made, or the page to go to"),
-    "RateLimit-Limit": (_NUMBER, "Uses in the window of the limit that will be reached first"),
-    "RateLimit-Policy": (_TEXT, "The limit and its window in seconds: `10;w=60`"),
-    "RateLimit-Remaining": (_NUMBER, "How many of them are left"),
-    "RateLimit-Reset": (_NUMBER, "Seconds after which, unused, all of them are left"),
-    "Retry-After": (_NUMBER, "Seconds after which another try makes sense"),
-    "WWW-Authenticate": (_TEXT, "`Bearer`"),
-    "X-Request-ID": (_TEXT, "The id of the request: the client's own, or a new one"),
+    "Accept-Ranges": (_TEXT, "`bytes`: the operation accepts range requests."),
+    "Cache-Control": (_TEXT, "Whether and for how long the response may be cached."),
+    "Content-Disposition": (_TEXT, "The file name, as in RFC 6266."),
+    "Content-Range": (_TEXT, "The range of bytes in this response, and the total: `bytes 0-99/1234`."),
+    "ETag": (_TEXT, "The strong entity tag, for `If-None-Match` and `If-Match`."),
+    "Last-Modified": (_TEXT, "The time at which the image was stored."),
+    "Link": (_TEXT, 'The next page, if there is one: `<...>; rel="next"`.'),
+    "Location": (_TEXT, "The new resource, or the page to continue at."),
+    "RateLimit": (_TEXT, 'The rest of the quota and the seconds until it is complete again: `"login";r=3;t=42`.'),
+    "RateLimit-Limit": (_NUMBER, "The number of requests that the window of the tightest quota allows."),
+    "RateLimit-Policy": (_TEXT, 'The quota and its window in seconds: `"login";q=10;w=60`.'),
+    "RateLimit-Remaining": (_NUMBER, "The number of requests that are left."),
+    "RateLimit-Reset": (_NUMBER, "Seconds until the quota is complete again."),
+    "Retry-After": (_NUMBER, "Seconds until a further attempt makes sense."),
+    "WWW-Authenticate": (_TEXT, "The authentication scheme, `Bearer`."),
+    "X-Request-ID": (_TEXT, "The id of the request: the one that the client sent, or a new one."),
 }
 _OF_REQUESTS = {
-    "If-Match": "Go on only if the resource still has this entity tag; else 412",
-    "If-Modified-Since": "304 if it was not stored after this time",
-    "If-None-Match": "304 if the resource has this entity tag",
-    "If-Range": "An entity tag or a time: the range counts only if it still is that of the content",
-    "If-Unmodified-Since": "412 if it was stored after this time",
-    "Range": "One range of bytes: `bytes=0-99`",
+    "If-Match": "Continue only if the resource has this entity tag; otherwise 412.",
+    "If-Modified-Since": "Return 304 unless the image was stored after this time.",
+    "If-None-Match": "Return 304 if the resource has this entity tag.",
+    "If-Range": "Apply the range only if the content still has this entity tag or time.",
+    "If-Unmodified-Since": "Return 412 if the image was stored after this time.",
+    "Range": "One range of bytes: `bytes=0-99`.",
 }
-_RATE_LIMIT = [name for name in _OF_ANSWERS if name.startswith("RateLimit-")]
+_RATE_LIMIT = [name for name in _OF_ANSWERS if name.startswith("RateLimit")]
 COMPONENTS: dict[str, Any] = {
     "headers": {name: {"description": told, "schema": schema} for name, (schema, told) in _OF_ANSWERS.items()},
     "parameters": {
@@ -47,12 +48,14 @@ COMPONENTS: dict[str, Any] = {
 def describe_headers(method: str, operation: dict[str, Any]) -> None:
     """Add to an operation the headers that its requests may have and those that its answers have."""
     responses = operation["responses"]
+    is_limited = responses.get("429", {}).pop(RATE_LIMITED, False)
     told = [{"$ref": f"#/components/parameters/{name}"} for name in _request_headers(method, responses)]
     if told:
         operation["parameters"] = [*operation.get("parameters", ()), *told]
     is_paged = any(one.get("name") == "cursor" for one in operation.get("parameters", ()))
     for status, response in responses.items():
         names = {*_answer_headers(status, responses), *(["Link"] if is_paged and status == "200" else [])}
+        names.update(_RATE_LIMIT if is_limited else ())
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}
 
 
@@ -69,8 +72,6 @@ def _request_headers(method: str, responses: dict[str, Any]) -> Iterator[str]:
 
 def _answer_headers(status: str, responses: dict[str, Any]) -> Iterator[str]:
     yield "X-Request-ID"
-    if "429" in responses:
-        yield from _RATE_LIMIT
     if status in ("201", "302"):
         yield "Location"
     if status == "401":

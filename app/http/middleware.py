@@ -63,10 +63,15 @@ class RequestContextMiddleware:
 
 
 def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
-    """Return what tells a client its limit, after draft-ietf-httpapi-ratelimit-headers-06."""
+    """Return the headers that describe a quota.
+
+    `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-10, the others of draft 06.
+    """
     numbers = {"limit": quota.limit, "remaining": quota.remaining, "reset": quota.reset}
     told = [(f"ratelimit-{name}".encode(), str(number).encode()) for name, number in numbers.items()]
-    return [*told, (b"ratelimit-policy", f"{quota.limit};w={quota.seconds}".encode())]
+    policy = f'"{quota.policy}";q={quota.limit};w={quota.seconds}'
+    rest = f'"{quota.policy}";r={quota.remaining};t={quota.reset}'
+    return [*told, (b"ratelimit-policy", policy.encode()), (b"ratelimit", rest.encode())]
 
 
 class InternalErrorMiddleware:

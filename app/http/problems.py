@@ -31,6 +31,7 @@ MEDIA_TYPE = "application/problem+json"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _ATTRIBUTE = "problems"
 MAX_ERRORS = 100
+RATE_LIMITED = "x-rate-limited"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What the framework itself raises, by status: (slug, title).
 _FRAMEWORK = {
@@ -142,6 +143,9 @@ def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
     """Add an error to an operation's `responses`, unless it is told there."""
     response = responses.setdefault(str(error.status), {})
+    if error is TooManyRequests:
+        # `app.http.headers` takes it away again.
+        response[RATE_LIMITED] = True
     content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": _SCHEMA, "examples": {}})
     if error.slug not in content["examples"]:
         content["examples"][error.slug] = _example(error)

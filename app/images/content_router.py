@@ -14,7 +14,7 @@ from app.core.errors import (
     PreconditionFailed,
     RangeNotSatisfiable,
     StorageUnavailable,
-    TooManyRequests,
+    TooManyConcurrentRequests,
 )
 from app.db.base import utc_now
 from app.decoding.pool import MEDIA_TYPES, DecodersBusy, DecodersUnavailable
@@ -82,7 +82,7 @@ async def read_content(
             PreconditionFailed,
             InvalidImage,
             ImageTooLarge,
-            TooManyRequests,
+            TooManyConcurrentRequests,
             StorageUnavailable,
             DecodersUnavailable,
             DecodersBusy,

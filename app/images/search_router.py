@@ -22,7 +22,7 @@ from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
-from app.http.state import Services
+from app.http.state import Services, services_of
 from app.images.schemas import ImagePage, page_json
 from app.search import tree
 from app.search.counting import count_exactly, estimate
@@ -62,6 +62,14 @@ Count = Literal["exact", "estimate", "none"]
 Counted: TypeAlias = tuple[int, Literal["exact", "estimate"]]
 
 
+def report_search_quota(request: Request) -> None:
+    """Note the quota of a search whose page is cached."""
+    services, viewer = services_of(request), getattr(request.state, "viewer", None)
+    address = request.client.host if request.client else None
+    charges = search_charges(services.settings.search_limits, viewer and viewer.id, address)
+    services.limits.report(charges)
+
+
 @router.get(
     "",
     summary="Find images",
@@ -71,7 +79,7 @@ Counted: TypeAlias = tuple[int, Literal["exact", "estimate"]]
         **problems(InvalidQuery, QueryTooBroad, InvalidCursor, Unauthenticated, QueryTimeout, TooManyRequests),
     },
 )
-@cached(lists)
+@cached(lists, report_search_quota)
 async def list_images(
     request: Request,
     viewer: ViewerDep,

@@ -20,7 +20,7 @@ from app.core.errors import (
     QueryTimeout,
     TagImplied,
     TagNotFound,
-    TooManyRequests,
+    TooManyConcurrentRequests,
     ValidationFailed,
 )
 from app.core.tag_names import TagName, TagNames
@@ -97,7 +97,7 @@ class BulkResult(BaseModel):
 @router.post(
     "/tags",
     summary="Tag many images",
-    responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyRequests, DatabaseBusy),
+    responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's

@@ -10,7 +10,7 @@ from app.core.errors import (
     TagExists,
     TagIsAlias,
     TagNotFound,
-    TooManyRequests,
+    TooManyConcurrentRequests,
     ValidationFailed,
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -54,7 +54,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, TagIsAlias, DatabaseBus
     "",
     summary="List tags",
     response_model=TagPage,
-    responses={**NOT_MODIFIED, **problems(InvalidCursor, QueryTimeout, TooManyRequests)},
+    responses={**NOT_MODIFIED, **problems(InvalidCursor, QueryTimeout, TooManyConcurrentRequests)},
 )
 @cached(lists)
 async def list_tags(
@@ -105,7 +105,7 @@ async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo
     "/{name}",
     summary="Read one tag",
     response_model=TagRead,
-    responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyRequests)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyConcurrentRequests)},
 )
 @cached(lists)
 async def read_tag(name: NamePath, viewer: ViewerDep, repository: TagsReader) -> Response:
@@ -118,7 +118,7 @@ async def read_tag(name: NamePath, viewer: ViewerDep, repository: TagsReader) ->
 @router.get(
     "/{name}/related",
     summary="List related tags",
-    responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyRequests)},
+    responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyConcurrentRequests)},
 )
 @cached(lists)
 async def list_related_tags(

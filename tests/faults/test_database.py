@@ -89,7 +89,7 @@ async def test_a_server_that_talks_nonsense_is_asked_on(
     async with httpx.AsyncClient(base_url=faulty.url) as client, asyncio.timeout(60):
         await wait_until_well(client)
         behind.postgres.set(black_hole=True)
-        assert (await client.get("/v1/images?frozen", timeout=30)).status_code == 503
+        assert (await client.get("/v1/images?q=frozen", timeout=30)).status_code == 503
         while "imts_postgres_breaker_open 1\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
         behind.postgres.set(garbled=True)
@@ -103,7 +103,7 @@ async def test_a_server_that_talks_nonsense_is_asked_on(
         behind.postgres.set(garbled=True)
         behind.postgres.cut()
         # Such as nobody has asked before: the cache may be in use again.
-        paths = ("/v1/images?nonsense", "/v1/tags?nonsense")
+        paths = ("/v1/images?q=nonsense", "/v1/tags?prefix=nonsense")
         assert {(await client.get(path, timeout=30)).status_code for path in paths} == {503}
 
 

@@ -177,10 +177,34 @@ async def test_what_is_left_is_told(limited: Callable[..., Settings], user: Acco
         answers = [await guess(client, user.email) for _ in range(4)]
         told = [{name: one.headers[f"ratelimit-{name}"] for name in ("limit", "remaining")} for one in answers]
         assert told == [{"limit": "3", "remaining": left} for left in ("2", "1", "0", "0")]
-        assert {one.headers["ratelimit-policy"] for one in answers} == {"3;w=60"}
+        assert {one.headers["ratelimit-policy"] for one in answers} == {'"login";q=3;w=60'}
         resets = [int(one.headers["ratelimit-reset"]) for one in answers]
         assert 0 < resets[0] < resets[1] < resets[2] <= 60
         assert "ratelimit-limit" not in (await client.get("/healthz")).headers
+
+
+@pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
+async def test_f79_every_response_of_a_limited_endpoint_has_the_fields_of_draft_10(
+    limited: Callable[..., Settings], redis: dict[str, str]
+) -> None:
+    limits = {"search_limits": UNLIMITED | {"address": "2/hour"}, "cache_enabled": False}
+    async with serving(limited(**limits, **redis)) as client:
+        answers = [await client.get("/v1/images?q=pc") for _ in range(4)]
+    assert [one.status_code for one in answers] == [200, 200, 429, 429]
+    assert {one.headers["ratelimit-policy"] for one in answers} == {'"search";q=2;w=3600'}
+    for answer, rest in zip(answers, "1000", strict=True):
+        reset = answer.headers["ratelimit-reset"]
+        assert answer.headers["ratelimit"] == f'"search";r={rest};t={reset}'
+        assert answer.headers["ratelimit-remaining"] == rest
+        assert 0 < int(reset) <= 3600
+
+
+async def test_f79_endpoints_without_a_limit_declare_no_fields(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    declared = document["paths"]["/v1/tags/{name}"]["get"]["responses"]["200"]["headers"]
+    assert not [name for name in declared if name.startswith("RateLimit")]
+    assert "ratelimit" not in (await client.get("/v1/tags/pc")).headers
+    assert "RateLimit" in document["paths"]["/v1/images"]["get"]["responses"]["200"]["headers"]
 
 
 async def test_uploads_are_limited_before_they_are_read(
