@@ -96,6 +96,10 @@ class RecentSignInRequired(Forbidden):
     slug, title = "recent-sign-in-required", "A recent sign-in is required"
 
 
+class SignUpClosed(Forbidden):
+    slug, title = "sign-up-closed", "Sign-up is closed, or needs an invitation"
+
+
 class NotFound(AppError):
     slug, title, status = "not-found", "There is nothing here", 404
 
@@ -120,6 +124,10 @@ class UserNotFound(NotFound):
     slug, title = "user-not-found", "There is no such account"
 
 
+class InvitationNotFound(NotFound):
+    slug, title = "invitation-not-found", "There is no such invitation"
+
+
 class SessionNotFound(NotFound):
     slug, title = "session-not-found", "There is no such session"
 
@@ -134,6 +142,14 @@ class Conflict(AppError):
 
 class EmailTaken(Conflict):
     slug, title = "email-taken", "An account with this e-mail exists already"
+
+
+class TooManyInvitations(Conflict):
+    slug, title = "too-many-invitations", "Too many invitations are not used yet"
+
+
+class TooManyApiKeys(Conflict):
+    slug, title = "too-many-api-keys", "The account has too many API keys"
 
 
 class LastAdmin(Conflict):

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     upload_limits: Limits = Limits(account="3000/minute", address="6000/minute", total="60000/minute")
     search_limits: Limits = Limits(account="6000/minute", address="12000/minute", total="120000/minute")
     new_tag_limits: Limits = Limits(account="2000/hour", address="4000/hour", total="20000/hour")
+    sign_up: Literal["open", "invite", "closed"] = "open"
+    max_api_keys_per_user: Annotated[int, Field(ge=1)] = 50
     # Addresses or networks whose X-Forwarded-For is believed.
     trusted_proxies: Annotated[list[str], NoDecode] = []
     # Where browsers reach the service: the identity providers send them back there.

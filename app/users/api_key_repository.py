@@ -38,6 +38,10 @@ class ApiKeyRepository:
         await self._session.refresh(key)
         return key
 
+    async def count(self, user_id: uuid.UUID) -> int:
+        """Return the number of the account's keys, also of those that have expired."""
+        return await self._session.scalar(select(func.count()).where(ApiKey.user_id == user_id)) or 0
+
     async def find_valid(self, digest: bytes) -> ValidKey | None:
         """Return the key with this digest, unless it has expired or its account is disabled."""
         stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_RESOLUTION)

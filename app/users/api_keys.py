@@ -1,6 +1,6 @@
 """Creating API keys: where a key, the account's role and fresh proof meet."""
 
-from app.core.errors import AdminRequired, InvalidToken
+from app.core.errors import AdminRequired, InvalidToken, TooManyApiKeys
 from app.core.security import digest_token, new_opaque_token
 from app.http.state import Services
 from app.models import ApiKey, Scope, User
@@ -17,12 +17,13 @@ class ApiKeys:
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
+        self._max_keys = services.settings.max_api_keys_per_user
         self._proof = Proof(services)
 
     async def create(self, viewer: Viewer, user: User, body: ApiKeyCreate) -> tuple[ApiKey, str]:
         """Return the stored row and the key itself, which is stored as a digest only.
 
-        Raises AdminRequired, WrongPassword, RecentSignInRequired, InvalidToken, TooManyRequests.
+        Raises AdminRequired, WrongPassword, RecentSignInRequired, InvalidToken, TooManyApiKeys, TooManyRequests.
         """
         _require_role(user, body)
         await self._proof.require(viewer, user, body.current_password)
@@ -33,9 +34,10 @@ class ApiKeys:
             _require_role(await users.get_for_change(user.id), body)
             if viewer.session_id is None or await users.find_by_session(user.id, viewer.session_id) is None:
                 raise InvalidToken("The session has ended")
-            row = await ApiKeyRepository(session).add(
-                user.id, body.name, digest_token(key), body.scopes, body.expires_at
-            )
+            keys = ApiKeyRepository(session)
+            if await keys.count(user.id) >= self._max_keys:
+                raise TooManyApiKeys(f"The account has {self._max_keys} API keys. Delete one first.")
+            row = await keys.add(user.id, body.name, digest_token(key), body.scopes, body.expires_at)
         return row, key
 
 

@@ -9,6 +9,7 @@ from app.core.errors import (
     ApiKeyNotFound,
     RecentSignInRequired,
     SessionNotFound,
+    TooManyApiKeys,
     TooManyRequests,
     WrongPassword,
 )
@@ -58,7 +59,7 @@ async def delete_session(session_id: uuid.UUID, _viewer: SignedIn, user: Current
     "/api-keys",
     status_code=201,
     summary="Create an API key",
-    responses=problems(AdminRequired, WrongPassword, RecentSignInRequired, TooManyRequests),
+    responses=problems(AdminRequired, WrongPassword, RecentSignInRequired, TooManyApiKeys, TooManyRequests),
 )
 async def create_api_key(
     body: ApiKeyCreate, viewer: SignedIn, user: CurrentUser, api_keys: ApiKeysDep, response: Response
@@ -66,6 +67,7 @@ async def create_api_key(
     """Create a key for scripts, sent as a bearer token. It is shown once and stored as a digest.
 
     It needs a sign-in of the last ten minutes, or `current_password`.
+    An account has at most `MAX_API_KEYS_PER_USER` keys, also counting expired ones.
     Only an admin can create a key with the scope `admin`. The scope is removed when the account's role changes.
     """
     row, key = await api_keys.create(viewer, user, body)

@@ -15,6 +15,8 @@ from app.users.paging import Position, newest_first
 
 # Two refreshes with the same token this close to each other are a client racing itself, not a thief.
 RACE = timedelta(seconds=10)
+# Of one account. Sign-ins that succeed are not limited, and a session lasts for 30 days.
+MAX_SESSIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,14 @@ class SessionRepository:
         )
         self._session.add(session)
         await self._session.flush()
+        await self._remove_surplus(user_id)
         return session
+
+    async def _remove_surplus(self, user_id: uuid.UUID) -> None:
+        """End the sessions beyond MAX_SESSIONS that were used least recently."""
+        newest_first = select(Session.id).where(Session.user_id == user_id).order_by(Session.rotated_at.desc())
+        surplus = newest_first.offset(MAX_SESSIONS).with_for_update(skip_locked=True)
+        await self._session.execute(delete(Session).where(Session.id.in_(surplus)))
 
     async def rotate(self, session_id: uuid.UUID, old: bytes, new: bytes, lifetime: timedelta) -> Session | None:
         """Exchange a session's refresh token; None when the session is not open or the old one is not current."""
