@@ -7,6 +7,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.administration.invitations_router import router as invitations_router
 from app.administration.router import router as administration_router
 from app.core.logging import configure_logging
 from app.core.settings import Settings
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     accounts = (
         users_router,
         credentials_router,
+        invitations_router,
         administration_router,
         auth_router,
         identities_router,

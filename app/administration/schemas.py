@@ -1,9 +1,12 @@
+import uuid
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from app.users.schemas import NewPassword, UserRead
+from app.core.pagination import Page
+from app.db.base import utc_now
+from app.users.schemas import Email, NewPassword, UserRead
 
 MAX_BYTES = 2**63 - 1
 ImagesOnDeletion: TypeAlias = Literal["keep", "delete"]
@@ -53,3 +56,42 @@ class AccountUpdate(BaseModel):
         if not self.model_fields_set:
             raise ValueError("at least one field is required")
         return self
+
+
+class InvitationCreate(BaseModel):
+    """Who may sign up with the code, and until when."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Annotated[Email | None, Field(description="The only address that can use the code; null: any")] = None
+    expires_at: Annotated[
+        AwareDatetime | None, Field(description="In the future; the default is in seven days", examples=[None])
+    ] = None
+
+    @model_validator(mode="after")
+    def _ends_in_the_future(self) -> "InvitationCreate":
+        if self.expires_at is not None and self.expires_at <= utc_now():
+            raise ValueError("expires_at must be in the future")
+        return self
+
+
+class InvitationRead(BaseModel):
+    """An invitation that is not used yet, without its code."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: uuid.UUID
+    email: str | None = Field(examples=["ada@example.com"])
+    created_by: uuid.UUID
+    created_at: datetime
+    expires_at: datetime
+
+
+class InvitationCreated(InvitationRead):
+    """A new invitation; `code` is shown once."""
+
+    code: str = Field(examples=["hk3d…"])
+
+
+class InvitationPage(Page[InvitationRead]):
+    """A page of invitations."""

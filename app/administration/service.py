@@ -8,6 +8,7 @@ from app.administration.repository import AccountRepository
 from app.administration.schemas import AccountRead, AccountUpdate
 from app.http.state import Services
 from app.models import User
+from app.users.invitation_repository import InvitationRepository
 from app.users.repository import UserRepository
 from app.users.revocation import change_role, revoke_credentials
 from app.users.schemas import to_read
@@ -58,5 +59,7 @@ async def _apply(session: AsyncSession, user: User, change: AccountUpdate, new_h
     if new_hash is not None:
         user.password = new_hash
     await session.flush()
+    if change.withdraws_admin:
+        await InvitationRepository(session).remove_by(user.id)
     if change.disabled or new_hash is not None:
         await revoke_credentials(session, user.id)

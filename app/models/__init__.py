@@ -3,6 +3,7 @@
 from app.models.bitmap import ImageChunk, ImageNumber, TagBitmap, UnmappedImage
 from app.models.cache import CacheState
 from app.models.image import DoomedObject, IdempotencyKey, Image
+from app.models.invitation import Invitation
 from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
 from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
@@ -14,6 +15,7 @@ __all__ = [
     "Image",
     "ImageChunk",
     "ImageNumber",
+    "Invitation",
     "PrivateTag",
     "Scope",
     "Session",

@@ -4,9 +4,11 @@ import uuid
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import WrongPassword
+from app.core.errors import SignUpClosed, WrongPassword
+from app.core.security import digest_token
 from app.http.state import Services
 from app.models import User
+from app.users.invitation_repository import InvitationRepository
 from app.users.limits import sign_up_charges
 from app.users.proof import Proof
 from app.users.repository import UserRepository
@@ -24,11 +26,21 @@ class Accounts:
         self._proof = Proof(services)
 
     async def sign_up(self, body: UserCreate, address: str | None) -> User:
-        """Open an account. Raises EmailTaken, TooManyRequests."""
+        """Create an account. Raises SignUpClosed, EmailTaken, TooManyRequests."""
+        if self._settings.sign_up == "closed":
+            raise SignUpClosed("Sign-up is closed. An admin can create an account for you.")
         await self._services.limits.charge(sign_up_charges(self._settings.sign_up_limits, body.email, address))
+        code = digest_token(body.invitation_code) if body.invitation_code else b""
+        if self._settings.sign_up == "invite":
+            # Without a valid code, no password is hashed, and a stranger does not learn which addresses are taken.
+            async with self._services.database.reader() as session:
+                _require_invitation(is_valid=await InvitationRepository(session).is_valid(code, body.email))
         # Hashed before the unit of work begins: no connection waits for it.
         password_hash = await self._services.passwords.hash(body.password)
         async with self._services.database.unit_of_work() as session:
+            is_valid = await InvitationRepository(session).take(code, body.email)
+            if self._settings.sign_up == "invite":
+                _require_invitation(is_valid=is_valid)
             return await UserRepository(session).add(body.email, password_hash)
 
     async def change(self, viewer: Viewer, user: User, change: UserUpdate) -> User:
@@ -50,6 +62,11 @@ class Accounts:
                     return current
             user = current
         raise WrongPassword("The password was changed meanwhile")
+
+
+def _require_invitation(*, is_valid: bool) -> None:
+    if not is_valid:
+        raise SignUpClosed("Sign-up needs an invitation code that is valid for this address")
 
 
 async def _apply(

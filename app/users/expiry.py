@@ -7,18 +7,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.session import Database
-from app.models import Session, SocialSignIn
+from app.models import Invitation, Session, SocialSignIn
 
 BATCH = 1000
+_EXPIRING: tuple[tuple[type[Session | SocialSignIn | Invitation], InstrumentedAttribute[Any]], ...] = (
+    (Session, Session.id),
+    (SocialSignIn, SocialSignIn.state_digest),
+    (Invitation, Invitation.id),
+)
 
 
 async def remove_expired_logins(database: Database) -> None:
-    """Delete sessions, and social logins under way, whose time is over; safe to run in many processes at once.
+    """Delete expired sessions, social logins and invitations; safe to run in many processes at once.
 
     In batches that are committed, so that a backlog neither outlasts a time limit nor holds locks. Raises AppError when
     the database does not answer.
     """
-    for model, key in ((Session, Session.id), (SocialSignIn, SocialSignIn.state_digest)):
+    for model, key in _EXPIRING:
         removed = BATCH
         while removed == BATCH:
             async with database.unit_of_work() as session:
@@ -26,7 +31,7 @@ async def remove_expired_logins(database: Database) -> None:
 
 
 async def _remove_batch(
-    session: AsyncSession, model: type[Session | SocialSignIn], key: InstrumentedAttribute[Any]
+    session: AsyncSession, model: type[Session | SocialSignIn | Invitation], key: InstrumentedAttribute[Any]
 ) -> int:
     """Delete up to BATCH rows that nobody else has locked; return how many that were."""
     expired = select(key).where(model.expires_at <= func.now()).order_by(model.expires_at).limit(BATCH)

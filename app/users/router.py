@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.core.errors import (
     EmailTaken,
     RecentSignInRequired,
+    SignUpClosed,
     TooManyRequests,
     WrongPassword,
 )
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
     "",
     status_code=201,
     summary="Sign up",
-    responses=problems(EmailTaken, TooManyRequests),
+    responses=problems(EmailTaken, SignUpClosed, TooManyRequests),
 )
 async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
     """Open an account with an e-mail address and a password of 8 to 1024 characters."""

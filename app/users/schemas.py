@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
-from app.core.text import refuse_control
+from app.core.text import Text, refuse_control
 from app.models import Scope, User
 from app.users import password_policy
 from app.users.email import MAX_LENGTH as MAX_EMAIL_LENGTH
@@ -37,6 +37,10 @@ class UserCreate(BaseModel):
 
     email: Email
     password: NewPassword
+    invitation_code: Annotated[
+        Text | None,
+        Field(max_length=128, examples=[None], description="Needed where sign-up is by invitation; it works once"),
+    ] = None
 
 
 class UserUpdate(BaseModel):

@@ -57,7 +57,7 @@ class World:
         names: dict[str, Any] = {"session_id": str(account.session_id), "key_id": key_id, "provider": "nobody"}
         names |= {"unique": uuid.uuid4().hex, "photo": png(), "tag": "matrix", "name": f"tag {uuid.uuid4().hex}"}
         await self._sql.execute("INSERT INTO tags (name) VALUES ($1)", names["name"])
-        names["user_id"] = str(uuid.uuid4())
+        names |= {"user_id": str(uuid.uuid4()), "invitation_id": str(uuid.uuid4())}
         await self._sql.execute(
             "INSERT INTO users (id, email) VALUES ($1, $2)", names["user_id"], f"{names['unique']}@example.org"
         )
@@ -134,7 +134,9 @@ async def test_answers_are_those_of_the_matrix(method: str, path: str, world: Wo
 async def test_bad_credentials_are_401_before_anything_else(method: str, path: str, client: httpx.AsyncClient) -> None:
     """The body is no JSON, the ids are none, and still the credentials come first."""
     target = path.format_map(
-        dict.fromkeys(("image_id", "user_id", "session_id", "key_id", "provider", "tag", "name"), "%00")
+        dict.fromkeys(
+            ("image_id", "user_id", "invitation_id", "session_id", "key_id", "provider", "tag", "name"), "%00"
+        )
     )
     headers = {"Authorization": "Bearer nonsense", "Content-Type": "application/json"}
     answer = await client.request(method, target, headers=headers, content=b"{not json")

@@ -11,6 +11,7 @@ from app.core.errors import (
     InvalidToken,
     RecentSignInRequired,
     SignInRequired,
+    SignUpClosed,
     SocialLoginFailed,
     TooManyRequests,
 )
@@ -126,7 +127,9 @@ async def start_social_login(
 @router.get(
     "/{provider}/callback",
     summary="Come back from an identity provider",
-    responses=problems(SocialLoginFailed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable),
+    responses=problems(
+        SocialLoginFailed, SignUpClosed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable
+    ),
 )
 @ignores_unknown_parameters
 async def finish_social_login(

@@ -22,6 +22,7 @@ from app.core.errors import (
     IdentityTaken,
     InvalidToken,
     SignInRequired,
+    SignUpClosed,
     SocialLoginFailed,
 )
 from app.core.security import digest_token, is_opaque_token, new_opaque_token
@@ -110,7 +111,7 @@ class SocialLogin:
         return Departure(url, browser)
 
     async def finish(self, name: str, arrival: Arrival, device: Device) -> TokenRead:
-        """End a login: open a session. Raises SocialLoginFailed, IdentityProviderUnavailable."""
+        """End a login: open a session. Raises SocialLoginFailed, SignUpClosed, IdentityProviderUnavailable."""
         provider = self._providers.get(name)
         sign_in = await self._take(name, arrival)
         if arrival.code is None:
@@ -138,7 +139,7 @@ class SocialLogin:
 
     async def _open_session(self, sign_in: SocialSignIn, identity: Identity, device: Device) -> TokenRead:
         async with self._services.database.unit_of_work() as session:
-            user = await _account(session, sign_in, identity)
+            user = await _account(session, sign_in, identity, may_sign_up=self._services.settings.sign_up == "open")
             user.token = hashlib.sha256(identity.access_token.encode("utf-8", "surrogatepass")).hexdigest()
             lifetime = identity.expires_in
             user.expire_at = utc_now() + timedelta(seconds=lifetime) if lifetime else None
@@ -150,13 +151,13 @@ class SocialLogin:
         return f"{self._services.settings.public_url}/v1/auth/social/{name}/callback"
 
 
-async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Identity) -> User:
+async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Identity, *, may_sign_up: bool) -> User:
     social = SocialRepository(session)
     known = await social.find_user(identity)
     if sign_in.session_id is not None:
         user = await _linking_account(social, sign_in.session_id, known)
     else:
-        user = known or await _account_by_email(UserRepository(session), identity)
+        user = known or await _account_by_email(UserRepository(session), identity, may_sign_up=may_sign_up)
     if user.disabled:
         raise SocialLoginFailed("This account is disabled")
     if known is None:
@@ -177,12 +178,14 @@ async def _linking_account(social: SocialRepository, session_id: uuid.UUID, know
     return user
 
 
-async def _account_by_email(users: UserRepository, identity: Identity) -> User:
+async def _account_by_email(users: UserRepository, identity: Identity, *, may_sign_up: bool) -> User:
     email = _address(identity)
     if email is None or not identity.email_verified:
         raise SocialLoginFailed("The identity provider does not vouch for an e-mail address")
     user = await users.find_by_email_for_change(email)
     if user is None:
+        if not may_sign_up:
+            raise SignUpClosed
         return await users.add(email, None, email_verified=True)
     if not user.email_verified:
         raise SocialLoginFailed("An account with this e-mail exists: sign in to it and link the provider from there")

@@ -1,0 +1,51 @@
+import uuid
+
+from fastapi import APIRouter, Response
+
+from app.administration.dependencies import InvitationsDep, InvitationsReader, InvitationsRepo
+from app.administration.schemas import InvitationCreate, InvitationCreated, InvitationPage, InvitationRead
+from app.core.errors import InvitationNotFound, TooManyInvitations
+from app.http.problems import problems
+from app.users.dependencies import AdminUser
+from app.users.guarded_route import GuardedRoute
+from app.users.paging import PagingDep
+
+router = APIRouter(prefix="/users/invitations", tags=["users"], route_class=GuardedRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create an invitation",
+    responses=problems(TooManyInvitations),
+)
+async def create_invitation(
+    body: InvitationCreate, admin: AdminUser, invitations: InvitationsDep, response: Response
+) -> InvitationCreated:
+    """Create a code with which one person can sign up, only with `email` if it is set. Admins only.
+
+    The code is shown once. It ends when its author is demoted, disabled or deleted.
+    """
+    invitation, code = await invitations.create(admin, body)
+    response.headers["Location"] = f"/v1/users/invitations/{invitation.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return InvitationCreated(code=code, **InvitationRead.model_validate(invitation).model_dump())
+
+
+@router.get("", summary="List invitations")
+async def list_invitations(_admin: AdminUser, invitations: InvitationsReader, paging: PagingDep) -> InvitationPage:
+    """Page through the invitations that can still be used, newest first. Admins only."""
+    query = "invitations"
+    rows, next_cursor = paging.cut(await invitations.list_newest(paging.after(query), paging.fetch), query)
+    return InvitationPage(items=[InvitationRead.model_validate(row) for row in rows], next_cursor=next_cursor)
+
+
+@router.delete(
+    "/{invitation_id}",
+    status_code=204,
+    summary="Withdraw an invitation",
+    responses=problems(InvitationNotFound),
+)
+async def delete_invitation(invitation_id: uuid.UUID, _admin: AdminUser, invitations: InvitationsRepo) -> None:
+    """Delete an invitation that is not used; its code is refused at once. Admins only."""
+    await invitations.remove(invitation_id)

@@ -1,0 +1,61 @@
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import InvitationNotFound
+from app.models import Invitation
+from app.users.paging import Position, newest_first
+
+
+class InvitationRepository:
+    """All SQL about invitations."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, created_by: uuid.UUID, digest: bytes, email: str | None, expires_at: datetime) -> Invitation:
+        """Insert an invitation."""
+        invitation = Invitation(created_by=created_by, code_digest=digest, email=email, expires_at=expires_at)
+        self._session.add(invitation)
+        await self._session.flush()
+        await self._session.refresh(invitation)
+        return invitation
+
+    async def is_valid(self, digest: bytes, email: str) -> bool:
+        """Return whether the invitation can be used for this address now."""
+        return await self._session.scalar(select(Invitation.id).where(_valid(digest, email))) is not None
+
+    async def take(self, digest: bytes, email: str) -> bool:
+        """Use the invitation up for this address. Of two transactions, one gets True."""
+        taken = delete(Invitation).where(_valid(digest, email)).returning(Invitation.id)
+        return await self._session.scalar(taken) is not None
+
+    async def count(self, created_by: uuid.UUID) -> int:
+        """Return the number of invitations by this admin that are not used."""
+        return await self._session.scalar(select(func.count()).where(Invitation.created_by == created_by)) or 0
+
+    async def list_newest(self, after: Position | None, limit: int) -> Sequence[Invitation]:
+        """Return up to `limit` invitations that can be used, newest first, after the position."""
+        alive = select(Invitation).where(Invitation.expires_at > func.now())
+        return (await self._session.scalars(newest_first(alive, Invitation, after, limit))).all()
+
+    async def remove(self, invitation_id: uuid.UUID) -> None:
+        """Withdraw an invitation. Raises InvitationNotFound."""
+        gone = delete(Invitation).where(Invitation.id == invitation_id).returning(Invitation.id)
+        if await self._session.scalar(gone) is None:
+            raise InvitationNotFound
+
+    async def remove_by(self, created_by: uuid.UUID) -> None:
+        """Withdraw all invitations of an admin."""
+        await self._session.execute(delete(Invitation).where(Invitation.created_by == created_by))
+
+
+def _valid(digest: bytes, email: str) -> ColumnElement[bool]:
+    return and_(
+        Invitation.code_digest == digest,
+        or_(Invitation.email.is_(None), func.lower(Invitation.email) == email.lower()),
+        Invitation.expires_at > func.now(),
+    )
