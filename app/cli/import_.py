@@ -22,13 +22,14 @@ from rich.progress import (
 
 from app.core.errors import AppError
 from app.core.tag_names import normalize_tag
-from app.images.inspection import MAX_HEADER_BYTES, HeaderReader
+from app.images.inspection import HeaderReader
 
 LOOKUP_BATCH = 100
 READ_BYTES = 1024 * 1024
 TRIES = 5
 MAX_WAIT_SECONDS = 30
 _MANY_PIXELS = 1 << 62  # the server judges sizes, we only tell images from other files
+_HEADER_CHUNK_BYTES = 64 * 1024
 STORED = "stored already"
 NO_IMAGE = "no image of a supported type"
 
@@ -186,7 +187,11 @@ def _candidate(directory: Path, path: Path, tags: list[str]) -> _File | None:
     reader = HeaderReader(_MANY_PIXELS)
     try:
         with path.open("rb") as content:
-            reader.feed(content.read(64)) or reader.feed(content.read(MAX_HEADER_BYTES)) or reader.finish()
+            while chunk := content.read(_HEADER_CHUNK_BYTES):
+                if reader.feed(chunk):
+                    break
+            else:
+                reader.finish()
     except (OSError, AppError):
         return None
     folders = [found for step in path.relative_to(directory).parts[:-1] if (found := _tag(step))]

@@ -4,6 +4,7 @@ What is stripped is a rendition: made once, kept beside the original, which stay
 presigned URLs are those of any object, and no URL leads to the metadata.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ async def stripped(object_store: ObjectStore, original: Original, stripper: Stri
     try:
         async with object_store.open(original.storage_key) as opened:
             async for chunk in opened.chunks:
-                yield stripper.feed(chunk)
+                # A chunk of tiny segments costs tens of milliseconds, which other requests must not wait for.
+                yield await asyncio.to_thread(stripper.feed, chunk)
         yield stripper.finish()
     except Unreadable as error:
         raise InvalidImage("The file's metadata cannot be told from its pixels") from error

@@ -4,20 +4,24 @@ What a picture needs to look the same is kept (ICC profile, colour and animation
 block of its own); EXIF, GPS, XMP, IPTC, comments, embedded thumbnails, whatever is unknown and whatever stands behind
 the end of the picture are not. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2).
 
-Each format is a script: a generator that looks at the bytes ahead and says what becomes of them. `Stripper` runs it
-over a file that comes in chunks; it holds one chunk and at most MAX_LOOK bytes.
+Each format is a script for `ScriptRunner`. `Stripper` runs it over a file that arrives in chunks; it holds one chunk
+and at most MAX_LOOK bytes.
 """
 
 import re
 import struct
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from app.images.byte_scripts import Drop, DropUntil, Insert, Keep, KeepUntil, Look, Script, ScriptRunner
 
 MAX_LOOK = 64 * 1024 + 2
 _ORIENTATION = 0x0112
+# The next marker between segments: libjpeg skips all other bytes, fill bytes and stuffed zeros.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 # Where the coded data of a scan ends: at a marker that is neither a stuffed zero, a restart nor a fill byte.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
 # Frames, tables, restart interval, hierarchy.
 _JPEG_STRUCTURE = frozenset([*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD, 0xDE, 0xDF])
@@ -33,45 +37,6 @@ class Unreadable(Exception):
     """The file's structure cannot be followed, so that nobody can tell its metadata from its pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Give me the next `count` bytes, fewer at the end of the file; they stay ahead."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Copy the next `count` bytes."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeepUntil:
-    """Copy what comes before the next match, of two bytes."""
-
-    pattern: re.Pattern[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Leave out the next `count` bytes; with None all that follow."""
-
-    count: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """Write these bytes, which are not in the file."""
-
-    data: bytes
-
-
-Step = Look | Keep | KeepUntil | Drop | Insert
-Script = Generator[Step, bytes, None]
-
-
 @dataclass(slots=True)
 class Survey:
     """What a first pass found out, which a WebP says at its start: bytes that will be written, and any orientation."""
@@ -85,73 +50,32 @@ class Stripper:
 
     def __init__(self, content_type: str, survey: Survey | None = None) -> None:
         self.survey = Survey()
-        self._script = SCRIPTS[content_type](survey or Survey(), self.survey)
-        self._step: Step | None = next(self._script)
-        self._ahead = b""
+        self._runner = ScriptRunner(SCRIPTS[content_type](survey or Survey(), self.survey))
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes of the file; return the next ones of the stripped file. Raises Unreadable."""
-        return self._run(data, is_end=False)
+        """Take the next bytes of the file; return the next bytes of the stripped file. Raises Unreadable."""
+        return self._count(self._runner.feed(data))
 
     def finish(self) -> bytes:
-        """Return what is still to come when the file has ended. Raises Unreadable."""
-        return self._run(b"", is_end=True)
+        """Return the rest of the stripped file when the file has ended. Raises Unreadable."""
+        return self._count(self._runner.finish())
 
-    def _run(self, data: bytes, *, is_end: bool) -> bytes:
-        self._ahead += data
-        out: list[bytes] = []
-        while self._step is not None and self._advance(self._step, out, is_end=is_end):
-            pass
-        written = b"".join(out)
+    def _count(self, written: bytes) -> bytes:
         self.survey.size += len(written)
         return written
 
-    def _advance(self, step: Step, out: list[bytes], *, is_end: bool) -> bool:
-        """Do the step as far as the bytes reach; tell whether it is done."""
-        if isinstance(step, Insert):
-            out.append(step.data)
-            return self._next(b"")
-        if isinstance(step, Look):
-            return (len(self._ahead) >= step.count or is_end) and self._next(self._ahead[: step.count])
-        if isinstance(step, KeepUntil):
-            return self._keep_until(step.pattern, out, is_end=is_end)
-        taken = len(self._ahead) if step.count is None else min(step.count, len(self._ahead))
-        if isinstance(step, Keep):
-            out.append(self._ahead[:taken])
-        self._ahead = self._ahead[taken:]
-        if taken == step.count:
-            return self._next(b"")
-        if step.count is not None:
-            self._step = type(step)(step.count - taken)
-        return False
 
-    def _keep_until(self, pattern: re.Pattern[bytes], out: list[bytes], *, is_end: bool) -> bool:
-        found = pattern.search(self._ahead)
-        # The last byte may be the first of a match.
-        end = found.start() if found else len(self._ahead) - (not is_end)
-        out.append(self._ahead[: max(0, end)])
-        self._ahead = self._ahead[max(0, end) :]
-        return found is not None and self._next(b"")
-
-    def _next(self, answer: bytes) -> bool:
-        try:
-            self._step = self._script.send(answer)
-        except StopIteration:
-            self._step = None
-        return True
-
-
-def strip_jpeg(_known: Survey, _found: Survey) -> Script:
-    """Keep the frame, its tables and scans."""
+def strip_jpeg(_known: Survey, _found: Survey) -> Script[None]:
+    """Keep the frame, its tables and scans; bytes between segments, which decoders skip, are dropped."""
     yield Keep(2)
     while True:
+        yield DropUntil(_JPEG_MARKER)
         head = yield Look(4)
-        if len(head) < 2 or head[0] != 0xFF:
-            raise Unreadable
+        if len(head) < 2:
+            # Without an end marker, which decoders do not need.
+            return
         code = head[1]
-        if code == 0xFF:
-            yield Drop(1)
-        elif code in _JPEG_STANDALONE:
+        if code in _JPEG_STANDALONE:
             yield Keep(2)
         elif code == 0xD9:
             yield Keep(2)
@@ -160,13 +84,13 @@ def strip_jpeg(_known: Survey, _found: Survey) -> Script:
             yield from _jpeg_segment(code, head[2:])
 
 
-def _jpeg_segment(code: int, length: bytes) -> Script:
+def _jpeg_segment(code: int, length: bytes) -> Script[None]:
     total = 2 + int.from_bytes(length, "big")
     if len(length) < 2 or total < 4:
         raise Unreadable
     if code == 0xDA:
         yield Keep(total)
-        yield KeepUntil(_MARKER)
+        yield KeepUntil(_SCAN_END)
     elif code in _JPEG_STRUCTURE:
         yield Keep(total)
     elif 0xE0 <= code <= 0xEF:
@@ -191,7 +115,7 @@ def _jpeg_application(code: int, segment: bytes) -> bytes:
     return segment if is_profile or is_transform else b""
 
 
-def strip_png(_known: Survey, _found: Survey) -> Script:
+def strip_png(_known: Survey, _found: Survey) -> Script[None]:
     """Keep the chunks that pixels and colours are made of."""
     yield Keep(8)
     while head := (yield Look(8)):
@@ -216,7 +140,7 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def strip_webp(known: Survey, found: Survey) -> Script:
+def strip_webp(known: Survey, found: Survey) -> Script[None]:
     """Keep the chunks that pixels, colours and frames are made of; `known` is what the header then has to say."""
     riff = yield Look(12)
     missing = int.from_bytes(riff[4:8], "little") - 4
@@ -232,7 +156,7 @@ def strip_webp(known: Survey, found: Survey) -> Script:
     yield Drop(None)
 
 
-def _webp_chunk(kind: bytes, total: int, known: Survey, found: Survey) -> Script:
+def _webp_chunk(kind: bytes, total: int, known: Survey, found: Survey) -> Script[None]:
     if kind == b"VP8X":
         head = yield Look(9)
         flags = head[-1] & ~(_WEBP_EXIF_FLAG | _WEBP_XMP_FLAG)
@@ -275,7 +199,7 @@ def read_orientation(exif: bytes) -> int:
     return 0
 
 
-SCRIPTS: dict[str, Callable[[Survey, Survey], Script]] = {
+SCRIPTS: dict[str, Callable[[Survey, Survey], Script[None]]] = {
     "image/jpeg": strip_jpeg,
     "image/png": strip_png,
     "image/webp": strip_webp,

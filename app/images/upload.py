@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -99,6 +99,14 @@ class _Measured:
                 raise PayloadTooLarge(f"The file is larger than {self._limit} bytes")
             self._digest.update(chunk)
             yield chunk
+
+
+async def _inspected(chunks: AsyncIterable[bytes], reader: HeaderReader) -> AsyncIterator[bytes]:
+    """Yield the same bytes; the reader reads them as they pass, until it knows the header."""
+    header: ImageHeader | None = None
+    async for chunk in chunks:
+        header = header or reader.feed(chunk)
+        yield chunk
 
 
 @dataclass(slots=True)
@@ -195,12 +203,12 @@ class Uploads:
         name = _file_name(part)
         await self._refuse_taken_name(name, viewer)
         measured = _Measured(part.chunks, self._settings.max_upload_bytes)
-        chunks = aiter(measured)
-        header, head = await self._read_header(chunks)
-        parts = grouped(chained(head, chunks))
-        first = await anext(parts)
+        reader = HeaderReader(self._settings.max_image_pixels)
+        parts = grouped(_inspected(measured, reader))
+        first: list[bytes] = await anext(parts, [])
         key = new_original_key()
         if length(first) < PART_BYTES:
+            header = reader.finish()
             await self._check(_picture(header, measured.size, first))
             await self._list(key, doomed)
             await self._object_store.put_whole(key, first, header.content_type)
@@ -209,7 +217,9 @@ class Uploads:
             # Not to be held here as well while the others follow.
             parts = chained(first, parts)
             del first
-            await self._object_store.put_parts(key, parts, header.content_type)
+            # The signature stands in the first bytes; metadata of any size may precede the dimensions.
+            await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")
+            header = reader.finish()
             url = await self._object_store.presign_internal(key, timedelta(seconds=CHECK_URL_SECONDS))
             await self._check(_picture(header, measured.size, url))
         return ReceivedFile(name, measured.size, measured.sha256, header, key)
@@ -223,13 +233,6 @@ class Uploads:
             taken = await ImageRepository(session).find_named(name)
         if taken is not None:
             raise name_taken(taken, viewer)
-
-    async def _read_header(self, chunks: AsyncIterator[bytes]) -> tuple[ImageHeader, bytes]:
-        reader = HeaderReader(self._settings.max_image_pixels)
-        async for chunk in chunks:
-            if header := reader.feed(chunk):
-                return header, bytes(reader.head)
-        return reader.finish(), bytes(reader.head)
 
     async def _list(self, key: str, doomed: list[str]) -> None:
         # Ours to remove from now on, whether or not the answer to the commit arrives.

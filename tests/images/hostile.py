@@ -114,7 +114,7 @@ def lies() -> Iterator[Case]:
     yield "png without data", png_of(8, 8)[:33] + chunk(b"IEND", b""), 422
     yield "empty sides", png_of(0, 0), 422
     gif = image_bytes("GIF", (64, 64))
-    yield "gif that says to be empty", gif[:6] + bytes(4) + gif[10:], 422
+    yield "gif of an empty screen, which its frame enlarges", gif[:6] + bytes(4) + gif[10:], 201
     yield "jpeg with a segment without length", b"\xff\xd8\xff\xe0\0\0" + bytes(40), 422
     yield "jpeg without a frame", b"\xff\xd8\xff\xda" + bytes(40), 422
     yield "jpeg of metadata only", b"\xff\xd8" + (b"\xff\xe1\xff\xff" + bytes(65533)) * 20, 422

@@ -1,0 +1,123 @@
+"""K2: parsers of image files take time in proportion to the file, whatever it repeats and however it is cut.
+
+Each row is the start of a file and the smallest unit that its parser can be made to repeat. The processor time for four
+times as many units is compared with the time for one. A quadratic parser takes 16 times as long; the limit of 8 leaves
+room for a noisy machine.
+"""
+
+import contextlib
+import struct
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app.core.errors import AppError
+from app.images import inspection
+from app.images.inspection import HeaderReader
+from app.images.stripping import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from tests.images.hostile import chunk, png_of
+from tests.photos import image_bytes
+
+UNITS = 2_000
+MANY_PIXELS = 1 << 62
+AVIF = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf"
+META = struct.pack(">I4sI", 1024 * 1024, b"meta", 0)
+WEBP = b"RIFF\xff\xff\xff\x7fWEBP"
+HEADERS = {
+    "JPEG fill bytes": (b"\xff\xd8\xff", b"\xff"),
+    "JPEG stray bytes": (b"\xff\xd8\xff\xe0\0\2", b"\0"),
+    "JPEG stuffed zeros": (b"\xff\xd8\xff\xe0\0\2", b"\xff\0"),
+    "JPEG restart markers": (b"\xff\xd8\xff\xe0\0\2", b"\xff\xd0"),
+    "JPEG empty segments": (b"\xff\xd8", b"\xff\xe1\0\2"),
+    "GIF stray bytes": (b"GIF89a\1\0\1\0\0\0\0", b"\0"),
+    "GIF empty extensions": (b"GIF89a\1\0\1\0\0\0\0", b"!\xfe\0"),
+    "GIF sub-blocks": (b"GIF89a\1\0\1\0\0\0\0!\xfe", b"\1a"),
+    "AVIF empty boxes": (AVIF, b"\0\0\0\x08free"),
+}
+LIMITED = {**HEADERS, "AVIF empty boxes in its description": (AVIF + META, b"\0\0\0\x08free")}
+STRIPPED = {
+    "JPEG fill bytes": ("image/jpeg", b"\xff\xd8\xff", b"\xff"),
+    "JPEG stray bytes": ("image/jpeg", b"\xff\xd8\xff\xe0\0\2", b"\0"),
+    "JPEG restart markers": ("image/jpeg", b"\xff\xd8", b"\xff\xd0"),
+    "JPEG empty segments": ("image/jpeg", b"\xff\xd8", b"\xff\xe1\0\2"),
+    "JPEG empty scans": ("image/jpeg", b"\xff\xd8", b"\xff\xda\0\2"),
+    "JPEG scan without an end": ("image/jpeg", b"\xff\xd8\xff\xda\0\2", b"\xff"),
+    "PNG empty chunks": ("image/png", png_of(1, 1)[:33], chunk(b"tEXt", b"")),
+    "PNG empty data": ("image/png", png_of(1, 1)[:33], chunk(b"IDAT", b"")),
+    "WebP empty chunks": ("image/webp", WEBP, b"XMP \0\0\0\0"),
+    "WebP empty EXIF": ("image/webp", WEBP, b"EXIF\0\0\0\0"),
+}
+
+
+def feed_all(body: bytes, size: int) -> None:
+    reader = HeaderReader(MANY_PIXELS)
+    for start in range(0, len(body), size):
+        reader.feed(body[start : start + size])
+    reader.finish()
+
+
+def read_header(body: bytes, size: int) -> None:
+    with contextlib.suppress(AppError):
+        feed_all(body, size)
+
+
+def strip(content_type: str, body: bytes, size: int) -> None:
+    stripper = Stripper(content_type)
+    with contextlib.suppress(Unreadable):
+        for start in range(0, len(body), size):
+            stripper.feed(body[start : start + size])
+        stripper.finish()
+
+
+def best_time(work: Callable[[], None]) -> float:
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def grows_linearly(work: Callable[[int], None]) -> bool:
+    # A millisecond more on both sides: what takes none is not divided by it.
+    return best_time(lambda: work(4 * UNITS)) + 0.001 <= 8 * (best_time(lambda: work(UNITS)) + 0.001)
+
+
+@pytest.mark.parametrize("size", [7, 64 * 1024])
+@pytest.mark.parametrize("name", HEADERS)
+def test_f7_headers_are_read_in_linear_time(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The limits would end most of these early; the parsers behind them are linear as well.
+    monkeypatch.setattr(inspection, "MAX_SEGMENTS", 1 << 30)
+    start, unit = HEADERS[name]
+    assert grows_linearly(lambda count: read_header(start + unit * count, size))
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_f7_repeated_segments_are_refused_after_a_limited_number(name: str) -> None:
+    start, unit = LIMITED[name]
+    body = start + unit * (1 << 20)
+    with pytest.raises(AppError):
+        feed_all(body, 1 << 16)
+
+
+@pytest.mark.parametrize("size", [7, 64 * 1024])
+@pytest.mark.parametrize("name", STRIPPED)
+def test_f5_metadata_is_stripped_in_linear_time(name: str, size: int) -> None:
+    content_type, start, unit = STRIPPED[name]
+    assert grows_linearly(lambda count: strip(content_type, start + unit * count, size))
+
+
+def test_each_format_that_is_stripped_has_a_row() -> None:
+    assert {row[0] for row in STRIPPED.values()} == set(SCRIPTS) >= NEEDS_SURVEY
+
+
+def test_one_byte_at_a_time_gives_the_same_header() -> None:
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "AVIF"):
+        body = image_bytes(kind, (30, 20))
+        whole, dripping = HeaderReader(MANY_PIXELS), HeaderReader(MANY_PIXELS)
+        expected = whole.feed(body)
+        headers = [dripping.feed(body[at : at + 1]) for at in range(len(body))]
+        assert expected is not None
+        assert headers[-1] == expected
+        assert (expected.width, expected.height) == (30, 20)
