@@ -32,6 +32,7 @@ from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
 from app.users.auth_router import router as auth_router
+from app.users.auth_router import token_router
 from app.users.credentials_router import router as credentials_router
 from app.users.dependencies import settle_sight
 from app.users.guarded_route import GuardedRoute
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         invitations_router,
         administration_router,
         auth_router,
+        token_router,
         identities_router,
         social_router,
     )

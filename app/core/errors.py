@@ -29,6 +29,8 @@ class AppError(Exception):
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Something went wrong on our side"
     status: ClassVar[int] = 500
+    # The code of RFC 6750, 3.1, for errors of the bearer token.
+    bearer_error: ClassVar[str | None] = None
 
     def __init__(self, detail: str | None = None, **extras: Any) -> None:
         self.detail = sentence(detail or self.title)
@@ -70,6 +72,7 @@ class InvalidCredentials(Unauthenticated):
 
 class InvalidToken(Unauthenticated):
     slug, title = "invalid-token", "The token is not valid"
+    bearer_error = "invalid_token"
 
 
 class Forbidden(AppError):
@@ -86,6 +89,7 @@ class AdminRequired(Forbidden):
 
 class InsufficientScope(Forbidden):
     slug, title = "insufficient-scope", "The API key does not reach this far"
+    bearer_error = "insufficient_scope"
 
 
 class SignInRequired(Forbidden):

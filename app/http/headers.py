@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from app.core.errors import InsufficientScope
 from app.http.problems import MEDIA_TYPE, RATE_LIMITED
 
 _TEXT = {"type": "string"}
@@ -24,7 +25,7 @@ _OF_ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "RateLimit-Remaining": (_NUMBER, "The number of requests that are left."),
     "RateLimit-Reset": (_NUMBER, "Seconds until the quota is complete again."),
     "Retry-After": (_NUMBER, "Seconds until a further attempt makes sense."),
-    "WWW-Authenticate": (_TEXT, "The authentication scheme, `Bearer`."),
+    "WWW-Authenticate": (_TEXT, "`Bearer`, with `error` and `error_description` of RFC 6750 if a token was sent."),
     "X-Request-ID": (_TEXT, "The id of the request: the one that the client sent, or a new one."),
 }
 _OF_REQUESTS = {
@@ -74,7 +75,8 @@ def _answer_headers(status: str, responses: dict[str, Any]) -> Iterator[str]:
     yield "X-Request-ID"
     if status in ("201", "302"):
         yield "Location"
-    if status == "401":
+    examples = responses[status].get("content", {}).get(MEDIA_TYPE, {}).get("examples", ())
+    if status == "401" or InsufficientScope.slug in examples:
         yield "WWW-Authenticate"
     if status in ("429", "503", "default") and MEDIA_TYPE in responses[status].get("content", ()):
         yield "Retry-After"

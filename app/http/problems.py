@@ -93,8 +93,8 @@ def error_response(request_id: str, error: AppError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, (TooManyRequests, Unavailable)):
         headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unauthenticated) or error.bearer_error is not None:
+        headers["WWW-Authenticate"] = _challenge(error)
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.extras['total']}"
     if isinstance(error, RequestTimeout):
@@ -109,6 +109,22 @@ def error_response(request_id: str, error: AppError) -> Response:
         headers=headers,
         **error.extras,
     )
+
+
+def oauth_text(text: str) -> str:
+    """Return the characters that OAuth 2 allows in an `error_description` (RFC 6749, 5.2)."""
+    return "".join(char for char in text.replace('"', "'") if " " <= char <= "~" and char != "\\")
+
+
+def _challenge(error: AppError) -> str:
+    """Return the value of `WWW-Authenticate` (RFC 6750, 3); without credentials it has no `error`."""
+    code = error.extras.get("error", error.bearer_error)
+    if code is None:
+        return "Bearer"
+    parameters = {"error": code, "error_description": oauth_text(error.detail)}
+    if "scope" in error.extras:
+        parameters["scope"] = error.extras["scope"]
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parameters.items())
 
 
 def internal_error_response(request_id: str) -> Response:
@@ -188,9 +204,13 @@ async def _handle_app_error(request: Request, error: Exception) -> Response:
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    return await _handle_app_error(request, validation_failed(request, error))
+
+
+def validation_failed(request: Request, error: RequestValidationError) -> ValidationFailed:
+    """Return FastAPI's error as one of ours."""
     route = request.scope.get("route")
-    errors = [translate(one, route) for one in error.errors()[:MAX_ERRORS]]
-    return await _handle_app_error(request, ValidationFailed(errors))
+    return ValidationFailed([translate(one, route) for one in error.errors()[:MAX_ERRORS]])
 
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:

@@ -1,28 +1,34 @@
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Form, Request, Response
+from starlette.datastructures import FormData
 
 from app.core.errors import (
     InvalidCredentials,
     InvalidToken,
     TooManyRequests,
-    ValidationFailed,
 )
 from app.core.text import Text
 from app.http.problems import problems
 from app.users.dependencies import DeviceDep, SessionsRepo, SignedIn, SignInDep
+from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
 from app.users.guarded_route import GuardedRoute
 from app.users.schemas import CurrentPassword, TokenRead
+from app.users.token_route import TokenRoute
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=GuardedRoute)
+token_router = APIRouter(prefix="/auth", tags=["auth"], route_class=TokenRoute)
+
+_PARAMETERS = ("grant_type", "username", "password", "refresh_token")
 
 
-@router.post(
+@token_router.post(
     "/token",
     summary="Get tokens for a password or a refresh token",
-    responses=problems(InvalidCredentials, InvalidToken, TooManyRequests),
+    responses=problems(InvalidTokenRequest, UnsupportedGrantType, InvalidCredentials, InvalidToken, TooManyRequests),
 )
 async def issue_token(
+    request: Request,
     sign_in: SignInDep,
     device: DeviceDep,
     response: Response,
@@ -36,7 +42,12 @@ async def issue_token(
     """Answer an OAuth 2 password or refresh_token grant.
 
     A refresh token is good for one use: used again it ends its session, but for a race within ten seconds.
+
+    Every error has the members `error` and `error_description` of RFC 6749, 5.2. `error` is `invalid_grant` for wrong
+    credentials, `invalid_request` for a missing, repeated or malformed parameter, `unsupported_grant_type`, or
+    `temporarily_unavailable`.
     """
+    _refuse_repeated(await request.form())
     response.headers["Cache-Control"] = "no-store"
     if grant_type == "password":
         return await sign_in.with_password(_required("username", username), _required("password", password), device)
@@ -56,5 +67,11 @@ async def log_out(viewer: SignedIn, sessions: SessionsRepo) -> None:
 
 def _required(name: str, value: str | None) -> str:
     if not value:
-        raise ValidationFailed.at(["body", name], "field required by this grant", "missing")
+        raise InvalidTokenRequest(f"The parameter `{name}` is required by this grant.")
     return value
+
+
+def _refuse_repeated(form: FormData) -> None:
+    for name in _PARAMETERS:
+        if len(form.getlist(name)) > 1:
+            raise InvalidTokenRequest(f"The parameter `{name}` must not be repeated.")

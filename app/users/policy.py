@@ -21,7 +21,7 @@ def require_scope(viewer: Viewer, method: str) -> None:
     """Let pass what the credential's scopes allow. Raises InsufficientScope."""
     scope = Scope.READ if method in ("GET", "HEAD") else Scope.WRITE
     if not viewer.has(scope):
-        raise InsufficientScope(f"This API key does not have the scope `{scope}`")
+        raise InsufficientScope(f"This API key does not have the scope `{scope}`", scope=scope.value)
 
 
 def require_user(viewer: Viewer) -> User:

@@ -113,11 +113,6 @@ async def test_old_hashes_are_renewed_at_login(
     assert bcrypt_sha256.verify(PASSWORD, renewed)
 
 
-async def test_a_grant_names_what_it_lacks(client: httpx.AsyncClient) -> None:
-    for form in ({"grant_type": "password"}, {"grant_type": "refresh_token"}, {"grant_type": "implicit"}, {}):
-        assert slug(await client.post("/v1/auth/token", data=form)) == (422, "validation-error")
-
-
 async def test_a_change_needs_the_current_password(user: Account) -> None:
     assert slug(await user.client.patch("/v1/users/me", json={"email": "b@example.com"})) == (422, "validation-error")
     wrong = {"email": "b@example.com", "current_password": "not the password"}

@@ -1,7 +1,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Cookie, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
@@ -28,7 +28,6 @@ from app.users.social.service import SIGN_IN_SECONDS, Arrival, SocialLogin
 router = APIRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
 
 COOKIE = "imts_social"
-_BrowserToken = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
 _Parameter = Annotated[Text | None, Query(max_length=4096)]
 ProviderName = Annotated[Text, Path(max_length=64)]
 
@@ -100,7 +99,6 @@ async def start_social_login(
     device: DeviceDep,
     login: SocialLoginDep,
     settings: SettingsDep,
-    browser: _BrowserToken = None,
 ) -> Response:
     """Send the browser to the provider. With an access token, the identity is linked to that account.
 
@@ -108,7 +106,7 @@ async def start_social_login(
 
     A page cannot send a token along with its browser: with `Accept: application/json` it is told where to send it.
     """
-    departure = await login.start(provider, viewer, device, browser)
+    departure = await login.start(provider, viewer, device, request.cookies.get(COOKIE))
     response = _departure_response(departure.url, as_json=_asks_for_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     public = urlsplit(settings.public_url)
@@ -133,6 +131,7 @@ async def start_social_login(
 )
 @ignores_unknown_parameters
 async def finish_social_login(
+    request: Request,
     provider: ProviderName,
     device: DeviceDep,
     login: SocialLoginDep,
@@ -140,13 +139,12 @@ async def finish_social_login(
     state: _Parameter = None,
     code: _Parameter = None,
     iss: _Parameter = None,
-    browser: _BrowserToken = None,
 ) -> TokenRead:
     """Answer the provider's redirect with the tokens of a new session.
 
     A browser can have several logins under way, in several tabs, and each of them ends by itself.
     """
-    tokens = await login.finish(provider, Arrival(state, code, iss, browser), device)
+    tokens = await login.finish(provider, Arrival(state, code, iss, request.cookies.get(COOKIE)), device)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return tokens

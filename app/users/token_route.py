@@ -1,0 +1,69 @@
+"""Errors of the token endpoint: problem documents that OAuth 2 clients understand, too (RFC 6749, 5.2)."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.core.errors import AppError, PayloadTooLarge, RequestTimeout, TooManyRequests, Unauthenticated, Unavailable
+from app.http.problems import oauth_text, validation_failed
+from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
+from app.users.guarded_route import GuardedRoute
+
+
+class TokenRoute(GuardedRoute):
+    """Adds `error` and `error_description` to every error that a request can cause.
+
+    Without `error`, clients such as authlib take the problem document for a token.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with its errors completed."""
+        handle = super().get_route_handler()
+
+        async def completed(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except AppError as error:
+                raise _completed(error) from error
+            except RequestValidationError as error:
+                raise _completed(_grant_error(error) or validation_failed(request, error)) from error
+            except HTTPException as error:
+                raise _completed(_body_error(error)) from error
+
+        return completed
+
+
+def _completed(error: AppError) -> AppError:
+    error.extras |= {"error": _code(error), "error_description": oauth_text(error.detail)}
+    return error
+
+
+def _code(error: AppError) -> str:
+    if isinstance(error, Unauthenticated):
+        return "invalid_grant"
+    if isinstance(error, UnsupportedGrantType):
+        return "unsupported_grant_type"
+    # RFC 6749 has no code of its own for these at the token endpoint; this is the one of 4.1.2.1.
+    if isinstance(error, TooManyRequests | Unavailable):
+        return "temporarily_unavailable"
+    return "invalid_request"
+
+
+def _grant_error(error: RequestValidationError) -> AppError | None:
+    """Return the error of a missing or unknown `grant_type`, None for any other refused value."""
+    kinds = {one["type"] for one in error.errors() if tuple(one["loc"]) == ("body", "grant_type")}
+    if not kinds:
+        return None
+    if "missing" in kinds:
+        return InvalidTokenRequest("The parameter `grant_type` is required.")
+    return UnsupportedGrantType("The parameter `grant_type` must be `password` or `refresh_token`.")
+
+
+def _body_error(error: HTTPException) -> AppError:
+    for kind in (PayloadTooLarge, RequestTimeout):
+        if error.status_code == kind.status:
+            return kind(str(error.detail))
+    return InvalidTokenRequest("The body is not a valid form.")
