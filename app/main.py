@@ -54,6 +54,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1.0.0",
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        servers=[{"url": "/", "description": "This service"}],
+        license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=make_lifespan(settings),
         generate_unique_id_function=operation_id,
         # A path that is not there is 404; a redirect would lead to whatever host the client's own header names.

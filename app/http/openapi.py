@@ -5,6 +5,7 @@ that it depends on, of its parameters and of its body, and the headers that go w
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,10 +18,13 @@ from app.core.errors import (
     MalformedBody,
     PayloadTooLarge,
     RequestTimeout,
+    Unauthenticated,
     UnsupportedBodyType,
     ValidationFailed,
 )
 from app.http.headers import COMPONENTS, describe_headers
+from app.http.openapi_examples import add_examples
+from app.http.openapi_texts import describe
 from app.http.problems import MEDIA_TYPE, Problem, add_problem, problems_of
 from app.http.strict_route import StrictRoute
 
@@ -45,7 +49,16 @@ TAGS = [
 
 # What any route may answer beside what it lists: FastAPI takes the model from here into the document's components.
 ANY_ERROR: dict[int | str, dict[str, Any]] = {
-    "default": {"model": Problem, "description": "Any other error, as a problem document"}
+    "default": {"model": Problem, "description": "Any other error, as a problem document."}
+}
+
+
+_ERROR_CLASSES = {
+    "4XX": "A problem document: the request cannot be served as it is.",
+    "5XX": "A problem document: the service or one of its backends failed.",
+}
+SECURITY_SCHEMES: dict[str, Any] = {
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "An access token or an API key."}
 }
 
 
@@ -56,11 +69,16 @@ def install_openapi(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
-            document["components"] |= COMPONENTS
+            components = document["components"]
+            components |= COMPONENTS
+            components["securitySchemes"] |= SECURITY_SCHEMES
             for route in iter_route_contexts(app.routes):
                 if isinstance(route.original_route, APIRoute) and route.include_in_schema:
                     for method in route.methods or ():
-                        _complete(method, document["paths"][route.path_format][method.lower()], route)
+                        operation = document["paths"][route.path_format][method.lower()]
+                        _complete(method, operation, route)
+                        describe(operation, components["schemas"])
+                        add_examples(operation, components["schemas"])
             # For readers; the routers stand in the order in which they are asked.
             document["paths"] = dict(sorted(document["paths"].items(), key=_place))
         return generate()
@@ -85,10 +103,34 @@ def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> No
     # FastAPI takes every model for plain JSON.
     content = responses["default"]["content"]
     content[MEDIA_TYPE] = content.pop("application/json")
+    # A generated client would otherwise read every response that it does not know, images included, as `default`.
+    for status, description in _ERROR_CLASSES.items():
+        responses[status] = {**deepcopy(responses["default"]), "description": description}
+    _declare_bytes(responses)
+    operation["security"] = _security(operation, route)
     for error in _errors(operation, route):
         add_problem(responses, error)
     operation["responses"] = dict(sorted(responses.items()))
     describe_headers(method, operation)
+
+
+def _declare_bytes(responses: dict[str, Any]) -> None:
+    """Let clients that know no image types read the bytes as such; a range has the types of the whole."""
+    content = responses.get("200", {}).get("content", {})
+    kinds = [kind for kind in content if kind.startswith("image/")]
+    if kinds:
+        content["application/octet-stream"] = deepcopy(content[kinds[0]])
+        if "206" in responses:
+            responses["206"]["content"] = deepcopy(content)
+
+
+def _security(operation: dict[str, Any], route: RouteContext) -> list[dict[str, list[str]]]:
+    """Return the alternatives of an operation's credentials; `{}` means none."""
+    if "security" not in operation:
+        return []
+    guards = set(_errors_of_guards(route.dependant))
+    schemes = [*operation["security"], *({name: []} for name in SECURITY_SCHEMES)]
+    return schemes if Unauthenticated in guards else [{}, *schemes]
 
 
 def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[AppError]]:

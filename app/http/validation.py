@@ -61,8 +61,13 @@ def translate(error: Mapping[str, Any], route: Any) -> dict[str, Any]:
     if kind == "extra_forbidden":
         return unknown_field(loc, _known_fields(route, loc))
     if kind in ("literal_error", "enum"):
-        return unknown_value(loc, error.get("input"), _QUOTED.findall(str(context.get("expected", ""))), kind)
+        return unknown_value(loc, error.get("input"), _options(str(context.get("expected", ""))), kind)
     return field_error(loc, _text(kind, str(error["msg"]), context), kind, context.get("did_you_mean"))
+
+
+def _options(expected: str) -> list[str]:
+    """Return the values that pydantic lists: `'a', 'b' or 'c'`, or `1, 2 or 3`."""
+    return _QUOTED.findall(expected) or re.split(", | or ", expected)
 
 
 def _text(kind: str, message: str, context: Mapping[str, Any]) -> str:

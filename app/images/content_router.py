@@ -2,7 +2,8 @@
 
 import uuid
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from enum import IntEnum
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
@@ -38,6 +39,15 @@ from app.users.guarded_route import GuardedRoute
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+
+
+class ThumbnailSize(IntEnum):
+    """The longest side of a thumbnail in pixels."""
+
+    SMALL = 160
+    MEDIUM = 320
+    LARGE = 640
+    EXTRA_LARGE = 1280
 
 
 def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
@@ -94,18 +104,18 @@ async def read_thumbnail(
     image_id: uuid.UUID,
     viewer: ViewerDep,
     services: ServicesDep,
-    size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Longest side in pixels")] = "320",
+    size: Annotated[ThumbnailSize, Query(description="The longest side in pixels")] = ThumbnailSize.MEDIUM,
 ) -> Response:
     """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata.
 
     A browser may keep it for a year; caches that many share ask again after five minutes, since who may see it changes.
     """
     image = await _find(services, image_id, viewer)
-    headers = thumbnail_headers(image, int(size), VERSION)
+    headers = thumbnail_headers(image, size, VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = CONTENT_TYPE
-    return await respond(Thumbnails(services).open(image, int(size)), headers)
+    return await respond(Thumbnails(services).open(image, size), headers)
 
 
 @router.get(

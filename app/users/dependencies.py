@@ -34,7 +34,12 @@ from app.users.viewer import Viewer
 MAX_USER_AGENT = 256
 
 # Documents the scheme and gives the Authorize button its address; the header is read in `settle_viewer`.
-_bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/token", auto_error=False)
+_bearer = OAuth2PasswordBearer(
+    tokenUrl="/v1/auth/token",
+    refreshUrl="/v1/auth/token",
+    auto_error=False,
+    description="Sign in with a password. The username is your e-mail address.",
+)
 
 
 async def settle_viewer(request: Request) -> Viewer:

@@ -1,0 +1,42 @@
+"""Examples of requests, as the documentation pages fill them in.
+
+Swagger UI takes `example` of a parameter and of a body, but not the `examples` of their schemas.
+"""
+
+import uuid
+from typing import Any
+
+_REFERENCE = "#/components/schemas/"
+_ID = str(uuid.UUID("1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"))
+_BY_NAME = {"provider": "google"}
+
+
+def add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Add an `example` to each path parameter and to the body of an operation."""
+    for parameter in operation.get("parameters", ()):
+        if parameter.get("in") == "path" and "example" not in parameter:
+            schema = parameter["schema"]
+            example = _ID if schema.get("format") == "uuid" else _example(schema, schemas)
+            parameter["example"] = example or _BY_NAME.get(parameter["name"], "example")
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if not {"example", "examples"} & content.keys():
+            content["example"] = _example(content["schema"], schemas)
+
+
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """Return an example of a schema; None where it has none."""
+    if "$ref" in schema:
+        return _example(schemas[schema["$ref"].removeprefix(_REFERENCE)], schemas)
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "properties" in schema:
+        return _object_example(schema, schemas)
+    if "enum" in schema:
+        return schema["enum"][0]
+    return schema.get("const", schema.get("default"))
+
+
+def _object_example(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the required fields, and the others that have an example."""
+    values = {name: _example(field, schemas) for name, field in schema["properties"].items()}
+    return {name: value for name, value in values.items() if value is not None}

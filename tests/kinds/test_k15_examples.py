@@ -1,0 +1,65 @@
+"""K15: each operation can be executed as the documentation page fills it in."""
+
+import urllib.parse
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from tests.accounts import Account
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+# Of these, a body that is filled in completely would need a file, or a link from an e-mail or a provider.
+WITHOUT = {("post", "/v1/images"), ("get", "/v1/auth/social/{provider}/callback")}
+
+
+def prefilled(path: str, operation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the path and the arguments of the request that Swagger UI sends."""
+    parameters = [one for one in operation.get("parameters", ()) if one.get("in") == "path"]
+    values = {one["name"]: urllib.parse.quote(str(one["example"]), safe="") for one in parameters}
+    content = operation.get("requestBody", {}).get("content", {})
+    if JSON in content:
+        return path.format_map(values), {"json": example_of(content[JSON])}
+    if FORM in content:
+        return path.format_map(values), {"data": example_of(content[FORM])}
+    return path.format_map(values), {}
+
+
+def example_of(content: dict[str, Any]) -> Any:
+    if "example" in content:
+        return content["example"]
+    return next(iter(content["examples"].values()))["value"]
+
+
+async def test_k15_f90_every_prefilled_example_is_valid(
+    client: httpx.AsyncClient, make_account: Callable[..., Awaitable[Account]]
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    refused = []
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if (method, path) in WITHOUT:
+                continue
+            admin = await make_account(is_admin=True)
+            url, arguments = prefilled(path, operation)
+            answer = await admin.client.request(method, url, **arguments)
+            if answer.status_code in (400, 405, 415, 422, 500):
+                refused.append((method, path, arguments, answer.text))
+    assert refused == []
+
+
+async def test_k15_f90_no_example_is_a_placeholder(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", ()):
+                if parameter.get("in") == "path":
+                    assert parameter["example"] not in ("", None, "string"), (method, path, parameter)
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                assert "string" not in str(example_of(content)).split("'"), (method, path)
+    token = document["paths"]["/v1/auth/token"]["post"]["requestBody"]["content"][FORM]["example"]
+    assert "refresh_token" not in token
+    schemes = document["components"]["securitySchemes"].values()
+    assert {"http", "oauth2"} == {one["type"] for one in schemes}
+    assert any("e-mail" in one.get("description", "") for one in schemes)
