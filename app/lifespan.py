@@ -27,6 +27,7 @@ from app.health.probes import probe_backends
 from app.http.queues import Queues
 from app.http.state import Services
 from app.images.sweeper import Sweeper
+from app.images.usage_folding import UsageFolder
 from app.search.mapping import BitmapFolder
 from app.storage.object_store import ObjectStore
 from app.tags.counting import CountFolder
@@ -65,6 +66,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 sweeper.run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
+                UsageFolder(services.database).run_forever(),
                 repeat(lambda: remove_expired_logins(services.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)

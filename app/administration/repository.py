@@ -1,20 +1,11 @@
 import uuid
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import LastAdmin, UserNotFound
 from app.models import ApiKey, Image, Session, User
-
-
-class AccountSummary(NamedTuple):
-    """What an account has stored, and when one of its credentials was last used."""
-
-    images: int
-    bytes: int
-    last_seen_at: datetime | None
 
 
 class AccountRepository:
@@ -48,13 +39,11 @@ class AccountRepository:
         if list(ids) == [user_id]:
             raise LastAdmin
 
-    async def summarize(self, user_id: uuid.UUID) -> AccountSummary:
-        """Return what the account has stored, and when it was last seen."""
+    async def last_seen(self, user_id: uuid.UUID) -> datetime | None:
+        """Return when one of the account's current sessions or API keys was last used."""
         session = select(func.max(Session.rotated_at)).where(Session.user_id == user_id).scalar_subquery()
         key = select(func.max(ApiKey.last_used_at)).where(ApiKey.user_id == user_id).scalar_subquery()
-        stored = select(func.count(), func.coalesce(func.sum(Image.size), 0), func.greatest(session, key))
-        row = (await self._session.execute(stored.where(Image.uploaded_by == user_id))).one()
-        return AccountSummary(row[0], int(row[1]), row[2])
+        return await self._session.scalar(select(func.greatest(session, key)))
 
     async def owns_images(self, user_id: uuid.UUID) -> bool:
         """Return whether the account has images; no other request can give it one until the commit.

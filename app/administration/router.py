@@ -4,10 +4,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.administration.dependencies import AdministrationDep, ClosingDep
-from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion
+from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion, UsageRead
 from app.core.errors import DatabaseBusy, LastAdmin, SignInRequired, UserNotFound
 from app.http.conditional import NOT_MODIFIED, entity_response
+from app.http.dependencies import ServicesDep
 from app.http.problems import problems
+from app.images.quota import quota_of
+from app.images.usage_repository import UsageRepository
 from app.users import policy
 from app.users.dependencies import AdminUser, CurrentUser, RecentlySignedIn, ViewerDep
 from app.users.guarded_route import GuardedRoute
@@ -36,6 +39,27 @@ async def delete_me(
     Many images take time. After an error the account still exists, and the same request continues.
     """
     await closing.close_own(user.id, images)
+
+
+@router.get(
+    "/me/usage",
+    summary="Get your storage usage",
+    response_model=UsageRead,
+    responses=NOT_MODIFIED,
+)
+async def read_usage(request: Request, user: CurrentUser, services: ServicesDep) -> Response:
+    """Return what the account has stored and is uploading, exactly, and its quota. Sizes are in bytes."""
+    async with services.database.reader() as session:
+        usage = await UsageRepository(session).get(user.id)
+    read = UsageRead(
+        images=usage.images,
+        bytes=usage.bytes,
+        quota_bytes=quota_of(user, services.settings),
+        trashed_images=0,
+        trashed_bytes=0,
+        uploading_bytes=usage.uploading,
+    )
+    return entity_response(request, read)
 
 
 @router.get(

@@ -24,6 +24,17 @@ class AccountRead(UserRead):
     )
 
 
+class UsageRead(BaseModel):
+    """What counts against the quota of an account: its images and its uploads in progress."""
+
+    images: int = Field(examples=[1234])
+    bytes: int = Field(description="The size of the images", examples=[5368709120])
+    quota_bytes: int | None = Field(description="The quota that applies; null: none", examples=[10737418240])
+    trashed_images: int = Field(examples=[0])
+    trashed_bytes: int = Field(examples=[0])
+    uploading_bytes: int = Field(examples=[0])
+
+
 class AccountUpdate(BaseModel):
     """What an admin changes of an account."""
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.administration.repository import AccountRepository
 from app.administration.schemas import AccountRead, AccountUpdate
 from app.http.state import Services
+from app.images.usage_repository import UsageRepository
 from app.models import User
 from app.users.invitation_repository import InvitationRepository
 from app.users.repository import UserRepository
@@ -27,12 +28,15 @@ class Administration:
             accounts = AccountRepository(session)
             user = await accounts.get(user_id)
             providers = await UserRepository(session).providers_of([user_id])
-            summary = await accounts.summarize(user_id)
+            usage = await UsageRepository(session).get(user_id)
+            last_seen_at = await accounts.last_seen(user_id)
         return AccountRead(
             **to_read(user, providers[user_id]).model_dump(),
             disabled=user.disabled,
             quota_bytes=user.quota_bytes,
-            **summary._asdict(),
+            images=usage.images,
+            bytes=usage.bytes,
+            last_seen_at=last_seen_at,
         )
 
     async def change(self, user_id: uuid.UUID, change: AccountUpdate) -> None:

@@ -205,6 +205,12 @@ class PayloadTooLarge(AppError):
     slug, title, status = "payload-too-large", "The body is too large", 413
 
 
+class StorageQuotaExceeded(PayloadTooLarge):
+    """`quota_bytes` is the account's quota, `available_bytes` what is left of it."""
+
+    slug, title = "storage-quota-exceeded", "The account's storage quota is exceeded"
+
+
 class UnsupportedMediaType(AppError):
     slug, title, status = "unsupported-media-type", "Unsupported image type", 415
 

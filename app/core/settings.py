@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode] = []
     anonymous_upload: bool = False
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
+    max_bytes_per_user: Annotated[int, Field(ge=0)] | None = None
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     # JPEG, PNG and WebP are given out without EXIF, GPS, XMP, IPTC and comments; GIF and AVIF as they are.
     strip_metadata: bool = False

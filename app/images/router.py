@@ -12,6 +12,7 @@ from app.core.errors import (
     NameTaken,
     PayloadTooLarge,
     PreconditionFailed,
+    StorageQuotaExceeded,
     StorageUnavailable,
     TooManyRequests,
     UnsupportedMediaType,
@@ -85,6 +86,7 @@ UPLOAD_FORM: dict[str, Any] = {
     responses=problems(
         NameTaken,
         PayloadTooLarge,
+        StorageQuotaExceeded,
         UnsupportedMediaType,
         InvalidImage,
         ImageTooLarge,

@@ -39,6 +39,7 @@ from app.images.idempotency import (
 from app.images.inspection import HeaderReader, ImageHeader
 from app.images.keys import new_original_key
 from app.images.names import normalize_name
+from app.images.quota import Reservation
 from app.images.repository import ImageRepository, Named, new_image_id
 from app.images.schemas import ImageUploaded, image_path, to_uploaded
 from app.models import Image
@@ -134,9 +135,9 @@ class Uploads:
     async def upload(self, form: MultipartStream, viewer: Viewer, idempotency_key: str | None) -> ImageUploaded:
         """Store the form's image and return it, or the answer that the same key got for the same upload before.
 
-        Raises ValidationFailed, NameTaken, PayloadTooLarge, UnsupportedMediaType, InvalidImage, ImageTooLarge,
-        IdempotencyMismatch, IdempotencyInProgress, TooManyRequests, UploadsBusy, DecodersBusy and the errors of the
-        backends; after each of them nothing of the upload is left.
+        Raises ValidationFailed, NameTaken, PayloadTooLarge, StorageQuotaExceeded, UnsupportedMediaType, InvalidImage,
+        ImageTooLarge, IdempotencyMismatch, IdempotencyInProgress, TooManyRequests, UploadsBusy, DecodersBusy and the
+        errors of the backends; after each of them nothing of the upload is left.
         """
         # Not a byte of the body is read before.
         async with self._queues.uploads.enter(current_caller.get()):
@@ -202,6 +203,8 @@ class Uploads:
     async def _store(self, part: Part, viewer: Viewer, doomed: list[str]) -> ReceivedFile:
         name = _file_name(part)
         await self._refuse_taken_name(name, viewer)
+        reservation = Reservation(self._database, self._settings, viewer.user)
+        await reservation.refuse_full()
         measured = _Measured(part.chunks, self._settings.max_upload_bytes)
         reader = HeaderReader(self._settings.max_image_pixels)
         parts = grouped(_inspected(measured, reader))
@@ -210,12 +213,15 @@ class Uploads:
         if length(first) < PART_BYTES:
             header = reader.finish()
             await self._check(_picture(header, measured.size, first))
-            await self._list(key, doomed)
+            # Ours to remove from now on, whether or not the answer to the commit arrives.
+            doomed.append(key)
+            await reservation.take(key, measured.size)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
-            await self._list(key, doomed)
+            doomed.append(key)
+            await reservation.take(key, length(first))
             # Not to be held here as well while the others follow.
-            parts = chained(first, parts)
+            parts = reservation.follow(chained(first, parts))
             del first
             # The signature stands in the first bytes; metadata of any size may precede the dimensions.
             await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")
@@ -233,12 +239,6 @@ class Uploads:
             taken = await ImageRepository(session).find_named(name)
         if taken is not None:
             raise name_taken(taken, viewer)
-
-    async def _list(self, key: str, doomed: list[str]) -> None:
-        # Ours to remove from now on, whether or not the answer to the commit arrives.
-        doomed.append(key)
-        async with self._database.single_write() as session:
-            await ImageRepository(session).doom([key])
 
     async def _commit(
         self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None

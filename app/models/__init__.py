@@ -5,6 +5,7 @@ from app.models.cache import CacheState
 from app.models.image import DoomedObject, IdempotencyKey, Image
 from app.models.invitation import Invitation
 from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
+from app.models.usage import StorageUsage, StorageUsageDelta
 from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Session",
     "SocialIdentity",
     "SocialSignIn",
+    "StorageUsage",
+    "StorageUsageDelta",
     "Tag",
     "TagBitmap",
     "TagCountDelta",

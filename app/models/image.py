@@ -82,9 +82,15 @@ class DoomedObject(Base):
     """A storage key that no committed image owns: an upload under way, or what a delete left behind."""
 
     __tablename__ = "doomed_objects"
+    __table_args__ = (
+        Index("ix_doomed_objects_uploaded_by", "uploaded_by", postgresql_where=text("uploaded_by IS NOT NULL")),
+    )
 
     storage_key: Mapped[str] = mapped_column(String, primary_key=True)
     doomed_at: Mapped[CreatedAt] = mapped_column(server_default=func.now(), index=True)
+    # Of an upload in progress: its account, and the bytes that count against the account's quota.
+    uploaded_by: Mapped[uuid.UUID | None]
+    reserved_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class IdempotencyKey(Base):

@@ -94,6 +94,32 @@ async def test_images_of_before_the_bitmaps_are_mapped(empty: Settings) -> None:
     assert {tuple(row) for row in bits} == {(ALL_IMAGES, 2), (PUBLIC_IMAGES, 2), (IMAGES_OF_TYPE["png"], 2)}
 
 
+async def test_f57_images_of_before_the_quotas_are_counted(empty: Settings) -> None:
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_url, "0017")
+    connection = await asyncpg.connect(empty.database_url.get_secret_value())
+    await connection.execute("INSERT INTO users (id, email) SELECT gen_random_uuid(), n FROM unnest(ARRAY['u', 'v']) n")
+    add = (
+        "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256, uploaded_by) "
+        "SELECT gen_random_uuid(), n, n, 'image/png', 10, 1, 1, sha256(''), (SELECT id FROM users WHERE email = $2) "
+        "FROM unnest($1::varchar[]) n"
+    )
+    await connection.execute(add, ["a", "b", "c"], "u")
+    await connection.execute(add, ["d", "e"], None)
+    # A service of before goes on while the tables are migrated.
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_url, "0018")
+    await connection.execute(add, ["f", "g"], "v")
+    await connection.execute("DELETE FROM images WHERE name = 'a'")
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
+    await connection.execute(add, ["h"], "u")
+    counted = await connection.fetch(
+        "SELECT email, sum(images), sum(bytes) FROM users JOIN "
+        "(SELECT user_id, images, bytes FROM storage_usage UNION ALL "
+        "SELECT user_id, images, bytes FROM storage_usage_deltas) s ON s.user_id = users.id GROUP BY email"
+    )
+    await connection.close()
+    assert {tuple(row) for row in counted} == {("u", 3, 30), ("v", 2, 20)}
+
+
 async def test_migrating_from_many_workers_at_once_is_one_migration(empty: Settings) -> None:
     url = empty.database_url.get_secret_value()
     command_line = [sys.executable, "-m", "app", "migrate"]

@@ -127,6 +127,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/users/me/api-keys/{key_id}"): Endpoint(Rule.SIGN_IN, 204, consumes=True),
     ("GET", "/v1/users/me/identities"): Endpoint(Rule.USER),
     ("DELETE", "/v1/users/me/identities/{provider}"): Endpoint(Rule.SIGN_IN, 404),
+    ("GET", "/v1/users/me/usage"): Endpoint(Rule.USER),
     ("GET", "/v1/users/invitations"): Endpoint(Rule.ADMIN),
     ("POST", "/v1/users/invitations"): Endpoint(Rule.ADMIN, 201, _json()),
     ("DELETE", "/v1/users/invitations/{invitation_id}"): Endpoint(Rule.ADMIN, 404),

@@ -1,0 +1,87 @@
+import uuid
+from typing import NamedTuple
+
+from sqlalchemy import Uuid, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import InvalidToken
+from app.models import User
+
+# One statement, hence one moment: what is folded meanwhile is counted once.
+_USAGE = text("""
+    WITH parts AS (
+        SELECT images, bytes, 0 AS uploading FROM storage_usage WHERE user_id = :user
+        UNION ALL SELECT images, bytes, 0 FROM storage_usage_deltas WHERE user_id = :user
+        UNION ALL SELECT 0, 0, reserved_bytes FROM doomed_objects WHERE uploaded_by = :user
+    )
+    SELECT coalesce(sum(images), 0)::bigint, coalesce(sum(bytes), 0)::bigint, coalesce(sum(uploading), 0)::bigint
+    FROM parts""").bindparams(bindparam("user", type_=Uuid))
+_RESERVE = text("""
+    INSERT INTO doomed_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
+    ON CONFLICT (storage_key) DO UPDATE SET reserved_bytes = :size""").bindparams(bindparam("user", type_=Uuid))
+_EXTEND = text("UPDATE doomed_objects SET reserved_bytes = :size WHERE storage_key = :key")
+_FOLD = text("""
+    WITH oldest AS (SELECT id FROM storage_usage_deltas ORDER BY id LIMIT :most),
+    taken AS (
+        DELETE FROM storage_usage_deltas d USING oldest WHERE d.id = oldest.id RETURNING d.user_id, d.images, d.bytes
+    ), folded AS (
+        INSERT INTO storage_usage (user_id, images, bytes)
+        SELECT user_id, sum(images), sum(bytes) FROM taken GROUP BY user_id
+        ON CONFLICT (user_id) DO UPDATE
+        SET images = storage_usage.images + excluded.images, bytes = storage_usage.bytes + excluded.bytes
+        RETURNING user_id, images, bytes
+    )
+    SELECT (SELECT count(*) FROM taken), ARRAY(SELECT user_id FROM folded WHERE images = 0 AND bytes = 0)""")
+_FORGET = text("DELETE FROM storage_usage WHERE user_id = ANY(:users) AND images = 0 AND bytes = 0")
+
+
+class Usage(NamedTuple):
+    """What an account has stored and is uploading; all but `images` in bytes."""
+
+    images: int
+    bytes: int
+    uploading: int
+
+    @property
+    def counted(self) -> int:
+        """What counts against the quota."""
+        return self.bytes + self.uploading
+
+
+class UsageRepository:
+    """All SQL about what accounts have stored."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get(self, user_id: uuid.UUID) -> Usage:
+        """Return what the account has stored, exactly."""
+        return Usage(*(await self._session.execute(_USAGE, {"user": user_id})).one())
+
+    async def lock_quota(self, user_id: uuid.UUID) -> int | None:
+        """Return the account's own quota and keep its other reservations waiting until the commit.
+
+        Raises InvalidToken if the account was deleted.
+        """
+        statement = select(User.id, User.quota_bytes).where(User.id == user_id).with_for_update(key_share=True)
+        row = (await self._session.execute(statement)).one_or_none()
+        if row is None:
+            raise InvalidToken("The account was deleted")
+        quota: int | None = row.quota_bytes
+        return quota
+
+    async def reserve(self, key: str, user_id: uuid.UUID, size: int) -> None:
+        """List the key of an upload with the bytes that it takes; they are free when the key is off the list."""
+        await self._session.execute(_RESERVE, {"key": key, "user": user_id, "size": size})
+
+    async def extend(self, key: str, size: int) -> None:
+        """Change the bytes of a key that is listed."""
+        await self._session.execute(_EXTEND, {"key": key, "size": size})
+
+    async def fold(self, most: int) -> int:
+        """Add up to `most` deltas to the sums; return how many they were. One caller at a time."""
+        folded, empty = (await self._session.execute(_FOLD, {"most": most})).one()
+        if empty:
+            # Most of these accounts were deleted.
+            await self._session.execute(_FORGET, {"users": empty})
+        return int(folded)
