@@ -67,7 +67,7 @@ def _create_or_promote(settings: Settings, email: str, *, existing: bool) -> str
 
 
 def _promoted(settings: Settings, email: str) -> str:
-    new_password = read_new_password("New password (empty to keep the present one)", optional=True)
+    new_password = read_new_password(email, "New password (empty to keep the present one)", optional=True)
     providers = asyncio.run(_promote(settings, email, new_password))
     done = f"The existing account {email} is an admin now. Its sessions and API keys were ended."
     if new_password is not None:

@@ -18,7 +18,7 @@ def create_user(
     Asks for the password twice in a terminal, and reads one line from standard input otherwise.
     """
     address = read_email(email)
-    password_hash = hash_password(read_new_password())
+    password_hash = hash_password(read_new_password(address))
 
     async def add(session: AsyncSession) -> None:
         await UserRepository(session).add(address, password_hash)

@@ -3,7 +3,7 @@ from pathlib import Path
 import typer
 
 from app.cli.options import DataDir, load_settings
-from app.db.migrate import LockNotAvailable, upgrade
+from app.db.migrate import LockNotAvailable, MigrationRefused, upgrade
 
 
 def migrate(data_dir: DataDir = Path(".imts")) -> None:
@@ -14,7 +14,7 @@ def migrate(data_dir: DataDir = Path(".imts")) -> None:
     except OSError as error:
         typer.echo(f"The database does not answer: {error}", err=True)
         raise typer.Exit(1) from error
-    except LockNotAvailable as error:
+    except (LockNotAvailable, MigrationRefused) as error:
         typer.echo(f"Not migrated: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo("The database is up to date.")

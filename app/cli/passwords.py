@@ -6,18 +6,18 @@ from typing import Literal, overload
 
 import typer
 
-from app.users.password_policy import MAX_LENGTH, check_new_password
+from app.users.password_policy import MAX_LENGTH, check_differs_from_address, check_new_password
 
 # A character has at most four bytes in UTF-8; the rest is the line's end.
 _MAX_LINE = 4 * MAX_LENGTH + 2
 
 
 @overload
-def read_new_password(prompt: str = "Password", *, optional: Literal[False] = False) -> str: ...
+def read_new_password(email: str, prompt: str = "Password", *, optional: Literal[False] = False) -> str: ...
 @overload
-def read_new_password(prompt: str = "Password", *, optional: Literal[True]) -> str | None: ...
-def read_new_password(prompt: str = "Password", *, optional: bool = False) -> str | None:
-    """Return a new password in NFC: asked twice in a terminal, else one line of standard input.
+def read_new_password(email: str, prompt: str = "Password", *, optional: Literal[True]) -> str | None: ...
+def read_new_password(email: str, prompt: str = "Password", *, optional: bool = False) -> str | None:
+    """Return a new password for this account, in NFC: asked twice in a terminal, else one line of standard input.
 
     With `optional`, an empty line returns None. A password that is refused ends the command with exit code 2.
     """
@@ -25,9 +25,11 @@ def read_new_password(prompt: str = "Password", *, optional: bool = False) -> st
     if optional and not password:
         return None
     try:
-        return check_new_password(password)
+        checked = check_new_password(password)
+        check_differs_from_address(checked, email)
     except ValueError as error:
         raise _refusal(str(error)) from error
+    return checked
 
 
 def _read_line() -> str:

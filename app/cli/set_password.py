@@ -20,7 +20,7 @@ def set_password(
     Asks for the password twice in a terminal, and reads one line from standard input otherwise.
     """
     address = read_email(email)
-    password_hash = hash_password(read_new_password())
+    password_hash = hash_password(read_new_password(address))
 
     async def replace(session: AsyncSession) -> None:
         user = await UserRepository(session).find_by_email_for_change(address)

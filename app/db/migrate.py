@@ -12,6 +12,10 @@ class LockNotAvailable(Exception):
     """Other transactions held a table for longer than a migration waits."""
 
 
+class MigrationRefused(Exception):
+    """The data does not allow a migration; the message says what the operator can do."""
+
+
 def alembic_config(sqlalchemy_url: str | None = None) -> Config:
     """Return Alembic's configuration, for the database of the settings unless another one is given."""
     config = Config(ROOT / "alembic.ini")
@@ -23,6 +27,7 @@ def alembic_config(sqlalchemy_url: str | None = None) -> Config:
 def upgrade(sqlalchemy_url: str | None = None, revision: str = "head") -> None:
     """Bring the database up to `revision`. Raises OSError or TimeoutError when the server does not answer.
 
+    Raises MigrationRefused when the data has to be corrected first.
     Raises LockNotAvailable when a table is not to be had; what was done before is kept, and a repetition goes on there.
     """
     command.upgrade(alembic_config(sqlalchemy_url), revision)

@@ -73,6 +73,7 @@ SLOW_SEARCHES = 1
 # Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
     "uq_users_email": EmailTaken,
+    "ix_users_email_key": EmailTaken,
     "uq_images_name": NameTaken,
     "uq_tags_name": TagExists,
     "uq_users_token": SocialLoginFailed,

@@ -3,8 +3,9 @@ from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from app.core.email_addresses import email_key
 from app.db.base import Base, CreatedAt, Timestamp
 
 
@@ -20,10 +21,16 @@ class User(Base):
     """An account. `password` is null where only social login is used; `token` and `expire_at` are its."""
 
     __tablename__ = "users"
-    __table_args__ = (Index("ix_users_created_at_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_users_created_at_id", "created_at", "id"),
+        Index("ix_users_email_key", "email_key", unique=True),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    # As its owner wrote it, normalised: mail goes there.
     email: Mapped[str] = mapped_column(String, unique=True)
+    # By which it is found and unique. Null is allowed for the previous release only; a trigger fills it in then.
+    email_key: Mapped[str] = mapped_column(String, nullable=True)
     password: Mapped[str | None] = mapped_column(String)
     token: Mapped[str | None] = mapped_column(String, unique=True)
     expire_at: Mapped[Timestamp | None]
@@ -35,6 +42,11 @@ class User(Base):
     quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     # Only an identity provider can prove an address here: without it, whoever typed it in may be a squatter.
     email_verified: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+    @validates("email")
+    def _set_email_key(self, _name: str, email: str) -> str:
+        self.email_key = email_key(email)
+        return email
 
 
 class Session(Base):

@@ -10,6 +10,7 @@ import uuid
 
 from app.cache.rate_limits import Charge
 from app.core.callers import network
+from app.core.email_addresses import email_key
 from app.core.rates import Limits
 
 
@@ -27,7 +28,10 @@ def password_check_charges(limits: Limits, user_id: uuid.UUID) -> list[Charge]:
 
 def sign_up_charges(limits: Limits, email: str, address: str | None) -> list[Charge]:
     """Return the charges for one sign-up."""
-    return [Charge(f"sign-up account {email}", limits.account), *_shared("sign-up", limits, network(address))]
+    return [
+        Charge(f"sign-up account {email_key(email)}", limits.account),
+        *_shared("sign-up", limits, network(address)),
+    ]
 
 
 def refresh_charges(limits: Limits, session_id: uuid.UUID | None, address: str | None) -> list[Charge]:

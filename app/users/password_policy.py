@@ -3,6 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
+from app.core.email_addresses import email_key
 from app.core.passwords import nfc
 from app.core.text import refuse_control
 
@@ -20,6 +21,14 @@ def check_new_password(password: str) -> str:
     if password.casefold() in common_passwords():
         raise ValueError("The password is one of the most common ones.")
     return password
+
+
+def check_differs_from_address(password: str, email: str) -> None:
+    """Raise ValueError when the password is the account's e-mail address or its local part, in any case."""
+    account = email_key(email)
+    # As an address it is folded by the same rule; `x@` has the local part `x`.
+    if email_key(password) == account or email_key(f"{password}@").removesuffix("@") == account.rpartition("@")[0]:
+        raise ValueError("The password must differ from the e-mail address and from the part before its @.")
 
 
 @cache

@@ -6,6 +6,7 @@ from sqlalchemy import and_, bindparam, delete, exists, or_, select, text, updat
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.callers import network
+from app.core.email_addresses import email_key
 from app.core.errors import InvalidToken
 from app.db.base import utc_now
 from app.db.session import wait_briefly_for_locks
@@ -54,12 +55,14 @@ class UserRepository:
         return user
 
     async def find_by_email(self, email: str) -> User | None:
-        """Return the account with this address."""
-        return await self._session.scalar(select(User).where(User.email == email))
+        """Return the account with this address, in any case."""
+        return await self._session.scalar(select(User).where(User.email_key == email_key(email)))
 
     async def find_by_email_for_change(self, email: str) -> User | None:
         """Return the account with this address, with its row locked until the commit."""
-        return await self._session.scalar(select(User).where(User.email == email).with_for_update(key_share=True))
+        return await self._session.scalar(
+            select(User).where(User.email_key == email_key(email)).with_for_update(key_share=True)
+        )
 
     async def find_for_sign_in(self, email: str, address: str | None) -> tuple[User | None, bool]:
         """Return the account, and whether it has an open session from this address or one of its network.
@@ -68,7 +71,7 @@ class UserRepository:
         """
         same_place = or_(Session.network == network(address), Session.address == address)
         known = exists().where(Session.user_id == User.id, same_place, Session.expires_at > utc_now())
-        row = (await self._session.execute(select(User, known).where(User.email == email))).one_or_none()
+        row = (await self._session.execute(select(User, known).where(User.email_key == email_key(email)))).one_or_none()
         return (None, False) if row is None else (row[0], row[1])
 
     async def find_by_session(self, user_id: uuid.UUID, session_id: uuid.UUID) -> User | None:
@@ -97,7 +100,7 @@ class UserRepository:
 
     async def list_newest(self, email: str | None, after: Position | None, limit: int) -> Sequence[User]:
         """Return up to `limit` accounts, newest first, after the position; with `email` only the one that has it."""
-        statement = select(User) if email is None else select(User).where(User.email == email)
+        statement = select(User) if email is None else select(User).where(User.email_key == email_key(email))
         return (await self._session.scalars(newest_first(statement, User, after, limit))).all()
 
     async def providers_of(self, user_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:

@@ -35,7 +35,10 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
     responses=problems(EmailTaken, SignUpClosed, TooManyRequests),
 )
 async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
-    """Open an account with an e-mail address and a password of 8 to 1024 characters."""
+    """Open an account with an e-mail address, which is case-insensitive, and a password of 8 to 1024 characters.
+
+    The password must differ from the address and from the part before its `@`.
+    """
     user = await accounts.sign_up(body, device.address)
     response.headers["Location"] = "/v1/users/me"
     return to_read(user, [])

@@ -16,6 +16,7 @@ from datetime import timedelta
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.email_addresses import is_same_mailbox
 from app.core.errors import (
     EmailTaken,
     IdentityProviderUnavailable,
@@ -164,7 +165,7 @@ async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Ident
         if len(await social.list_identities(user.id)) >= MAX_IDENTITIES:
             raise SocialLoginFailed(f"The account has {MAX_IDENTITIES} identities already: unlink one of them first")
         await social.link(identity, sign_in.provider, user.id)
-    if identity.email_verified and _address(identity) == user.email:
+    if identity.email_verified and is_same_mailbox(_address(identity) or "", user.email):
         user.email_verified = True
     return user
 
@@ -187,7 +188,8 @@ async def _account_by_email(users: UserRepository, identity: Identity, *, may_si
         if not may_sign_up:
             raise SignUpClosed
         return await users.add(email, None, email_verified=True)
-    if not user.email_verified:
+    # An account whose address has only the same key may be another person's.
+    if not user.email_verified or not is_same_mailbox(email, user.email):
         raise SocialLoginFailed("An account with this e-mail exists: sign in to it and link the provider from there")
     return user
 
