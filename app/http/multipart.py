@@ -5,18 +5,24 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 
 from app.core.errors import MalformedBody, UnsupportedBodyType, ValidationFailed
+from app.http.parameters import decode_extended, parse_parameters
 
 __all__ = ["MalformedBody", "MultipartStream", "Part"]
 
 MAX_PARTS = 200
 MAX_FIELD_BYTES = 64 * 1024
-_EXTENDED_NAME = re.compile(rb";\s*filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
+# Before the first boundary, and of white space after it.
+MAX_PREAMBLE_BYTES = 64 * 1024
+MAX_PADDING_BYTES = 1024
+# Everything but the content of parts: boundaries, white space after them, headers of parts.
+MAX_FRAMING_BYTES = 1024 * 1024
+_PADDING = re.compile(rb"[ \t]*")
+_IDENTITY_ENCODINGS = (b"7bit", b"8bit", b"binary")
 
 
 @dataclass(slots=True)
@@ -51,8 +57,11 @@ class MultipartStream:
         self._body = body
         self._events: deque[_Event] = deque()
         self._headers = _Headers()
+        self._framing_bytes = 0
+        boundary = _boundary(content_type)
+        self._preamble: _Preamble | None = _Preamble(boundary)
         try:
-            self._parser = MultipartParser(_boundary(content_type), _callbacks(self))
+            self._parser = MultipartParser(boundary, _callbacks(self))
         except FormParserError as error:
             raise MalformedBody("The body is not valid multipart/form-data.") from error
 
@@ -67,7 +76,11 @@ class MultipartStream:
                 count += 1
                 if count > MAX_PARTS:
                     raise MalformedBody(f"A form has at most {MAX_PARTS} parts")
-                yield Part(event.headers, self._part_chunks())
+                part = Part(event.headers, self._part_chunks())
+                if part.name == "_charset_":
+                    await _check_charset(part)
+                else:
+                    yield part
 
     async def _part_chunks(self) -> AsyncIterator[bytes]:
         while not isinstance(event := await self._next_event(), _PartEnd):
@@ -79,11 +92,22 @@ class MultipartStream:
             chunk = await anext(self._body, None)
             if chunk is None:
                 raise MalformedBody("The body ends before its closing boundary")
+            if self._preamble is not None:
+                chunk = self._preamble.feed(chunk)
+                if not chunk:
+                    continue
+                self._preamble = None
             try:
-                self._parser.write(chunk)
+                self._write(chunk)
             except FormParserError as error:
                 raise MalformedBody("The body is not valid multipart/form-data.") from error
         return self._events.popleft()
+
+    def _write(self, chunk: bytes) -> None:
+        self._framing_bytes += len(chunk)
+        self._parser.write(chunk)
+        if self._framing_bytes > MAX_FRAMING_BYTES:
+            raise MalformedBody(f"The headers and boundaries of a form have at most {MAX_FRAMING_BYTES} bytes.")
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         """Take a piece of a header's name."""
@@ -96,7 +120,10 @@ class MultipartStream:
     def on_header_end(self) -> None:
         """Keep the header that is complete now."""
         headers = self._headers
-        headers.values[headers.name.decode("latin-1").lower()] = bytes(headers.value)
+        name = headers.name.decode("latin-1").lower()
+        if name in headers.values:
+            raise MalformedBody("A header of a part is repeated.")
+        headers.values[name] = bytes(headers.value.strip(b" \t"))
         headers.name.clear()
         headers.value.clear()
 
@@ -107,6 +134,7 @@ class MultipartStream:
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Take a piece of the part's body."""
+        self._framing_bytes -= end - start
         self._events.append(data[start:end])
 
     def on_part_end(self) -> None:
@@ -114,7 +142,7 @@ class MultipartStream:
         self._events.append(_PartEnd())
 
     def on_end(self) -> None:
-        """End the body."""
+        """End the body. What follows is no part of it, whatever it is (RFC 2046, 5.1.1)."""
         self._events.append(_BodyEnd())
 
 
@@ -122,11 +150,14 @@ class Part:
     """A part: a file when it has a file name, else a field."""
 
     def __init__(self, headers: dict[str, bytes], chunks: AsyncIterator[bytes]) -> None:
-        disposition, options = parse_options_header(headers.get("content-disposition"))
-        if disposition != b"form-data" or b"name" not in options:
-            raise MalformedBody("A part has no name")
-        self.name = _decoded(options[b"name"])
-        self.filename = _file_name(headers["content-disposition"], options.get(b"filename"))
+        disposition, parameters = _parsed(headers.get("content-disposition", b""))
+        if disposition != b"form-data" or b"name" not in parameters:
+            raise MalformedBody("A part has no name.")
+        if headers.get("content-transfer-encoding", b"binary").lower() not in _IDENTITY_ENCODINGS:
+            # RFC 7578 (4.7) deprecates it: the encoded text would be stored.
+            raise MalformedBody("A part has a transfer encoding.")
+        self.name = _decoded(parameters[b"name"])
+        self.filename = _file_name(parameters)
         self.chunks = chunks
 
     async def text(self) -> str:
@@ -144,23 +175,84 @@ class Part:
             raise ValidationFailed.at(["body", self.name], "The value must be valid UTF-8.", "unicode") from error
 
 
+class _Preamble:
+    """Skips what stands before the first boundary, and white space after it (RFC 2046, 5.1.1).
+
+    The parser accepts neither.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\r\n--" + boundary
+        # The first boundary has no line before it.
+        self._kept = bytearray(b"\r\n")
+        self._searched = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk; return the body from its first boundary on, or nothing before that is complete.
+
+        Raises MalformedBody.
+        """
+        self._kept += chunk
+        while (found := self._kept.find(self._delimiter, self._searched)) >= 0:
+            self._check_length(found)
+            end = found + len(self._delimiter)
+            line = _PADDING.match(self._kept, end).end()  # type: ignore[union-attr]  # it matches nothing, too
+            if line - end > MAX_PADDING_BYTES:
+                raise MalformedBody("A boundary is followed by too much white space.")
+            if self._kept.startswith(b"--", end):
+                return self._delimiter[2:] + bytes(self._kept[end:])
+            if self._kept.startswith(b"\r\n", line):
+                return self._delimiter[2:] + bytes(self._kept[line:])
+            self._searched = found
+            if bytes(self._kept[line : line + 2]) in (b"", b"\r", b"-"):
+                return b""
+            # A line that only begins like the boundary.
+            self._searched = end
+        self._searched = max(self._searched, len(self._kept) - len(self._delimiter) + 1)
+        self._check_length(self._searched)
+        return b""
+
+    def _check_length(self, length: int) -> None:
+        if length > MAX_PREAMBLE_BYTES:
+            raise MalformedBody(f"The first boundary is not within {MAX_PREAMBLE_BYTES} bytes.")
+
+
 def _boundary(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data":
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise UnsupportedBodyType("The body must be multipart/form-data.")
-    boundary = options.get(b"boundary")
+    boundary = _parsed(content_type.encode("latin-1"))[1].get(b"boundary")
     if not boundary:
-        raise MalformedBody("The Content-Type names no boundary")
+        raise MalformedBody("The Content-Type names no boundary.")
     return boundary
 
 
-def _file_name(disposition: bytes, plain: bytes | None) -> str | None:
-    if plain is not None:
-        # Browsers write a quotation mark within a name as %22 (WHATWG HTML, multipart/form-data encoding).
-        return _decoded(plain).replace("%22", '"')
-    # RFC 7578 forbids this form (RFC 8187); some clients send nothing else for names that are not ASCII.
-    extended = _EXTENDED_NAME.search(disposition)
-    return _decoded(unquote_to_bytes(extended.group(1))) if extended else None
+def _parsed(field: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    try:
+        return parse_parameters(field)
+    except ValueError as error:
+        raise MalformedBody("A header has malformed or repeated parameters.") from error
+
+
+async def _check_charset(part: Part) -> None:
+    """Accept UTF-8 as the charset of the fields (RFC 7578, 4.6), which HTML forms send when asked to."""
+    if (await part.text()).lower() != "utf-8":
+        raise ValidationFailed.at(["body", part.name], "The charset of a form must be UTF-8.")
+
+
+def _file_name(parameters: dict[bytes, bytes]) -> str | None:
+    # RFC 6266 (4.3) prefers the extended form, and ignores one that cannot be decoded.
+    extended = parameters.get(b"filename*")
+    name = None if extended is None else decode_extended(extended)
+    if name is not None:
+        return name
+    plain = parameters.get(b"filename")
+    if plain is None:
+        return None
+    if plain[1:3] == b":\\" or plain[:2] == b"\\\\":
+        # Old browsers send the path.
+        plain = plain.rpartition(b"\\")[2]
+    # Browsers write a quotation mark within a name as %22 (WHATWG HTML, multipart/form-data encoding).
+    return _decoded(plain).replace("%22", '"')
 
 
 def _decoded(raw: bytes) -> str:

@@ -63,12 +63,16 @@ class UploadFields:
 
     tags: list[str] = field(default_factory=list)
     visibility: Visibility = Visibility.PUBLIC
+    _seen: set[str] = field(default_factory=set)
 
     async def add(self, part: Part) -> None:
         """Take one field. Raises ValidationFailed."""
         if part.name not in ("tags", "visibility"):
             raise ValidationFailed([unknown_field(["body", part.name[:MAX_NAME_LENGTH]], FORM_FIELDS)])
         value = await part.text()
+        if part.name in self._seen and part.name != "tags":
+            raise ValidationFailed.at(["body", part.name], "The field occurs more than once.", "repeated")
+        self._seen.add(part.name)
         try:
             if part.name == "tags":
                 self.tags = normalize_tags([*self.tags, *split_tags(value)])

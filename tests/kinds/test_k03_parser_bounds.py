@@ -5,17 +5,18 @@ One endless sender for each state. The service closes the connection, and its me
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
 import pytest
+from python_multipart.multipart import MultipartState
 
 from app.core.settings import Settings
 from app.http import middleware
 from app.serving import protocol
-from tests.raw_http import RawConnection, raw_connection
+from tests.accounts import Account
+from tests.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connection
 from tests.server import RunningService
 
 PIECE_BYTES = 64 * 1024
@@ -78,11 +79,31 @@ HTTP_STATES = {
 }
 
 
+# By the state of the multipart parser in which the sender stays.
+NAMED = b'--b\r\nContent-Disposition: form-data; name="tags"\r\n'
+MULTIPART_STATES = {
+    MultipartState.START: Sender(b"", b"\r\n"),
+    MultipartState.START_BOUNDARY: Sender(b"--b", b" "),
+    MultipartState.HEADER_FIELD_START: Sender(b"--b\r\n", b"A:\r\n"),
+    MultipartState.HEADER_FIELD: Sender(b"--b\r\n", b"A"),
+    MultipartState.HEADER_VALUE_START: Sender(b"--b\r\nA:", b" "),
+    MultipartState.HEADER_VALUE: Sender(b"--b\r\nA: ", b"a"),
+    MultipartState.HEADER_VALUE_ALMOST_DONE: Sender(b"--b\r\nA: a", b"\r"),
+    MultipartState.HEADERS_ALMOST_DONE: Sender(NAMED, b"\r"),
+    MultipartState.PART_DATA_START: Sender(b"", NAMED + b"\r\n"),
+    MultipartState.PART_DATA: Sender(NAMED + b"\r\n", b"a"),
+    MultipartState.PART_DATA_END: Sender(b"", NAMED + b"\r\na\r\n"),
+    MultipartState.END_BOUNDARY: Sender(b"--b-", b"a"),
+    MultipartState.END: Sender(b"--b--", b"a"),
+    MultipartState.BOUNDARY_PADDING: Sender(NAMED + b"\r\na\r\n--b", b" "),
+}
+PREAMBLE = Sender(b"", b"text\r\n")
+
+
 @contextlib.contextmanager
 def bounded_memory() -> Iterator[None]:
     """Assert that the process, which is the service's too, has not grown by more than the limit."""
     process = psutil.Process()
-    gc.collect()
     before = process.memory_info().rss
     yield
     assert process.memory_info().rss - before < MAX_GROWTH
@@ -108,6 +129,22 @@ async def test_k03_an_endless_http_state_is_closed(running: RunningService, stat
     sender = HTTP_STATES[state]
     with bounded_memory():
         async with raw_connection(running.url) as connection:
+            await connection.send(sender.start)
+            assert await is_closed_before(connection, sender.piece, SENT_BYTES)
+
+
+def test_k03_every_state_of_the_multipart_parser_has_a_sender() -> None:
+    assert set(MULTIPART_STATES) == set(MultipartState)
+
+
+@pytest.mark.parametrize(
+    "sender", [*MULTIPART_STATES.values(), PREAMBLE], ids=[*(state.name for state in MULTIPART_STATES), "preamble"]
+)
+async def test_k03_an_endless_multipart_state_is_closed(service: RunningService, user: Account, sender: Sender) -> None:
+    fields = {"Authorization": f"Bearer {user.access_token}", "Content-Length": str(2 * SENT_BYTES)}
+    with bounded_memory():
+        async with raw_connection(service.url) as connection:
+            await connection.begin("POST", "/v1/images", BOUNDARY_HEADERS | fields)
             await connection.send(sender.start)
             assert await is_closed_before(connection, sender.piece, SENT_BYTES)
 

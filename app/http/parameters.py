@@ -1,0 +1,47 @@
+"""Parameters of a header field: `form-data; name="image"; filename*=UTF-8''k%C3%A4se.png` (RFC 9110, 5.6.6)."""
+
+import re
+from urllib.parse import unquote_to_bytes
+
+# Values that are neither tokens nor quoted, such as file names with spaces, end at the next semicolon.
+_PARAMETER = re.compile(
+    rb";[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\"]*)))?[ \t]*", re.DOTALL
+)
+# Browsers quote the quotation mark only, some clients the backslash, too: a path of Windows has neither quoted.
+_QUOTED_PAIR = re.compile(rb'\\(["\\])')
+# RFC 8187, 3.2; also with characters that need no encoding in a quoted string, such as a space.
+_EXTENDED = re.compile(rb"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:[ -$&-~]|%[0-9A-Fa-f]{2})*)", re.IGNORECASE)
+
+
+def parse_parameters(field: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return the value before the parameters, in lower case, and the parameters by lower-case name.
+
+    Raises ValueError for a repeated parameter, which is ambiguous, and for what is no parameter.
+    """
+    end = field.find(b";")
+    end = len(field) if end < 0 else end
+    value, parameters = field[:end].strip(b" \t").lower(), dict[bytes, bytes]()
+    while end < len(field):
+        match = _PARAMETER.match(field, end)
+        if match is None:
+            raise ValueError("not a parameter")
+        end = match.end()
+        if match[1] is None:
+            continue
+        name = match[1].lower()
+        if name in parameters:
+            raise ValueError("a repeated parameter")
+        quoted = match[2]
+        parameters[name] = match[3].strip(b" \t") if quoted is None else _QUOTED_PAIR.sub(rb"\1", quoted)
+    return value, parameters
+
+
+def decode_extended(value: bytes) -> str | None:
+    """Decode the value of a parameter whose name ends in `*` (RFC 8187); None if it is malformed."""
+    match = _EXTENDED.fullmatch(value)
+    if match is None:
+        return None
+    try:
+        return unquote_to_bytes(match[2]).decode(match[1].decode())
+    except UnicodeDecodeError:
+        return None
