@@ -1,0 +1,205 @@
+"""The registry of kind K9: every credential, every event that may end one, and what the event leaves of it.
+
+A new credential gets an entry in CREDENTIALS and a column in AFTER, a new event one in EVENTS and a row in AFTER. The
+tests fail until every pair has a rule, and until every table that stores a secret belongs to a credential.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import asyncpg
+import httpx
+
+from app.core.security import Audience
+from app.models import ApiKey, Invitation, Session, SocialIdentity, SocialSignIn
+from app.ops.operators import COOKIE
+from tests.accounts import PASSWORD, Account
+from tests.users.openid_server import OpenIdServer
+
+ME = "/v1/users/me"
+NEW_PASSWORD = "an entirely new one"
+LINKED, LINKING = "subject-linked", "subject-linking"
+
+
+class Left(Enum):
+    """What is left of a credential."""
+
+    ADMIN = "acts as an admin"
+    VALID = "is valid"
+    ENDED = "is refused"
+
+
+ADMIN, VALID, ENDED = Left
+
+
+@dataclass(slots=True)
+class World:
+    """An account whose first session issued the credentials, and those who end them."""
+
+    account: Account
+    owner: httpx.AsyncClient  # the account in another session
+    admin: Account  # another account
+    client: httpx.AsyncClient  # without credentials
+    browser: httpx.AsyncClient  # the same, with the cookies of a social login
+    provider: OpenIdServer
+    sql: asyncpg.Connection
+    secrets: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """How a credential is used, and which tables and audiences belong to it."""
+
+    use: Callable[[World, str], Awaitable[Left]]
+    tables: tuple[Any, ...] = ()
+    audience: Audience | None = None
+
+
+async def _as_bearer(world: World, secret: str) -> Left:
+    headers = {"Authorization": f"Bearer {secret}"}
+    me = await world.client.get(ME, headers=headers)
+    if me.status_code != 200:
+        assert me.status_code == 401, me.text
+        return ENDED
+    assert me.json()["id"] == str(world.account.id)
+    return ADMIN if (await world.client.get("/v1/users", headers=headers)).status_code == 200 else VALID
+
+
+async def _as_refresh_token(world: World, secret: str) -> Left:
+    form = {"grant_type": "refresh_token", "refresh_token": secret}
+    answer = await world.client.post("/v1/auth/token", data=form)
+    assert answer.status_code in (200, 401), answer.text
+    return VALID if answer.status_code == 200 else ENDED
+
+
+async def _as_cookie(world: World, secret: str) -> Left:
+    answer = await world.client.get("/ops", headers={"Cookie": f"{COOKIE}={secret}"})
+    assert answer.status_code in (200, 303, 403), answer.text
+    return ADMIN if answer.status_code == 200 else ENDED
+
+
+async def start_social_login(world: World, headers: dict[str, str]) -> str:
+    """Start a login and return the path with which the provider sends the browser back."""
+    started = await world.browser.get("/v1/auth/social/local", headers=headers)
+    assert started.status_code == 302, started.text
+    async with httpx.AsyncClient() as outside:
+        back = await outside.get(started.headers["location"])
+    return back.headers["location"].removeprefix("http://127.0.0.1:8000")
+
+
+async def _as_identity(world: World, subject: str) -> Left:
+    return await _finish(world, await start_social_login(world, {}), subject)
+
+
+async def _as_link_in_progress(world: World, back: str) -> Left:
+    return await _finish(world, back, LINKING)
+
+
+async def _finish(world: World, back: str, subject: str) -> Left:
+    world.provider.behaviour.subject = subject
+    tokens = await world.browser.get(back)
+    if tokens.status_code != 200:
+        assert tokens.status_code in (400, 401, 403), tokens.text
+        return ENDED
+    headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+    same = (await world.client.get(ME, headers=headers)).json()["id"] == str(world.account.id)
+    return VALID if same else ENDED
+
+
+async def _as_presigned_url(_world: World, url: str) -> Left:
+    async with httpx.AsyncClient() as outside:
+        return VALID if (await outside.get(url)).status_code == 200 else ENDED
+
+
+async def _as_invitation(world: World, code: str) -> Left:
+    body = {"email": "invited@example.com", "password": PASSWORD, "invitation_code": code}
+    answer = await world.client.post("/v1/users", json=body, timeout=60)
+    assert answer.status_code in (201, 403, 422), answer.text
+    return VALID if answer.status_code == 201 else ENDED
+
+
+CREDENTIALS = {
+    "access token": Credential(_as_bearer, audience=Audience.API),
+    "refresh token": Credential(_as_refresh_token, tables=(Session,)),
+    "key": Credential(_as_bearer, tables=(ApiKey,)),
+    "admin key": Credential(_as_bearer),
+    "ops cookie": Credential(_as_cookie, audience=Audience.OPS),
+    "identity": Credential(_as_identity, tables=(SocialIdentity,)),
+    "link in progress": Credential(_as_link_in_progress, tables=(SocialSignIn,)),
+    # Documented: it lives until it expires.
+    "presigned URL": Credential(_as_presigned_url),
+    "invitation": Credential(_as_invitation, tables=(Invitation,)),
+}
+
+Event = Callable[[World], Awaitable[httpx.Response]]
+
+
+def _change_password(**more: Any) -> Event:
+    body = {"current_password": PASSWORD, "password": NEW_PASSWORD, **more}
+    return lambda world: world.owner.patch(ME, json=body, timeout=60)
+
+
+def _administer(**body: Any) -> Event:
+    return lambda world: world.admin.client.patch(f"/v1/users/{world.account.id}", json=body, timeout=60)
+
+
+async def _delete_keys(world: World) -> httpx.Response:
+    for key in (await world.owner.get(f"{ME}/api-keys")).json()["items"]:
+        answer = await world.owner.delete(f"{ME}/api-keys/{key['id']}")
+    return answer
+
+
+EVENTS: dict[str, Event] = {
+    "nothing": lambda world: world.owner.get(ME),
+    "log-out": lambda world: world.account.client.post("/v1/auth/logout"),
+    "end of the session": lambda world: world.owner.delete(f"{ME}/sessions/{world.account.session_id}"),
+    "deletion of the keys": _delete_keys,
+    "new password": _change_password(),
+    "new password, keys kept": _change_password(keep_api_keys=True),
+    "unlinking": lambda world: world.owner.delete(f"{ME}/identities/local"),
+    "password set by an admin": _administer(password=NEW_PASSWORD),
+    "disabling": _administer(disabled=True),
+    "demotion": _administer(is_admin=False),
+    # The account is an ordinary one, and its "admin key" a leftover of a version that let it create one.
+    "promotion": _administer(is_admin=True),
+    "own deletion": lambda world: world.owner.delete(ME),
+    "deletion by an admin": lambda world: world.admin.client.delete(f"/v1/users/{world.account.id}"),
+}
+
+_COLUMNS = tuple(CREDENTIALS)
+# In the order of CREDENTIALS.
+_ROWS: dict[str, tuple[Left, ...]] = {
+    "nothing": (ADMIN, VALID, VALID, ADMIN, ADMIN, VALID, VALID, VALID, VALID),
+    "log-out": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID),
+    "end of the session": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID),
+    "deletion of the keys": (ADMIN, VALID, ENDED, ENDED, ADMIN, VALID, VALID, VALID, VALID),
+    "new password": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID),
+    "new password, keys kept": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID),
+    "unlinking": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, ENDED, VALID, VALID),
+    "password set by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID),
+    "disabling": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED),
+    "demotion": (VALID, VALID, VALID, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    # The invitation is an admin's of earlier, who was demoted: an ordinary account has none.
+    "promotion": (ADMIN, VALID, VALID, VALID, ADMIN, VALID, VALID, VALID, ENDED),
+    "own deletion": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED),
+    "deletion by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED),
+}
+AFTER = {event: dict(zip(_COLUMNS, row, strict=True)) for event, row in _ROWS.items()}
+
+# Where a secret can be sent instead of its own place.
+PLACES = {
+    "bearer token": _as_bearer,
+    "refresh token": _as_refresh_token,
+    "cookie": _as_cookie,
+    "invitation": _as_invitation,
+}
+OWN_PLACE = {
+    "access token": "bearer token",
+    "refresh token": "refresh token",
+    "key": "bearer token",
+    "admin key": "bearer token",
+    "ops cookie": "cookie",
+    "invitation": "invitation",
+}
