@@ -20,6 +20,7 @@ from app.http.middleware import (
     RequestContextMiddleware,
 )
 from app.http.openapi import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.images.content_router import router as image_content_router
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, prefix="/v1", responses=ANY_ERROR)
     for router in (health_router, prometheus_router):
         app.include_router(router, responses=ANY_ERROR)
+    app.include_router(problem_pages_router)
     install_pages(app)
     install_openapi(app)
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, the cache, the body's

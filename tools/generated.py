@@ -8,19 +8,19 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from app.core.errors import AppError
 from app.core.settings import Settings
+from app.http.problem_pages import problem_types
 from app.main import create_app
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PROBLEMS = """# Problems
 
-Every error is an `application/problem+json` document (RFC 9457); its `type` is `/problems/` and one of these names, its
-`status` the one of the response. `detail` says what happened in the case at hand, further members what a client can act
-on. Generated from `app/` by `make openapi`.
+Every error is an `application/problem+json` document (RFC 9457). Its `type` is `/problems/` and a name of this table,
+which the service serves at that path, too. `detail` is a sentence about the error at hand; further members are for the
+client's program. `make openapi` generates this page from `app/`.
 
-| status | type | in words |
-|---|---|---|
+| status | type | title | description |
+|---|---|---|---|
 """
 
 
@@ -44,16 +44,9 @@ def generated() -> dict[str, str]:
 
 
 def problems() -> Iterator[str]:
-    """Yield a row for each type of problem that the loaded code knows, in order of the status."""
-    found = {(kind.status, kind.slug, kind.title) for kind in _descendants(AppError)}
-    for status, slug, title in sorted(found):
-        yield f"| {status} | `{slug}` | {title} |\n"
-
-
-def _descendants(kind: type[AppError]) -> Iterator[type[AppError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _descendants(child)
+    """Yield a row for each problem type of the loaded code, in order of the status."""
+    for kind in problem_types():
+        yield f"| {kind.status} | `{kind.slug}` | {kind.title} | {kind.description} |\n"
 
 
 def differ() -> bool:

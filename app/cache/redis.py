@@ -15,7 +15,8 @@ TIMEOUT = 1.0
 class CacheUnavailable(Unavailable):
     """Redis does not answer; the callers go on without it."""
 
-    slug, title = "cache-unavailable", "The cache does not answer"
+    slug, title = "cache-unavailable", "Cache unavailable"
+    description = "The cache does not answer."
 
 
 class Cache:

@@ -24,185 +24,246 @@ from app.core.field_errors import field_error, sentence, summary
 
 
 class AppError(Exception):
-    """Base of the tree. `slug` names the problem type, `title` says it in words, `detail` says what happened here."""
+    """Base of the tree.
+
+    `slug` identifies the problem type, `title` is a noun phrase, `description` is a sentence that is true of every
+    error of the type. `detail` is a sentence about this error, by default the description.
+    """
 
     slug: ClassVar[str] = "internal-error"
-    title: ClassVar[str] = "Something went wrong on our side"
+    title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
+    description: ClassVar[str] = "The service failed. The request id identifies the entry in its log."
     # The code of RFC 6750, 3.1, for errors of the bearer token.
     bearer_error: ClassVar[str | None] = None
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "title" in cls.__dict__ and "description" not in cls.__dict__:
+            cls.description = sentence(cls.title)
+
     def __init__(self, detail: str | None = None, **extras: Any) -> None:
-        self.detail = sentence(detail or self.title)
+        self.detail = sentence(detail or self.description)
         super().__init__(self.detail)
         self.extras = extras
 
 
 class BadRequest(AppError):
-    slug, title, status = "bad-request", "The request cannot be understood", 400
+    slug, title, status = "bad-request", "Bad request", 400
+    description = "The request is malformed."
 
 
 class InvalidCursor(BadRequest):
-    slug, title = "invalid-cursor", "The cursor does not belong to this query"
+    slug, title = "invalid-cursor", "Invalid cursor"
+    description = "The cursor is damaged or belongs to another query."
+
+
+class MethodNotAllowed(AppError):
+    slug, title, status = "method-not-allowed", "Method not allowed", 405
+    description = "The resource does not support the request method. The Allow header lists the supported ones."
+
+
+class HttpError(AppError):
+    """Any other error of the framework; its response has the framework's status."""
+
+    slug, title, status = "http-error", "HTTP error", 400
+    description = "The request cannot be served."
 
 
 class MalformedBody(BadRequest):
     """The body does not have the syntax of its media type; of JSON, `line` and `column` are the place of the error."""
 
     slug, title = "malformed-body", "Malformed request body"
+    description = "The request body does not have the syntax of its media type."
 
 
 class SocialLoginFailed(BadRequest):
-    slug, title = "social-login-failed", "The login at the identity provider could not be used"
+    slug, title = "social-login-failed", "Social login failed"
+    description = "The response of the identity provider cannot be used."
 
 
 class ClientGone(BadRequest):
     """The client disconnected. Only the record of the request shows this error."""
 
-    slug, title = "client-disconnected", "The client went away"
+    slug, title = "client-disconnected", "Client disconnected"
+    description = "The client closed the connection before the response."
 
 
 class Unauthenticated(AppError):
-    slug, title, status = "unauthenticated", "Credentials are needed", 401
+    slug, title, status = "unauthenticated", "Authentication required", 401
+    description = "The request needs an access token or an API key."
 
 
 class InvalidCredentials(Unauthenticated):
-    slug, title = "invalid-credentials", "The e-mail or the password is wrong"
+    slug, title = "invalid-credentials", "Invalid credentials"
+    description = "The e-mail address or the password is wrong."
 
 
 class InvalidToken(Unauthenticated):
-    slug, title = "invalid-token", "The token is not valid"
+    slug, title = "invalid-token", "Invalid token"
+    description = "The access token, refresh token or API key is invalid or has expired."
     bearer_error = "invalid_token"
 
 
 class Forbidden(AppError):
-    slug, title, status = "forbidden", "You may not do this", 403
+    slug, title, status = "forbidden", "Forbidden", 403
+    description = "The caller does not have the permission for this change."
 
 
 class WrongPassword(Forbidden):
-    slug, title = "wrong-password", "The current password is wrong"
+    slug, title = "wrong-password", "Wrong password"
+    description = "The current password is wrong."
 
 
 class AdminRequired(Forbidden):
-    slug, title = "admin-required", "Only an admin may do this"
+    slug, title = "admin-required", "Admin required"
+    description = "The operation is limited to admins."
 
 
 class InsufficientScope(Forbidden):
-    slug, title = "insufficient-scope", "The API key does not reach this far"
+    slug, title = "insufficient-scope", "Insufficient scope"
+    description = "The scopes of the API key do not include this operation."
     bearer_error = "insufficient_scope"
 
 
 class SignInRequired(Forbidden):
-    slug, title = "sign-in-required", "An API key may not do this: sign in"
+    slug, title = "sign-in-required", "Sign-in required"
+    description = "The operation needs an access token. An API key is not sufficient."
 
 
 class RecentSignInRequired(Forbidden):
-    slug, title = "recent-sign-in-required", "A recent sign-in is required"
+    slug, title = "recent-sign-in-required", "Recent sign-in required"
+    description = "The operation needs a sign-in within the last minutes."
 
 
 class SignUpClosed(Forbidden):
-    slug, title = "sign-up-closed", "Sign-up is closed, or needs an invitation"
+    slug, title = "sign-up-closed", "Sign-up closed"
+    description = "Sign-up is closed or needs an invitation."
 
 
 class NotFound(AppError):
-    slug, title, status = "not-found", "There is nothing here", 404
+    slug, title, status = "not-found", "Not found", 404
+    description = "There is no resource at this address."
 
 
 class ImageNotFound(NotFound):
-    slug, title = "image-not-found", "There is no such image"
+    slug, title = "image-not-found", "Image not found"
+    description = "There is no image with this id, or the caller may not see it."
 
 
 class TagNotFound(NotFound):
-    slug, title = "tag-not-found", "There is no such tag"
+    slug, title = "tag-not-found", "Tag not found"
+    description = "There is no tag with this name."
 
 
 class IdentityProviderNotFound(NotFound):
-    slug, title = "identity-provider-not-found", "There is no such identity provider"
+    slug, title = "identity-provider-not-found", "Identity provider not found"
+    description = "No identity provider with this name is configured."
 
 
 class IdentityNotFound(NotFound):
-    slug, title = "identity-not-found", "The account has no identity at this provider"
+    slug, title = "identity-not-found", "Identity not found"
+    description = "The account has no identity at this provider."
 
 
 class UserNotFound(NotFound):
-    slug, title = "user-not-found", "There is no such account"
+    slug, title = "user-not-found", "Account not found"
+    description = "There is no account with this id."
 
 
 class InvitationNotFound(NotFound):
-    slug, title = "invitation-not-found", "There is no such invitation"
+    slug, title = "invitation-not-found", "Invitation not found"
+    description = "There is no invitation with this id."
 
 
 class SessionNotFound(NotFound):
-    slug, title = "session-not-found", "There is no such session"
+    slug, title = "session-not-found", "Session not found"
+    description = "The account has no session with this id."
 
 
 class ApiKeyNotFound(NotFound):
-    slug, title = "api-key-not-found", "There is no such API key"
+    slug, title = "api-key-not-found", "API key not found"
+    description = "The account has no API key with this id."
 
 
 class Conflict(AppError):
-    slug, title, status = "conflict", "The request conflicts with what is stored", 409
+    slug, title, status = "conflict", "Conflict", 409
+    description = "The request conflicts with the state of the resource."
 
 
 class EmailTaken(Conflict):
-    slug, title = "email-taken", "An account with this e-mail exists already"
+    slug, title = "email-taken", "E-mail address taken"
+    description = "An account with this e-mail address exists already."
 
 
 class TooManyInvitations(Conflict):
-    slug, title = "too-many-invitations", "Too many invitations are not used yet"
+    slug, title = "too-many-invitations", "Too many invitations"
+    description = "Too many invitations are unused."
 
 
 class TooManyApiKeys(Conflict):
-    slug, title = "too-many-api-keys", "The account has too many API keys"
+    slug, title = "too-many-api-keys", "Too many API keys"
+    description = "The account has too many API keys."
 
 
 class LastAdmin(Conflict):
-    slug, title = "last-admin", "This is the last account that can act as an admin"
+    slug, title = "last-admin", "Last admin"
+    description = "This is the last account that can act as an admin."
 
 
 class IdentityTaken(Conflict):
-    slug, title = "identity-taken", "This identity is linked to an account already"
+    slug, title = "identity-taken", "Identity taken"
+    description = "The identity is linked to an account already."
 
 
 class LastSignInMethod(Conflict):
-    slug, title = "last-sign-in-method", "This is the last way to sign in to the account"
+    slug, title = "last-sign-in-method", "Last sign-in method"
+    description = "This is the last way to sign in to the account."
 
 
 class NameTaken(Conflict):
-    slug, title = "name-taken", "An image with this name exists already"
+    slug, title = "name-taken", "Image name taken"
+    description = "An image with this name exists already."
 
 
 class RequestTimeout(AppError):
-    slug, title, status = "request-timeout", "The request took too long to arrive", 408
+    slug, title, status = "request-timeout", "Request timeout", 408
+    description = "The request did not arrive in time."
 
 
 class RequestHeadTooLarge(AppError):
-    slug, title, status = "request-head-too-large", "The request line and the headers are too large", 431
+    slug, title, status = "request-head-too-large", "Request head too large", 431
+    description = "The request line and the headers are larger than the limit."
 
 
 class TagExists(Conflict):
-    slug, title = "tag-exists", "A tag or an alias with this name exists already"
+    slug, title = "tag-exists", "Tag name taken"
+    description = "A tag or an alias with this name exists already."
 
 
 class TagIsAlias(Conflict):
     """`alias_of` is the name of the tag that the alias stands for."""
 
-    slug, title = "tag-is-alias", "This name is an alias of a tag"
+    slug, title = "tag-is-alias", "Tag is an alias"
+    description = "The name is an alias of a tag."
 
     def __init__(self, detail: str | None = None, *, alias_of: str = "") -> None:
         super().__init__(detail, alias_of=alias_of)
 
 
 class TagImplied(Conflict):
-    slug, title = "tag-implied", "The tag is implied by another one that the image has"
+    slug, title = "tag-implied", "Implied tag"
+    description = "The tag is implied by another tag of the image."
 
 
 class PreconditionFailed(AppError):
-    slug, title, status = "precondition-failed", "The resource has changed since you read it", 412
+    slug, title, status = "precondition-failed", "Precondition failed", 412
+    description = "The resource has changed since the client read it."
 
 
 class PayloadTooLarge(AppError):
-    slug, title, status = "payload-too-large", "The body is too large", 413
+    slug, title, status = "payload-too-large", "Request body too large", 413
+    description = "The request body is larger than the limit."
 
 
 class StorageQuotaExceeded(PayloadTooLarge):
@@ -213,25 +274,29 @@ class StorageQuotaExceeded(PayloadTooLarge):
 
 class UnsupportedMediaType(AppError):
     slug, title, status = "unsupported-media-type", "Unsupported image type", 415
+    description = "The file is not an image of a supported type."
 
 
 class UnsupportedBodyType(UnsupportedMediaType):
     """The request's Content-Type or Content-Encoding is not the one that the operation takes."""
 
     title = "Unsupported media type of the request"
+    description = "The request body has a media type or a coding that the operation does not take."
 
 
 class RangeNotSatisfiable(AppError):
     """`total` is the length of the content in bytes."""
 
-    slug, title, status = "range-not-satisfiable", "The range lies outside of the content", 416
+    slug, title, status = "range-not-satisfiable", "Range not satisfiable", 416
+    description = "The range is outside of the content."
 
     def __init__(self, detail: str | None = None, *, total: int = 0) -> None:
         super().__init__(detail, total=total)
 
 
 class Unprocessable(AppError):
-    slug, title, status = "unprocessable", "The request is well formed but cannot be followed", 422
+    slug, title, status = "unprocessable", "Unprocessable request", 422
+    description = "The request is well-formed but cannot be processed."
 
 
 class ValidationFailed(Unprocessable):
@@ -240,7 +305,8 @@ class ValidationFailed(Unprocessable):
     An entry may have a member `did_you_mean`; the first suggestion is also a member of the problem document.
     """
 
-    slug, title = "validation-error", "A value was refused"
+    slug, title = "validation-error", "Validation error"
+    description = "A value in the request is invalid."
 
     def __init__(self, errors: Sequence[dict[str, Any]], detail: str | None = None) -> None:
         suggestion = next((error["did_you_mean"] for error in errors if "did_you_mean" in error), None)
@@ -254,17 +320,20 @@ class ValidationFailed(Unprocessable):
 
 
 class InvalidImage(Unprocessable):
-    slug, title = "invalid-image", "The file is damaged or is no image"
+    slug, title = "invalid-image", "Invalid image"
+    description = "The file is damaged or is not an image."
 
 
 class ImageTooLarge(Unprocessable):
-    slug, title = "image-too-large", "The image has too many pixels"
+    slug, title = "image-too-large", "Image too large"
+    description = "The image has more pixels than the limit."
 
 
 class TooManyRequests(AppError):
     """A limit was reached; `retry_after` is in seconds."""
 
     slug, title, status = "too-many-requests", "Too many requests", 429
+    description = "A rate limit is reached, or earlier requests of the caller are still in progress."
 
     def __init__(self, retry_after: int, detail: str | None = None) -> None:
         super().__init__(detail)
@@ -278,41 +347,50 @@ class TooManyConcurrentRequests(TooManyRequests):
 class Unavailable(AppError):
     """A backend does not answer; worth another try after `retry_after` seconds."""
 
-    slug, title, status = "unavailable", "The service cannot do this right now", 503
+    slug, title, status = "unavailable", "Service unavailable", 503
+    description = "The service cannot process the request at the moment."
     retry_after: int = 2
 
 
 class ServiceStopping(Unavailable):
-    slug, title = "service-stopping", "The service stops; another one answers"
+    slug, title = "service-stopping", "Service stopping"
+    description = "The process is stopping. A further attempt reaches another one."
 
 
 class DatabaseUnavailable(Unavailable):
-    slug, title = "database-unavailable", "The database does not answer"
+    slug, title = "database-unavailable", "Database unavailable"
+    description = "The database does not answer."
 
 
 class QueryTimeout(Unavailable):
-    slug, title = "query-timeout", "The query takes too long; narrow it"
+    slug, title = "query-timeout", "Query timeout"
+    description = "The query took longer than the limit. A narrower query is faster."
 
 
 class DatabaseBusy(Unavailable):
-    slug, title = "database-busy", "The database is at work on other requests; try again"
+    slug, title = "database-busy", "Database busy"
+    description = "All database connections are in use."
 
 
 class SignInBusy(Unavailable):
     """Too many passwords wait to be hashed."""
 
-    slug, title = "sign-in-busy", "Too many sign-ins and sign-ups at the moment"
+    slug, title = "sign-in-busy", "Sign-in busy"
+    description = "Too many passwords are waiting to be hashed."
 
 
 class UploadsBusy(Unavailable):
     """The uploads in progress use all memory that uploads may use."""
 
-    slug, title = "uploads-busy", "Too many uploads at the moment"
+    slug, title = "uploads-busy", "Uploads busy"
+    description = "The uploads in progress use all memory that is reserved for uploads."
 
 
 class StorageUnavailable(Unavailable):
-    slug, title = "storage-unavailable", "The object store does not answer"
+    slug, title = "storage-unavailable", "Object store unavailable"
+    description = "The object store does not answer."
 
 
 class IdentityProviderUnavailable(Unavailable):
-    slug, title = "identity-provider-unavailable", "The identity provider does not answer"
+    slug, title = "identity-provider-unavailable", "Identity provider unavailable"
+    description = "The identity provider does not answer."

@@ -49,13 +49,15 @@ MEDIA_TYPES = tuple(_FORMATS)
 class DecodersUnavailable(Unavailable):
     """No decoder could do the job, for a reason that is not the file's."""
 
-    slug, title = "decoders-unavailable", "The image cannot be looked at right now"
+    slug, title = "decoders-unavailable", "Image decoders unavailable"
+    description = "No image decoder can process the file at the moment."
 
 
 class DecodersBusy(Unavailable):
     """Others' images took all of the time that this one could wait."""
 
-    slug, title = "decoders-busy", "Too many images are being looked at right now"
+    slug, title = "decoders-busy", "Image decoders busy"
+    description = "All image decoders are in use."
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from app.core.errors import (
 from app.http.headers import COMPONENTS, describe_headers
 from app.http.openapi_examples import add_examples
 from app.http.openapi_texts import describe
-from app.http.problems import MEDIA_TYPE, Problem, add_problem, problems_of
+from app.http.problems import MEDIA_TYPE, Problem, add_general_problems, add_problem, problems_of
 from app.http.strict_route import StrictRoute
 
 DESCRIPTION = """
@@ -106,6 +106,7 @@ def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> No
     # A generated client would otherwise read every response that it does not know, images included, as `default`.
     for status, description in _ERROR_CLASSES.items():
         responses[status] = {**deepcopy(responses["default"]), "description": description}
+    add_general_problems(responses)
     _declare_bytes(responses)
     operation["security"] = _security(operation, route)
     for error in _errors(operation, route):

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -14,13 +15,22 @@ from starlette.routing import Match
 
 from app.core.errors import (
     AppError,
+    BadRequest,
+    HttpError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
     RangeNotSatisfiable,
+    RequestHeadTooLarge,
     RequestTimeout,
+    ServiceStopping,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
+    UnsupportedBodyType,
     ValidationFailed,
 )
+from app.core.field_errors import sentence
 from app.http.validation import translate
 
 logger = logging.getLogger(__name__)
@@ -33,14 +43,19 @@ _ATTRIBUTE = "problems"
 MAX_ERRORS = 100
 RATE_LIMITED = "x-rate-limited"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-# What the framework itself raises, by status: (slug, title).
-_FRAMEWORK = {
-    400: ("bad-request", "The request cannot be understood"),
-    404: ("not-found", "There is nothing here"),
-    405: ("method-not-allowed", "This method is not allowed here"),
-    408: (RequestTimeout.slug, RequestTimeout.title),
-    413: ("payload-too-large", "The body is too large"),
-    415: ("unsupported-media-type", "This media type is not supported"),
+# What the framework itself raises, by status.
+_FRAMEWORK: dict[int, type[AppError]] = {
+    400: BadRequest,
+    404: NotFound,
+    405: MethodNotAllowed,
+    408: RequestTimeout,
+    413: PayloadTooLarge,
+    415: UnsupportedBodyType,
+}
+# What any operation may answer, whatever it lists.
+GENERAL_ERRORS: dict[str, tuple[type[AppError], ...]] = {
+    "4XX": (BadRequest, MethodNotAllowed, NotFound, RequestHeadTooLarge, HttpError),
+    "5XX": (AppError, ServiceStopping),
 }
 
 
@@ -48,7 +63,7 @@ class FieldError(BaseModel):
     """Why one value was refused, and where it stood."""
 
     loc: list[str | int] = Field(examples=[["body", "email"]])
-    msg: str = Field(examples=["value is not a valid email address"])
+    msg: str = Field(examples=["The value must be an e-mail address."])
     type: str = Field(examples=["value_error"])
     did_you_mean: str | None = Field(None, description="The accepted name that is most similar to the refused one")
 
@@ -56,10 +71,10 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """An RFC 9457 problem document."""
 
-    type: str = Field(examples=["/problems/not-found"])
-    title: str = Field(examples=["There is nothing here"])
+    type: str = Field(examples=["/problems/image-not-found"])
+    title: str = Field(examples=["Image not found"])
     status: int = Field(examples=[404])
-    detail: str = Field(examples=["There is no such image"])
+    detail: str = Field(examples=["There is no image with this id, or the caller may not see it."])
     request_id: str = Field(examples=["0d3f7c52a1b84e6f9c1d2e3f40516273"])
     errors: list[FieldError] | None = None
 
@@ -137,7 +152,7 @@ def slug_of(error: BaseException | None) -> str | None:
     if isinstance(error, AppError):
         return error.slug
     if isinstance(error, HTTPException):
-        return _framework_problem(error)[0]
+        return _framework_problem(error).slug
     return None
 
 
@@ -156,6 +171,13 @@ def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     return {int(status): response for status, response in sorted(responses.items())}
 
 
+def add_general_problems(responses: dict[str, Any]) -> None:
+    """Add to an operation's `responses` the errors that any operation may answer."""
+    for status, errors in GENERAL_ERRORS.items():
+        content = responses[status]["content"][MEDIA_TYPE]
+        content["examples"] = {error.slug: _example(error) for error in errors}
+
+
 def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
     """Add an error to an operation's `responses`, unless it is told there."""
     response = responses.setdefault(str(error.status), {})
@@ -165,8 +187,8 @@ def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
     content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": _SCHEMA, "examples": {}})
     if error.slug not in content["examples"]:
         content["examples"][error.slug] = _example(error)
-        told = f"`{error.slug}`: {error.title}"
-        response["description"] = f"{response['description']}; {told}" if "description" in response else told
+        told = f"`{error.slug}`: {error.description}"
+        response["description"] = f"{response['description']} {told}" if "description" in response else told
 
 
 def raising(*errors: type[AppError]) -> Callable[[Dependency], Dependency]:
@@ -190,7 +212,7 @@ def _example(error: type[AppError]) -> dict[str, Any]:
         "type": f"/problems/{error.slug}",
         "title": error.title,
         "status": error.status,
-        "detail": error.title,
+        "detail": error.description,
         "request_id": "0d3f7c52a1b84e6f9c1d2e3f40516273",
     }
     return {"value": value}
@@ -215,15 +237,16 @@ def validation_failed(request: Request, error: RequestValidationError) -> Valida
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    slug, title = _framework_problem(error)
-    request.state.error_slug = slug
+    problem = _framework_problem(error)
+    request.state.error_slug = problem.slug
     headers = {"Allow": _allowed_methods(request)} if error.status_code == 405 else error.headers
+    is_default = error.detail == HTTPStatus(error.status_code).phrase
     return problem_response(
         request.state.request_id,
-        slug=slug,
-        title=title,
+        slug=problem.slug,
+        title=problem.title,
         status=error.status_code,
-        detail=str(error.detail) if error.detail else title,
+        detail=problem.description if is_default or not error.detail else sentence(str(error.detail)),
         headers=headers,
     )
 
@@ -239,5 +262,5 @@ def _allowed_methods(request: Request) -> str:
     return ", ".join(method for method in _METHODS if is_taken("GET" if method == "HEAD" else method))
 
 
-def _framework_problem(error: HTTPException) -> tuple[str, str]:
-    return _FRAMEWORK.get(error.status_code, ("http-error", str(error.detail)))
+def _framework_problem(error: HTTPException) -> type[AppError]:
+    return _FRAMEWORK.get(error.status_code, HttpError)

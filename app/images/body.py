@@ -15,7 +15,8 @@ CONTENDED_BYTES_PER_SECOND = 16 * 1024
 class UploadTimeout(RequestTimeout):
     """The client sent nothing, or next to nothing, for too long."""
 
-    slug, title = "upload-timeout", "The upload came too slowly"
+    slug, title = "upload-timeout", "Upload too slow"
+    description = "The upload stopped, or was slower than the minimum rate."
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ MAX_LENGTH = 255
 
 
 class IdempotencyMismatch(Unprocessable):
-    slug, title = "idempotency-mismatch", "This Idempotency-Key was used with another body"
+    slug, title = "idempotency-mismatch", "Idempotency key reused"
+    description = "The Idempotency-Key was used with another upload."
 
 
 class IdempotencyInProgress(Conflict):
-    slug, title = "idempotency-in-progress", "The upload with this Idempotency-Key is still running"
+    slug, title = "idempotency-in-progress", "Upload in progress"
+    description = "An upload with this Idempotency-Key is in progress."
 
 
 @dataclass(frozen=True, slots=True)

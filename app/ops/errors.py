@@ -5,7 +5,8 @@ from app.telemetry.errors import QueryTooCostly, TelemetryError
 
 
 class TelemetryNotReadable(Unavailable):
-    slug, title = "telemetry-unavailable", "The request log does not answer"
+    slug, title = "telemetry-unavailable", "Request log unavailable"
+    description = "The request log does not answer."
 
 
 def readable_error(error: TelemetryError) -> Unavailable:

@@ -24,7 +24,8 @@ _ENTRIES = f"""
 
 
 class QueryTooBroad(BadRequest):
-    slug, title = "query-too-broad", "The query covers too much"
+    slug, title = "query-too-broad", "Query too broad"
+    description = "The query covers more tags or images than the limit."
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class UnsupportedHttpVersion(AppError):
 
 class ExpectationFailed(AppError):
     slug, title, status = "expectation-failed", "Unsupported expectation", 417
+    description = "The service supports no expectation other than 100-continue."
 
 
 def normalize_head(method: bytes, version: str, target: bytes, fields: Fields) -> bytes:

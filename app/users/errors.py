@@ -4,8 +4,10 @@ from app.core.errors import BadRequest
 class InvalidTokenRequest(BadRequest):
     """RFC 6749, 5.2: a parameter of the token request is missing, repeated or malformed."""
 
-    slug, title = "invalid-request", "The token request is incomplete or malformed"
+    slug, title = "invalid-request", "Invalid token request"
+    description = "A parameter of the token request is missing, repeated or malformed."
 
 
 class UnsupportedGrantType(BadRequest):
-    slug, title = "unsupported-grant-type", "The grant type is not supported"
+    slug, title = "unsupported-grant-type", "Unsupported grant type"
+    description = "The grant type is not supported."

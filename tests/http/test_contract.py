@@ -53,14 +53,9 @@ async def test_a_bug_is_a_problem_that_tells_nothing(settings: Settings) -> None
 async def test_unknown_fields_are_refused(client: httpx.AsyncClient, user: Account) -> None:
     body = {"email": "a@example.com", "password": "long enough", "is_admin": True}
     document = problem(await client.post("/v1/users", json=body), 422, "validation-error")
-    unknown = "The field is unknown. The accepted fields are: email, password."
-    assert document["errors"] == [
-        {
-            "loc": ["body", "is_admin"],
-            "msg": unknown,
-            "type": "extra_forbidden",
-        }
-    ]
+    (error,) = document["errors"]
+    assert (error["loc"], error["type"]) == (["body", "is_admin"], "extra_forbidden")
+    assert error["msg"].startswith("The field is unknown. The accepted fields are: email, password")
     problem(await user.client.post("/v1/tags", json={"names": ["a"], "id": 1}), 422, "validation-error")
 
 

@@ -1,0 +1,96 @@
+"""`/problems` and `/problems/{slug}`: what the `type` of an error refers to (RFC 9457, 3.1.1)."""
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+
+from app.core.errors import AppError, NotFound
+
+router = APIRouter(include_in_schema=False)
+
+_HEADERS = {
+    "Cache-Control": "public, max-age=3600",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Vary": "Accept",
+}
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+
+
+class ProblemType(BaseModel):
+    """A problem type. `title` and `description` hold for every error of the type."""
+
+    type: str
+    title: str
+    status: int
+    description: str
+
+
+class ProblemTypes(BaseModel):
+    """All problem types, by status and type."""
+
+    items: list[ProblemType]
+
+
+def problem_types() -> list[type[AppError]]:
+    """Return a class of errors per problem type, by status and slug: of several, the one that defines the slug."""
+    classes = {kind.slug: kind for kind in _descendants(AppError) if "slug" in kind.__dict__}
+    return sorted(classes.values(), key=lambda kind: (kind.status, kind.slug))
+
+
+@router.get("/problems")
+async def list_problem_types(request: Request) -> Response:
+    """Return all problem types."""
+    items = [_read(kind) for kind in problem_types()]
+    if not _accepts_html(request):
+        return _json(ProblemTypes(items=items))
+    rows = (f'<dt><a href="{escape(one.type)}">{escape(one.title)}</a> ({one.status})</dt>' for one in items)
+    return _html("Problem types", ["<dl>", *rows, "</dl>"])
+
+
+@router.get("/problems/{slug}")
+async def read_problem_type(request: Request, slug: str) -> Response:
+    """Return one problem type. Raises NotFound."""
+    kind = next((one for one in problem_types() if one.slug == slug), None)
+    if kind is None:
+        raise NotFound("There is no problem type with this name.")
+    read = _read(kind)
+    if not _accepts_html(request):
+        return _json(read)
+    status = f"<p>HTTP status: {read.status}</p>"
+    return _html(read.title, [f"<p>{escape(read.description)}</p>", status, '<p><a href="/problems">All types</a></p>'])
+
+
+def _descendants(kind: type[AppError]) -> Iterator[type[AppError]]:
+    for child in kind.__subclasses__():
+        yield from _descendants(child)
+    yield kind
+
+
+def _read(kind: type[AppError]) -> ProblemType:
+    type_ = f"/problems/{kind.slug}"
+    return ProblemType(type=type_, title=kind.title, status=kind.status, description=kind.description)
+
+
+def _accepts_html(request: Request) -> bool:
+    # Browsers name it; `*/*` alone is what clients of APIs send.
+    kinds = request.headers.get("accept", "").lower().split(",")
+    return any(kind.partition(";")[0].strip() == "text/html" for kind in kinds)
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), headers=_HEADERS, media_type="application/json")
+
+
+def _html(title: str, body: Iterable[str]) -> Response:
+    return HTMLResponse(_PAGE.format(title=escape(title), body="\n".join(body)), headers=_HEADERS)
