@@ -126,6 +126,13 @@ async def test_f20_the_own_origin_is_accepted(
             assert answer.status_code == 303, answer.text
 
 
+async def test_f20_two_origins_are_refused(client: httpx.AsyncClient, service: RunningService, admin: Account) -> None:
+    headers = [("Origin", service.url), ("Origin", "https://evil.example")]
+    data = {"email": admin.email, "password": PASSWORD}
+    for both in (headers, headers[::-1]):
+        assert (await client.post("/ops/login", data=data, headers=both)).status_code in (400, 403)
+
+
 async def test_f19_the_cookie_is_no_bearer_token(browser_client: httpx.AsyncClient, admin: Account) -> None:
     await _sign_in(browser_client, admin.email)
     bearer = {"Authorization": f"Bearer {browser_client.cookies[COOKIE]}"}
