@@ -23,8 +23,13 @@ from app.core.security import derived_key
 RETRY_REDIS_SECONDS = 5.0
 MAX_LOCAL = 20_000
 
-# KEYS: the limited things. ARGV: an interval and a burst, in seconds, for each. Returns the seconds to wait, 0 = done,
-# and how many seconds each is ahead of the time at which it would be as if nothing had happened.
+# A key lives at least so long, in milliseconds: longer than any cached answer, so that a full Redis with the policy
+# `volatile-ttl` removes answers and not limits.
+LIFETIME_MS = 2 * 3600 * 1000
+
+# KEYS: the limited things. ARGV: for each, the seconds that the charge takes and the burst in seconds; last, how long
+# the keys live, in milliseconds. Returns the seconds to wait, 0 = done, and how many seconds each is ahead of the time
+# at which it would be as if nothing had happened.
 CHARGE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -38,7 +43,8 @@ end
 local told = string.format('%.6f ', wait) .. table.concat(ahead, ' ')
 if wait > 0 then return told end
 for i, key in ipairs(KEYS) do
-    redis.call('SET', key, string.format('%.6f', due[i]), 'PX', math.ceil((due[i] - now) * 1000))
+    local lifetime = math.max(tonumber(ARGV[2 * #KEYS + 1]), math.ceil((due[i] - now) * 1000))
+    redis.call('SET', key, string.format('%.6f', due[i]), 'PX', lifetime)
 end
 return told
 """
@@ -52,10 +58,16 @@ return '0'
 
 
 class Charge(NamedTuple):
-    """One use of something limited: its name, which is stored only as a keyed digest, and its rate."""
+    """Uses of something limited: its name, which is stored only as a keyed digest, its rate, and how many uses."""
 
     name: str
     rate: Rate
+    uses: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """By how much the charge moves the thing's time on."""
+        return self.uses * self.rate.interval
 
     @property
     def policy(self) -> str:
@@ -76,14 +88,14 @@ class RateLimits:
     async def charge(self, charges: Sequence[Charge]) -> None:
         """Charge all of these, or raise TooManyRequests and charge none."""
         keys = [self._digest(charge.name) for charge in charges]
-        budget = [value for charge in charges for value in (charge.rate.interval, charge.rate.seconds)]
-        told = await self._in_redis(CHARGE, keys, budget)
+        budget = [value for charge in charges for value in (charge.seconds, charge.rate.seconds)]
+        told = await self._in_redis(CHARGE, keys, [*budget, LIFETIME_MS])
         if told is None:
-            told = self._local.charge(keys, [charge.rate for charge in charges])
+            told = self._local.charge(keys, charges)
         wait, *ahead = told
         for key, charge, seconds in zip(keys, charges, ahead, strict=True):
             charged = wait <= 0
-            self._seen.note(key, seconds if charged else seconds - charge.rate.interval)
+            self._seen.note(key, seconds if charged else seconds - charge.seconds)
             note_quota(_quota(charge, seconds, charged=charged))
         if wait > 0:
             raise TooManyRequests(math.ceil(wait))
@@ -100,8 +112,8 @@ class RateLimits:
     async def refund(self, charges: Sequence[Charge]) -> None:
         """Take these charges back: what they were for turned out to be harmless."""
         keys = [self._digest(charge.name) for charge in charges]
-        if await self._in_redis(REFUND, keys, [charge.rate.interval for charge in charges]) is None:
-            self._local.refund(keys, [charge.rate for charge in charges])
+        if await self._in_redis(REFUND, keys, [charge.seconds for charge in charges]) is None:
+            self._local.refund(keys, charges)
         note_refund()
 
     async def _in_redis(self, script: str, keys: list[str], arguments: list[float]) -> list[float] | None:
@@ -119,9 +131,9 @@ class RateLimits:
 
 
 def _quota(charge: Charge, ahead: float, *, charged: bool) -> Quota:
-    """Read the quota off the number; one that was not charged is ahead by an interval less."""
+    """Read the quota off the number; what was not charged is ahead by so much less."""
     rate = charge.rate
-    seconds = ahead if charged else ahead - rate.interval
+    seconds = ahead if charged else ahead - charge.seconds
     remaining = math.floor((rate.seconds - seconds) / rate.interval + 1e-6)
     return Quota(
         rate.count, rate.seconds, max(0, min(rate.count, remaining)), max(0, math.ceil(seconds)), charge.policy
@@ -151,10 +163,10 @@ class _LocalLimits:
     def __init__(self) -> None:
         self._due: OrderedDict[str, float] = OrderedDict()
 
-    def charge(self, keys: Sequence[str], rates: Sequence[Rate]) -> list[float]:
+    def charge(self, keys: Sequence[str], charges: Sequence[Charge]) -> list[float]:
         now = asyncio.get_running_loop().time()
-        due = [max(self._due.get(key, 0), now) + rate.interval for key, rate in zip(keys, rates, strict=True)]
-        wait = max(one - now - rate.seconds - 1e-6 for one, rate in zip(due, rates, strict=True))
+        due = [max(self._due.get(key, 0), now) + charge.seconds for key, charge in zip(keys, charges, strict=True)]
+        wait = max(one - now - charge.rate.seconds - 1e-6 for one, charge in zip(due, charges, strict=True))
         told = [wait, *(one - now for one in due)]
         if wait > 0:
             return told
@@ -165,7 +177,7 @@ class _LocalLimits:
             self._due.popitem(last=False)
         return told
 
-    def refund(self, keys: Sequence[str], rates: Sequence[Rate]) -> None:
-        for key, rate in zip(keys, rates, strict=True):
+    def refund(self, keys: Sequence[str], charges: Sequence[Charge]) -> None:
+        for key, charge in zip(keys, charges, strict=True):
             if key in self._due:
-                self._due[key] -= rate.interval
+                self._due[key] -= charge.seconds

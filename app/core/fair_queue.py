@@ -1,23 +1,23 @@
 """A bounded, fair queue in front of a resource with a fixed number of slots.
 
 The order is that of start-time fair queuing (Goyal, Vin and Cheng, "Start-time Fair Queuing", IEEE/ACM Transactions on
-Networking 5(5), 1997), with every request of cost 1. A flow is an address or an account; a request belongs to both of
-its flows. Its start tag is the largest of the virtual time and of the finish tags of its flows, so that a client with
-200 requests in the queue delays a new client by one request only.
+Networking 5(5), 1997), with every request of cost 1, in two levels: addresses share the resource, and the accounts of
+an address share its part. A client with 200 requests in the queue delays a new client by one request only, whether the
+client has many accounts at one address or one account at many addresses.
 """
 
 import asyncio
-import itertools
 import time
-from bisect import insort
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core.callers import Caller
 from app.core.errors import ClientGone, TooManyConcurrentRequests, Unavailable
 
+# The keys of the flows of a request: its account and its address.
+_Keys = tuple[str, str]
 # Above this number, flows that no longer matter are removed.
 MAX_FLOWS = 1000
 # After a refusal for cost, the flow has one slot at a time for this long.
@@ -40,14 +40,12 @@ class QueueLimits:
 
 
 class _Waiter:
-    __slots__ = ("future", "keys", "order", "tag")
+    __slots__ = ("future", "keys", "tag")
 
-    def __init__(self, tag: float, order: int, keys: Sequence[str]) -> None:
-        self.tag, self.order, self.keys = tag, order, keys
+    def __init__(self, tag: float, keys: "_Keys") -> None:
+        # The start tag in the flow of the account.
+        self.tag, self.keys = tag, keys
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def __lt__(self, other: "_Waiter") -> bool:
-        return (self.tag, self.order) < (other.tag, other.order)
 
 
 class FairQueue:
@@ -61,9 +59,9 @@ class FairQueue:
         self._running: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self._waiters: list[_Waiter] = []
-        self._order = itertools.count()
+        # The virtual time, and the start tag that the next request of a flow has at least.
         self._virtual = 0.0
-        self._finish: dict[str, float] = {}
+        self._next: dict[str, float] = {}
         self._penalties: dict[str, float] = {}
 
     @property
@@ -102,22 +100,23 @@ class FairQueue:
         if caller is not None and len(self._penalties) < MAX_FLOWS:
             self._penalties.update(dict.fromkeys(_keys(caller), now + PENALTY_SECONDS))
 
-    async def _acquire(self, keys: Sequence[str], caller: Caller) -> None:
-        tag = max(self._virtual, *(self._finish.get(key, 0.0) for key in keys))
+    async def _acquire(self, keys: _Keys, caller: Caller) -> None:
         if self._can_start(keys):
-            if self._waiters:
-                self._take_tag(keys, tag)
-            self._start(keys, tag)
+            self._start(keys, self._rank(keys, self._tag(keys[0]))[0], is_contended=bool(self._waiters))
             return
         self._refuse_if_full(keys)
-        self._take_tag(keys, tag)
-        await self._wait(_Waiter(tag, next(self._order), keys))
+        account, address = keys
+        waiter = _Waiter(self._tag(account), keys)
+        self._next[account] = waiter.tag + 1
+        if not self._waiting[address]:
+            self._next[address] = self._tag(address)
+        await self._wait(waiter)
         if await self._is_gone(keys, caller):
             self._release(keys)
             raise ClientGone
 
     async def _wait(self, waiter: _Waiter) -> None:
-        insort(self._waiters, waiter)
+        self._waiters.append(waiter)
         self._waiting.update(waiter.keys)
         try:
             async with asyncio.timeout(self.limits.seconds):
@@ -131,17 +130,17 @@ class FairQueue:
                 raise self._too_slow(waiter.keys) from None
             raise
 
-    async def _is_gone(self, keys: Sequence[str], caller: Caller) -> bool:
+    async def _is_gone(self, keys: _Keys, caller: Caller) -> bool:
         try:
             return await caller.is_gone()
         except BaseException:
             self._release(keys)
             raise
 
-    def _can_start(self, keys: Sequence[str]) -> bool:
+    def _can_start(self, keys: _Keys) -> bool:
         return self._held < self.limits.slots and not self._is_at_limit(keys)
 
-    def _is_at_limit(self, keys: Sequence[str]) -> bool:
+    def _is_at_limit(self, keys: _Keys) -> bool:
         return any(self._running[key] >= self._limit(key) for key in keys)
 
     def _limit(self, key: str) -> int:
@@ -149,39 +148,49 @@ class FairQueue:
             return 1
         return self.limits.account if key.startswith("account") else self.limits.address
 
-    def _take_tag(self, keys: Sequence[str], tag: float) -> None:
-        if len(self._finish) > MAX_FLOWS:
-            self._finish = {key: finish for key, finish in self._finish.items() if finish > self._virtual}
-        if len(self._finish) > MAX_FLOWS:
-            self._virtual = max(self._finish.values())
-            self._finish.clear()
-        self._finish.update(dict.fromkeys(keys, tag + 1))
+    def _tag(self, key: str) -> float:
+        return max(self._virtual, self._next.get(key, 0.0))
 
-    def _start(self, keys: Sequence[str], tag: float) -> None:
+    def _rank(self, keys: _Keys, tag: float) -> tuple[float, float]:
+        """Return the place in the order: by address, or by account where that is further behind; then by account."""
+        return max(self._next.get(keys[1], self._virtual), tag), tag
+
+    def _start(self, keys: _Keys, tag: float, *, is_contended: bool) -> None:
         self._held += 1
         self._running.update(keys)
-        self._virtual = max(self._virtual, tag)
+        if is_contended:
+            self._virtual = max(self._virtual, tag)
+            self._next[keys[1]] = tag + 1
+            self._forget_flows()
 
-    def _release(self, keys: Sequence[str]) -> None:
+    def _forget_flows(self) -> None:
+        """Remove the flows that are not ahead of the virtual time and do not wait, and if they are too many, all."""
+        if len(self._next) > MAX_FLOWS:
+            self._next = {key: tag for key, tag in self._next.items() if tag > self._virtual or self._waiting[key]}
+        if len(self._next) > 2 * MAX_FLOWS:
+            self._next.clear()
+
+    def _release(self, keys: _Keys) -> None:
         self._held -= 1
         _subtract(self._running, keys)
-        if not self._waiters:
-            return
         # Several may start: the flow that ends may have been at its limit.
-        for waiter in tuple(self._waiters):
-            if self._held >= self.limits.slots:
-                return
-            # A waiter that was cancelled a moment ago has not run yet.
-            if not waiter.future.done() and not self._is_at_limit(waiter.keys):
-                self._forget(waiter)
-                self._start(waiter.keys, waiter.tag)
-                waiter.future.set_result(None)
+        while self._held < self.limits.slots and (waiter := self._first()):
+            rank, _ = self._rank(waiter.keys, waiter.tag)
+            self._forget(waiter)
+            self._start(waiter.keys, rank, is_contended=True)
+            waiter.future.set_result(None)
+
+    def _first(self) -> _Waiter | None:
+        """Return the waiter that starts next; of equals, the one that came first."""
+        # A waiter that was cancelled a moment ago has not run yet.
+        able = (one for one in self._waiters if not one.future.done() and not self._is_at_limit(one.keys))
+        return min(able, key=lambda one: self._rank(one.keys, one.tag), default=None)
 
     def _forget(self, waiter: _Waiter) -> None:
         self._waiters.remove(waiter)
         _subtract(self._waiting, waiter.keys)
 
-    def _refuse_if_full(self, keys: Sequence[str]) -> None:
+    def _refuse_if_full(self, keys: _Keys) -> None:
         if any(self._waiting[key] >= self.limits.waiting_each for key in keys):
             raise TooManyConcurrentRequests(
                 1, f"{self.limits.waiting_each} of your requests wait for {self.name} already"
@@ -189,19 +198,19 @@ class FairQueue:
         if len(self._waiters) >= self.limits.waiting:
             raise self._busy
 
-    def _too_slow(self, keys: Sequence[str]) -> Exception:
+    def _too_slow(self, keys: _Keys) -> Exception:
         if self._held < self.limits.slots and self._is_at_limit(keys):
             waited = f"this one has waited {self.limits.seconds:g} s for them"
             return TooManyConcurrentRequests(1, f"Your other requests for {self.name} are still running; {waited}")
         return self._busy()
 
 
-def _keys(caller: Caller) -> tuple[str, str]:
+def _keys(caller: Caller) -> _Keys:
     # All requests of an address without an account count as one account.
     return f"account {caller.account or caller.address}", f"address {caller.address}"
 
 
-def _subtract(counts: Counter[str], keys: Sequence[str]) -> None:
+def _subtract(counts: Counter[str], keys: _Keys) -> None:
     for key in keys:
         counts[key] -= 1
         if not counts[key]:

@@ -8,8 +8,8 @@ find a connection free, however many changes wait for one row.
 
 from app.core.fair_queue import QueueLimits
 
-WAITING = 2000
-WAITING_EACH = 500
+WAITING = 1000
+WAITING_EACH = 250
 
 
 def pool_limits(connections: int, seconds: float) -> QueueLimits:

@@ -20,6 +20,7 @@ from app.cache.answers import Answer, AnswerCache
 from app.core.errors import AppError
 from app.db.changes import EVERYTHING, LISTS, image_scope
 from app.http.conditional import matches, tag_of
+from app.http.query_parameters import QueryParameters
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 # From the parameters of the path to the scope that the answer depends on; None where there is no such thing.
@@ -67,6 +68,7 @@ class CachedPath:
     pattern: re.Pattern[str]
     scope_of: ScopeOf
     settle: Settle | None
+    parameters: QueryParameters
     report_quota: ReportQuota | None = None
 
 
@@ -76,7 +78,8 @@ def cached_path(prefix: str, route: APIRoute, settle: Settle | None) -> CachedPa
     if mark is None:
         return None
     template = prefix + route.path
-    return CachedPath(template, compile_path(template)[0], mark[0], settle, mark[1])
+    parameters = QueryParameters(route.dependant)
+    return CachedPath(template, compile_path(template)[0], mark[0], settle, parameters, mark[1])
 
 
 class AnswersMiddleware:
@@ -95,6 +98,11 @@ class AnswersMiddleware:
             await self.app(scope, receive, send)
             return
         path, depends_on = found
+        query = path.parameters.canonical(scope["query_string"]) if scope["query_string"] else ""
+        if query is None:
+            # The application refuses it; nothing of it may become a key.
+            await self.app(scope, receive, send)
+            return
         try:
             sight = await path.settle(Request(scope)) if path.settle else ""
         except AppError:
@@ -104,7 +112,9 @@ class AnswersMiddleware:
         exchange = _Exchange(self.app, scope, receive)
         answers: AnswerCache = scope["state"]["services"].answers
         try:
-            answer = await answers.find_or_load(_name(scope, sight), (EVERYTHING, depends_on), exchange.load)
+            answer = await answers.find_or_load(
+                _name(scope["path"], query, sight), (EVERYTHING, depends_on), exchange.load
+            )
         except _NoAnswer:
             await exchange.forward(send)
             return
@@ -182,7 +192,7 @@ def _if_none_match(scope: Scope) -> str | None:
     return ",".join(listed) if listed else None
 
 
-def _name(scope: Scope, sight: str) -> str:
-    """Return what tells the answer to this request, seen by these eyes, from all others."""
-    asked = f"{sight}\n{scope['path']}\n".encode("utf-8", "surrogatepass") + scope["query_string"]
+def _name(path: str, query: str, sight: str) -> str:
+    """Return the key of the answer: path, canonical query and the eyes that see it."""
+    asked = f"{sight}\n{path}\n{query}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(asked, digest_size=16).hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_origin
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
@@ -39,6 +40,17 @@ class QueryParameters:
             counts[name] = counts.get(name, 0) + 1
         if errors := list(self._errors(counts)):
             raise ValidationFailed(errors[:MAX_REPORTED])
+
+    def canonical(self, query_string: bytes) -> str | None:
+        """Return the same string for the same declared parameters in any order or spelling.
+
+        None for a query with an unknown or a repeated parameter: its answer is not the one of the others.
+        """
+        pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+        given = dict(pairs)
+        if len(given) != len(pairs) or not given.keys() <= self._is_list.keys():
+            return None
+        return urlencode(sorted(pairs), errors="surrogatepass")
 
     def _errors(self, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         for name, count in counts.items():

@@ -8,6 +8,7 @@ from app.http.problems import raising
 from app.images.repository import ImageRepository
 from app.images.service import ImageService
 from app.images.upload import Uploads
+from app.tags.dependencies import NewTagsDep
 from app.users.dependencies import ViewerDep
 from app.users.viewer import Viewer
 
@@ -27,9 +28,9 @@ async def get_image_service(services: ServicesDep) -> ImageService:
     return ImageService(services)
 
 
-async def get_uploads(services: ServicesDep) -> Uploads:
+async def get_uploads(services: ServicesDep, new_tags: NewTagsDep) -> Uploads:
     """Return the service that makes images of uploads."""
-    return Uploads(services)
+    return Uploads(services, new_tags)
 
 
 @raising(Unauthenticated)

@@ -39,11 +39,13 @@ from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
 from app.search.images import ImageSearch
 from app.search.sight import private_owner
 from app.search.vocabulary import QueryTooBroad
+from app.tags.dependencies import NewTagsDep
+from app.tags.new_tags import NewTags
 from app.tags.repository import TagRepository
 from app.tags.tagging import Held, Tagging, holding
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.policy import require_change, require_tagger, sight_of
+from app.users.policy import may_change, require_change, require_tagger, sight_of
 from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
@@ -99,16 +101,18 @@ class BulkResult(BaseModel):
     summary="Tag many images",
     responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
-async def tag_images(body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep) -> BulkResult:
+async def tag_images(
+    body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, new_tags: NewTagsDep
+) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
     are all. At most 10,000 at once. `dry_run` only tells what would happen. An empty `q` is refused; `*` means all.
     """
     # An account makes one bulk edit at a time; the others wait here, without a connection.
     async with services.queues.bulk_edits.enter(current_caller.get()):
-        return await tag_matches(body, viewer, services)
+        return await tag_matches(body, viewer, services, new_tags)
 
 
-async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services) -> BulkResult:
+async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, new_tags: NewTags) -> BulkResult:
     """Tag the images that match, or only count them."""
     await refuse_contradiction(services.database, body)
     async with services.queues.searches.enter(current_caller.get()):
@@ -116,7 +120,7 @@ async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services) -> 
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0
-    async with holding(services.database, body.add, viewer.id) as (session, held):
+    async with holding(body.add, new_tags, viewer.id) as (session, held):
         removed = await TagRepository(session).find_ids(body.remove)
         for start in range(0, len(images), BULK_BATCH):
             changed += await tag_batch(session, images[start : start + BULK_BATCH], held, removed)
@@ -131,7 +135,7 @@ async def replace_image_tags(
     body: TagsUpdate,
     _user: CurrentUser,
     viewer: ViewerDep,
-    services: ServicesDep,
+    new_tags: NewTagsDep,
 ) -> ImageRead:
     """Have the image tagged by hand with exactly these, and so with what they imply. Its owner and the admins may."""
 
@@ -139,7 +143,7 @@ async def replace_image_tags(
         await tagging.replace(image.id, held)
 
     permission = Permission(viewer, require_change, partial(require_match, request))
-    return tagged_read(response, await change_tags(services.database, image_id, body.tags, permission, replace))
+    return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, replace))
 
 
 @router.post("/{image_id}/tags", summary="Add tags", responses=problems(*ERRORS))
@@ -150,15 +154,21 @@ async def add_image_tags(
     body: TagsUpdate,
     _user: CurrentUser,
     viewer: ViewerDep,
-    services: ServicesDep,
+    new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Add tags, and what they imply; those that the image has are no error. Every user may, on a public image."""
+    """Add tags, and what they imply; those that the image has are no error. Every user may, on a public image.
+
+    Other users than the owner add tags up to a total of 50; the rest of the 100 is the owner's.
+    """
 
     async def add(tagging: Tagging, image: Image, held: Held) -> None:
-        await tagging.give([image.id], held)
+        if may_change(viewer, image):
+            await tagging.give([image.id], held)
+        else:
+            await tagging.give_as_guest(image.id, held)
 
     permission = Permission(viewer, require_tagger, partial(require_match, request))
-    return tagged_read(response, await change_tags(services.database, image_id, body.tags, permission, add))
+    return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, add))
 
 
 @router.delete("/{image_id}/tags/{tag}", summary="Take a tag off", responses=problems(*ERRORS, TagNotFound, TagImplied))
@@ -169,7 +179,7 @@ async def remove_image_tag(
     tag: Annotated[TagName, Path(examples=["cat"])],
     _user: CurrentUser,
     viewer: ViewerDep,
-    services: ServicesDep,
+    new_tags: NewTagsDep,
 ) -> ImageRead:
     """Take a tag off that was given by hand, and what only it implied. Its owner and the admins may."""
 
@@ -177,11 +187,11 @@ async def remove_image_tag(
         await tagging.remove(image.id, tag)
 
     permission = Permission(viewer, require_change, partial(require_match, request))
-    return tagged_read(response, await change_tags(services.database, image_id, [], permission, remove))
+    return tagged_read(response, await change_tags(new_tags, image_id, [], permission, remove))
 
 
 async def change_tags(
-    database: Database,
+    new_tags: NewTags,
     image_id: uuid.UUID,
     names: list[str],
     permission: Permission,
@@ -190,10 +200,10 @@ async def change_tags(
     """Change the tags of an image that the viewer may change; it is locked, after the tags."""
     viewer = permission.viewer
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
-    async with database.reader() as session:
+    async with new_tags.database.reader() as session:
         image = await ImageRepository(session).get_visible(image_id, viewer)
         permission.rule(viewer, image)
-    async with holding(database, names, private_owner(image)) as (session, held):
+    async with holding(names, new_tags, private_owner(image)) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         permission.rule(viewer, image)
         permission.check(await shape_image(session, image))

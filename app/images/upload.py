@@ -46,6 +46,7 @@ from app.models import Image
 from app.models.image import Visibility
 from app.models.tag import NOBODY
 from app.storage.chunks import PART_BYTES, chained, grouped, length
+from app.tags.new_tags import NewTags
 from app.tags.repository import TagRepository
 from app.tags.tagging import Tagging, holding
 from app.users.policy import sight_of
@@ -128,7 +129,8 @@ class ReceivedFile:
 class Uploads:
     """Makes images of uploads."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, new_tags: NewTags) -> None:
+        self._new_tags = new_tags
         self._database = services.database
         self._object_store = services.object_store
         self._decoders = services.decoders
@@ -252,7 +254,7 @@ class Uploads:
                 image, duplicates = await self._add(session, _row(received, fields, viewer, []), viewer)
             return to_uploaded(image, [], duplicates)
         private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NOBODY
-        async with holding(self._database, fields.tags, private_to) as (session, held):
+        async with holding(fields.tags, self._new_tags, private_to) as (session, held):
             image, duplicates = await self._add(session, _row(received, fields, viewer, held.all), viewer)
             with changing(session, LISTS):
                 await Tagging(session).give([image.id], held)

@@ -4,10 +4,13 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.core.callers import current_caller
+from app.core.errors import TooManyRequests
 from app.http.dependencies import ServicesDep, SessionDep
+from app.http.problems import raising
 from app.tags.changes import VocabularyChange
+from app.tags.new_tags import NewTags
 from app.tags.repository import TagRepository
-from app.users.dependencies import AdminUser
+from app.users.dependencies import AdminUser, DeviceDep, ViewerDep
 
 
 async def get_tags_repository(session: SessionDep) -> TagRepository:
@@ -22,6 +25,13 @@ async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]
         yield TagRepository(session)
 
 
+@raising(TooManyRequests)
+async def get_new_tags(services: ServicesDep, viewer: ViewerDep, device: DeviceDep) -> NewTags:
+    """Return what makes tags for the caller."""
+    rates = services.settings.new_tag_limits
+    return NewTags(services.database, services.limits, rates, viewer, device.address)
+
+
 async def get_change(_admin: AdminUser, session: SessionDep) -> VocabularyChange:
     """Begin a change of the vocabulary in the request's unit of work."""
     return await VocabularyChange.begin(session)
@@ -30,3 +40,4 @@ async def get_change(_admin: AdminUser, session: SessionDep) -> VocabularyChange
 TagsRepo = Annotated[TagRepository, Depends(get_tags_repository)]
 TagsReader = Annotated[TagRepository, Depends(get_tags_reader, scope="function")]
 ChangeDep = Annotated[VocabularyChange, Depends(get_change)]
+NewTagsDep = Annotated[NewTags, Depends(get_new_tags)]

@@ -132,8 +132,7 @@ class TagRepository:
 
         With `private_to`, nobody else sees those before a public image has them.
         """
-        known = set(await self._session.scalars(select(Tag.name).where(Tag.name.in_(names)))) if names else set()
-        if missing := sorted(set(names) - known):
+        if missing := await self.list_missing(names):
             statement = insert(Tag).values([{"name": name} for name in missing]).on_conflict_do_nothing()
             with changing(self._session, LISTS):
                 made = (await self._session.scalars(statement.returning(Tag.id))).all()
@@ -149,6 +148,11 @@ class TagRepository:
         await wait_briefly_for_locks(self._session)
         with changing(self._session, LISTS):
             await self._session.execute(_LIST, {"names": names})
+
+    async def list_missing(self, names: Sequence[str]) -> list[str]:
+        """Return those of the names that neither a tag nor an alias has, sorted."""
+        known = set(await self._session.scalars(select(Tag.name).where(Tag.name.in_(names)))) if names else set()
+        return sorted(set(names) - known)
 
     async def find_id(self, name: str) -> int | None:
         """Return the id of the tag of this name or alias."""

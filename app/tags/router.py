@@ -23,7 +23,7 @@ from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
 from app.http.problems import problems
 from app.tags.changes import VocabularyChange
-from app.tags.dependencies import ChangeDep, TagsReader, TagsRepo
+from app.tags.dependencies import ChangeDep, NewTagsDep, TagsReader, TagsRepo
 from app.tags.handover import hand_over
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (
@@ -90,14 +90,17 @@ async def list_tags(
 
 
 @router.post("", status_code=201, summary="Make tags", responses=problems(DatabaseBusy))
-async def create_tags(body: TagsCreate, _user: CurrentUser, repository: TagsRepo, response: Response) -> TagList:
+async def create_tags(
+    body: TagsCreate, _user: CurrentUser, new_tags: NewTagsDep, services: ServicesDep, response: Response
+) -> TagList:
     """Make those of the tags that are not there yet; known ones are no error, and an alias gives its tag.
 
     Everyone sees these tags from now on.
     """
-    await repository.ensure_listed(body.names)
+    await new_tags.ensure_listed(body.names)
     response.headers["Location"] = "/v1/tags"
-    found = await repository.list_named(body.names)
+    async with services.database.reader() as session:
+        found = await TagRepository(session).list_named(body.names)
     return TagList(items=[to_read(found[name], asked=name) for name in body.names if name in found])
 
 

@@ -19,12 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy, TagImplied, TagNotFound, ValidationFailed
 from app.core.tag_names import MAX_TAGS_PER_IMAGE
-from app.db.session import Database
 from app.models import Tagged
+from app.tags.new_tags import NewTags
 from app.tags.repository import TagRepository
 
 # A change of a tag that very many images have takes minutes; who wants to use the tag meanwhile is told so in time.
 _WAITS = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+# The owner keeps the other half of the 100, whatever others add.
+MAX_TAGS_BY_GUESTS = MAX_TAGS_PER_IMAGE // 2
+_RESERVED = f"Only the owner may give an image more than {MAX_TAGS_BY_GUESTS} of its {MAX_TAGS_PER_IMAGE} tags."
 _IMAGES = bindparam("images", type_=ARRAY(Uuid))
 _TAGS = bindparam("tags", type_=ARRAY(Integer))
 
@@ -93,24 +96,24 @@ class Held(NamedTuple):
 
 @asynccontextmanager
 async def holding(
-    database: Database, names: Sequence[str], private_to: uuid.UUID | None = None
+    names: Sequence[str], new_tags: NewTags, private_to: uuid.UUID | None = None
 ) -> AsyncIterator[tuple[AsyncSession, Held]]:
     """Yield a unit of work in which these tags are there and are held; the missing ones are made.
 
     They are made in a unit of their own: nobody waits for this one's commit because it was the first to use a tag.
     With `private_to`, nobody else sees a new one before a public image has it.
     Raises DatabaseBusy when one of them is being changed for longer than two seconds; no connection is held meanwhile.
+    Raises TooManyRequests when the caller has made too many tags.
     """
     for seconds in _WAITS:
         await asyncio.sleep(seconds)
-        async with database.unit_of_work() as session:
+        async with new_tags.database.unit_of_work() as session:
             held = await Tagging(session).hold(names)
             if held is not None:
                 yield session, held
                 return
         # Mostly they are there.
-        async with database.unit_of_work() as session:
-            await TagRepository(session).ensure(names, private_to)
+        await new_tags.ensure(names, private_to)
     raise DatabaseBusy
 
 
@@ -144,6 +147,13 @@ class Tagging:
             await self._refuse_too_many(images)
         if held.implied:
             await self._session.execute(_IMPLY, {"images": images, "tags": held.implied})
+
+    async def give_as_guest(self, image: uuid.UUID, held: Held) -> None:
+        """Tag another user's image by hand. Raises ValidationFailed where the owner's reserve would be used."""
+        if await self.list_changing([image], held.given, []):
+            await self.give([image], held)
+            if await self._session.scalar(_TOO_MANY, {"images": [image], "most": MAX_TAGS_BY_GUESTS}):
+                raise ValidationFailed.at(["body", "tags"], _RESERVED)
 
     async def take(self, images: Sequence[uuid.UUID], tags: Sequence[int]) -> None:
         """Take the tags off that were given by hand; what other tags imply stays. The images are locked."""

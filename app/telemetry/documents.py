@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from struct import Struct, pack
 
-from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_USER_AGENT, RequestRecord, milliseconds, series_of
+from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_USER_AGENT, RequestRecord, labels_of, milliseconds
 from app.telemetry.redaction import PersonalData, address, plain, redacted_query
 
 _DOUBLE, _TEXT, _DOCUMENT, _BOOLEAN, _DATE, _INT32, _INT64 = (
@@ -109,7 +109,7 @@ class DocumentWriter:
 
 @lru_cache(_KEPT_TEXTS)
 def _meta(method: str, route: str, status: int) -> bytes:
-    method, route, status_class = series_of(method, route, status)
+    method, route, status_class = labels_of(method, route, status)
     fields = _text(b"method", plain(method, MAX_NAME)) + _text(b"route", plain(route, MAX_NAME))
     fields += _text(b"status_class", status_class)
     return _DOCUMENT + b"meta\0" + pack("<i", 4 + len(fields) + 1) + fields + b"\0"

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 UNMATCHED = "unmatched"
+# The route of all 405s in the metrics: clients choose the methods, and every route would have a series for each.
+METHOD_NOT_ALLOWED = "method-not-allowed"
 MAX_PATH = 1024
 MAX_USER_AGENT = 256
 MAX_NAME = 256
@@ -11,6 +13,7 @@ MAX_TRACEPARENT = 55
 # A method becomes part of the time series' meta: what clients make up must not multiply the series.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "OTHER"
+METHOD_NOT_ALLOWED_STATUS = 405
 _CLASSES = {number: f"{number}xx" for number in range(1, 6)}
 OTHER_CLASS = "other"
 # Method, route, status class.
@@ -61,5 +64,12 @@ def milliseconds(nanoseconds: int) -> float:
 
 
 def series_of(method: str, route: str, status: int) -> Series:
-    """Return the time series that requests of this kind belong to."""
+    """Return the series of the metrics that such requests belong to: one for all 405s, one for all unknown paths."""
+    if status == METHOD_NOT_ALLOWED_STATUS:
+        return labels_of(OTHER_METHOD, METHOD_NOT_ALLOWED, status)
+    return labels_of(OTHER_METHOD if route == UNMATCHED else method, route, status)
+
+
+def labels_of(method: str, route: str, status: int) -> Series:
+    """Return method, route and status class, each out of a closed set."""
     return method if method in _METHODS else OTHER_METHOD, route, _CLASSES.get(status // 100, OTHER_CLASS)

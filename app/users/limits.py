@@ -1,4 +1,4 @@
-"""What is charged for a sign-in, a sign-up, a refresh, an upload and a search.
+"""What is charged for a sign-in, a sign-up, a refresh, an upload, a search and a new tag.
 
 Failed sign-ins are counted by account, by address and in all; one that succeeds takes its charges back. Whoever
 attacks an account from elsewhere cannot lock its owner out: from an address at which the account has an open session,
@@ -53,6 +53,11 @@ def upload_charges(limits: Limits, user_id: uuid.UUID | None, address: str | Non
 def search_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one search that the database is asked for."""
     return _use("search", limits, user_id, address)
+
+
+def new_tag_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None, tags: int) -> list[Charge]:
+    """Return the charges for this number of new tags."""
+    return [charge._replace(uses=tags) for charge in _use("new-tags", limits, user_id, address)]
 
 
 def _use(action: str, limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:

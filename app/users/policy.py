@@ -57,9 +57,14 @@ def sight_of(viewer: Viewer) -> Sight:
     return Sight(viewer.id, viewer.is_admin)
 
 
+def may_change(viewer: Viewer, image: Image) -> bool:
+    """Return whether the viewer may change an image that they may see."""
+    return viewer.is_admin or is_owner(viewer, image)
+
+
 def require_change(viewer: Viewer, image: Image) -> None:
     """Let pass who may change an image that they may see. Raises Forbidden."""
-    if not (viewer.is_admin or is_owner(viewer, image)):
+    if not may_change(viewer, image):
         raise Forbidden("Only the owner of the image or an admin may do this")
 
 

@@ -77,6 +77,22 @@ async def test_f10_many_accounts_of_one_address_are_one_flow() -> None:
         await asyncio.gather(*tasks)
 
 
+async def test_k5_accounts_of_one_address_share_its_part() -> None:
+    queue, served, crowd = make_queue(slots=1), list[str](), uuid.uuid4()
+    honest = uuid.uuid4()
+
+    async def ask(account: uuid.UUID) -> None:
+        async with queue.enter(make_caller("192.0.2.1", account)):
+            served.append(str(account))
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(ask(crowd)) for _ in range(60)]
+    await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(ask(honest)))
+    await asyncio.gather(*tasks)
+    assert served.index(str(honest)) <= 3
+
+
 async def test_k5_one_account_from_many_addresses_is_one_flow() -> None:
     queue, served, account = make_queue(slots=2), list[str](), uuid.uuid4()
     with flood(queue, [make_caller(f"192.0.2.{n}", account) for n in range(60)], served) as tasks:
@@ -197,6 +213,6 @@ async def test_k7_the_queue_forgets_flows() -> None:
     await asyncio.gather(
         *(pass_through(queue, make_caller(f"10.0.{n // 250}.{n % 250}")) for n in range(3 * MAX_FLOWS))
     )
-    assert len(queue._finish) <= MAX_FLOWS + 1
+    assert len(queue._next) <= 2 * MAX_FLOWS + 1
     assert not queue._running
-    assert not queue._waiting
+    assert not any(queue._waiting.values())

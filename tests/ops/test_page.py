@@ -77,6 +77,33 @@ async def test_one_route_alone(page: Page, watched: RunningService) -> None:
     await expect(page.locator("#routes")).to_contain_text("GET /ops/live")
 
 
+async def test_f85_the_busiest_routes_are_shown_and_a_filter_finds_the_others(
+    page: Page, watched: RunningService
+) -> None:
+    image = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"
+    paths = [image, *(f"{image}/{part}" for part in ("content", "thumbnail", "url")), "/v1/images", "/v1/tags"]
+    paths += ["/v1/tags/cat", "/v1/tags/cat/related", "/v1/users/me", "/v1/users/me/api-keys", "/v1/users/me/sessions"]
+    paths += [
+        "/v1/auth/social/none",
+        f"/v1/users/{image[-36:]}",
+        "/v1/auth/social",
+        "/v1/ops/requests",
+        "/v1/ops/metrics",
+        "/v1/users",
+        "/nowhere",
+    ]
+    await _send(watched, *paths, *paths, "/v1/slow")
+    await page.goto("/ops")
+    rows = page.locator("#routes tbody tr")
+    await expect(rows).to_have_count(15)
+    await expect(page.locator("#more")).to_contain_text("The busiest 15 of")
+    await expect(rows.filter(has_text="/v1/slow")).to_have_count(0)
+    await page.get_by_label("Filter").fill("get slow")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("GET /v1/slow")
+    await expect(page.locator("#more")).to_have_text("")
+
+
 async def test_charts_have_tables_and_updates_can_be_paused(page: Page, watched: RunningService) -> None:
     await _send(watched, "/v1/broken")
     await page.goto("/ops")

@@ -5,11 +5,13 @@
 const LIVE_MS = { 15: 3000, 60: 3000, 360: 10000, 1440: 30000 };
 const READY_MS = 3000;
 const TIMEOUT_MS = 8000;
+const BUSIEST = 15;
 const byId = (id) => document.getElementById(id);
 const controls = { minutes: byId("minutes"), route: byId("route"), own: byId("own"), server_only: byId("server_only") };
 let paused = false;
 let lastSeen = null;
 let asked = 0;
+let lastRoutes = [];
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -84,7 +86,18 @@ function show(live) {
   Charts.update(live.chart);
   showRows(document.querySelector('[data-requests="failed"] tbody'), live.failed, (row) => row.event_id, requestCells);
   showRows(document.querySelector('[data-requests="slow"] tbody'), live.slow, (row) => row.event_id, requestCells);
-  showRows(document.querySelector("#routes tbody"), live.routes, (row) => row.name, routeCells);
+  lastRoutes = live.routes;
+  showRoutes();
+}
+
+/* The busiest routes whose name has all the words of the filter. */
+function showRoutes() {
+  const words = byId("find").value.toLowerCase().split(/\s+/);
+  const matching = lastRoutes.filter((route) => words.every((word) => route.name.toLowerCase().includes(word)));
+  const shown = matching.slice(0, BUSIEST);
+  showRows(document.querySelector("#routes tbody"), shown, (row) => row.name, routeCells);
+  const hidden = matching.length - shown.length;
+  byId("more").textContent = hidden ? `The busiest ${shown.length} of ${matching.length} routes are shown.` : "";
   for (const row of document.querySelectorAll("#routes tbody tr")) {
     const chosen = row.dataset.key === controls.route.value;
     row.classList.toggle("chosen", chosen);
@@ -144,6 +157,12 @@ function routeCells(row, values) {
   });
 }
 
+/* All 405s are one series, and all unknown paths are; their requests are listed by another filter. */
+function listFilter(method, route) {
+  if (route === "method-not-allowed") return { status: "405" };
+  return method === "OTHER" ? { route } : { method, route };
+}
+
 function newRouteCells(row, values) {
   const choose = element("button", { className: "link", textContent: values.name, title: "Show this route only" });
   choose.addEventListener("click", () => {
@@ -151,7 +170,7 @@ function newRouteCells(row, values) {
     changed();
   });
   const [method, template] = values.name.split(" ", 2);
-  const list = element("a", { href: `/ops/requests?${new URLSearchParams({ method, route: template })}`, textContent: "list" });
+  const list = element("a", { href: `/ops/requests?${new URLSearchParams(listFilter(method, template))}`, textContent: "list" });
   list.setAttribute("aria-label", `List the requests to ${values.name}`);
   row.append(element("td", { className: "route" }, choose));
   for (const kind of ["wide", "wide", "", "wide", "", ""]) row.append(element("td", { className: `number ${kind}`.trim() }));
@@ -189,6 +208,7 @@ async function forever(action, pause) {
 }
 
 for (const control of Object.values(controls)) control.addEventListener("change", changed);
+byId("find").addEventListener("input", showRoutes);
 byId("pause").addEventListener("click", (event) => {
   paused = !paused;
   event.currentTarget.setAttribute("aria-pressed", String(paused));

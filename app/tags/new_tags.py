@@ -1,0 +1,46 @@
+"""Making tags: how many a caller may still make, and making those that are missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.cache.rate_limits import RateLimits
+from app.core.rates import Limits
+from app.db.session import Database
+from app.tags.repository import TagRepository
+from app.users.limits import new_tag_charges
+from app.users.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class NewTags:
+    """Makes tags for one caller, within NEW_TAG_LIMITS. Admins are not limited."""
+
+    database: Database
+    limits: RateLimits
+    rates: Limits
+    viewer: Viewer
+    address: str | None
+
+    async def ensure(self, names: Sequence[str], private_to: UUID | None = None) -> None:
+        """Make those of the tags that are missing, in a unit of work of their own. Raises TooManyRequests.
+
+        With `private_to`, nobody else sees them before a public image has them.
+        """
+        if missing := await self._charge(names):
+            async with self.database.unit_of_work() as session:
+                await TagRepository(session).ensure(missing, private_to)
+
+    async def ensure_listed(self, names: Sequence[str]) -> None:
+        """Make those of the tags that are missing, and have everyone see all. Raises TooManyRequests, DatabaseBusy."""
+        await self._charge(names)
+        async with self.database.unit_of_work() as session:
+            await TagRepository(session).ensure_listed(names)
+
+    async def _charge(self, names: Sequence[str]) -> list[str]:
+        """Charge for the missing ones and return them; no connection is held meanwhile."""
+        async with self.database.reader() as session:
+            missing = await TagRepository(session).list_missing(names)
+        if missing and not self.viewer.is_admin:
+            await self.limits.charge(new_tag_charges(self.rates, self.viewer.id, self.address, len(missing)))
+        return missing
