@@ -15,14 +15,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.errors import ImageTooLarge, InvalidImage, StorageUnavailable, Unavailable
 
 PROGRAM = Path(__file__).with_name("process.py")
+# Address space and processor time of a check: somewhat under 2 s, since the timer has the resolution of the clock tick.
 MEMORY_BYTES = 512 * 1024 * 1024
-# Somewhat under 2 s: the timer is looked at with the system's clock tick.
 CPU_SECONDS = 1.9
+# A thumbnail costs more than the check, by bounded amounts: what was accepted gets its thumbnails.
+THUMBNAIL_MEMORY_BYTES = MEMORY_BYTES + 192 * 1024 * 1024
+THUMBNAIL_CPU_SECONDS = 2 * CPU_SECONDS
 WALL_SECONDS = 30
 # How long a job may wait for a decoder that is free.
 QUEUE_SECONDS = 30
@@ -62,15 +65,18 @@ class DecodersBusy(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file to decode: what its header says, and its bytes in pieces or, where they are in the store, a URL that is
-    good for URL_SECONDS.
-    """
+    """A file to decode: its length, and its bytes in pieces or, if they are in the store, a URL for URL_SECONDS."""
 
     content_type: str
-    width: int
-    height: int
     size: int
     source: Sequence[bytes] | str
+
+
+class Dimensions(NamedTuple):
+    """Width and height in pixels, as displayed."""
+
+    width: int
+    height: int
 
 
 class _Decoder:
@@ -85,7 +91,7 @@ class _Decoder:
     @classmethod
     async def start(cls, source_port: int) -> "_Decoder":
         try:
-            process, end = _spawn([sys.executable, "-I", str(PROGRAM), str(MEMORY_BYTES), str(source_port)])
+            process, end = _spawn([sys.executable, "-I", str(PROGRAM), str(THUMBNAIL_MEMORY_BYTES), str(source_port)])
         except OSError as error:
             # No memory, process or file descriptor is left.
             raise DecodersUnavailable from error
@@ -153,31 +159,41 @@ class Decoders:
         self._max_pixels = max_pixels
         self._source_port = source_port
 
-    async def check(self, picture: Picture) -> None:
-        """Decode the whole file. Raises InvalidImage, ImageTooLarge; Unavailable when that could not be found out."""
-        await self._do({"task": "check"}, picture)
+    async def check(self, picture: Picture) -> Dimensions:
+        """Decode the whole file; return its size.
+
+        Raises InvalidImage, ImageTooLarge; Unavailable when no decoder could do it.
+        """
+        head, _ = await self._do({"task": "check"}, picture)
+        return Dimensions(head["width"], head["height"])
+
+    async def measure(self, picture: Picture) -> Dimensions:
+        """Return the size of a file that was checked before. Raises like `check`."""
+        head, _ = await self._do({"task": "measure"}, picture)
+        return Dimensions(head["width"], head["height"])
 
     async def make_thumbnail(self, picture: Picture, size: int) -> bytes:
         """Return a WebP that fits into a square of `size` pixels. Raises like `check`."""
-        return await self._do({"task": "thumbnail", "size": size}, picture)
+        limits = {"memory_bytes": THUMBNAIL_MEMORY_BYTES, "cpu_seconds": THUMBNAIL_CPU_SECONDS}
+        _, thumbnail = await self._do({"task": "thumbnail", "size": size, **limits}, picture)
+        return thumbnail
 
     async def close(self) -> None:
         """End the processes."""
         while self._idle:
             await self._idle.pop().stop()
 
-    async def _do(self, task: dict[str, Any], picture: Picture) -> bytes:
+    async def _do(self, task: dict[str, Any], picture: Picture) -> tuple[dict[str, Any], bytes]:
         in_hand = not isinstance(picture.source, str)
         job = {
-            **task,
             "format": _FORMATS[picture.content_type],
-            "width": picture.width,
-            "height": picture.height,
             "max_pixels": self._max_pixels,
+            "memory_bytes": MEMORY_BYTES,
             "cpu_seconds": CPU_SECONDS,
             "url": None if in_hand else picture.source,
             "size_bytes": picture.size,
             "length": picture.size if in_hand else 0,
+            **task,
         }
         body = () if isinstance(picture.source, str) else picture.source
         async with self._one_free():
@@ -188,7 +204,8 @@ class Decoders:
                 answered = await self._attempt(await _Decoder.start(self._source_port), job, body)
         if answered is None:
             raise DecodersUnavailable
-        return _result(*answered)
+        _refuse_errors(answered[0])
+        return answered
 
     @asynccontextmanager
     async def _one_free(self) -> AsyncIterator[None]:
@@ -237,10 +254,10 @@ def _refuse_what_killed(code: int | None) -> None:
         raise InvalidImage("The file is damaged")
 
 
-def _result(head: dict[str, Any], body: bytes) -> bytes:
+def _refuse_errors(head: dict[str, Any]) -> None:
     match head["error"]:
         case None:
-            return body
+            return
         case "too-large":
             raise ImageTooLarge(head["detail"])
         case "source":

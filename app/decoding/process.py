@@ -26,13 +26,24 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile
+
+# Isolated Python (-I) finds no module of the service. Later the service's folder is out of reach.
+_ROOT = str(Path(__file__).parents[2])
+sys.path.insert(0, _ROOT)
+from app.decoding.errors import PixelsMissing, TooLarge  # noqa: E402
+from app.decoding.exif import displayed_size  # noqa: E402
+from app.decoding.jpeg_blocks import require_every_block  # noqa: E402
+from app.decoding.opening import OpenedPicture, configure, open_picture  # noqa: E402
+from app.decoding.rendering import render_thumbnail  # noqa: E402
+from app.decoding.rows import require_every_row  # noqa: E402
+
+sys.path.remove(_ROOT)
 
 NICENESS = 5
 BUFFER_BYTES = 256 * 1024
 READ_SECONDS = 10
 MAX_FRAMES = 2000
-WEBP_QUALITY = 80
 # Where modules, libraries and certificates lie, and what tells a host's address.
 READABLE = [
     *sys.path,
@@ -50,11 +61,7 @@ _BELOW_PATH, _TO_PORT = 1, 2
 _ANY_FILE_ACCESS, _READ_FILE, _READ_DIRECTORY = (1 << 13) - 1, 1 << 2, 1 << 3
 _ANY_TCP, _CONNECT_TCP = 3, 2
 _ANY_SCOPE = 3
-_SRGB = ImageCms.createProfile("sRGB")
-
-
-class TooLarge(Exception):
-    """More pixels or frames than a job may have."""
+Result = tuple[dict[str, Any], bytes]
 
 
 class SourceFailed(Exception):
@@ -122,93 +129,81 @@ class RemoteFile(io.RawIOBase):
         self._connection = self._body = None
 
 
-def check(job: dict[str, Any], source: IO[bytes]) -> bytes:
-    """Decode every frame to its end."""
-    if job["format"] == "PNG":
-        # The check sums, which decoding does not look at.
-        with Image.open(source, formats=["PNG"]) as image:
-            image.verify()
-        source.seek(0)
-    with open_image(job, source) as image:
-        if image.format == "JPEG":
-            # An eighth of the size: every bit is still decoded, at a fraction of the time and the memory.
-            image.draft(image.mode, (1, 1))
-        for frame in range(frame_count(job, image)):
+def check(job: dict[str, Any], source: IO[bytes]) -> Result:
+    """Decode every frame to its end; return the size that is displayed."""
+    picture = open_bounded(job, source)
+    size = displayed_size(picture.image.size, picture.orientation)
+    if picture.jpeg is not None:
+        require_every_block(picture.image, picture.jpeg)
+    elif job["format"] in ("PNG", "GIF"):
+        require_every_row(lambda: reopen(job, source), lambda image: load_frames(job, image))
+    else:
+        load_frames(job, picture.image)
+    return {"width": size[0], "height": size[1]}, b""
+
+
+def measure(job: dict[str, Any], source: IO[bytes]) -> Result:
+    """Return the size that is displayed, without decoding the pixels."""
+    picture = open_bounded(job, source)
+    width, height = displayed_size(picture.image.size, picture.orientation)
+    return {"width": width, "height": height}, b""
+
+
+def thumbnail(job: dict[str, Any], source: IO[bytes]) -> Result:
+    """Return the first frame as WebP."""
+    return {}, render_thumbnail(open_bounded(job, source), job["size"])
+
+
+def open_bounded(job: dict[str, Any], source: IO[bytes]) -> OpenedPicture:
+    """Open the file as what its header said it is. Raises TooLarge."""
+    picture = open_picture(job["format"], source)
+    require_few_pixels(job, 1, picture.image)
+    return picture
+
+
+def reopen(job: dict[str, Any], source: IO[bytes]) -> ImageFile.ImageFile:
+    """Open the file from its beginning."""
+    source.seek(0)
+    return open_picture(job["format"], source).image
+
+
+def load_frames(job: dict[str, Any], image: ImageFile.ImageFile) -> None:
+    """Decode every frame. Raises TooLarge, PixelsMissing."""
+    frames = getattr(image, "n_frames", 1)
+    chunks = getattr(image, "png", None)
+    for frame in range(frames):
+        require_few_pixels(job, frames, image)
+        try:
             image.seek(frame)
-            image.load()
-    return b""
+        except (EOFError, OSError, SyntaxError):
+            # The file has fewer frames than it states; how many it states is ancillary.
+            break
+        image.load()
+    if chunks is not None and chunks.data_end > job["size_bytes"]:
+        raise PixelsMissing("the file ends within its pixels")
 
 
-def thumbnail(job: dict[str, Any], source: IO[bytes]) -> bytes:
-    """Return the first frame as WebP: fitted into the square, upright, in sRGB, without metadata."""
-    with open_image(job, source) as image:
-        picture = direct_colours(image)
-        picture.thumbnail((job["size"], job["size"]), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        picture = ImageOps.exif_transpose(picture)
-        picture = in_srgb(picture)
-        picture.info.clear()
-        written = io.BytesIO()
-        picture.save(written, "WEBP", quality=WEBP_QUALITY, method=4, exif=b"", xmp=b"", icc_profile=b"")
-        return written.getvalue()
-
-
-def open_image(job: dict[str, Any], source: IO[bytes]) -> Image.Image:
-    """Open the file as what its header said it is. Raises ValueError when the decoder sees other dimensions."""
-    image = Image.open(source, formats=[job["format"]])
-    if [image.width, image.height] != [job["width"], job["height"]]:
-        raise ValueError("the file's parts state different dimensions")
-    return image
-
-
-def frame_count(job: dict[str, Any], image: Image.Image) -> int:
-    """Return how many frames are to be decoded. Raises TooLarge."""
-    # The further pictures of a JPEG (MPO) are other images, which nobody is ever shown.
-    frames = 1 if job["format"] == "JPEG" else getattr(image, "n_frames", 1)
+def require_few_pixels(job: dict[str, Any], frames: int, image: Image.Image) -> None:
+    """Raise TooLarge for more frames or pixels than a job may have."""
     if frames > MAX_FRAMES or frames * image.width * image.height > job["max_pixels"]:
         raise TooLarge(f"{frames} frames of {image.width} x {image.height} are too many pixels")
-    return int(frames)
 
 
-def direct_colours(image: Image.Image) -> Image.Image:
-    """Return the image in a mode that can be scaled: no palettes, 8 bits a channel."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return image.convert("I").point(lambda value: value / 256).convert("L")
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image
-
-
-def in_srgb(picture: Image.Image) -> Image.Image:
-    """Apply the colour profile, which the thumbnail does not keep; a damaged one counts as none."""
-    mode = "RGBA" if picture.has_transparency_data else "RGB"
-    profile = picture.info.get("icc_profile")
-    if profile and picture.mode in ("RGB", "CMYK"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(picture, source, _SRGB, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            converted = None
-        if converted is not None:
-            return converted
-    return picture.convert(mode)
-
-
-def answer(job: dict[str, Any], source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+def answer(job: dict[str, Any], source: IO[bytes]) -> Result:
     """Do one job; return its answer. A file that makes a decoder raise, whatever it raises, is a damaged file."""
     try:
-        return {"error": None}, {"check": check, "thumbnail": thumbnail}[job["task"]](job, source)
+        return TASKS[job["task"]](job, source)
     except SourceFailed:
         return {"error": "source"}, b""
     except TooLarge as error:
         return {"error": "too-large", "detail": str(error)}, b""
     except MemoryError:
         return {"error": "too-large", "detail": "Decoding it takes too much memory"}, b""
-    except UnidentifiedImageError:
-        return {"error": "invalid", "detail": "its decoder does not know it"}, b""
     except Exception as error:  # noqa: BLE001
         return {"error": "invalid", "detail": f"{type(error).__name__}: {error}"[:200]}, b""
+
+
+TASKS = {"check": check, "measure": measure, "thumbnail": thumbnail}
 
 
 def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
@@ -216,6 +211,7 @@ def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
     while line := jobs.readline():
         job = json.loads(line)
         body = jobs.read(job["length"])
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory_bytes"], resource.getrlimit(resource.RLIMIT_AS)[1]))
         # The default action of SIGPROF ends the process, also in the midst of a decoder that never looks at signals.
         signal.setitimer(signal.ITIMER_PROF, job["cpu_seconds"])
         if job["url"] is None:
@@ -225,7 +221,7 @@ def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
                 head, result = answer(job, source)
         signal.setitimer(signal.ITIMER_PROF, 0)
         del body
-        answers.write(json.dumps({**head, "length": len(result)}).encode() + b"\n" + result)
+        answers.write(json.dumps({"error": None, **head, "length": len(result)}).encode() + b"\n" + result)
         answers.flush()
 
 
@@ -267,9 +263,7 @@ def main() -> None:
     os.nice(NICENESS)
     # Ctrl-C reaches the whole process group; the service says when a decoder ends, by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    # The pixels are bounded by the service, before any decoder sees the file.
-    Image.MAX_IMAGE_PIXELS = None
+    configure()
     serve(sys.stdin.buffer, sys.stdout.buffer)
 
 

@@ -29,10 +29,11 @@ from app.images.content import (
     respond,
     thumbnail_headers,
 )
+from app.images.keys import THUMBNAIL_VERSION
 from app.images.originals import Originals
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
-from app.images.thumbnails import CONTENT_TYPE, VERSION, Thumbnails
+from app.images.thumbnails import CONTENT_TYPE, Thumbnails
 from app.models import Image
 from app.users.dependencies import ViewerDep
 from app.users.guarded_route import GuardedRoute
@@ -111,7 +112,7 @@ async def read_thumbnail(
     A browser may keep it for a year; caches that many share ask again after five minutes, since who may see it changes.
     """
     image = await _find(services, image_id, viewer)
-    headers = thumbnail_headers(image, size, VERSION)
+    headers = thumbnail_headers(image, size, THUMBNAIL_VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = CONTENT_TYPE

@@ -5,6 +5,8 @@ import uuid
 ORIGINALS = "originals/"
 THUMBNAILS = "thumbnails/"
 STRIPPED = "stripped/"
+# Part of the entity tag: raise it when thumbnails are made in another way.
+THUMBNAIL_VERSION = 2
 THUMBNAIL_SIZES = (160, 320, 640, 1280)
 
 
@@ -15,7 +17,7 @@ def new_original_key() -> str:
 
 def thumbnail_key(original: str, size: int) -> str:
     """Return the key of the thumbnail of this size."""
-    return f"{THUMBNAILS}{original.removeprefix(ORIGINALS)}/{size}.webp"
+    return f"{THUMBNAILS}{original.removeprefix(ORIGINALS)}/{size}-{THUMBNAIL_VERSION}.webp"
 
 
 def stripped_key(original: str) -> str:
@@ -25,7 +27,9 @@ def stripped_key(original: str) -> str:
 
 def rendition_keys(original: str) -> list[str]:
     """Return the keys of everything that may have been made of an original."""
-    return [stripped_key(original), *(thumbnail_key(original, size) for size in THUMBNAIL_SIZES)]
+    # Those of version 1, too: an image that is older than version 2 can have them.
+    first = [f"{THUMBNAILS}{original.removeprefix(ORIGINALS)}/{size}.webp" for size in THUMBNAIL_SIZES]
+    return [stripped_key(original), *(thumbnail_key(original, size) for size in THUMBNAIL_SIZES), *first]
 
 
 def original_of(key: str) -> str:

@@ -34,14 +34,12 @@ class Original:
     id: uuid.UUID
     storage_key: str
     content_type: str
-    width: int
-    height: int
     size: int
 
     @classmethod
     def of(cls, image: Image) -> Self:
         """Take it from a row."""
-        return cls(image.id, image.storage_key, image.content_type, image.width, image.height, image.size)
+        return cls(image.id, image.storage_key, image.content_type, image.size)
 
 
 class Renditions:

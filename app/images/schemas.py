@@ -44,7 +44,7 @@ class ImageLinks(BaseModel):
 
 
 class ImageRead(BaseModel):
-    """A stored image; `size` is in bytes, `width` and `height` in pixels, as the file's header has them."""
+    """A stored image; `size` is in bytes, `width` and `height` in pixels, as displayed."""
 
     id: uuid.UUID
     name: str = Field(examples=["chelsea.png"])

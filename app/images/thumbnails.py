@@ -14,8 +14,6 @@ from app.storage.answers import ObjectMissing
 from app.storage.reading import OpenObject
 
 CONTENT_TYPE = "image/webp"
-# Part of the entity tag: raise it, and the prefix in `keys`, when thumbnails are made in another way.
-VERSION = 1
 
 
 class Thumbnails:
@@ -48,5 +46,5 @@ class Thumbnails:
 
     async def _make(self, original: Original, key: str, size: int) -> None:
         url = await self._object_store.presign_internal(original.storage_key, timedelta(seconds=URL_SECONDS))
-        picture = Picture(original.content_type, original.width, original.height, original.size, url)
+        picture = Picture(original.content_type, original.size, url)
         await self._object_store.put_whole(key, [await self._decoders.make_thumbnail(picture, size)], CONTENT_TYPE)

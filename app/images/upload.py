@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, Sto
 from app.core.field_errors import REQUIRED, unknown_field, unknown_value
 from app.core.tag_names import normalize_tags, split_tags
 from app.db.changes import LISTS, changing
-from app.decoding.pool import QUEUE_SECONDS, URL_SECONDS, Picture
+from app.decoding.pool import QUEUE_SECONDS, URL_SECONDS, Dimensions, Picture
 from app.http.multipart import MultipartStream, Part
 from app.http.state import Services
 from app.images.decoder_slot import decoder_slot
@@ -122,7 +122,8 @@ class ReceivedFile:
     name: str
     size: int
     sha256: bytes
-    header: ImageHeader | None = None
+    content_type: str | None = None
+    dimensions: Dimensions | None = None
     storage_key: str | None = None
 
 
@@ -218,7 +219,7 @@ class Uploads:
         key = new_original_key()
         if length(first) < PART_BYTES:
             header = reader.finish()
-            await self._check(_picture(header, measured.size, first))
+            dimensions = await self._check(Picture(header.content_type, measured.size, first))
             # Ours to remove from now on, whether or not the answer to the commit arrives.
             doomed.append(key)
             await reservation.take(key, measured.size)
@@ -233,12 +234,12 @@ class Uploads:
             await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")
             header = reader.finish()
             url = await self._object_store.presign_internal(key, timedelta(seconds=CHECK_URL_SECONDS))
-            await self._check(_picture(header, measured.size, url))
-        return ReceivedFile(name, measured.size, measured.sha256, header, key)
+            dimensions = await self._check(Picture(header.content_type, measured.size, url))
+        return ReceivedFile(name, measured.size, measured.sha256, header.content_type, dimensions, key)
 
-    async def _check(self, picture: Picture) -> None:
+    async def _check(self, picture: Picture) -> Dimensions:
         async with decoder_slot(self._queues.decoders):
-            await self._decoders.check(picture)
+            return await self._decoders.check(picture)
 
     async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
         async with self._database.reader() as session:
@@ -291,10 +292,6 @@ def _file_name(part: Part) -> str:
         raise ValidationFailed.at(["body", "image", "filename"], str(error)) from error
 
 
-def _picture(header: ImageHeader, size: int, source: Sequence[bytes] | str) -> Picture:
-    return Picture(header.content_type, header.width, header.height, size, source)
-
-
 def _fingerprint(received: ReceivedFile, fields: UploadFields) -> bytes:
     """Return what makes two uploads the same, whatever boundary and order of parts they were sent with."""
     told = [received.name, received.sha256.hex(), fields.tags, fields.visibility]
@@ -302,16 +299,16 @@ def _fingerprint(received: ReceivedFile, fields: UploadFields) -> bytes:
 
 
 def _row(received: ReceivedFile, fields: UploadFields, viewer: Viewer, tag_ids: list[int]) -> dict[str, Any]:
-    assert received.header is not None  # noqa: S101 - known for a file that was stored
+    assert received.dimensions is not None  # noqa: S101 - known for a file that was stored
     return {
         "id": new_image_id(),
         "name": received.name,
         "storage_key": received.storage_key,
         "uploaded_by": viewer.id,
-        "content_type": received.header.content_type,
+        "content_type": received.content_type,
         "size": received.size,
-        "width": received.header.width,
-        "height": received.header.height,
+        "width": received.dimensions.width,
+        "height": received.dimensions.height,
         "sha256": received.sha256,
         "visibility": fields.visibility,
         # What the triggers would make of it: written here, they find nothing to change.

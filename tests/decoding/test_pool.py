@@ -46,7 +46,7 @@ async def test_who_waits_too_long_for_a_decoder_is_told(monkeypatch: pytest.Monk
     monkeypatch.setattr(pool, "QUEUE_SECONDS", 0.01)
     decoders = Decoders(1, 10**8, NOWHERE)
     body = png()
-    picture = Picture("image/png", 8, 6, len(body), [body])
+    picture = Picture("image/png", len(body), [body])
     async with decoders._one_free():
         with pytest.raises(DecodersBusy):
             await decoders.check(picture)

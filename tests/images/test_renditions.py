@@ -39,7 +39,7 @@ async def test_a_maker_at_work_keeps_its_hold(
     monkeypatch.setattr(renditions, "RENEW_SECONDS", 0.01)
     made = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()
     storage_key = await sql.fetchval("SELECT storage_key FROM images")
-    original = Original(made["id"], storage_key, "image/png", made["width"], made["height"], made["size"])
+    original = Original(made["id"], storage_key, "image/png", made["size"])
     key = thumbnail_key(storage_key, 320)
     is_done = asyncio.Event()
 

@@ -144,7 +144,7 @@ async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
 ) -> None:
     flights = SingleFlight[None]()
     services: Any = SimpleNamespace(database=database, object_store=object_store, renditions=flights)
-    original = Original(uuid.uuid4(), "originals/a", "image/png", 8, 6, 100)
+    original = Original(uuid.uuid4(), "originals/a", "image/png", 100)
     made = asyncio.Event()
 
     async def make() -> None:
