@@ -169,7 +169,7 @@ async def test_f45_existing_rows_are_renamed_and_images_keep_them(
     )
     await connection.execute("INSERT INTO tagged (tag, image) SELECT t.id, i.id FROM tags t, images i")
     epoch = await connection.fetchval("SELECT epoch FROM cache_state")
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_url, "0013")
     rows = await connection.fetch("SELECT t.name FROM tags t JOIN tagged ON tag = t.id ORDER BY t.id")
     later = await connection.fetchval("SELECT epoch FROM cache_state")
     await connection.close()

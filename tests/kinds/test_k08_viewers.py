@@ -1,0 +1,165 @@
+"""K8: what a stranger is told of a collection that is 99 % private is what its public rows alone would tell.
+
+Each read of the OpenAPI document is asked before and after everything private is removed.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from app.db.session import Database
+from app.main import create_app
+from app.search import mapping
+from app.search.filters import NAMES
+from app.search.mapping import BitmapFolder
+from app.search.order import SORTS
+from app.tags.counting import CountFolder
+from tests.accounts import Account
+from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
+from tests.server import RunningService, running_service
+
+DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
+READS = {
+    (method.upper(), path)
+    for path, item in DOCUMENT["paths"].items()
+    if path.startswith("/v1/")
+    for method in item
+    if method == "get" or path == "/v1/images/lookup"
+}
+# What these tell is about the caller's own account, for admins only, or the same for all.
+NOT_ABOUT_IMAGES = ("/v1/users", "/v1/auth", "/v1/ops")
+QUERIES = [
+    *("", "*", "common", "half -public*", "secret1", "secret*", "-secret*", "a*", "plan:x", "plan:*", "kitty", "hush"),
+    *("2-of:(common half secret1)", "common OR secret1", "public* half", "nowhere or common", "*t*", "(o)_(o) secret1"),
+]
+FILTERS = {
+    **dict.fromkeys(("width", "height", "pixels", "size"), ">1"),
+    "tags": ">2",
+    "ratio": ">1",
+    "date": "2026..",
+    "uploader": "none",
+    "name": "*9*",
+    "type": "png",
+    "visibility": "private",
+    "sha256": TWIN.hex(),
+}
+ORDERS = [*SORTS, *(f"-{sort}" for sort in SORTS), "random:x"]
+NAMES_OF_TAGS = ("common", "kitty", "hush", "half", "secret0", "aa1", "plan:x", "publicity", "unused", "nowhere")
+PRIVATE_ID, PUBLIC_ID = f"{1:032}", f"{99:032}"
+
+
+def searches() -> list[dict[str, Any]]:
+    asked = [*QUERIES, *(f"{name}:{value}" for name, value in FILTERS.items())]
+    return [
+        {"q": query, "sort": ORDERS[number % len(ORDERS)], "count": ("exact", "estimate")[number % 2], "limit": 5}
+        for number, query in enumerate([*asked, *(f"common {query}" for query in asked), *asked[:1]])
+    ]
+
+
+def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
+    """Return what is asked of each operation: a path and the arguments of the request."""
+    tags: list[dict[str, Any]] = [{"sort": sort, "limit": 2} for sort in ("count", "name")]
+    parts = [{"prefix": "s"}, {"prefix": "hu"}, {"prefix": "k"}, {"contains": "a"}, {"contains": "lan:"}]
+    tags += [{**one, **part} for one in tags for part in parts]
+    one_image: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {
+        ("GET", f"/v1/images/{{image_id}}{rest}"): [(f"/v1/images/{PRIVATE_ID}{rest}", {})]
+        for rest in ("", "/content", "/thumbnail", "/url")
+    }
+    one_image["GET", "/v1/images/{image_id}"].append((f"/v1/images/{PUBLIC_ID}", {}))
+    return {
+        ("GET", "/v1/images"): [("/v1/images", {"params": one}) for one in searches()],
+        ("POST", "/v1/images/lookup"): [("/v1/images/lookup", {"json": {"sha256": [TWIN.hex()]}})],
+        ("GET", "/v1/tags"): [("/v1/tags", {"params": one}) for one in tags],
+        ("GET", "/v1/tags/{name}"): [(f"/v1/tags/{name}", {}) for name in NAMES_OF_TAGS],
+        ("GET", "/v1/tags/{name}/related"): [(f"/v1/tags/{name}/related", {}) for name in NAMES_OF_TAGS],
+        **one_image,
+    }
+
+
+async def ask(client: httpx.AsyncClient, method: str, path: str, arguments: dict[str, Any]) -> list[Any]:
+    """Return the status and the body of an answer, and of the pages after it."""
+    told: list[Any] = []
+    while True:
+        answer = await client.request(method, path, **arguments)
+        body = answer.json()
+        told.append((answer.status_code, {name: value for name, value in body.items() if name != "request_id"}))
+        if not body.get("next_cursor"):
+            return told
+        arguments = {"params": {**arguments["params"], "cursor": body["next_cursor"]}}
+
+
+@pytest.fixture
+async def uncached(settings: Settings, sql: asyncpg.Connection) -> AsyncIterator[RunningService]:  # noqa: ARG001
+    """A service that asks PostgreSQL each time."""
+    async with running_service(settings.model_copy(update={"cache_enabled": False})) as service:
+        yield service
+
+
+def test_k8_every_read_is_asked() -> None:
+    about_images = {(method, path) for method, path in READS if not path.startswith(NOT_ABOUT_IMAGES)}
+    assert set(requests()) == about_images
+    assert set(FILTERS) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    "mapped", ["half", pytest.param("all", marks=pytest.mark.slow), pytest.param("none", marks=pytest.mark.slow)]
+)
+async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
+    mapped: str,
+    uncached: RunningService,
+    sql: asyncpg.Connection,
+    database: Database,
+    user: Account,
+    make_account: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mapping, "COMMON", 3)
+    counts, bitmaps = CountFolder(database, 1), BitmapFolder(database, 1)
+    await store_private_collection(sql, user.id, 1, 500)
+    if mapped != "none":
+        await counts.fold()
+        await bitmaps.fold()
+    await store_private_collection(sql, user.id, 501, PUBLIC + PRIVATE)
+    if mapped == "all":
+        await counts.fold()
+        await bitmaps.fold()
+    await sql.execute("ANALYZE images; ANALYZE tags")
+    stranger = await make_account()
+    clients = [{}, {"Authorization": f"Bearer {stranger.access_token}"}]
+
+    async def ask_everything() -> list[Any]:
+        told = []
+        for step, headers in enumerate(clients, 1):
+            async with httpx.AsyncClient(base_url=uncached.url, headers=headers) as client:
+                for (method, _), asked in requests().items():
+                    for path, arguments in asked[::step]:
+                        told.append(((method, path, str(arguments)), await ask(client, method, path, arguments)))
+        return told
+
+    with_private = await ask_everything()
+    await remove_what_is_private(sql)
+    await counts.fold()
+    await bitmaps.fold()
+    alone = await ask_everything()
+    for (request, told), (_, expected) in zip(with_private, alone, strict=True):
+        assert told == expected, request
+
+
+async def test_k8_duplicates_of_an_upload_are_visible_ones(
+    uncached: RunningService, sql: asyncpg.Connection, user: Account, make_account: Any, photo: bytes
+) -> None:
+    first = {"image": ("a.png", photo, "image/png")}
+    stored = await user.client.post("/v1/images", files=first, data={"visibility": "private"})
+    assert stored.status_code == 201
+    await store_private_collection(sql, user.id, 1, PUBLIC + PRIVATE)
+    await sql.execute("UPDATE images SET sha256 = $1", bytes.fromhex(stored.json()["sha256"]))
+    stranger = await make_account()
+    headers = {"Authorization": f"Bearer {stranger.access_token}"}
+    async with httpx.AsyncClient(base_url=uncached.url, headers=headers) as client:
+        answer = await client.post("/v1/images", files={"image": ("b.png", photo, "image/png")})
+    public = await sql.fetch("SELECT id FROM images WHERE visibility = 'public' AND name <> 'b.png' ORDER BY id")
+    assert answer.json()["duplicates"] == [f"/v1/images/{row['id']}" for row in public]
