@@ -21,7 +21,8 @@ def tag_visible_to_viewer(images: str = EXACT_COUNT) -> Condition:
 
     `images` is the expression of the exact number of public images that have it.
     """
-    private = _HAS_PRIVATE_ONE.format("CAST(:viewer AS uuid)")
+    # The planner drops the subquery of a viewer without an account.
+    private = f"(CAST(:viewer AS uuid) IS NOT NULL AND {_HAS_PRIVATE_ONE.format('CAST(:viewer AS uuid)')})"
     return f"({images} > 0 OR t.is_listed OR :sees_all OR {NEVER_PRIVATE} OR {private})"
 
 
