@@ -9,6 +9,7 @@ COMMANDS = {
     "serve": "app.cli.serve:serve",
     "migrate": "app.cli.migrate:migrate",
     "sweep": "app.cli.sweep:sweep",
+    "reprocess": "app.cli.reprocess:reprocess",
     "create-admin": "app.cli.create_admin:create_admin",
     "create-user": "app.cli.create_user:create_user",
     "set-password": "app.cli.set_password:set_password",

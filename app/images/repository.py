@@ -205,9 +205,12 @@ class ImageRepository:
         """Return the image, whoever may see it."""
         return await self._session.get(Image, image_id)
 
-    async def count(self) -> int:
-        """Return the number of all images."""
-        return await self._session.scalar(select(func.count()).select_from(Image)) or 0
+    async def count(self, after: uuid.UUID | None = None) -> int:
+        """Return the number of all images, or of those after this id."""
+        statement = select(func.count()).select_from(Image)
+        if after is not None:
+            statement = statement.where(Image.id > after)
+        return await self._session.scalar(statement) or 0
 
     async def list_by_id(self, after: uuid.UUID | None, limit: int) -> Sequence[Image]:
         """Return up to `limit` images after this id, whoever may see them."""
@@ -215,6 +218,15 @@ class ImageRepository:
         if after is not None:
             statement = statement.where(Image.id > after)
         return (await self._session.scalars(statement)).all()
+
+    async def set_dimensions(self, dimensions: Mapping[uuid.UUID, tuple[int, int]]) -> int:
+        """Set width and height of images; return how many of them there still are."""
+        changed = 0
+        # Locked in the order in which every other change of many images locks them.
+        for image_id, (width, height) in sorted(dimensions.items()):
+            statement = update(Image).where(Image.id == image_id).values(width=width, height=height)
+            changed += (await self._session.execute(statement.returning(Image.id))).one_or_none() is not None
+        return changed
 
     async def find_listed(self, keys: Collection[str]) -> set[str]:
         """Return those of these keys that are on the list of doomed objects."""

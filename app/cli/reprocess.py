@@ -1,0 +1,103 @@
+import asyncio
+import json
+import os
+import uuid
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from app.cli.options import STORE, DataDir, load_settings
+from app.core.errors import AppError
+from app.core.settings import Settings
+from app.db.session import Database
+from app.decoding.pool import Decoders
+from app.images.reprocessing import DimensionsReprocessor, ReprocessingReport
+from app.storage.object_store import ObjectStore
+
+# Requests of clients come first.
+NICENESS = 10
+
+
+class Subject(StrEnum):
+    """What of an image is rebuilt."""
+
+    DIMENSIONS = "dimensions"
+
+
+class Checkpoint:
+    """The id of the last image of a run that was stopped, in a file that a complete run removes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> uuid.UUID | None:
+        """Return the id, None to begin anew."""
+        try:
+            return uuid.UUID(self._path.read_text().strip())
+        except (OSError, ValueError):
+            return None
+
+    def save(self, image_id: uuid.UUID) -> None:
+        """Replace the id. Where nothing can be written, a stopped run begins anew."""
+        new = self._path.with_suffix(".new")
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(f"{image_id}\n")
+            new.replace(self._path)
+
+    def remove(self) -> None:
+        """Forget the id."""
+        self._path.unlink(missing_ok=True)
+
+
+def reprocess(
+    data_dir: DataDir = Path(".imts"),
+    *,
+    only: Annotated[Subject, typer.Option(help="What to rebuild.")] = Subject.DIMENSIONS,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where a run was stopped.")] = False,
+) -> None:
+    """Measure stored images again, correct their rows, and print a report in JSON.
+
+    A run that was stopped is continued: its checkpoint is kept in the data directory. Exit code 0: every image was
+    measured; 1: some could not be, and are reported; 3: a backend did not answer.
+    """
+    settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
+    checkpoint = Checkpoint(data_dir / f"reprocess-{only}")
+    with suppress(OSError):
+        os.nice(NICENESS)
+    if restart:
+        checkpoint.remove()
+    try:
+        report = asyncio.run(_reprocess(settings, checkpoint))
+    except AppError as error:
+        typer.echo(f"Stopped: {error}. Run the command again to continue.", err=True)
+        raise typer.Exit(3) from error
+    checkpoint.remove()
+    typer.echo(json.dumps(report.as_dict(), indent=2))
+    raise typer.Exit(1 if report.failed else 0)
+
+
+async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> ReprocessingReport:
+    database, object_store = Database(settings), ObjectStore(settings)
+    decoders = Decoders(1, settings.max_image_pixels, settings.storage_port)
+    try:
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("images", total=None)
+
+            def advance(count: int, image_id: uuid.UUID) -> None:
+                checkpoint.save(image_id)
+                bar.update(task, completed=count)
+
+            reprocessor = DimensionsReprocessor(database, object_store, decoders, advance)
+            after = checkpoint.load()
+            bar.update(task, total=await reprocessor.count(after))
+            return await reprocessor.run(after)
+    finally:
+        await decoders.close()
+        await object_store.close()
+        await database.close()

@@ -1,0 +1,83 @@
+"""`python -m app reprocess`, as a child process."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.core.settings import Settings
+from app.storage.object_store import ObjectStore
+from tests.accounts import Account
+from tests.environment import environment
+from tests.media.corpus import encoded, exif, patches, segment, with_segments
+from tests.photos import png
+from tests.repository import ROOT
+
+STORED_BEFORE = "UPDATE images SET width = 200, height = 160 WHERE name LIKE '%.jpg'"
+
+
+async def reprocess(settings: Settings, data_dir: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app", "reprocess", "--data-dir", str(data_dir), *options),
+        cwd=ROOT,
+        env=environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert out, err.decode()
+    return process.returncode or 0, json.loads(out)
+
+
+@pytest.fixture
+async def images(user: Account, sql: asyncpg.Connection) -> list[dict[str, Any]]:
+    """Three images, in the order of their ids, whose rows have the dimensions before the orientation."""
+    jpeg = with_segments(encoded(patches(), "JPEG"), segment(0xE1, b"Exif\0\0" + exif(6)))
+    for name, body in (("a.jpg", jpeg), ("b.jpg", jpeg), ("c.png", png())):
+        answer = await user.client.post("/v1/images", files={"image": (name, body)})
+        assert answer.status_code == 201, answer.text
+    await sql.execute(STORED_BEFORE)
+    rows = await sql.fetch("SELECT id, name, storage_key FROM images ORDER BY id")
+    return [dict(row) for row in rows]
+
+
+async def dimensions(sql: asyncpg.Connection) -> dict[str, tuple[int, int]]:
+    return {row["name"]: (row["width"], row["height"]) for row in await sql.fetch("SELECT * FROM images")}
+
+
+@pytest.mark.usefixtures("images")
+async def test_f36_reprocess_corrects_stored_rows(
+    user: Account, settings: Settings, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    search = {"q": "ratio:<1"}
+    assert (await user.client.get("/v1/images", params=search)).json()["items"] == []
+    code, report = await reprocess(settings, tmp_path, "--only", "dimensions")
+    assert (code, report) == (0, {"images": 3, "changed": 2, "failed": 0, "failures": []})
+    assert await dimensions(sql) == {"a.jpg": (160, 200), "b.jpg": (160, 200), "c.png": (8, 6)}
+    found = (await user.client.get("/v1/images", params=search)).json()["items"]
+    assert {one["name"] for one in found} == {"a.jpg", "b.jpg"}
+    assert list(tmp_path.iterdir()) == []
+    assert (await reprocess(settings, tmp_path))[1]["changed"] == 0
+
+
+async def test_f36_a_stopped_run_continues_and_one_bad_image_ends_nothing(
+    settings: Settings,
+    sql: asyncpg.Connection,
+    object_store: ObjectStore,
+    images: list[dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "reprocess-dimensions").write_text(f"{images[0]['id']}\n")
+    code, report = await reprocess(settings, tmp_path)
+    assert (code, report["images"]) == (0, 2)
+    await sql.execute(STORED_BEFORE)
+    jpegs = [one for one in images if one["name"].endswith(".jpg")]
+    await object_store.remove([jpegs[0]["storage_key"]])
+    code, report = await reprocess(settings, tmp_path, "--restart")
+    assert (code, report["images"], report["changed"], report["failed"]) == (1, 3, 1, 1)
+    assert report["failures"] == [{"image": str(jpegs[0]["id"]), "problem": "the object is missing"}]
+    assert (await dimensions(sql))[jpegs[1]["name"]] == (160, 200)
