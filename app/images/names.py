@@ -23,6 +23,7 @@ _DISPLAYED = re.compile(
     "|(?<=[0-9#*])\ufe0f(?=\u20e3)"
     "|(?<=\U0001f3f4)[\U000e0020-\U000e007e]{1,16}\U000e007f"
 )
+_MAX_EXTENSION = 16
 # A blank that is a symbol.
 _BLANK = "\u2800"
 
@@ -43,6 +44,17 @@ def normalize_name(name: str) -> str:
     if "/" in name or "\\" in name or name in (".", ".."):
         _refuse("a name has no / or \\ and is not . or ..")
     return name
+
+
+def numbered_name(name: str, number: int) -> str:
+    """Return the name with ` (number)` before its extension, shortened where it would be too long."""
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension) > _MAX_EXTENSION:
+        stem, dot, extension = name, "", ""
+    suffix = f" ({number}){dot}{extension}"
+    room = MAX_BYTES - len(suffix.encode())
+    stem = stem[: MAX_CHARACTERS - len(suffix)].encode()[:room].decode(errors="ignore")
+    return stem.rstrip() + suffix
 
 
 ImageName = Annotated[

@@ -27,6 +27,7 @@ from app.core.errors import ImageNotFound
 from app.db.changes import LISTS, changing, image_scope
 from app.db.session import wait_briefly_for_locks
 from app.images.keys import rendition_keys
+from app.images.names import numbered_name
 from app.models import DoomedObject, Image
 from app.models.image import Visibility
 from app.search.found import TAG_NAMES
@@ -37,6 +38,7 @@ from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
+MAX_NUMBER = 1000
 _MULTICAST_BIT = 1 << 40
 
 
@@ -48,6 +50,11 @@ def new_image_id() -> uuid.UUID:
 # Made once: making a statement takes as long as running it.
 _BY_ID = select(Image).where(Image.id == bindparam("id", type_=Uuid))
 _NAMED = text("SELECT id, uploaded_by, visibility FROM images WHERE name = :name")
+# A subquery for each candidate: a join would let the planner read the whole table.
+_FREE_NAME = text("""
+    SELECT name FROM unnest(:names) WITH ORDINALITY AS candidate (name, number)
+    WHERE (SELECT id FROM images WHERE images.name = candidate.name) IS NULL ORDER BY number LIMIT 1
+""").bindparams(bindparam("names", type_=ARRAY(String)))
 _DOOM = text("""
     INSERT INTO doomed_objects (storage_key, doomed_at)
     SELECT key, coalesce(:since, now()) FROM unnest(:keys) AS key ORDER BY key
@@ -138,6 +145,15 @@ class ImageRepository:
         """Return the image of this name, whoever may see it."""
         row = (await self._session.execute(_NAMED, {"name": name})).one_or_none()
         return None if row is None else Named(*row)
+
+    async def find_free_name(self, name: str) -> str:
+        """Return this name with the lowest free number from 2 to MAX_NUMBER, or else with a random higher one.
+
+        Another upload may take it at any time: the unique constraint decides.
+        """
+        names = [numbered_name(name, number) for number in range(2, MAX_NUMBER + 1)]
+        free: str | None = await self._session.scalar(_FREE_NAME, {"names": names})
+        return free or numbered_name(name, random.randint(MAX_NUMBER + 1, 10**9))  # noqa: S311 - no secret
 
     async def add(self, columns: Mapping[str, Any], viewer: Viewer) -> Added:
         """Insert an image and take its key off the list of doomed objects: both, or neither.

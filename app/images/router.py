@@ -69,6 +69,13 @@ UPLOAD_FORM: dict[str, Any] = {
                             "description": "Repeatable; each may hold several, comma-separated",
                         },
                         "visibility": {"type": "string", "enum": ["public", "private"], "default": "public"},
+                        "on_conflict": {
+                            "type": "string",
+                            "enum": ["error", "rename"],
+                            "default": "error",
+                            "description": "For a name in use: `error` is 409 `name-taken`, `rename` adds ` (2)`, "
+                            "` (3)` and so on before the extension. After `error`, the file is not read.",
+                        },
                     },
                 },
                 "encoding": {"tags": {"style": "form", "explode": True}},
@@ -119,8 +126,10 @@ async def upload_image(
         ),
     ] = None,
 ) -> ImageUploaded:
-    """Store an image with its tags. Fields may stand before or after the file; the file's name must be new.
+    """Store an image with its tags. Fields may precede or follow the file.
 
+    The file's name is unique in the whole service. The error for a name in use therefore reveals that the name exists,
+    even if its image is private; it has the path of the image only if the caller may see it.
     `duplicates` lists up to 20 images with the same bytes that the caller may see.
     """
     settings = services.settings

@@ -15,7 +15,8 @@ import uuid
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,23 +53,33 @@ from app.tags.tagging import Tagging, holding
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
-FORM_FIELDS = ("image", "tags", "visibility")
+FORM_FIELDS = ("image", "tags", "visibility", "on_conflict")
+# Each further attempt means that another upload took the free name meanwhile.
+MAX_RENAMES = 100
 MAX_NAME_LENGTH = 100
 # A check may wait in the queue before it has a decoder.
 CHECK_URL_SECONDS = QUEUE_SECONDS + URL_SECONDS
 
 
+class OnConflict(StrEnum):
+    """What to do with a file whose name is in use."""
+
+    ERROR = "error"
+    RENAME = "rename"
+
+
 @dataclass(slots=True)
 class UploadFields:
-    """The fields beside the file, as they come."""
+    """The fields beside the file, as they come; `on_conflict` is None until it was sent."""
 
     tags: list[str] = field(default_factory=list)
     visibility: Visibility = Visibility.PUBLIC
+    on_conflict: OnConflict | None = None
     _seen: set[str] = field(default_factory=set)
 
     async def add(self, part: Part) -> None:
         """Take one field. Raises ValidationFailed."""
-        if part.name not in ("tags", "visibility"):
+        if part.name not in FORM_FIELDS:
             raise ValidationFailed([unknown_field(["body", part.name[:MAX_NAME_LENGTH]], FORM_FIELDS)])
         value = await part.text()
         if part.name in self._seen and part.name != "tags":
@@ -77,12 +88,21 @@ class UploadFields:
         try:
             if part.name == "tags":
                 self.tags = normalize_tags([*self.tags, *split_tags(value)])
-            elif value in tuple(Visibility):
-                self.visibility = Visibility(value)
+            elif part.name == "visibility":
+                self.visibility = _choice(Visibility, part.name, value)
             else:
-                raise ValidationFailed([unknown_value(["body", part.name], value, tuple(Visibility))])
+                self.on_conflict = _choice(OnConflict, part.name, value)
         except ValueError as error:
             raise ValidationFailed.at(["body", part.name], str(error)) from error
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def _choice(choices: type[Choice], name: str, value: str) -> Choice:
+    if value not in tuple(choices):
+        raise ValidationFailed([unknown_value(["body", name], value, tuple(choices))])
+    return choices(value)
 
 
 class _Measured:
@@ -193,7 +213,7 @@ class Uploads:
             elif doomed is None:
                 received = await self._read(part)
             else:
-                received = await self._store(part, viewer, doomed)
+                received = await self._store(part, fields, viewer, doomed)
         if received is None:
             raise ValidationFailed.at(["body", "image"], REQUIRED, "missing")
         if fields.visibility == Visibility.PRIVATE and viewer.id is None:
@@ -207,9 +227,11 @@ class Uploads:
             pass
         return ReceivedFile(name, measured.size, measured.sha256)
 
-    async def _store(self, part: Part, viewer: Viewer, doomed: list[str]) -> ReceivedFile:
+    async def _store(self, part: Part, fields: UploadFields, viewer: Viewer, doomed: list[str]) -> ReceivedFile:
         name = _file_name(part)
-        await self._refuse_taken_name(name, viewer)
+        # Without the field, it may still follow the file.
+        if fields.on_conflict is OnConflict.ERROR:
+            await self._refuse_taken_name(name, viewer)
         reservation = Reservation(self._database, self._settings, viewer.user)
         await reservation.refuse_full()
         measured = _Measured(part.chunks, self._settings.max_upload_bytes)
@@ -252,11 +274,13 @@ class Uploads:
     ) -> ImageUploaded:
         if not fields.tags and claimed is None:
             async with self._database.single_write() as session:
-                image, duplicates = await self._add(session, _row(received, fields, viewer, []), viewer)
+                row = _row(received, fields, viewer, [])
+                image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
             return to_uploaded(image, [], duplicates)
         private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NOBODY
         async with holding(fields.tags, self._new_tags, private_to) as (session, held):
-            image, duplicates = await self._add(session, _row(received, fields, viewer, held.all), viewer)
+            row = _row(received, fields, viewer, held.all)
+            image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
             with changing(session, LISTS):
                 await Tagging(session).give([image.id], held)
             names = await TagRepository(session).names_of([image.id]) if held.given else {image.id: []}
@@ -266,16 +290,23 @@ class Uploads:
                 await keep_answer(session, claimed, image.id, earlier)
         return answer
 
-    async def _add(self, session: AsyncSession, row: dict[str, Any], viewer: Viewer) -> tuple[Image, list[uuid.UUID]]:
+    async def _add(
+        self, session: AsyncSession, row: dict[str, Any], viewer: Viewer, on_conflict: OnConflict | None
+    ) -> tuple[Image, list[uuid.UUID]]:
         """Write the image; return it, and the ids of those that have the same bytes."""
         repository = ImageRepository(session)
-        added = await repository.add(row, viewer)
-        if not added.was_listed:
-            raise StorageUnavailable("The upload took longer than its object may stay without an image")
-        if added.created_at is None:
-            taken = await repository.find_named(row["name"])
-            raise name_taken(taken, viewer) if taken else NameTaken
-        return Image(**row, created_at=added.created_at), added.duplicates
+        name = row["name"]
+        for _ in range(MAX_RENAMES):
+            added = await repository.add(row, viewer)
+            if not added.was_listed:
+                raise StorageUnavailable("The upload took longer than its object may stay without an image")
+            if added.created_at is not None:
+                return Image(**row, created_at=added.created_at), added.duplicates
+            if on_conflict is not OnConflict.RENAME:
+                break
+            row["name"] = await repository.find_free_name(name)
+        taken = await repository.find_named(row["name"])
+        raise name_taken(taken, viewer) if taken else NameTaken
 
 
 def name_taken(taken: Named, viewer: Viewer) -> NameTaken:
@@ -295,6 +326,8 @@ def _file_name(part: Part) -> str:
 def _fingerprint(received: ReceivedFile, fields: UploadFields) -> bytes:
     """Return what makes two uploads the same, whatever boundary and order of parts they were sent with."""
     told = [received.name, received.sha256.hex(), fields.tags, fields.visibility]
+    # Only where it was sent: fingerprints of earlier uploads stay valid.
+    told += [fields.on_conflict] if fields.on_conflict else []
     return hashlib.sha256(json.dumps(told).encode()).digest()
 
 

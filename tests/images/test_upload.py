@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
+from app.images.names import numbered_name
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
@@ -92,13 +93,56 @@ async def test_a_taken_name_is_told_before_the_body_is_read(
     first = (await upload(user, png(), "same.png")).json()
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/images", bearer(user, Content_Length="1000"))
-        await connection.send(file_part("same.png") + b"\x89")
+        choice = b'--b\r\nContent-Disposition: form-data; name="on_conflict"\r\n\r\nerror\r\n'
+        await connection.send(choice + file_part("same.png") + b"\x89")
         answer = await connection.answer()
     assert (answer.status, answer.json()["image"]) == (409, first["links"]["self"])
     await user.client.patch(first["links"]["self"], json={"visibility": "private"})
     hidden = await upload(await make_account(), png(), "same.png")
     assert hidden.status_code == 409
     assert "image" not in hidden.json()
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+async def test_f26_a_name_in_use_is_numbered_on_request(
+    user: Account, make_account: Callable[..., Awaitable[Account]], order: str
+) -> None:
+    """Whoever owns the name, and wherever the field stands."""
+    stranger = await make_account()
+    await upload(stranger, png(), "IMG_0001.JPG", visibility="private")
+    fields: list[tuple[str, tuple[str | None, bytes]]] = [
+        ("on_conflict", (None, b"rename")),
+        ("image", ("IMG_0001.JPG", png())),
+    ]
+    for expected in ("IMG_0001 (2).JPG", "IMG_0001 (3).JPG"):
+        parts = fields if order == "before" else fields[::-1]
+        answer = await user.client.post("/v1/images", files=parts)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["name"] == expected
+    refused = await upload(user, png(), "IMG_0001.JPG")
+    assert (refused.status_code, "image" in refused.json()) == (409, False)
+
+
+async def test_f26_uploads_that_race_for_a_name_get_different_ones(user: Account) -> None:
+    answers = await asyncio.gather(*(upload(user, png(), "a.png", on_conflict="rename") for _ in range(12)))
+    assert {answer.status_code for answer in answers} == {201}
+    expected = {"a.png", *(f"a ({number}).png" for number in range(2, 13))}
+    assert {answer.json()["name"] for answer in answers} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a", "a (2)"),
+        (".hidden", ".hidden (2)"),
+        ("a.tar.gz", "a.tar (2).gz"),
+        ("x" * 251 + ".png", "x" * 247 + " (2).png"),
+        ("\U0001f431" * 248 + ".png", "\U0001f431" * 247 + " (2).png"),
+        ("a." + "b" * 30, "a." + "b" * 30 + " (2)"),
+    ],
+)
+def test_f26_numbered_names_keep_their_extension_and_fit(name: str, expected: str) -> None:
+    assert numbered_name(name, 2) == expected
 
 
 async def test_one_of_many_that_race_for_a_name_wins(
@@ -154,7 +198,7 @@ async def test_a_file_in_the_wrong_field_is_told(user: Account) -> None:
         [
             {
                 "loc": ["body", "picture"],
-                "msg": "The field is unknown. The accepted fields are: image, tags, visibility.",
+                "msg": "The field is unknown. The accepted fields are: image, tags, visibility, on_conflict.",
                 "type": "extra_forbidden",
             }
         ],
