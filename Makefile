@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
 WORKERS ?= 2
 
-.PHONY: dev test coverage test-faults check lock demo bench setup clean openapi format
+.PHONY: dev test coverage test-faults test-schemathesis check lock demo bench setup clean openapi format
 
 dev: setup
 	$(BIN)/python -m app dev
@@ -21,6 +21,10 @@ coverage: check
 # What `make test` leaves out.
 test-faults: setup
 	$(BIN)/python -m pytest --faults=full -m slow -o faulthandler_timeout=2400
+
+# The long run of schemathesis, which schemathesis.toml configures; `make test` has a short one.
+test-schemathesis: setup
+	$(BIN)/python -m pytest --faults=full -m slow tests/http/test_schemathesis.py
 
 check: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.check

@@ -25,7 +25,7 @@ class AccountRead(UserRead):
 
 
 class UsageRead(BaseModel):
-    """What counts against the quota of an account: its images and its uploads in progress."""
+    """The storage that counts against the quota of an account: its images and its uploads in progress."""
 
     images: int = Field(examples=[1234])
     bytes: int = Field(description="The size of the images", examples=[5368709120])
@@ -36,7 +36,7 @@ class UsageRead(BaseModel):
 
 
 class AccountUpdate(BaseModel):
-    """What an admin changes of an account."""
+    """The fields of an account that an admin changes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class AccountUpdate(BaseModel):
 
 
 class InvitationCreate(BaseModel):
-    """Who may sign up with the code, and until when."""
+    """The person who may sign up with the code, and its expiry."""
 
     model_config = ConfigDict(extra="forbid")
 

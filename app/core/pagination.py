@@ -23,7 +23,7 @@ DEFAULT_LIMIT = 20
 _MAC_BYTES = 12
 
 Item = TypeVar("Item", bound=BaseModel)
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items per page")]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="The number of items per page")]
 Cursor = Annotated[
     str | None,
     Field(max_length=4096, description="The `next_cursor` of the previous page, valid for the same query only"),

@@ -36,15 +36,15 @@ class Readiness(BaseModel):
     telemetry: TelemetryState
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", summary="Check liveness")
 async def check_liveness() -> Alive:
-    """Answer 200 while the process lives, whatever its backends do."""
+    """Return 200 while the process is alive, whatever the state of its backends."""
     return Alive()
 
 
 @router.get(
     "/readyz",
-    summary="Which backends answer?",
+    summary="Check readiness",
     responses={
         503: {"model": Readiness, "description": "PostgreSQL or the object store does not answer, or the service stops"}
     },

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from app.core.errors import PreconditionFailed
 
 # Among the `responses` of endpoints that honour `If-None-Match`.
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has it already"}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has the current representation."}}
 
 
 def entity_tag(entity: BaseModel) -> str:

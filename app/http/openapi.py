@@ -32,18 +32,18 @@ DESCRIPTION = """
 Stores images and finds them by their tags.
 
 * **Errors** are RFC 9457 problem documents (`application/problem+json`) with the request's id.
-* **Lists** take `limit` and an opaque `cursor`, and tell the next page in `next_cursor` and a `Link` header.
+* **Lists** take `limit` and an opaque `cursor`. `next_cursor` and a `Link` header lead to the next page.
 * **Authentication**: `Authorization: Bearer <access token>`; the Authorize button takes e-mail and password.
 * **Query parameters** are strict: an unknown one, or a single-valued one given twice, is 422 `validation-error`.
-* Every answer has an `X-Request-ID`; a sane incoming one is kept.
+* Every response has an `X-Request-ID`. A valid id of the request is kept.
 """
 
 TAGS = [
     {"name": "users", "description": "Accounts."},
     {"name": "auth", "description": "Access and refresh tokens, social login."},
-    {"name": "images", "description": "Upload, find, fetch, tag and delete images."},
+    {"name": "images", "description": "Upload, find, read, tag and delete images."},
     {"name": "tags", "description": "The vocabulary: names, aliases, implications."},
-    {"name": "operations", "description": "Health, metrics, and what the request log says."},
+    {"name": "operations", "description": "Health, metrics and the request log."},
 ]
 
 

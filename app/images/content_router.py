@@ -53,16 +53,16 @@ class ThumbnailSize(IntEnum):
 
 def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
     schema = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"description": "The bytes", "content": dict.fromkeys(kinds, schema)}, **NOT_MODIFIED}
+    return {200: {"description": "The image file.", "content": dict.fromkeys(kinds, schema)}, **NOT_MODIFIED}
 
 
 @router.get(
     "/{image_id}/content",
-    summary="Fetch the bytes",
+    summary="Get the content of an image",
     response_class=StreamingResponse,
     responses={
         **_bytes(*MEDIA_TYPES),
-        206: {"description": "The range that was asked for"},
+        206: {"description": "The requested range of the file."},
         **problems(ImageNotFound, PreconditionFailed, RangeNotSatisfiable, InvalidImage, StorageUnavailable),
     },
 )
@@ -71,7 +71,9 @@ async def read_content(
     image_id: uuid.UUID,
     viewer: ViewerDep,
     services: ServicesDep,
-    download: Annotated[bool, Query(description="Ask the browser to save it", examples=[True])] = False,
+    download: Annotated[
+        bool, Query(description="Whether the browser saves the file instead of displaying it", examples=[True])
+    ] = False,
 ) -> Response:
     """Stream the original from the object store. A single `Range` is honoured, several give the whole.
 
@@ -84,7 +86,7 @@ async def read_content(
 
 @router.get(
     "/{image_id}/thumbnail",
-    summary="Fetch a small version",
+    summary="Get a thumbnail",
     response_class=StreamingResponse,
     responses={
         **_bytes(CONTENT_TYPE),
@@ -121,7 +123,7 @@ async def read_thumbnail(
 
 @router.get(
     "/{image_id}/url",
-    summary="Make a URL of the object store",
+    summary="Create a pre-signed URL",
     responses=problems(ImageNotFound, InvalidImage, StorageUnavailable),
 )
 async def make_image_url(
@@ -129,9 +131,11 @@ async def make_image_url(
     image_id: uuid.UUID,
     viewer: ViewerDep,
     services: ServicesDep,
-    expires_in: Annotated[int, Query(ge=60, le=3600, description="Seconds", examples=[300])] = 300,
+    expires_in: Annotated[
+        int, Query(ge=60, le=3600, description="The lifetime of the URL in seconds", examples=[300])
+    ] = 300,
 ) -> ImageUrl:
-    """Return a presigned URL that fetches straight from the object store what `content` gives, for whoever has it.
+    """Return a pre-signed URL of the content in the object store. It needs no credentials.
 
     The URL is valid until `expires_at`. Until then it cannot be revoked: it keeps working when the image becomes
     private, when the account that asked for it signs out, changes its password or is deleted.

@@ -144,7 +144,7 @@ async def upload_image(
 
 @router.get(
     "/{image_id}",
-    summary="Read one image",
+    summary="Get an image",
     response_model=ImageRead,
     responses={**NOT_MODIFIED, **problems(ImageNotFound)},
 )
@@ -158,13 +158,13 @@ async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesD
 
 @router.post(
     "/lookup",
-    summary="Which of these files are stored already?",
+    summary="Look up stored files",
     responses=problems(),
 )
 async def lookup_images(
     body: LookupRequest, _user: CurrentUser, viewer: ViewerDep, images: ImagesReader
 ) -> LookupResult:
-    """Tell which of the SHA-256 digests are those of images that the caller may see; it lets a client skip uploads."""
+    """Return the SHA-256 digests that belong to images the caller may see. A client can skip those uploads."""
     found = await images.oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], viewer)
     items = [
         LookupItem(sha256=digest, image=image_path(found[bytes.fromhex(digest)]))
@@ -176,7 +176,7 @@ async def lookup_images(
 
 @router.patch(
     "/{image_id}",
-    summary="Rename an image or change who sees it",
+    summary="Update an image",
     responses=problems(Forbidden, ImageNotFound, NameTaken, PreconditionFailed),
 )
 async def update_image(
@@ -189,7 +189,7 @@ async def update_image(
     images: ImagesRepo,
     tags: TagsRepo,
 ) -> ImageRead:
-    """Change what is given, leave the rest. Its owner and the admins may; `If-Match` keeps others' changes."""
+    """Change the given fields. For its owner and admins. `If-Match` protects the changes of others."""
     image = await images.get_for_change(image_id, viewer)
     require_change(viewer, image)
     names = (await tags.names_of([image.id]))[image.id]

@@ -87,7 +87,9 @@ async def list_images(
     device: DeviceDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
     sort: Annotated[Sort, Query(examples=["-created"], description=SORT_HELP)] = "-created",
-    count: Annotated[Count, Query(description="Add the total; an exact one that takes too long is estimated")] = "none",
+    count: Annotated[
+        Count, Query(description="Whether to add the total. An exact count that takes too long becomes an estimate")
+    ] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:

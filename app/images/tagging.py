@@ -98,14 +98,14 @@ class BulkResult(BaseModel):
 
 @router.post(
     "/tags",
-    summary="Tag many images",
+    summary="Change the tags of several images",
     responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def tag_images(
     body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, new_tags: NewTagsDep
 ) -> BulkResult:
     """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
-    are all. At most 10,000 at once. `dry_run` only tells what would happen. An empty `q` is refused; `*` means all.
+    are all. At most 10,000 at once. `dry_run` only returns the counts. An empty `q` is refused; `*` means all.
     """
     # An account makes one bulk edit at a time; the others wait here, without a connection.
     async with services.queues.bulk_edits.enter(current_caller.get()):
@@ -127,7 +127,7 @@ async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, new
     return BulkResult(matched=len(images), changed=changed)
 
 
-@router.put("/{image_id}/tags", summary="Replace the tags", responses=problems(*ERRORS))
+@router.put("/{image_id}/tags", summary="Replace the tags of an image", responses=problems(*ERRORS))
 async def replace_image_tags(
     request: Request,
     response: Response,
@@ -137,7 +137,7 @@ async def replace_image_tags(
     viewer: ViewerDep,
     new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Have the image tagged by hand with exactly these, and so with what they imply. Its owner and the admins may."""
+    """Set the tags of the image. It also gets the tags that these imply. For its owner and admins."""
 
     async def replace(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.replace(image.id, held)
@@ -146,7 +146,7 @@ async def replace_image_tags(
     return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, replace))
 
 
-@router.post("/{image_id}/tags", summary="Add tags", responses=problems(*ERRORS))
+@router.post("/{image_id}/tags", summary="Add tags to an image", responses=problems(*ERRORS))
 async def add_image_tags(
     request: Request,
     response: Response,
@@ -156,7 +156,7 @@ async def add_image_tags(
     viewer: ViewerDep,
     new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Add tags, and what they imply; those that the image has are no error. Every user may, on a public image.
+    """Add tags and the tags that they imply. Every user may tag a public image. Known tags are no error.
 
     Other users than the owner add tags up to a total of 50; the rest of the 100 is the owner's.
     """
@@ -171,7 +171,9 @@ async def add_image_tags(
     return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, add))
 
 
-@router.delete("/{image_id}/tags/{tag}", summary="Take a tag off", responses=problems(*ERRORS, TagNotFound, TagImplied))
+@router.delete(
+    "/{image_id}/tags/{tag}", summary="Remove a tag from an image", responses=problems(*ERRORS, TagNotFound, TagImplied)
+)
 async def remove_image_tag(
     request: Request,
     response: Response,
@@ -181,7 +183,7 @@ async def remove_image_tag(
     viewer: ViewerDep,
     new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Take a tag off that was given by hand, and what only it implied. Its owner and the admins may."""
+    """Remove a tag that was added by hand, and the tags that only it implies. For its owner and admins."""
 
     async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
         await tagging.remove(image.id, tag)

@@ -21,7 +21,7 @@ from app.db.base import Base, CreatedAt, Timestamp, gin_index
 
 
 class Visibility(StrEnum):
-    """Who may see an image: everyone, or its owner and the admins."""
+    """The visibility of an image: everyone, or its owner and the admins."""
 
     PUBLIC = "public"
     PRIVATE = "private"

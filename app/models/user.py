@@ -10,7 +10,7 @@ from app.db.base import Base, CreatedAt, Timestamp
 
 
 class Scope(StrEnum):
-    """What an API key may do: GET, the other methods, what only admins may."""
+    """The scope of an API key: GET requests, other methods, or the operations of admins."""
 
     READ = "read"
     WRITE = "write"

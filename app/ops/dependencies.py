@@ -33,14 +33,21 @@ async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
 
 
 async def get_log_filter(
-    since: Annotated[AwareDatetime | None, Query(description="From then on; default: 24 hours before `until`")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Up to then; default: now")] = None,
-    route: Annotated[Text | None, Query(min_length=1, max_length=256, examples=["/v1/images/{image_id}"])] = None,
-    method: Annotated[Text | None, Query(min_length=1, max_length=16, examples=["GET"])] = None,
+    since: Annotated[
+        AwareDatetime | None, Query(description="The start of the period. Default: 24 hours before `until`")
+    ] = None,
+    until: Annotated[AwareDatetime | None, Query(description="The end of the period. Default: now")] = None,
+    route: Annotated[
+        Text | None,
+        Query(min_length=1, max_length=256, description="A route template", examples=["/v1/images/{image_id}"]),
+    ] = None,
+    method: Annotated[
+        Text | None, Query(min_length=1, max_length=16, description="A request method", examples=["GET"])
+    ] = None,
     status: Annotated[Status | None, Query(description="A status or a class of statuses", examples=["5xx"])] = None,
-    user_id: Annotated[Text | None, Query(min_length=1, max_length=64)] = None,
-    request_id: Annotated[Text | None, Query(min_length=1, max_length=64)] = None,
-    min_ms: Annotated[float | None, Query(ge=0, le=1e9, description="Only those that took as long")] = None,
+    user_id: Annotated[Text | None, Query(min_length=1, max_length=64, description="The id of an account")] = None,
+    request_id: Annotated[Text | None, Query(min_length=1, max_length=64, description="The id of a request")] = None,
+    min_ms: Annotated[float | None, Query(ge=0, le=1e9, description="The minimum duration in milliseconds")] = None,
 ) -> LogFilter:
     """Return which requests are asked for."""
     start, end = time_range(since, until, timedelta(hours=DEFAULT_LOG_HOURS))

@@ -14,7 +14,7 @@ router = APIRouter(tags=["operations"])
 
 @router.get(
     "/metrics",
-    summary="Figures for Prometheus",
+    summary="Get metrics for Prometheus",
     response_class=Response,
     responses={
         200: {"description": "Prometheus text", "content": {"text/plain": {}}},

@@ -56,15 +56,21 @@ async def list_recorded_requests(
 
 @router.get(
     "/metrics",
-    summary="Rate, errors and percentiles over time",
+    summary="Get request metrics",
     responses=problems(TelemetryNotReadable, QueryTimeout),
 )
 async def list_request_metrics(
     log: RequestLogDep,
-    since: Annotated[AwareDatetime | None, Query(description="Default: an hour before `until`")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Default: now")] = None,
-    step: Annotated[int, Query(ge=60, le=86_400, multiple_of=60, description="In seconds, whole minutes")] = 60,
-    group_by: Annotated[GroupBy, Query(description="`status` is the class: 2xx …")] = "route",
+    since: Annotated[
+        AwareDatetime | None, Query(description="The start of the period. Default: an hour before `until`")
+    ] = None,
+    until: Annotated[AwareDatetime | None, Query(description="The end of the period. Default: now")] = None,
+    step: Annotated[
+        int, Query(ge=60, le=86_400, multiple_of=60, description="The length of a step in seconds, a multiple of 60")
+    ] = 60,
+    group_by: Annotated[
+        GroupBy, Query(description="The property to group by; `status` groups by class, such as 2xx")
+    ] = "route",
 ) -> MetricsSeries:
     """Return the series of each group, added up over all workers. Admins only."""
     start, end = time_range(since, until, timedelta(hours=DEFAULT_METRICS_HOURS))

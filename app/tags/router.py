@@ -45,7 +45,7 @@ from app.users.viewer import Viewer
 
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
-NamePath = Annotated[TagName, Path(description="The tag's name, or an alias of it", examples=["cat"])]
+NamePath = Annotated[TagName, Path(description="The name of the tag, or an alias of it", examples=["cat"])]
 Part = Annotated[Text | None, Query(min_length=1, max_length=64)]
 ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, TagIsAlias, DatabaseBusy)
 
@@ -64,7 +64,9 @@ async def list_tags(
     cursors: CursorsDep,
     prefix: Annotated[Part, Query(description="Names and aliases that start with this text", examples=["ca"])] = None,
     contains: Annotated[Part, Query(description="Names and aliases that contain this text", examples=["at"])] = None,
-    sort: Annotated[Literal["count", "name"], Query(description="Most used first, or by name")] = "count",
+    sort: Annotated[
+        Literal["count", "name"], Query(description="The order: `count` lists the most used tags first")
+    ] = "count",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
@@ -89,11 +91,11 @@ async def list_tags(
     return Response(page.model_dump_json(), headers=headers, media_type="application/json")
 
 
-@router.post("", status_code=201, summary="Make tags", responses=problems(DatabaseBusy))
+@router.post("", status_code=201, summary="Create tags", responses=problems(DatabaseBusy))
 async def create_tags(
     body: TagsCreate, _user: CurrentUser, new_tags: NewTagsDep, services: ServicesDep, response: Response
 ) -> TagList:
-    """Make those of the tags that are not there yet; known ones are no error, and an alias gives its tag.
+    """Create the tags that do not exist yet. Known tags are no error; an alias returns its tag.
 
     Everyone sees these tags from now on.
     """
@@ -106,13 +108,13 @@ async def create_tags(
 
 @router.get(
     "/{name}",
-    summary="Read one tag",
+    summary="Get a tag",
     response_model=TagRead,
     responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyConcurrentRequests)},
 )
 @cached(lists)
 async def read_tag(name: NamePath, viewer: ViewerDep, repository: TagsReader) -> Response:
-    """Return a tag; an alias gives the tag that it stands for, with `alias_of`."""
+    """Return a tag. An alias returns its target, with `alias_of`."""
     response = full_response(to_read(await get_visible_tag(repository, name, viewer), asked=name))
     response.headers.update(cache_headers(viewer))
     return response
@@ -144,7 +146,7 @@ async def list_related_tags(
 async def rename_tag(
     name: NamePath, body: TagRename, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
 ) -> TagRead:
-    """Give a tag another name. One that is another tag's already is a conflict: merge them instead."""
+    """Rename a tag. The name of another tag is a conflict; merge the tags instead."""
     await change.rename(name, body.name)
     return to_read(await get_tag(repository, body.name))
 
@@ -183,12 +185,12 @@ async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, services:
 async def set_tag_aliases(
     name: NamePath, body: TagAliases, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
 ) -> TagRead:
-    """Have a tag known by exactly these other names. A name that is a tag in use is a conflict."""
+    """Replace the aliases of a tag. The name of a tag in use is a conflict."""
     await change.set_aliases(name, body.aliases)
     return to_read(await get_tag(repository, name))
 
 
-@router.put("/{name}/implications", summary="Set what a tag implies", responses=problems(*ADMIN_ERRORS))
+@router.put("/{name}/implications", summary="Set the implications of a tag", responses=problems(*ADMIN_ERRORS))
 async def set_tag_implications(
     name: NamePath, body: TagImplications, _admin: AdminUser, services: ServicesDep
 ) -> TagRead:

@@ -24,7 +24,7 @@ _PARAMETERS = ("grant_type", "username", "password", "refresh_token")
 
 @token_router.post(
     "/token",
-    summary="Get tokens for a password or a refresh token",
+    summary="Get tokens",
     responses=problems(InvalidTokenRequest, UnsupportedGrantType, InvalidCredentials, InvalidToken, TooManyRequests),
 )
 async def issue_token(

@@ -62,12 +62,12 @@ async def list_users(
 
 @router.get(
     "/me",
-    summary="Read your account",
+    summary="Get your account",
     response_model=UserRead,
     responses=NOT_MODIFIED,
 )
 async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Response:
-    """Return the account that the access token or API key speaks for."""
+    """Return the account of the access token or API key."""
     (read,) = await with_providers(users, [user])
     return entity_response(request, read)
 

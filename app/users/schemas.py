@@ -31,7 +31,7 @@ CurrentPassword = Annotated[
 
 
 class UserCreate(BaseModel):
-    """What it takes to sign up."""
+    """The data of a new account."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class UserCreate(BaseModel):
 
 
 class UserUpdate(BaseModel):
-    """What to change of an account, and the proof that its owner asks."""
+    """The fields of the own account to change, and the proof of its owner."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -124,7 +124,7 @@ def _distinct(scopes: list[Scope]) -> list[Scope]:
 
 
 class ApiKeyCreate(BaseModel):
-    """What an API key is for, and how far it reaches."""
+    """The name, the scopes and the expiry of an API key."""
 
     model_config = ConfigDict(extra="forbid")
 

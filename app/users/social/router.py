@@ -28,7 +28,9 @@ from app.users.social.service import SIGN_IN_SECONDS, Arrival, SocialLogin
 router = APIRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
 
 COOKIE = "imts_social"
-_Parameter = Annotated[Text | None, Query(max_length=4096)]
+_State = Annotated[Text | None, Query(max_length=4096, description="The state of the sign-in")]
+_Code = Annotated[Text | None, Query(max_length=4096, description="The authorization code")]
+_Issuer = Annotated[Text | None, Query(max_length=4096, description="The issuer (RFC 9207)")]
 ProviderName = Annotated[Text, Path(max_length=64)]
 
 
@@ -104,7 +106,7 @@ async def start_social_login(
 
     Linking needs a sign-in of the last ten minutes.
 
-    A page cannot send a token along with its browser: with `Accept: application/json` it is told where to send it.
+    A script cannot add a token to a navigation. With `Accept: application/json` it gets the URL to navigate to.
     """
     departure = await login.start(provider, viewer, device, request.cookies.get(COOKIE))
     response = _departure_response(departure.url, as_json=_asks_for_json(request))
@@ -124,7 +126,7 @@ async def start_social_login(
 
 @router.get(
     "/{provider}/callback",
-    summary="Come back from an identity provider",
+    summary="Complete a sign-in at an identity provider",
     responses=problems(
         SocialLoginFailed, SignUpClosed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable
     ),
@@ -136,9 +138,9 @@ async def finish_social_login(
     device: DeviceDep,
     login: SocialLoginDep,
     response: Response,
-    state: _Parameter = None,
-    code: _Parameter = None,
-    iss: _Parameter = None,
+    state: _State = None,
+    code: _Code = None,
+    iss: _Issuer = None,
 ) -> TokenRead:
     """Answer the provider's redirect with the tokens of a new session.
 
