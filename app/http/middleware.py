@@ -138,20 +138,35 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["method"], scope["path"]) not in self.streamed:
-            body = _BoundedBody(receive)
+            body = _BoundedBody(receive, _declared_length(scope["headers"]))
             receive = body.receive
+            if body.is_expected:
+                send = body.watch(send)
             if caller := current_caller.get():
                 caller.is_gone = body.is_gone
         await self.app(scope, receive, send)
 
 
+def _declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
+    """Return the length of a body in bytes, 0 without one; None if it is chunked."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+        if name == b"transfer-encoding":
+            return None
+    return 0
+
+
 class _BoundedBody:
     """A body that has to be here soon after it was first asked for: whoever trickles holds a task and a socket."""
 
-    __slots__ = ("_ahead", "_deadline", "_is_whole", "_receive", "_received")
+    __slots__ = ("_ahead", "_deadline", "_declared", "_is_answered", "_is_whole", "_receive", "_received")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, declared: int | None) -> None:
         self._receive = receive
+        # In bytes; None for a chunked body.
+        self._declared = declared
+        self._is_answered = False
         # A message that `is_gone` has read before the application asked for it.
         self._ahead: Message | None = None
         self._received = 0
@@ -166,6 +181,10 @@ class _BoundedBody:
         if self._is_whole:
             # From here on one waits for the client to go, for as long as the answer takes.
             return await self._receive()
+        if self._is_answered:
+            return await self._receive_disconnect()
+        if self._declared is not None and self._declared > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         try:
@@ -178,6 +197,30 @@ class _BoundedBody:
             raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
         self._is_whole = not message.get("more_body", False)
         return message
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the request has a body."""
+        return self._declared != 0
+
+    def watch(self, send: Send) -> Send:
+        """Note when the response begins: from then on the body is discarded."""
+
+        async def watched_send(message: Message) -> None:
+            self._is_answered = True
+            await send(message)
+
+        return watched_send
+
+    async def _receive_disconnect(self) -> Message:
+        """Discard a body that no operation has asked for, such as that of a GET, without an end to its response."""
+        while self._received <= MAX_BODY_BYTES:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return message
+            self._received += len(message.get("body", b""))
+        # What is not read stays with the client.
+        return await asyncio.Future[Message]()
 
     async def is_gone(self) -> bool:
         """Return whether the client has disconnected, without a wait and without taking a part of the body."""
