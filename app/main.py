@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.administration.invitations_router import router as invitations_router
 from app.administration.router import router as administration_router
@@ -13,6 +12,7 @@ from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
 from app.http.caching import AnswersMiddleware, CachedPath, cached_path
+from app.http.client_address import ClientAddressMiddleware
 from app.http.middleware import (
     BodyLimitMiddleware,
     HeadMiddleware,
@@ -94,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RecordingMiddleware)
     app.add_middleware(RequestContextMiddleware)
     if settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+        app.add_middleware(ClientAddressMiddleware, trusted_proxies=settings.trusted_proxies)
     return app
 
 

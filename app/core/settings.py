@@ -1,6 +1,7 @@
 """The configuration: environment variables first, then `.env`. Nothing else in the code reads the environment."""
 
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -100,6 +101,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for proxy in value:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                # `*` would have each client choose its own address; a host name would match no address.
+                msg = f"{proxy} is neither an address nor a network, such as 10.0.0.0/8"
+                raise ValueError(msg) from error
+        return value
 
     @field_validator("database_url", "database_replica_url")
     @classmethod

@@ -1,0 +1,40 @@
+"""The client's address behind trusted proxies."""
+
+from ipaddress import ip_address
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+
+class ClientAddressMiddleware:
+    """Takes the client's address from `X-Forwarded-For` if a trusted proxy sent the request.
+
+    uvicorn's middleware takes any text for an address. Here a value that is none leaves the address of the proxy: the
+    text would be stored with the session, and all clients with such a value would share one rate limit.
+    """
+
+    def __init__(self, app: ASGIApp, trusted_proxies: list[str]) -> None:
+        self.app = app
+        self._forwarded = ProxyHeadersMiddleware(self._check, trusted_proxies)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["peer"] = scope["client"]
+        await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
+
+    async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer = scope["state"].pop("peer")
+        if scope["client"] is not peer and not _is_address(scope["client"][0]):
+            scope["client"] = peer
+        await self.app(scope, receive, send)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    # A zone is any text, and means nothing on another host (RFC 4007, 6).
+    return "%" not in text
