@@ -105,6 +105,8 @@ async def _promote(settings: Settings, email: str, new_password: str | None) -> 
         if password_hash is not None:
             user.password = password_hash
             await SocialRepository(session).unlink_all(user.id)
+            # Else a login at a provider that vouches for the address would link itself again.
+            user.email_verified = False
         return (await users.providers_of([user.id]))[user.id]
 
 

@@ -145,3 +145,15 @@ async def test_f17_the_last_way_to_sign_in_stays(
             browser.delete(f"{IDENTITIES}/local", headers=headers), other.delete(f"{IDENTITIES}/down")
         )
     assert sorted(one.status_code for one in answers) == [204, 409], [one.text for one in answers]
+
+
+async def test_f17_an_unlinked_identity_does_not_link_itself_again(
+    browser: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    tokens = (await sign_in(browser)).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    changed = await browser.patch("/v1/users/me", json={"password": PASSWORD}, headers=headers)
+    assert changed.status_code == 200, changed.text
+    assert (await browser.delete(f"{IDENTITIES}/local", headers=headers)).status_code == 204
+    assert slug(await sign_in(browser)) == (400, "social-login-failed")
+    assert await sql.fetchval("SELECT count(*) FROM social_identities") == 0

@@ -24,7 +24,7 @@ class Identities:
             return await SocialRepository(session).list_identities(user_id)
 
     async def unlink(self, user_id: uuid.UUID, provider: str, kept_session: uuid.UUID | None) -> None:
-        """Unlink the account's identities at the provider and end its other sessions.
+        """Unlink the account's identities at the provider, end its other sessions, and take its address as unproven.
 
         A session does not record how it was opened, so that any of them may have come by this identity.
         Raises IdentityNotFound, LastSignInMethod.
@@ -39,6 +39,8 @@ class Identities:
             if not self._can_still_sign_in(user, linked - {provider}):
                 raise LastSignInMethod
             await social.unlink(user_id, provider)
+            # With a proven address, the next login at the provider would find the account and link itself again.
+            user.email_verified = False
             await revoke_credentials(session, user_id, kept_session=kept_session, keep_api_keys=True)
 
     def _can_still_sign_in(self, user: User, linked: set[str]) -> bool:

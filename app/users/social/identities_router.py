@@ -56,6 +56,7 @@ async def unlink_identity(
 ) -> None:
     """Unlink the account's identities at this provider and end all other sessions.
 
-    It needs a sign-in of the last ten minutes. The last way to sign in cannot be removed: set a password first.
+    The address of the account counts as not verified afterwards, so that a login at the provider does not link itself
+    again. It needs a sign-in of the last ten minutes. The last way to sign in cannot be removed: set a password first.
     """
     await identities.unlink(user.id, provider, viewer.session_id)
