@@ -5,6 +5,8 @@ import unicodedata
 
 from app.core.text import DEFAULT_IGNORABLE_CLASS
 
+# No address is as long, not even decomposed; normalization takes quadratic time in a run of combining marks.
+_MAX_LENGTH = 4 * 320
 _INVISIBLE = re.compile(f"[{DEFAULT_IGNORABLE_CLASS}]")
 
 
@@ -23,6 +25,8 @@ def email_key(address: str) -> str:
     one domain of two (`straße`, `strasse`). Mail goes to the address and never to this form: different addresses can
     have the same one.
     """
+    if len(address) > _MAX_LENGTH:
+        return address
     local, at, domain = address.rpartition("@")
     folded = unicodedata.normalize("NFKC", local).casefold()
     # Case folding can leave NFKC, and composing again can bring back what folds: a fixed point is reached in two turns.

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from app.core.errors import AppError, NotFound
+from app.core.text import Text
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,7 +60,7 @@ async def list_problem_types(request: Request) -> Response:
 
 
 @router.get("/problems/{slug}")
-async def read_problem_type(request: Request, slug: str) -> Response:
+async def read_problem_type(request: Request, slug: Text) -> Response:
     """Return one problem type. Raises NotFound."""
     kind = next((one for one in problem_types() if one.slug == slug), None)
     if kind is None:

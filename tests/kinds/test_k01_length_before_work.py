@@ -16,12 +16,13 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.core import passwords, tag_names
+from app.core import email_addresses, passwords, tag_names
 from app.core.settings import Settings
 from app.images.names import normalize_name
 from app.main import create_app
 from app.search.grammar import parse
 from app.users import password_policy
+from app.users.email import account_name
 from tests.accounts import Account
 from tests.repository import ROOT
 
@@ -33,9 +34,17 @@ PLACES = ("path_params", "query_params", "header_params", "cookie_params", "body
 NORMALIZERS: dict[str, Callable[[str], object]] = {
     "app/core/tag_names.py:fold_tag": tag_names.normalize_tag,
     "app/core/tag_names.py:tag_from_text": tag_names.tag_from_text,
+    "app/core/email_addresses.py:email_key": email_addresses.email_key,
     "app/core/passwords.py:nfc": password_policy.check_new_password,
     "app/images/names.py:normalize_name": normalize_name,
     "app/search/filters.py:canonical_value": lambda text: parse(f'name:"{text}"'),
+}
+# And of other parsers of a request's text.
+CALLS: dict[str, Callable[[str], object]] = {
+    **NORMALIZERS,
+    "an e-mail address": lambda text: account_name(f"{text}@x.de"),
+    "a tag pattern": lambda text: tag_names.normalize_tag_pattern(f"{text}*"),
+    "a list of tags": tag_names.split_tags,
 }
 
 
@@ -96,7 +105,7 @@ def test_f1_every_function_that_normalises_is_known_here() -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
-@pytest.mark.parametrize("function", NORMALIZERS.values(), ids=NORMALIZERS)
+@pytest.mark.parametrize("function", CALLS.values(), ids=CALLS)
 def test_f1_normalising_takes_no_more_than_linear_time(function: Callable[[str], object], unit: str) -> None:
     def measure(size: int) -> float:
         text = unit[0] * (size // 2) + unit[-1] * (size // 2)
