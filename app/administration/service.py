@@ -10,6 +10,7 @@ from app.http.state import Services
 from app.images.usage_repository import UsageRepository
 from app.models import User
 from app.users.invitation_repository import InvitationRepository
+from app.users.password_policy import refuse_address_as_password
 from app.users.repository import UserRepository
 from app.users.revocation import change_role, revoke_credentials
 from app.users.schemas import to_read
@@ -40,10 +41,10 @@ class Administration:
         )
 
     async def change(self, user_id: uuid.UUID, change: AccountUpdate) -> None:
-        """Change the account. Raises UserNotFound, LastAdmin."""
+        """Change the account. Raises UserNotFound, LastAdmin, ValidationFailed."""
         new_hash = None
         if change.password is not None:
-            await self.read(user_id)
+            refuse_address_as_password((await self.read(user_id)).email, change.password)
             # No connection is held while the password is hashed.
             new_hash = await self._passwords.hash(change.password)
         async with self._database.unit_of_work() as session:

@@ -5,13 +5,13 @@ import uuid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.email_addresses import is_same_mailbox
-from app.core.errors import SignUpClosed, ValidationFailed, WrongPassword
+from app.core.errors import SignUpClosed, WrongPassword
 from app.core.security import digest_token
 from app.http.state import Services
 from app.models import User
 from app.users.invitation_repository import InvitationRepository
 from app.users.limits import sign_up_charges
-from app.users.password_policy import check_differs_from_address
+from app.users.password_policy import refuse_address_as_password
 from app.users.proof import Proof
 from app.users.repository import UserRepository
 from app.users.revocation import revoke_credentials
@@ -31,7 +31,7 @@ class Accounts:
         """Create an account. Raises SignUpClosed, EmailTaken, ValidationFailed, TooManyRequests."""
         if self._settings.sign_up == "closed":
             raise SignUpClosed("Sign-up is closed. An admin can create an account for you.")
-        _refuse_address_as_password(body.email, body.password, "password")
+        refuse_address_as_password(body.email, body.password)
         await self._services.limits.charge(sign_up_charges(self._settings.sign_up_limits, body.email, address))
         code = digest_token(body.invitation_code) if body.invitation_code else b""
         if self._settings.sign_up == "invite":
@@ -52,9 +52,9 @@ class Accounts:
         Raises WrongPassword, RecentSignInRequired, EmailTaken, ValidationFailed, TooManyRequests.
         """
         email = change.email or user.email
-        _refuse_address_as_password(email, change.password or "", "password")
+        refuse_address_as_password(email, change.password or "")
         if change.email and change.password is None:
-            _refuse_address_as_password(email, change.current_password or "", "email")
+            refuse_address_as_password(email, change.current_password or "", "email")
         new_hash: str | None = None
         # Twice, because a concurrent sign-in may have renewed the hash that this one checked.
         for _ in range(2):
@@ -74,13 +74,6 @@ class Accounts:
 def _require_invitation(*, is_valid: bool) -> None:
     if not is_valid:
         raise SignUpClosed("Sign-up needs an invitation code that is valid for this address")
-
-
-def _refuse_address_as_password(email: str, password: str, field: str) -> None:
-    try:
-        check_differs_from_address(password, email)
-    except ValueError as error:
-        raise ValidationFailed.at(["body", field], str(error)) from error
 
 
 async def _apply(

@@ -4,6 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 from app.core.email_addresses import email_key
+from app.core.errors import ValidationFailed
 from app.core.passwords import nfc
 from app.core.text import refuse_control
 
@@ -29,6 +30,14 @@ def check_differs_from_address(password: str, email: str) -> None:
     # As an address it is folded by the same rule; `x@` has the local part `x`.
     if email_key(password) == account or email_key(f"{password}@").removesuffix("@") == account.rpartition("@")[0]:
         raise ValueError("The password must differ from the e-mail address and from the part before its @.")
+
+
+def refuse_address_as_password(email: str, password: str, field: str = "password") -> None:
+    """Raise ValidationFailed, for this field of the body, where `check_differs_from_address` raises."""
+    try:
+        check_differs_from_address(password, email)
+    except ValueError as error:
+        raise ValidationFailed.at(["body", field], str(error)) from error
 
 
 @cache
