@@ -30,6 +30,8 @@ class OpenedPicture:
     is_grey: bool = False
     # One sample a channel; a PNG's pixels of this colour are transparent.
     colour_key: tuple[int, ...] = ()
+    # What the first frame covers, None for everything; the rest is transparent.
+    covered: tuple[int, int, int, int] | None = None
     jpeg: JpegStream | None = None
 
 
@@ -65,13 +67,19 @@ def open_picture(kind: str, source: IO[bytes]) -> OpenedPicture:
         case "PNG":
             return _open_png(source)
         case "GIF":
-            return OpenedPicture(GifImagePlugin.GifImageFile(source))
+            gif = GifImagePlugin.GifImageFile(source)
+            return OpenedPicture(gif, covered=_covered(gif))
         case "WEBP":
             webp = WebPImagePlugin.WebPImageFile(source)
             return OpenedPicture(webp, profile=webp.info.get("icc_profile", b""))
         case _:
             avif = _AvifFile(source)
             return OpenedPicture(avif, avif.orientation, avif.info.get("icc_profile", b""))
+
+
+def _covered(gif: ImageFile.ImageFile) -> tuple[int, int, int, int] | None:
+    extents = gif.tile[0].extents
+    return None if extents == (0, 0, *gif.size) else extents
 
 
 def _open_jpeg(source: IO[bytes]) -> OpenedPicture:

@@ -25,7 +25,7 @@ def render_thumbnail(picture: OpenedPicture, side: int) -> bytes:
     # How many times smaller the decoder has made it.
     drafted = image.decoderconfig[0] if image.decoderconfig else 1
     factor = max(1, int(max(image.size) / max(target) / REDUCING_GAP))
-    small = reduced(image, factor, picture.colour_key)
+    small = reduced(picture, factor)
     box = (0, 0, width / drafted / factor, height / drafted / factor)
     scaled = small if small.size == target else small.resize(target, Image.Resampling.LANCZOS, box)
     shown = upright(in_srgb(scaled, picture.profile, is_grey=picture.is_grey), picture.orientation)
@@ -44,15 +44,29 @@ def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
     return width, height
 
 
-def reduced(image: Image.Image, factor: int, colour_key: tuple[int, ...]) -> Image.Image:
+def reduced(picture: OpenedPicture, factor: int) -> Image.Image:
     """Return the image in a mode that can be scaled, `factor` times smaller, converted strip by strip."""
+    image = picture.image
     width, height = image.size
     rows = max(1, STRIP_PIXELS // (width * factor)) * factor
     result: Image.Image | None = None
     for top in range(0, height, rows):
-        strip = scalable(image.crop((0, top, width, min(top + rows, height))), colour_key).reduce(factor)
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        if picture.covered is not None:
+            strip = _without_uncovered(strip, picture.covered, top)
+        strip = scalable(strip, picture.colour_key).reduce(factor)
         if result is None:
             result = Image.new(strip.mode, (strip.width, -(-height // factor)))
         result.paste(strip, (0, top // factor))
     assert result is not None  # noqa: S101
     return result
+
+
+def _without_uncovered(strip: Image.Image, covered: tuple[int, int, int, int], top: int) -> Image.Image:
+    """Return a strip of a picture, transparent where the first frame does not cover it."""
+    left, upper, right, lower = covered
+    box = (left, max(0, upper - top), right, min(strip.height, lower - top))
+    shown = Image.new("RGBA", strip.size)
+    if box[1] < box[3]:
+        shown.paste(strip.convert("RGBA").crop(box), box)
+    return shown

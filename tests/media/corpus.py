@@ -125,6 +125,7 @@ def modes() -> Iterator[MediaFile]:
         yield MediaFile(f"png grey of {bits} bits with key", "PNG", png_file(bits, 0, rows, key, width=SIZE[0]))
     colour_key = chunk(b"tRNS", struct.pack(">HHH", *PATCHES[1]))
     yield MediaFile("png RGB with key", "PNG", with_chunks(encoded(patches(), "PNG"), colour_key))
+    yield MediaFile("png, interlaced", "PNG", interlaced_png(patches()))
     for mode in ("L", "RGB", "CMYK"):
         yield MediaFile(f"jpeg {mode}", "JPEG", encoded(patches(mode), "JPEG", quality=95))
     yield MediaFile("jpeg YCCK", "JPEG", ycck())
@@ -134,6 +135,28 @@ def modes() -> Iterator[MediaFile]:
             # Chromium reads the alpha that Pillow writes into an AVIF as of limited range.
             picture = patches() if kind == "AVIF" else patches(mode)
             yield MediaFile(f"{kind} {mode}", kind, encoded(picture.convert(mode), kind, quality=95))
+
+
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+def interlaced_png(picture: Image.Image, missing: int = 0) -> bytes:
+    """Return a PNG in seven passes (PNG, 8.1), without the last `missing` bytes of its pixels."""
+    width, height = picture.size
+    data = bytearray()
+    for left, top, across, down in PASSES:
+        for row in range(top, height, down):
+            samples = picture.crop((0, row, width, row + 1)).tobytes()
+            pixels = b"".join(samples[3 * column : 3 * column + 3] for column in range(left, width, across))
+            data += b"\0" + pixels if pixels else b""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1))
+    body = chunk(b"IDAT", zlib.compress(bytes(data[: len(data) - missing])))
+    return b"\x89PNG\r\n\x1a\n" + header + body + chunk(b"IEND", b"")
+
+
+def with_screen(gif: bytes, width: int, height: int) -> bytes:
+    """Return the GIF with a logical screen of this size."""
+    return gif[:6] + struct.pack("<HH", width, height) + gif[10:]
 
 
 def ycck() -> bytes:
@@ -206,6 +229,18 @@ def harmless() -> Iterator[MediaFile]:
     yield MediaFile("png without its end", "PNG", png[:-12])
     at = png.index(b"IEND") - 8
     yield MediaFile("png with a wrong check sum of its pixels", "PNG", png[:at] + b"\0\0\0\1" + png[at + 4 :])
+    gif = encoded(patches("P"), "GIF")
+    for size in ((0, 0), (10, 10), (300, 260)):
+        yield MediaFile(f"gif on a screen of {size}", "GIF", with_screen(gif, *size))
+    jpeg = encoded(patches(), "JPEG", quality=95)
+    for name, stray in (
+        ("a stray byte", b"\0"),
+        ("fill bytes", b"\xff" * 1000),
+        ("stray bytes", bytes(range(255)) * 8),
+    ):
+        yield MediaFile(f"jpeg with {name}", "JPEG", jpeg[:20] + stray + jpeg[20:])
+    depth_map = segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0".ljust(65_533, b"x"))
+    yield MediaFile("jpeg with a megabyte of metadata", "JPEG", with_segments(jpeg, *[depth_map] * 16))
     for kind in TYPES:
         yield MediaFile(f"{kind} with a trailer", kind, encoded(patches(), kind) + bytes(range(256)) * 80)
     for name, options in SCANS.items():
@@ -219,6 +254,9 @@ def cut() -> Iterator[MediaFile]:
     rows = [bytes(range(200))] * 160
     yield MediaFile("png without its last row", "PNG", png_file(8, 0, rows, width=200, missing=1), is_whole=False)
     yield MediaFile("png without half of its rows", "PNG", png_file(8, 0, rows, width=200, missing=80), is_whole=False)
+    for size in ((1, 1), (7, 1), (1, 3), (9, 3), SIZE):
+        body = interlaced_png(noise().crop((0, 0, *size)), missing=1)
+        yield MediaFile(f"interlaced png of {size} without its last byte", "PNG", body, is_whole=False)
     for kind in TYPES:
         body = encoded(noise(), kind)
         yield MediaFile(f"{kind} cut in half", kind, body[: len(body) // 2], is_whole=False)
