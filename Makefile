@@ -53,6 +53,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.login_timing
 	$(BIN)/python -m benchmarks.login_load
+	$(BIN)/python -m benchmarks.attacks
 
 openapi: setup
 	$(BIN)/python -m tools.generated --write

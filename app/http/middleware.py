@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import secrets
+from collections import Counter
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -21,6 +22,9 @@ from app.http.state import Services
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
+# Of all requests in progress, and of those of one address: a body takes up to BODY_SECONDS to arrive.
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024
+MAX_BUFFERED_BYTES_EACH = 16 * 1024 * 1024
 # Less than a drain has, for a client that begins to trickle when it begins.
 BODY_SECONDS = 15
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -135,16 +139,43 @@ class BodyLimitMiddleware:
     def __init__(self, app: ASGIApp, streamed: frozenset[tuple[str, str]]) -> None:
         self.app = app
         self.streamed = streamed
+        self._budget = _BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["method"], scope["path"]) not in self.streamed:
-            body = _BoundedBody(receive, _declared_length(scope["headers"]))
-            receive = body.receive
-            if body.is_expected:
-                send = body.watch(send)
-            if caller := current_caller.get():
-                caller.is_gone = body.is_gone
-        await self.app(scope, receive, send)
+            caller = current_caller.get() or Caller(None)
+            body = _BoundedBody(receive, _declared_length(scope["headers"]), self._budget, caller)
+            caller.is_gone = body.is_gone
+            try:
+                await self.app(scope, body.receive, body.watch(send) if body.is_expected else send)
+            finally:
+                body.close()
+        else:
+            await self.app(scope, receive, send)
+
+
+class _BodyBudget:
+    """The bytes of the bodies of all requests in progress, in all and by address."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._by_address: Counter[str] = Counter()
+
+    def add(self, address: str, size: int) -> None:
+        """Count bytes that have arrived. Raises HTTPException when they are too many."""
+        self._total += size
+        self._by_address[address] += size
+        if self._by_address[address] > MAX_BUFFERED_BYTES_EACH:
+            raise HTTPException(429, "The bodies of your other requests have to arrive first.", {"Retry-After": "1"})
+        if self._total > MAX_BUFFERED_BYTES:
+            raise HTTPException(503, "Too many requests are arriving at the moment.", {"Retry-After": "1"})
+
+    def remove(self, address: str, size: int) -> None:
+        """Forget the bytes of a request that has ended."""
+        self._total -= size
+        self._by_address[address] -= size
+        if not self._by_address[address]:
+            del self._by_address[address]
 
 
 def _declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
@@ -160,13 +191,28 @@ def _declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
 class _BoundedBody:
     """A body that has to be here soon after it was first asked for: whoever trickles holds a task and a socket."""
 
-    __slots__ = ("_ahead", "_deadline", "_declared", "_is_answered", "_is_whole", "_receive", "_received")
+    __slots__ = (
+        "_ahead",
+        "_budget",
+        "_caller",
+        "_counted",
+        "_deadline",
+        "_declared",
+        "_is_answered",
+        "_is_whole",
+        "_receive",
+        "_received",
+    )
 
-    def __init__(self, receive: Receive, declared: int | None) -> None:
+    def __init__(self, receive: Receive, declared: int | None, budget: _BodyBudget, caller: Caller) -> None:
         self._receive = receive
         # In bytes; None for a chunked body.
         self._declared = declared
         self._is_answered = False
+        self._budget = budget
+        self._caller = caller
+        # The bytes that the budget counts: those that are kept.
+        self._counted = 0
         # A message that `is_gone` has read before the application asked for it.
         self._ahead: Message | None = None
         self._received = 0
@@ -192,7 +238,10 @@ class _BoundedBody:
                 message = await self._receive()
         except TimeoutError as error:
             raise HTTPException(408, f"The body took longer than {BODY_SECONDS} s", {"Connection": "close"}) from error
-        self._received += len(message.get("body", b""))
+        if size := len(message.get("body", b"")):
+            self._received += size
+            self._counted += size
+            self._budget.add(self._caller.address, size)
         if self._received > MAX_BODY_BYTES:
             raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
         self._is_whole = not message.get("more_body", False)
@@ -221,6 +270,11 @@ class _BoundedBody:
             self._received += len(message.get("body", b""))
         # What is not read stays with the client.
         return await asyncio.Future[Message]()
+
+    def close(self) -> None:
+        """Give the bytes back: the request has ended."""
+        if self._counted:
+            self._budget.remove(self._caller.address, self._counted)
 
     async def is_gone(self) -> bool:
         """Return whether the client has disconnected, without a wait and without taking a part of the body."""

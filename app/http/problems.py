@@ -51,6 +51,8 @@ _FRAMEWORK: dict[int, type[AppError]] = {
     408: RequestTimeout,
     413: PayloadTooLarge,
     415: UnsupportedBodyType,
+    429: TooManyRequests,
+    503: Unavailable,
 }
 # What any operation may answer, whatever it lists.
 GENERAL_ERRORS: dict[str, tuple[type[AppError], ...]] = {

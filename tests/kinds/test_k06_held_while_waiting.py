@@ -1,9 +1,11 @@
 """Kind K6: nothing shared is held while a request waits, and no product of number, size and duration is unbounded."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 
 import asyncpg
 import httpx
@@ -11,6 +13,7 @@ import httpx
 from app.core.settings import Settings
 from tests.accounts import Account
 from tests.photos import png
+from tests.raw_http import raw_connection
 from tests.server import running_service
 
 # The usual wait is a few milliseconds. One for a connection would be 5 s, on a machine of any speed.
@@ -96,3 +99,29 @@ async def test_f6_an_account_makes_one_bulk_edit_at_a_time(
     # 1 runs, 10 wait, the others are refused at once.
     assert set(statuses) == {200, 429}
     assert statuses[200] == 11
+
+
+async def test_k6_bodies_that_arrive_slowly_have_a_memory_budget(settings: Settings, user: Account) -> None:
+    size, address = 900_000, "192.0.2.1"
+    changed = settings.model_copy(update={"trusted_proxies": ["127.0.0.1"]})
+    async with running_service(changed) as service, AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(raw_connection(service.url)) for _ in range(20)]
+        for connection in slow:
+            head = {"Content-Type": "application/json", "Content-Length": str(size + 1), "X-Forwarded-For": address}
+            await connection.begin("POST", "/v1/users", head)
+            with contextlib.suppress(ConnectionError):
+                await connection.send(b" " * size)
+        answers = [asyncio.create_task(connection.answer()) for connection in slow]
+        done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        refused = done.pop().result()
+        assert (refused.status, refused.json()["type"]) == (429, "/problems/too-many-requests")
+        assert int(refused.headers["retry-after"]) >= 1
+        # Another address is served meanwhile.
+        body = {"names": ["a tag"]}
+        headers = {"X-Forwarded-For": "198.51.100.1"}
+        answer = await user.client.post(f"{service.url}/v1/tags", json=body, headers=headers, timeout=60)
+        assert answer.status_code == 201
+        for task in answers:
+            task.cancel()
+        await asyncio.gather(*answers, return_exceptions=True)
+    assert sum(not task.cancelled() and task.exception() is None for task in answers) <= 4
