@@ -19,7 +19,11 @@ class TagRead(BaseModel):
 
 
 class TagsCreate(BaseModel):
-    """Names to have as tags."""
+    """The names of tags. They are stored in NFC and case-folded, with single spaces.
+
+    A name has 1 to 64 characters: letters of any script with their marks, digits, spaces and `_ - . : ( ) ' & ! + ~ #`.
+    It does not start with `-` or `~`, and is not `.`, `..`, `or`, `and` or `not`. Invisible characters are refused.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
