@@ -1,6 +1,7 @@
 """Entity tags, dates and conditional requests (RFC 9110, section 13)."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -11,6 +12,14 @@ from starlette.datastructures import Headers
 
 from app.core.errors import PreconditionFailed
 
+# RFC 9110, 8.8.3.
+_ENTITY_TAG = re.compile(r'(?:W/)?"[^"\x00-\x20\x7f]*"')
+# RFC 9110, 5.6.7: the current form, that of RFC 850 and that of asctime.
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
+    r"|[A-Z][a-z]{5,8}, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8} GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [0-9]{4}"
+)
 # Among the `responses` of endpoints that honour `If-None-Match`.
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has the current representation."}}
 
@@ -83,16 +92,17 @@ def http_date(moment: datetime) -> str:
 
 
 def _listed(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
+    """Return the entity tags of a list, or `*` alone. A comma within a tag does not end it."""
+    return {"*"} if header.strip() == "*" else set(_ENTITY_TAG.findall(header))
 
 
 def _date(header: str | None) -> datetime | None:
-    """Read a date; one that is none is ignored, as the RFC has it."""
-    if header is None:
+    """Read a date in one of the three forms of HTTP; any other value is ignored (RFC 9110, 13.1.3 and 13.1.4)."""
+    if header is None or not _HTTP_DATE.fullmatch(header):
         return None
     try:
         moment = parsedate_to_datetime(header)
-        # An offset that is missing means UTC, and one at the edge of the calendar cannot be converted.
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, OverflowError):
+        # There is no such day or hour.
         return None
+    return moment.replace(tzinfo=UTC)

@@ -11,6 +11,7 @@ from fastapi import Depends, Request, Response
 
 from app.core.errors import AdminRequired, Forbidden, InvalidToken, Unauthenticated
 from app.core.security import Audience
+from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
 from app.http.state import Services, services_of
 from app.models import User
@@ -75,7 +76,7 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
 
 async def get_operator(request: Request, services: ServicesDep) -> User:
     """Return the admin whom the cookie speaks for. Raises Unauthenticated, InvalidToken, AdminRequired."""
-    token = request.cookies.get(COOKIE)
+    token = single_cookie(request, COOKIE)
     if token is None:
         raise Unauthenticated
     viewer = await authenticate_session(services, token, Audience.OPS)

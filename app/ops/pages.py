@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, Field
 
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
 from app.core.text import Text
+from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
 from app.http.problems import error_response
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
@@ -65,7 +66,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unauthenticated:
-                return _redirect(f"{PATH}/login?ended=1" if COOKIE in request.cookies else f"{PATH}/login")
+                return _redirect(f"{PATH}/login?ended=1" if single_cookie(request, COOKIE) else f"{PATH}/login")
             except RequestValidationError:
                 return _error_page(request, ValidationFailed([]))
             except AppError as error:
@@ -118,7 +119,7 @@ async def log_in(
 @pages.post("/logout", dependencies=[Depends(require_same_origin)])
 async def log_out(request: Request, services: ServicesDep) -> Response:
     """End the session, here and in the browser."""
-    await sign_out(services, request.cookies.get(COOKIE))
+    await sign_out(services, single_cookie(request, COOKIE))
     response = _redirect(f"{PATH}/login")
     response.delete_cookie(COOKIE, path=PATH)
     return response

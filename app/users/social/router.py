@@ -16,6 +16,7 @@ from app.core.errors import (
     TooManyRequests,
 )
 from app.core.text import Text
+from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.problems import problems
 from app.http.query_parameters import ignores_unknown_parameters
@@ -108,7 +109,7 @@ async def start_social_login(
 
     A script cannot add a token to a navigation. With `Accept: application/json` it gets the URL to navigate to.
     """
-    departure = await login.start(provider, viewer, device, request.cookies.get(COOKIE))
+    departure = await login.start(provider, viewer, device, single_cookie(request, COOKIE))
     response = _departure_response(departure.url, as_json=_asks_for_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     public = urlsplit(settings.public_url)
@@ -146,7 +147,7 @@ async def finish_social_login(
 
     A browser can have several logins under way, in several tabs, and each of them ends by itself.
     """
-    tokens = await login.finish(provider, Arrival(state, code, iss, request.cookies.get(COOKIE)), device)
+    tokens = await login.finish(provider, Arrival(state, code, iss, single_cookie(request, COOKIE)), device)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return tokens
