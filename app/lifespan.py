@@ -28,6 +28,7 @@ from app.http.queues import Queues
 from app.http.state import Services
 from app.images.sweeper import Sweeper
 from app.images.usage_folding import UsageFolder
+from app.mail.outbox import Outbox
 from app.search.mapping import BitmapFolder
 from app.storage.object_store import ObjectStore
 from app.tags.counting import CountFolder
@@ -70,6 +71,9 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 repeat(lambda: remove_expired_logins(services.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)
+            if settings.smtp_url:
+                _run_in_background(stack, services.outbox.run_forever())
+                stack.push_async_callback(services.outbox.close)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)
             yield {"services": services, "social_providers": social_providers}
@@ -124,6 +128,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
         queues=Queues.of(settings),
+        outbox=Outbox(settings),
     )
 
 

@@ -32,11 +32,13 @@ from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
+from app.users.account_mail_router import router as account_mail_router
 from app.users.auth_router import router as auth_router
 from app.users.auth_router import token_router
 from app.users.credentials_router import router as credentials_router
 from app.users.dependencies import settle_sight
 from app.users.guarded_route import GuardedRoute
+from app.users.mailed_link_pages import pages as mailed_link_pages
 from app.users.router import router as users_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
@@ -67,6 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     accounts = (
         users_router,
         credentials_router,
+        account_mail_router,
         invitations_router,
         administration_router,
         auth_router,
@@ -81,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (health_router, prometheus_router):
         app.include_router(router, responses=ANY_ERROR)
     app.include_router(problem_pages_router)
+    app.include_router(mailed_link_pages)
     install_pages(app)
     install_openapi(app)
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, the cache, the body's

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     upload_limits: Limits = Limits(account="3000/minute", address="6000/minute", total="60000/minute")
     search_limits: Limits = Limits(account="6000/minute", address="12000/minute", total="120000/minute")
     new_tag_limits: Limits = Limits(account="2000/hour", address="4000/hour", total="20000/hour")
+    mail_limits: Limits = Limits(account="5/hour", address="30/hour", total="2000/hour")
+    smtp_url: SecretStr | None = None
+    mail_from: str = ""
     sign_up: Literal["open", "invite", "closed"] = "open"
     max_api_keys_per_user: Annotated[int, Field(ge=1)] = 50
     # Addresses or networks whose X-Forwarded-For is believed.
@@ -141,6 +144,14 @@ class Settings(BaseSettings):
             raise ValueError("must be host:port, or http:// or https:// and host:port")
         return value
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value() if value else "smtp://host")
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ValueError("must be smtp://host:port or smtps://host:port, with user:password@ where it is needed")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
@@ -185,13 +196,13 @@ class Settings(BaseSettings):
             return missing
         published = [
             f"{name} still has the published value of docker-local.env: set a secret of your own"
-            for name in (*_SECRETS, "JWT_PREVIOUS_SECRETS")
+            for name in (*_SECRETS, "JWT_PREVIOUS_SECRETS", "SMTP_URL")
             if PUBLISHED_SECRET_PREFIX in _plain(self, name)
         ]
         weak = len(_plain(self, "JWT_SECRET")) < MIN_JWT_SECRET_LENGTH and bool(_plain(self, "JWT_SECRET"))
         short = [f"JWT_SECRET is shorter than {MIN_JWT_SECRET_LENGTH} characters"] if weak else []
-        local = ["PUBLIC_URL is this machine only, where no identity provider sends anybody back"]
-        unreachable = local if self.social_providers and "127.0.0.1" in self.public_url else []
+        local = ["PUBLIC_URL is this machine only: identity providers and mailed links lead there"]
+        unreachable = local if (self.social_providers or self.smtp_url) and "127.0.0.1" in self.public_url else []
         return missing + published + short + unreachable
 
 

@@ -16,6 +16,7 @@ from app.db.session import Database
 from app.decoding.pool import Decoders
 from app.http.drain import Drain
 from app.http.queues import Queues
+from app.mail.outbox import Outbox
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
 
@@ -39,6 +40,7 @@ class Services:
     refresh_tokens: RefreshTokens
     limits: RateLimits
     queues: Queues
+    outbox: Outbox
     drain: Drain = field(default_factory=Drain)
 
 

@@ -4,6 +4,7 @@ from app.models.bitmap import ImageChunk, ImageNumber, TagBitmap, UnmappedImage
 from app.models.cache import CacheState
 from app.models.image import DoomedObject, IdempotencyKey, Image
 from app.models.invitation import Invitation
+from app.models.mailed_link import LinkPurpose, MailedLink
 from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
 from app.models.usage import StorageUsage, StorageUsageDelta
 from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
@@ -17,6 +18,8 @@ __all__ = [
     "ImageChunk",
     "ImageNumber",
     "Invitation",
+    "LinkPurpose",
+    "MailedLink",
     "PrivateTag",
     "Scope",
     "Session",

@@ -40,7 +40,7 @@ class User(Base):
     disabled: Mapped[bool] = mapped_column(server_default=false(), default=False)
     # Of its own, in bytes; null: MAX_BYTES_PER_USER applies.
     quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    # Only an identity provider can prove an address here: without it, whoever typed it in may be a squatter.
+    # An identity provider or a mailed link proved the address. Without it, a stranger may have signed up with it.
     email_verified: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
     @validates("email")

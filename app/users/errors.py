@@ -11,3 +11,8 @@ class InvalidTokenRequest(BadRequest):
 class UnsupportedGrantType(BadRequest):
     slug, title = "unsupported-grant-type", "Unsupported grant type"
     description = "The grant type is not supported."
+
+
+class InvalidLink(BadRequest):
+    slug, title = "invalid-link", "Invalid link"
+    description = "The link is not valid, has expired or was used already."

@@ -1,24 +1,26 @@
 """Forgets the logins that have run out: they hold addresses and user agents, which nobody needs any more."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.session import Database
-from app.models import Invitation, Session, SocialSignIn
+from app.models import Invitation, MailedLink, Session, SocialSignIn
 
 BATCH = 1000
-_EXPIRING: tuple[tuple[type[Session | SocialSignIn | Invitation], InstrumentedAttribute[Any]], ...] = (
+_Expiring: TypeAlias = Session | SocialSignIn | Invitation | MailedLink
+_EXPIRING: tuple[tuple[type[_Expiring], InstrumentedAttribute[Any]], ...] = (
     (Session, Session.id),
     (SocialSignIn, SocialSignIn.state_digest),
     (Invitation, Invitation.id),
+    (MailedLink, MailedLink.token_digest),
 )
 
 
 async def remove_expired_logins(database: Database) -> None:
-    """Delete expired sessions, social logins and invitations; safe to run in many processes at once.
+    """Delete expired sessions, social logins, invitations and mailed links; safe to run in many processes at once.
 
     In batches that are committed, so that a backlog neither outlasts a time limit nor holds locks. Raises AppError when
     the database does not answer.
@@ -31,7 +33,9 @@ async def remove_expired_logins(database: Database) -> None:
 
 
 async def _remove_batch(
-    session: AsyncSession, model: type[Session | SocialSignIn | Invitation], key: InstrumentedAttribute[Any]
+    session: AsyncSession,
+    model: type[_Expiring],
+    key: InstrumentedAttribute[Any],
 ) -> int:
     """Delete up to BATCH rows that nobody else has locked; return how many that were."""
     expired = select(key).where(model.expires_at <= func.now()).order_by(model.expires_at).limit(BATCH)

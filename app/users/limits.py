@@ -45,6 +45,11 @@ def social_charges(limits: Limits, address: str | None) -> list[Charge]:
     return _shared("social", limits, network(address))
 
 
+def mail_charges(limits: Limits, account: str, address: str | None) -> list[Charge]:
+    """Return the charges for one mail to an account, named by its e-mail whether or not it exists."""
+    return [Charge(f"mail account {account}", limits.account), *_shared("mail", limits, network(address))]
+
+
 def upload_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one upload; who has no account is counted by address alone."""
     return _use("upload", limits, user_id, address)

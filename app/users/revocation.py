@@ -4,8 +4,9 @@ import uuid
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Scope, User
+from app.models import LinkPurpose, Scope, User
 from app.users.api_key_repository import ApiKeyRepository
+from app.users.mailed_link_repository import MailedLinkRepository
 from app.users.session_repository import SessionRepository
 
 
@@ -16,11 +17,12 @@ async def revoke_credentials(
     kept_session: uuid.UUID | None = None,
     keep_api_keys: bool = False,
 ) -> None:
-    """End the account's sessions, except `kept_session`, and delete its API keys, within the caller's transaction.
+    """End the account's sessions, except `kept_session`, its API keys and mailed resets, in the caller's transaction.
 
     The caller locks the account's row first, so that no sign-in and no new key commits behind it.
     """
     await SessionRepository(session).remove_others(user_id, kept_session)
+    await MailedLinkRepository(session).remove_all(user_id, LinkPurpose.PASSWORD_RESET)
     if not keep_api_keys:
         await ApiKeyRepository(session).remove_all(user_id)
 

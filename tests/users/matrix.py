@@ -127,6 +127,10 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/users/me/api-keys/{key_id}"): Endpoint(Rule.SIGN_IN, 204, consumes=True),
     ("GET", "/v1/users/me/identities"): Endpoint(Rule.USER),
     ("DELETE", "/v1/users/me/identities/{provider}"): Endpoint(Rule.SIGN_IN, 404),
+    ("POST", "/v1/users/me/email-verification"): Endpoint(Rule.USER, 503),  # without SMTP_URL
+    ("POST", "/v1/auth/email-verification/confirm"): Endpoint(Rule.OPEN, 400, _json(token="made up")),
+    ("POST", "/v1/auth/password-reset"): Endpoint(Rule.OPEN, 503, _json(email="ada@example.com")),
+    ("POST", "/v1/auth/password-reset/confirm"): Endpoint(Rule.OPEN, 400, _json(token="made up", password=_PASSWORD)),
     ("GET", "/v1/users/me/usage"): Endpoint(Rule.USER),
     ("GET", "/v1/users/invitations"): Endpoint(Rule.ADMIN),
     ("POST", "/v1/users/invitations"): Endpoint(Rule.ADMIN, 201, _json()),

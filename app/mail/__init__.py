@@ -1,0 +1,1 @@
+"""Mail: the connection to the SMTP server, and the queue of mails to send."""

@@ -1,0 +1,86 @@
+"""The queue of mails to send. A request puts a job into it and is answered, whatever the mail server does.
+
+A mail that could not be sent is lost after a few attempts, or when the process is killed: its owner asks for another.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from aiosmtplib import SMTPException
+
+from app.core.errors import AppError
+from app.core.settings import Settings
+from app.mail.errors import MailBusy, MailNotConfigured
+from app.mail.smtp import SmtpServer
+
+logger = logging.getLogger(__name__)
+
+Job: TypeAlias = Callable[[], Awaitable[None]]
+
+QUEUE_LENGTH = 500
+SENT_AT_ONCE = 4
+PAUSES_SECONDS = (1, 10, None)
+DRAIN_SECONDS = 3
+
+
+class Outbox:
+    """Runs the jobs of one worker process, SENT_AT_ONCE at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._server = SmtpServer(settings) if settings.smtp_url else None
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue(QUEUE_LENGTH)
+
+    def require_configured(self) -> None:
+        """Raise MailNotConfigured unless there is an SMTP server."""
+        if self._server is None:
+            raise MailNotConfigured("The service has no SMTP_URL and sends no mail.")
+
+    def submit(self, job: Job) -> None:
+        """Run the job later. Raises MailNotConfigured, MailBusy."""
+        self.require_configured()
+        try:
+            self._jobs.put_nowait(job)
+        except asyncio.QueueFull as error:
+            raise MailBusy from error
+
+    async def run_forever(self) -> None:
+        """Run the jobs as they come."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(SENT_AT_ONCE):
+                tasks.create_task(self._run_jobs())
+
+    async def close(self) -> None:
+        """Wait shortly for the jobs that were submitted."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._jobs.join(), DRAIN_SECONDS)
+
+    async def send(self, recipient: str, subject: str, text: str) -> None:
+        """Send a mail; try again where the server does not take it. Failures are logged without the recipient."""
+        if self._server is None:
+            return
+        for pause in PAUSES_SECONDS:
+            try:
+                await self._server.send(recipient, subject, text)
+            # What a server says may repeat the address, and so may an error of the address itself.
+            except (SMTPException, OSError, ValueError) as error:
+                logger.warning("a mail was not sent", extra={"fields": {"error": type(error).__name__}})
+                if pause is None:
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _run_jobs(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            try:
+                await job()
+            except AppError as error:
+                logger.warning("a mail was not prepared: %s", error)
+            except Exception:
+                logger.exception("a mail was not prepared")
+            finally:
+                self._jobs.task_done()
