@@ -184,7 +184,7 @@ async def test_who_may_not_enter_is_told_why(
     await expect(page.get_by_role("alert")).to_contain_text("session has ended")
     await _sign_in(page, admin.email)
     await sql.execute("UPDATE users SET is_admin = false WHERE id = $1", admin.id)
-    await expect(page.get_by_role("status")).to_contain_text("Only an admin")
+    await expect(page.get_by_role("status")).to_contain_text("limited to admins")
     await page.goto("/ops")
     await page.get_by_role("button", name="Sign in as somebody else").click()
     await page.wait_for_url("**/ops/login")

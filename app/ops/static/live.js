@@ -69,7 +69,7 @@ async function refresh() {
   else if (answer.status === 401) location.assign("/ops/login?ended=1");
   else if (answer.body.type === "/problems/telemetry-unavailable") {
     outage(`${answer.body.detail} (MongoDB). The service goes on: requests are answered, their records wait on its disk.`);
-  } else outage(`${answer.body.detail}.`);
+  } else outage(answer.body.detail);
 }
 
 function outage(text) {
