@@ -2,9 +2,10 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from app.core.pagination import Page
+from app.core.timestamps import Timestamp
 from app.db.base import utc_now
 from app.users.schemas import Email, NewPassword, UserRead
 
@@ -40,10 +41,10 @@ class AccountUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    is_admin: bool = False
-    disabled: bool = False
+    is_admin: StrictBool = False
+    disabled: StrictBool = False
     quota_bytes: Annotated[
-        int | None,
+        StrictInt | None,
         Field(ge=0, le=MAX_BYTES, description="Null: `MAX_BYTES_PER_USER` applies", examples=[10737418240]),
     ] = None
     password: Annotated[NewPassword | None, Field(examples=["a new and better password"])] = None
@@ -76,7 +77,7 @@ class InvitationCreate(BaseModel):
 
     email: Annotated[Email | None, Field(description="The only address that can use the code; null: any")] = None
     expires_at: Annotated[
-        AwareDatetime | None, Field(description="In the future; the default is in seven days", examples=[None])
+        Timestamp | None, Field(description="In the future; the default is in seven days", examples=[None])
     ] = None
 
     @model_validator(mode="after")

@@ -269,7 +269,8 @@ class PayloadTooLarge(AppError):
 class StorageQuotaExceeded(PayloadTooLarge):
     """`quota_bytes` is the account's quota, `available_bytes` what is left of it."""
 
-    slug, title = "storage-quota-exceeded", "The account's storage quota is exceeded"
+    slug, title = "storage-quota-exceeded", "Storage quota exceeded"
+    description = "The account's storage quota is exceeded."
 
 
 class UnsupportedMediaType(AppError):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.callers import current_caller
@@ -76,7 +76,7 @@ class BulkTagging(BaseModel):
     ids: Annotated[list[uuid.UUID], Field(max_length=1000)] | None = None
     add: TagNames = []
     remove: TagNames = []
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
     @model_validator(mode="after")
     def _name_images_and_tags(self) -> Self:

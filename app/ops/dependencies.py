@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from app.core.errors import ValidationFailed
 from app.core.text import Text, matches
+from app.core.timestamps import Timestamp
 from app.http.dependencies import ServicesDep
 from app.ops.errors import readable_error
 from app.telemetry.errors import TelemetryError
@@ -34,9 +35,9 @@ async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
 
 async def get_log_filter(
     since: Annotated[
-        AwareDatetime | None, Query(description="The start of the period. Default: 24 hours before `until`")
+        Timestamp | None, Query(description="The start of the period. Default: 24 hours before `until`")
     ] = None,
-    until: Annotated[AwareDatetime | None, Query(description="The end of the period. Default: now")] = None,
+    until: Annotated[Timestamp | None, Query(description="The end of the period. Default: now")] = None,
     route: Annotated[
         Text | None,
         Query(min_length=1, max_length=256, description="A route template", examples=["/v1/images/{image_id}"]),

@@ -3,10 +3,10 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from app.core.errors import InvalidCursor, QueryTimeout
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
+from app.core.timestamps import Timestamp
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.problems import problems
@@ -62,9 +62,9 @@ async def list_recorded_requests(
 async def list_request_metrics(
     log: RequestLogDep,
     since: Annotated[
-        AwareDatetime | None, Query(description="The start of the period. Default: an hour before `until`")
+        Timestamp | None, Query(description="The start of the period. Default: an hour before `until`")
     ] = None,
-    until: Annotated[AwareDatetime | None, Query(description="The end of the period. Default: now")] = None,
+    until: Annotated[Timestamp | None, Query(description="The end of the period. Default: now")] = None,
     step: Annotated[
         int, Query(ge=60, le=86_400, multiple_of=60, description="The length of a step in seconds, a multiple of 60")
     ] = 60,

@@ -2,10 +2,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from app.core.pagination import Page
 from app.core.text import Text, refuse_control
+from app.core.timestamps import Timestamp
 from app.models import Scope, User
 from app.users import password_policy
 from app.users.email import MAX_LENGTH as MAX_EMAIL_LENGTH
@@ -55,7 +56,7 @@ class UserUpdate(BaseModel):
         Field(examples=["correct horse battery staple"], description="Needed by every account that has a password"),
     ] = None
     keep_api_keys: Annotated[
-        bool, Field(description="Whether the API keys stay valid when the password changes", examples=[False])
+        StrictBool, Field(description="Whether the API keys stay valid when the password changes", examples=[False])
     ] = False
 
 
@@ -137,7 +138,7 @@ class ApiKeyCreate(BaseModel):
         AfterValidator(_distinct),
     ]
     expires_at: Annotated[
-        AwareDatetime | None, AfterValidator(lambda moment: moment and _future(moment)), Field(examples=[None])
+        Timestamp | None, AfterValidator(lambda moment: moment and _future(moment)), Field(examples=[None])
     ] = None
     current_password: Annotated[
         CurrentPassword | None,

@@ -12,7 +12,7 @@ import pytest
 from tests.accounts import Account
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = ("--phases", "fuzzing", "--max-examples", "2")
+SHORT = ("--phases", "fuzzing", "--max-examples", "1")
 LONG = ("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50")
 
 

@@ -1,6 +1,5 @@
 """K14: no operation ignores a query parameter. The operations are those of the OpenAPI document."""
 
-import uuid
 from typing import Any
 
 import httpx
@@ -18,7 +17,6 @@ OPERATIONS = sorted(
 MAY_BE_EMPTY = {("GET", "/v1/images", "q")}
 # The identity provider adds parameters of its own to the URL of the callback.
 IGNORES_UNKNOWN = {("GET", "/v1/auth/social/{provider}/callback")}
-PATH_VALUES = {"provider": "nobody", "tag": "cat", "name": "cat"}
 
 
 def query_parameters(method: str, path: str) -> list[dict[str, Any]]:
@@ -30,8 +28,8 @@ DECLARED = [(method, path, one["name"]) for method, path in OPERATIONS for one i
 
 
 async def request(client: httpx.AsyncClient, method: str, path: str, query: list[tuple[str, Any]]) -> httpx.Response:
-    path_values = {name: uuid.uuid4() for name in ("image_id", "session_id", "key_id", "user_id", "id")}
-    url = path.format_map({**path_values, **PATH_VALUES})
+    parameters = DOCUMENT["paths"][path][method.lower()].get("parameters", ())
+    url = path.format_map({one["name"]: one["example"] for one in parameters if one.get("in") == "path"})
     return await client.request(method, url, params=query, follow_redirects=False)
 
 

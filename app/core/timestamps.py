@@ -1,0 +1,20 @@
+"""Times as clients send them: RFC 3339 with an offset, and no numbers."""
+
+import re
+from typing import Annotated
+
+from pydantic import AwareDatetime, BeforeValidator
+
+MAX_LENGTH = 40
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?")
+
+
+def _refuse_other_forms(value: object) -> object:
+    """Return a text of the right form. Raises ValueError for numbers and dates, which pydantic would convert."""
+    if isinstance(value, str) and len(value) <= MAX_LENGTH and _RFC3339.fullmatch(value):
+        return value
+    message = "The value must be an RFC 3339 time, for example 2026-11-22T10:00:00Z."
+    raise ValueError(message)
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_refuse_other_forms)]
