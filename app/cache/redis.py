@@ -10,6 +10,8 @@ from app.core.errors import Unavailable
 from app.core.settings import Settings
 
 TIMEOUT = 1.0
+_WRITE_CHECK_KEY = "readiness-check"
+_WRITE_CHECK_SECONDS = 60
 
 
 class CacheUnavailable(Unavailable):
@@ -32,6 +34,13 @@ class Cache:
         """Ask the server for a sign of life. Raises CacheUnavailable."""
         try:
             await self._client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise CacheUnavailable from error
+
+    async def check_writable(self) -> None:
+        """Set a key that expires. Raises CacheUnavailable where the server refuses writes, as with a full disk."""
+        try:
+            await self._client.set(_WRITE_CHECK_KEY, 1, ex=_WRITE_CHECK_SECONDS)
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
 

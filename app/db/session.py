@@ -60,6 +60,9 @@ _FORGETTING = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# An exported snapshot is a small file in the data directory, deleted at the end of its transaction. It needs a free
+# block, as every change does, and no table, transaction id or log entry.
+_CHECK_WRITABLE = text("SELECT current_setting('transaction_read_only') FROM (SELECT pg_export_snapshot()) AS written")
 LOCK_WAIT = "'2s'"
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 # Of anything else: sooner than a statement's own limit, by which a server would look down that is only busy.
@@ -85,7 +88,7 @@ CONFLICTS: Mapping[str, type[AppError]] = {
     "fk_images_uploaded_by_users": InvalidToken,
 }
 # SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
-_GONE = ("08", "53", "57P")
+_GONE = ("08", "53", "57P", "58")
 _CANCELED = "57014"
 _IN_THE_WAY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 # A plan is made for the values at hand, not for any; and the indexes are used, as the search has reckoned with: from
@@ -224,6 +227,12 @@ class Database:
         async with self.aside() as session:
             await session.execute(text("SELECT 1"))
 
+    async def check_writable(self) -> None:
+        """Have the server write to its disk. Raises DatabaseUnavailable if it cannot, or accepts no changes."""
+        async with self.aside() as session:
+            if await session.scalar(_CHECK_WRITABLE) == "on":
+                raise DatabaseUnavailable("The database accepts no changes")
+
     async def warm_up(self, connections: int) -> None:
         """Open so many connections, which stay in the pool. Raises DatabaseUnavailable."""
         async with translated_errors(), AsyncExitStack() as stack:
@@ -307,7 +316,10 @@ async def translated_errors() -> AsyncIterator[None]:
             raise
         raise conflict from error
     except DBAPIError as error:
-        answer = DatabaseUnavailable() if error.connection_invalidated else _answer_to(_sqlstate(error))
+        # Without a statement it happened while connecting, or at a commit: whatever the code, the server is at fault. A
+        # full disk, a dropped database and a changed password each have codes of their own.
+        is_unavailable = error.connection_invalidated or error.statement is None
+        answer = DatabaseUnavailable() if is_unavailable else _answer_to(_sqlstate(error))
         if answer is None:
             raise
         raise answer from error

@@ -1,9 +1,9 @@
-"""Asks each backend for a sign of life."""
+"""Asks each backend for a sign of life, and whether it can store anything."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, Field
 
@@ -13,31 +13,42 @@ PROBE_TIMEOUT = 1.8
 
 
 class Dependency(BaseModel):
-    """How one backend answered."""
+    """How one backend answered; `read-only` answers, but cannot store anything, as with a full disk."""
 
-    status: Literal["up", "down"]
+    status: Literal["up", "read-only", "down"]
     latency_ms: float = Field(examples=[0.8])
+
+
+class Backend(Protocol):
+    """What a probe asks a backend; either raises where it fails."""
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life."""
+
+    async def check_writable(self) -> None:
+        """Have the server store something."""
 
 
 async def probe_backends(services: Services) -> dict[str, Dependency]:
     """Ask all of them at once, within two seconds."""
-    probes = {
-        "postgres": services.database.ping,
-        "object_store": services.object_store.ping,
-        "mongo": services.recorder.log.ping,
-        "redis": services.cache.ping,
+    backends: dict[str, Backend] = {
+        "postgres": services.database,
+        "object_store": services.object_store,
+        "mongo": services.recorder.log,
+        "redis": services.cache,
     }
-    answers = await asyncio.gather(*(_probe(ping) for ping in probes.values()))
-    return dict(zip(probes, answers, strict=True))
+    answers = await asyncio.gather(*map(_probe, backends.values()))
+    return dict(zip(backends, answers, strict=True))
 
 
-async def _probe(ping: Callable[[], Awaitable[None]]) -> Dependency:
+async def _probe(backend: Backend) -> Dependency:
     started = time.perf_counter()
-    try:
+    status: Literal["up", "read-only", "down"] = "down"
+    # Whatever a backend raises means that it is not well.
+    with contextlib.suppress(Exception):
         async with asyncio.timeout(PROBE_TIMEOUT):
-            await ping()
-    except Exception:  # noqa: BLE001 - whatever a backend raises means that it is not well
-        status: Literal["up", "down"] = "down"
-    else:
-        status = "up"
+            await backend.ping()
+            status = "read-only"
+            await backend.check_writable()
+            status = "up"
     return Dependency(status=status, latency_ms=round((time.perf_counter() - started) * 1000, 2))

@@ -52,6 +52,9 @@ async def check_liveness() -> Alive:
 async def check_readiness(services: ServicesDep, response: Response) -> Readiness:
     """Probe each backend. MongoDB or Redis down is `degraded`, still 200; a service that stops probes none.
 
+    A backend that answers but cannot store anything, for example with a full disk, is `read-only`. That is `degraded`
+    and 200 as well: reads are answered, and another instance would find the same disk.
+
     Load is not a backend that is down: with every connection to the database at work the answer is the same.
     """
     is_leaving = services.drain.is_leaving
@@ -70,4 +73,4 @@ def _overall(dependencies: dict[str, Dependency]) -> Literal["ok", "degraded", "
     down = [name for name, dependency in dependencies.items() if dependency.status == "down"]
     if any(name in VITAL for name in down):
         return "unavailable"
-    return "degraded" if down else "ok"
+    return "degraded" if any(dependency.status != "up" for dependency in dependencies.values()) else "ok"

@@ -9,6 +9,7 @@ contract.
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ from app.storage.reading import OpenObject, Reading
 # Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
 DOUBT_SECONDS = 0.9
 PING_SECONDS = 1.0
+# Larger than what SeaweedFS keeps beside an object's name, where a full disk may still have room.
+WRITE_CHECK_BYTES = 16 * 1024
+WRITE_CHECK_KEY = "readiness-check"
+WRITE_CHECK_SECONDS = 10.0
 # Of each kind. Those that are read from are apart: whatever clients do, the store is asked and written to.
 MAX_CONNECTIONS = 200
 MAX_READING = 500
@@ -72,6 +77,7 @@ class ObjectStore:
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.storage_bucket
+        self._writable_until = 0.0
         self._session, self._reading_session = open_session(MAX_CONNECTIONS), open_session(MAX_READING)
         self._client = connect(settings, self._session)
         self._reader = connect(settings, self._reading_session)
@@ -89,6 +95,15 @@ class ObjectStore:
         async with answer():
             if not await self._client.bucket_exists(self.bucket):
                 raise StorageUnavailable("The bucket does not exist")
+
+    async def check_writable(self) -> None:
+        """Store and delete an object; while that works, every WRITE_CHECK_SECONDS only. Raises StorageUnavailable."""
+        if time.monotonic() < self._writable_until:
+            return
+        self._writable_until = 0
+        await self.put_whole(WRITE_CHECK_KEY, [bytes(WRITE_CHECK_BYTES)], "application/octet-stream")
+        await self.remove([WRITE_CHECK_KEY])
+        self._writable_until = time.monotonic() + WRITE_CHECK_SECONDS
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
         """Store the bytes of `chunks` under `key`, holding two parts in memory; they are in the store when it returns.

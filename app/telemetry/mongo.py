@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -17,6 +18,7 @@ from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavai
 
 LOGS = "request_logs"
 METRICS = "request_metrics"
+WRITE_CHECKS = "readiness_checks"
 DEFAULT_DATABASE = "imts"
 SERVER_SELECTION_MS = 1200
 SOCKET_TIMEOUT_MS = 5000
@@ -62,6 +64,11 @@ class RequestLog:
         """Ask the server for a sign of life. Raises TelemetryUnavailable."""
         async with translated_errors():
             await self.database.command("ping")
+
+    async def check_writable(self) -> None:
+        """Write a document. Raises TelemetryUnavailable where the server refuses writes."""
+        async with translated_errors():
+            await self.database[WRITE_CHECKS].replace_one({"_id": "readiness"}, {"at": datetime.now(UTC)}, upsert=True)
 
     async def ensure_collections(self) -> None:
         """Create what is missing, take over what is there with the retention of now. Raises TelemetryUnavailable."""
