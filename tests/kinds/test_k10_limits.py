@@ -21,10 +21,7 @@ from tests.tags.library import read, upload
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 # Lists whose rows are entities of their own, with conditions on the row itself: none can be repeated or invisible.
-PLAIN = {
-    *("/v1/users", "/v1/users/me/sessions", "/v1/users/me/api-keys", "/v1/users/me/identities"),
-    *("/v1/ops/requests", "/v1/ops/metrics"),
-}
+PLAIN = ("/v1/users", "/v1/ops")
 COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related"}
 TARGETS = ["zebra", "zen", "zoo"]
 DUPLICATES, INVISIBLE = 200, 500
@@ -72,7 +69,7 @@ def test_k10_every_limited_read_is_compared() -> None:
         for path, item in DOCUMENT["paths"].items()
         if any(parameter.get("name") == "limit" for parameter in item.get("get", {}).get("parameters", ()))
     }
-    assert limited == COMPARED | (PLAIN & limited)
+    assert {path for path in limited if not path.startswith(PLAIN)} == COMPARED
 
 
 PARTS: list[dict[str, str]] = [{"prefix": "z"}, {"prefix": "za"}, {"contains": "e"}, {"contains": "a1"}, {}]
