@@ -141,10 +141,10 @@ class FairQueue:
         return self._held < self.limits.slots and not self._is_at_limit(keys)
 
     def _is_at_limit(self, keys: _Keys) -> bool:
-        return any(self._running[key] >= self._limit(key) for key in keys)
+        return any(self._running.get(key, 0) >= self._limit(key) for key in keys)
 
     def _limit(self, key: str) -> int:
-        if self._penalties.get(key, 0.0) > time.monotonic():
+        if self._penalties and self._penalties.get(key, 0.0) > time.monotonic():
             return 1
         return self.limits.account if key.startswith("account") else self.limits.address
 
@@ -157,7 +157,9 @@ class FairQueue:
 
     def _start(self, keys: _Keys, tag: float, *, is_contended: bool) -> None:
         self._held += 1
-        self._running.update(keys)
+        # Not `update`, which takes longer than the rest of this.
+        for key in keys:
+            self._running[key] = self._running.get(key, 0) + 1
         if is_contended:
             self._virtual = max(self._virtual, tag)
             self._next[keys[1]] = tag + 1
