@@ -20,7 +20,7 @@ LinkToken = Annotated[Text, Field(min_length=1, max_length=128, examples=["q8Xvâ
 
 
 class PasswordResetRequest(BaseModel):
-    """Whose password is to be reset."""
+    """The account whose password is reset."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -44,7 +44,9 @@ async def test_k15_f90_every_prefilled_example_is_valid(
             admin = await make_account(is_admin=True)
             url, arguments = prefilled(path, operation)
             answer = await admin.client.request(method, url, **arguments)
-            if answer.status_code in (400, 405, 415, 422, 500):
+            # No example can be a link that was mailed.
+            is_link = answer.status_code == 400 and answer.json()["type"] == "/problems/invalid-link"
+            if answer.status_code in (400, 405, 415, 422, 500) and not is_link:
                 refused.append((method, path, arguments, answer.text))
     assert refused == []
 
