@@ -61,6 +61,8 @@ _BELOW_PATH, _TO_PORT = 1, 2
 _ANY_FILE_ACCESS, _READ_FILE, _READ_DIRECTORY = (1 << 13) - 1, 1 << 2, 1 << 3
 _ANY_TCP, _CONNECT_TCP = 3, 2
 _ANY_SCOPE = 3
+# mallopt(3): blocks of this size are mapped, each on its own.
+_M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 1024 * 1024
 Result = tuple[dict[str, Any], bytes]
 
 
@@ -253,6 +255,12 @@ def confine(port: int) -> bool:
     return confined
 
 
+def return_freed_memory() -> None:
+    """Let glibc return large blocks when they are freed: it would keep those of one job while the next needs them."""
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
+
+
 def main() -> None:
     """Give up what a decoder does not need, then serve."""
     memory, port = (int(argument) for argument in sys.argv[1:])
@@ -263,6 +271,7 @@ def main() -> None:
     os.nice(NICENESS)
     # Ctrl-C reaches the whole process group; the service says when a decoder ends, by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return_freed_memory()
     configure()
     serve(sys.stdin.buffer, sys.stdout.buffer)
 

@@ -1,7 +1,8 @@
 """Whether every row of a PNG or GIF is in its file (docs/decisions/0045-missing-pixels.md).
 
-Pillow leaves rows that are missing as they were. So the row that is decoded last is painted with a pattern first: if it
-is still there, a second decoding with another pattern tells a missing row from a picture that has the pattern.
+Pillow leaves rows that are missing as they were. So the end of the row that is decoded last is painted with a pattern
+first. If it is still there, a second decoding with another pattern tells a missing row from a picture that has the
+pattern.
 """
 
 import random
@@ -11,6 +12,9 @@ from typing import Any
 from PIL import Image, ImageFile
 
 from app.decoding.errors import PixelsMissing
+
+# As many pixels of the row are painted.
+PAINTED = 256
 
 Box = tuple[int, int, int, int]
 Open = Callable[[], ImageFile.ImageFile]
@@ -47,7 +51,11 @@ def _unwritten_frames(image: ImageFile.ImageFile, load: Load, seed: int) -> set[
             end()
 
     hooks.load_prepare, hooks.load_end = load_prepare, load_end
-    load(image)
+    try:
+        load(image)
+    finally:
+        # They refer to the image: its pixels would stay until cycles are collected.
+        del hooks.load_prepare, hooks.load_end
     return unwritten
 
 
@@ -57,13 +65,14 @@ def _is_interlaced(image: ImageFile.ImageFile) -> bool:
 
 
 def _last_box(extents: Box, *, is_interlaced: bool) -> Box:
-    """Return what is decoded last: a row or, in an interlaced PNG of one row, the pixels of its last pass."""
+    """Return what is decoded last: the end of a row or, in an interlaced PNG of one row, a pixel of its last pass."""
     left, top, right, bottom = extents
+    first = max(left, right - PAINTED)
     if not is_interlaced:
-        return (left, bottom - 1, right, bottom)
+        return (first, bottom - 1, right, bottom)
     if bottom - top > 1:
         row = top + (bottom - top - 2) // 2 * 2 + 1
-        return (left, row, right, row + 1)
+        return (first, row, right, row + 1)
     column = left + max(0, (right - left - 2) // 2 * 2 + 1)
     return (column, top, min(column + 1, right), bottom)
 
