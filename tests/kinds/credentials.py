@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 
 from app.core.security import Audience
-from app.models import ApiKey, Invitation, Session, SocialIdentity, SocialSignIn
+from app.models import ApiKey, Invitation, MailedLink, Session, SocialIdentity, SocialSignIn
 from app.ops.operators import COOKIE
 from tests.accounts import PASSWORD, Account
 from tests.users.openid_server import OpenIdServer
@@ -120,6 +120,20 @@ async def _as_invitation(world: World, code: str) -> Left:
     return VALID if answer.status_code == 201 else ENDED
 
 
+async def _as_verification_link(world: World, token: str) -> Left:
+    return await _confirm(world, "email-verification", {"token": token})
+
+
+async def _as_reset_link(world: World, token: str) -> Left:
+    return await _confirm(world, "password-reset", {"token": token, "password": NEW_PASSWORD})
+
+
+async def _confirm(world: World, purpose: str, body: dict[str, str]) -> Left:
+    answer = await world.client.post(f"/v1/auth/{purpose}/confirm", json=body, timeout=60)
+    assert answer.status_code in (204, 400, 422), answer.text
+    return VALID if answer.status_code == 204 else ENDED
+
+
 CREDENTIALS = {
     "access token": Credential(_as_bearer, audience=Audience.API),
     "refresh token": Credential(_as_refresh_token, tables=(Session,)),
@@ -131,6 +145,9 @@ CREDENTIALS = {
     # Documented: it lives until it expires.
     "presigned URL": Credential(_as_presigned_url),
     "invitation": Credential(_as_invitation, tables=(Invitation,)),
+    "verification link": Credential(_as_verification_link, tables=(MailedLink,)),
+    # Last: its use ends the others.
+    "reset link": Credential(_as_reset_link, tables=(MailedLink,)),
 }
 
 Event = Callable[[World], Awaitable[httpx.Response]]
@@ -171,20 +188,20 @@ EVENTS: dict[str, Event] = {
 _COLUMNS = tuple(CREDENTIALS)
 # In the order of CREDENTIALS.
 _ROWS: dict[str, tuple[Left, ...]] = {
-    "nothing": (ADMIN, VALID, VALID, ADMIN, ADMIN, VALID, VALID, VALID, VALID),
-    "log-out": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID),
-    "end of the session": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID),
-    "deletion of the keys": (ADMIN, VALID, ENDED, ENDED, ADMIN, VALID, VALID, VALID, VALID),
-    "new password": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID),
-    "new password, keys kept": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID),
-    "unlinking": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, ENDED, VALID, VALID),
-    "password set by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID),
-    "disabling": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED),
-    "demotion": (VALID, VALID, VALID, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "nothing": (ADMIN, VALID, VALID, ADMIN, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID),
+    "log-out": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
+    "end of the session": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
+    "deletion of the keys": (ADMIN, VALID, ENDED, ENDED, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID),
+    "new password": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "new password, keys kept": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "unlinking": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, ENDED, VALID, VALID, VALID, ENDED),
+    "password set by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "disabling": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
+    "demotion": (VALID, VALID, VALID, VALID, ENDED, VALID, VALID, VALID, ENDED, VALID, VALID),
     # The invitation is an admin's of earlier, who was demoted: an ordinary account has none.
-    "promotion": (ADMIN, VALID, VALID, VALID, ADMIN, VALID, VALID, VALID, ENDED),
-    "own deletion": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED),
-    "deletion by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED),
+    "promotion": (ADMIN, VALID, VALID, VALID, ADMIN, VALID, VALID, VALID, ENDED, VALID, VALID),
+    "own deletion": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
+    "deletion by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
 }
 AFTER = {event: dict(zip(_COLUMNS, row, strict=True)) for event, row in _ROWS.items()}
 
@@ -194,6 +211,8 @@ PLACES = {
     "refresh token": _as_refresh_token,
     "cookie": _as_cookie,
     "invitation": _as_invitation,
+    "verification": _as_verification_link,
+    "reset": _as_reset_link,
 }
 OWN_PLACE = {
     "access token": "bearer token",
@@ -202,4 +221,6 @@ OWN_PLACE = {
     "admin key": "bearer token",
     "ops cookie": "cookie",
     "invitation": "invitation",
+    "verification link": "verification",
+    "reset link": "reset",
 }

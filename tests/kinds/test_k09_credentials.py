@@ -10,10 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.identity_providers import IdentityProvider
-from app.core.security import AccessClaims, AccessTokens, Audience, RefreshTokens, digest_token
+from app.core.security import AccessClaims, AccessTokens, Audience, RefreshTokens, digest_token, new_opaque_token
 from app.core.settings import Settings
 from app.db.base import Base
 from app.db.session import Database
+from app.models import LinkPurpose
+from app.users.mailed_link_repository import MailedLinkRepository
+from app.users.repository import UserRepository
 from app.users.session_repository import SessionRepository
 from tests.accounts import Account, add_api_key
 from tests.kinds.credentials import (
@@ -106,6 +109,11 @@ async def _issue(world: World, settings: Settings, database: Database) -> dict[s
     form = {"visibility": "private"}
     stored = await account.client.post("/v1/images", files={"image": ("k9.png", png(), "image/png")}, data=form)
     invited = await account.client.post("/v1/users/invitations", json={})
+    links = {purpose: new_opaque_token() for purpose in LinkPurpose}
+    async with database.unit_of_work() as session:
+        user = await UserRepository(session).get_for_change(account.id)
+        for purpose, token in links.items():
+            await MailedLinkRepository(session).add(token, user, purpose)
     return {
         "access token": account.access_token,
         "refresh token": refresh,
@@ -116,6 +124,8 @@ async def _issue(world: World, settings: Settings, database: Database) -> dict[s
         "link in progress": await start_social_login(world, {"Authorization": f"Bearer {account.access_token}"}),
         "presigned URL": (await account.client.get(f"{stored.json()['links']['self']}/url")).json()["url"],
         "invitation": invited.json().get("code", "none"),
+        "verification link": links[LinkPurpose.EMAIL_VERIFICATION],
+        "reset link": links[LinkPurpose.PASSWORD_RESET],
     }
 
 
