@@ -1,0 +1,67 @@
+"""F93: what a newcomer reads exists, leads somewhere, and is true."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import Settings
+from app.search.filters import NAMES
+from tests.accounts import Account
+from tests.repository import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+REFERENCE = ROOT / "docs" / "reference" / "query-language.md"
+EXAMPLE = re.compile(r"^\| `([^`]+)` \| ", re.MULTILINE)
+
+
+def examples() -> Iterator[str]:
+    tables = REFERENCE.read_text().partition("## Order and total")[0]
+    for found in EXAMPLE.finditer(tables):
+        yield found[1].replace("\\|", "|")
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/how-to/deploy.md"])
+def test_f93_what_a_repository_has_is_there(name: str) -> None:
+    assert (ROOT / name).stat().st_size > 500
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_f93_links_between_documents_lead_to_files(document: Path) -> None:
+    missing = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+    assert missing == []
+
+
+async def test_f93_every_query_of_the_reference_runs(user: Account) -> None:
+    queries = list(examples())
+    assert len(queries) > 20
+    for query in queries:
+        answer = await user.client.get("/v1/images", params={"q": query})
+        assert answer.status_code == 200, (query, answer.text)
+
+
+def test_f93_the_reference_has_every_filter() -> None:
+    text = REFERENCE.read_text()
+    assert [name for name in NAMES if f"`{name}:" not in text] == []
+
+
+def test_f93_every_setting_has_an_entry_and_the_other_way_round() -> None:
+    entries = set(re.findall(r"^([A-Z_]+)=", (ROOT / "docker-local.env").read_text(), re.MULTILINE))
+    assert entries == {name.upper() for name in Settings.model_fields}
+
+
+def test_f93_commands_of_the_readme_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    assert [one for one in set(re.findall(r"`?make ([a-z-]+)", text)) if f"\n{one}:" not in makefile] == []
+    table = text.partition("## Commands")[2].partition("## ")[0]
+    commands = set(re.findall(r"^\| `([a-z-]+)", table, re.MULTILINE))
+    told = subprocess.run(
+        [sys.executable, "-m", "app", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    existing = set(re.findall(r"^\W+([a-z][a-z-]+)  ", told.partition("Commands")[2], re.MULTILINE))
+    assert commands == existing
