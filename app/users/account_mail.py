@@ -14,6 +14,7 @@ from app.users.email import account_name
 from app.users.errors import InvalidLink
 from app.users.limits import mail_charges
 from app.users.mailed_link_repository import MailedLinkRepository
+from app.users.password_policy import refuse_address_as_password
 from app.users.repository import UserRepository
 from app.users.revocation import revoke_credentials
 from app.users.social.repository import SocialRepository
@@ -64,14 +65,16 @@ class AccountMail:
         self._outbox.submit(lambda: self._mail_verification(user.id))
 
     async def reset(self, token: str, password: str) -> None:
-        """Set a new password, which ends all sessions and API keys. Raises InvalidLink.
+        """Set a new password, which ends all sessions and API keys. Raises InvalidLink, ValidationFailed.
 
         The link proves the address. Whoever had the account without that proof may be a stranger who signed up with
         the address of another: identities that were linked before are unlinked.
         """
         async with self._database.reader() as session:
-            if await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET) is None:
-                raise InvalidLink
+            found = await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET)
+        if found is None:
+            raise InvalidLink
+        refuse_address_as_password(found.email, password)
         # Only for a valid link, and while no connection is held.
         password_hash = await self._passwords.hash(password)
         async with self._database.unit_of_work() as session:

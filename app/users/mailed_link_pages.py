@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from app.core.errors import ValidationFailed
 from app.users.account_mail_router import AccountMailDep
 from app.users.errors import InvalidLink
 from app.users.password_policy import check_new_password
@@ -40,13 +41,12 @@ async def submit_reset(
 ) -> HTMLResponse:
     """Set the new password."""
     try:
-        checked = check_new_password(password)
-    except ValueError as error:
-        return _page(_RESET, str(error), token=token, button="Set the password", asks_password=True, status=422)
-    try:
-        await mail.reset(token, checked)
+        await mail.reset(token, check_new_password(password))
     except InvalidLink:
         return _page(_RESET, _INVALID, status=400)
+    except (ValueError, ValidationFailed) as error:
+        reason = error.extras["errors"][0]["msg"] if isinstance(error, ValidationFailed) else str(error)
+        return _page(_RESET, reason, token=token, button="Set the password", asks_password=True, status=422)
     return _page(_RESET, "The password is set. Sign in with it.")
 
 
