@@ -11,7 +11,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 
 from app.core.errors import (
     AppError,
@@ -31,6 +30,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.field_errors import sentence
+from app.http.methods import has_other_route, methods_of_path, missing_resource
 from app.http.validation import translate
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _ATTRIBUTE = "problems"
 MAX_ERRORS = 100
 RATE_LIMITED = "x-rate-limited"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What the framework itself raises, by status.
 _FRAMEWORK: dict[int, type[AppError]] = {
     400: BadRequest,
@@ -228,6 +227,11 @@ async def _handle_app_error(request: Request, error: Exception) -> Response:
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    if any(one["loc"][0] == "path" and one["type"] == "uuid_parsing" for one in error.errors()):
+        # An id that is no UUID identifies nothing; or the path is another resource's, which lacks the method.
+        if has_other_route(request.app, request.scope["path"]):
+            return await _handle_http_exception(request, HTTPException(405))
+        return await _handle_app_error(request, missing_resource(request.scope.get("route"))())
     return await _handle_app_error(request, validation_failed(request, error))
 
 
@@ -239,9 +243,15 @@ def validation_failed(request: Request, error: RequestValidationError) -> Valida
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    path = request.scope["path"]
+    allow = (
+        {"Allow": ", ".join(methods_of_path(request.app, path))} if error.status_code == 405 or path == "*" else None
+    )
+    if allow and request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
     problem = _framework_problem(error)
     request.state.error_slug = problem.slug
-    headers = {"Allow": _allowed_methods(request)} if error.status_code == 405 else error.headers
+    headers = allow if error.status_code == 405 else error.headers
     is_default = error.detail == HTTPStatus(error.status_code).phrase
     return problem_response(
         request.state.request_id,
@@ -253,15 +263,10 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
     )
 
 
-def _allowed_methods(request: Request) -> str:
-    """Return what all routes of this path take together; Starlette would name what the first of them takes."""
-
-    def is_taken(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-
-    # HEAD is answered wherever GET is.
-    return ", ".join(method for method in _METHODS if is_taken("GET" if method == "HEAD" else method))
+def _allow(request: Request, status: int) -> dict[str, str] | None:
+    """Return the `Allow` header of a path that exists, or of the service as a whole (`*`); None for any other."""
+    path = request.scope["path"]
+    return {"Allow": ", ".join(methods_of_path(request.app, path))} if status == 405 or path == "*" else None
 
 
 def _framework_problem(error: HTTPException) -> type[AppError]:
