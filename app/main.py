@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
 
 from app.administration.invitations_router import router as invitations_router
 from app.administration.router import router as administration_router
@@ -13,6 +12,7 @@ from app.core.settings import Settings
 from app.health.router import router as health_router
 from app.http.caching import AnswersMiddleware, CachedPath, cached_path
 from app.http.client_address import ClientAddressMiddleware
+from app.http.cors import ContractCorsMiddleware
 from app.http.middleware import (
     BodyLimitMiddleware,
     HeadMiddleware,
@@ -94,45 +94,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)
     if settings.cors_origins:
-        _allow_origins(app, settings.cors_origins)
+        app.add_middleware(ContractCorsMiddleware, allow_origins=settings.cors_origins, openapi=app.openapi)
     app.add_middleware(RecordingMiddleware)
     app.add_middleware(RequestContextMiddleware)
     if settings.trusted_proxies:
         app.add_middleware(ClientAddressMiddleware, trusted_proxies=settings.trusted_proxies)
     return app
-
-
-def _allow_origins(app: FastAPI, origins: list[str]) -> None:
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=origins,
-        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "Idempotency-Key",
-            "If-Match",
-            "If-None-Match",
-            "If-Range",
-            "Range",
-            "X-Request-ID",
-        ],
-        expose_headers=[
-            "Accept-Ranges",
-            "Content-Disposition",
-            "Content-Range",
-            "ETag",
-            "Link",
-            "Location",
-            "RateLimit",
-            "RateLimit-Limit",
-            "RateLimit-Policy",
-            "RateLimit-Remaining",
-            "RateLimit-Reset",
-            "Retry-After",
-            "X-Request-ID",
-        ],
-    )
 
 
 def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:

@@ -1,0 +1,77 @@
+"""CORS: the headers that pages of other origins may send and read are those of the OpenAPI document."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from app.core.errors import BadRequest
+from app.core.logging import current_request_id
+from app.http.problems import error_response
+
+# Not of single operations: credentials, tracing, the id of the request, and the preconditions of RFC 9110.
+REQUEST_HEADERS = frozenset(
+    {
+        *("Accept", "Authorization", "Content-Type", "X-Request-ID", "traceparent", "tracestate"),
+        *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"),
+        # Of resumable uploads (tus 1.0.0 and draft-ietf-httpbis-resumable-upload).
+        *("Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"),
+        *("Upload-Checksum", "Upload-Complete", "Upload-Draft-Interop-Version", "Content-Disposition"),
+    }
+)
+RESPONSE_HEADERS = frozenset(
+    {
+        *("Allow", "Content-Encoding", "Content-Length", "Content-Location", "Content-Security-Policy"),
+        *("Vary", "X-Content-Type-Options", "X-Request-ID"),
+        *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+        *("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Upload-Complete", "Upload-Limit"),
+    }
+)
+
+
+class ContractCorsMiddleware(CORSMiddleware):
+    """Takes its headers and methods from the OpenAPI document; a refused preflight is a problem document."""
+
+    def __init__(self, app: ASGIApp, allow_origins: Sequence[str], openapi: Callable[[], dict[str, Any]]) -> None:
+        document = openapi()
+        super().__init__(
+            app,
+            allow_origins=allow_origins,
+            allow_methods=sorted({"HEAD", *_methods(document)}),
+            allow_headers=sorted(REQUEST_HEADERS | set(_request_headers(document))),
+            expose_headers=sorted(RESPONSE_HEADERS | set(document["components"]["headers"])),
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Return the permission, or a problem document with the headers of a preflight."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        refused = bytes(response.body).decode().removeprefix("Disallowed CORS ")
+        problem = error_response(
+            current_request_id.get() or "", BadRequest(f"The preflight request names what is not allowed: {refused}.")
+        )
+        own = {"content-length", "content-type"}
+        problem.headers.update({name: value for name, value in response.headers.items() if name not in own})
+        return problem
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in document["paths"].values():
+        yield from path.items()
+
+
+def _methods(document: dict[str, Any]) -> Iterator[str]:
+    for method, _ in _operations(document):
+        yield method.upper()
+
+
+def _request_headers(document: dict[str, Any]) -> Iterator[str]:
+    shared = document["components"]["parameters"]
+    declared = [one for _, operation in _operations(document) for one in operation.get("parameters", ())]
+    for parameter in (*declared, *shared.values()):
+        if parameter.get("in") == "header":
+            yield parameter["name"]
