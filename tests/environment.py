@@ -18,4 +18,8 @@ def environment(settings: Settings) -> dict[str, str]:
 def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if value is None:
+        return ""
     return value.model_dump_json() if isinstance(value, BaseModel) else str(value)

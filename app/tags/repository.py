@@ -100,6 +100,8 @@ _LIST = text(f"""
         ORDER BY id FOR NO KEY UPDATE
     )""").bindparams(bindparam("names", type_=ARRAY(String)))  # noqa: S608
 _NAMES_OF = text(f"SELECT id, {TAG_NAMES} AS tags FROM images WHERE id = ANY(:images)")  # noqa: S608
+# Candidates beyond twice the limit: counts that are not compacted yet can change their order.
+RELATED_MARGIN = 100
 _RELATED = text(f"""
     WITH sample AS MATERIALIZED (
         SELECT i.tag_ids FROM tagged JOIN images i ON i.id = tagged.image
@@ -115,8 +117,8 @@ _RELATED = text(f"""
     FROM (
         SELECT t.name, {EXACT_COUNT} AS images, o.images AS shared, size.images AS sampled
         FROM together o JOIN tags t ON t.id = o.id, size
-        -- By the counts as far as folded, which decide who is looked at closely.
-        ORDER BY o.images / sqrt(greatest(t.images, o.images, 1)) DESC, t.name LIMIT 2 * :most
+        -- An exact count costs a look-up for each tag: only tags that the compacted counts place near the top get one.
+        ORDER BY o.images / sqrt(greatest(t.images, o.images, 1)) DESC, t.name LIMIT 2 * :most + {RELATED_MARGIN}
     ) AS scored
     ORDER BY score DESC, name LIMIT :most""")  # noqa: S608
 
