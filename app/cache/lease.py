@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 
 from app.cache.link import RedisLink
 from app.cache.redis import CacheUnavailable
+from app.core.outages import OutageLog
 from app.db.session import Database
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Lease:
         self._backoff = POLL_SECONDS
         self._mending = asyncio.Lock()
         self._tried = asyncio.Event()
+        self._closure = OutageLog(logger, "the cache is closed")
 
     @property
     def prefix(self) -> str | None:
@@ -61,16 +63,14 @@ class Lease:
 
     async def run_forever(self) -> None:
         """Keep the lease, and keep the cache closed while this worker does not reach Redis."""
-        well = True
+        outage = OutageLog(logger, "the cache is not used")
         while True:
             try:
                 await self.renew()
-                well = True
-            # Whatever it is, the cache is merely not used; it is said once, not at each try.
+                outage.recover()
+            # No error stops the service: without a lease, the cache is not used.
             except Exception as error:  # noqa: BLE001
-                if well:
-                    logger.warning("the cache is not used: %s", error)
-                well = False
+                outage.fail(error)
             self._tried.set()
             await asyncio.sleep(POLL_SECONDS)
 
@@ -139,8 +139,11 @@ class Lease:
             await self._close()
 
     async def _close(self) -> None:
-        if not self._is_closed:
-            logger.warning("the cache is closed: Redis cannot be told of changes, or is another one than before")
+        if self._link.server is None:
+            self._closure.fail(CacheUnavailable())
+        elif not self._is_closed:
+            # Redis is new or was restarted: a healthy start, too.
+            logger.info("the cache is emptied: Redis is another process than before")
         asked = time.monotonic()
         async with self._database.unit_of_work() as session:
             row = (await session.execute(_CLOSE, {"server": self._link.server})).one()
@@ -152,6 +155,7 @@ class Lease:
         self._server = row.server
         if row.closed_for <= 0:
             self._overlong = False
+            self._closure.recover()
             self._prefix, self._until = f"cache:{row.name.hex}:{row.epoch}:", asked + LEASE
             return
         self._until = 0.0

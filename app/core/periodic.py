@@ -5,21 +5,23 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from app.core.errors import AppError
+from app.core.outages import OutageLog
 
 logger = logging.getLogger(__name__)
 
 
 async def repeat(job: Callable[[], Awaitable[object]], interval: float, name: str) -> None:
-    """Run `job` every `interval` seconds, for ever. What it raises is logged and never ends it.
+    """Run `job` every `interval` seconds, for ever. An error is logged once in an outage and never ends the loop.
 
-    A backend that is down is one line; anything else comes with its traceback, such as tables that no migration has
-    made yet.
+    An unavailable backend is one line. Any other error comes with its traceback, such as a missing table.
     """
+    outage = OutageLog(logger, name)
     while True:
         try:
             await job()
+            outage.recover()
         except AppError as error:
-            logger.warning("%s: tries again later: %s", name, error)
-        except Exception:
-            logger.exception("%s: tries again later", name)
+            outage.fail(error)
+        except Exception as error:  # noqa: BLE001 - it is logged with its traceback
+            outage.fail(error, traceback=True)
         await asyncio.sleep(interval)

@@ -28,6 +28,7 @@ from typing import Protocol, TypeVar
 
 from bson.raw_bson import RawBSONDocument
 
+from app.core.outages import OutageLog
 from app.core.patience import OWN_WANT
 from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
@@ -62,7 +63,7 @@ class Delivery:
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
         self._orphans_due = 0.0
-        self._warned = False
+        self._outage = OutageLog(logger, "the request log is not written, records go to the disk")
         self.connected = False
         self.written = 0
         self.refused = 0
@@ -84,10 +85,13 @@ class Delivery:
             try:
                 await self._work(spool, root)
             except TelemetryUnavailable as error:
-                self._log_outage(error)
-            except Exception:
-                logger.exception("delivering request records failed")
+                self._outage.fail(error)
                 self.connected = False
+            except Exception as error:  # noqa: BLE001 - it is logged with its traceback
+                self._outage.fail(error, traceback=True)
+                self.connected = False
+            else:
+                self._outage.recover()
             if self.connected:
                 pause = 0.0
                 await self._wait(self._arrived, IDLE_SECONDS)
@@ -101,7 +105,7 @@ class Delivery:
     async def _work(self, spool: Spool, root: Path) -> None:
         if not self.connected:
             await self._log.ensure_collections()
-            self.connected, self._warned = True, False
+            self.connected = True
             logger.info("the request log answers", extra={"fields": {"spilled": spool.records}})
         await self.deliver_all(spool)
         if time.monotonic() >= self._orphans_due and not self._closing.is_set():
@@ -126,11 +130,6 @@ class Delivery:
             await self.deliver_all(orphan)
         finally:
             await self._run_blocking(orphan.close)
-
-    def _log_outage(self, error: TelemetryUnavailable) -> None:
-        if not self._warned:
-            logger.warning("the request log does not answer, records go to the disk: %s", error)
-        self.connected, self._warned = False, True
 
     @staticmethod
     async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.core.outages import OutageLog
 from app.telemetry.batch import Batch
 from app.telemetry.errors import SpoolFull
 
@@ -73,6 +74,7 @@ class Spool:
         self._active: _Segment | None = None
         self._file = -1
         self._position = -1
+        self._outage = OutageLog(logger, "the telemetry spill file cannot be written")
         self._next_number = 1
         if directory is not None:
             self._recover(directory)
@@ -84,8 +86,9 @@ class Spool:
             raise SpoolFull
         try:
             entry = self._write(payload, count)
+            self._outage.recover()
         except OSError as error:
-            logger.warning("the telemetry spill file cannot be written: %s", error)
+            self._outage.fail(error)
             entry = self._keep_in_memory(payload, count)
         self._sequence += 1
         self._add(entry)

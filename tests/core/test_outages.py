@@ -1,0 +1,90 @@
+import asyncio
+import contextlib
+import logging
+import socket
+
+import pytest
+from pydantic import SecretStr
+
+from app.cache.lease import Lease
+from app.cache.link import RedisLink
+from app.core.errors import DatabaseUnavailable
+from app.core.outages import SUMMARY_SECONDS, OutageLog
+from app.core.periodic import repeat
+from app.core.settings import Settings
+from app.db.session import Database
+
+logger = logging.getLogger("outages")
+
+
+def test_f94_an_outage_costs_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """An attempt each second for ten minutes: the begin, a summary each minute, and the end."""
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    outage = OutageLog(logger, "job", lambda: now)
+    for _ in range(601):
+        outage.fail(DatabaseUnavailable())
+        now += 1
+    outage.recover()
+    outage.recover()
+    lines = [(record.levelname, record.getMessage().partition(": ")[2].partition(":")[0]) for record in caplog.records]
+    summaries = [("WARNING", "still failing")] * int(600 / SUMMARY_SECONDS)
+    assert lines == [("WARNING", "tries again later"), *summaries, ("INFO", "recovered")]
+
+
+def test_f94_each_type_of_error_is_logged_once_in_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    outage = OutageLog(logger, "job", lambda: 0.0)
+    for _ in range(100):
+        outage.fail(DatabaseUnavailable())
+        outage.fail(RuntimeError("a bug"), traceback=True)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert [bool(record.exc_info) for record in caplog.records] == [False, True]
+
+
+def test_f94_a_second_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    outage = OutageLog(logger, "job", lambda: 0.0)
+    for _ in range(2):
+        outage.fail(DatabaseUnavailable())
+        outage.recover()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+async def test_f94_a_repeated_job_logs_its_failures_once(caplog: pytest.LogCaptureFixture) -> None:
+    attempts = 0
+    enough = asyncio.Event()
+
+    async def job() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 50:
+            enough.set()
+        raise DatabaseUnavailable
+
+    task = asyncio.create_task(repeat(job, 0.001, "job"))
+    await asyncio.wait_for(enough.wait(), 30)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert len(caplog.records) == 1
+
+
+async def test_f94_without_postgres_and_redis_the_lease_logs_two_lines(
+    caplog: pytest.LogCaptureFixture, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for the cache, one for PostgreSQL, however often the worker tries."""
+    with socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{refusing.getsockname()[1]}"
+        unreachable = settings.model_copy(update={"database_url": SecretStr(f"postgresql://a:b@{address}/c")})
+        database = Database(Settings.model_validate(unreachable.model_dump()))
+        link = RedisLink(f"redis://{address}/0", 0.1)
+        monkeypatch.setattr("app.cache.lease.POLL_SECONDS", 0.01)
+        task = asyncio.create_task(Lease(database, link).run_forever())
+        await asyncio.sleep(2)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await link.close()
+        await database.close()
+    lines = [record.getMessage() for record in caplog.records if record.name == "app.cache.lease"]
+    assert [line.partition(":")[0] for line in lines] == ["the cache is closed", "the cache is not used"]
