@@ -15,6 +15,7 @@ from app.cache.link import RedisLink
 from app.cache.rate_limits import RateLimits
 from app.cache.redis import Cache
 from app.core.errors import AppError
+from app.core.outages import OutageLog
 from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
 from app.core.periodic import repeat
@@ -62,8 +63,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
             bitmaps = BitmapFolder(services.database, settings.tag_bitmap_interval_seconds)
             for job in (
-                _report_backends(services),
-                _make_bucket(services.object_store),
+                _await_backends(services),
                 sweeper.run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
@@ -165,6 +165,17 @@ async def _warm_up(services: Services) -> None:
             await services.database.warm_up(min(WARM_CONNECTIONS, services.settings.database_pool_size))
 
 
+async def _await_backends(services: Services) -> None:
+    """Make the bucket, and report the backends that are down.
+
+    One attempt to make the bucket comes first: on a first start, a missing bucket is no outage.
+    """
+    with contextlib.suppress(AppError):
+        await services.object_store.ensure_bucket()
+    await _report_backends(services)
+    await _make_bucket(services.object_store)
+
+
 async def _report_backends(services: Services) -> None:
     """Say once, at the start, which backends are down: the service runs all the same, and they may come."""
     for name, dependency in (await probe_backends(services)).items():
@@ -174,11 +185,13 @@ async def _report_backends(services: Services) -> None:
 
 async def _make_bucket(object_store: ObjectStore) -> None:
     """Make the bucket, as soon as the store is there."""
+    outage = OutageLog(logger, "the object store does not answer yet")
     while True:
         try:
             await object_store.ensure_bucket()
         except AppError as error:
-            logger.warning("the object store does not answer yet: %s", error)
+            outage.fail(error)
             await asyncio.sleep(BUCKET_RETRY_SECONDS)
         else:
+            outage.recover()
             return

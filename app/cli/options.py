@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from app.cli.environment import load_backends_env
+from app.cli.environment import BACKENDS_ENV, load_backends_env
 from app.core.settings import Settings
 
 DataDir = Annotated[
@@ -28,7 +28,10 @@ def load_settings(data_dir: Path | None = None, needs: Sequence[str] = ()) -> Se
         for one in error.errors():
             typer.echo(f"{'.'.join(str(step) for step in one['loc']).upper()}: {one['msg']}", err=True)
         raise typer.Exit(2) from error
-    refuse(settings.missing(*needs))
+    missing = settings.missing(*needs)
+    if missing and data_dir is not None and not (data_dir / BACKENDS_ENV).exists():
+        missing.append(f"No `dev` runs on {data_dir}")
+    refuse(missing)
     return settings
 
 

@@ -31,6 +31,8 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings()
     refuse(settings.problems())
+    if settings.metrics_token is None and supervisor_fd is None:
+        typer.echo("Warning: METRICS_TOKEN is not set: every client may read /metrics", err=True)
     config = _uvicorn_config(host, port, keep_alive_seconds)
     if workers > 1:
         from app.core.logging import configure_logging  # noqa: PLC0415 - each way imports what it needs only

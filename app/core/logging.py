@@ -16,6 +16,8 @@ from app.core.tracebacks import told
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 # These repeat at INFO or in what follows the first line what they were given: addresses, values, whole tasks.
 _TALKATIVE = ("httpx", "httpcore", "urllib3")
+# It warns of each malformed upload, which the client learns from its response.
+_MULTIPART = "python_multipart"
 _CUT = "ASGI callable returned without completing response."
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -83,3 +85,4 @@ def configure_logging(level: str, style: Literal["json", "console"]) -> None:
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger(_MULTIPART).setLevel(logging.ERROR)

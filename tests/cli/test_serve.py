@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import asyncpg
 import httpx
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.embedded.ports import Claims, choose
@@ -75,6 +77,39 @@ def test_a_command_without_its_addresses_says_so_and_touches_nothing(command: li
     )
     assert ended.returncode == 2
     assert "Not started: DATABASE_URL is not set" in ended.stderr
+
+
+def test_f91_a_command_without_a_running_dev_names_its_directory(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "create-admin", "a@example.com"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "DATABASE_URL is not set" in ended.stderr
+    assert "No `dev` runs on .imts" in ended.stderr
+
+
+@pytest.mark.parametrize("token", ["", "a token for the metrics"])
+def test_f87_f88_a_healthy_start_warns_of_open_metrics_only(settings: Settings, tmp_path: Path, token: str) -> None:
+    """A first start, without a bucket, and a malformed upload."""
+    changes = {
+        "metrics_token": SecretStr(token),
+        "storage_bucket": f"first-start-{uuid.uuid4().hex}",
+        "log_level": "INFO",
+    }
+    log = tmp_path / "log"
+    with service_process(settings.model_copy(update=changes), log=log) as service:
+        malformed = {"Content-Type": "multipart/form-data; boundary=b"}
+        httpx.post(f"{service.url}/api/v1/images", content=b"--b\r\nno header\r\n\r\n", headers=malformed)
+        deadline = time.monotonic() + 30
+        while httpx.get(f"{service.url}/readyz").json()["status"] != "ok" and time.monotonic() < deadline:
+            time.sleep(0.1)
+    lines = [line for line in log.read_text().splitlines() if "warning" in line.lower()]
+    assert len(lines) == (not token), lines
+    assert all("METRICS_TOKEN" in line for line in lines)
 
 
 @pytest.fixture

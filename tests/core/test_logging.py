@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ import pytest
 
 from app.core.logging import ConsoleFormatter, JsonFormatter, current_request_id
 from app.core.tracebacks import told
+from tests.repository import ROOT
 
 SECRET = "S3cretValue"
 
@@ -97,3 +99,15 @@ async def test_a_task_that_failed_unseen_tells_no_values() -> None:
     line = JsonFormatter().format(record)
     assert "never retrieved" in line
     assert SECRET not in line
+
+
+def test_f87_a_malformed_upload_logs_no_warning() -> None:
+    command = (
+        "import logging; from app.core.logging import configure_logging; configure_logging('INFO', 'json');"
+        "logging.getLogger('python_multipart.multipart').warning('malformed');"
+        "logging.getLogger('app').warning('kept')"
+    )
+    shown = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert [json.loads(line)["event"] for line in shown.stdout.splitlines()] == ["kept"]
