@@ -166,13 +166,15 @@ async def test_a_full_redis_is_no_error_and_nothing_stays_too_long(
 ) -> None:
     path = await upload(cached.client, user)
     assert (await cached.client.get(path)).status_code == 200
+    before = await own_client.config_get("maxmemory*")
     await own_client.config_set("maxmemory-policy", "noeviction")
     await own_client.config_set("maxmemory", "1")
     assert (await cached.client.get(path)).status_code == 200
     name = f"{uuid.uuid4().hex}.png"
     await patch(cached.client, user, path, name=name)
     assert (await cached.client.get(path)).json()["name"] == name
-    await own_client.config_set("maxmemory", "0")
+    for setting in ("maxmemory", "maxmemory-policy"):
+        await own_client.config_set(setting, before[setting] or "0")
     hits = await cached.figure("hits_total")
     async with asyncio.timeout(30):
         while await cached.figure("hits_total") == hits:
