@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 from app.cache.redis import Cache, CacheUnavailable
@@ -83,6 +83,9 @@ class RateLimits:
         self._key = derived_key(secret, b"imts-limits")
         self._local = _LocalLimits()
         self._seen = _LastSeen()
+        # By caller, as they were in the second and after the charge that `_reported_at` holds.
+        self._reported: dict[Hashable, Quota] = {}
+        self._reported_at = (0, 0)
         self._redis_again = 0.0
 
     async def charge(self, charges: Sequence[Charge]) -> None:
@@ -100,14 +103,23 @@ class RateLimits:
         if wait > 0:
             raise TooManyRequests(math.ceil(wait))
 
-    def report(self, charges: Sequence[Charge]) -> None:
-        """Note the quotas that these charges would use, without a charge: as this process saw them last.
+    def report(self, caller: Hashable, charges: Callable[[], Sequence[Charge]]) -> None:
+        """Note the quota that a caller's charges would use, without a charge: as this process saw it last.
 
-        For responses that are served from a cache, which must not wait for Redis once more.
+        For responses that are served from a cache, which must not wait for Redis once more. `charges` is called only
+        if a second or a charge has passed since the last report for the same caller.
         """
-        for charge in charges:
-            ahead = self._seen.ahead(self._digest(charge.name))
-            note_quota(_quota(charge, ahead, charged=True))
+        now = (self._seen.changes, int(time.monotonic()))
+        if now != self._reported_at:
+            self._reported.clear()
+            self._reported_at = now
+        quota = self._reported.get(caller)
+        if quota is None:
+            quota = self._reported[caller] = min(map(self._last_seen, charges()), key=lambda one: one.remaining)
+        note_quota(quota)
+
+    def _last_seen(self, charge: Charge) -> Quota:
+        return _quota(charge, self._seen.ahead(self._digest(charge.name)), charged=True)
 
     async def refund(self, charges: Sequence[Charge]) -> None:
         """Take these charges back: what they were for turned out to be harmless."""
@@ -141,12 +153,17 @@ def _quota(charge: Charge, ahead: float, *, charged: bool) -> Quota:
 
 
 class _LastSeen:
-    """When each limited thing will be as if nothing had happened, as this process saw it last; bounded in number."""
+    """When each limited thing will be as if nothing had happened, as this process saw it last; bounded in number.
+
+    `changes` counts the notes.
+    """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._due: OrderedDict[str, float] = OrderedDict()
 
     def note(self, key: str, ahead: float) -> None:
+        self.changes += 1
         self._due[key] = time.monotonic() + ahead
         self._due.move_to_end(key)
         if len(self._due) > MAX_LOCAL:

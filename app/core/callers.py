@@ -2,9 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
+
+# Of the longest form of an IPv6 address, with an embedded IPv4 address.
+MAX_ADDRESS_LENGTH = 45
+# The network of a client without an address.
+UNKNOWN = "unknown"
 
 
 async def _is_present() -> bool:
@@ -34,12 +39,14 @@ class Caller:
 current_caller: ContextVar[Caller | None] = ContextVar("current_caller", default=None)
 
 
+# The argument is an address of the transport or of at most MAX_ADDRESS_LENGTH, so that the entries are short.
+@lru_cache(maxsize=4096)
 def network(address: str | None) -> str:
     """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address, which belongs to one site."""
     try:
         parsed = ip_address(address or "")
     except ValueError:
-        return "unknown"
+        return UNKNOWN
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))

@@ -1,12 +1,11 @@
 """What a request has left of its limits: the layers below note it, the answer's `RateLimit-*` headers tell it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
+from typing import Self
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Quota:
     """`limit` uses in `seconds`, of which `remaining` are left; after `reset` seconds without use, all of them are.
 
@@ -21,26 +20,22 @@ class Quota:
 
 
 class Quotas:
-    """The quotas that one request was charged to."""
+    """The quotas that one request was charged to: those that are noted in its `with` block."""
 
-    __slots__ = ("tightest",)
+    __slots__ = ("_token", "tightest")
 
     def __init__(self) -> None:
         self.tightest: Quota | None = None
 
+    def __enter__(self) -> Self:
+        self._token: Token[Quotas | None] = _current.set(self)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        _current.reset(self._token)
+
 
 _current: ContextVar[Quotas | None] = ContextVar("quotas", default=None)
-
-
-@contextmanager
-def noting_quotas() -> Iterator[Quotas]:
-    """Note what is charged in the block."""
-    quotas = Quotas()
-    token = _current.set(quotas)
-    try:
-        yield quotas
-    finally:
-        _current.reset(token)
 
 
 def note_quota(quota: Quota) -> None:
@@ -54,4 +49,4 @@ def note_refund() -> None:
     """Note that the charge was taken back."""
     quotas = _current.get()
     if quotas and quotas.tightest:
-        quotas.tightest.remaining += 1
+        quotas.tightest = replace(quotas.tightest, remaining=quotas.tightest.remaining + 1)

@@ -1,9 +1,12 @@
 """The client's address behind trusted proxies."""
 
-from ipaddress import ip_address
-
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.core.callers import MAX_ADDRESS_LENGTH, UNKNOWN, network
+
+# The fields that uvicorn's middleware reads.
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
 class ClientAddressMiddleware:
@@ -21,6 +24,9 @@ class ClientAddressMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if all(name not in _FORWARDED for name, _ in scope["headers"]):
+            await self.app(scope, receive, send)
+            return
         scope.setdefault("state", {})["peer"] = scope["client"]
         await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
 
@@ -32,9 +38,5 @@ class ClientAddressMiddleware:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
     # A zone is any text, and means nothing on another host (RFC 4007, 6).
-    return "%" not in text
+    return len(text) <= MAX_ADDRESS_LENGTH and "%" not in text and network(text) != UNKNOWN

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.callers import Caller, current_caller
 from app.core.errors import ServiceStopping
 from app.core.logging import current_request_id
-from app.core.quotas import Quota, noting_quotas
+from app.core.quotas import Quota, Quotas
 from app.http.problems import error_response, internal_error_response, slug_of
 from app.http.recording import route_template
 from app.http.state import Services
@@ -40,7 +40,11 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        incoming = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        incoming = b""
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                incoming = value
+                break
         request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else secrets.token_hex(16).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         services: Services = scope["state"]["services"]
@@ -59,7 +63,7 @@ class RequestContextMiddleware:
         client = scope.get("client")
         caller_token = current_caller.set(Caller(client[0] if client else None))
         try:
-            with noting_quotas() as quotas:
+            with Quotas() as quotas:
                 await self.app(scope, receive, send_with_headers)
         finally:
             current_caller.reset(caller_token)
@@ -71,11 +75,14 @@ def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
 
     `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-10, the others of draft 06.
     """
-    numbers = {"limit": quota.limit, "remaining": quota.remaining, "reset": quota.reset}
-    told = [(f"ratelimit-{name}".encode(), str(number).encode()) for name, number in numbers.items()]
-    policy = f'"{quota.policy}";q={quota.limit};w={quota.seconds}'
-    rest = f'"{quota.policy}";r={quota.remaining};t={quota.reset}'
-    return [*told, (b"ratelimit-policy", policy.encode()), (b"ratelimit", rest.encode())]
+    policy = quota.policy.encode()
+    return [
+        (b"ratelimit-limit", b"%d" % quota.limit),
+        (b"ratelimit-remaining", b"%d" % quota.remaining),
+        (b"ratelimit-reset", b"%d" % quota.reset),
+        (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (policy, quota.limit, quota.seconds)),
+        (b"ratelimit", b'"%b";r=%d;t=%d' % (policy, quota.remaining, quota.reset)),
+    ]
 
 
 class InternalErrorMiddleware:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.beside import beside
-from app.core.callers import current_caller
+from app.core.callers import Caller, current_caller
 from app.core.errors import (
     InvalidCursor,
     QueryTimeout,
@@ -64,10 +64,10 @@ Counted: TypeAlias = tuple[int, Literal["exact", "estimate"]]
 
 def report_search_quota(request: Request) -> None:
     """Note the quota of a search whose page is cached."""
-    services, viewer = services_of(request), getattr(request.state, "viewer", None)
-    address = request.client.host if request.client else None
-    charges = search_charges(services.settings.search_limits, viewer and viewer.id, address)
-    services.limits.report(charges)
+    services, caller = services_of(request), current_caller.get() or Caller(None)
+    account, address = caller.account, caller.address
+    limits = services.settings.search_limits
+    services.limits.report(("search", account, address), lambda: search_charges(limits, account, address))
 
 
 @router.get(

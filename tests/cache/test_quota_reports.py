@@ -1,0 +1,50 @@
+"""The quota that the response of a cached page reports."""
+
+from collections.abc import Callable, Sequence
+
+from app.cache.rate_limits import Charge, RateLimits
+from app.cache.redis import Cache
+from app.core.quotas import Quotas
+from app.core.rates import Rate
+from app.core.settings import Settings
+
+NO_REDIS = "redis://127.0.0.1:9/0"
+ACCOUNT, TOTAL = Charge("search account 1", Rate(60, 3600)), Charge("search total", Rate(1000, 3600))
+
+
+async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: Callable[..., Settings]) -> None:
+    cache = Cache(make_settings(redis_url=NO_REDIS))
+    limits = RateLimits(cache, "s" * 40)
+
+    def reported(*charges: Charge) -> tuple[str, int, int]:
+        with Quotas() as quotas:
+            limits.report(charges, lambda: charges)
+        assert quotas.tightest
+        return quotas.tightest.policy, quotas.tightest.limit, quotas.tightest.remaining
+
+    try:
+        for used in range(3):
+            for _ in range(3):
+                assert reported(ACCOUNT, TOTAL) == ("search", 60, 60 - used)
+                assert reported(TOTAL) == ("search", 1000, 1000 - used)
+            await limits.charge([ACCOUNT, TOTAL])
+    finally:
+        await cache.close()
+
+
+async def test_reports_of_the_same_second_are_made_once(make_settings: Callable[..., Settings]) -> None:
+    cache = Cache(make_settings(redis_url=NO_REDIS))
+    limits = RateLimits(cache, "s" * 40)
+    made = 0
+
+    def charges() -> Sequence[Charge]:
+        nonlocal made
+        made += 1
+        return [ACCOUNT, TOTAL]
+
+    try:
+        for _ in range(1000):
+            limits.report("caller", charges)
+        assert made < 100
+    finally:
+        await cache.close()
