@@ -103,8 +103,9 @@ class AnswersMiddleware:
             # The application refuses it; nothing of it may become a key.
             await self.app(scope, receive, send)
             return
+        request = Request(scope)
         try:
-            sight = await path.settle(Request(scope)) if path.settle else ""
+            sight = await path.settle(request) if path.settle else ""
         except AppError:
             # The endpoint comes to the same end, and says so as it says everything.
             await self.app(scope, receive, send)
@@ -119,7 +120,7 @@ class AnswersMiddleware:
             await exchange.forward(send)
             return
         if path.report_quota and not exchange.is_used:
-            path.report_quota(Request(scope))
+            path.report_quota(request)
         scope["state"]["route_template"] = path.template
         await _send(answer, _if_none_match(scope), send)
 

@@ -1,6 +1,7 @@
 """Strict query parameters: an operation accepts those that it declares, and each of them once unless it is a list."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar, get_origin
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,6 +18,9 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 MAX_REPORTED = 10
 MAX_NAME_LENGTH = 100
+# Of the canonical forms that are kept.
+MAX_KEPT = 1024
+MAX_KEPT_LENGTH = 256
 _ATTRIBUTE = "ignores_unknown_parameters"
 
 
@@ -32,6 +36,7 @@ class QueryParameters:
     def __init__(self, dependant: Dependant) -> None:
         self._is_list = dict(_declared(dependant))
         self._ignores_unknown = getattr(dependant.call, _ATTRIBUTE, False)
+        self._kept_canonical = lru_cache(MAX_KEPT)(self._canonical)
 
     def check(self, given: QueryParams) -> None:
         """Raise ValidationFailed for an unknown parameter, and for a repeated one that takes a single value."""
@@ -46,6 +51,10 @@ class QueryParameters:
 
         None for a query with an unknown or a repeated parameter: its answer is not the one of the others.
         """
+        is_kept = len(query_string) <= MAX_KEPT_LENGTH
+        return self._kept_canonical(query_string) if is_kept else self._canonical(query_string)
+
+    def _canonical(self, query_string: bytes) -> str | None:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
         given = dict(pairs)
         if len(given) != len(pairs) or not given.keys() <= self._is_list.keys():

@@ -2,7 +2,9 @@
 
 import httpx
 import pytest
+from fastapi.dependencies.utils import get_dependant
 
+from app.http.query_parameters import MAX_KEPT_LENGTH, QueryParameters
 from tests.accounts import Account
 from tests.http.problem_documents import problem
 from tests.photos import png
@@ -61,3 +63,19 @@ async def test_f73_the_number_and_length_of_reported_names_is_limited(client: ht
 async def test_f73_the_callback_of_a_social_login_ignores_unknown_parameters(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/auth/social/nobody/callback?state=a&code=b&session_state=c&authuser=0")
     problem(answer, 404, "identity-provider-not-found")
+
+
+def test_canonical_forms_are_kept_for_short_queries_only() -> None:
+    def operation(q: str = "", limit: int = 1) -> None:
+        del q, limit
+
+    parameters = QueryParameters(get_dependant(path="/", call=operation))
+    long = b"q=" + b"a" * MAX_KEPT_LENGTH
+    for _ in range(2):
+        assert parameters.canonical(b"limit=2&q=%61+b") == "limit=2&q=a+b"
+        assert parameters.canonical(b"q=a%20b&limit=2") == "limit=2&q=a+b"
+        assert parameters.canonical(b"q=a&q=b") is None
+        assert parameters.canonical(b"tag=a") is None
+        assert parameters.canonical(long) == long.decode()
+    kept = parameters._kept_canonical.cache_info()
+    assert (kept.currsize, kept.hits) == (4, 4)
