@@ -1,16 +1,17 @@
 import uuid
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.administration.dependencies import InvitationsDep, InvitationsReader, InvitationsRepo
 from app.administration.schemas import InvitationCreate, InvitationCreated, InvitationPage, InvitationRead
 from app.core.errors import InvitationNotFound, TooManyInvitations
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.dependencies import AdminUser
 from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 
-router = APIRouter(prefix="/users/invitations", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=GuardedRoute)
 
 
 @router.post(

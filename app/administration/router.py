@@ -1,13 +1,14 @@
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.administration.dependencies import AdministrationDep, ClosingDep
 from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion, UsageRead
 from app.core.errors import DatabaseBusy, LastAdmin, SignInRequired, UserNotFound
 from app.http.conditional import NOT_MODIFIED, entity_response
 from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.images.quota import quota_of
 from app.images.usage_repository import UsageRepository
@@ -15,7 +16,7 @@ from app.users import policy
 from app.users.dependencies import AdminUser, CurrentUser, RecentlySignedIn, ViewerDep
 from app.users.guarded_route import GuardedRoute
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
 
 ImagesParameter = Annotated[
     ImagesOnDeletion,

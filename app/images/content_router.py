@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from app.core.errors import (
@@ -21,6 +21,7 @@ from app.db.base import utc_now
 from app.decoding.pool import MEDIA_TYPES, DecodersBusy, DecodersUnavailable
 from app.http.conditional import NOT_MODIFIED, check_preconditions
 from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.state import Services
 from app.images.content import (
@@ -39,7 +40,7 @@ from app.users.dependencies import ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 
 class ThumbnailSize(IntEnum):

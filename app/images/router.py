@@ -2,7 +2,7 @@ import uuid
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from app.core.errors import (
     Forbidden,
@@ -26,6 +26,7 @@ from app.http.caching import cached, one_image
 from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
 from app.http.dependencies import ServicesDep
 from app.http.multipart import MalformedBody, MultipartStream
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.images.body import Pace, UploadTimeout, read_body
 from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader, UploadsDep
@@ -48,7 +49,7 @@ from app.users.guarded_route import GuardedRoute
 from app.users.limits import upload_charges
 from app.users.policy import require_change
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 # What the fields and the headers of the parts may take beside the file.
 MAX_FORM_BYTES = 1024 * 1024

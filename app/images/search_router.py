@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from typing import Annotated, Literal, TypeAlias
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.core.beside import beside
 from app.core.callers import Caller, current_caller
@@ -21,6 +21,7 @@ from app.http.caching import cached, lists
 from app.http.conditional import NOT_MODIFIED
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.state import Services, services_of
 from app.images.schemas import ImagePage, page_json
@@ -37,7 +38,7 @@ from app.users.limits import search_charges
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 QUERY_HELP = """\
 Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;

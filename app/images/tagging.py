@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +29,7 @@ from app.db.changes import LISTS, changing, image_scope
 from app.db.session import Database
 from app.http.conditional import require_match
 from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.state import Services
 from app.images.repository import ImageRepository
@@ -48,7 +49,7 @@ from app.users.guarded_route import GuardedRoute
 from app.users.policy import may_change, require_change, require_tagger, sight_of
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 MAX_BULK = 10_000
 BULK_BATCH = 500

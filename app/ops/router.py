@@ -2,13 +2,14 @@ from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from app.core.errors import InvalidCursor, QueryTimeout
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.timestamps import Timestamp
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.strict_route import StrictRoute
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
@@ -20,7 +21,7 @@ from app.users.dependencies import get_admin
 MAX_POINTS = 5000
 DEFAULT_METRICS_HOURS = 1
 
-router = APIRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)], route_class=StrictRoute)
+router = PrefixRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)], route_class=StrictRoute)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from app.core.errors import (
     AppError,
@@ -21,6 +21,7 @@ from app.http.caching import cached, lists
 from app.http.conditional import NOT_MODIFIED, full_response
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.tags.changes import VocabularyChange
 from app.tags.dependencies import ChangeDep, NewTagsDep, TagsReader, TagsRepo
@@ -43,7 +44,7 @@ from app.users.guarded_route import GuardedRoute
 from app.users.policy import sight_of
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 
 NamePath = Annotated[TagName, Path(description="The name of the tag, or an alias of it", examples=["cat"])]
 Part = Annotated[Text | None, Query(min_length=1, max_length=64)]

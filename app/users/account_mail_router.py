@@ -1,11 +1,12 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.errors import TooManyRequests
 from app.core.text import Text
 from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.mail.errors import MailBusy, MailNotConfigured
 from app.users.account_mail import AccountMail
@@ -14,7 +15,7 @@ from app.users.errors import InvalidLink
 from app.users.guarded_route import GuardedRoute
 from app.users.schemas import Email, NewPassword
 
-router = APIRouter(tags=["auth"], route_class=GuardedRoute)
+router = PrefixRouter(tags=["auth"], route_class=GuardedRoute)
 
 LinkToken = Annotated[Text, Field(min_length=1, max_length=128, examples=["q8Xv…"])]
 

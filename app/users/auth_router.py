@@ -1,6 +1,6 @@
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from starlette.datastructures import FormData
 
 from app.core.errors import (
@@ -9,6 +9,7 @@ from app.core.errors import (
     TooManyRequests,
 )
 from app.core.text import Text
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.dependencies import DeviceDep, SessionsRepo, SignedIn, SignInDep
 from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
@@ -16,8 +17,8 @@ from app.users.guarded_route import GuardedRoute
 from app.users.schemas import CurrentPassword, TokenRead
 from app.users.token_route import TokenRoute
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=GuardedRoute)
-token_router = APIRouter(prefix="/auth", tags=["auth"], route_class=TokenRoute)
+router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=GuardedRoute)
+token_router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=TokenRoute)
 
 _PARAMETERS = ("grant_type", "username", "password", "refresh_token")
 

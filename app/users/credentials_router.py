@@ -2,7 +2,7 @@
 
 import uuid
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.core.errors import (
     AdminRequired,
@@ -13,6 +13,7 @@ from app.core.errors import (
     TooManyRequests,
     WrongPassword,
 )
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.models import ApiKey, Session
 from app.users.dependencies import (
@@ -30,7 +31,7 @@ from app.users.paging import PagingDep
 from app.users.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead, SessionPage, SessionRead
 from app.users.viewer import Viewer
 
-router = APIRouter(prefix="/users/me", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=GuardedRoute)
 
 
 @router.get("/sessions", summary="List your sessions")

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.core.errors import (
     EmailTaken,
@@ -11,6 +11,7 @@ from app.core.errors import (
     WrongPassword,
 )
 from app.http.conditional import NOT_MODIFIED, entity_response
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.models import User
 from app.users.dependencies import (
@@ -25,7 +26,7 @@ from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
 
 
 @router.post(

@@ -1,18 +1,19 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from app.core.errors import IdentityNotFound, LastSignInMethod
 from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.dependencies import CurrentUser, RecentlySignedIn
 from app.users.guarded_route import GuardedRoute
 from app.users.social.identities import Identities
 from app.users.social.router import ProviderName, ProvidersDep
 
-router = APIRouter(prefix="/users/me/identities", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users/me/identities", tags=["users"], route_class=GuardedRoute)
 
 
 class IdentityRead(BaseModel):

@@ -1,7 +1,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
@@ -18,6 +18,7 @@ from app.core.errors import (
 from app.core.text import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep, SettingsDep
+from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.query_parameters import ignores_unknown_parameters
 from app.users.dependencies import DeviceDep, ViewerDep
@@ -26,7 +27,7 @@ from app.users.schemas import TokenRead
 from app.users.social.providers import SocialProviders
 from app.users.social.service import SIGN_IN_SECONDS, Arrival, SocialLogin
 
-router = APIRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
 
 COOKIE = "imts_social"
 _State = Annotated[Text | None, Query(max_length=4096, description="The state of the sign-in")]
