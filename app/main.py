@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from app import VERSION
 from app.administration.invitations_router import router as invitations_router
 from app.administration.router import router as administration_router
 from app.core.logging import configure_logging
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # The documentation pages bring their scripts along: nobody's browser asks a foreign host.
     app = FastAPIOffline(
         title="Image-Tagged-System",
-        version="1.0.0",
+        version=VERSION,
         description=DESCRIPTION,
         openapi_tags=TAGS,
         servers=[{"url": "/", "description": "This service"}],

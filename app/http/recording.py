@@ -146,4 +146,13 @@ def route_template(scope: Scope) -> str:
     # FastAPI's own `scope["route"].path` lacks the routers' prefixes; where the full one stands is internal to it.
     context = scope.get("fastapi", {}).get("effective_route_context")
     path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
-    return str(path) if path else UNMATCHED
+    return str(path) if path else _plain_route(scope)
+
+
+def _plain_route(scope: Scope) -> str:
+    """Return the template of a mount, or the path of a route without parameters, such as that of the schema."""
+    if "endpoint" not in scope:
+        return UNMATCHED
+    if "app_root_path" in scope:
+        return f"{scope['root_path']}/{{path}}"
+    return UNMATCHED if scope.get("path_params") else str(scope["path"])

@@ -7,6 +7,7 @@ cannot take back a figure that was seen. Gauges of workers that are no more do n
 """
 
 import json
+import platform
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -16,10 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app import VERSION
 from app.telemetry.record import Series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 # A worker publishes with each flush; one that has not for so long is no more, or hangs.
 GAUGE_SECONDS = 15
 _SNAPSHOT = "figures.json"
@@ -109,7 +111,7 @@ class Registry:
         snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
         for snapshot in snapshots:
             total.merge(snapshot, gauges=abs(time.time() - snapshot["time"]) < GAUGE_SECONDS)
-        lines = [*_request_lines(total.requests)]
+        lines = [*_build_lines(), *_request_lines(total.requests)]
         for kind, names, values in (
             ("counter", self._counters, total.counters),
             ("gauge", self._gauges, total.gauges),
@@ -139,6 +141,11 @@ def _load(directory: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return snapshot
+
+
+def _build_lines() -> Iterable[str]:
+    yield from _header("imts_build_info", "The version of the service and of Python", "gauge")
+    yield f'imts_build_info{{version="{VERSION}",python="{platform.python_version()}"}} 1'
 
 
 def _request_lines(requests: Mapping[Series, Durations]) -> Iterable[str]:

@@ -14,6 +14,9 @@ MAX_TRACEPARENT = 55
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "OTHER"
 METHOD_NOT_ALLOWED_STATUS = 405
+# The route, in the metrics, of what was refused before the router saw it, such as a head that is malformed.
+NOT_ROUTED = "not-routed"
+NOT_FOUND_STATUS = 404
 _CLASSES = {number: f"{number}xx" for number in range(1, 6)}
 OTHER_CLASS = "other"
 # Method, route, status class.
@@ -67,7 +70,9 @@ def series_of(method: str, route: str, status: int) -> Series:
     """Return the series of the metrics that such requests belong to: one for all 405s, one for all unknown paths."""
     if status == METHOD_NOT_ALLOWED_STATUS:
         return labels_of(OTHER_METHOD, METHOD_NOT_ALLOWED, status)
-    return labels_of(OTHER_METHOD if route == UNMATCHED else method, route, status)
+    if route == UNMATCHED:
+        return labels_of(OTHER_METHOD, UNMATCHED if status == NOT_FOUND_STATUS else NOT_ROUTED, status)
+    return labels_of(method, route, status)
 
 
 def labels_of(method: str, route: str, status: int) -> Series:

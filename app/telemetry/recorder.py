@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from app.core.settings import Settings
 from app.telemetry.batch import Draft, Encoder
 from app.telemetry.delivery import Delivery
@@ -259,6 +261,11 @@ class Recorder:
         return self.registry.render(slot_directories(self._root) if self._slot else [], snapshot)
 
     def _register_figures(self) -> None:
+        process = psutil.Process()
+        self.registry.gauge("process_resident_memory_bytes", "Resident memory", lambda: process.memory_info().rss)
+        self.registry.gauge("process_open_fds", "Open file descriptors", process.num_fds)
+        self.registry.gauge("process_threads", "Threads", process.num_threads)
+        self.registry.counter("process_cpu_seconds_total", "Processor time", lambda: sum(process.cpu_times()[:2]))
         gauge, counter, delivery = self.registry.gauge, self.registry.counter, self._delivery
         gauge("imts_http_requests_in_flight", "Requests being answered", lambda: self.in_flight)
         gauge("imts_telemetry_queue_length", "Records in memory", lambda: self.queue_length)
