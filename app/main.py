@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from fastapi import APIRouter, FastAPI
-from fastapi_offline import FastAPIOffline
 
 from app import VERSION
 from app.administration.invitations_router import router as invitations_router
@@ -13,7 +12,9 @@ from app.core.settings import Settings
 from app.health.router import router as health_router
 from app.http.caching import AnswersMiddleware, CachedPath, cached_path
 from app.http.client_address import ClientAddressMiddleware
+from app.http.compression import CompressionMiddleware
 from app.http.cors import ContractCorsMiddleware
+from app.http.documentation import install_documentation
 from app.http.middleware import (
     BodyLimitMiddleware,
     HeadMiddleware,
@@ -53,8 +54,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application with these settings, or those of the environment."""
     settings = settings or Settings()
     configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
-    # The documentation pages bring their scripts along: nobody's browser asks a foreign host.
-    app = FastAPIOffline(
+    app = FastAPI(
+        # `install_documentation` serves the document and its pages.
+        openapi_url=None,
         title="Image-Tagged-System",
         version=VERSION,
         description=DESCRIPTION,
@@ -91,10 +93,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(mailed_link_pages)
     install_pages(app)
     install_openapi(app)
-    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, the cache, the body's
-    # bound.
+    install_documentation(app)
+    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, compression, the
+    # cache, the body's bound.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
     app.add_middleware(AnswersMiddleware, paths=list(_cached_paths(*images, tags_router)))
+    app.add_middleware(CompressionMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)
     if settings.cors_origins:
