@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.cors_origins:
         app.add_middleware(ContractCorsMiddleware, allow_origins=settings.cors_origins, openapi=app.openapi)
     app.add_middleware(RecordingMiddleware)
-    app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(RequestContextMiddleware, is_public_https=settings.public_url.startswith("https://"))
     if settings.trusted_proxies:
         app.add_middleware(ClientAddressMiddleware, trusted_proxies=settings.trusted_proxies)
     return app

@@ -27,14 +27,19 @@ MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 MAX_BUFFERED_BYTES_EACH = 16 * 1024 * 1024
 # Less than a drain has, for a client that begins to trickle when it begins.
 BODY_SECONDS = 15
+# A browser that was here once uses HTTPS for a year. Browsers ignore the header of a plain connection (RFC 6797, 8.1).
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+# No response of these may be stored, errors included, unless the endpoint decides otherwise.
+_OF_CREDENTIALS = ("/v1/auth/", "/v1/users")
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContextMiddleware:
     """Gives each request an id (a sane incoming one is kept) and each answer the headers that all answers have."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, is_public_https: bool = False) -> None:
         self.app = app
+        self._is_public_https = is_public_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,12 +53,18 @@ class RequestContextMiddleware:
         request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else secrets.token_hex(16).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         services: Services = scope["state"]["services"]
+        is_secure = self._is_public_https or scope.get("scheme") == "https"
+        has_credentials = scope["path"].startswith(_OF_CREDENTIALS)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
                 if quotas.tightest:
                     own += quota_headers(quotas.tightest)
+                if is_secure:
+                    own.append(_HSTS)
+                if has_credentials and not _has_header(message, b"cache-control"):
+                    own.append((b"cache-control", b"no-store"))
                 if services.drain.is_ending:
                     own.append((b"connection", b"close"))
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
@@ -68,6 +79,10 @@ class RequestContextMiddleware:
         finally:
             current_caller.reset(caller_token)
             current_request_id.reset(token)
+
+
+def _has_header(message: Message, name: bytes) -> bool:
+    return any(one.lower() == name for one, _ in message.get("headers", ()))
 
 
 def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:

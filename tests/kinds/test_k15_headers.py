@@ -75,3 +75,10 @@ async def test_k15_every_response_has_the_general_headers(service: RunningServic
         assert answer.status_code < 500 or answer.status_code == 503, where
         assert answer.headers["x-content-type-options"] == "nosniff", where
         assert answer.headers["x-request-id"], where
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            policy = answer.headers.get("content-security-policy", "")
+            assert "default-src 'none'" in policy, where
+            assert "frame-ancestors 'none'" in policy, where
+            assert answer.headers.get("cache-control"), where
+        if path.startswith(("/v1/auth/", "/v1/users")):
+            assert answer.headers.get("cache-control"), where
