@@ -19,7 +19,7 @@ from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated
 from app.core.text import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
-from app.http.problems import error_response
+from app.http.problems import error_response, validation_failed
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
 from app.ops.live import WINDOWS, Live, WindowMinutes, look
@@ -67,8 +67,8 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except Unauthenticated:
                 return _redirect(f"{PATH}/login?ended=1" if single_cookie(request, COOKIE) else f"{PATH}/login")
-            except RequestValidationError:
-                return _error_page(request, ValidationFailed([]))
+            except RequestValidationError as error:
+                return _error_page(request, validation_failed(request, error))
             except AppError as error:
                 return _error_page(request, error)
             except TelemetryError as error:
@@ -79,6 +79,8 @@ class PageRoute(APIRoute):
 
 pages = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 live = APIRouter(prefix=PATH, include_in_schema=False)
+# Included last: it takes every path that no other route has.
+unknown = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 
 
 @pages.get("")
@@ -135,9 +137,8 @@ async def show_requests(
 ) -> Response:
     """Show the newest recorded requests that match, as a list."""
     found = await list_requests(log, replace(wanted, without_own=not own), None, MAX_ROWS)
-    filters = {name: request.query_params.get(name, "") for name in _FILTERS}
     rows = [RequestRead.of(row) for row in found]
-    return _page("requests.html", operator=operator, rows=rows, filters=filters, own=own, limit=MAX_ROWS)
+    return _page("requests.html", operator=operator, rows=rows, filters=_filters_of(request), own=own, limit=MAX_ROWS)
 
 
 @pages.get("/requests/{event_id}")
@@ -173,18 +174,33 @@ async def read_static(request: Request, name: _Name) -> Response:
     return response
 
 
+@unknown.get("/{path:path}")  # noqa: FAST003 - the path is not used
+async def refuse_unknown_path() -> Response:
+    """Show that there is no such page."""
+    raise NotFound
+
+
 def install_pages(app: FastAPI) -> None:
     """Serve the pages and what they are made of."""
     app.include_router(pages)
     app.include_router(live)
+    app.include_router(unknown)
 
 
 def _page(template: str, status: int = 200, headers: dict[str, str] | None = None, /, **values: Any) -> HTMLResponse:
     return HTMLResponse(_TEMPLATES.get_template(template).render(values), status, {**_HEADERS, **(headers or {})})
 
 
+def _filters_of(request: Request) -> dict[str, str]:
+    return {name: request.query_params.get(name, "") for name in _FILTERS}
+
+
 def _error_page(request: Request, error: AppError) -> HTMLResponse:
+    """Show an error; one of a filter together with the form, as it was filled in."""
     request.state.error_slug = error.slug
+    if isinstance(error, ValidationFailed) and request.url.path == f"{PATH}/requests":
+        form = {"filters": _filters_of(request), "own": request.query_params.get("own") == "true"}
+        return _page("requests.html", error.status, rows=[], notice=error.detail, **form)
     return _page("error.html", error.status, _headers_of(error), error=error, request_id=request.state.request_id)
 
 
