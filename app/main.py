@@ -26,6 +26,7 @@ from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
+from app.http.site import router as site_router
 from app.images.content_router import router as image_content_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
@@ -87,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     images = (image_content_router, search_router, images_router, tagging_router)
     for router in (*images, tags_router, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=ANY_ERROR)
-    for unversioned in (health_router, prometheus_router):
+    for unversioned in (health_router, prometheus_router, site_router):
         app.include_router(unversioned, responses=ANY_ERROR)
     app.include_router(problem_pages_router)
     app.include_router(mailed_link_pages)

@@ -1,8 +1,11 @@
 """The commands, one file each."""
 
 from importlib import import_module
+from typing import Annotated
 
 import typer
+
+from app import VERSION
 
 COMMANDS = {
     "dev": "app.cli.dev:dev",
@@ -22,7 +25,11 @@ def make_cli(arguments: list[str]) -> typer.Typer:
     cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
     @cli.callback()
-    def image_tagged_system() -> None:
+    def image_tagged_system(
+        _version: Annotated[
+            bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
         """Stores images and finds them by their tags."""
 
     called = [name for name in arguments[:1] if name in COMMANDS]
@@ -30,3 +37,9 @@ def make_cli(arguments: list[str]) -> typer.Typer:
         module, _, function = COMMANDS[name].partition(":")
         cli.command(name)(getattr(import_module(module), function))
     return cli
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"Image-Tagged-System {VERSION}")
+        raise typer.Exit

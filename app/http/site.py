@@ -1,0 +1,67 @@
+"""What browsers, crawlers and operators expect of any site: `/`, `/favicon.ico`, `/robots.txt`, `/version`."""
+
+from pathlib import Path
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import BaseModel, Field
+
+from app import VERSION
+
+router = APIRouter()
+
+NAME = "Image-Tagged-System"
+_CHANGING = {"Cache-Control": "no-cache"}
+_DAY = {"Cache-Control": "public, max-age=86400"}
+_ICON = Path(__file__).with_name("favicon.ico").read_bytes()
+_ROBOTS = "User-agent: *\nDisallow: /v1/\nDisallow: /ops\n"
+_PAGE = f"""<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{NAME}</title>
+<h1>{NAME}</h1>
+<p>This service stores images and finds them by their tags.</p>
+<ul>
+<li><a href="docs">API documentation</a></li>
+<li><a href="v1/images">The newest images, as JSON</a></li>
+<li><a href="problems">Errors and their meaning</a></li>
+<li><a href="ops">Operations, for administrators</a></li>
+</ul>
+</html>
+"""
+
+
+class Version(BaseModel):
+    """The running version."""
+
+    name: str = Field(examples=[NAME])
+    version: str = Field(examples=[VERSION])
+    api: Literal["v1"]
+
+
+@router.get("/version", tags=["operations"], summary="Get the version")
+async def read_version(response: Response) -> Version:
+    """Return the version of the service and of its API."""
+    response.headers.update(_CHANGING)
+    return Version(name=NAME, version=VERSION, api="v1")
+
+
+@router.get("/", include_in_schema=False)
+async def show_home_page() -> Response:
+    """Return a small page that links to the documentation."""
+    policy = "default-src 'none'; img-src 'self'; frame-ancestors 'none'"
+    return HTMLResponse(_PAGE, headers={**_CHANGING, "Content-Security-Policy": policy})
+
+
+@router.get("/favicon.ico", include_in_schema=False)
+async def read_favicon() -> Response:
+    """Return the icon of the site."""
+    return Response(_ICON, media_type="image/x-icon", headers=_DAY)
+
+
+@router.get("/robots.txt", include_in_schema=False)
+async def read_robots() -> Response:
+    """Return what crawlers should not fetch."""
+    return PlainTextResponse(_ROBOTS, headers=_DAY)

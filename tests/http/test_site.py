@@ -1,0 +1,49 @@
+"""F80: what any site has, and one version everywhere."""
+
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from app import VERSION
+from tests.repository import ROOT
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/", "text/html"),
+        ("/favicon.ico", "image/x-icon"),
+        ("/robots.txt", "text/plain"),
+        ("/version", "application/json"),
+    ],
+)
+async def test_f80_the_usual_paths_of_a_site_are_there(client: httpx.AsyncClient, path: str, content_type: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, content_type)
+    assert answer.content
+
+
+async def test_f80_the_links_of_the_home_page_lead_somewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    links = re.findall(r'href="([^"]+)"', page.text)
+    assert links
+    for link in links:
+        answer = await client.get(f"/{link}", follow_redirects=True)
+        assert answer.status_code in (200, 401), link
+
+
+async def test_f80_the_version_is_the_same_everywhere(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/version")).json() == {"name": "Image-Tagged-System", "version": VERSION, "api": "v1"}
+    assert (await client.get("/openapi.json")).json()["info"]["version"] == VERSION
+    assert f'imts_build_info{{version="{VERSION}"' in (await client.get("/metrics")).text
+    assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_f91_the_command_line_reports_its_version() -> None:
+    command = [sys.executable, "-m", "app", "--version"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert finished.stdout == f"Image-Tagged-System {VERSION}\n"
