@@ -158,6 +158,9 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be an http or https address")
+        if parts.path.strip("/"):
+            # Links, redirects and the pages of the service are absolute paths.
+            raise ValueError("must have no path: the service needs a host name or a port of its own")
         return value.rstrip("/")
 
     @property

@@ -86,3 +86,9 @@ def test_cors_origins_are_split() -> None:
         "https://a.example",
         "https://b.example",
     ]
+
+
+def test_f44_a_public_url_with_a_path_is_refused() -> None:
+    with pytest.raises(ValidationError, match="must have no path"):
+        Settings(_env_file=None, public_url="https://images.example.org/imts")
+    assert Settings(_env_file=None, public_url="https://images.example.org/").public_url == "https://images.example.org"
