@@ -76,10 +76,11 @@ class _Sum:
         return {f"p{percent}_ms": percentile(self.buckets, percent) for percent in (50, 95, 99)}
 
 
-async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, server_only: bool) -> Live:
+async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, with_4xx: bool) -> Live:
     """Return what to show of the last `minutes`; chart and lists of one `route` ("GET /v1/tags") only, if given.
 
-    `own` shows the requests of operators and probes too; `server_only` leaves the 4xx out of the failed ones.
+    `own` shows the requests of operators and probes too; `with_4xx` shows every 4xx among the failed ones. By default
+    only 429 is: scanners cause most of the others.
     """
     now = datetime.now(UTC)
     step = timedelta(minutes=WINDOWS[minutes])
@@ -96,7 +97,7 @@ async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, ow
         chart=_chart(by_start, starts, now, step),
         routes=sorted((_totals(*one) for one in by_name.items()), key=lambda one: one.count, reverse=True),
         slow=[RequestRead.of(row) for row in await list_slowest(log, slow, ROWS)] if total.count else [],
-        failed=await _failed(log, wanted, ("5xx",) if server_only else ("5xx", "4xx")),
+        failed=await _failed(log, wanted, ("5xx", "4xx") if with_4xx else ("5xx", "429")),
     )
 
 

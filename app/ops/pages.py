@@ -1,6 +1,8 @@
 """The operators' page: HTML for people, with a live part that its script asks for."""
 
+import uuid
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,8 @@ from app.core.text import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
 from app.http.problems import error_response, validation_failed
+from app.http.state import Services
+from app.models import User
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
 from app.ops.live import WINDOWS, Live, WindowMinutes, look
@@ -142,13 +146,28 @@ async def show_requests(
 
 
 @pages.get("/requests/{event_id}")
-async def show_request(operator: Operator, log: RequestLogDep, event_id: _Name, time: AwareDatetime) -> Response:
+async def show_request(
+    operator: Operator, log: RequestLogDep, services: ServicesDep, event_id: _Name, time: AwareDatetime
+) -> Response:
     """Show all that is recorded of one request."""
     moment, _ = time_range(time, time, timedelta())
     found = await find_request(log, event_id, moment)
     if found is None:
         raise NotFound("There is no record of this request, or not any more")
-    return _page("request.html", operator=operator, row=RequestRead.of(found))
+    row = RequestRead.of(found)
+    return _page("request.html", operator=operator, row=row, email=await _find_email(services, row.user_id))
+
+
+async def _find_email(services: Services, user_id: str | None) -> str | None:
+    """Return the address of an account; None where it was deleted, or PostgreSQL does not answer."""
+    if user_id is None:
+        return None
+    # Personal data may be recorded as a digest: then it is no id.
+    with suppress(AppError, ValueError):
+        async with services.database.reader() as session:
+            user = await session.get(User, uuid.UUID(user_id))
+            return user.email if user else None
+    return None
 
 
 @live.get("/live")
@@ -159,11 +178,11 @@ async def look_live(
     minutes: Annotated[WindowMinutes, Query()] = 60,
     route: Annotated[Text | None, Query(max_length=300)] = None,
     own: Annotated[bool, Query()] = False,
-    server_only: Annotated[bool, Query()] = False,
+    with_4xx: Annotated[bool, Query()] = False,
 ) -> Live:
     """Return what the dashboard shows."""
     response.headers["Cache-Control"] = "no-store"
-    return await look(log, minutes, route, own=own, server_only=server_only)
+    return await look(log, minutes, route, own=own, with_4xx=with_4xx)
 
 
 @live.get("/static/{name}")

@@ -77,6 +77,24 @@ async def test_one_route_alone(page: Page, watched: RunningService) -> None:
     await expect(page.locator("#routes")).to_contain_text("GET /ops/live")
 
 
+async def test_f89_scanners_do_not_hide_server_errors(page: Page, watched: RunningService) -> None:
+    await _send(watched, "/v1/broken", *(f"/wp-{number}.php" for number in range(5)))
+    await page.goto("/ops")
+    failed = page.locator('[data-requests="failed"] tbody tr')
+    await expect(failed).to_have_count(1)
+    await page.get_by_label("every 4xx").check()
+    await expect(failed).to_have_count(6)
+
+
+async def test_f89_a_request_shows_the_address_of_its_account(page: Page, admin: Account) -> None:
+    await page.goto("/ops")
+    await page.locator("#own").check()
+    await expect(page.locator("#routes")).to_contain_text("GET /ops/live", timeout=PATIENCE_MS)
+    await page.goto("/ops/requests?own=true&route=/ops/live")
+    await page.locator("tbody tr").first.get_by_role("link").click()
+    await expect(page.get_by_text(f"({admin.email})")).to_be_visible()
+
+
 async def test_f85_the_busiest_routes_are_shown_and_a_filter_finds_the_others(
     page: Page, watched: RunningService
 ) -> None:
@@ -151,13 +169,14 @@ async def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways
     await _send(watched, "/v1/broken", "/v1/slow", f"/v1/tags/{'long' * 15}", f"/{'nowhere' * 100}")
     complaints = _complaints(page)
     failed = page.locator('[data-requests="failed"]')
-    await page.goto("/ops")
+    dashboard = "/ops?with_4xx=true"
+    await page.goto(dashboard)
     await expect(failed.locator("tbody tr")).to_have_count(3)
     detail = await failed.get_by_role("link").first.get_attribute("href")
-    for path in ("/ops/login", "/ops", "/ops/requests", detail or ""):
+    for path in ("/ops/login", dashboard, "/ops/requests", detail or ""):
         await page.set_viewport_size(DESKTOP)
         await page.goto(path)
-        if path == "/ops":
+        if path == dashboard:
             await expect(failed.locator("tbody tr")).to_have_count(3)
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)

@@ -7,7 +7,7 @@ const READY_MS = 3000;
 const TIMEOUT_MS = 8000;
 const BUSIEST = 15;
 const byId = (id) => document.getElementById(id);
-const controls = { minutes: byId("minutes"), route: byId("route"), own: byId("own"), server_only: byId("server_only") };
+const controls = { minutes: byId("minutes"), route: byId("route"), own: byId("own"), with_4xx: byId("with_4xx") };
 let paused = false;
 let lastSeen = null;
 let asked = 0;
@@ -38,7 +38,7 @@ function query() {
   const wanted = new URLSearchParams();
   if (controls.minutes.value !== "60") wanted.set("minutes", controls.minutes.value);
   if (controls.route.value) wanted.set("route", controls.route.value);
-  for (const name of ["own", "server_only"]) if (controls[name].checked) wanted.set(name, "true");
+  for (const name of ["own", "with_4xx"]) if (controls[name].checked) wanted.set(name, "true");
   return wanted.toString();
 }
 
@@ -48,7 +48,7 @@ function restore() {
   if (controls.minutes.selectedIndex < 0) controls.minutes.value = "60";
   if (given.get("route")) offerRoutes([given.get("route")]);
   controls.route.value = given.get("route") || "";
-  for (const name of ["own", "server_only"]) controls[name].checked = given.get(name) === "true";
+  for (const name of ["own", "with_4xx"]) controls[name].checked = given.get(name) === "true";
 }
 
 function offerRoutes(names) {
