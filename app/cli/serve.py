@@ -1,3 +1,4 @@
+import logging
 import signal
 import socket
 import sys
@@ -6,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import load_settings, refuse
+from app.core.logging import configure_logging
 
 if TYPE_CHECKING:
     import uvicorn
+
+logger = logging.getLogger(__name__)
 
 
 def serve(
@@ -31,14 +35,13 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings()
     refuse(settings.problems())
+    configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
     if settings.metrics_token is None and supervisor_fd is None:
-        typer.echo("Warning: METRICS_TOKEN is not set: every client may read /metrics", err=True)
+        logger.warning("METRICS_TOKEN is not set: every client can read /metrics")
     config = _uvicorn_config(host, port, keep_alive_seconds)
     if workers > 1:
-        from app.core.logging import configure_logging  # noqa: PLC0415 - each way imports what it needs only
-        from app.serving.supervisor import Supervisor  # noqa: PLC0415
+        from app.serving.supervisor import Supervisor  # noqa: PLC0415 - each way imports what it needs only
 
-        configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
         options = ["--drain-seconds", str(drain_seconds), "--keep-alive-seconds", str(keep_alive_seconds)]
         command = [sys.executable, "-m", "app", "serve", *options]
         bound = _taken_over(fd) or config.bind_socket()

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Below this, the headers cost more than the body.
 MIN_BYTES = 1024
-# zlib compresses about 50 MB/s at this level, so that this takes less than a millisecond; larger bodies go to a thread.
+# zlib compresses JSON at about 100 MB/s at this level: 0.3 ms. Larger bodies are compressed in a thread.
 THREAD_BYTES = 32 * 1024
 LEVEL = 4
 _UNCOMPRESSED = ("image/*", "audio/*", "video/*", "application/octet-stream", "text/event-stream")
