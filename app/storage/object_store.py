@@ -186,7 +186,10 @@ class ObjectStore:
         return refused
 
     async def list_objects(self) -> AsyncIterator[ListedObject]:
-        """Yield every object of the bucket, by key. Raises StorageUnavailable when the listing breaks off."""
+        """Yield every object of the bucket but that of `check_writable`, by key.
+
+        Raises StorageUnavailable when the listing breaks off.
+        """
         listing = self._client.list_objects(self.bucket, recursive=True)
         while True:
             async with translated_errors(), asyncio.timeout(READ_TIMEOUT):
@@ -195,6 +198,8 @@ class ObjectStore:
                 return
             if found.object_name is None or found.last_modified is None:
                 raise StorageUnavailable("The object store's listing tells no keys or times")
+            if found.object_name == WRITE_CHECK_KEY:
+                continue
             yield ListedObject(found.object_name, int(found.size or 0), found.last_modified)
 
     async def list_uploads(self) -> list[PendingUpload]:

@@ -46,7 +46,8 @@ def test_f94_a_second_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -
     for _ in range(2):
         outage.fail(DatabaseUnavailable())
         outage.recover()
-    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    # The end of each is INFO, which is captured or not by the level of the run.
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2
 
 
 async def test_f94_a_repeated_job_logs_its_failures_once(caplog: pytest.LogCaptureFixture) -> None:

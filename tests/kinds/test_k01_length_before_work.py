@@ -207,7 +207,7 @@ async def test_f1_no_text_of_a_request_stalls_the_service(admin: Account, unit: 
     watcher.cancel()
     assert [one for one in found if one[3] == 500] == []
     # Quadratic work on any of these took seconds; the client computes in the same thread.
-    assert [one for one in found if one[0] > 0.4] == []
+    assert [one for one in found if one[0] > 1.0] == []
 
 
 async def test_f1_combining_marks_are_refused_at_once(
@@ -229,4 +229,4 @@ async def test_f1_combining_marks_are_refused_at_once(
     ]
     watcher.cancel()
     assert [one.status_code for one in answers] == [422] * len(answers)
-    assert stalls.longest < 0.4
+    assert stalls.longest < 1.0

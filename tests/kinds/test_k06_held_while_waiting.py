@@ -85,8 +85,9 @@ async def test_f6_an_account_makes_one_bulk_edit_at_a_time(
         body = {"ids": [image], "add": ["bulk"]}
         edits = [asyncio.create_task(client.post("/v1/images/tags", json=body)) for _ in range(30)]
         try:
-            while not await sql.fetchval(LOCK_WAITERS):
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(30):
+                while not await sql.fetchval(LOCK_WAITERS):
+                    await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)
             lock_waiters = await sql.fetchval(LOCK_WAITERS)
             body = {"ids": [theirs], "add": ["bulk"]}

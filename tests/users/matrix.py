@@ -171,6 +171,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/v1/tags/{name}/related"): Endpoint(Rule.ANYONE),
     ("GET", "/healthz"): Endpoint(Rule.OPEN),
     ("GET", "/readyz"): Endpoint(Rule.OPEN),
+    ("GET", "/version"): Endpoint(Rule.OPEN),
     ("GET", "/metrics"): Endpoint(Rule.OPEN),
     ("GET", "/v1/ops/requests"): Endpoint(Rule.ADMIN),
     ("GET", "/v1/ops/metrics"): Endpoint(Rule.ADMIN),
