@@ -200,14 +200,18 @@ async def test_f1_no_text_of_a_request_stalls_the_service(admin: Account, unit: 
             if path == "/v1/users/me" and method == "delete":
                 continue
             request = admin.client.build_request(**{"headers": {"Content-Type": "application/json"}, **one})
-            await asyncio.sleep(0)
-            stalls.longest = 0.0
-            answer = await admin.client.send(request)
-            found.append((round(stalls.longest, 3), method, path, answer.status_code))
+            longest: list[float] = []
+            # Once more after a stall: other load causes one, quadratic work causes both.
+            while not longest or (longest[-1] > 0.4 and len(longest) < 2):
+                await asyncio.sleep(0)
+                stalls.longest = 0.0
+                answer = await admin.client.send(request)
+                longest.append(stalls.longest)
+            found.append((round(min(longest), 3), method, path, answer.status_code))
     watcher.cancel()
     assert [one for one in found if one[3] == 500] == []
     # Quadratic work on any of these took seconds; the client computes in the same thread.
-    assert [one for one in found if one[0] > 1.0] == []
+    assert [one for one in found if one[0] > 0.4] == []
 
 
 async def test_f1_combining_marks_are_refused_at_once(
@@ -229,4 +233,4 @@ async def test_f1_combining_marks_are_refused_at_once(
     ]
     watcher.cancel()
     assert [one.status_code for one in answers] == [422] * len(answers)
-    assert stalls.longest < 1.0
+    assert stalls.longest < 0.4
