@@ -10,6 +10,7 @@ MIN_BYTES = 1024
 THREAD_BYTES = 32 * 1024
 LEVEL = 4
 _UNCOMPRESSED = ("image/*", "audio/*", "video/*", "application/octet-stream", "text/event-stream")
+_UNCOMPRESSED_PREFIXES = tuple(media_type.rstrip("*").encode() for media_type in _UNCOMPRESSED)
 _SUFFIX = b'-gzip"'
 # Not If-Range: a range of the compressed representation would be completed with bytes of the other one.
 _CONDITIONS = (b"if-match", b"if-none-match")
@@ -18,7 +19,8 @@ _CONDITIONS = (b"if-match", b"if-none-match")
 class CompressionMiddleware:
     """Compresses with gzip on request. The compressed representation has an entity tag of its own, ending in `-gzip`.
 
-    Conditional requests may name either tag: the suffix is removed before the application compares them.
+    Conditional requests may name either tag: the suffix is removed before the application compares them. A request that
+    does not accept gzip passes by Starlette's middleware, which would double the cost of a cached response.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,6 +41,11 @@ class CompressionMiddleware:
                 headers.append((name, value.replace(_SUFFIX, b'"')))
             else:
                 headers.append((name, value))
+        # Not in a copy of the scope: the router notes the route in it, and the record of the request reads it there.
+        scope["headers"] = headers
+        if not is_accepted and not tags:
+            await self._plain(scope, receive, _with_vary(send))
+            return
         if is_accepted:
             headers.append((b"accept-encoding", b"gzip"))
 
@@ -47,9 +54,32 @@ class CompressionMiddleware:
                 _tag(message, tags.decode("latin-1"))
             await send(message)
 
-        # Not in a copy of the scope: the router notes the route in it, and the record of the request reads it there.
-        scope["headers"] = headers
         await self._compressed(scope, receive, send_tagged)
+
+
+def _with_vary(send: Send) -> Send:
+    """Name `Accept-Encoding` in the `Vary` of each response that would be compressed for another request."""
+
+    async def send_varying(message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_compressible(message):
+            MutableHeaders(raw=message.setdefault("headers", [])).add_vary_header("Accept-Encoding")
+        await send(message)
+
+    return send_varying
+
+
+def _is_compressible(message: Message) -> bool:
+    if message["status"] == 206:
+        return False
+    length, is_text = b"", True
+    for name, value in message.get("headers", ()):
+        if name == b"content-length":
+            length = value
+        elif name == b"content-encoding":
+            return False
+        elif name == b"content-type":
+            is_text = not value.lower().startswith(_UNCOMPRESSED_PREFIXES)
+    return is_text and (not length or int(length) >= MIN_BYTES)
 
 
 def accepts_gzip(header: str) -> bool:
