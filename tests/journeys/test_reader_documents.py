@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app import VERSION
 from app.core.settings import Settings
 from app.search.filters import NAMES
 from tests.accounts import Account
@@ -25,9 +26,23 @@ def examples() -> Iterator[str]:
         yield found[1].replace("\\|", "|")
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/how-to/deploy.md"])
+EXPECTED = ["LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "docs/how-to/deploy.md"]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 def test_f93_what_a_repository_has_is_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 500
+
+
+def test_f93_the_latest_release_of_the_changelog_is_the_version() -> None:
+    releases = re.findall(r"^## ([0-9.]+) - \d{4}-\d{2}-\d{2}$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[0] == VERSION
+
+
+def test_f93_the_workflow_runs_the_test_command_of_the_readme() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert "run: make test\n" in workflow
+    assert (ROOT / ".ci" / "run").read_text().endswith("make test\n")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
