@@ -9,32 +9,31 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from app.cache.answers import AnswerCache
 from app.cache.lease import Lease
 from app.cache.link import RedisLink
-from app.cache.rate_limits import RateLimits
-from app.cache.redis import Cache
+from app.cache.redis_client import Cache
+from app.cache.response_cache import AnswerCache
+from app.core.concurrency import SingleFlight, repeat
 from app.core.errors import AppError
 from app.core.outages import OutageLog
 from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
-from app.core.periodic import repeat
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
-from app.core.single_flight import SingleFlight
-from app.db.session import Database
-from app.decoding.pool import Decoders
+from app.db.database import Database
 from app.health.probes import probe_backends
+from app.http.container import Services
 from app.http.queues import Queues
-from app.http.state import Services
-from app.images.sweeper import Sweeper
-from app.images.usage_folding import UsageFolder
+from app.images.maintenance.orphan_sweeper import Sweeper
+from app.images.upload.usage_compaction import UsageFolder
 from app.mail.outbox import Outbox
+from app.media.decoder_pool import Decoders
+from app.ratelimit.rate_limiter import RateLimits
 from app.search.mapping import BitmapFolder
 from app.storage.object_store import ObjectStore
-from app.tags.counting import CountFolder
+from app.tags.count_compaction import CountFolder
 from app.telemetry.recorder import Recorder
-from app.users.expiry import remove_expired_logins
+from app.users.sessions.session_cleanup import remove_expired_logins
 from app.users.social.providers import SocialProviders
 
 logger = logging.getLogger(__name__)

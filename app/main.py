@@ -10,40 +10,40 @@ from app.administration.router import router as administration_router
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
-from app.http.caching import AnswersMiddleware, CachedPath, cached_path
-from app.http.client_address import ClientAddressMiddleware
-from app.http.compression import CompressionMiddleware
-from app.http.cors import ContractCorsMiddleware
-from app.http.documentation import install_documentation
-from app.http.middleware import (
+from app.http.middleware.client_address import ClientAddressMiddleware
+from app.http.middleware.compression import CompressionMiddleware
+from app.http.middleware.core_middleware import (
     BodyLimitMiddleware,
     HeadMiddleware,
     InternalErrorMiddleware,
     RequestContextMiddleware,
 )
-from app.http.openapi import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.middleware.cors import ContractCorsMiddleware
+from app.http.middleware.response_cache_middleware import AnswersMiddleware, CachedPath, cached_path
+from app.http.openapi.document import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.openapi.documentation_pages import install_documentation
 from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
 from app.http.site import router as site_router
-from app.images.content_router import router as image_content_router
+from app.images.content.router import router as image_content_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
-from app.images.tagging import router as tagging_router
+from app.images.tags_router import router as tagging_router
 from app.lifespan import make_lifespan
 from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
-from app.users.account_mail_router import router as account_mail_router
-from app.users.auth_router import router as auth_router
-from app.users.auth_router import token_router
+from app.users.account_mail.mailed_link_pages import pages as mailed_link_pages
+from app.users.account_mail.router import router as account_mail_router
+from app.users.accounts.router import router as users_router
 from app.users.credentials_router import router as credentials_router
 from app.users.dependencies import settle_sight
 from app.users.guarded_route import GuardedRoute
-from app.users.mailed_link_pages import pages as mailed_link_pages
-from app.users.router import router as users_router
+from app.users.sessions.router import router as auth_router
+from app.users.sessions.router import token_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from app.search.mapping import BitmapFolder
 
 SHARED = 300

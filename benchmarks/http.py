@@ -32,12 +32,12 @@ import httpx
 import psutil
 
 from app.core.settings import Settings
+from app.db.database import Database
 from app.db.migrate import upgrade
-from app.db.session import Database
-from app.embedded import Stack
 from app.storage.object_store import ObjectStore
 from benchmarks.dataset import load
 from benchmarks.service import Server, serving
+from devstack import Stack
 from tests.accounts import add_account
 from tests.images.files import noise_jpeg
 

@@ -21,7 +21,7 @@ import httpx
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from app.embedded import Stack
+from devstack import Stack
 from tests.processes import service_process
 
 UNLIMITED = dict.fromkeys(("account", "address", "total"), "1000000/second")

@@ -31,12 +31,12 @@ import numpy as np
 import psutil
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.authz.visibility import Sight
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from app.search.grammar import parse
 from app.search.images import ImageSearch
 from app.search.order import Order
-from app.search.sight import Sight
 from app.search.vocabulary import QueryTooBroad
 from benchmarks import dataset
 from benchmarks.crowd import searchers, writer

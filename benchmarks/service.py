@@ -20,7 +20,7 @@ import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from app.embedded import Stack
+from devstack import Stack
 
 OK = 200
 _READY_SECONDS = 60

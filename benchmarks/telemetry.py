@@ -41,7 +41,6 @@ import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from app.embedded.stack import Stack
 from benchmarks.pairs import (
     Block,
     Estimate,
@@ -54,6 +53,7 @@ from benchmarks.pairs import (
     steps_of,
     throughput,
 )
+from devstack.stack import Stack
 from tests.telemetry.proxy import proxied
 
 REQUEST = b"GET /v1/tags?limit=1 HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench/1.0\r\n\r\n"

@@ -31,12 +31,12 @@ import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from app.embedded import Stack
-from app.embedded.stack import BACKENDS
 from app.storage.object_store import ObjectStore
 from benchmarks.photographs import photograph
 from benchmarks.service import Client, serving
 from benchmarks.transfers import Done, Task, work
+from devstack import Stack
+from devstack.stack import BACKENDS
 
 UNITS = {"K": 1024, "M": 1024 * 1024}
 PARTS = ("service", "decoders", "store", "database", "others", "clients")

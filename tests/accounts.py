@@ -10,11 +10,11 @@ from passlib.hash import bcrypt_sha256
 
 from app.core.security import AccessClaims, AccessTokens, Audience, digest_token, new_opaque_token
 from app.core.settings import Settings
-from app.db.session import Database
-from app.users.api_key_repository import ApiKeyRepository
+from app.db.database import Database
+from app.users.accounts.repository import UserRepository
+from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
-from app.users.repository import UserRepository
-from app.users.session_repository import Device, SessionRepository
+from app.users.sessions.repository import Device, SessionRepository
 
 PASSWORD = "correct horse battery staple"
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 
-from app.embedded import Stack
+from devstack import Stack
 
 NAMES = (
     "DATABASE_URL",

@@ -20,8 +20,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.core.settings import Settings
+from app.db.database import Database
 from app.db.migrate import upgrade
-from app.db.session import Database
 from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account, add_account

@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from app.core.settings import Settings
-from app.decoding.pool import PROGRAM
+from app.media.decoder_pool import PROGRAM
 from tests.environment import environment
 from tests.repository import ROOT
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.tally import Tally, current_tally
+from app.core.request_counters import Tally, current_tally
 
 
 @contextmanager

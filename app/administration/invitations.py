@@ -6,10 +6,10 @@ from app.administration.schemas import InvitationCreate
 from app.core.errors import AdminRequired, TooManyInvitations
 from app.core.security import digest_token, new_opaque_token
 from app.db.base import utc_now
-from app.db.session import Database
+from app.db.database import Database
 from app.models import Invitation, User
+from app.users.accounts.repository import UserRepository
 from app.users.invitation_repository import InvitationRepository
-from app.users.repository import UserRepository
 
 DEFAULT_LIFETIME = timedelta(days=7)
 # Of one admin, not used yet.

@@ -5,14 +5,14 @@ from fastapi import Query, Request, Response
 
 from app.administration.dependencies import AdministrationDep, ClosingDep
 from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion, UsageRead
+from app.authz import policy
 from app.core.errors import DatabaseBusy, LastAdmin, SignInRequired, UserNotFound
-from app.http.conditional import NOT_MODIFIED, entity_response
 from app.http.dependencies import ServicesDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.images.quota import quota_of
-from app.images.usage_repository import UsageRepository
-from app.users import policy
+from app.http.requests.conditional import NOT_MODIFIED, entity_response
+from app.images.upload.storage_quota import quota_of
+from app.images.upload.usage_repository import UsageRepository
 from app.users.dependencies import AdminUser, CurrentUser, RecentlySignedIn, ViewerDep
 from app.users.guarded_route import GuardedRoute
 

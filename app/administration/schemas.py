@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from app.core.pagination import Page
-from app.core.timestamps import Timestamp
+from app.core.text.timestamps import Timestamp
 from app.db.base import utc_now
 from app.users.schemas import Email, NewPassword, UserRead
 

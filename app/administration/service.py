@@ -6,12 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.administration.repository import AccountRepository
 from app.administration.schemas import AccountRead, AccountUpdate
-from app.http.state import Services
-from app.images.usage_repository import UsageRepository
+from app.http.container import Services
+from app.images.upload.usage_repository import UsageRepository
 from app.models import User
+from app.users.accounts.password_policy import refuse_address_as_password
+from app.users.accounts.repository import UserRepository
 from app.users.invitation_repository import InvitationRepository
-from app.users.password_policy import refuse_address_as_password
-from app.users.repository import UserRepository
 from app.users.revocation import change_role, revoke_credentials
 from app.users.schemas import to_read
 

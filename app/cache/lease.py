@@ -14,9 +14,9 @@ import time
 from sqlalchemy import Row, text
 
 from app.cache.link import RedisLink
-from app.cache.redis import CacheUnavailable
+from app.cache.redis_client import CacheUnavailable
 from app.core.outages import OutageLog
-from app.db.session import Database
+from app.db.database import Database
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from app.cache.redis import CacheUnavailable
+from app.cache.redis_client import CacheUnavailable
 
 # An event loop that was busy for so long finds the answer there already: it is looked for once more.
 GRACE = 0.01

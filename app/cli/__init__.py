@@ -1,6 +1,7 @@
 """The commands, one file each."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from app import VERSION
 
 COMMANDS = {
-    "dev": "app.cli.dev:dev",
+    "dev": "devstack.dev_command:dev",
     "serve": "app.cli.serve:serve",
     "migrate": "app.cli.migrate:migrate",
     "sweep": "app.cli.sweep:sweep",
@@ -16,7 +17,7 @@ COMMANDS = {
     "create-admin": "app.cli.create_admin:create_admin",
     "create-user": "app.cli.create_user:create_user",
     "set-password": "app.cli.set_password:set_password",
-    "import": "app.cli.import_:import_folder",
+    "import": "app.cli.importing.import_command:import_folder",
 }
 
 
@@ -35,7 +36,9 @@ def make_cli(arguments: list[str]) -> typer.Typer:
     called = [name for name in arguments[:1] if name in COMMANDS]
     for name in called or COMMANDS:
         module, _, function = COMMANDS[name].partition(":")
-        cli.command(name)(getattr(import_module(module), function))
+        # The production image does not contain the development servers.
+        if find_spec(module.partition(".")[0]):
+            cli.command(name)(getattr(import_module(module), function))
     return cli
 
 

@@ -11,8 +11,8 @@ from app.cli.options import load_settings
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
-from app.db.session import Database
-from app.users.email import normalize_email
+from app.db.database import Database
+from app.users.accounts.email import normalize_email
 
 
 def read_email(text: str) -> str:

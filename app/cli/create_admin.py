@@ -13,10 +13,10 @@ from app.cli.passwords import read_new_password
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from app.models import User
-from app.users.email import normalize_email
-from app.users.repository import UserRepository
+from app.users.accounts.email import normalize_email
+from app.users.accounts.repository import UserRepository
 from app.users.revocation import change_role, revoke_credentials
 from app.users.social.repository import SocialRepository
 

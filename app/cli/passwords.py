@@ -6,7 +6,7 @@ from typing import Literal, overload
 
 import typer
 
-from app.users.password_policy import MAX_LENGTH, check_differs_from_address, check_new_password
+from app.users.accounts.password_policy import MAX_LENGTH, check_differs_from_address, check_new_password
 
 # A character has at most four bytes in UTF-8; the rest is the line's end.
 _MAX_LINE = 4 * MAX_LENGTH + 2

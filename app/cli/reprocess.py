@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cache.answers import AnswerCache
 from app.cache.lease import Lease
 from app.cache.link import RedisLink
+from app.cache.response_cache import AnswerCache
 from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.db.session import Database
-from app.decoding.pool import Decoders
-from app.images.reprocessing import DimensionsReprocessor, ReprocessingReport
+from app.db.database import Database
+from app.images.maintenance.reprocessing import DimensionsReprocessor, ReprocessingReport
+from app.media.decoder_pool import Decoders
 from app.storage.object_store import ObjectStore
 
 # Requests of clients come first.

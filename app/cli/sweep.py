@@ -10,9 +10,9 @@ from rich.progress import Progress
 from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.db.session import Database
-from app.images.audit import Audit, AuditReport
-from app.images.sweeper import Sweeper
+from app.db.database import Database
+from app.images.maintenance.consistency_check import Audit, AuditReport
+from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from app.core.suggestions import closest_match
+from app.core.text.suggestions import closest_match
 
 Location = Sequence[str | int]
 

@@ -1,6 +1,6 @@
 """Logs on stdout: one JSON line an event in production, a readable line in development.
 
-Each event of a request has its id. Neither style tells what a client sent: see `app.core.tracebacks`.
+Each event of a request has its id. Neither style tells what a client sent: see `app.core.log_redaction`.
 """
 
 import json
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal
 
-from app.core.tracebacks import told
+from app.core.log_redaction import told
 
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 # These repeat at INFO or in what follows the first line what they were given: addresses, values, whole tasks.

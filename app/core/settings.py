@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.identity_providers import IdentityProviders
-from app.core.rates import Limits
+from app.core.rate_limit import Limits
 
 # Every secret in docker-local.env starts with this, so that one rule tells a published secret from a real one.
 PUBLISHED_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.errors import DatabaseUnavailable
-from app.db.watchdog import Watchdog
+from app.db.circuit_breaker import Watchdog
 
 # Streaming takes a few milliseconds; a search that waits for longer is quicker on the primary.
 LOOKS = 5

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, Field
 
-from app.http.state import Services
+from app.http.container import Services
 
 PROBE_TIMEOUT = 1.8
 

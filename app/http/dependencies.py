@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import CursorSigner
 from app.core.settings import Settings
-from app.http.state import Services, services_of
+from app.http.container import Services, services_of
 
 
 async def get_services(request: Request) -> Services:

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from app.core.errors import AppError, NotFound
-from app.core.text import Text
+from app.core.text.normalization import Text
 
 router = APIRouter(include_in_schema=False)
 

@@ -31,7 +31,7 @@ from app.core.errors import (
 )
 from app.core.field_errors import sentence
 from app.http.methods import has_other_route, methods_of_path, missing_resource
-from app.http.validation import translate
+from app.http.requests.validation import translate
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
     """Add an error to an operation's `responses`, unless it is told there."""
     response = responses.setdefault(str(error.status), {})
     if error is TooManyRequests:
-        # `app.http.headers` takes it away again.
+        # `app.http.openapi.response_headers` takes it away again.
         response[RATE_LIMITED] = True
     content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": _SCHEMA, "examples": {}})
     if error.slug not in content["examples"]:

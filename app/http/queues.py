@@ -1,6 +1,6 @@
 """The queues in front of shared resources, with their limits in one place.
 
-The database has two more (`app.db.session`), the password hasher has one.
+The database has two more (`app.db.database`), the password hasher has one.
 """
 
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from typing import Self
 from app.core.errors import DatabaseBusy, UploadsBusy
 from app.core.fair_queue import FairQueue, QueueLimits
 from app.core.settings import Settings
-from app.decoding.pool import QUEUE_SECONDS, DecodersBusy
+from app.media.decoder_pool import QUEUE_SECONDS, DecodersBusy
 from app.storage.chunks import PART_BYTES
 
 # A search that waits holds a connection of its client and nothing else; most clients give up later than this.

@@ -2,15 +2,15 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.authz.principal import Viewer
 from app.core.errors import Unauthenticated
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.problems import raising
+from app.images.delete_service import ImageService
 from app.images.repository import ImageRepository
-from app.images.service import ImageService
-from app.images.upload import Uploads
+from app.images.upload.service import Uploads
 from app.tags.dependencies import NewTagsDep
 from app.users.dependencies import ViewerDep
-from app.users.viewer import Viewer
 
 
 async def get_images_repository(session: SessionDep) -> ImageRepository:

@@ -23,19 +23,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.authz.policy import sight_of
+from app.authz.principal import Viewer
+from app.authz.visibility import Sight
 from app.core.errors import ImageNotFound
-from app.db.changes import LISTS, changing, image_scope
-from app.db.session import wait_briefly_for_locks
-from app.images.keys import rendition_keys
-from app.images.names import numbered_name
+from app.db.cache_invalidation import LISTS, changing, image_scope
+from app.db.database import wait_briefly_for_locks
+from app.db.sql_text import Condition, NamedValues
+from app.images.storage_keys import rendition_keys
+from app.images.upload.filenames import numbered_name
 from app.models import DoomedObject, Image
 from app.models.image import Visibility
 from app.search.found import TAG_NAMES
-from app.search.sight import Sight
-from app.search.sql import Condition, NamedValues
 from app.users.paging import Position
-from app.users.policy import sight_of
-from app.users.viewer import Viewer
 
 MAX_DUPLICATES = 20
 MAX_NUMBER = 1000

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 
+from app.authz.policy import require_change
 from app.core.errors import (
     Forbidden,
     ImageNotFound,
@@ -20,17 +21,15 @@ from app.core.errors import (
 )
 from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
-from app.core.text import Text
-from app.decoding.pool import DecodersBusy, DecodersUnavailable
-from app.http.caching import cached, one_image
-from app.http.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
+from app.core.text.normalization import Text
 from app.http.dependencies import ServicesDep
-from app.http.multipart import MalformedBody, MultipartStream
+from app.http.middleware.response_cache_middleware import cached, one_image
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.images.body import Pace, UploadTimeout, read_body
+from app.http.requests.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
+from app.http.requests.multipart import MalformedBody, MultipartStream
+from app.http.requests.slow_body import Pace, UploadTimeout, read_body
 from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader, UploadsDep
-from app.images.idempotency import IdempotencyInProgress, IdempotencyMismatch
 from app.images.repository import ImageRepository
 from app.images.schemas import (
     ImageRead,
@@ -42,12 +41,13 @@ from app.images.schemas import (
     image_path,
     to_read,
 )
-from app.images.upload import name_taken
+from app.images.upload.idempotency_repository import IdempotencyInProgress, IdempotencyMismatch
+from app.images.upload.service import name_taken
+from app.media.decoder_pool import DecodersBusy, DecodersUnavailable
+from app.ratelimit.policies import upload_charges
 from app.tags.dependencies import TagsRepo
 from app.users.dependencies import CurrentUser, DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import upload_charges
-from app.users.policy import require_change
 
 router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.core.pagination import Page
-from app.core.tag_names import TagNames
-from app.core.text import matches
-from app.images.names import ImageName
+from app.core.text.normalization import matches
+from app.core.text.tag_names import TagNames
+from app.images.upload.filenames import ImageName
 from app.models import Image
 from app.models.image import Visibility
 from app.search.found import FoundImage

@@ -6,8 +6,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Query, Request, Response
 
-from app.core.beside import beside
+from app.authz.policy import sight_of
+from app.authz.principal import Viewer
 from app.core.callers import Caller, current_caller
+from app.core.concurrency import background_task
 from app.core.errors import (
     InvalidCursor,
     QueryTimeout,
@@ -15,16 +17,17 @@ from app.core.errors import (
     Unauthenticated,
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
-from app.core.text import Text
-from app.db.session import has_spare
-from app.http.caching import cached, lists
-from app.http.conditional import NOT_MODIFIED
+from app.core.text.normalization import Text
+from app.db.database import has_spare
+from app.http.container import Services, services_of
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
+from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.state import Services, services_of
+from app.http.requests.conditional import NOT_MODIFIED
 from app.images.schemas import ImagePage, page_json
+from app.ratelimit.policies import search_charges
 from app.search import tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
@@ -34,9 +37,6 @@ from app.search.tree import canonical
 from app.search.vocabulary import QueryTooBroad, leaves
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.limits import search_charges
-from app.users.policy import sight_of
-from app.users.viewer import Viewer
 
 router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
@@ -109,7 +109,7 @@ async def list_images(
             search = await ImageSearch.prepare(session, query, sight_of(viewer))
             counting: Awaitable[Counted | None] | None = None
             if count != "none" and has_spare(session):
-                counting = await stack.enter_async_context(beside(count_images(services, search, count)))
+                counting = await stack.enter_async_context(background_task(count_images(services, search, count)))
             found, more = await search.page(order, after, limit)
             hints = await search.list_hints(q) if not found and after is None else []
         counted = await (counting or count_images(services, search, count))

@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBina
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app.core.email_addresses import email_key
+from app.core.text.email_addresses import email_key
 from app.db.base import Base, CreatedAt, Timestamp
 
 

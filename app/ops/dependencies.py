@@ -8,8 +8,8 @@ from fastapi import Depends, Query
 from pydantic import Field
 
 from app.core.errors import ValidationFailed
-from app.core.text import Text, matches
-from app.core.timestamps import Timestamp
+from app.core.text.normalization import Text, matches
+from app.core.text.timestamps import Timestamp
 from app.http.dependencies import ServicesDep
 from app.ops.errors import readable_error
 from app.telemetry.errors import TelemetryError

@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
+from app.authz import policy
+from app.authz.principal import Viewer
 from app.core.errors import AdminRequired, Forbidden, InvalidToken, Unauthenticated
 from app.core.security import Audience
+from app.http.container import Services, services_of
 from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
-from app.http.state import Services, services_of
 from app.models import User
-from app.users import policy
 from app.users.authentication import authenticate_session
-from app.users.session_repository import Device, SessionRepository
-from app.users.sign_in import SignIn
-from app.users.viewer import Viewer
+from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.service import SignIn
 
 COOKIE = "imts_ops"
 PATH = "/ops"

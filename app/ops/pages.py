@@ -18,11 +18,11 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from pydantic import AwareDatetime, Field
 
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
-from app.core.text import Text
+from app.core.text.normalization import Text
+from app.http.container import Services
 from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
 from app.http.problems import error_response, validation_failed
-from app.http.state import Services
 from app.models import User
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error

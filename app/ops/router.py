@@ -6,12 +6,12 @@ from fastapi import Depends, Query, Request, Response
 
 from app.core.errors import InvalidCursor, QueryTimeout
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
-from app.core.timestamps import Timestamp
+from app.core.text.timestamps import Timestamp
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.strict_route import StrictRoute
+from app.http.requests.strict_route import StrictRoute
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import TelemetryNotReadable, too_many_points
 from app.ops.schemas import MetricsPoint, MetricsSeries, RequestPage, RequestRead

@@ -11,12 +11,12 @@ from itertools import combinations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.driver import fetch_value
+from app.authz.visibility import Sight
+from app.db.asyncpg_queries import fetch_value
+from app.db.sql_text import Values
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search import mapping, tree
 from app.search.plan import MAX_ALTERNATIVES, Plan, has_any
-from app.search.sight import Sight
-from app.search.sql import Values
 from app.search.vocabulary import Found, Vocabulary, leaves
 
 # While the bitmaps do not know more images than this, those are counted without them.

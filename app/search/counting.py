@@ -2,10 +2,10 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.driver import fetch_value
+from app.db.asyncpg_queries import fetch_value
+from app.db.sql_text import Values
 from app.models.tag import EXACT_COUNT
 from app.search.images import ImageSearch
-from app.search.sql import Values
 from app.search.vocabulary import COLLECTION
 
 # Up to so many matches are counted, 1 to 2 microseconds each; at once where there are no more if tags meet by chance.

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from app.search.sql import EVERY, Condition, Values, all_true
+from app.db.sql_text import EVERY, Condition, Values, all_true
 
 _LAST_CHARACTER = "\U0010ffff"
 _SURROGATES = range(0xD800, 0xE000)  # no characters

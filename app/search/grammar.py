@@ -8,7 +8,7 @@ primary = "(" or_term ")" | N "-of:(" unary { unary } ")" | filter | wildcard | 
 from typing import NoReturn
 
 from app.core.errors import BadRequest
-from app.core.tag_names import normalize_tag_pattern, normalize_tag_term
+from app.core.text.tag_names import normalize_tag_pattern, normalize_tag_term
 from app.search.corrections import corrections
 from app.search.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
 from app.search.lexer import Kind, LexicalError, Token, split_values, tokens

@@ -19,9 +19,11 @@ from typing import NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.authz.visibility import Sight
+from app.db.asyncpg_queries import fetch, fetch_value
 from app.db.base import utc_now
-from app.db.driver import fetch, fetch_value
-from app.db.session import SLOW_LANE
+from app.db.database import SLOW_LANE
+from app.db.sql_text import EVERY, Condition, Values, all_true
 from app.search import tree
 from app.search.bitmaps import count_by_bitmaps
 from app.search.costs import MARGIN, Outlook
@@ -32,8 +34,6 @@ from app.search.named import NamedImages
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan
 from app.search.sampling import Sample, take_sample
-from app.search.sight import Sight
-from app.search.sql import EVERY, Condition, Values, all_true
 from app.search.vocabulary import list_visible_names, look_up
 
 # What matches so rarely is gathered at once.

@@ -6,7 +6,9 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.driver import fetch
+from app.authz.visibility import Sight
+from app.db.asyncpg_queries import fetch
+from app.db.sql_text import EVERY, Values, all_true
 from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
 from app.search import tree
 from app.search.bitmaps import chunks, images_of, is_common, is_computable
@@ -14,8 +16,6 @@ from app.search.costs import MARGIN, by_bitmaps
 from app.search.found import FOUND, FoundImage
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan, conjuncts, has_any
-from app.search.sight import Sight
-from app.search.sql import EVERY, Values, all_true
 from app.search.vocabulary import Found, Vocabulary, leaves
 
 # What comes before everything, and after.

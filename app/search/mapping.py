@@ -8,8 +8,8 @@ import uuid
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.periodic import repeat
-from app.db.session import Database
+from app.core.concurrency import repeat
+from app.db.database import Database
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 
 # Tags that at least so many public images have get bitmaps, and keep them down to half of it. What fewer have is

@@ -5,13 +5,13 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.driver import fetch
+from app.db.asyncpg_queries import fetch
+from app.db.sql_text import EVERY, Condition, Values, all_true
 from app.models.image import week
 from app.search.found import FOUND, FoundImage
 from app.search.globs import Glob
 from app.search.order import Order, Position, Segment
 from app.search.plan import Plan
-from app.search.sql import EVERY, Condition, Values, all_true
 
 # Of the images whose names fit a glob, so many at most are looked at one by one; in the order of creation where the
 # tags tell that so few fill the page, in others where the tags alone have more images than it takes to find all names.

@@ -18,8 +18,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from app.core.suggestions import closest_match
-from app.search.sql import EVERY, Condition, Values, all_true, any_true
+from app.core.text.suggestions import closest_match
+from app.db.sql_text import EVERY, Condition, Values, all_true, any_true
 
 SORTS = ("created", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"

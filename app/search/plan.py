@@ -11,11 +11,11 @@ from itertools import combinations
 from types import MappingProxyType
 
 from app.core.errors import Unauthenticated
+from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search import tree
 from app.search.filters import read_interval, read_uploader
 from app.search.globs import Glob
 from app.search.intervals import Interval
-from app.search.sql import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search.vocabulary import Vocabulary, leaves
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(

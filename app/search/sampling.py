@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.driver import fetch
-from app.search.sql import Condition, Values
+from app.db.asyncpg_queries import fetch
+from app.db.sql_text import Condition, Values
 
 _ON_A_PAGE = 40
 

@@ -6,12 +6,12 @@ from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.authz.visibility import Sight
 from app.core.errors import BadRequest
-from app.db.driver import fetch
+from app.db.asyncpg_queries import fetch
+from app.db.sql_text import Condition, Values, all_true
 from app.search import tree
 from app.search.globs import like, starts_with
-from app.search.sight import Sight
-from app.search.sql import Condition, Values, all_true
 
 MAX_TAGS_A_WILDCARD = 100
 _TOO_MANY = MAX_TAGS_A_WILDCARD + 1

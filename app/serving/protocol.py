@@ -13,8 +13,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.core.errors import AppError, BadRequest, RequestHeadTooLarge, RequestTimeout
+from app.http.container import Services
 from app.http.problems import error_response
-from app.http.state import Services
 from app.serving.request_head import normalize_head, parser_refusal
 from app.serving.transport import GatheringTransport
 

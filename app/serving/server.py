@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from app.http.state import Services
+from app.http.container import Services
 
 logger = logging.getLogger(__name__)
 

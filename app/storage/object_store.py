@@ -22,13 +22,13 @@ from miniopy_async.datatypes import Part
 from miniopy_async.deleteobjects import DeleteObject
 from miniopy_async.error import InvalidResponseError, S3Error, ServerError
 
+from app.core.concurrency import wait_loop_ticks
 from app.core.errors import StorageUnavailable
-from app.core.patience import patiently
 from app.core.settings import Settings
-from app.storage.answers import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, answer, translated_errors
 from app.storage.chunks import PART_BYTES, chained, grouped, length
-from app.storage.client import READ_TIMEOUT, Body, Pieces, connect, open_session
-from app.storage.reading import OpenObject, Reading
+from app.storage.download import OpenObject, Reading
+from app.storage.s3_client import READ_TIMEOUT, Body, Pieces, connect, open_session
+from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, answer, translated_errors
 
 # Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
 DOUBT_SECONDS = 0.9
@@ -289,7 +289,7 @@ class ObjectStore:
     async def _end_when_frozen(self, limit: asyncio.Timeout) -> None:
         while not limit.expired():
             try:
-                await patiently(self.ping(), PING_SECONDS)
+                await wait_loop_ticks(self.ping(), PING_SECONDS)
             except (StorageUnavailable, TimeoutError):
                 limit.reschedule(0)
                 return

@@ -7,7 +7,7 @@ from app.core.callers import current_caller
 from app.core.errors import TooManyRequests
 from app.http.dependencies import ServicesDep, SessionDep
 from app.http.problems import raising
-from app.tags.changes import VocabularyChange
+from app.tags.admin_service import VocabularyChange
 from app.tags.new_tags import NewTags
 from app.tags.repository import TagRepository
 from app.users.dependencies import AdminUser, DeviceDep, ViewerDep

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.cache.rate_limits import RateLimits
-from app.core.rates import Limits
-from app.db.session import Database
+from app.authz.principal import Viewer
+from app.core.rate_limit import Limits
+from app.db.database import Database
+from app.ratelimit.policies import new_tag_charges
+from app.ratelimit.rate_limiter import RateLimits
 from app.tags.repository import TagRepository
-from app.users.limits import new_tag_charges
-from app.users.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)

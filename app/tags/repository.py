@@ -7,13 +7,13 @@ from sqlalchemy import ARRAY, String, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.changes import LISTS, changing
-from app.db.session import wait_briefly_for_locks
+from app.authz.visibility import NEVER_PRIVATE, Sight, tag_visible_to_viewer
+from app.db.cache_invalidation import LISTS, changing
+from app.db.database import wait_briefly_for_locks
 from app.models import PrivateTag, Tag
 from app.models.tag import EXACT_COUNT
 from app.search.found import TAG_NAMES
 from app.search.globs import like
-from app.search.sight import NEVER_PRIVATE, Sight, tag_visible_to_viewer
 
 # The tags of this number of public images are counted. A tag's rows lie in the order of the images' ids, whose first
 # bytes are the fast-running part of the time: the first rows are a sample spread over all of them.

@@ -2,6 +2,8 @@ from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
 
+from app.authz.policy import sight_of
+from app.authz.principal import Viewer
 from app.core.errors import (
     AppError,
     DatabaseBusy,
@@ -14,18 +16,18 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
-from app.core.tag_names import TagName, fold_tag
-from app.core.text import Text
-from app.db.session import wait_briefly_for_locks
-from app.http.caching import cached, lists
-from app.http.conditional import NOT_MODIFIED, full_response
+from app.core.text.normalization import Text
+from app.core.text.tag_names import TagName, fold_tag
+from app.db.database import wait_briefly_for_locks
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
+from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.tags.changes import VocabularyChange
+from app.http.requests.conditional import NOT_MODIFIED, full_response
+from app.tags.admin_service import VocabularyChange
+from app.tags.bulk_retag import hand_over
 from app.tags.dependencies import ChangeDep, NewTagsDep, TagsReader, TagsRepo
-from app.tags.handover import hand_over
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (
     RelatedList,
@@ -41,8 +43,6 @@ from app.tags.schemas import (
 )
 from app.users.dependencies import AdminUser, CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
-from app.users.policy import sight_of
-from app.users.viewer import Viewer
 
 router = PrefixRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
 

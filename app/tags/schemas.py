@@ -4,7 +4,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
-from app.core.tag_names import TagName, TagNames
+from app.core.text.tag_names import TagName, TagNames
 
 
 class TagRead(BaseModel):

@@ -28,8 +28,8 @@ from typing import Protocol, TypeVar
 
 from bson.raw_bson import RawBSONDocument
 
+from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS
 from app.core.outages import OutageLog
-from app.core.patience import OWN_WANT
 from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
 from app.telemetry.mongo import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
@@ -145,7 +145,7 @@ class Delivery:
             try:
                 batches = await self._run_blocking(spool.first)
             except OSError as error:
-                if error.errno in OWN_WANT:
+                if error.errno in RESOURCE_EXHAUSTED_ERRNOS:
                     # The batch is there.
                     raise TelemetryUnavailable(str(error)) from error
                 logger.exception("a batch of request records cannot be read back")

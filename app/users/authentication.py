@@ -1,12 +1,12 @@
 """From a bearer token to the viewer. PostgreSQL decides at each request: what has ended is refused at once."""
 
+from app.authz.principal import Viewer
 from app.core.errors import InvalidToken
 from app.core.security import Audience, digest_token
-from app.http.state import Services
+from app.http.container import Services
 from app.models import Scope
-from app.users.api_key_repository import ApiKeyRepository
-from app.users.repository import UserRepository
-from app.users.viewer import Viewer
+from app.users.accounts.repository import UserRepository
+from app.users.api_keys.repository import ApiKeyRepository
 
 API_KEY_PREFIX = "imts_"
 

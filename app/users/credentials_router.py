@@ -4,6 +4,7 @@ import uuid
 
 from fastapi import Response
 
+from app.authz.principal import Viewer
 from app.core.errors import (
     AdminRequired,
     ApiKeyNotFound,
@@ -29,7 +30,6 @@ from app.users.dependencies import (
 from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 from app.users.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead, SessionPage, SessionRead
-from app.users.viewer import Viewer
 
 router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=GuardedRoute)
 

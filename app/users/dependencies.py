@@ -6,7 +6,8 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
-from app.cache.rate_limits import RateLimits
+from app.authz import policy
+from app.authz.principal import Viewer
 from app.core.callers import current_caller
 from app.core.errors import (
     AdminRequired,
@@ -16,20 +17,19 @@ from app.core.errors import (
     SignInRequired,
     Unauthenticated,
 )
+from app.http.container import services_of
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.problems import raising
-from app.http.state import services_of
 from app.models import User
-from app.users import policy
-from app.users.accounts import Accounts
-from app.users.api_key_repository import ApiKeyRepository
-from app.users.api_keys import ApiKeys
+from app.ratelimit.rate_limiter import RateLimits
+from app.users.accounts.repository import UserRepository
+from app.users.accounts.service import Accounts
+from app.users.api_keys.repository import ApiKeyRepository
+from app.users.api_keys.service import ApiKeys
 from app.users.authentication import authenticate
-from app.users.proof import Proof
-from app.users.repository import UserRepository
-from app.users.session_repository import Device, SessionRepository
-from app.users.sign_in import SignIn
-from app.users.viewer import Viewer
+from app.users.sessions.reauthentication import Proof
+from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.service import SignIn
 
 MAX_USER_AGENT = 256
 

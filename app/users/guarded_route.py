@@ -4,8 +4,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 
-from app.http.strict_route import StrictRoute
-from app.users import policy
+from app.authz import policy
+from app.http.requests.strict_route import StrictRoute
 from app.users.dependencies import get_user, get_viewer, settle_viewer
 
 

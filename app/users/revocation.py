@@ -5,9 +5,9 @@ import uuid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import LinkPurpose, Scope, User
-from app.users.api_key_repository import ApiKeyRepository
-from app.users.mailed_link_repository import MailedLinkRepository
-from app.users.session_repository import SessionRepository
+from app.users.account_mail.repository import MailedLinkRepository
+from app.users.api_keys.repository import ApiKeyRepository
+from app.users.sessions.repository import SessionRepository
 
 
 async def revoke_credentials(

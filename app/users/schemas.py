@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from app.core.pagination import Page
-from app.core.text import Text, refuse_control
-from app.core.timestamps import Timestamp
+from app.core.text.normalization import Text, refuse_control
+from app.core.text.timestamps import Timestamp
 from app.models import Scope, User
-from app.users import password_policy
-from app.users.email import MAX_LENGTH as MAX_EMAIL_LENGTH
-from app.users.email import normalize_email
+from app.users.accounts import password_policy
+from app.users.accounts.email import MAX_LENGTH as MAX_EMAIL_LENGTH
+from app.users.accounts.email import normalize_email
 
 Email = Annotated[
     str,

@@ -12,14 +12,14 @@ import aiohttp
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from app.embedded.data_dir import DataDir
-from app.embedded.process import Command
-from app.embedded.redis import Redis
 from app.storage.object_store import ObjectStore
 from benchmarks.scale_out.mongo import MongoReplicaSet
 from benchmarks.scale_out.nodes import HOST, Node, free_port, until
 from benchmarks.scale_out.postgres import PostgresCluster
 from benchmarks.scale_out.seaweed import SeaweedCluster
+from devstack.data_dir import DataDir
+from devstack.process import Command
+from devstack.redis import Redis
 
 SERVICES = ("service1", "service2", "service3")
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,10 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from app.embedded.data_dir import DataDir
-from app.embedded.mongo import Mongo
-from app.embedded.process import Command
 from benchmarks.scale_out.nodes import HOST, Node, free_port, until
+from devstack.data_dir import DataDir
+from devstack.mongo import Mongo
+from devstack.process import Command
 
 NAMES = ("mongo1", "mongo2", "mongo3")
 SET = "rs0"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.embedded import ports
-from app.embedded.process import Command, ServerProcess
+from devstack import ports
+from devstack.process import Command, ServerProcess
 
 HOST = ports.HOST
 READY_SECONDS = 90

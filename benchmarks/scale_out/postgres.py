@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 import asyncpg
 
-from app.embedded.data_dir import DataDir
-from app.embedded.postgres import Postgres
-from app.embedded.process import Command, run_to_end
 from benchmarks.scale_out.nodes import HOST, Node, free_port, until
+from devstack.data_dir import DataDir
+from devstack.postgres import Postgres
+from devstack.process import Command, run_to_end
 
 NAMES = ("pg1", "pg2", "pg3")
 

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.embedded.data_dir import DataDir
-from app.embedded.object_store import ObjectStore
-from app.embedded.process import Command
 from benchmarks.scale_out.nodes import HOST, Node, free_port, until
+from devstack.data_dir import DataDir
+from devstack.object_store import ObjectStore
+from devstack.process import Command
 
 MASTERS = ("master1", "master2", "master3")
 VOLUMES = ("volume1", "volume2", "volume3")

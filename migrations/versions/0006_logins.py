@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from app.db.online import create_index, drop_index
+from app.db.online_ddl import create_index, drop_index
 
 revision = "0006"
 down_revision = "0005"

@@ -1,6 +1,6 @@
 """An index of the names tells when an image was uploaded: the newest that fit a glob are found in it alone."""
 
-from app.db.online import create_index, drop_index
+from app.db.online_ddl import create_index, drop_index
 
 revision = "0008"
 down_revision = "0007"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from app.db.online import create_index, drop_index
+from app.db.online_ddl import create_index, drop_index
 
 revision = "0009"
 down_revision = "0008"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from app.db.online import analyze, create_index, drop_index
+from app.db.online_ddl import analyze, create_index, drop_index
 
 revision = "0012"
 down_revision = "0011"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.db.migrate import MigrationRefused
-from app.db.online import create_index, drop_index
+from app.db.online_ddl import create_index, drop_index
 
 revision = "0021"
 down_revision = "0020"
@@ -22,7 +22,7 @@ depends_on = None
 INDEX = "ix_users_email_key"
 BATCH = 1000
 REPORTED = 50
-# As `app.core.email_addresses` had it when this revision was written.
+# As `app.core.text.email_addresses` had it when this revision was written.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"

@@ -16,10 +16,10 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from app.core.settings import Settings
+from app.db.database import Database
 from app.db.migrate import upgrade
-from app.db.session import Database
-from app.embedded import Stack
 from app.storage.object_store import ObjectStore
+from devstack import Stack
 from tests.accounts import Account, add_account
 from tests.conftest import empty_tables
 from tests.faults.proxy import FaultProxy, fault_proxy

@@ -6,11 +6,11 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from app.cache.rate_limits import Charge, RateLimits
-from app.cache.redis import Cache
+from app.cache.redis_client import Cache
 from app.core.errors import TooManyRequests
-from app.core.rates import Rate
+from app.core.rate_limit import Rate
 from app.core.settings import Settings
+from app.ratelimit.rate_limiter import Charge, RateLimits
 from tests.cache.conftest import OwnRedis
 from tests.repository import ROOT
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from app.cache.rate_limits import Charge, RateLimits
-from app.cache.redis import Cache
-from app.core.quotas import Quotas
-from app.core.rates import Rate
+from app.cache.redis_client import Cache
+from app.core.rate_limit import Rate
 from app.core.settings import Settings
+from app.ratelimit.rate_limiter import Charge, RateLimits
+from app.ratelimit.request_quota import Quotas
 
 NO_REDIS = "redis://127.0.0.1:9/0"
 ACCOUNT, TOTAL = Charge("search account 1", Rate(60, 3600)), Charge("search total", Rate(1000, 3600))

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from app.cli.environment import ADDRESS_SETTINGS, load_backends_env
-from app.embedded import Stack
-from app.embedded.ports import Claims, choose
-from tests.embedded.processes import processes_of
+from devstack import Stack
+from devstack.ports import Claims, choose
+from tests.devstack.processes import processes_of
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = {

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from app.cli.import_client import seconds_to_wait
+from app.cli.importing.import_client import seconds_to_wait
 from app.core.settings import Settings
 from tests.accounts import Account
 from tests.environment import environment

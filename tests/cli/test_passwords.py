@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from tests.accounts import Account, add_api_key
 from tests.environment import environment
 from tests.repository import ROOT

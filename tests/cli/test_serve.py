@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import SecretStr
 
 from app.core.settings import Settings
-from app.embedded.ports import Claims, choose
+from devstack.ports import Claims, choose
 from tests.accounts import Account
 from tests.environment import environment
 from tests.processes import ServiceProcess, service_process

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import asyncpg
 import pytest
 
+from app.core.log_redaction import told
 from app.core.logging import ConsoleFormatter, JsonFormatter, current_request_id
-from app.core.tracebacks import told
 from tests.repository import ROOT
 
 SECRET = "S3cretValue"

@@ -8,11 +8,11 @@ from pydantic import SecretStr
 
 from app.cache.lease import Lease
 from app.cache.link import RedisLink
+from app.core.concurrency import repeat
 from app.core.errors import DatabaseUnavailable
 from app.core.outages import SUMMARY_SECONDS, OutageLog
-from app.core.periodic import repeat
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 
 logger = logging.getLogger("outages")
 

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
+from app.core.concurrency import repeat
 from app.core.errors import DatabaseUnavailable
-from app.core.periodic import repeat
 
 
 async def test_no_error_ends_it() -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.core.errors import DatabaseUnavailable
 from app.core.settings import Settings
-from app.db.session import _LONGEST_LOCK_WAIT, Database
+from app.db.database import _LONGEST_LOCK_WAIT, Database
 from tests.accounts import Account
 from tests.descriptors import no_descriptor_left
 from tests.photos import png
@@ -18,7 +18,7 @@ from tests.server import running_service
 async def test_load_is_no_outage(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.session.POOL_TIMEOUT", 0.3)
+    monkeypatch.setattr("app.db.database.POOL_TIMEOUT", 0.3)
     ask = user.client.get
     async with running_service(settings.model_copy(update={"database_pool_size": 1})) as narrow:
         async with sql.transaction():

@@ -8,8 +8,8 @@ import pytest
 
 from app.core.errors import DatabaseUnavailable, QueryTimeout
 from app.core.settings import Settings
-from app.db.driver import fetch, fetch_value
-from app.db.session import Database
+from app.db.asyncpg_queries import fetch, fetch_value
+from app.db.database import Database
 
 PID = "SELECT pg_backend_pid()"
 

@@ -8,8 +8,8 @@ import pytest
 from alembic import command
 
 from app.core.settings import Settings
+from app.db.database import Database
 from app.db.migrate import alembic_config, downgrade, upgrade
-from app.db.session import Database
 from app.models.bitmap import ALL_IMAGES, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search.mapping import BitmapFolder
 from tests.repository import ROOT

@@ -22,7 +22,7 @@ ADDITIVE = """
 import sqlalchemy as sa
 from alembic import op
 
-from app.db.online import create_index, drop_index
+from app.db.online_ddl import create_index, drop_index
 
 revision = "additive"
 down_revision = {head!r}

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from benchmarks.scale_out.postgres import PostgresCluster
 
 WHERE_AND_WHAT = text("SELECT pg_is_in_recovery(), (SELECT count(*) FROM written)")

@@ -13,12 +13,12 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.settings import Settings
+from app.db.database import Database
 from app.db.migrate import upgrade
-from app.db.session import Database
-from app.embedded import Stack
-from app.images.audit import Audit
-from app.images.sweeper import Sweeper
+from app.images.maintenance.consistency_check import Audit
+from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
+from devstack import Stack
 from tests.accounts import Account
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.processes import ServiceProcess, service_process

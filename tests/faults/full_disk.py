@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.embedded import Stack
+from devstack import Stack
 
 DISK_BYTES = 2 << 30
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.embedded import Stack
+from devstack import Stack
 from tests.faults.conftest import kill, wait_until_well
 from tests.photos import png
 from tests.server import running_service

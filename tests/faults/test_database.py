@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import Settings
-from app.db.session import SILENCE_SECONDS, Database
+from app.db.database import SILENCE_SECONDS, Database
 from tests.accounts import Account
 from tests.faults.conftest import Acknowledged, Behind, wait_until_well
 from tests.images.files import noise_png

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
-from app.embedded import Stack
+from app.db.database import Database
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
+from devstack import Stack
 from tests.accounts import Account, add_account
 from tests.conftest import empty_tables
 from tests.faults.conftest import Acknowledged, Backends, frozen, kill, wait_until_well

@@ -18,11 +18,11 @@ import psutil
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
-from app.embedded import Stack
-from app.embedded.stack import BACKENDS
+from app.db.database import Database
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
+from devstack import Stack
+from devstack.stack import BACKENDS
 from tests.accounts import PASSWORD, Account, add_account
 from tests.backends import with_database
 from tests.conftest import empty_tables

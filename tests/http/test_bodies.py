@@ -16,7 +16,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.http.middleware.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("app.http.middleware.core_middleware.BODY_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("_impatient")

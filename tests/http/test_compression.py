@@ -5,7 +5,7 @@ import zlib
 import httpx
 import pytest
 
-from app.http.compression import accepts_gzip
+from app.http.middleware.compression import accepts_gzip
 from tests.accounts import Account
 
 GZIP = {"Accept-Encoding": "gzip"}

@@ -7,8 +7,8 @@ from fastapi import Request
 from starlette.datastructures import Headers
 
 from app.core.errors import PreconditionFailed
-from app.http.conditional import check_preconditions, http_date
 from app.http.cookies import single_cookie
+from app.http.requests.conditional import check_preconditions, http_date
 
 ETAG = '"e"'
 MODIFIED = datetime(2026, 3, 9, 12, 30, 15, 5000, tzinfo=UTC)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.core.errors import MalformedBody
-from app.http.json_body import parse_json
+from app.http.requests.json_body import parse_json
 from tests.accounts import Account
 from tests.http.problem_documents import problem
 from tests.photos import png

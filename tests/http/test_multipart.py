@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import AppError, UnsupportedMediaType, ValidationFailed
-from app.http.multipart import (
+from app.http.requests.multipart import (
     MAX_FRAMING_BYTES,
     MAX_PADDING_BYTES,
     MAX_PARTS,

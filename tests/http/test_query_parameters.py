@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi.dependencies.utils import get_dependant
 
-from app.http.query_parameters import MAX_KEPT_LENGTH, QueryParameters
+from app.http.requests.query_parameters import MAX_KEPT_LENGTH, QueryParameters
 from tests.accounts import Account
 from tests.http.problem_documents import problem
 from tests.photos import png

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from app.http.middleware import MAX_BODY_BYTES
+from app.http.middleware.core_middleware import MAX_BODY_BYTES
 from app.storage.chunks import PART_BYTES
 from tests.accounts import Account
 from tests.images.files import noise_png

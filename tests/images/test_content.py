@@ -15,11 +15,11 @@ from PIL import Image, ImageDraw
 from starlette.types import Message
 
 from app.core.settings import Settings
-from app.images.content import ObjectResponse
+from app.images.content.content_response import ObjectResponse
 from app.main import create_app
 from app.storage.chunks import PART_BYTES
+from app.storage.download import OpenObject
 from app.storage.object_store import ObjectStore
-from app.storage.reading import OpenObject
 from tests.accounts import Account
 from tests.images.files import noise_png
 from tests.photos import image_bytes, png

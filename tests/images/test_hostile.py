@@ -6,7 +6,7 @@ import asyncpg
 import psutil
 import pytest
 
-from app.decoding.pool import MEMORY_BYTES
+from app.media.decoder_pool import MEMORY_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.images.hostile import NAMES, cases

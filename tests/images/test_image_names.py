@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.images.names import normalize_name
+from app.images.upload.filenames import normalize_name
 from tests.accounts import Account
 from tests.photos import png
 

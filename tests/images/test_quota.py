@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
-from app.db.session import Database
-from app.images.usage_folding import UsageFolder
-from app.images.usage_repository import UsageRepository
+from app.db.database import Database
+from app.images.upload.usage_compaction import UsageFolder
+from app.images.upload.usage_repository import UsageRepository
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.photos import png

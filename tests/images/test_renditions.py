@@ -8,11 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core.single_flight import SingleFlight
-from app.db.session import Database
-from app.images import renditions
-from app.images.keys import thumbnail_key
-from app.images.renditions import Original, Renditions
+from app.core.concurrency import SingleFlight
+from app.db.database import Database
+from app.images.content import renditions
+from app.images.content.renditions import Original, Renditions
+from app.images.storage_keys import thumbnail_key
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.photos import png

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from app.core.settings import Settings
-from app.images.stripping import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account

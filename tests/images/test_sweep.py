@@ -8,13 +8,13 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.core.concurrency import SingleFlight
 from app.core.settings import Settings
-from app.core.single_flight import SingleFlight
-from app.db.session import Database
-from app.images.audit import Audit
-from app.images.doomed import remove_doomed
-from app.images.renditions import Original, Renditions
-from app.images.sweeper import Sweeper
+from app.db.database import Database
+from app.images.content.renditions import Original, Renditions
+from app.images.maintenance.consistency_check import Audit
+from app.images.maintenance.orphan_cleanup import remove_doomed
+from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account
 from tests.environment import environment

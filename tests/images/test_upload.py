@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
-from app.images.names import numbered_name
+from app.images.upload.filenames import numbered_name
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account

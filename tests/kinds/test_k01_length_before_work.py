@@ -16,13 +16,14 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.core import email_addresses, passwords, tag_names, timestamps
+from app.core import passwords
 from app.core.settings import Settings
-from app.images.names import normalize_name
+from app.core.text import email_addresses, tag_names, timestamps
+from app.images.upload.filenames import normalize_name
 from app.main import create_app
 from app.search.grammar import parse
-from app.users import password_policy
-from app.users.email import account_name
+from app.users.accounts import password_policy
+from app.users.accounts.email import account_name
 from tests.accounts import Account
 from tests.repository import ROOT
 
@@ -32,11 +33,11 @@ UNITS = {"marks": MARKS, "spaces": " ", "digits": "7", "parentheses": "("}
 PLACES = ("path_params", "query_params", "header_params", "cookie_params", "body_params")
 # Every function that normalises text, and a call of it with text of any length.
 NORMALIZERS: dict[str, Callable[[str], object]] = {
-    "app/core/tag_names.py:fold_tag": tag_names.normalize_tag,
-    "app/core/tag_names.py:tag_from_text": tag_names.tag_from_text,
-    "app/core/email_addresses.py:email_key": email_addresses.email_key,
+    "app/core/text/tag_names.py:fold_tag": tag_names.normalize_tag,
+    "app/core/text/tag_names.py:tag_from_text": tag_names.tag_from_text,
+    "app/core/text/email_addresses.py:email_key": email_addresses.email_key,
     "app/core/passwords.py:nfc": password_policy.check_new_password,
-    "app/images/names.py:normalize_name": normalize_name,
+    "app/images/upload/filenames.py:normalize_name": normalize_name,
     "app/search/filters.py:canonical_value": lambda text: parse(f'name:"{text}"'),
 }
 # And of other parsers of a request's text.

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from app.core.errors import AppError
-from app.images import inspection
-from app.images.inspection import HeaderReader
-from app.images.stripping import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from app.media import image_header
+from app.media.image_header import HeaderReader
+from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
 from tests.images.hostile import chunk, png_of
 from tests.photos import image_bytes
 
@@ -88,7 +88,7 @@ def grows_linearly(work: Callable[[int], None]) -> bool:
 @pytest.mark.parametrize("name", HEADERS)
 def test_f7_headers_are_read_in_linear_time(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # The limits would end most of these early; the parsers behind them are linear as well.
-    monkeypatch.setattr(inspection, "MAX_SEGMENTS", 1 << 30)
+    monkeypatch.setattr(image_header, "MAX_SEGMENTS", 1 << 30)
     start, unit = HEADERS[name]
     assert grows_linearly(lambda count: read_header(start + unit * count, size))
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from app.authz.visibility import Sight
+from app.db.sql_text import Values
 from app.search import grammar
 from app.search.bitmaps import CountStatement, is_computable
 from app.search.filters import NAMES
@@ -19,8 +21,6 @@ from app.search.hints import make_hints, prefixed_terms
 from app.search.lexer import Kind
 from app.search.mapped import MappedImages
 from app.search.plan import Plan
-from app.search.sight import Sight
-from app.search.sql import Values
 from app.search.tree import Node, Tag, Wildcard, canonical
 from app.search.vocabulary import Found, Vocabulary, leaves
 

@@ -13,7 +13,7 @@ import pytest
 from python_multipart.multipart import MultipartState
 
 from app.core.settings import Settings
-from app.http import middleware
+from app.http.middleware import core_middleware
 from app.serving import protocol
 from tests.accounts import Account
 from tests.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connection
@@ -150,7 +150,7 @@ async def test_k03_an_endless_multipart_state_is_closed(service: RunningService,
 
 
 async def test_k03_a_stalled_http_state_is_closed(running: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((protocol, "HEAD_SECONDS"), (protocol, "LEFTOVER_SECONDS"), (middleware, "BODY_SECONDS")):
+    for module, name in ((protocol, "HEAD_SECONDS"), (protocol, "LEFTOVER_SECONDS"), (core_middleware, "BODY_SECONDS")):
         monkeypatch.setattr(module, name, 0.2)
     # uvicorn copies it into each connection.
     keep_alive = property(lambda _: 0.2, lambda _, __: None)

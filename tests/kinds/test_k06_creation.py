@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.core.rates import Limits
+from app.core.rate_limit import Limits
 from app.core.settings import Settings
 from tests.accounts import PASSWORD, Account
 from tests.conftest import UNLIMITED

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from app.main import create_app
 from app.search import mapping
 from app.search.filters import NAMES
 from app.search.mapping import BitmapFolder
 from app.search.order import SORTS
-from app.tags.counting import CountFolder
+from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
 from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
 from tests.server import RunningService, running_service

@@ -13,11 +13,11 @@ from app.core.identity_providers import IdentityProvider
 from app.core.security import AccessClaims, AccessTokens, Audience, RefreshTokens, digest_token, new_opaque_token
 from app.core.settings import Settings
 from app.db.base import Base
-from app.db.session import Database
+from app.db.database import Database
 from app.models import LinkPurpose
-from app.users.mailed_link_repository import MailedLinkRepository
-from app.users.repository import UserRepository
-from app.users.session_repository import SessionRepository
+from app.users.account_mail.repository import MailedLinkRepository
+from app.users.accounts.repository import UserRepository
+from app.users.sessions.repository import SessionRepository
 from tests.accounts import Account, add_api_key
 from tests.kinds.credentials import (
     AFTER,

@@ -14,11 +14,11 @@ import requests
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from app.core.email_addresses import email_key
-from app.core.tag_names import RESERVED, normalize_tag, normalize_tag_pattern, normalize_tags, tag_from_text
-from app.core.text import BIDI_CONTROLS, DEFAULT_IGNORABLE
-from app.images.names import normalize_name
-from app.users.email import normalize_email
+from app.core.text.email_addresses import email_key
+from app.core.text.normalization import BIDI_CONTROLS, DEFAULT_IGNORABLE
+from app.core.text.tag_names import RESERVED, normalize_tag, normalize_tag_pattern, normalize_tags, tag_from_text
+from app.images.upload.filenames import normalize_name
+from app.users.accounts.email import normalize_email
 from tests.accounts import Account
 from tests.photos import png
 

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page
 
 from app.core.errors import ImageTooLarge, InvalidImage
-from app.decoding.pool import Decoders, Picture
+from app.media.decoder_pool import Decoders, Picture
 from tests.accounts import Account
 from tests.browser import chromium
 from tests.media import corpus

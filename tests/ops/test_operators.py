@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.rates import Limits
+from app.core.rate_limit import Limits
 from app.core.settings import Settings
 from app.ops.operators import COOKIE, LIFETIME_SECONDS
 from tests.accounts import PASSWORD, Account

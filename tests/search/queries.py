@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from app.authz.visibility import Sight
 from app.search import tree
 from app.search.images import ImageSearch
 from app.search.order import SORTS, Order
 from app.search.plan import Plan
-from app.search.sight import Sight
 from app.search.vocabulary import look_up
 from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture
 

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.util import await_only
 
+from app.authz.visibility import Sight
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
+from app.db.sql_text import Values, all_true
 from app.models.bitmap import CHUNK
 from app.search import bitmaps, costs, mapped, mapping, tree
 from app.search import images as engine
@@ -28,8 +30,6 @@ from app.search.mapped import MappedImages
 from app.search.mapping import BitmapFolder
 from app.search.order import Order
 from app.search.plan import Plan
-from app.search.sight import Sight
-from app.search.sql import Values, all_true
 from app.search.vocabulary import look_up
 from tests.accounts import Account
 from tests.search.collection import NAMES, NOW, Picture, matches, pictures, store, visible

@@ -5,16 +5,16 @@ from itertools import product
 import asyncpg
 import pytest
 
-from app.db.driver import fetch
-from app.db.session import Database
+from app.authz.visibility import Sight
+from app.db.asyncpg_queries import fetch
+from app.db.database import Database
+from app.db.sql_text import Values, all_true
 from app.models.image import week
 from app.search import tree
 from app.search.globs import Glob
 from app.search.named import NamedImages
 from app.search.order import Order
 from app.search.plan import Plan
-from app.search.sight import Sight
-from app.search.sql import Values, all_true
 from app.search.vocabulary import Vocabulary
 from tests.search.collection import NOW, matches, pictures, store, visible
 from tests.search.queries import in_order

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import app.search.images as engine
-from app.db.session import Database
+from app.authz.visibility import Sight
+from app.db.database import Database
 from app.search import costs, counting, named, tree
 from app.search.counting import count_exactly, estimate
 from app.search.grammar import InvalidQuery, parse
 from app.search.order import Order
-from app.search.sight import Sight
 from app.search.tree import canonical
 from tests.search.collection import OWNERS, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, sights, sorts

@@ -9,14 +9,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from app.authz.visibility import Sight
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
+from app.db.sql_text import Values
 from app.images.schemas import ImagePage
 from app.search.grammar import parse
 from app.search.images import ImageSearch
 from app.search.order import Order
-from app.search.sight import Sight
-from app.search.sql import Values
 from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
 from tests.server import running_service
@@ -211,7 +211,7 @@ async def test_long_searches_wait_their_turn_and_hold_no_connection(
 ) -> None:
     await store(sql, pictures(3, 30))
     monkeypatch.setattr("app.search.images.SHORT_WALK", 5)
-    monkeypatch.setattr("app.db.session.SLOW_SEARCHES", 0)  # as if others took all the turns there are
+    monkeypatch.setattr("app.db.database.SLOW_SEARCHES", 0)  # as if others took all the turns there are
     crowded = settings.model_copy(
         update={"search_timeout_ms": 3000, "database_search_pool_size": 1, "searches_at_once": 3}
     )
@@ -284,7 +284,7 @@ async def test_a_count_ends_with_the_page_that_fails(
 
     # The page waits for a turn that does not come, the count has more time.
     monkeypatch.setattr("app.search.images.SHORT_WALK", 5)
-    monkeypatch.setattr("app.db.session.SLOW_SEARCHES", 0)
+    monkeypatch.setattr("app.db.database.SLOW_SEARCHES", 0)
     monkeypatch.setattr("app.images.search_router.COUNT_SHARE", 1_000)
     monkeypatch.setattr("app.images.search_router.count_exactly", count_until_given_up)
     hasty = settings.model_copy(update={"search_timeout_ms": 300})

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
-from app.images.audit import Audit
-from app.images.sweeper import Sweeper
+from app.db.database import Database
+from app.images.maintenance.consistency_check import Audit
+from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.accounts import Account

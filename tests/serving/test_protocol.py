@@ -15,7 +15,7 @@ import pytest
 
 from app.serving import protocol
 from app.serving.protocol import MAX_HEAD_BYTES, MAX_PIPELINED
-from app.storage import reading
+from app.storage import download
 from app.storage.chunks import PART_BYTES
 from tests.accounts import Account
 from tests.images.files import noise_png
@@ -189,7 +189,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
 async def test_a_client_that_reads_slowly_gets_everything(
     service: RunningService, user: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "KEPT_SECONDS", 0.01)
+    monkeypatch.setattr(download, "KEPT_SECONDS", 0.01)
     photo = noise_png(2 * PART_BYTES)
     made = await user.client.post("/v1/images", files={"image": ("big.png", photo)}, timeout=60)
     with tight_socket(service.url) as sock:

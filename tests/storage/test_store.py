@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.storage import reading
-from app.storage.answers import ObjectMissing
+from app.storage import download
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
+from app.storage.timeouts import ObjectMissing
 
 
 async def one_piece(body: bytes) -> AsyncIterator[bytes]:
@@ -38,7 +38,7 @@ async def test_a_body_that_breaks_off_leaves_no_parts(empty_bucket: ObjectStore)
 async def test_who_is_slow_to_read_holds_no_connection(
     object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "KEPT_SECONDS", 0.01)
+    monkeypatch.setattr(download, "KEPT_SECONDS", 0.01)
     body = os.urandom(2 * PART_BYTES)
     await object_store.put("originals/x", one_piece(body), "image/png")
     for start, length in ((0, None), (7, PART_BYTES)):
@@ -53,7 +53,7 @@ async def test_who_is_slow_to_read_holds_no_connection(
 async def test_what_was_removed_before_a_slow_reader_had_it_ends_in_an_error(
     object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "KEPT_SECONDS", 0.01)
+    monkeypatch.setattr(download, "KEPT_SECONDS", 0.01)
     await object_store.put("originals/x", one_piece(bytes(2 * PART_BYTES)), "image/png")
     async with object_store.open("originals/x") as opened:
         await anext(opened.chunks)

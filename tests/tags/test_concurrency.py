@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from app.search import mapping
 from app.search.mapping import BitmapFolder
-from app.tags.counting import CountFolder
-from app.tags.tagging import Tagging
+from app.tags.count_compaction import CountFolder
+from app.tags.image_tag_repository import Tagging
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, read, upload
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
-from app.tags.changes import _ADVISORY_LOCK, VocabularyChange
-from app.tags.handover import hand_over, hand_over_lot
+from app.db.database import Database
+from app.tags.admin_service import _ADVISORY_LOCK, VocabularyChange
+from app.tags.bulk_retag import hand_over, hand_over_lot
 from tests.accounts import Account
 from tests.photos import png
 from tests.server import running_service
@@ -73,7 +73,7 @@ async def test_the_counts_of_other_tags_are_folded(user: Account, sql: asyncpg.C
 @pytest.fixture
 async def many(user: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Five images that have `old`, one of them also `new`; and lots are of two."""
-    monkeypatch.setattr("app.tags.handover.BATCH", 2)
+    monkeypatch.setattr("app.tags.bulk_retag.BATCH", 2)
     tags = (["old"], ["old", "new"], ["old"], ["old"], ["old"])
     return [(await upload(user, *names))["links"]["self"] for names in tags]
 

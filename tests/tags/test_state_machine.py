@@ -8,10 +8,10 @@ import asyncpg
 import httpx
 import pytest
 
-from app.db.session import Database
+from app.db.database import Database
 from app.search import mapping
 from app.search.mapping import BitmapFolder
-from app.tags.counting import CountFolder
+from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, upload
 

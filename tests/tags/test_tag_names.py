@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.core.tag_names import normalize_tag, normalize_tag_term, tag_from_text
+from app.core.text.tag_names import normalize_tag, normalize_tag_term, tag_from_text
 from app.db.migrate import upgrade
 from tests.accounts import Account
 from tests.photos import png

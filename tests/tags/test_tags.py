@@ -4,9 +4,9 @@ import asyncpg
 import httpx
 import pytest
 
-from app.db.session import Database
-from app.search.sight import Sight
-from app.tags.counting import CountFolder
+from app.authz.visibility import Sight
+from app.db.database import Database
+from app.tags.count_compaction import CountFolder
 from app.tags.repository import TagRepository
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, counts, read, upload

@@ -6,8 +6,8 @@ import asyncpg
 import httpx
 import pytest
 
-from app.db.session import Database
-from app.tags.counting import CountFolder
+from app.db.database import Database
+from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
 from tests.tags.library import read, upload
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from app.embedded.stack import Stack
+from devstack.stack import Stack
 
 
 class Mongod:

@@ -13,11 +13,11 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from app.core.errors import ImageNotFound
-from app.core.tally import count_cache, count_statement
-from app.http.drain import Drain
-from app.http.middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
+from app.core.request_counters import count_cache, count_statement
+from app.http.middleware.core_middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
+from app.http.shutdown_state import Drain
 from app.telemetry.recorder import Recorder
 
 things = APIRouter(prefix="/things")

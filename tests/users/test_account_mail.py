@@ -11,10 +11,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.core.rates import Limits
+from app.core.rate_limit import Limits
 from app.core.settings import Settings
-from app.db.session import Database
-from app.users.expiry import remove_expired_logins
+from app.db.database import Database
+from app.users.sessions.session_cleanup import remove_expired_logins
 from tests.accounts import PASSWORD, Account, add_api_key
 from tests.mail import Mailbox, smtp_server
 from tests.server import running_service

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.db.session import Database
-from app.images.sweeper import Sweeper
+from app.db.database import Database
+from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from tests.accounts import PASSWORD, Account, add_api_key
 from tests.photos import png

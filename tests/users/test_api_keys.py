@@ -9,8 +9,8 @@ import asyncpg
 import httpx
 import pytest
 
-from app.db.session import Database
-from app.users.repository import UserRepository
+from app.db.database import Database
+from app.users.accounts.repository import UserRepository
 from app.users.revocation import change_role
 from tests.accounts import Account
 

@@ -9,10 +9,10 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.email_addresses import email_key
 from app.core.settings import Settings
+from app.core.text.email_addresses import email_key
 from app.db.migrate import MigrationRefused, upgrade
-from app.users.email import account_name, normalize_email
+from app.users.accounts.email import account_name, normalize_email
 from tests.accounts import PASSWORD, Account
 from tests.cli.test_create_admin import create_admin
 from tests.environment import environment

@@ -24,7 +24,7 @@ LEFT = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM social_sig
 async def test_what_has_run_out_is_forgotten(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.users.expiry.BATCH", 3)
+    monkeypatch.setattr("app.users.sessions.session_cleanup.BATCH", 3)
     await sql.execute(SESSIONS, user.id)
     await sql.execute(SIGN_INS, user.session_id)
     async with running_service(settings.model_copy(update={"sweep_interval_seconds": 0.1})), asyncio.timeout(30):

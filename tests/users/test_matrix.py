@@ -10,9 +10,9 @@ import pytest
 
 from app.core.security import digest_token, new_opaque_token
 from app.core.settings import Settings
-from app.db.session import Database
+from app.db.database import Database
 from app.main import create_app
-from app.users.api_key_repository import ApiKeyRepository
+from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
 from tests.accounts import Account
 from tests.openapi import untold

@@ -12,7 +12,7 @@ from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from oauthlib.oauth2 import InvalidGrantError, LegacyApplicationClient, OAuth2Error
 from requests_oauthlib import OAuth2Session
 
-from app.core.rates import Limits
+from app.core.rate_limit import Limits
 from app.core.settings import Settings
 from tests.accounts import PASSWORD, Account
 from tests.server import RunningService, running_service

@@ -12,8 +12,8 @@ import pytest
 
 from app.core.security import RefreshTokens, digest_token
 from app.core.settings import Settings
-from app.db.session import Database
-from app.users.session_repository import Device, SessionRepository
+from app.db.database import Database
+from app.users.sessions.repository import Device, SessionRepository
 from tests.accounts import PASSWORD, Account
 from tests.server import running_service
 

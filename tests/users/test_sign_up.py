@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
-from app.db.session import Database
-from app.users.expiry import remove_expired_logins
+from app.db.database import Database
+from app.users.sessions.session_cleanup import remove_expired_logins
 from tests.accounts import Account
 from tests.server import running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer
@@ -170,7 +170,7 @@ async def test_f12_the_number_of_api_keys_is_bounded(settings: Settings, user: A
 async def test_f12_the_number_of_sessions_is_bounded(
     client: httpx.AsyncClient, user: Account, monkeypatch: pytest.MonkeyPatch, sql: asyncpg.Connection
 ) -> None:
-    monkeypatch.setattr("app.users.session_repository.MAX_SESSIONS", 2)
+    monkeypatch.setattr("app.users.sessions.repository.MAX_SESSIONS", 2)
     form = {"grant_type": "password", "username": user.email, "password": "correct horse battery staple"}
     tokens = [(await client.post("/v1/auth/token", data=form)).json()["access_token"] for _ in range(3)]
     assert await sql.fetchval("SELECT count(*) FROM sessions") == 2

@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Sequence
 
 from app.core.errors import IdentityNotFound, LastSignInMethod
-from app.http.state import Services
+from app.http.container import Services
 from app.models import SocialIdentity, User
-from app.users.repository import UserRepository
+from app.users.accounts.repository import UserRepository
 from app.users.revocation import revoke_credentials
 from app.users.social.providers import SocialProviders
 from app.users.social.repository import SocialRepository

@@ -15,12 +15,12 @@ from app.core.errors import (
     SocialLoginFailed,
     TooManyRequests,
 )
-from app.core.text import Text
+from app.core.text.normalization import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.query_parameters import ignores_unknown_parameters
+from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.schemas import TokenRead

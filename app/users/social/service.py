@@ -16,7 +16,7 @@ from datetime import timedelta
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.email_addresses import is_same_mailbox
+from app.authz.principal import Viewer
 from app.core.errors import (
     EmailTaken,
     IdentityProviderUnavailable,
@@ -27,20 +27,20 @@ from app.core.errors import (
     SocialLoginFailed,
 )
 from app.core.security import digest_token, is_opaque_token, new_opaque_token
+from app.core.text.email_addresses import is_same_mailbox
 from app.db.base import utc_now
-from app.http.state import Services
+from app.http.container import Services
 from app.models import SocialSignIn, User
-from app.users.email import normalize_email
-from app.users.limits import social_charges
-from app.users.proof import Proof
-from app.users.repository import UserRepository
+from app.ratelimit.policies import social_charges
+from app.users.accounts.email import normalize_email
+from app.users.accounts.repository import UserRepository
 from app.users.schemas import TokenRead
-from app.users.session_repository import Device, SessionRepository
-from app.users.sign_in import SignIn
+from app.users.sessions.reauthentication import Proof
+from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.service import SignIn
 from app.users.social.identity import Exchange, Identity
 from app.users.social.providers import SocialProviders
 from app.users.social.repository import SocialRepository
-from app.users.viewer import Viewer
 
 SIGN_IN_SECONDS = 600
 # For all that a request asks of the provider together.

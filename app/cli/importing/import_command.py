@@ -1,0 +1,177 @@
+import asyncio
+import json
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated
+from urllib.parse import urlsplit
+
+import httpx
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from app.cli.importing.import_client import ImportClient, ServerRefused, UploadOptions
+from app.cli.importing.import_files import Candidate, Outcome, Result, displayed, scan
+from app.cli.importing.import_run import ImportRun
+from app.core.text.tag_names import normalize_tag
+
+TIMEOUT_SECONDS = 60
+
+
+class OnClash(StrEnum):
+    """What to do with a file whose name is in use."""
+
+    FAIL = "fail"
+    RENAME = "rename"
+    SKIP = "skip"
+
+
+def import_folder(
+    directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="DIR")],
+    tag: Annotated[list[str] | None, typer.Option(help="A tag for every image; repeatable.")] = None,
+    server: Annotated[str, typer.Option(help="The service's address.")] = "http://127.0.0.1:8000",
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Uploads at a time.")] = 4,
+    token: Annotated[str, typer.Option(envvar="IMTS_TOKEN", help="An access token or an API key.")] = "",
+    on_clash: Annotated[OnClash, typer.Option(help="What to do with a file whose name is in use.")] = OnClash.FAIL,
+    private: Annotated[bool, typer.Option("--private", help="Make the images visible to their owner only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be uploaded; change nothing.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a JSON line per file: path, outcome, reason.")] = None,
+) -> None:
+    """Upload a folder. Folder names become tags, stored files are skipped; it can be stopped and run again.
+
+    Exit code 0: every image is stored; 1: some files are not; 2: the options or the server cannot be used.
+    """
+    tags = [_checked_tag(one) for one in tag or []]
+    _check_server(server, token)
+    found = list(scan(directory, tags))
+    candidates = [one for one in found if isinstance(one, Candidate)]
+    display = _Display(candidates)
+    results = _Results(display)
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def run() -> None:
+        async with httpx.AsyncClient(base_url=server, headers=headers, timeout=TIMEOUT_SECONDS) as http_client:
+            client = ImportClient(http_client, UploadOptions(private, on_clash is OnClash.RENAME))
+            await client.check()
+            importing = ImportRun(client, jobs, on_clash is OnClash.SKIP, dry_run, results.record, display.measure)
+            await importing.run(candidates)
+
+    exit_code = 0
+    with _opened(report) as results.report:
+        try:
+            for one in found:
+                if isinstance(one, Result):
+                    results.record(one)
+            with display.live():
+                asyncio.run(run())
+        except KeyboardInterrupt:
+            typer.echo("Stopped. Run the command again to continue.", err=True)
+            exit_code = 130
+        except ServerRefused as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
+    _summarize(results)
+    raise typer.Exit(exit_code or (1 if results.failed else 0))
+
+
+def _checked_tag(tag: str) -> str:
+    try:
+        return normalize_tag(tag)
+    except ValueError as error:
+        raise typer.BadParameter(f"{tag!r}: {error}", param_hint="--tag") from error
+
+
+def _check_server(server: str, token: str) -> None:
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise typer.BadParameter(f"{server!r} is no address: write http://host:port", param_hint="--server")
+    if not token:
+        raise typer.BadParameter(
+            "no token: give an access token or an API key here or in IMTS_TOKEN", param_hint="--token"
+        )
+
+
+def _opened(report: Path | None) -> AbstractContextManager[IO[str] | None]:
+    if report is None:
+        return nullcontext()
+    try:
+        return report.open("w", encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{report} cannot be written: {error.strerror}", param_hint="--report") from error
+
+
+class _Display:
+    """The two progress bars, of files and of bytes."""
+
+    def __init__(self, candidates: list[Candidate]) -> None:
+        self._console = Console(stderr=True)
+        self._files = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self._bytes = Progress(TextColumn("bytes"), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._file_task = self._files.add_task("files", total=len(candidates))
+        self._byte_task = self._bytes.add_task("bytes", total=sum(one.size for one in candidates))
+        self._paths = {one.path for one in candidates}
+
+    def live(self) -> AbstractContextManager[object]:
+        """Draw the bars until the context ends; outside of a terminal nothing is drawn."""
+        if not self._console.is_terminal:
+            return nullcontext()
+        return Live(Group(self._files, self._bytes), console=self._console, refresh_per_second=5)
+
+    def measure(self, size: int) -> None:
+        """Advance the bytes."""
+        self._bytes.advance(self._byte_task, size)
+
+    def count(self, path: Path) -> None:
+        """Advance the files by one of the candidates."""
+        if path in self._paths:
+            self._files.advance(self._file_task)
+
+
+@dataclass(slots=True)
+class _Results:
+    """The results so far; their counts add up to the files seen."""
+
+    display: _Display
+    report: IO[str] | None = None
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
+    failed: list[Result] = field(default_factory=list)
+    renamed: list[Result] = field(default_factory=list)
+
+    def record(self, result: Result) -> None:
+        self.counts[result.outcome] += 1
+        if result.outcome is Outcome.FAILED:
+            self.failed.append(result)
+        elif result.outcome is Outcome.UPLOADED:
+            self.renamed += [result] if result.reason else []
+        else:
+            self.reasons[result.outcome, result.reason] += 1
+        self.display.count(result.path)
+        if self.report is not None:
+            line = {"path": displayed(result.path), "outcome": result.outcome}
+            optional = {"reason": result.reason, "image": result.image}
+            print(json.dumps({**line, **{key: one for key, one in optional.items() if one}}), file=self.report)
+
+
+def _summarize(results: _Results) -> None:
+    counts = results.counts
+    skipped = counts[Outcome.SKIPPED] + counts[Outcome.STORED]
+    typer.echo(f"{counts[Outcome.UPLOADED]} uploaded, {skipped} skipped, {counts[Outcome.FAILED]} failed.")
+    for (_, reason), count in results.reasons.most_common():
+        typer.echo(f"  skipped: {count}, {reason}")
+    for result in results.renamed:
+        typer.echo(f"  renamed: {displayed(result.path)}: {result.reason}")
+    for result in results.failed:
+        typer.echo(f"  failed: {displayed(result.path)}: {result.reason}")

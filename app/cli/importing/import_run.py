@@ -1,0 +1,131 @@
+"""One import: files are hashed in batches, those that are stored already get their tags, the others are uploaded.
+
+Each file has its own result, recorded after the fact: no file ends the run, and none counts as stored before it is.
+"""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import httpx
+
+from app.cli.importing.import_client import ImportClient, RequestFailed
+from app.cli.importing.import_files import Candidate, Outcome, Result
+
+BATCH = 100
+STORED = "stored already"
+_WOULD_UPLOAD = "dry run: would be uploaded"
+
+
+@dataclass(slots=True)
+class ImportRun:
+    """Stores candidates and records their results; `measure` gets the bytes as they are sent or skipped."""
+
+    client: ImportClient
+    jobs: int
+    skips_clashes: bool
+    is_dry_run: bool
+    record: Callable[[Result], None]
+    measure: Callable[[int], None]
+    _slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.jobs)
+
+    async def run(self, candidates: Sequence[Candidate]) -> None:
+        """Record a result for each of the candidates."""
+        for start in range(0, len(candidates), BATCH):
+            await self._run_batch(candidates[start : start + BATCH])
+
+    async def _run_batch(self, batch: Sequence[Candidate]) -> None:
+        copies: dict[str, list[Candidate]] = defaultdict(list)
+        for one, digest in zip(batch, await asyncio.gather(*map(self._digest, batch)), strict=True):
+            if digest is not None:
+                copies[digest].append(one)
+        try:
+            stored = await self.client.find_stored(list(copies)) if copies else {}
+        except (RequestFailed, httpx.HTTPError) as error:
+            for one in chain.from_iterable(copies.values()):
+                self._fail(one, error)
+            return
+        tagged: list[tuple[Candidate, str]] = []
+        async with asyncio.TaskGroup() as group:
+            for digest, same in copies.items():
+                if digest in stored:
+                    tagged += [(one, stored[digest]) for one in same]
+                else:
+                    group.create_task(self._store_first(same, tagged))
+        await self._add_tags(tagged)
+
+    async def _digest(self, one: Candidate) -> str | None:
+        """Return the SHA-256 digest of a file; None when it cannot be read, which is recorded."""
+        async with self._slots:
+            try:
+                return await asyncio.to_thread(_sha256, one.path)
+            except OSError as error:
+                self._fail(one, error)
+                return None
+
+    async def _store_first(self, copies: Sequence[Candidate], tagged: list[tuple[Candidate, str]]) -> None:
+        """Upload the first of files with the same bytes that can be stored; the rest add their tags to its image."""
+        for number, one in enumerate(copies, start=1):
+            image = await self._upload(one)
+            if image is not None:
+                tagged += [(other, image) for other in copies[number:]]
+                return
+
+    async def _upload(self, one: Candidate) -> str | None:
+        """Return the image's path; None when the file was not stored, which is recorded."""
+        if self.is_dry_run:
+            self._skip(one, _WOULD_UPLOAD)
+            return None
+        async with self._slots:
+            try:
+                image = await self.client.upload(one, self.measure)
+            except RequestFailed as error:
+                if error.slug == "name-taken" and self.skips_clashes:
+                    self._skip(one, "the name is in use")
+                else:
+                    self._fail(one, error)
+                return None
+            except (OSError, httpx.HTTPError, UnicodeError) as error:
+                self._fail(one, error)
+                return None
+        path = str(image["links"]["self"])
+        renamed = "" if image["name"] == one.path.name else f"stored as {image['name']}"
+        self.record(Result(one.path, Outcome.UPLOADED, renamed, path))
+        return path
+
+    async def _add_tags(self, tagged: Sequence[tuple[Candidate, str]]) -> None:
+        """Give stored images the tags of these copies, in as many requests as there are different lists of tags."""
+        by_tags: dict[tuple[str, ...], list[tuple[Candidate, str]]] = defaultdict(list)
+        for one, image in tagged:
+            by_tags[one.tags].append((one, image))
+        for tags, pairs in by_tags.items():
+            try:
+                if tags and not self.is_dry_run:
+                    await self.client.add_tags([image for _, image in pairs], tags)
+            except (RequestFailed, httpx.HTTPError) as error:
+                for one, _ in pairs:
+                    self._fail(one, error, "stored, but its tags were not added: ")
+                continue
+            for one, image in pairs:
+                self.measure(one.size)
+                self.record(Result(one.path, Outcome.STORED, STORED, image))
+
+    def _skip(self, one: Candidate, reason: str) -> None:
+        self.measure(one.size)
+        self.record(Result(one.path, Outcome.SKIPPED, reason))
+
+    def _fail(self, one: Candidate, error: Exception, prefix: str = "") -> None:
+        reason = str(error) or type(error).__name__
+        self.record(Result(one.path, Outcome.FAILED, prefix + reason))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,161 @@
+"""Tells a database that is frozen from one that is slow, by asking it on a connection of its own.
+
+No time-out of a statement can tell the two apart: one short enough for a frozen server would cut bulk work, a search or
+a wait for a lock. So a connection that has been at work for DOUBT_SECONDS is a reason to ask. While the server answers,
+nothing happens. When it does not, those connections are cut, which ends their requests as any lost connection does, and
+everything that comes meanwhile is refused at once, until the server answers again. A statement that ends anywhere
+meanwhile is an answer too: on a machine that is merely overloaded the question may take too long, but others do not.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS, wait_loop_ticks
+from app.core.errors import DatabaseUnavailable
+
+# Together the time after which a request ends whose server is frozen.
+DOUBT_SECONDS = 0.8
+ANSWER_SECONDS = 1.0
+# A connection is made in milliseconds; asked so early, the answer is there before the attempt's own time-out.
+CONNECT_DOUBT_SECONDS = 0.4
+# Until it is asked again: while it answers and some connection is still at work, and while it does not answer.
+PAUSE_SECONDS = 0.5
+RETRY_SECONDS = 0.1
+# "The database system is starting up" and its kin, and a connection that was cut before it was made (PostgreSQL manual,
+# appendix A). Any other error that the server tells is a sign of life.
+_NOT_SERVING = ("57P", "08")
+
+
+class _AtWork(NamedTuple):
+    since: float
+    connection: asyncpg.Connection
+    task: asyncio.Task[Any] | None
+    doubt: asyncio.TimerHandle
+
+
+class Watchdog:
+    """Watches the connections to one server."""
+
+    def __init__(self) -> None:
+        self._arguments: dict[str, Any] = {}
+        self._guarded: dict[asyncio.Timeout, asyncio.Task[Any] | None] = {}
+        self._at_work: dict[Any, _AtWork] = {}
+        self._is_down = False
+        self._last_sign = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    def watch(self, engine: AsyncEngine) -> None:
+        """Watch this engine's connections; all engines of a watchdog lead to the same server."""
+        # The dialect's own option, which the driver does not know.
+        url = engine.url.difference_update_query(["prepared_statement_cache_size"])
+        self._arguments = dict(engine.dialect.create_connect_args(url)[1])
+        event.listen(engine.sync_engine, "do_connect", self._connect)
+        event.listen(engine.sync_engine, "checkout", self._begin)
+        event.listen(engine.sync_engine, "checkin", self._end)
+        event.listen(engine.sync_engine, "after_cursor_execute", self.see)
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """End the block when the server does not answer. Raises DatabaseUnavailable, TimeoutError."""
+        self._check()
+        async with asyncio.timeout(None) as limit:
+            self._guarded[limit] = asyncio.current_task()
+            try:
+                yield
+            finally:
+                del self._guarded[limit]
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether whoever wants a connection is refused at once, since the server does not answer."""
+        return self._is_down
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._asking
+
+    def _check(self) -> None:
+        if self._is_down:
+            raise DatabaseUnavailable
+
+    def _connect(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+        self._check()
+        doubt = asyncio.get_running_loop().call_later(CONNECT_DOUBT_SECONDS, self._ask)
+        try:
+            return dialect.connect(*arguments, **options)
+        except Exception as error:
+            if getattr(error, "sqlstate", None):
+                # The server's own word.
+                raise
+            self._ask()
+            raise ConnectionError("PostgreSQL cannot be connected to") from error
+        finally:
+            doubt.cancel()
+
+    def _begin(self, connection: Any, record: Any, _proxy: Any) -> None:
+        doubt = asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._ask)
+        driver = connection.driver_connection
+        self._at_work[record] = _AtWork(time.monotonic(), driver, asyncio.current_task(), doubt)
+
+    def _end(self, _connection: Any, record: Any) -> None:
+        if at_work := self._at_work.pop(record, None):
+            at_work.doubt.cancel()
+
+    def see(self, *_: Any) -> None:
+        """Take note that the server has answered."""
+        self._last_sign = time.monotonic()
+
+    def _ask(self) -> None:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_until_well())
+
+    async def _ask_until_well(self) -> None:
+        while True:
+            self._is_down = not await self._answers()
+            if self._is_down:
+                self._cut()
+            elif not self._doubted():
+                return
+            await asyncio.sleep(RETRY_SECONDS if self._is_down else PAUSE_SECONDS)
+
+    async def _answers(self) -> bool:
+        asked = time.monotonic()
+        try:
+            await wait_loop_ticks(self._greet(), ANSWER_SECONDS)
+        # The driver raises almost anything at a server that dies within a sentence, or where another one speaks at its
+        # address. Were it to end the asking, what is refused meanwhile would be refused for ever.
+        except Exception as error:  # noqa: BLE001
+            if isinstance(error, OSError) and error.errno in RESOURCE_EXHAUSTED_ERRNOS:
+                # Nobody was asked; the connections that are there serve on.
+                return True
+            state = getattr(error, "sqlstate", None)
+            return bool(state and not state.startswith(_NOT_SERVING)) or self._last_sign > asked
+        return True
+
+    async def _greet(self) -> None:
+        connection = await asyncpg.connect(**self._arguments)
+        await connection.close()
+
+    def _cut(self) -> None:
+        for connection in self._doubted():
+            connection.terminate()
+        # The pool does not tell those that wait for a connection that none could be made.
+        served = {at_work.task for at_work in self._at_work.values()}
+        for limit, task in self._guarded.items():
+            if task not in served and not limit.expired():
+                limit.reschedule(0)
+
+    def _doubted(self) -> list[asyncpg.Connection]:
+        before = time.monotonic() - DOUBT_SECONDS
+        return [at_work.connection for at_work in self._at_work.values() if at_work.since <= before]

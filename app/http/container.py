@@ -1,0 +1,50 @@
+"""What the lifespan hands over to the requests, typed."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+
+from app.cache.redis_client import Cache
+from app.cache.response_cache import AnswerCache
+from app.core.concurrency import SingleFlight
+from app.core.pagination import CursorSigner
+from app.core.passwords import PasswordHasher
+from app.core.security import AccessTokens, RefreshTokens
+from app.core.settings import Settings
+from app.db.database import Database
+from app.http.queues import Queues
+from app.http.shutdown_state import Drain
+from app.mail.outbox import Outbox
+from app.media.decoder_pool import Decoders
+from app.ratelimit.rate_limiter import RateLimits
+from app.storage.object_store import ObjectStore
+from app.telemetry.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The open backends and what is made once from the settings."""
+
+    settings: Settings
+    database: Database
+    object_store: ObjectStore
+    decoders: Decoders
+    # The thumbnails that are being made.
+    renditions: SingleFlight[None]
+    cache: Cache
+    answers: AnswerCache
+    recorder: Recorder
+    cursors: CursorSigner
+    passwords: PasswordHasher
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    limits: RateLimits
+    queues: Queues
+    outbox: Outbox
+    drain: Drain = field(default_factory=Drain)
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return what the lifespan opened."""
+    services: Services = connection.state.services
+    return services

@@ -1,0 +1,199 @@
+"""Answers that may be kept: which endpoints have such, and the middleware that gives them.
+
+It stands in front of the router: an answer that is at hand costs neither routing nor dependencies nor models. An
+endpoint says by `cached` what its answers depend on, and knows nothing else of it.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.cache.response_cache import Answer, AnswerCache
+from app.core.errors import AppError
+from app.db.cache_invalidation import EVERYTHING, LISTS, image_scope
+from app.http.requests.conditional import matches, tag_of
+from app.http.requests.query_parameters import QueryParameters
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+# From the parameters of the path to the scope that the answer depends on; None where there is no such thing.
+ScopeOf = Callable[[Mapping[str, str]], str | None]
+# Tells whose eyes see the answer; raises AppError for credentials that are not good.
+Settle = Callable[[Request], Awaitable[str]]
+ReportQuota = Callable[[Request], None]
+
+_ATTRIBUTE = "cached_by"
+# What a 304 does not repeat: it has no body to describe.
+_OF_THE_BODY = (b"content-length", b"content-type")
+
+
+def cached(scope_of: ScopeOf, report_quota: ReportQuota | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Have the answers of a GET endpoint kept until something of their scope changes.
+
+    `report_quota` notes the quota of a rate-limited endpoint for an answer that is not charged, since it is kept.
+    """
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _ATTRIBUTE, (scope_of, report_quota))
+        return endpoint
+
+    return mark
+
+
+def lists(_parameters: Mapping[str, str]) -> str:
+    """Whatever lists or counts images or tags changes with any of them."""
+    return LISTS
+
+
+def one_image(parameters: Mapping[str, str]) -> str | None:
+    """One image, by `image_id`."""
+    try:
+        return image_scope(UUID(parameters["image_id"]))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPath:
+    """The paths of one endpoint whose answers are kept; `settle` is None where they are the same for everybody."""
+
+    template: str
+    pattern: re.Pattern[str]
+    scope_of: ScopeOf
+    settle: Settle | None
+    parameters: QueryParameters
+    report_quota: ReportQuota | None = None
+
+
+def cached_path(prefix: str, route: APIRoute, settle: Settle | None) -> CachedPath | None:
+    """Return the paths of a route below the prefix, None when its endpoint is not marked `cached`."""
+    mark: tuple[ScopeOf, ReportQuota | None] | None = getattr(route.endpoint, _ATTRIBUTE, None)
+    if mark is None:
+        return None
+    template = prefix + route.path
+    parameters = QueryParameters(route.dependant)
+    return CachedPath(template, compile_path(template)[0], mark[0], settle, parameters, mark[1])
+
+
+class AnswersMiddleware:
+    """Answers GETs out of the cache; what is not there is made by the application, once for all who ask for it.
+
+    Who asks is settled first, by PostgreSQL, and is part of an answer's name: nobody is given what was made for others.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Iterable[CachedPath]) -> None:
+        self.app = app
+        self._paths = tuple(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._match(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if found is None:
+            await self.app(scope, receive, send)
+            return
+        path, depends_on = found
+        query = path.parameters.canonical(scope["query_string"]) if scope["query_string"] else ""
+        if query is None:
+            # The application refuses it; nothing of it may become a key.
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            sight = await path.settle(request) if path.settle else ""
+        except AppError:
+            # The endpoint comes to the same end, and says so as it says everything.
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(self.app, scope, receive)
+        answers: AnswerCache = scope["state"]["services"].answers
+        try:
+            answer = await answers.find_or_load(
+                _name(scope["path"], query, sight), (EVERYTHING, depends_on), exchange.load
+            )
+        except _NoAnswer:
+            await exchange.forward(send)
+            return
+        if path.report_quota and not exchange.is_used:
+            path.report_quota(request)
+        scope["state"]["route_template"] = path.template
+        await _send(answer, _if_none_match(scope), send)
+
+    def _match(self, scope: Scope) -> tuple[CachedPath, str] | None:
+        for path in self._paths:
+            if match := path.pattern.match(scope["path"]):
+                depends_on = path.scope_of(match.groupdict())
+                return None if depends_on is None else (path, depends_on)
+        return None
+
+
+class _NoAnswer(Exception):
+    """The application said something else than 200."""
+
+
+class _Exchange:
+    """One request to the application, whose answer is held back."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        self._app, self._scope, self._receive = app, scope, receive
+        self._messages: list[Message] = []
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the application was asked."""
+        return bool(self._messages)
+
+    async def load(self) -> Answer:
+        """Have the application answer. Raises _NoAnswer when it is no 200."""
+        # The condition is looked at here, for all who share the answer.
+        headers = [header for header in self._scope["headers"] if header[0] != b"if-none-match"]
+        await self._app({**self._scope, "headers": headers}, self._receive, self._hold)
+        start = self._messages[0]
+        if start["status"] != 200:
+            raise _NoAnswer
+        body = b"".join(message.get("body", b"") for message in self._messages[1:])
+        return _to_answer(start["headers"], body)
+
+    async def forward(self, send: Send) -> None:
+        """Send what the application said instead."""
+        for message in self._messages:
+            await send(message)
+
+    async def _hold(self, message: Message) -> None:
+        self._messages.append(message)
+
+
+def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
+    """Make an answer to keep, with an entity tag and to be revalidated; `no-store` is meant for this cache as well."""
+    told = [(name.lower(), value) for name, value in headers]
+    names = {name for name, _ in told}
+    if b"etag" not in names:
+        told.append((b"etag", tag_of(body).encode()))
+    if b"cache-control" not in names:
+        told.append((b"cache-control", b"no-cache"))
+    lasting = not any(name == b"cache-control" and b"no-store" in value for name, value in told)
+    return Answer(told, body, lasting)
+
+
+async def _send(answer: Answer, condition: str | None, send: Send) -> None:
+    status, headers, body = 200, answer.headers.copy(), answer.body
+    if condition is not None and matches(condition, answer.etag):
+        status, headers, body = 304, [header for header in headers if header[0] not in _OF_THE_BODY], b""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _if_none_match(scope: Scope) -> str | None:
+    listed = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]
+    return ",".join(listed) if listed else None
+
+
+def _name(path: str, query: str, sight: str) -> str:
+    """Return the key of the answer: path, canonical query and the eyes that see it."""
+    asked = f"{sight}\n{path}\n{query}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(asked, digest_size=16).hexdigest()

@@ -1,0 +1,154 @@
+"""What the OpenAPI document says beyond the routes.
+
+A route lists what only it can answer. What follows from how it is made is told here, once: the errors of the guards
+that it depends on, of its parameters and of its body, and the headers that go with each status
+(`app.http.openapi.response_headers`).
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+
+from app.core.errors import (
+    AppError,
+    MalformedBody,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unauthenticated,
+    UnsupportedBodyType,
+    ValidationFailed,
+)
+from app.http.openapi.examples import add_examples
+from app.http.openapi.response_headers import COMPONENTS, describe_headers
+from app.http.openapi.texts import describe
+from app.http.problems import MEDIA_TYPE, Problem, add_general_problems, add_problem, problems_of
+from app.http.requests.strict_route import StrictRoute
+
+DESCRIPTION = """
+Stores images and finds them by their tags.
+
+* **Errors** are RFC 9457 problem documents (`application/problem+json`) with the request's id.
+* **Lists** take `limit` and an opaque `cursor`. `next_cursor` and a `Link` header lead to the next page.
+* **Authentication**: `Authorization: Bearer <access token>`; the Authorize button takes e-mail and password.
+* **Query parameters** are strict: an unknown one, or a single-valued one given twice, is 422 `validation-error`.
+* Every response has an `X-Request-ID`. A valid id of the request is kept.
+"""
+
+TAGS = [
+    {"name": "users", "description": "Accounts."},
+    {"name": "auth", "description": "Access and refresh tokens, social login."},
+    {"name": "images", "description": "Upload, find, read, tag and delete images."},
+    {"name": "tags", "description": "The vocabulary: names, aliases, implications."},
+    {"name": "operations", "description": "Health, metrics and the request log."},
+]
+
+
+# What any route may answer beside what it lists: FastAPI takes the model from here into the document's components.
+ANY_ERROR: dict[int | str, dict[str, Any]] = {
+    "default": {"model": Problem, "description": "Any other error, as a problem document."}
+}
+
+
+_ERROR_CLASSES = {
+    "4XX": "A problem document: the request cannot be served as it is.",
+    "5XX": "A problem document: the service or one of its backends failed.",
+}
+SECURITY_SCHEMES: dict[str, Any] = {
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "An access token or an API key."}
+}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Have the document tell what follows from how each route is made."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            components = document["components"]
+            components |= COMPONENTS
+            components["securitySchemes"] |= SECURITY_SCHEMES
+            for route in iter_route_contexts(app.routes):
+                if isinstance(route.original_route, APIRoute) and route.include_in_schema:
+                    for method in route.methods or ():
+                        operation = document["paths"][route.path_format][method.lower()]
+                        _complete(method, operation, route)
+                        describe(operation, components["schemas"])
+                        add_examples(operation, components["schemas"])
+            # For readers; the routers stand in the order in which they are asked.
+            document["paths"] = dict(sorted(document["paths"].items(), key=_place))
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name the operation as the function that serves it: `upload_image`."""
+    return route.name
+
+
+def _place(path: tuple[str, dict[str, Any]]) -> tuple[int, str]:
+    """Return by what a path is sorted: its tag's place among TAGS, or behind them all, then its own name."""
+    operation = next(iter(path[1].values()))
+    names = [tag["name"] for tag in TAGS]
+    return (names.index(operation["tags"][0]) if operation["tags"][0] in names else len(names)), path[0]
+
+
+def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> None:
+    responses = operation["responses"]
+    # FastAPI takes every model for plain JSON.
+    content = responses["default"]["content"]
+    content[MEDIA_TYPE] = content.pop("application/json")
+    # A generated client would otherwise read every response that it does not know, images included, as `default`.
+    for status, description in _ERROR_CLASSES.items():
+        responses[status] = {**deepcopy(responses["default"]), "description": description}
+    add_general_problems(responses)
+    _declare_bytes(responses)
+    operation["security"] = _security(operation, route)
+    for error in _errors(operation, route):
+        add_problem(responses, error)
+    operation["responses"] = dict(sorted(responses.items()))
+    describe_headers(method, operation)
+
+
+def _declare_bytes(responses: dict[str, Any]) -> None:
+    """Let clients that know no image types read the bytes as such; a range has the types of the whole."""
+    content = responses.get("200", {}).get("content", {})
+    kinds = [kind for kind in content if kind.startswith("image/")]
+    if kinds:
+        content["application/octet-stream"] = deepcopy(content[kinds[0]])
+        if "206" in responses:
+            responses["206"]["content"] = deepcopy(content)
+
+
+def _security(operation: dict[str, Any], route: RouteContext) -> list[dict[str, list[str]]]:
+    """Return the alternatives of an operation's credentials; `{}` means none."""
+    if "security" not in operation:
+        return []
+    guards = set(_errors_of_guards(route.dependant))
+    schemes = [*operation["security"], *({name: []} for name in SECURITY_SCHEMES)]
+    return schemes if Unauthenticated in guards else [{}, *schemes]
+
+
+def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[AppError]]:
+    yield from _errors_of_guards(route.dependant)
+    if isinstance(route.original_route, StrictRoute) or "parameters" in operation or "requestBody" in operation:
+        yield ValidationFailed
+    if route.body_field is not None:
+        # The bounds of a body that is read whole.
+        yield RequestTimeout
+        yield PayloadTooLarge
+        yield UnsupportedBodyType
+        if not isinstance(route.body_field.field_info, Form):
+            yield MalformedBody
+
+
+def _errors_of_guards(dependant: Dependant) -> Iterator[type[AppError]]:
+    for one in dependant.dependencies:
+        yield from _errors_of_guards(one)
+    yield from problems_of(dependant.call)

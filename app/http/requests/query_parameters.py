@@ -1,0 +1,91 @@
+"""Strict query parameters: an operation accepts those that it declares, and each of them once unless it is a list."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar, get_origin
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from starlette.datastructures import QueryParams
+
+from app.core.errors import ValidationFailed
+from app.core.field_errors import field_error
+from app.core.text.suggestions import closest_match
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+MAX_REPORTED = 10
+MAX_NAME_LENGTH = 100
+# Of the canonical forms that are kept.
+MAX_KEPT = 1024
+MAX_KEPT_LENGTH = 256
+_ATTRIBUTE = "ignores_unknown_parameters"
+
+
+def ignores_unknown_parameters(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose URL is completed by another server, which may add parameters of its own."""
+    setattr(endpoint, _ATTRIBUTE, True)
+    return endpoint
+
+
+class QueryParameters:
+    """The query parameters that an operation declares."""
+
+    def __init__(self, dependant: Dependant) -> None:
+        self._is_list = dict(_declared(dependant))
+        self._ignores_unknown = getattr(dependant.call, _ATTRIBUTE, False)
+        self._kept_canonical = lru_cache(MAX_KEPT)(self._canonical)
+
+    def check(self, given: QueryParams) -> None:
+        """Raise ValidationFailed for an unknown parameter, and for a repeated one that takes a single value."""
+        counts: dict[str, int] = {}
+        for name, _ in given.multi_items():
+            counts[name] = counts.get(name, 0) + 1
+        if errors := list(self._errors(counts)):
+            raise ValidationFailed(errors[:MAX_REPORTED])
+
+    def canonical(self, query_string: bytes) -> str | None:
+        """Return the same string for the same declared parameters in any order or spelling.
+
+        None for a query with an unknown or a repeated parameter: its answer is not the one of the others.
+        """
+        is_kept = len(query_string) <= MAX_KEPT_LENGTH
+        return self._kept_canonical(query_string) if is_kept else self._canonical(query_string)
+
+    def _canonical(self, query_string: bytes) -> str | None:
+        pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+        given = dict(pairs)
+        if len(given) != len(pairs) or not given.keys() <= self._is_list.keys():
+            return None
+        return urlencode(sorted(pairs), errors="surrogatepass")
+
+    def _errors(self, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+        for name, count in counts.items():
+            loc = ["query", name[:MAX_NAME_LENGTH]]
+            if name not in self._is_list:
+                if not self._ignores_unknown:
+                    suggestion = closest_match(name, self._is_list)
+                    yield field_error(loc, self._unknown, "unknown_parameter", suggestion)
+            elif count > 1 and not self._is_list[name]:
+                yield field_error(loc, "The parameter takes one value only.", "repeated")
+
+    @property
+    def _unknown(self) -> str:
+        accepted = (
+            f"The accepted ones are: {', '.join(self._is_list)}." if self._is_list else "This operation takes none."
+        )
+        return f"The parameter is unknown. {accepted}"
+
+
+def _declared(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each declared query parameter, and whether it takes a list of values."""
+    for field in get_flat_params(dependant):
+        if isinstance(field.field_info, Query):
+            yield field.alias, _is_list(field.field_info.annotation)
+
+
+def _is_list(annotation: Any) -> bool:
+    origin = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, Sequence | set | frozenset) and not issubclass(origin, str)

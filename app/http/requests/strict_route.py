@@ -1,0 +1,78 @@
+"""The route class of the API: requests that an operation does not declare are refused."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from fastapi import Depends, Request, Response
+from fastapi.params import Depends as DependsParameter
+from fastapi.params import Form
+from fastapi.routing import APIRoute
+
+from app.core.errors import UnsupportedBodyType
+from app.http.requests.json_body import JsonRequest, parse_json
+from app.http.requests.query_parameters import QueryParameters
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+class StrictRoute(APIRoute):
+    """Checks the query parameters after the dependencies of the router, which check credentials; then the body."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        dependencies: Sequence[DependsParameter] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            path, endpoint, dependencies=[*(dependencies or ()), Depends(self._check_parameters)], **options
+        )
+        self._parameters = QueryParameters(self.dependant)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return FastAPI's handler, preceded by the check of the body's media type and syntax."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+        check = _check_form if isinstance(self.body_field.field_info, Form) else _parse_json
+
+        async def checked(request: Request) -> Response:
+            return await handle(await check(request))
+
+        return checked
+
+    async def _check_parameters(self, request: Request) -> None:
+        if request.scope["query_string"]:
+            self._parameters.check(request.query_params)
+
+
+async def _parse_json(request: Request) -> Request:
+    """Return the request with its JSON body parsed. Raises UnsupportedBodyType, MalformedBody, ValidationFailed."""
+    parsed = JsonRequest(request.scope, request.receive)
+    if body := await parsed.body():
+        media_type = _media_type(request)
+        if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
+            raise UnsupportedBodyType(f"The body must be {JSON}.")
+        _refuse_coding(request)
+        parsed.document = parse_json(body)
+    return parsed
+
+
+async def _check_form(request: Request) -> Request:
+    if await request.body():
+        if _media_type(request) != FORM:
+            raise UnsupportedBodyType(f"The body must be {FORM}.")
+        _refuse_coding(request)
+    return request
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _refuse_coding(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedBodyType("The body must not be compressed.")

@@ -1,0 +1,155 @@
+"""The bytes of an image on their way out."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from app.core.errors import StorageUnavailable
+from app.http.requests.conditional import check_preconditions, http_date, range_applies
+from app.http.requests.ranges import parse_range
+from app.images.content.original_source import Originals
+from app.models import Image
+from app.models.image import Visibility
+from app.storage.download import OpenObject
+from app.storage.object_store import ObjectStore
+
+THUMBNAIL_SECONDS = 365 * 24 * 3600
+# How long a cache that many share may give out a thumbnail without asking again: so long others may still see it after
+# its image was made private.
+SHARED_SECONDS = 300
+# What is no larger is read whole: no slow client holds a connection to the store for it, and nothing needs to watch it.
+WHOLE_BYTES = 256 * 1024
+_UNSAFE = frozenset('"\\%')
+
+
+class ObjectResponse(Response):
+    """Sends an object that is open already; whatever becomes of the client, the read from the store ends with it.
+
+    As Starlette's StreamingResponse, with one task to watch the client instead of two and a group for them, and without
+    an empty message at the end: every message passes all the middleware.
+    """
+
+    def __init__(self, stack: AsyncExitStack, opened: OpenObject, status: int, headers: Mapping[str, str]) -> None:
+        self.status_code = status
+        self.background = None
+        self.init_headers({**headers, "Content-Length": str(opened.length)})
+        self._stack = stack
+        self._opened = opened
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            gone = asyncio.create_task(_until_gone(receive))
+            try:
+                await self._send_while(gone, send)
+            finally:
+                gone.cancel()
+
+    async def _send_while(self, gone: asyncio.Task[None], send: Send) -> None:
+        """Send everything, or what can be sent before the client is gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                is_sending = True
+
+                def end(_: object) -> None:
+                    # A client that goes as the last piece does is told of when the block is over.
+                    if is_sending:
+                        limit.reschedule(0)
+
+                gone.add_done_callback(end)
+                try:
+                    await self._send_all(send)
+                finally:
+                    is_sending = False
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        missing = self._opened.length
+        async for chunk in self._opened.chunks:
+            missing -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": missing > 0})
+        if missing:
+            raise StorageUnavailable("The object store ended the object before its end")
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def respond(
+    opening: AbstractAsyncContextManager[OpenObject], headers: Mapping[str, str], status: int = 200
+) -> Response:
+    """Open the object, so that an error is still an answer of its own, and return the response that sends it."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(opening)
+        if opened.length <= WHOLE_BYTES:
+            return Response(b"".join([chunk async for chunk in opened.chunks]), status, headers)
+        return ObjectResponse(stack.pop_all(), opened, status, headers)
+
+
+async def content_response(
+    request: Request, object_store: ObjectStore, originals: Originals, image: Image, *, download: bool
+) -> Response:
+    """Answer a read of the original: whole, a range of it, or 304.
+
+    Raises PreconditionFailed, RangeNotSatisfiable, ObjectMissing, StorageUnavailable, InvalidImage.
+    """
+    etag = originals.entity_tag(image)
+    headers = content_headers(image, etag, download=download)
+    if check_preconditions(request.headers, etag, image.created_at):
+        return Response(status_code=304, headers=headers)
+    source = await originals.find(image)
+    headers |= {"Accept-Ranges": "bytes", "Content-Type": image.content_type}
+    if is_head(request):
+        return Response(headers={**headers, "Content-Length": str(source.size)})
+    applies = range_applies(request.headers, etag, image.created_at)
+    span = parse_range(request.headers.get("range"), source.size) if applies else None
+    if span is None:
+        return await respond(object_store.open(source.storage_key), headers)
+    headers["Content-Range"] = span.content_range
+    return await respond(object_store.open(source.storage_key, span.start, span.length), headers, 206)
+
+
+def is_head(request: Request) -> bool:
+    """Tell whether the answer's body would be thrown away (RFC 9110 also has HEAD ignore ranges)."""
+    return getattr(request.state, "is_head", False)
+
+
+def content_headers(image: Image, etag: str, *, download: bool) -> dict[str, str]:
+    """Return the headers of the original's bytes: they may be kept, but must be asked for again each time."""
+    return {
+        **_data_headers(image, image.name, download=download),
+        "ETag": etag,
+        "Cache-Control": f"{image.visibility}, no-cache",
+    }
+
+
+def thumbnail_headers(image: Image, size: int, version: int) -> dict[str, str]:
+    """Return the headers of a thumbnail. It never changes; who may see it does, so shared caches are to ask again."""
+    shared = f", s-maxage={SHARED_SECONDS}" if image.visibility == Visibility.PUBLIC else ""
+    return {
+        **_data_headers(image, f"{image.name}.{size}.webp", download=False),
+        "ETag": f'"{image.sha256.hex()}-{size}-{version}"',
+        "Cache-Control": f"{image.visibility}, max-age={THUMBNAIL_SECONDS}, immutable{shared}",
+    }
+
+
+def content_disposition(name: str, *, download: bool) -> str:
+    """Return the header of RFC 6266: an ASCII stand-in, and the exact name in RFC 8187's encoding."""
+    stand_in = "".join(char if " " <= char <= "~" and char not in _UNSAFE else "_" for char in name)
+    kind = "attachment" if download else "inline"
+    return f"{kind}; filename=\"{stand_in}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _data_headers(image: Image, name: str, *, download: bool) -> dict[str, str]:
+    # An image is data, whatever it would like to be in a browser.
+    return {
+        "Last-Modified": http_date(image.created_at),
+        "Content-Disposition": content_disposition(name, download=download),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }

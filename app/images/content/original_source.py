@@ -1,0 +1,85 @@
+"""The original of an image as it is given out: as it was sent or, with STRIP_METADATA, without its metadata.
+
+What is stripped is a rendition: made once, kept beside the original, which stays untouched. So ranges, lengths and
+presigned URLs are those of any object, and no URL leads to the metadata.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from app.core.errors import InvalidImage
+from app.http.container import Services
+from app.images.content.renditions import Original, Renditions
+from app.images.storage_keys import stripped_key
+from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from app.models import Image
+from app.storage.object_store import ObjectStore
+
+# Part of the entity tag: raise it, and the prefix in `keys`, when files are stripped in another way.
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the bytes lie, and how many they are."""
+
+    storage_key: str
+    size: int
+
+
+class Originals:
+    """Finds what is given out as an image's original."""
+
+    def __init__(self, services: Services) -> None:
+        self._strips = services.settings.strip_metadata
+        self._object_store = services.object_store
+        self._renditions = Renditions(services)
+
+    def entity_tag(self, image: Image) -> str:
+        """Return the strong entity tag of what is given out."""
+        version = f"-stripped-{VERSION}" if self._is_stripped(image) else ""
+        return f'"{image.sha256.hex()}{version}"'
+
+    async def find(self, image: Image) -> Source:
+        """Return where it lies, making it first where that is needed.
+
+        Raises StorageUnavailable; InvalidImage when the metadata cannot be told from the pixels; ImageNotFound when the
+        image was deleted meanwhile.
+        """
+        if not self._is_stripped(image):
+            return Source(image.storage_key, image.size)
+        key = stripped_key(image.storage_key)
+        size = await self._renditions.find_size(key)
+        if size is None:
+            original = Original.of(image)
+            await self._renditions.ensure(original, key, lambda: strip(self._object_store, original, key))
+            size = await self._object_store.size_of(key)
+        return Source(key, size)
+
+    def _is_stripped(self, image: Image) -> bool:
+        return self._strips and image.content_type in SCRIPTS
+
+
+async def strip(object_store: ObjectStore, original: Original, key: str) -> None:
+    """Store a copy of the original without metadata under `key`. Raises InvalidImage, StorageUnavailable."""
+    first = Stripper(original.content_type)
+    if original.content_type in NEEDS_SURVEY:
+        async for _chunk in stripped(object_store, original, first):
+            pass
+    stripper = Stripper(original.content_type, first.survey)
+    async with aclosing(stripped(object_store, original, stripper)) as chunks:
+        await object_store.put(key, chunks, original.content_type)
+
+
+async def stripped(object_store: ObjectStore, original: Original, stripper: Stripper) -> AsyncGenerator[bytes]:
+    """Yield the original as the stripper leaves it."""
+    try:
+        async with object_store.open(original.storage_key) as opened:
+            async for chunk in opened.chunks:
+                # A chunk of tiny segments costs tens of milliseconds, which other requests must not wait for.
+                yield await asyncio.to_thread(stripper.feed, chunk)
+        yield stripper.finish()
+    except Unreadable as error:
+        raise InvalidImage("The file's metadata cannot be told from its pixels") from error

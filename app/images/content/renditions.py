@@ -1,0 +1,109 @@
+"""Objects that are made of an original when they are first asked for, once, and kept beside it in the object store.
+
+The list of doomed objects is also what makes "once" hold for many processes: whoever lists the key makes the object,
+the others wait for it. A maker renews its hold on the key while it works; one that died holds it for STALE only.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from app.core.errors import AppError, ImageNotFound, StorageUnavailable
+from app.http.container import Services
+from app.images.maintenance.orphan_cleanup import remove_doomed
+from app.images.repository import ImageRepository
+from app.models import Image
+from app.storage.timeouts import ObjectMissing
+
+STALE = timedelta(seconds=10)
+RENEW_SECONDS = 3.0
+# For what another worker makes; its making may wait for a decoder first.
+WAIT_SECONDS = 60.0
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What of an image is needed after its row was read."""
+
+    id: uuid.UUID
+    storage_key: str
+    content_type: str
+    size: int
+
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        """Take it from a row."""
+        return cls(image.id, image.storage_key, image.content_type, image.size)
+
+
+class Renditions:
+    """Sees to it that a rendition is there."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._object_store = services.object_store
+        self._flights = services.renditions
+
+    async def ensure(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+        """Have the object under `key`, which `make` stores where it is not there yet.
+
+        Raises StorageUnavailable, and what `make` raises; ImageNotFound when the image was deleted meanwhile.
+        """
+        await self._flights.run(key, lambda: self._ensure(original, key, make))
+
+    async def find_size(self, key: str) -> int | None:
+        """Return how many bytes the store has under `key`, None where it has nothing."""
+        try:
+            return await self._object_store.size_of(key)
+        except ObjectMissing:
+            return None
+
+    async def _ensure(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            async with self._database.unit_of_work() as session:
+                mine = await ImageRepository(session).claim_key(key, STALE)
+            # Whoever had the key before may have just finished.
+            if await self.find_size(key) is not None:
+                return await self._keep(original, key) if mine else None
+            if mine:
+                return await self._make(original, key, make)
+            await asyncio.sleep(POLL_SECONDS)
+        raise StorageUnavailable("What was asked for is not made yet")
+
+    async def _make(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+        renewing = asyncio.create_task(self._renew(key))
+        try:
+            await make()
+        except BaseException:
+            # Also when this worker ends: the others would wait for STALE.
+            await asyncio.shield(remove_doomed(self._database, self._object_store, [key]))
+            raise
+        finally:
+            renewing.cancel()
+        await self._keep(original, key)
+
+    async def _renew(self, key: str) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            # With the database down others may make it as well, which does no harm.
+            with contextlib.suppress(AppError):
+                async with self._database.unit_of_work() as session:
+                    await ImageRepository(session).renew_claim(key)
+
+    async def _keep(self, original: Original, key: str) -> None:
+        async with self._database.unit_of_work() as session:
+            repository = ImageRepository(session)
+            if alive := await repository.exists(original.id):
+                await repository.spare([key])
+            else:
+                # Deleted meanwhile: what was just stored must go too.
+                await repository.doom([key])
+        if not alive:
+            raise ImageNotFound

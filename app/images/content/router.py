@@ -1,0 +1,160 @@
+"""The bytes of images: originals, thumbnails, and URLs of the object store."""
+
+import uuid
+from datetime import timedelta
+from enum import IntEnum
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from app.authz.principal import Viewer
+from app.core.errors import (
+    ImageNotFound,
+    ImageTooLarge,
+    InvalidImage,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    StorageUnavailable,
+    TooManyConcurrentRequests,
+)
+from app.db.base import utc_now
+from app.http.container import Services
+from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
+from app.http.problems import problems
+from app.http.requests.conditional import NOT_MODIFIED, check_preconditions
+from app.images.content.content_response import (
+    content_disposition,
+    content_response,
+    respond,
+    thumbnail_headers,
+)
+from app.images.content.original_source import Originals
+from app.images.content.thumbnails import CONTENT_TYPE, Thumbnails
+from app.images.repository import ImageRepository
+from app.images.schemas import ImageUrl
+from app.images.storage_keys import THUMBNAIL_VERSION
+from app.media.decoder_pool import MEDIA_TYPES, DecodersBusy, DecodersUnavailable
+from app.models import Image
+from app.users.dependencies import ViewerDep
+from app.users.guarded_route import GuardedRoute
+
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+
+
+class ThumbnailSize(IntEnum):
+    """The longest side of a thumbnail in pixels."""
+
+    SMALL = 160
+    MEDIUM = 320
+    LARGE = 640
+    EXTRA_LARGE = 1280
+
+
+def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": "The image file.", "content": dict.fromkeys(kinds, schema)}, **NOT_MODIFIED}
+
+
+@router.get(
+    "/{image_id}/content",
+    summary="Get the content of an image",
+    response_class=StreamingResponse,
+    responses={
+        **_bytes(*MEDIA_TYPES),
+        206: {"description": "The requested range of the file."},
+        **problems(ImageNotFound, PreconditionFailed, RangeNotSatisfiable, InvalidImage, StorageUnavailable),
+    },
+)
+async def read_content(
+    request: Request,
+    image_id: uuid.UUID,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    download: Annotated[
+        bool, Query(description="Whether the browser saves the file instead of displaying it", examples=[True])
+    ] = False,
+) -> Response:
+    """Stream the original from the object store. A single `Range` is honoured, several give the whole.
+
+    A service that strips metadata gives JPEG, PNG and WebP without EXIF, GPS, XMP, IPTC and comments, the pixels
+    untouched: length and entity tag are then other than `size` and `sha256`, which are the stored file's.
+    """
+    image = await _find(services, image_id, viewer)
+    return await content_response(request, services.object_store, Originals(services), image, download=download)
+
+
+@router.get(
+    "/{image_id}/thumbnail",
+    summary="Get a thumbnail",
+    response_class=StreamingResponse,
+    responses={
+        **_bytes(CONTENT_TYPE),
+        **problems(
+            ImageNotFound,
+            PreconditionFailed,
+            InvalidImage,
+            ImageTooLarge,
+            TooManyConcurrentRequests,
+            StorageUnavailable,
+            DecodersUnavailable,
+            DecodersBusy,
+        ),
+    },
+)
+async def read_thumbnail(
+    request: Request,
+    image_id: uuid.UUID,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    size: Annotated[ThumbnailSize, Query(description="The longest side in pixels")] = ThumbnailSize.MEDIUM,
+) -> Response:
+    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata.
+
+    A browser may keep it for a year; caches that many share ask again after five minutes, since who may see it changes.
+    """
+    image = await _find(services, image_id, viewer)
+    headers = thumbnail_headers(image, size, THUMBNAIL_VERSION)
+    if check_preconditions(request.headers, headers["ETag"], image.created_at):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Type"] = CONTENT_TYPE
+    return await respond(Thumbnails(services).open(image, size), headers)
+
+
+@router.get(
+    "/{image_id}/url",
+    summary="Create a pre-signed URL",
+    responses=problems(ImageNotFound, InvalidImage, StorageUnavailable),
+)
+async def make_image_url(
+    response: Response,
+    image_id: uuid.UUID,
+    viewer: ViewerDep,
+    services: ServicesDep,
+    expires_in: Annotated[
+        int, Query(ge=60, le=3600, description="The lifetime of the URL in seconds", examples=[300])
+    ] = 300,
+) -> ImageUrl:
+    """Return a pre-signed URL of the content in the object store. It needs no credentials.
+
+    The URL is valid until `expires_at`. Until then it cannot be revoked: it keeps working when the image becomes
+    private, when the account that asked for it signs out, changes its password or is deleted.
+    """
+    image = await _find(services, image_id, viewer)
+    source = await Originals(services).find(image)
+    lifetime = timedelta(seconds=expires_in)
+    expires_at = utc_now() + lifetime
+    told = {
+        "response-content-type": image.content_type,
+        "response-content-disposition": content_disposition(image.name, download=False),
+    }
+    url = await services.object_store.presign(source.storage_key, lifetime, told)
+    response.headers["Cache-Control"] = "private, no-store"
+    return ImageUrl(url=url, expires_at=expires_at)
+
+
+async def _find(services: Services, image_id: uuid.UUID, viewer: Viewer) -> Image:
+    # A read of its own, over before the store is asked: no connection is held while bytes move.
+    async with services.database.reader() as session:
+        return await ImageRepository(session).get_visible(image_id, viewer)

@@ -1,0 +1,166 @@
+"""The full audit: every row against its object, every object against the rows, and the uploads that were left.
+
+It walks both sides in the order of their keys, so that its memory does not grow with the bucket. It changes nothing by
+itself but what is beyond doubt: an object that no row names, that is not on the doomed list and that is older than the
+grace goes onto that list, and the sweeper deletes it as everything else there; a multipart upload older than the grace
+is aborted. What is missing or differs is only reported: nobody but a person can make it good.
+"""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from app.core.settings import Settings
+from app.db.base import utc_now
+from app.db.database import Database
+from app.images.repository import ImageRepository
+from app.images.storage_keys import ORIGINALS, STRIPPED, THUMBNAILS, original_of
+from app.models import Image
+from app.storage.object_store import ListedObject, ObjectStore
+from app.storage.timeouts import ObjectMissing
+
+BATCH = 500
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Damage:
+    """An image whose object is not what its row says."""
+
+    image: str
+    storage_key: str
+    problem: str
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """What was found, and what was done about it; with `dry_run` nothing was."""
+
+    dry_run: bool
+    images: int = 0
+    objects: int = 0
+    swept: int = 0
+    damaged: list[Damage] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    stale_uploads: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every image is whole; orphans are litter, and no damage."""
+        return not self.damaged
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {**asdict(self), "clean": self.is_clean}
+
+
+class Audit:
+    """Compares rows and objects. Raises when a backend stops answering: half an audit deletes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        object_store: ObjectStore,
+        settings: Settings,
+        progress: Progress = lambda _count: None,
+    ) -> None:
+        self._database = database
+        self._object_store = object_store
+        self._grace = timedelta(seconds=settings.doomed_grace_seconds)
+        self._progress = progress
+
+    async def run(self, *, dry_run: bool, digests: bool) -> AuditReport:
+        """Audit everything; with `digests` every original is read and its SHA-256 compared."""
+        report = AuditReport(dry_run)
+        await self._check_rows(report, digests=digests)
+        await self._check_objects(report)
+        await self._check_uploads(report)
+        if not dry_run and report.orphans:
+            await self._doom(report.orphans)
+        return report
+
+    async def count(self) -> int:
+        """Return how many images there are to look at."""
+        async with self._database.reader() as session:
+            return await ImageRepository(session).count()
+
+    async def _check_rows(self, report: AuditReport, *, digests: bool) -> None:
+        async for images in self._rows():
+            for image in images:
+                problem = await self._problem(image, digests=digests)
+                if problem and await self._is_still_there(image.id):
+                    report.damaged.append(Damage(str(image.id), image.storage_key, problem))
+                report.images += 1
+                self._progress(report.images)
+
+    async def _rows(self) -> AsyncIterator[Sequence[Image]]:
+        after: uuid.UUID | None = None
+        while True:
+            async with self._database.reader() as session:
+                images = await ImageRepository(session).list_by_id(after, BATCH)
+            if not images:
+                return
+            yield images
+            after = images[-1].id
+
+    async def _problem(self, image: Image, *, digests: bool) -> str | None:
+        try:
+            size = await self._object_store.size_of(image.storage_key)
+            if size != image.size:
+                return f"the object has {size} bytes, the row says {image.size}"
+            if digests and await self._digest(image.storage_key) != image.sha256:
+                return "the object has another SHA-256 than the row"
+        except ObjectMissing:
+            return "the object is missing"
+        return None
+
+    async def _digest(self, key: str) -> bytes:
+        digest = hashlib.sha256()
+        async with self._object_store.open(key) as opened:
+            async for chunk in opened.chunks:
+                digest.update(chunk)
+        return digest.digest()
+
+    async def _is_still_there(self, image_id: uuid.UUID) -> bool:
+        """Tell whether an image was not just deleted while we looked at its object."""
+        async with self._database.reader() as session:
+            return await ImageRepository(session).find(image_id) is not None
+
+    async def _check_objects(self, report: AuditReport) -> None:
+        before = utc_now() - self._grace
+        batch: list[ListedObject] = []
+        async for found in self._object_store.list_objects():
+            report.objects += 1
+            # What somebody else keeps in the bucket is none of our business.
+            if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED)) and found.modified < before:
+                batch.append(found)
+            if len(batch) == BATCH:
+                report.orphans += await self._orphans(batch)
+                batch.clear()
+        report.orphans += await self._orphans(batch)
+
+    async def _orphans(self, batch: Sequence[ListedObject]) -> list[str]:
+        keys = [found.key for found in batch]
+        async with self._database.reader() as session:
+            repository = ImageRepository(session)
+            # The list first: a key leaves it in the transaction that makes the row, so none falls between the two.
+            listed = await repository.find_listed(keys)
+            owned = await repository.find_owned({original_of(key) for key in keys})
+        return [key for key in keys if key not in listed and original_of(key) not in owned]
+
+    async def _check_uploads(self, report: AuditReport) -> None:
+        before = utc_now() - self._grace
+        for upload in await self._object_store.list_uploads():
+            if upload.begun < before:
+                report.stale_uploads.append(upload.key)
+                if not report.dry_run:
+                    await self._object_store.abort(upload.key, upload.upload_id)
+
+    async def _doom(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), BATCH):
+            async with self._database.unit_of_work() as session:
+                await ImageRepository(session).doom(keys[start : start + BATCH], utc_now() - self._grace * 2)

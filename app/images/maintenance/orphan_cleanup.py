@@ -1,0 +1,25 @@
+"""Removing objects that no image owns, at once rather than at the sweeper's next round."""
+
+import contextlib
+from collections.abc import Collection
+
+from app.core.errors import AppError
+from app.db.database import Database
+from app.images.repository import ImageRepository
+from app.storage.object_store import ObjectStore
+
+
+async def remove_doomed(database: Database, object_store: ObjectStore, keys: Collection[str]) -> None:
+    """Delete those of these objects whose keys are on the list; they stay listed when that does not work now.
+
+    The list decides, and not the caller: whoever lost the connection while committing does not know whether the image
+    is there.
+    """
+    if not keys:
+        return
+    with contextlib.suppress(AppError):
+        async with database.unit_of_work() as session:
+            repository = ImageRepository(session)
+            if listed := await repository.lock_listed(keys):
+                refused = await object_store.remove(listed)
+                await repository.spare([key for key in listed if key not in refused])

@@ -1,0 +1,84 @@
+"""Deletes the objects that no committed image owns, once their grace is over."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.core.concurrency import repeat
+from app.core.settings import Settings
+from app.db.base import utc_now
+from app.db.database import Database
+from app.images.repository import ImageRepository
+from app.images.upload.idempotency_repository import remove_expired_keys
+from app.storage.object_store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+class _Batch(NamedTuple):
+    """The keys of objects that were removed, and of those that the store would not remove."""
+
+    removed: list[str]
+    refused: list[str]
+
+
+class Sweeper:
+    """Works through the list of doomed objects; safe to run in many processes at once."""
+
+    def __init__(self, database: Database, object_store: ObjectStore, settings: Settings) -> None:
+        self._database = database
+        self._object_store = object_store
+        self._grace = timedelta(seconds=settings.doomed_grace_seconds)
+        self._interval = settings.sweep_interval_seconds
+
+    async def run_forever(self) -> None:
+        """Sweep again and again; a backend that is down only postpones it."""
+        await repeat(self._run_once, self._interval, "sweeper")
+
+    async def _run_once(self) -> None:
+        await self.sweep()
+        async with self._database.unit_of_work() as session:
+            await remove_expired_keys(session)
+
+    async def sweep(self) -> int:
+        """Delete what is past its grace; return how many objects that were.
+
+        What the store refuses to remove stays listed for another grace and holds up nothing else. Raises when a backend
+        does not answer.
+        """
+        before = utc_now() - self._grace
+        removed = refused = 0
+        while batch := await self._sweep_batch(before):
+            removed += len(batch.removed)
+            refused += len(batch.refused)
+            if not batch.removed:
+                # The others' turn is at the next round; and never again and again, whatever the database's clock says.
+                break
+        if refused:
+            logger.warning("the object store refuses to remove objects", extra={"fields": {"objects": refused}})
+        return removed
+
+    async def _sweep_batch(self, before: datetime) -> _Batch | None:
+        # The rows stay locked while the objects go: an upload that commits just now waits, and finds its key gone.
+        async with self._database.unit_of_work() as session:
+            repository = ImageRepository(session)
+            keys = await repository.lock_doomed(before, BATCH)
+            if not keys:
+                return None
+            await self._abort_uploads(set(keys))
+            refused = await self._object_store.remove(keys)
+            batch = _Batch([key for key in keys if key not in refused], sorted(refused))
+            await repository.spare(batch.removed)
+            if refused:
+                # Their grace begins anew: what a store refuses now (retention, a policy) it may give up later.
+                await repository.doom(batch.refused)
+        return batch
+
+    async def _abort_uploads(self, keys: Collection[str]) -> None:
+        """Drop the parts of uploads that were killed before they were objects."""
+        for upload in await self._object_store.list_uploads():
+            if upload.key in keys:
+                await self._object_store.abort(upload.key, upload.upload_id)

@@ -1,0 +1,269 @@
+"""Which tags an image has: the endpoints, for one image and for many."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Self
+
+from fastapi import Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.authz.policy import may_change, require_change, require_tagger, sight_of
+from app.authz.principal import Viewer
+from app.authz.visibility import private_owner
+from app.core.callers import current_caller
+from app.core.errors import (
+    AppError,
+    DatabaseBusy,
+    Forbidden,
+    ImageNotFound,
+    PreconditionFailed,
+    QueryTimeout,
+    TagImplied,
+    TagNotFound,
+    TooManyConcurrentRequests,
+    ValidationFailed,
+)
+from app.core.text.normalization import Text
+from app.core.text.tag_names import TagName, TagNames
+from app.db.cache_invalidation import LISTS, changing, image_scope
+from app.db.database import Database
+from app.http.container import Services
+from app.http.dependencies import ServicesDep
+from app.http.prefix_router import PrefixRouter
+from app.http.problems import problems
+from app.http.requests.conditional import require_match
+from app.images.repository import ImageRepository
+from app.images.router import tagged_read
+from app.images.schemas import ImageRead, TagsUpdate, to_read
+from app.models import Image
+from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
+from app.search.images import ImageSearch
+from app.search.vocabulary import QueryTooBroad
+from app.tags.dependencies import NewTagsDep
+from app.tags.image_tag_repository import Held, Tagging, holding
+from app.tags.new_tags import NewTags
+from app.tags.repository import TagRepository
+from app.users.dependencies import CurrentUser, ViewerDep
+from app.users.guarded_route import GuardedRoute
+
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+
+MAX_BULK = 10_000
+BULK_BATCH = 500
+ERRORS: tuple[type[AppError], ...] = (Forbidden, ImageNotFound, PreconditionFailed, DatabaseBusy)
+Rule = Callable[[Viewer, Image], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may change which image, and in which state of it."""
+
+    viewer: Viewer
+    rule: Rule
+    check: Callable[[ImageRead], None]
+
+
+class BulkTagging(BaseModel):
+    """Which images, by a query or by their ids, get which tags and lose which."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"q": "cat type:png", "add": ["feline"], "dry_run": True}]}
+    )
+
+    q: Annotated[Text, Field(max_length=MAX_LENGTH)] | None = None
+    ids: Annotated[list[uuid.UUID], Field(max_length=1000)] | None = None
+    add: TagNames = []
+    remove: TagNames = []
+    dry_run: StrictBool = False
+
+    @model_validator(mode="after")
+    def _name_images_and_tags(self) -> Self:
+        if (self.q is None) == (self.ids is None):
+            raise ValueError("Exactly one of the fields q and ids is required.")
+        if self.q is not None and not self.q.strip():
+            raise ValueError("An empty q is refused; * selects all images that you may change.")
+        if not self.add and not self.remove:
+            raise ValueError("At least one tag to add or to remove is required.")
+        return self
+
+
+class BulkResult(BaseModel):
+    """How many of the images that the caller may change matched, and how many of them changed."""
+
+    matched: int = Field(examples=[12])
+    changed: int = Field(examples=[7])
+
+
+@router.post(
+    "/tags",
+    summary="Change the tags of several images",
+    responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
+)
+async def tag_images(
+    body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, new_tags: NewTagsDep
+) -> BulkResult:
+    """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
+    are all. At most 10,000 at once. `dry_run` only returns the counts. An empty `q` is refused; `*` means all.
+    """
+    # An account makes one bulk edit at a time; the others wait here, without a connection.
+    async with services.queues.bulk_edits.enter(current_caller.get()):
+        return await tag_matches(body, viewer, services, new_tags)
+
+
+async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, new_tags: NewTags) -> BulkResult:
+    """Tag the images that match, or only count them."""
+    await refuse_contradiction(services.database, body)
+    async with services.queues.searches.enter(current_caller.get()):
+        images = await list_changeable(services.database, body, viewer)
+    if body.dry_run:
+        return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
+    changed = 0
+    async with holding(body.add, new_tags, viewer.id) as (session, held):
+        removed = await TagRepository(session).find_ids(body.remove)
+        for start in range(0, len(images), BULK_BATCH):
+            changed += await tag_batch(session, images[start : start + BULK_BATCH], held, removed)
+    return BulkResult(matched=len(images), changed=changed)
+
+
+@router.put("/{image_id}/tags", summary="Replace the tags of an image", responses=problems(*ERRORS))
+async def replace_image_tags(
+    request: Request,
+    response: Response,
+    image_id: uuid.UUID,
+    body: TagsUpdate,
+    _user: CurrentUser,
+    viewer: ViewerDep,
+    new_tags: NewTagsDep,
+) -> ImageRead:
+    """Set the tags of the image. It also gets the tags that these imply. For its owner and admins."""
+
+    async def replace(tagging: Tagging, image: Image, held: Held) -> None:
+        await tagging.replace(image.id, held)
+
+    permission = Permission(viewer, require_change, partial(require_match, request))
+    return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, replace))
+
+
+@router.post("/{image_id}/tags", summary="Add tags to an image", responses=problems(*ERRORS))
+async def add_image_tags(
+    request: Request,
+    response: Response,
+    image_id: uuid.UUID,
+    body: TagsUpdate,
+    _user: CurrentUser,
+    viewer: ViewerDep,
+    new_tags: NewTagsDep,
+) -> ImageRead:
+    """Add tags and the tags that they imply. Every user may tag a public image. Known tags are no error.
+
+    Other users than the owner add tags up to a total of 50; the rest of the 100 is the owner's.
+    """
+
+    async def add(tagging: Tagging, image: Image, held: Held) -> None:
+        if may_change(viewer, image):
+            await tagging.give([image.id], held)
+        else:
+            await tagging.give_as_guest(image.id, held)
+
+    permission = Permission(viewer, require_tagger, partial(require_match, request))
+    return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, add))
+
+
+@router.delete(
+    "/{image_id}/tags/{tag}", summary="Remove a tag from an image", responses=problems(*ERRORS, TagNotFound, TagImplied)
+)
+async def remove_image_tag(
+    request: Request,
+    response: Response,
+    image_id: uuid.UUID,
+    tag: Annotated[TagName, Path(examples=["cat"])],
+    _user: CurrentUser,
+    viewer: ViewerDep,
+    new_tags: NewTagsDep,
+) -> ImageRead:
+    """Remove a tag that was added by hand, and the tags that only it implies. For its owner and admins."""
+
+    async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
+        await tagging.remove(image.id, tag)
+
+    permission = Permission(viewer, require_change, partial(require_match, request))
+    return tagged_read(response, await change_tags(new_tags, image_id, [], permission, remove))
+
+
+async def change_tags(
+    new_tags: NewTags,
+    image_id: uuid.UUID,
+    names: list[str],
+    permission: Permission,
+    change: Callable[[Tagging, Image, Held], Awaitable[None]],
+) -> ImageRead:
+    """Change the tags of an image that the viewer may change; it is locked, after the tags."""
+    viewer = permission.viewer
+    # Asked before, too: who may not change the image makes no tags, and waits for nobody.
+    async with new_tags.database.reader() as session:
+        image = await ImageRepository(session).get_visible(image_id, viewer)
+        permission.rule(viewer, image)
+    async with holding(names, new_tags, private_owner(image)) as (session, held):
+        image = await ImageRepository(session).get_for_change(image_id, viewer)
+        permission.rule(viewer, image)
+        permission.check(await shape_image(session, image))
+        with changing(session, LISTS, image_scope(image.id)):
+            await change(Tagging(session), image, held)
+        return await shape_image(session, image)
+
+
+async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
+    """Shape an image with the tags that it has now."""
+    return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
+
+
+async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
+    """Raise ValidationFailed where a tag is to be added and removed, under the same name or under an alias."""
+    if not body.add or not body.remove:
+        return
+    async with database.reader() as session:
+        ids = await TagRepository(session).find_ids_by_name([*body.add, *body.remove])
+    added = {ids.get(name, name) for name in body.add}
+    for name in body.remove:
+        if ids.get(name, name) in added:
+            raise ValidationFailed.at(["body", "remove"], f"A tag cannot be both added and removed: {name}.")
+
+
+async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
+    """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
+    sight, owner = sight_of(viewer), None if viewer.is_admin else viewer.id
+    async with database.searcher() as session:
+        if body.ids is None:
+            search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
+            found = await search.list_ids(owner, MAX_BULK + 1)
+        else:
+            found = await ImageRepository(session).list_seen(body.ids, sight, owner)
+    if len(found) > MAX_BULK:
+        raise QueryTooBroad(f"More than {MAX_BULK} images match: narrow the query")
+    return sorted(found)
+
+
+async def count_changing(database: Database, images: list[uuid.UUID], body: BulkTagging) -> int:
+    """Return how many of the images would change."""
+    async with database.searcher() as session:
+        tags = TagRepository(session)
+        added, removed = await tags.list_named(body.add), await tags.find_ids(body.remove)
+        if set(body.add) - added.keys():
+            return len(images)
+        return len(await Tagging(session).list_changing(images, list({tag.id for tag in added.values()}), removed))
+
+
+async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, removed: list[int]) -> int:
+    """Change some images; return how many of them that changed."""
+    tagging = Tagging(session)
+    locked = await tagging.lock_images(images)
+    changing_images = await tagging.list_changing(locked, held.given, removed)
+    if changing_images:
+        with changing(session, LISTS, *map(image_scope, changing_images)):
+            if removed:
+                await tagging.take(changing_images, removed)
+            await tagging.give(changing_images, held)
+    return len(changing_images)

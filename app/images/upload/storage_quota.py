@@ -1,0 +1,96 @@
+"""The quota of an account: how many bytes its images and its uploads in progress may take together.
+
+An upload reserves its bytes with its key on the list of doomed objects, before it sends them to the object store. The
+transaction that writes the image takes the key off the list, and a trigger counts the image: the sum stays the same,
+so nothing is checked there. An upload that fails or is killed frees its bytes when its key leaves the list.
+"""
+
+from collections.abc import AsyncIterator
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import StorageQuotaExceeded
+from app.core.settings import Settings
+from app.db.database import Database
+from app.images.repository import ImageRepository
+from app.images.upload.usage_repository import Usage, UsageRepository
+from app.models import User
+from app.storage.chunks import length
+
+
+def quota_of(user: User, settings: Settings) -> int | None:
+    """Return the quota that applies to the account, in bytes; None if there is none."""
+    return settings.max_bytes_per_user if user.quota_bytes is None else user.quota_bytes
+
+
+class Reservation:
+    """The bytes of one upload by `user`, or by no account."""
+
+    def __init__(self, database: Database, settings: Settings, user: User | None) -> None:
+        self._database = database
+        self._default = settings.max_bytes_per_user
+        self._user = user
+        self._is_limited = user is not None and quota_of(user, settings) is not None
+        self._key = ""
+        self._size = 0
+
+    async def refuse_full(self) -> None:
+        """Refuse an upload at once if the quota is used up. Raises StorageQuotaExceeded."""
+        if self._user is not None and self._is_limited:
+            async with self._database.reader() as session:
+                usage = await UsageRepository(session).get(self._user.id)
+            quota = self._default if self._user.quota_bytes is None else self._user.quota_bytes
+            _check(usage, 1, quota)
+
+    async def take(self, key: str, size: int) -> None:
+        """List the key as doomed and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
+        self._key = key
+        if self._user is None:
+            async with self._database.single_write() as session:
+                await ImageRepository(session).doom([key])
+        elif not self._is_limited:
+            async with self._database.single_write() as session:
+                await UsageRepository(session).reserve(key, self._user.id, size)
+        else:
+            async with self._database.unit_of_work() as session:
+                await self._require(session, self._user, size)
+                await UsageRepository(session).reserve(key, self._user.id, size)
+        self._size = size
+
+    async def follow(self, parts: AsyncIterator[list[bytes]]) -> AsyncIterator[list[bytes]]:
+        """Yield the parts of the upload, each once it is reserved. Raises StorageQuotaExceeded."""
+        size = 0
+        async for part in parts:
+            size += length(part)
+            await self._extend(size)
+            yield part
+            # Not held while the next one is gathered.
+            del part
+
+    async def _extend(self, size: int) -> None:
+        if self._user is None or size <= self._size:
+            return
+        if self._is_limited:
+            async with self._database.unit_of_work() as session:
+                await self._require(session, self._user, size - self._size)
+                await UsageRepository(session).extend(self._key, size)
+        else:
+            # Only shown, and never checked: few statements suffice.
+            size *= 2
+            async with self._database.single_write() as session:
+                await UsageRepository(session).extend(self._key, size)
+        self._size = size
+
+    async def _require(self, session: AsyncSession, user: User, more: int) -> None:
+        usage = UsageRepository(session)
+        own = await usage.lock_quota(user.id)
+        # After the lock: a statement sees what was committed before it.
+        _check(await usage.get(user.id), more, self._default if own is None else own)
+
+
+def _check(usage: Usage, more: int, quota: int | None) -> None:
+    if quota is not None and usage.counted + more > quota:
+        left = max(0, quota - usage.counted)
+        raise StorageQuotaExceeded(
+            f"The account has {left} of {quota} bytes left.", quota_bytes=quota, available_bytes=left
+        )

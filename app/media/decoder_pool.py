@@ -1,0 +1,266 @@
+"""The decoder processes: a few of them, started when they are needed, replaced when a file has killed one.
+
+Why processes of our own, and not a pool of the standard library: a `ProcessPoolExecutor` is broken for good once a
+worker dies, and here dying is what a worker does when a file is hostile.
+"""
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.core.errors import ImageTooLarge, InvalidImage, StorageUnavailable, Unavailable
+
+PROGRAM = Path(__file__).with_name("decoder_worker.py")
+# Address space and processor time of a check: somewhat under 2 s, since the timer has the resolution of the clock tick.
+MEMORY_BYTES = 512 * 1024 * 1024
+CPU_SECONDS = 1.9
+# A thumbnail costs more than the check, by bounded amounts: what was accepted gets its thumbnails.
+THUMBNAIL_MEMORY_BYTES = MEMORY_BYTES + 192 * 1024 * 1024
+THUMBNAIL_CPU_SECONDS = 2 * CPU_SECONDS
+WALL_SECONDS = 30
+# How long a job may wait for a decoder that is free.
+QUEUE_SECONDS = 30
+# How long the URL of a picture has to hold: the wait, two attempts, and something to spare.
+URL_SECONDS = QUEUE_SECONDS + 2 * WALL_SECONDS + 30
+# A process whose socket has ended, or that was killed, is gone at once; one that is not is left to the system.
+GONE_SECONDS = 5
+# A fresh process now and then, against whatever a decoder leaks.
+MAX_JOBS = 1000
+# One arena: each thread's own would reserve 64 MiB of the address space.
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}
+_BY_LIMIT = (-signal.SIGPROF, -signal.SIGXCPU)
+_BY_CRASH = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE)
+_FORMATS = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/avif": "AVIF",
+}
+MEDIA_TYPES = tuple(_FORMATS)
+
+
+class DecodersUnavailable(Unavailable):
+    """No decoder could do the job, for a reason that is not the file's."""
+
+    slug, title = "decoders-unavailable", "Image decoders unavailable"
+    description = "No image decoder can process the file at the moment."
+
+
+class DecodersBusy(Unavailable):
+    """Others' images took all of the time that this one could wait."""
+
+    slug, title = "decoders-busy", "Image decoders busy"
+    description = "All image decoders are in use."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file to decode: its length, and its bytes in pieces or, if they are in the store, a URL for URL_SECONDS."""
+
+    content_type: str
+    size: int
+    source: Sequence[bytes] | str
+
+
+class Dimensions(NamedTuple):
+    """Width and height in pixels, as displayed."""
+
+    width: int
+    height: int
+
+
+class _Decoder:
+    """One process, and the socket that is its input and output."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", reader: StreamReader, writer: StreamWriter) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self.jobs = 0
+
+    @classmethod
+    async def start(cls, source_port: int) -> "_Decoder":
+        try:
+            process, end = _spawn([sys.executable, "-I", str(PROGRAM), str(THUMBNAIL_MEMORY_BYTES), str(source_port)])
+        except OSError as error:
+            # No memory, process or file descriptor is left.
+            raise DecodersUnavailable from error
+        try:
+            return cls(process, *await asyncio.open_unix_connection(sock=end))
+        except BaseException as error:
+            end.close()
+            process.kill()
+            await asyncio.shield(asyncio.to_thread(process.wait, GONE_SECONDS))
+            if isinstance(error, OSError):
+                raise DecodersUnavailable from error
+            raise
+
+    async def do(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
+        """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
+        self.jobs += 1
+        self._writer.writelines([json.dumps(job).encode() + b"\n", *body])
+        await self._writer.drain()
+        head = json.loads(await self._reader.readuntil(b"\n"))
+        return head, await self._reader.readexactly(head["length"])
+
+    async def stop(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        await self.exit_code()
+
+    async def exit_code(self) -> int | None:
+        """Return the code of a process that ends; None when it has not ended in time."""
+        self._writer.close()
+        try:
+            return await asyncio.to_thread(self._process.wait, GONE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+        except BaseException:
+            # Nobody will come back to end it.
+            self._process.kill()
+            raise
+
+
+def _spawn(arguments: Sequence[str]) -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """Start a program, and return it with our end of the socket that is its input and output. Raises OSError.
+
+    Not by the event loop: uvloop forks this process to start another, and does nothing else for 10 ms.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            end = theirs.fileno()
+            return subprocess.Popen(arguments, stdin=end, stdout=end, env=_ENVIRONMENT), ours  # noqa: S603
+    except BaseException:
+        ours.close()
+        raise
+
+
+class Decoders:
+    """Decodes images, at most `processes` at once; the others wait, first come, first served.
+
+    Whoever asks has as many places in that queue as there are processes, by a turn each (`Services.decoder_turns`).
+    `source_port` is that of the URLs of pictures; the processes reach no other one.
+    """
+
+    def __init__(self, processes: int, max_pixels: int, source_port: int) -> None:
+        self._free = asyncio.Semaphore(processes)
+        self._idle: list[_Decoder] = []
+        self._max_pixels = max_pixels
+        self._source_port = source_port
+
+    async def check(self, picture: Picture) -> Dimensions:
+        """Decode the whole file; return its size.
+
+        Raises InvalidImage, ImageTooLarge; Unavailable when no decoder could do it.
+        """
+        head, _ = await self._do({"task": "check"}, picture)
+        return Dimensions(head["width"], head["height"])
+
+    async def measure(self, picture: Picture) -> Dimensions:
+        """Return the size of a file that was checked before. Raises like `check`."""
+        head, _ = await self._do({"task": "measure"}, picture)
+        return Dimensions(head["width"], head["height"])
+
+    async def make_thumbnail(self, picture: Picture, size: int) -> bytes:
+        """Return a WebP that fits into a square of `size` pixels. Raises like `check`."""
+        limits = {"memory_bytes": THUMBNAIL_MEMORY_BYTES, "cpu_seconds": THUMBNAIL_CPU_SECONDS}
+        _, thumbnail = await self._do({"task": "thumbnail", "size": size, **limits}, picture)
+        return thumbnail
+
+    async def close(self) -> None:
+        """End the processes."""
+        while self._idle:
+            await self._idle.pop().stop()
+
+    async def _do(self, task: dict[str, Any], picture: Picture) -> tuple[dict[str, Any], bytes]:
+        in_hand = not isinstance(picture.source, str)
+        job = {
+            "format": _FORMATS[picture.content_type],
+            "max_pixels": self._max_pixels,
+            "memory_bytes": MEMORY_BYTES,
+            "cpu_seconds": CPU_SECONDS,
+            "url": None if in_hand else picture.source,
+            "size_bytes": picture.size,
+            "length": picture.size if in_hand else 0,
+            **task,
+        }
+        body = () if isinstance(picture.source, str) else picture.source
+        async with self._one_free():
+            decoder = self._idle.pop() if self._idle else await _Decoder.start(self._source_port)
+            answered = await self._attempt(decoder, job, body)
+            if answered is None:
+                # Killed from outside, for want of memory say, it tells nothing about the file: a fresh one tries.
+                answered = await self._attempt(await _Decoder.start(self._source_port), job, body)
+        if answered is None:
+            raise DecodersUnavailable
+        _refuse_errors(answered[0])
+        return answered
+
+    @asynccontextmanager
+    async def _one_free(self) -> AsyncIterator[None]:
+        """Have one of the processes until the block ends. Raises DecodersBusy."""
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise DecodersBusy(f"No decoder was free for {QUEUE_SECONDS} s") from None
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def _attempt(
+        self, decoder: _Decoder, job: dict[str, Any], body: Sequence[bytes]
+    ) -> tuple[dict[str, Any], bytes] | None:
+        try:
+            async with asyncio.timeout(WALL_SECONDS):
+                answered = await decoder.do(job, body)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                await decoder.stop()
+                raise DecodersUnavailable from error
+            code = await decoder.exit_code()
+            if code is None:
+                # It closed its end and lives on.
+                await decoder.stop()
+            _refuse_what_killed(code)
+            return None
+        except BaseException:
+            # Cancelled in the midst of a job: its answer would be taken for the next one's.
+            await asyncio.shield(decoder.stop())
+            raise
+        if decoder.jobs < MAX_JOBS:
+            self._idle.append(decoder)
+        else:
+            await decoder.stop()
+        return answered
+
+
+def _refuse_what_killed(code: int | None) -> None:
+    if code in _BY_LIMIT:
+        raise ImageTooLarge("Decoding it takes too long")
+    if code in _BY_CRASH:
+        raise InvalidImage("The file is damaged")
+
+
+def _refuse_errors(head: dict[str, Any]) -> None:
+    match head["error"]:
+        case None:
+            return
+        case "too-large":
+            raise ImageTooLarge(head["detail"])
+        case "source":
+            raise StorageUnavailable
+        case _:
+            raise InvalidImage(f"The file is damaged: {head['detail']}")

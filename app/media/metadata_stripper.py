@@ -1,0 +1,207 @@
+"""Image files without their metadata: the structure is copied, the pixels are not touched.
+
+What a picture needs to look the same is kept (ICC profile, colour and animation chunks, and the orientation, in an EXIF
+block of its own); EXIF, GPS, XMP, IPTC, comments, embedded thumbnails, whatever is unknown and whatever stands behind
+the end of the picture are not. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2).
+
+Each format is a script for `ScriptRunner`. `Stripper` runs it over a file that arrives in chunks; it holds one chunk
+and at most MAX_LOOK bytes.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.media.byte_scripts import Drop, DropUntil, Insert, Keep, KeepUntil, Look, Script, ScriptRunner
+
+MAX_LOOK = 64 * 1024 + 2
+_ORIENTATION = 0x0112
+# The next marker between segments: libjpeg skips all other bytes, fill bytes and stuffed zeros.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
+# Where the coded data of a scan ends: at a marker that is neither a stuffed zero, a restart nor a fill byte.
+_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_JPEG_STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
+# Frames, tables, restart interval, hierarchy.
+_JPEG_STRUCTURE = frozenset([*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD, 0xDE, 0xDF])
+_PNG_KEPT = frozenset(
+    b"IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV mDCv cLLI cLLi".split()
+    + b"bKGD hIST pHYs sPLT acTL fcTL fdAT".split()
+)
+_WEBP_KEPT = frozenset([b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"])
+_WEBP_EXIF_FLAG, _WEBP_XMP_FLAG = 0x08, 0x04
+
+
+class Unreadable(Exception):
+    """The file's structure cannot be followed, so that nobody can tell its metadata from its pixels."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a first pass found out, which a WebP says at its start: bytes that will be written, and any orientation."""
+
+    size: int = 0
+    has_orientation: bool = False
+
+
+class Stripper:
+    """Strips one file. A WebP needs two passes, the second with the survey of the first."""
+
+    def __init__(self, content_type: str, survey: Survey | None = None) -> None:
+        self.survey = Survey()
+        self._runner = ScriptRunner(SCRIPTS[content_type](survey or Survey(), self.survey))
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes of the file; return the next bytes of the stripped file. Raises Unreadable."""
+        return self._count(self._runner.feed(data))
+
+    def finish(self) -> bytes:
+        """Return the rest of the stripped file when the file has ended. Raises Unreadable."""
+        return self._count(self._runner.finish())
+
+    def _count(self, written: bytes) -> bytes:
+        self.survey.size += len(written)
+        return written
+
+
+def strip_jpeg(_known: Survey, _found: Survey) -> Script[None]:
+    """Keep the frame, its tables and scans; bytes between segments, which decoders skip, are dropped."""
+    yield Keep(2)
+    while True:
+        yield DropUntil(_JPEG_MARKER)
+        head = yield Look(4)
+        if len(head) < 2:
+            # Without an end marker, which decoders do not need.
+            return
+        code = head[1]
+        if code in _JPEG_STANDALONE:
+            yield Keep(2)
+        elif code == 0xD9:
+            yield Keep(2)
+            yield Drop(None)
+        else:
+            yield from _jpeg_segment(code, head[2:])
+
+
+def _jpeg_segment(code: int, length: bytes) -> Script[None]:
+    total = 2 + int.from_bytes(length, "big")
+    if len(length) < 2 or total < 4:
+        raise Unreadable
+    if code == 0xDA:
+        yield Keep(total)
+        yield KeepUntil(_SCAN_END)
+    elif code in _JPEG_STRUCTURE:
+        yield Keep(total)
+    elif 0xE0 <= code <= 0xEF:
+        segment = yield Look(total)
+        yield Insert(_jpeg_application(code, segment))
+        yield Drop(total)
+    else:
+        yield Drop(total)
+
+
+def _jpeg_application(code: int, segment: bytes) -> bytes:
+    """Return what stays of an application segment."""
+    body = segment[4:]
+    if code == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 14:
+        # Without its thumbnail.
+        return b"\xff\xe0\x00\x10" + body[:12] + b"\0\0"
+    if code == 0xE1 and body.startswith(b"Exif\0"):
+        exif = _minimal_exif(body[6:])
+        return b"\xff\xe1" + struct.pack(">H", 8 + len(exif)) + b"Exif\0\0" + exif if exif else b""
+    is_profile = code == 0xE2 and body.startswith(b"ICC_PROFILE\0")
+    is_transform = code == 0xEE and body.startswith(b"Adobe") and len(body) == 12
+    return segment if is_profile or is_transform else b""
+
+
+def strip_png(_known: Survey, _found: Survey) -> Script[None]:
+    """Keep the chunks that pixels and colours are made of."""
+    yield Keep(8)
+    while head := (yield Look(8)):
+        if len(head) < 8 or not head[4:].isalpha():
+            raise Unreadable
+        length, kind = struct.unpack(">I4s", head)
+        if kind in _PNG_KEPT:
+            yield Keep(12 + length)
+        elif kind == b"eXIf":
+            content = yield Look(min(8 + length, MAX_LOOK))
+            yield Insert(_png_chunk(kind, _minimal_exif(content[8:])))
+            yield Drop(12 + length)
+        else:
+            yield Drop(12 + length)
+        if kind == b"IEND":
+            yield Drop(None)
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    if not data:
+        return b""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def strip_webp(known: Survey, found: Survey) -> Script[None]:
+    """Keep the chunks that pixels, colours and frames are made of; `known` is what the header then has to say."""
+    riff = yield Look(12)
+    missing = int.from_bytes(riff[4:8], "little") - 4
+    yield Insert(b"RIFF" + struct.pack("<I", max(0, known.size - 8)) + b"WEBP")
+    yield Drop(12)
+    while missing > 0 and (head := (yield Look(8))):
+        if len(head) < 8:
+            raise Unreadable
+        kind, length = struct.unpack("<4sI", head)
+        total = 8 + length + length % 2
+        yield from _webp_chunk(kind, total, known, found)
+        missing -= total
+    yield Drop(None)
+
+
+def _webp_chunk(kind: bytes, total: int, known: Survey, found: Survey) -> Script[None]:
+    if kind == b"VP8X":
+        head = yield Look(9)
+        flags = head[-1] & ~(_WEBP_EXIF_FLAG | _WEBP_XMP_FLAG)
+        yield Insert(head[:8] + bytes([flags | _WEBP_EXIF_FLAG if known.has_orientation else flags]))
+        yield Drop(9)
+        yield Keep(max(0, total - 9))
+    elif kind == b"EXIF":
+        content = yield Look(min(total, MAX_LOOK))
+        exif = _minimal_exif(content[8:].removeprefix(b"Exif\0\0"))
+        found.has_orientation = found.has_orientation or bool(exif)
+        yield Insert(b"EXIF" + struct.pack("<I", len(exif)) + exif if exif else b"")
+        yield Drop(total)
+    else:
+        yield Keep(total) if kind in _WEBP_KEPT else Drop(total)
+
+
+def _minimal_exif(exif: bytes) -> bytes:
+    """Return an EXIF block that has the orientation of this one and nothing else; nothing for an upright picture."""
+    orientation = read_orientation(exif)
+    if not 2 <= orientation <= 8:
+        return b""
+    entry = struct.pack(">HHIHH", _ORIENTATION, 3, 1, orientation, 0)
+    return b"MM\0\x2a" + struct.pack(">IH", 8, 1) + entry + bytes(4)
+
+
+def read_orientation(exif: bytes) -> int:
+    """Return the orientation (1-8) that an EXIF block states (TIFF 6.0 §2), 0 where it states none."""
+    order = {b"II\x2a\0": "<", b"MM\0\x2a": ">"}.get(exif[:4])
+    if order is None:
+        return 0
+    try:
+        (start,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, start)
+        for entry in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, _values, value = struct.unpack_from(f"{order}HHIH", exif, entry)
+            if tag == _ORIENTATION and kind == 3:
+                return int(value)
+    except struct.error:
+        pass
+    return 0
+
+
+SCRIPTS: dict[str, Callable[[Survey, Survey], Script[None]]] = {
+    "image/jpeg": strip_jpeg,
+    "image/png": strip_png,
+    "image/webp": strip_webp,
+}
+NEEDS_SURVEY = frozenset(["image/webp"])

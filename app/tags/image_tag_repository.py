@@ -1,0 +1,193 @@
+"""Which image has which tags: given by hand, or implied by those.
+
+The rows that are implied are a function of those given by hand and of the implications. Locks are taken in one order by
+everyone, tags before images and each by id, so that nothing deadlocks:
+
+* who tags holds the tags against a change of the vocabulary (`FOR KEY SHARE`: taggers do not wait for each other), then
+  locks the images;
+* who changes the vocabulary locks the tags whose meaning changes (`FOR UPDATE`), then the images, batch by batch.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from sqlalchemy import ARRAY, Integer, String, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import DatabaseBusy, TagImplied, TagNotFound, ValidationFailed
+from app.core.text.tag_names import MAX_TAGS_PER_IMAGE
+from app.models import Tagged
+from app.tags.new_tags import NewTags
+from app.tags.repository import TagRepository
+
+# A change of a tag that very many images have takes minutes; who wants to use the tag meanwhile is told so in time.
+_WAITS = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+# The owner keeps the other half of the 100, whatever others add.
+MAX_TAGS_BY_GUESTS = MAX_TAGS_PER_IMAGE // 2
+_RESERVED = f"Only the owner may give an image more than {MAX_TAGS_BY_GUESTS} of its {MAX_TAGS_PER_IMAGE} tags."
+_IMAGES = bindparam("images", type_=ARRAY(Uuid))
+_TAGS = bindparam("tags", type_=ARRAY(Integer))
+
+# The ids first: PostgreSQL reads all tags for "has this name, or has that id".
+_HOLD = text("""
+    SELECT id, name, alias_of FROM tags
+    WHERE id = ANY(ARRAY(SELECT unnest(ARRAY[id, alias_of]) FROM tags WHERE name = ANY(:names)))
+    ORDER BY id FOR KEY SHARE SKIP LOCKED""").bindparams(bindparam("names", type_=ARRAY(String)))
+_CLOSURE = text("""
+    WITH RECURSIVE closure(tag) AS (
+        SELECT implies FROM tag_implications WHERE tag = ANY(:tags)
+        UNION SELECT i.implies FROM tag_implications i JOIN closure c ON i.tag = c.tag
+    ) SELECT tag FROM closure ORDER BY tag""").bindparams(_TAGS)
+_LOCK_IMAGES = text("SELECT id FROM images WHERE id = ANY(:images) ORDER BY id FOR NO KEY UPDATE").bindparams(_IMAGES)
+_GIVE = text("""
+    INSERT INTO tagged (tag, image, by_hand)
+    SELECT tag, image, true FROM unnest(:tags) AS tag, unnest(:images) AS image
+    ON CONFLICT (tag, image) DO UPDATE SET by_hand = true WHERE NOT tagged.by_hand""").bindparams(_IMAGES, _TAGS)
+_IMPLY = text("""
+    INSERT INTO tagged (tag, image, by_hand)
+    SELECT tag, image, false FROM unnest(:tags) AS tag, unnest(:images) AS image
+    ON CONFLICT DO NOTHING""").bindparams(_IMAGES, _TAGS)
+_TAKE = text(
+    "UPDATE tagged SET by_hand = false WHERE image = ANY(:images) AND tag = ANY(:tags) AND by_hand"
+).bindparams(_IMAGES, _TAGS)
+_TAKE_OTHERS = text(
+    "UPDATE tagged SET by_hand = false WHERE image = ANY(:images) AND tag <> ALL(:tags) AND by_hand"
+).bindparams(_IMAGES, _TAGS)
+_WANTED = """
+    WITH RECURSIVE wanted(image, tag) AS (
+        SELECT t.image, i.implies FROM tagged t JOIN tag_implications i ON i.tag = t.tag
+        WHERE t.image = ANY(:images) AND t.by_hand
+        UNION SELECT w.image, i.implies FROM wanted w JOIN tag_implications i ON i.tag = w.tag
+    )"""
+_ADD_IMPLIED = text(
+    f"{_WANTED} INSERT INTO tagged (tag, image, by_hand) SELECT tag, image, false FROM wanted "  # noqa: S608
+    "ON CONFLICT DO NOTHING"
+).bindparams(_IMAGES)
+_DROP_IMPLIED = text(
+    f"{_WANTED} DELETE FROM tagged t WHERE t.image = ANY(:images) AND NOT t.by_hand "  # noqa: S608
+    "AND NOT EXISTS (SELECT FROM wanted w WHERE w.image = t.image AND w.tag = t.tag)"
+).bindparams(_IMAGES)
+_TOO_MANY = text(
+    "SELECT image FROM tagged WHERE image = ANY(:images) AND by_hand GROUP BY image HAVING count(*) > :most LIMIT 1"
+).bindparams(_IMAGES)
+
+_CHANGING = text("""
+    SELECT i.id FROM unnest(:images) AS i(id)
+    WHERE EXISTS (SELECT FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:removed) AND t.by_hand)
+    OR cardinality(:added) > (
+        SELECT count(*) FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:added) AND t.by_hand
+    )""").bindparams(_IMAGES, bindparam("added", type_=ARRAY(Integer)), bindparam("removed", type_=ARRAY(Integer)))
+
+
+class Held(NamedTuple):
+    """Tags that keep their meaning until the commit: those named, and what these imply besides."""
+
+    given: list[int]
+    implied: list[int]
+
+    @property
+    def all(self) -> list[int]:
+        """Return the ids of all, sorted, as `images.tag_ids` has them."""
+        return sorted([*self.given, *self.implied])
+
+
+@asynccontextmanager
+async def holding(
+    names: Sequence[str], new_tags: NewTags, private_to: uuid.UUID | None = None
+) -> AsyncIterator[tuple[AsyncSession, Held]]:
+    """Yield a unit of work in which these tags are there and are held; the missing ones are made.
+
+    They are made in a unit of their own: nobody waits for this one's commit because it was the first to use a tag.
+    With `private_to`, nobody else sees a new one before a public image has it.
+    Raises DatabaseBusy when one of them is being changed for longer than two seconds; no connection is held meanwhile.
+    Raises TooManyRequests when the caller has made too many tags.
+    """
+    for seconds in _WAITS:
+        await asyncio.sleep(seconds)
+        async with new_tags.database.unit_of_work() as session:
+            held = await Tagging(session).hold(names)
+            if held is not None:
+                yield session, held
+                return
+        # Mostly they are there.
+        await new_tags.ensure(names, private_to)
+    raise DatabaseBusy
+
+
+class Tagging:
+    """All SQL that changes which image has which tags."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def hold(self, names: Sequence[str]) -> Held | None:
+        """Lock the tags of these names, aliases resolved; None when one is gone or somebody is changing it."""
+        if not names:
+            return Held([], [])
+        rows = (await self._session.execute(_HOLD, {"names": names})).all()
+        real = {row.id for row in rows if row.alias_of is None}
+        named = {row.name: row.alias_of or row.id for row in rows}
+        given = {named[name] for name in names if name in named} & real
+        if any(named.get(name) not in given for name in names):
+            return None
+        implied = await self._session.scalars(_CLOSURE, {"tags": sorted(given)})
+        return Held(sorted(given), [tag for tag in implied if tag not in given])
+
+    async def lock_images(self, images: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        """Lock those of the images that are there until the commit."""
+        return list(await self._session.scalars(_LOCK_IMAGES, {"images": images}))
+
+    async def give(self, images: Sequence[uuid.UUID], held: Held) -> None:
+        """Tag the images by hand, with what that implies. Raises ValidationFailed where it gets too many."""
+        if held.given:
+            await self._session.execute(_GIVE, {"images": images, "tags": held.given})
+            await self._refuse_too_many(images)
+        if held.implied:
+            await self._session.execute(_IMPLY, {"images": images, "tags": held.implied})
+
+    async def give_as_guest(self, image: uuid.UUID, held: Held) -> None:
+        """Tag another user's image by hand. Raises ValidationFailed where the owner's reserve would be used."""
+        if await self.list_changing([image], held.given, []):
+            await self.give([image], held)
+            if await self._session.scalar(_TOO_MANY, {"images": [image], "most": MAX_TAGS_BY_GUESTS}):
+                raise ValidationFailed.at(["body", "tags"], _RESERVED)
+
+    async def take(self, images: Sequence[uuid.UUID], tags: Sequence[int]) -> None:
+        """Take the tags off that were given by hand; what other tags imply stays. The images are locked."""
+        await self._session.execute(_TAKE, {"images": images, "tags": tags})
+        await self.derive(images)
+
+    async def replace(self, image: uuid.UUID, held: Held) -> None:
+        """Have an image tagged by hand with exactly these. It is locked."""
+        await self._session.execute(_TAKE_OTHERS, {"images": [image], "tags": held.given})
+        await self.give([image], held)
+        await self.derive([image])
+
+    async def remove(self, image: uuid.UUID, name: str) -> None:
+        """Take one tag off. The image is locked. Raises TagNotFound, TagImplied where another tag implies it."""
+        tag = await TagRepository(self._session).find_id(name)
+        found = await self._session.get(Tagged, {"tag": tag, "image": image}) if tag is not None else None
+        if tag is None or found is None:
+            raise TagNotFound("The image does not have this tag")
+        if not found.by_hand:
+            raise TagImplied
+        await self.take([image], [tag])
+
+    async def list_changing(
+        self, images: Sequence[uuid.UUID], added: Sequence[int], removed: Sequence[int]
+    ) -> list[uuid.UUID]:
+        """Return those of the images that lack one of the first tags by hand, or have one of the second so."""
+        values = {"images": images, "added": added, "removed": removed}
+        return list(await self._session.scalars(_CHANGING, values))
+
+    async def derive(self, images: Sequence[uuid.UUID]) -> None:
+        """Have the implied tags of the images follow from those given by hand. They are locked."""
+        await self._session.execute(_ADD_IMPLIED, {"images": images})
+        await self._session.execute(_DROP_IMPLIED, {"images": images})
+
+    async def _refuse_too_many(self, images: Sequence[uuid.UUID]) -> None:
+        if await self._session.scalar(_TOO_MANY, {"images": images, "most": MAX_TAGS_PER_IMAGE}):
+            raise ValidationFailed.at(["body", "tags"], f"an image has at most {MAX_TAGS_PER_IMAGE} tags")

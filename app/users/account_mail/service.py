@@ -1,0 +1,118 @@
+"""Password resets and e-mail verification by mail.
+
+Whether an address belongs to an account is looked up after the response, in the background: the response is the same,
+and after the same work, for every address. A mail goes only to the address that the account has, and its link leads
+only to `PUBLIC_URL`.
+"""
+
+import uuid
+
+from app.core.security import new_opaque_token
+from app.http.container import Services
+from app.models import LinkPurpose, User
+from app.ratelimit.policies import mail_charges
+from app.users.account_mail.repository import MailedLinkRepository
+from app.users.accounts.email import account_name
+from app.users.accounts.password_policy import refuse_address_as_password
+from app.users.accounts.repository import UserRepository
+from app.users.errors import InvalidLink
+from app.users.revocation import revoke_credentials
+from app.users.social.repository import SocialRepository
+
+_RESET = """\
+Someone, probably you, asked {site} for a new password of the account {email}.
+
+Choose it here within one hour:
+{link}
+
+The link works once. If you did not ask for it, ignore this mail: your password stays the same.
+"""
+_VERIFICATION = """\
+The account {email} at {site} asked for a confirmation of this address.
+
+Confirm it here within one hour:
+{link}
+
+The link works once. If this account is not yours, do not open the link.
+"""
+
+
+class AccountMail:
+    """Use cases of mailed links."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._limits = services.limits
+        self._outbox = services.outbox
+        self._passwords = services.passwords
+        self._rates = services.settings.mail_limits
+        self._site = services.settings.public_url
+
+    async def request_reset(self, email: str, address: str | None) -> None:
+        """Mail a link to the account of this address, if there is one.
+
+        Raises MailNotConfigured, MailBusy, TooManyRequests; the same for every address.
+        """
+        self._outbox.require_configured()
+        name = account_name(email)
+        await self._limits.charge(mail_charges(self._rates, name, address))
+        self._outbox.submit(lambda: self._mail_reset(name))
+
+    async def request_verification(self, user: User, address: str | None) -> None:
+        """Mail a link to the account's address. Raises MailNotConfigured, MailBusy, TooManyRequests."""
+        self._outbox.require_configured()
+        await self._limits.charge(mail_charges(self._rates, account_name(user.email), address))
+        self._outbox.submit(lambda: self._mail_verification(user.id))
+
+    async def reset(self, token: str, password: str) -> None:
+        """Set a new password, which ends all sessions and API keys. Raises InvalidLink, ValidationFailed.
+
+        The link proves the address. Whoever had the account without that proof may be a stranger who signed up with
+        the address of another: identities that were linked before are unlinked.
+        """
+        async with self._database.reader() as session:
+            found = await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET)
+        if found is None:
+            raise InvalidLink
+        refuse_address_as_password(found.email, password)
+        # Only for a valid link, and while no connection is held.
+        password_hash = await self._passwords.hash(password)
+        async with self._database.unit_of_work() as session:
+            user = await MailedLinkRepository(session).take(token, LinkPurpose.PASSWORD_RESET)
+            if user is None:
+                raise InvalidLink
+            if not user.email_verified:
+                await SocialRepository(session).unlink_all(user.id)
+            user.password, user.email_verified = password_hash, True
+            await session.flush()
+            await revoke_credentials(session, user.id)
+
+    async def verify(self, token: str) -> None:
+        """Mark the account's address as verified. Raises InvalidLink."""
+        async with self._database.unit_of_work() as session:
+            user = await MailedLinkRepository(session).take(token, LinkPurpose.EMAIL_VERIFICATION)
+            if user is None:
+                raise InvalidLink
+            user.email_verified = True
+
+    async def _mail_reset(self, email: str) -> None:
+        async with self._database.unit_of_work() as session:
+            user = await UserRepository(session).find_by_email(email)
+            if user is None or user.disabled:
+                return
+            token = new_opaque_token()
+            await MailedLinkRepository(session).add(token, user, LinkPurpose.PASSWORD_RESET)
+        await self._send(user.email, "Reset your password", _RESET, f"reset-password?token={token}")
+
+    async def _mail_verification(self, user_id: uuid.UUID) -> None:
+        async with self._database.unit_of_work() as session:
+            user = await session.get(User, user_id)
+            if user is None or user.disabled or user.email_verified:
+                return
+            token = new_opaque_token()
+            await MailedLinkRepository(session).add(token, user, LinkPurpose.EMAIL_VERIFICATION)
+        await self._send(user.email, "Confirm your e-mail address", _VERIFICATION, f"verify-email?token={token}")
+
+    async def _send(self, email: str, subject: str, text: str, path: str) -> None:
+        body = text.format(email=email, site=self._site, link=f"{self._site}/{path}")
+        await self._outbox.send(email, subject, body)

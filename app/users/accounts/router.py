@@ -1,0 +1,98 @@
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from app.core.errors import (
+    EmailTaken,
+    RecentSignInRequired,
+    SignUpClosed,
+    TooManyRequests,
+    WrongPassword,
+)
+from app.http.prefix_router import PrefixRouter
+from app.http.problems import problems
+from app.http.requests.conditional import NOT_MODIFIED, entity_response
+from app.models import User
+from app.users.dependencies import (
+    AccountsDep,
+    AdminUser,
+    CurrentUser,
+    DeviceDep,
+    SignedIn,
+    UsersReader,
+)
+from app.users.guarded_route import GuardedRoute
+from app.users.paging import PagingDep
+from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
+
+router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Sign up",
+    responses=problems(EmailTaken, SignUpClosed, TooManyRequests),
+)
+async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
+    """Open an account with an e-mail address, which is case-insensitive, and a password of 8 to 1024 characters.
+
+    The password must differ from the address and from the part before its `@`.
+    """
+    user = await accounts.sign_up(body, device.address)
+    response.headers["Location"] = "/v1/users/me"
+    return to_read(user, [])
+
+
+@router.get(
+    "",
+    summary="List accounts",
+)
+async def list_users(
+    _admin: AdminUser,
+    users: UsersReader,
+    paging: PagingDep,
+    email: Annotated[Email | None, Query(description="Only the account with exactly this address")] = None,
+) -> UserPage:
+    """Page through the accounts, newest first. Admins only."""
+    query = f"users {email}"
+    rows, next_cursor = paging.cut(await users.list_newest(email, paging.after(query), paging.fetch), query)
+    return UserPage(items=await with_providers(users, rows), next_cursor=next_cursor)
+
+
+@router.get(
+    "/me",
+    summary="Get your account",
+    response_model=UserRead,
+    responses=NOT_MODIFIED,
+)
+async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Response:
+    """Return the account of the access token or API key."""
+    (read,) = await with_providers(users, [user])
+    return entity_response(request, read)
+
+
+@router.patch(
+    "/me",
+    summary="Change your e-mail or password",
+    responses=problems(WrongPassword, RecentSignInRequired, EmailTaken, TooManyRequests),
+)
+async def update_me(
+    body: UserUpdate, viewer: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
+) -> UserRead:
+    """Change the account; the current password is the proof.
+
+    A new password ends all other sessions and all API keys. `keep_api_keys` keeps the keys.
+
+    An account that has none yet may set one within ten minutes after a social login.
+    """
+    changed = await accounts.change(viewer, user, body)
+    (read,) = await with_providers(users, [changed])
+    return read
+
+
+async def with_providers(users: UsersReader, rows: Sequence[User]) -> list[UserRead]:
+    """Shape accounts for the wire, with the identity providers linked to them."""
+    providers = await users.providers_of([user.id for user in rows])
+    return [to_read(user, providers[user.id]) for user in rows]

@@ -1,0 +1,63 @@
+"""Fresh proof that the owner of an account asks, as every sensitive change needs it.
+
+Proof is a sign-in of the last ten minutes or the current password. An access token of an older session may be stolen,
+and an API key proves nothing: both stay what they are and must not become a longer-lived credential.
+"""
+
+from datetime import timedelta
+
+from app.authz.principal import Viewer
+from app.core.errors import RecentSignInRequired, ValidationFailed, WrongPassword
+from app.db.base import utc_now
+from app.http.container import Services
+from app.models import User
+from app.ratelimit.policies import password_check_charges
+from app.users.sessions.repository import SessionRepository
+
+RECENT = timedelta(minutes=10)
+
+
+class Proof:
+    """Checks fresh proof. No database connection is held while a password is checked."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def require(self, viewer: Viewer, user: User, current_password: str | None) -> None:
+        """Accept the current password if it is given, else a recent sign-in.
+
+        Raises WrongPassword, RecentSignInRequired, TooManyRequests.
+        """
+        if current_password is not None and user.password is not None:
+            await self._check_password(user, user.password, current_password)
+        else:
+            await self.require_recent_sign_in(viewer)
+
+    async def require_password(self, viewer: Viewer, user: User, current_password: str | None) -> None:
+        """Accept the current password only; for an account without a password, a recent sign-in.
+
+        Raises ValidationFailed, WrongPassword, RecentSignInRequired, TooManyRequests.
+        """
+        if user.password is None:
+            await self.require_recent_sign_in(viewer)
+        elif current_password is None:
+            raise ValidationFailed.at(["body", "current_password"], "Field required", "missing")
+        else:
+            await self._check_password(user, user.password, current_password)
+
+    async def require_recent_sign_in(self, viewer: Viewer) -> None:
+        """Accept a session that was opened within RECENT; a refresh does not make it younger.
+
+        Raises RecentSignInRequired.
+        """
+        async with self._services.database.reader() as session:
+            opened = await SessionRepository(session).find(viewer.session_id)
+        if opened is None or opened.created_at < utc_now() - RECENT:
+            raise RecentSignInRequired("Sign in again, and repeat the request within ten minutes")
+
+    async def _check_password(self, user: User, stored: str, current_password: str) -> None:
+        charges = password_check_charges(self._services.settings.login_limits, user.id)
+        await self._services.limits.charge(charges)
+        if not await self._services.passwords.verify(current_password, stored):
+            raise WrongPassword
+        await self._services.limits.refund(charges)

@@ -1,0 +1,78 @@
+from typing import Annotated, Literal
+
+from fastapi import Form, Request, Response
+from starlette.datastructures import FormData
+
+from app.core.errors import (
+    InvalidCredentials,
+    InvalidToken,
+    TooManyRequests,
+)
+from app.core.text.normalization import Text
+from app.http.prefix_router import PrefixRouter
+from app.http.problems import problems
+from app.users.dependencies import DeviceDep, SessionsRepo, SignedIn, SignInDep
+from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
+from app.users.guarded_route import GuardedRoute
+from app.users.schemas import CurrentPassword, TokenRead
+from app.users.sessions.token_route import TokenRoute
+
+router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=GuardedRoute)
+token_router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=TokenRoute)
+
+_PARAMETERS = ("grant_type", "username", "password", "refresh_token")
+
+
+@token_router.post(
+    "/token",
+    summary="Get tokens",
+    responses=problems(InvalidTokenRequest, UnsupportedGrantType, InvalidCredentials, InvalidToken, TooManyRequests),
+)
+async def issue_token(
+    request: Request,
+    sign_in: SignInDep,
+    device: DeviceDep,
+    response: Response,
+    grant_type: Annotated[Literal["password", "refresh_token"], Form(examples=["password"])],
+    username: Annotated[
+        Text | None, Form(description="E-mail address (password grant)", max_length=320, examples=["ada@example.com"])
+    ] = None,
+    password: Annotated[CurrentPassword | None, Form(examples=["correct horse battery staple"])] = None,
+    refresh_token: Annotated[Text | None, Form(max_length=1024)] = None,
+) -> TokenRead:
+    """Answer an OAuth 2 password or refresh_token grant.
+
+    A refresh token is good for one use: used again it ends its session, but for a race within ten seconds.
+
+    Every error has the members `error` and `error_description` of RFC 6749, 5.2. `error` is `invalid_grant` for wrong
+    credentials, `invalid_request` for a missing, repeated or malformed parameter, `unsupported_grant_type`, or
+    `temporarily_unavailable`.
+    """
+    _refuse_repeated(await request.form())
+    response.headers["Cache-Control"] = "no-store"
+    if grant_type == "password":
+        return await sign_in.with_password(_required("username", username), _required("password", password), device)
+    return await sign_in.with_refresh_token(_required("refresh_token", refresh_token), device)
+
+
+@router.post(
+    "/logout",
+    status_code=204,
+    summary="End this session",
+)
+async def log_out(viewer: SignedIn, sessions: SessionsRepo) -> None:
+    """End the session: its access and refresh tokens are refused at once."""
+    if viewer.session_id:
+        await sessions.remove(viewer.session_id)
+
+
+def _required(name: str, value: str | None) -> str:
+    if not value:
+        raise InvalidTokenRequest(f"The parameter `{name}` is required by this grant.")
+    return value
+
+
+def _refuse_repeated(form: FormData) -> None:
+    for name in _PARAMETERS:
+        if len(form.getlist(name)) > 1:
+            raise InvalidTokenRequest(f"The parameter `{name}` must not be repeated.")

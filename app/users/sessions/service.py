@@ -1,0 +1,104 @@
+"""Signing in: where an account, its password and its sessions meet."""
+
+import uuid
+from datetime import timedelta
+
+from app.core.errors import InvalidCredentials, InvalidToken
+from app.core.security import AccessClaims, digest_token
+from app.http.container import Services
+from app.models import Session, User
+from app.ratelimit.policies import login_charges, refresh_charges
+from app.users.accounts.email import account_name
+from app.users.accounts.repository import UserRepository
+from app.users.schemas import TokenRead
+from app.users.sessions.repository import Device, Misuse, SessionRepository
+
+
+class SignIn:
+    """Hands out tokens, against a password or a refresh token."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._settings = services.settings
+        self._refresh_lifetime = timedelta(seconds=services.settings.refresh_token_seconds)
+
+    async def with_password(self, email: str, password: str, device: Device) -> TokenRead:
+        """Open a session. Raises InvalidCredentials, after the same time whether or not the account exists.
+
+        Raises TooManyRequests before anything is hashed.
+        """
+        account = account_name(email)
+        # Twice, because a concurrent sign-in may have renewed the hash that this one checked.
+        for _ in range(2):
+            user = await self._checked(account, password, device)
+            async with self._services.database.unit_of_work() as session:
+                if await UserRepository(session).find_unchanged(user.id, user.password):
+                    answer = await self.open_session(SessionRepository(session), user.id, device)
+                    break
+        else:
+            raise InvalidCredentials
+        await self._renew_hash(user, password)
+        return answer
+
+    async def with_refresh_token(self, refresh_token: str, device: Device) -> TokenRead:
+        """Exchange a refresh token, which is good once. Raises InvalidToken, TooManyRequests.
+
+        A token that comes a second time has been stolen, from here or there: its session ends.
+        """
+        try:
+            session_id = self._services.refresh_tokens.read(refresh_token)
+        except InvalidToken:
+            await self._services.limits.charge(refresh_charges(self._settings.refresh_limits, None, device.address))
+            raise
+        await self._services.limits.charge(refresh_charges(self._settings.refresh_limits, session_id, device.address))
+        successor = self._services.refresh_tokens.issue(session_id)
+        old, new = digest_token(refresh_token), digest_token(successor)
+        async with self._services.database.unit_of_work() as session:
+            sessions = SessionRepository(session)
+            rotated = await sessions.rotate(session_id, old, new, self._refresh_lifetime)
+            misuse = None if rotated else await sessions.judge(session_id, old)
+            if misuse is Misuse.REUSED:
+                await sessions.remove(session_id)
+        if rotated is None:
+            raise InvalidToken(_MISUSE[misuse or Misuse.UNKNOWN])
+        return self._token_answer(rotated, successor)
+
+    async def open_session(self, sessions: SessionRepository, user_id: uuid.UUID, device: Device) -> TokenRead:
+        """Open a session within the caller's unit of work; the tokens are good once that is committed."""
+        session_id = uuid.uuid4()
+        refresh_token = self._services.refresh_tokens.issue(session_id)
+        digest = digest_token(refresh_token)
+        opened = await sessions.add(session_id, user_id, digest, self._refresh_lifetime, device)
+        return self._token_answer(opened, refresh_token)
+
+    async def _checked(self, account: str, password: str, device: Device) -> User:
+        async with self._services.database.reader() as session:
+            user, known = await UserRepository(session).find_for_sign_in(account, device.address)
+        limits = self._settings.login_limits
+        charges = login_charges(limits, account, device.address, known_address=known)
+        await self._services.limits.charge(charges)
+        # No connection is held during the hash, which takes a quarter of a second.
+        matches = await self._services.passwords.verify(password, user.password if user else None)
+        if not matches or user is None or user.disabled:
+            raise InvalidCredentials
+        await self._services.limits.refund(charges)
+        return user
+
+    async def _renew_hash(self, user: User, password: str) -> None:
+        if user.password is None or not self._services.passwords.is_outdated(user.password):
+            return
+        renewed = await self._services.passwords.hash(password)
+        async with self._services.database.unit_of_work() as session:
+            await UserRepository(session).replace_hash(user.id, user.password, renewed)
+
+    def _token_answer(self, session: Session, refresh_token: str) -> TokenRead:
+        tokens = self._services.access_tokens
+        claims = AccessClaims(user_id=session.user_id, session_id=session.id)
+        return TokenRead(access_token=tokens.issue(claims), expires_in=tokens.lifetime, refresh_token=refresh_token)
+
+
+_MISUSE = {
+    Misuse.UNKNOWN: "The session has ended",
+    Misuse.RACED: "This refresh token was used a moment ago: go on with the one from that answer",
+    Misuse.REUSED: "This refresh token was used before: the session has been ended",
+}

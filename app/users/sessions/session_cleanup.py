@@ -1,0 +1,43 @@
+"""Forgets the logins that have run out: they hold addresses and user agents, which nobody needs any more."""
+
+from typing import Any, TypeAlias
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.db.database import Database
+from app.models import Invitation, MailedLink, Session, SocialSignIn
+
+BATCH = 1000
+_Expiring: TypeAlias = Session | SocialSignIn | Invitation | MailedLink
+_EXPIRING: tuple[tuple[type[_Expiring], InstrumentedAttribute[Any]], ...] = (
+    (Session, Session.id),
+    (SocialSignIn, SocialSignIn.state_digest),
+    (Invitation, Invitation.id),
+    (MailedLink, MailedLink.token_digest),
+)
+
+
+async def remove_expired_logins(database: Database) -> None:
+    """Delete expired sessions, social logins, invitations and mailed links; safe to run in many processes at once.
+
+    In batches that are committed, so that a backlog neither outlasts a time limit nor holds locks. Raises AppError when
+    the database does not answer.
+    """
+    for model, key in _EXPIRING:
+        removed = BATCH
+        while removed == BATCH:
+            async with database.unit_of_work() as session:
+                removed = await _remove_batch(session, model, key)
+
+
+async def _remove_batch(
+    session: AsyncSession,
+    model: type[_Expiring],
+    key: InstrumentedAttribute[Any],
+) -> int:
+    """Delete up to BATCH rows that nobody else has locked; return how many that were."""
+    expired = select(key).where(model.expires_at <= func.now()).order_by(model.expires_at).limit(BATCH)
+    gone = delete(model).where(key.in_(expired.with_for_update(skip_locked=True))).returning(key)
+    return len((await session.scalars(gone)).all())

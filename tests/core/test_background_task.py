@@ -1,0 +1,45 @@
+"""Work beside a block."""
+
+import asyncio
+
+import pytest
+
+from app.core.concurrency import background_task
+
+
+async def test_what_it_finds_is_awaited_in_the_block() -> None:
+    async with background_task(asyncio.sleep(0.01, "found")) as work:
+        assert await work == "found"
+
+
+async def test_it_has_ended_when_the_block_fails() -> None:
+    steps = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            steps.append("cleaned up")
+
+    async def fail() -> None:
+        async with background_task(work()):
+            await asyncio.sleep(0)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    assert steps == ["cleaned up"]
+
+
+async def test_of_two_failures_the_blocks_is_told() -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async def fail_beside() -> None:
+        async with background_task(fail(OSError())):
+            await asyncio.sleep(0)
+            await fail(LookupError())
+
+    with pytest.raises(LookupError):
+        await fail_beside()

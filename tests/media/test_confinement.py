@@ -1,0 +1,71 @@
+"""What a decoder that a file has taken over could still do; on kernels with Landlock."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.media.decoder_pool import PROGRAM
+from tests.accounts import Account
+from tests.photos import png
+from tests.processes import decoders
+from tests.repository import ROOT
+
+ATTEMPTS = """
+import json, os, runpy, socket, sys
+program, port, closed, left = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+confined = runpy.run_path(program)["confine"](port)
+service = os.getppid()
+attempts = {
+    "environment": lambda: open(f"/proc/{service}/environ", "rb"),
+    "memory": lambda: open(f"/proc/{service}/mem", "rb"),
+    "files": lambda: os.listdir(f"/proc/{service}/fd"),
+    "settings": lambda: open("pyproject.toml"),
+    "writing": lambda: open(left, "w"),
+    "running": lambda: os.execv(sys.executable, [sys.executable, "-c", ""]),
+    "store": lambda: socket.create_connection(("127.0.0.1", port)),
+    "others": lambda: socket.create_connection(("127.0.0.1", closed)),
+}
+told = {}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        told[name] = True
+    except PermissionError:
+        told[name] = False
+print(json.dumps([confined, told]))
+"""
+
+
+def network_is_bounded() -> bool:
+    release = [int(number) for number in os.uname().release.split("-")[0].split(".")[:2]]
+    return release >= [6, 7]
+
+
+def test_the_service_and_its_files_are_out_of_reach(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as store, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [str(one.getsockname()[1]) for one in (store, other)]
+        command = [sys.executable, "-I", "-c", ATTEMPTS, str(PROGRAM), *ports, str(tmp_path / "left")]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - our own argv
+    confined, told = json.loads(run.stdout)
+    if not confined:
+        pytest.skip("no Landlock here")
+    assert told.pop("others") is not network_is_bounded()
+    assert {name for name, worked in told.items() if worked} == {"store"}
+
+
+async def test_a_decoder_has_no_secrets_and_gets_no_rights(user: Account) -> None:
+    assert (await user.client.post("/v1/images", files={"image": ("a.png", png())})).status_code == 201
+    found = decoders(psutil.Process())
+    assert found
+    for decoder in found:
+        assert set(decoder.environ()) == {"MALLOC_ARENA_MAX", "LC_ALL"}
+        status = Path(f"/proc/{decoder.pid}/status").read_text()
+        assert "NoNewPrivs:\t1" in status
+        # Its pipes and what it may complain on; nothing of the service's.
+        assert len(list(Path(f"/proc/{decoder.pid}/fd").iterdir())) == 3

@@ -1,0 +1,109 @@
+"""The decoders' queue, and processes that do not end as they should."""
+
+import asyncio
+import errno
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import pytest
+
+from app.core.settings import Settings
+from app.media import decoder_pool
+from app.media.decoder_pool import Decoders, DecodersBusy, DecodersUnavailable, Picture, _Decoder
+from tests.accounts import Account
+from tests.images.hostile import scan_bomb
+from tests.photos import png
+from tests.server import running_service
+
+NOWHERE = 9
+UPLOADS = 8
+
+
+async def test_one_client_with_many_slow_files_makes_nobody_else_wait(
+    settings: Settings, user: Account, make_account: Callable[..., Awaitable[Account]]
+) -> None:
+    body = scan_bomb(150)
+    other = await make_account()
+    async with running_service(settings.model_copy(update={"decoder_processes": 1})) as service:
+
+        async def send(account: Account, name: str, body: bytes) -> int:
+            files = {"image": (name, body)}
+            return (await account.client.post(f"{service.url}/v1/images", files=files, timeout=120)).status_code
+
+        slow = [asyncio.create_task(send(user, f"{number}.jpg", body)) for number in range(UPLOADS)]
+        await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        assert await send(other, "a.png", png()) == 201
+        served = sum(task.done() for task in slow)
+        assert set(await asyncio.gather(*slow)) == {201}
+    assert served <= UPLOADS // 2
+
+
+async def test_who_waits_too_long_for_a_decoder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_pool, "QUEUE_SECONDS", 0.01)
+    decoders = Decoders(1, 10**8, NOWHERE)
+    body = png()
+    picture = Picture("image/png", len(body), [body])
+    async with decoders._one_free():
+        with pytest.raises(DecodersBusy):
+            await decoders.check(picture)
+    monkeypatch.undo()
+    await decoders.check(picture)
+    await decoders.close()
+
+
+@pytest.fixture
+async def deserter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Decoder:
+    """A process that closes its end and lives on."""
+    program = tmp_path / "program.py"
+    program.write_text("import os, time; os.close(0); os.close(1); time.sleep(600)")
+    monkeypatch.setattr(decoder_pool, "PROGRAM", program)
+    return await _Decoder.start(NOWHERE)
+
+
+async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
+    deserter: _Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_pool, "GONE_SECONDS", 0.1)
+    async with asyncio.timeout(30):
+        assert await Decoders(1, 10**8, NOWHERE)._attempt(deserter, {}, []) is None
+        while await deserter.exit_code() is None:
+            pass
+
+
+async def test_a_process_that_closes_its_end_does_not_outlive_who_gives_up(deserter: _Decoder) -> None:
+    task = asyncio.create_task(Decoders(1, 10**8, NOWHERE)._attempt(deserter, {}, []))
+    while not deserter._writer.is_closing():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(10):
+        assert await deserter.exit_code() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("what", ["socket.socketpair", "subprocess.Popen", "asyncio.open_unix_connection"])
+async def test_a_decoder_that_cannot_be_started_is_told_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = open_files(), set(psutil.Process().children())
+    monkeypatch.setattr(what, fail)
+    with pytest.raises(DecodersUnavailable):
+        await _Decoder.start(NOWHERE)
+    # Not how many: those of the tests before may close meanwhile.
+    assert (open_files() - before[0], set(psutil.Process().children()) - before[1]) == (set(), set())
+
+
+def open_files() -> set[tuple[str, int]]:
+    """Return descriptor and inode of all that this process has open."""
+    found = set()
+    for descriptor in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # that of the list itself
+            found.add((descriptor.name, descriptor.stat().st_ino))
+    return found
