@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
 WORKERS ?= 2
 
-.PHONY: dev test coverage test-faults test-schemathesis check lock demo bench setup clean openapi format
+.PHONY: dev test coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
 
 dev: setup
 	$(BIN)/python -m app dev
@@ -58,8 +58,12 @@ bench: setup
 openapi: setup
 	$(BIN)/python -m tools.generated --write
 
+# The documentation site, in .site/; a broken link is an error. It needs no network.
+docs: setup
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 format: setup
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf .imts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov
+	rm -rf .imts .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

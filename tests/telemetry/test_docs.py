@@ -1,4 +1,4 @@
-"""The operators' questions in docs/telemetry.md are answered by a real MongoDB."""
+"""The operators' questions in docs/reference/telemetry.md are answered by a real MongoDB."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from pymongo.database import Database
 from app.telemetry.recorder import Recorder
 from tests.telemetry.records import make_record, telemetry_settings, until
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "telemetry.md").read_text()
 QUESTIONS = re.findall(r"^// (\d+)\. .*\n(db\..*)$", DOCUMENT, re.MULTILINE)
 USER = "5c1f6d0e-6a0f-4d1b-9f0a-2f6f1c9f7a11"
 REQUEST = "0d3f7c52a1b84e6f9c1d2e3f40516273"
