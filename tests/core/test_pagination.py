@@ -34,3 +34,30 @@ def test_a_cursor_of_another_query_or_secret_or_an_edited_one_is_refused() -> No
         edited = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
         with pytest.raises(InvalidCursor):
             SIGNER.decode(edited, "query")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        # The form before signatures came from itsdangerous: base64url of MAC and JSON.
+        "dGhlIG1hYyBvZiAxMmJbMSwiYSJd",
+        "AAAAAAAAAAAAAAAAWzFd",
+        "\ud800",
+        ".",
+        "..",
+        ".eJx.AAAA",
+    ],
+)
+def test_malformed_cursors_and_those_of_earlier_versions_are_invalid(cursor: str) -> None:
+    with pytest.raises(InvalidCursor):
+        SIGNER.decode(cursor, "query")
+
+
+def test_a_signature_has_one_spelling() -> None:
+    cursor = SIGNER.encode([1, "a"], "query")
+    variants = [cursor + "=", cursor + "!", f"{cursor[:-3]}*{cursor[-3:]}", cursor + "\n"]
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    variants += [cursor[:-1] + last for last in alphabet if last != cursor[-1]]
+    for variant in variants:
+        with pytest.raises(InvalidCursor):
+            SIGNER.decode(variant, "query")

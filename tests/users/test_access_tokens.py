@@ -13,8 +13,9 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from app.core.errors import InvalidToken
-from app.core.security import AccessClaims, AccessTokens, RefreshTokens, digest_token
+from app.core.security import AccessClaims, AccessTokens, RefreshTokens, digest_token, new_opaque_token
 from app.core.settings import Settings
+from app.core.signing import Purpose, create_signer
 from tests.accounts import Account
 from tests.users.forgery import b64, hs256, unsigned
 
@@ -157,8 +158,21 @@ def test_a_secret_is_rotated_by_putting_a_new_one_in_front() -> None:
         RefreshTokens("n" * 32).read(refresh)
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "ä.b.c", "\ud800", "0" * 32 + ".x."])
+@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "ä.b.c", "\ud800", "0" * 32 + ".x.", "a" * 129])
 def test_made_up_refresh_tokens_are_invalid(token: str) -> None:
     with pytest.raises(InvalidToken):
         RefreshTokens("n" * 32).read(token)
     assert len(digest_token(token)) == 32
+
+
+def test_a_refresh_token_of_earlier_versions_is_invalid() -> None:
+    with pytest.raises(InvalidToken):
+        RefreshTokens("n" * 32).read(f"{uuid.uuid4().hex}.{new_opaque_token()}.{'0' * 32}")
+
+
+def test_a_signature_of_another_purpose_is_invalid() -> None:
+    body = f"{uuid.uuid4().hex}.{new_opaque_token()}"
+    token = create_signer(Purpose.CURSOR, "n" * 32).sign(body).decode()
+    with pytest.raises(InvalidToken):
+        RefreshTokens("n" * 32).read(token)
+    assert create_signer(Purpose.REFRESH_TOKEN, "n" * 32).sign(body).decode() != token
