@@ -1,4 +1,4 @@
-"""The configuration: environment variables first, then `.env`. Nothing else in the code reads the environment."""
+"""Settings from environment variables and `.env`. Nothing else in the code reads the environment."""
 
 from functools import cached_property
 from ipaddress import ip_network
@@ -12,14 +12,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.core.identity_providers import IdentityProviders
 from app.core.rate_limit import Limits
 
-# Every secret in docker-local.env starts with this, so that one rule tells a published secret from a real one.
+# The prefix of every secret in docker-local.env, which distinguishes published secrets from real ones.
 PUBLISHED_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
 MIN_JWT_SECRET_LENGTH = 32
 _MIB = 1024 * 1024
 
 
 class Settings(BaseSettings):
-    """One field a setting; the name of the environment variable is the field's name in capitals."""
+    """The environment variable of a field is its name in capitals."""
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
 
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr = SecretStr("")
     access_token_seconds: Annotated[int, Field(ge=1)] = 15 * 60
     refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 24 * 3600
-    # Secrets of before, comma-separated: they sign nothing, what they signed is still read.
+    # Comma-separated: used to verify existing tokens, never to sign new ones.
     jwt_previous_secrets: SecretStr = SecretStr("")
     login_limits: Limits = Limits(account="10/minute", address="120/minute", total="1200/minute")
     sign_up_limits: Limits = Limits(account="10/minute", address="120/minute", total="600/minute")
@@ -64,9 +64,9 @@ class Settings(BaseSettings):
     mail_from: str = ""
     sign_up: Literal["open", "invite", "closed"] = "open"
     max_api_keys_per_user: Annotated[int, Field(ge=1)] = 50
-    # Addresses or networks whose X-Forwarded-For is believed.
+    # Addresses and networks whose X-Forwarded-For is trusted.
     trusted_proxies: Annotated[list[str], NoDecode] = []
-    # Where browsers reach the service: the identity providers send them back there.
+    # The origin of the service as browsers see it.
     public_url: str = "http://127.0.0.1:8000"
     social_providers: IdentityProviders = {}
 
@@ -75,10 +75,10 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
     max_bytes_per_user: Annotated[int, Field(ge=0)] | None = None
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
-    # JPEG, PNG and WebP are given out without EXIF, GPS, XMP, IPTC and comments; GIF and AVIF as they are.
+    # Applies to JPEG, PNG and WebP; GIF and AVIF are delivered unchanged.
     strip_metadata: bool = False
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
-    # Of one account, or one address without one, in each worker; what it asks for beyond waits.
+    # For each account (anonymous: each address) in each worker. Further searches wait.
     searches_at_once: Annotated[int, Field(ge=1)] = 1
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     tag_bitmap_interval_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
             try:
                 ip_network(proxy)
             except ValueError as error:
-                # `*` would have each client choose its own address; a host name would match no address.
+                # With `*`, each client could choose its own address; a host name would match no address.
                 msg = f"{proxy} is neither an address nor a network, such as 10.0.0.0/8"
                 raise ValueError(msg) from error
         return value
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
 
     @property
     def database_connections(self) -> int:
-        """How many connections to PostgreSQL the pools of a worker may have; the service has one more for itself."""
+        """The maximum number of pooled PostgreSQL connections of a worker. The service itself uses one more."""
         return self.database_pool_size + self.database_max_overflow + self.database_search_pool_size
 
     @property
@@ -175,25 +175,25 @@ class Settings(BaseSettings):
 
     @property
     def previous_secrets(self) -> list[str]:
-        """The secrets of before."""
+        """The secrets that verify tokens of before a rotation."""
         return [one.strip() for one in self.jwt_previous_secrets.get_secret_value().split(",") if one.strip()]
 
     @cached_property
     def sqlalchemy_url(self) -> str:
-        """`DATABASE_URL` with the async driver named, as SQLAlchemy wants it; the setting itself also suits psql."""
+        """`DATABASE_URL` with the name of the async driver, as SQLAlchemy needs it. psql takes the setting itself."""
         return _with_driver(self.database_url)
 
     @cached_property
     def sqlalchemy_replica_url(self) -> str:
-        """`DATABASE_REPLICA_URL` likewise; empty where none is set."""
+        """`DATABASE_REPLICA_URL` with the name of the async driver; empty if it is not set."""
         return _with_driver(self.database_replica_url) if self.database_replica_url.get_secret_value() else ""
 
     def missing(self, *names: str) -> list[str]:
-        """Say in one line each which of these are not set."""
+        """Return one line for each of these settings that is not set."""
         return [f"{name} is not set" for name in names if not _plain(self, name)]
 
     def problems(self) -> list[str]:
-        """Say in one line each what keeps this configuration from being served; production also refuses defaults."""
+        """Return one line for each error of the configuration. Production also refuses published secrets."""
         missing = self.missing(*_REQUIRED)
         if self.app_env != "production":
             return missing
@@ -204,14 +204,14 @@ class Settings(BaseSettings):
         ]
         weak = len(_plain(self, "JWT_SECRET")) < MIN_JWT_SECRET_LENGTH and bool(_plain(self, "JWT_SECRET"))
         short = [f"JWT_SECRET is shorter than {MIN_JWT_SECRET_LENGTH} characters"] if weak else []
-        local = ["PUBLIC_URL is this machine only: identity providers and mailed links lead there"]
+        local = ["PUBLIC_URL is a loopback address, which identity providers and mailed links cannot use"]
         unreachable = local if (self.social_providers or self.smtp_url) and "127.0.0.1" in self.public_url else []
         return missing + published + short + unreachable
 
 
 _SECRETS = ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY")
 _REQUIRED = (*_SECRETS, "STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY")
-# What an address of PostgreSQL may say after the question mark, and what the driver calls it.
+# Parameters of a PostgreSQL address, and their names in the driver.
 _PARAMETERS = {
     "sslmode": "ssl",
     "ssl": "ssl",
