@@ -1,4 +1,4 @@
-"""Whether the cache may be used now. PostgreSQL decides, by one row; see docs/decisions/0018.
+"""Whether the cache may be used now. PostgreSQL decides, by one row; see docs/decisions/0008.
 
 A worker may look into Redis while it holds a lease: it has read, less than LEASE ago, that the cache is open. Who could
 not tell Redis of a write closes the cache in that row and waits until every lease has run out; only then is the write

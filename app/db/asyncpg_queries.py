@@ -1,4 +1,7 @@
-"""Statements by the driver itself, on the connection of a session: for searches. See docs/decisions/0028."""
+"""Search statements by asyncpg itself, on the connection of a session.
+
+See docs/performance/notes/range-scans-and-the-driver.md.
+"""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Searches on a standby, never on older data than the primary has acknowledged. See docs/decisions/0022.
+"""Searches on a standby, never on older data than the primary has acknowledged. See docs/decisions/0013.
 
 Before a search the primary is asked how far its log is on the disk: every write that anybody was told of lies before
 that. The standby is used once it has replayed as much; when that takes too long, or when it is away, the primary

@@ -1,4 +1,4 @@
-"""What a bitmap index over the common tags consists of. See docs/decisions/0038."""
+"""What a bitmap index over the common tags consists of. See docs/decisions/0007."""
 
 import uuid
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Counts what matches without looking at it: by the bitmaps of the common tags. See docs/decisions/0038.
+"""Counts what matches without looking at it: by the bitmaps of the common tags. See docs/decisions/0007.
 
 A query of tags is a Boolean function, which bitmaps compute for thousands of images at once (O'Neil and Quass,
 "Improved Query Performance with Variant Indexes", SIGMOD 1997). Looked at one by one are only the images that have one

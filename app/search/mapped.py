@@ -1,4 +1,4 @@
-"""A page in the order of creation by the bitmaps of the common tags. See docs/decisions/0039."""
+"""A page in the order of creation by the bitmaps of the common tags. See docs/decisions/0007."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""A page by the names that fit a glob, in indexes that have them by the week. See docs/decisions/0035 and 0040."""
+"""A page by the names that fit a glob.
+
+See docs/performance/notes/partition-the-name-index-by-week.md.
+"""
 
 import math
 from functools import partial

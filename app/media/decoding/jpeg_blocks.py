@@ -1,4 +1,4 @@
-"""Whether every block of a JPEG is in its file (docs/decisions/0045-missing-pixels.md).
+"""Whether every block of a JPEG is in its file (docs/decisions/0014).
 
 libjpeg fills missing blocks in, and only warns, when a marker comes before a scan or a restart interval is complete.
 So each run of entropy-coded data is fed to the decoder without the marker behind it, but followed by padding:

@@ -1,4 +1,4 @@
-"""Thumbnails, in little more memory than the decoded picture takes (docs/decisions/0046-thumbnails.md)."""
+"""Thumbnails, in little more memory than the decoded picture takes (docs/decisions/0014)."""
 
 import io
 
