@@ -29,7 +29,7 @@ from app.images.upload.usage_compaction import UsageFolder
 from app.mail.outbox import Outbox
 from app.media.decoder_pool import Decoders
 from app.ratelimit.rate_limiter import RateLimits
-from app.search.mapping import BitmapFolder
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.storage.object_store import ObjectStore
 from app.tags.count_compaction import CountFolder
 from app.telemetry.recorder import Recorder
@@ -60,7 +60,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             await _warm_up(services)
             sweeper = Sweeper(services.database, services.object_store, settings)
             counts = CountFolder(services.database, settings.tag_count_interval_seconds)
-            bitmaps = BitmapFolder(services.database, settings.tag_bitmap_interval_seconds)
+            bitmaps = BitmapIndexUpdater(services.database, settings.tag_bitmap_interval_seconds)
             for job in (
                 _await_backends(services),
                 sweeper.run_forever(),

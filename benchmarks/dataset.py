@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.search.mapping import BitmapFolder
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 
 SHARED = 300
 TOPICS = 200
@@ -178,7 +178,7 @@ async def _map(url: str) -> None:
     """Make the bitmaps of the common tags, as the service does."""
     database = Database(Settings(database_url=SecretStr(url)))
     try:
-        await BitmapFolder(database, interval=1).fold()
+        await BitmapIndexUpdater(database, interval=1).fold()
     finally:
         await database.close()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from app.search.order import SORTS
+from app.search.planning.sort_order import SORTS
 from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
 
 Query = dict[str, Any]

@@ -34,10 +34,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.authz.visibility import Sight
 from app.core.settings import Settings
 from app.db.database import Database
-from app.search.grammar import parse
-from app.search.images import ImageSearch
-from app.search.order import Order
-from app.search.vocabulary import QueryTooBroad
+from app.search.executor import SearchExecutor
+from app.search.language.parser import parse
+from app.search.planning.sort_order import SortOrder
+from app.search.planning.tag_resolution import QueryTooBroad
 from benchmarks import dataset
 from benchmarks.crowd import searchers, writer
 from benchmarks.dataset import names
@@ -126,8 +126,8 @@ async def in_the_database(asked: Iterable[Asked]) -> Times:
         statements.clear()
         try:
             async with database.searcher() as session, noting(session, note):
-                search = await ImageSearch.prepare(session, parse(params["q"]), Sight())
-                await search.page(Order(params.get("sort", "-created")), None, LIMIT)
+                search = await SearchExecutor.prepare(session, parse(params["q"]), Sight())
+                await search.page(SortOrder(params.get("sort", "-created")), None, LIMIT)
         except QueryTooBroad:
             continue
         with times.measured(kind, params["q"]):

@@ -34,7 +34,7 @@ from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name
 from app.models import DoomedObject, Image
 from app.models.image import Visibility
-from app.search.found import TAG_NAMES
+from app.search.strategies.row import TAG_NAMES
 from app.users.paging import Position
 
 MAX_DUPLICATES = 20

@@ -12,8 +12,8 @@ from app.core.text.tag_names import TagNames
 from app.images.upload.filenames import ImageName
 from app.models import Image
 from app.models.image import Visibility
-from app.search.found import FoundImage
-from app.search.hints import Hint
+from app.search.language.hints import Hint
+from app.search.strategies.row import ImageRow
 
 Sha256 = Annotated[
     str,
@@ -143,7 +143,7 @@ def to_uploaded(image: Image, tags: list[str], duplicates: Iterable[uuid.UUID]) 
 
 
 def page_json(
-    images: Sequence[FoundImage],
+    images: Sequence[ImageRow],
     next_cursor: str | None,
     query: str,
     counted: tuple[int, Literal["exact", "estimate"]] | None,
@@ -162,7 +162,7 @@ def page_json(
     return to_json(page)
 
 
-def _told(image: Image | FoundImage, tags: list[str]) -> dict[str, Any]:
+def _told(image: Image | ImageRow, tags: list[str]) -> dict[str, Any]:
     path = image_path(image.id)
     return {
         # As text: what is no UUID of Python's own, but the driver's, takes the serializer ten times as long.

@@ -28,13 +28,13 @@ from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED
 from app.images.schemas import ImagePage, page_json
 from app.ratelimit.policies import search_charges
-from app.search import tree
-from app.search.counting import count_exactly, estimate
-from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
-from app.search.images import ImageSearch
-from app.search.order import Order, Sort
-from app.search.tree import canonical
-from app.search.vocabulary import QueryTooBroad, leaves
+from app.search.count import count_exactly, estimate
+from app.search.executor import SearchExecutor
+from app.search.language import ast
+from app.search.language.ast import canonical, leaves
+from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
+from app.search.planning.sort_order import Sort, SortOrder
+from app.search.planning.tag_resolution import QueryTooBroad
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 
@@ -99,14 +99,14 @@ async def list_images(
     An empty page has `hints` where the query was probably meant otherwise, each with a query that the service takes.
     """
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
-    query, order = parse(q), Order(sort)
+    query, order = parse(q), SortOrder(sort)
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(services.queues.searches.enter(current_caller.get()))
         async with services.database.searcher() as session:
-            search = await ImageSearch.prepare(session, query, sight_of(viewer))
+            search = await SearchExecutor.prepare(session, query, sight_of(viewer))
             counting: Awaitable[Counted | None] | None = None
             if count != "none" and has_spare(session):
                 counting = await stack.enter_async_context(background_task(count_images(services, search, count)))
@@ -122,14 +122,14 @@ async def list_images(
     )
 
 
-def cache_control(query: tree.Node, viewer: Viewer) -> str:
+def cache_control(query: ast.Node, viewer: Viewer) -> str:
     """Say who may keep a page, which is to be revalidated; one that the clock changes too, nobody."""
-    if any(isinstance(leaf, tree.Filter) and leaf.name == "date" for leaf in leaves(query)):
+    if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in leaves(query)):
         return "no-store"
     return "public, no-cache" if viewer.user is None else "private, no-cache"
 
 
-async def count_images(services: Services, search: ImageSearch, how: Count) -> Counted | None:
+async def count_images(services: Services, search: SearchExecutor, how: Count) -> Counted | None:
     """Return the number of matches and how it was found, by sessions of its own; None where it is not asked for."""
     if how == "none":
         return None

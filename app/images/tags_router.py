@@ -39,9 +39,9 @@ from app.images.repository import ImageRepository
 from app.images.router import tagged_read
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
-from app.search.grammar import MAX_LENGTH, InvalidQuery, parse
-from app.search.images import ImageSearch
-from app.search.vocabulary import QueryTooBroad
+from app.search.executor import SearchExecutor
+from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
+from app.search.planning.tag_resolution import QueryTooBroad
 from app.tags.dependencies import NewTagsDep
 from app.tags.image_tag_repository import Held, Tagging, holding
 from app.tags.new_tags import NewTags
@@ -237,7 +237,7 @@ async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer)
     sight, owner = sight_of(viewer), None if viewer.is_admin else viewer.id
     async with database.searcher() as session:
         if body.ids is None:
-            search = await ImageSearch.prepare(session, parse(body.q or ""), sight)
+            search = await SearchExecutor.prepare(session, parse(body.q or ""), sight)
             found = await search.list_ids(owner, MAX_BULK + 1)
         else:
             found = await ImageRepository(session).list_seen(body.ids, sight, owner)

@@ -12,8 +12,8 @@ from app.db.cache_invalidation import LISTS, changing
 from app.db.database import wait_briefly_for_locks
 from app.models import PrivateTag, Tag
 from app.models.tag import EXACT_COUNT
-from app.search.found import TAG_NAMES
-from app.search.globs import like
+from app.search.planning.glob import like
+from app.search.strategies.row import TAG_NAMES
 
 # The tags of this number of public images are counted. A tag's rows lie in the order of the images' ids, whose first
 # bytes are the fast-running part of the time: the first rows are a sample spread over all of them.

@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.db.migrate import alembic_config, downgrade, upgrade
 from app.models.bitmap import ALL_IMAGES, IMAGES_OF_TYPE, PUBLIC_IMAGES
-from app.search.mapping import BitmapFolder
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from tests.repository import ROOT
 
 # DESIGN.md section 2: name, type, nullable. Their constraints are checked below.
@@ -87,7 +87,7 @@ async def test_images_of_before_the_bitmaps_are_mapped(empty: Settings) -> None:
     )
     await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
     database = Database(empty)
-    await BitmapFolder(database, 1).fold()
+    await BitmapIndexUpdater(database, 1).fold()
     await database.close()
     bits = await connection.fetch("SELECT tag, bit_count(bits) FROM tag_bitmaps WHERE bits::text LIKE '%1%'")
     await connection.close()

@@ -10,7 +10,7 @@ import pytest
 
 from app import VERSION
 from app.core.settings import Settings
-from app.search.filters import NAMES
+from app.search.language.filters import NAMES
 from tests.accounts import Account
 from tests.repository import ROOT
 

@@ -21,7 +21,7 @@ from app.core.settings import Settings
 from app.core.text import email_addresses, tag_names, timestamps
 from app.images.upload.filenames import normalize_name
 from app.main import create_app
-from app.search.grammar import parse
+from app.search.language.parser import parse
 from app.users.accounts import password_policy
 from app.users.accounts.email import account_name
 from tests.accounts import Account

@@ -13,16 +13,16 @@ import pytest
 
 from app.authz.visibility import Sight
 from app.db.sql_text import Values
-from app.search import grammar
-from app.search.bitmaps import CountStatement, is_computable
-from app.search.filters import NAMES
-from app.search.grammar import InvalidQuery, parse
-from app.search.hints import make_hints, prefixed_terms
-from app.search.lexer import Kind
-from app.search.mapped import MappedImages
-from app.search.plan import Plan
-from app.search.tree import Node, Tag, Wildcard, canonical
-from app.search.vocabulary import Found, Vocabulary, leaves
+from app.search.bitmap_index.queries import CountStatement, is_computable
+from app.search.language import parser
+from app.search.language.ast import Node, Tag, Wildcard, canonical, leaves
+from app.search.language.filters import NAMES
+from app.search.language.hints import make_hints, prefixed_terms
+from app.search.language.lexer import Kind
+from app.search.language.parser import InvalidQuery, parse
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
+from app.search.strategies.bitmap_scan import BitmapScan
 
 RATIO = 4.5
 VALUES = {"name": "a*b", "uploader": "none", "type": "png", "visibility": "public", "sha256": "0" * 64, "date": "2026"}
@@ -82,17 +82,17 @@ def steps(function: Callable[[], Any]) -> int:
     return called
 
 
-def vocabulary_of(query: Node) -> Vocabulary:
+def vocabulary_of(query: Node) -> ResolvedTags:
     """Return a vocabulary that has every name, rare and common ones."""
-    tags: dict[str, Found] = {}
-    wildcards: dict[str, tuple[Found, ...]] = {}
+    tags: dict[str, ResolvedTag] = {}
+    wildcards: dict[str, tuple[ResolvedTag, ...]] = {}
     for number, leaf in enumerate(leaves(query)):
-        found = Found(number, 10_000 * (number % 2), 1e6)
+        found = ResolvedTag(number, 10_000 * (number % 2), 1e6)
         if isinstance(leaf, Tag):
             tags[leaf.name] = found
         elif isinstance(leaf, Wildcard):
             wildcards[leaf.pattern] = (found,)
-    return Vocabulary(tags, wildcards)
+    return ResolvedTags(tags, wildcards)
 
 
 def plan_everything(text: str) -> None:
@@ -100,11 +100,11 @@ def plan_everything(text: str) -> None:
     query = parse(text)
     canonical(query)
     make_hints(text, list(prefixed_terms(text).values()), None)
-    plan = Plan(query, vocabulary_of(query), None, datetime(2026, 11, 22, tzinfo=UTC))
+    plan = QueryPredicates(query, vocabulary_of(query), None, datetime(2026, 11, 22, tzinfo=UTC))
     plan.condition(Values())
     plan.leading(Values(), frozenset(NAMES))
     assert [plan.at_most, plan.by_chance, plan.exact, plan.told_by_tags, plan.unbounded, plan.indexed]
-    assert [plan.glob, plan.prefixed, MappedImages(None, plan, Sight(), lambda _values: "TRUE")]  # type: ignore[arg-type]
+    assert [plan.glob, plan.prefixed, BitmapScan(None, plan, Sight(), lambda _values: "TRUE")]  # type: ignore[arg-type]
     if is_computable(query):
         CountStatement(plan, Sight())
 
@@ -123,9 +123,9 @@ def ratio(small: str, large: str) -> float:
 @pytest.fixture(autouse=True)
 def _no_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The limits make every query small: what grows is seen without them."""
-    monkeypatch.setattr(grammar, "MAX_TERMS", 10**6)
-    monkeypatch.setattr(grammar, "MAX_DEPTH", 10**6)
-    monkeypatch.setattr(grammar, "MAX_LENGTH", 10**6)
+    monkeypatch.setattr(parser, "MAX_TERMS", 10**6)
+    monkeypatch.setattr(parser, "MAX_DEPTH", 10**6)
+    monkeypatch.setattr(parser, "MAX_LENGTH", 10**6)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(10_000)
     yield

@@ -13,10 +13,10 @@ import pytest
 from app.core.settings import Settings
 from app.db.database import Database
 from app.main import create_app
-from app.search import mapping
-from app.search.filters import NAMES
-from app.search.mapping import BitmapFolder
-from app.search.order import SORTS
+from app.search.bitmap_index import maintenance
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
+from app.search.language.filters import NAMES
+from app.search.planning.sort_order import SORTS
 from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
 from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
@@ -117,8 +117,8 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
     make_account: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mapping, "COMMON", 3)
-    counts, bitmaps = CountFolder(database, 1), BitmapFolder(database, 1)
+    monkeypatch.setattr(maintenance, "COMMON", 3)
+    counts, bitmaps = CountFolder(database, 1), BitmapIndexUpdater(database, 1)
     await store_private_collection(sql, user.id, 1, 500)
     if mapped != "none":
         await counts.fold()

@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import asyncpg
 
-from app.search import tree
-from app.search.filters import COMPARED
-from app.search.intervals import interval
+from app.search.language import ast
+from app.search.language.filters import COMPARED
+from app.search.language.ranges import interval
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = ("cat", "cattle", "dog", "hot dog", "sofa", "a_b", "axb", "x:y", "unused")
@@ -90,23 +90,23 @@ async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
     )
 
 
-def matches(node: tree.Node, picture: Picture, viewer: uuid.UUID | None) -> bool:  # noqa: PLR0911
+def matches(node: ast.Node, picture: Picture, viewer: uuid.UUID | None) -> bool:  # noqa: PLR0911
     """Tell whether a picture matches."""
     match node:
-        case tree.Tag(name):
+        case ast.Tag(name):
             return ALIASES.get(name, name) in picture.tags
-        case tree.Wildcard(pattern):
+        case ast.Wildcard(pattern):
             found = {ALIASES.get(name, name) for name in (*NAMES, *ALIASES) if fnmatch.fnmatchcase(name, pattern)}
             return bool(found & picture.tags)
-        case tree.Filter(name, values):
+        case ast.Filter(name, values):
             return any(_has(picture, name, value, viewer) for value in values)
-        case tree.Not(term):
+        case ast.Not(term):
             return not matches(term, picture, viewer)
-        case tree.And(terms):
+        case ast.And(terms):
             return all(matches(term, picture, viewer) for term in terms)
-        case tree.Or(terms):
+        case ast.Or(terms):
             return any(matches(term, picture, viewer) for term in terms)
-        case tree.AtLeast(number, terms):
+        case ast.AtLeast(number, terms):
             return sum(matches(term, picture, viewer) for term in terms) >= number
 
 

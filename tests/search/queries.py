@@ -8,61 +8,61 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from app.authz.visibility import Sight
-from app.search import tree
-from app.search.images import ImageSearch
-from app.search.order import SORTS, Order
-from app.search.plan import Plan
-from app.search.vocabulary import look_up
+from app.search.executor import SearchExecutor
+from app.search.language import ast
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.sort_order import SORTS, SortOrder
+from app.search.planning.tag_resolution import resolve_tags
 from tests.search.collection import ALIASES, NAMES, NOW, OWNERS, Picture
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
-tags = st.sampled_from((*NAMES, *ALIASES, "nowhere")).map(tree.Tag)
-wildcards = st.sampled_from(("cat*", "*dog", "c*", "a_*", "*x*", "k*y", "zz*")).map(tree.Wildcard)
+tags = st.sampled_from((*NAMES, *ALIASES, "nowhere")).map(ast.Tag)
+wildcards = st.sampled_from(("cat*", "*dog", "c*", "a_*", "*x*", "k*y", "zz*")).map(ast.Wildcard)
 filters = st.sampled_from(
     [
-        tree.Filter("width", ("160..1600",)),
-        tree.Filter("width", ("1", ">1000")),
-        tree.Filter("height", ("<=90",)),
-        tree.Filter("pixels", (">=14400",)),
-        tree.Filter("ratio", ("16:9",)),
-        tree.Filter("ratio", (">1.5",)),
-        tree.Filter("size", ("1kb..2kb",)),
-        tree.Filter("size", (">2gb",)),
-        tree.Filter("size", ("9223372036854775807",)),
-        tree.Filter("date", ("2026-11-05",)),
-        tree.Filter("date", ("2026-11-05..2026-11-09t06:00:00z",)),
-        tree.Filter("date", ("7d..", "yesterday")),
-        tree.Filter("date", ("<=2026-11-03",)),
-        tree.Filter("tags", ("2..3",)),
-        tree.Filter("tags", ("0",)),
-        tree.Filter("name", ("img*", "*%*")),
-        tree.Filter("name", ("a_b ?.png",)),
-        tree.Filter("name", ("*5*",)),
-        tree.Filter("name", ("i*.png",)),
-        tree.Filter("name", ("*4.png",)),
-        tree.Filter("name", ("i*1?ß🖼",)),
-        tree.Filter("name", ("img*5*.png", "i*mg*")),
-        tree.Filter("type", ("jpeg", "avif")),
-        tree.Filter("visibility", ("private",)),
-        tree.Filter("sha256", ("00" * 32,)),
-        tree.Filter("uploader", ("none",)),
-        tree.Filter("uploader", (str(OWNERS[0]), "none")),
-        tree.Filter("uploader", (str(OWNERS[1]),)),
+        ast.Filter("width", ("160..1600",)),
+        ast.Filter("width", ("1", ">1000")),
+        ast.Filter("height", ("<=90",)),
+        ast.Filter("pixels", (">=14400",)),
+        ast.Filter("ratio", ("16:9",)),
+        ast.Filter("ratio", (">1.5",)),
+        ast.Filter("size", ("1kb..2kb",)),
+        ast.Filter("size", (">2gb",)),
+        ast.Filter("size", ("9223372036854775807",)),
+        ast.Filter("date", ("2026-11-05",)),
+        ast.Filter("date", ("2026-11-05..2026-11-09t06:00:00z",)),
+        ast.Filter("date", ("7d..", "yesterday")),
+        ast.Filter("date", ("<=2026-11-03",)),
+        ast.Filter("tags", ("2..3",)),
+        ast.Filter("tags", ("0",)),
+        ast.Filter("name", ("img*", "*%*")),
+        ast.Filter("name", ("a_b ?.png",)),
+        ast.Filter("name", ("*5*",)),
+        ast.Filter("name", ("i*.png",)),
+        ast.Filter("name", ("*4.png",)),
+        ast.Filter("name", ("i*1?ß🖼",)),
+        ast.Filter("name", ("img*5*.png", "i*mg*")),
+        ast.Filter("type", ("jpeg", "avif")),
+        ast.Filter("visibility", ("private",)),
+        ast.Filter("sha256", ("00" * 32,)),
+        ast.Filter("uploader", ("none",)),
+        ast.Filter("uploader", (str(OWNERS[0]), "none")),
+        ast.Filter("uploader", (str(OWNERS[1]),)),
     ]
 )
 
 
-def trees(leaves: st.SearchStrategy[tree.Node]) -> st.SearchStrategy[tree.Node]:
+def trees(leaves: st.SearchStrategy[ast.Node]) -> st.SearchStrategy[ast.Node]:
     """Return queries made of such leaves."""
     return st.recursive(
         leaves,
         lambda children: st.one_of(
-            children.map(tree.negation),
-            st.lists(children, min_size=2, max_size=4).map(tree.all_of),
-            st.lists(children, min_size=2, max_size=4).map(tree.any_of),
+            children.map(ast.negation),
+            st.lists(children, min_size=2, max_size=4).map(ast.all_of),
+            st.lists(children, min_size=2, max_size=4).map(ast.any_of),
             st.lists(children, min_size=1, max_size=4).flatmap(
-                lambda terms: st.integers(1, len(terms)).map(lambda number: tree.AtLeast(number, tuple(terms)))
+                lambda terms: st.integers(1, len(terms)).map(lambda number: ast.AtLeast(number, tuple(terms)))
             ),
         ),
         max_leaves=8,
@@ -70,13 +70,13 @@ def trees(leaves: st.SearchStrategy[tree.Node]) -> st.SearchStrategy[tree.Node]:
 
 
 nodes = trees(st.one_of(tags, tags, wildcards, filters))
-types = st.sampled_from((tree.Filter("type", ("png",)), tree.Filter("type", ("jpeg", "avif"))))
+types = st.sampled_from((ast.Filter("type", ("png",)), ast.Filter("type", ("jpeg", "avif"))))
 mapped_queries = trees(st.one_of(tags, tags, wildcards, types))
 sights = st.sampled_from([Sight(), Sight(OWNERS[0]), Sight(OWNERS[1]), Sight(OWNERS[0], sees_all=True)])
 sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS), "random:1", "random:abc"])
 
 
-def key(order: Order, picture: Picture) -> tuple[Any, ...]:
+def key(order: SortOrder, picture: Picture) -> tuple[Any, ...]:
     values = {
         "created": picture.created_at,
         "size": picture.size,
@@ -88,14 +88,14 @@ def key(order: Order, picture: Picture) -> tuple[Any, ...]:
     return (picture.name,) if order.name == "name" else (values[order.name], picture.id.bytes)
 
 
-def in_order(order: Order, found: list[Picture]) -> list[uuid.UUID]:
+def in_order(order: SortOrder, found: list[Picture]) -> list[uuid.UUID]:
     ordered = sorted(found, key=lambda picture: key(order, picture), reverse=order.descending)
     if order.start is not None:
         ordered.sort(key=lambda picture: picture.sha256 < (order.start or b""))
     return [picture.id for picture in ordered]
 
 
-async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID]:
+async def pages(search: SearchExecutor, order: SortOrder, limit: int) -> list[uuid.UUID]:
     found: list[uuid.UUID] = []
     position = None
     while True:
@@ -107,9 +107,9 @@ async def pages(search: ImageSearch, order: Order, limit: int) -> list[uuid.UUID
         position = order.read(order.write(page[-1]))
 
 
-async def make_search(session: Any, query: tree.Node, sight: Sight) -> ImageSearch:
-    plan = Plan(query, await look_up(session, query, sight), sight.viewer_id, NOW)
-    return ImageSearch(session, plan, sight)
+async def make_search(session: Any, query: ast.Node, sight: Sight) -> SearchExecutor:
+    plan = QueryPredicates(query, await resolve_tags(session, query, sight), sight.viewer_id, NOW)
+    return SearchExecutor(session, plan, sight)
 
 
 async def run(check: Any) -> None:

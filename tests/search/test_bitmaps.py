@@ -21,16 +21,19 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.db.sql_text import Values, all_true
 from app.models.bitmap import CHUNK
-from app.search import bitmaps, costs, mapped, mapping, tree
-from app.search import images as engine
-from app.search.bitmaps import CountStatement
-from app.search.counting import count_exactly, estimate
-from app.search.grammar import parse
-from app.search.mapped import MappedImages
-from app.search.mapping import BitmapFolder
-from app.search.order import Order
-from app.search.plan import Plan
-from app.search.vocabulary import look_up
+from app.search import executor as engine
+from app.search.bitmap_index import maintenance, queries
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
+from app.search.bitmap_index.queries import CountStatement
+from app.search.count import count_exactly, estimate
+from app.search.language import ast
+from app.search.language.parser import parse
+from app.search.planning import cost_model
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.sort_order import SortOrder
+from app.search.planning.tag_resolution import resolve_tags
+from app.search.strategies import bitmap_scan
+from app.search.strategies.bitmap_scan import BitmapScan
 from tests.accounts import Account
 from tests.search.collection import NAMES, NOW, Picture, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, mapped_queries, nodes, pages, run, sights
@@ -54,21 +57,21 @@ WRITES = (
 
 
 @pytest.fixture
-async def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapFolder:
+async def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapIndexUpdater:
     """What maps the images, by hand."""
-    monkeypatch.setattr(mapping, "COMMON", COMMON)
-    return BitmapFolder(database, 3600)
+    monkeypatch.setattr(maintenance, "COMMON", COMMON)
+    return BitmapIndexUpdater(database, 3600)
 
 
 @pytest.fixture
 def few_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Number the images so that about four of them share a chunk."""
-    sparse = mapping._NUMBER.text.replace("row_number()", f"{CHUNK // 4} * row_number()")
-    monkeypatch.setattr(mapping, "_NUMBER", text(sparse))
+    sparse = maintenance._NUMBER.text.replace("row_number()", f"{CHUNK // 4} * row_number()")
+    monkeypatch.setattr(maintenance, "_NUMBER", text(sparse))
 
 
 @pytest.fixture
-async def collection(sql: asyncpg.Connection, folder: BitmapFolder, few_a_chunk: None) -> list[Picture]:  # noqa: ARG001
+async def collection(sql: asyncpg.Connection, folder: BitmapIndexUpdater, few_a_chunk: None) -> list[Picture]:  # noqa: ARG001
     """A collection of which a part has changed since it was mapped."""
     stored = pictures(5, 60)
     await store(sql, stored)
@@ -115,7 +118,7 @@ async def _copy(sql: asyncpg.Connection, one: Picture, id_: UUID) -> Picture:
 async def test_they_count_what_plain_python_counts(
     folded: bool,
     collection: list[Picture],
-    folder: BitmapFolder,
+    folder: BitmapIndexUpdater,
     sql: asyncpg.Connection,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,12 +130,12 @@ async def test_they_count_what_plain_python_counts(
     assert 0 < await sql.fetchval("SELECT count(DISTINCT tag) FROM tag_bitmaps WHERE tag > 0") < len(NAMES)
     assert await sql.fetchval(MISMAPPED) == 0
     # Also where something else is shorter.
-    monkeypatch.setattr(bitmaps, "_is_shorter", lambda _plan: True)
+    monkeypatch.setattr(queries, "_is_shorter", lambda _plan: True)
     async with database.searcher(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
         @given(query=mapped_queries, sight=sights)
-        async def check(query: tree.Node, sight: Sight) -> None:
+        async def check(query: ast.Node, sight: Sight) -> None:
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = sum(matches(query, one, sight.viewer_id) for one in seen)
             search = await make_search(session, query, sight)
@@ -150,13 +153,13 @@ async def test_pages_by_them_are_what_plain_python_finds(
     changed: bool,
     most_unmapped: int,
     uses: int,
-    folder: BitmapFolder,
+    folder: BitmapIndexUpdater,
     sql: asyncpg.Connection,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Mapped in batches of twenty from all of the time, so that the chunks' times overlap.
-    monkeypatch.setattr(mapping, "BATCH", 20)
+    monkeypatch.setattr(maintenance, "BATCH", 20)
     collection = pictures(6, 60)
     await store(sql, collection)
     await sql.execute("UPDATE tags SET images = 1000 WHERE id % 3 > 0")
@@ -165,11 +168,11 @@ async def test_pages_by_them_are_what_plain_python_finds(
     if changed:
         collection = await change(sql, collection)
     # With none allowed the bitmaps are behind: a search asks them once, and goes the other ways.
-    monkeypatch.setattr(mapped, "MOST_UNMAPPED", most_unmapped)
+    monkeypatch.setattr(bitmap_scan, "MOST_UNMAPPED", most_unmapped)
     monkeypatch.setattr(engine, "GATHERED_AT_ONCE", 0)
     monkeypatch.setattr(engine, "SHORT_WALK", 2)
     for cost in ("_CHUNK_ROW", "_NAMED", "_STATEMENT"):
-        monkeypatch.setattr(costs, cost, 0)
+        monkeypatch.setattr(cost_model, cost, 0)
     used = 0
 
     async def count_uses(*arguments: Any) -> Any:
@@ -177,19 +180,19 @@ async def test_pages_by_them_are_what_plain_python_finds(
         used += 1
         return await page(*arguments)
 
-    page = MappedImages.page
-    monkeypatch.setattr(MappedImages, "page", count_uses)
+    page = BitmapScan.page
+    monkeypatch.setattr(BitmapScan, "page", count_uses)
     async with database.searcher(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
         @given(
             query=nodes, sight=sights, order=st.sampled_from(["created", "-created"]), limit=st.sampled_from((1, 3, 7))
         )
-        async def check(query: tree.Node, sight: Sight, order: str, limit: int) -> None:
+        async def check(query: ast.Node, sight: Sight, order: str, limit: int) -> None:
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = [one for one in seen if matches(query, one, sight.viewer_id)]
             search = await make_search(session, query, sight)
-            assert await pages(search, Order(order), limit) == in_order(Order(order), expected)
+            assert await pages(search, SortOrder(order), limit) == in_order(SortOrder(order), expected)
 
         await run(check)
     assert used > uses
@@ -203,9 +206,9 @@ async def count(database: Database, text: str) -> tuple[int | None, int, int]:
 
 
 async def test_what_they_cannot_tell_is_counted_otherwise(
-    folder: BitmapFolder, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+    folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "COMMON", 5)
+    monkeypatch.setattr(maintenance, "COMMON", 5)
     await store(sql, pictures(5, 60))
     _, cats, _ = await count(database, "-cat")
     # Nothing is mapped yet.
@@ -220,21 +223,21 @@ async def test_what_they_cannot_tell_is_counted_otherwise(
     # Too far behind.
     await sql.execute("UPDATE images SET visibility = 'private' WHERE NOT tag_ids @> ARRAY[1]")
     assert await count(database, "-cat") == (0, 0, 0)
-    monkeypatch.setattr(bitmaps, "MOST_UNMAPPED", 0)
+    monkeypatch.setattr(queries, "MOST_UNMAPPED", 0)
     assert await count(database, "-cat") == (None, 0, 0)
 
 
 async def test_tags_get_bitmaps_when_they_become_common_and_lose_them_when_they_are_rare(
-    folder: BitmapFolder, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    folder: BitmapIndexUpdater, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def mapped() -> set[int]:
         return {tag for (tag,) in await sql.fetch("SELECT DISTINCT tag FROM tag_bitmaps WHERE tag > 0")}
 
-    monkeypatch.setattr(mapping, "COMMON", 1_000)
+    monkeypatch.setattr(maintenance, "COMMON", 1_000)
     await store(sql, pictures(5, 60))
     await folder.fold()
     assert await mapped() == set()
-    monkeypatch.setattr(mapping, "COMMON", 5)
+    monkeypatch.setattr(maintenance, "COMMON", 5)
     await folder.fold()
     assert 1 in await mapped()
     assert await sql.fetchval(MISMAPPED) == 0
@@ -247,9 +250,9 @@ async def test_tags_get_bitmaps_when_they_become_common_and_lose_them_when_they_
 
 
 async def test_a_batch_after_the_other_is_mapped(
-    folder: BitmapFolder, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    folder: BitmapIndexUpdater, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "BATCH", 7)
+    monkeypatch.setattr(maintenance, "BATCH", 7)
     await store(sql, pictures(5, 60))
     await folder.fold()
     assert await sql.fetchval("SELECT count(*) FROM unmapped_images") == 0
@@ -274,13 +277,15 @@ async def beside(*jobs: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
 
 
 async def test_they_are_exact_at_every_moment(
-    folder: BitmapFolder, sql: asyncpg.Connection, database: Database, settings: Settings
+    folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, settings: Settings
 ) -> None:
     await store(sql, pictures(5, 60))
     await sql.execute("UPDATE tags SET images = 50 + 1000 * (id % 2)")
     await folder.fold()
     async with database.searcher() as session:
-        plan = Plan(parse("-cat (dog OR sofa)"), await look_up(session, parse("cat dog sofa"), Sight()), None, NOW)
+        plan = QueryPredicates(
+            parse("-cat (dog OR sofa)"), await resolve_tags(session, parse("cat dog sofa"), Sight()), None, NOW
+        )
     counting = CountStatement(plan, Sight())
     values = Values()
     plain = f"SELECT count(*) FROM images WHERE {all_true([plan.condition(values), Sight().sql(values)])}"  # noqa: S608
@@ -308,7 +313,7 @@ async def test_they_are_exact_at_every_moment(
 
 @pytest.mark.parametrize("step", ["INSERT INTO image_numbers", "WITH taken", "DELETE FROM image_numbers"])
 async def test_an_image_that_is_deleted_while_it_is_mapped_is_not_counted(
-    step: str, folder: BitmapFolder, sql: asyncpg.Connection, database: Database
+    step: str, folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database
 ) -> None:
     await store(sql, pictures(5, 60))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from app.search.filters import COMPARED, Refused, canonical_value, read_interval
+from app.search.language.filters import COMPARED, Refused, canonical_value, read_interval
 from tests.accounts import Account
 from tests.tags.library import read, upload
 

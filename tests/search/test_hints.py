@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.search.grammar import InvalidQuery, parse
-from app.search.hints import make_hints, prefixed_terms
-from app.search.tree import EVERYTHING, canonical
+from app.search.language.ast import EVERYTHING, canonical
+from app.search.language.hints import make_hints, prefixed_terms
+from app.search.language.parser import InvalidQuery, parse
 from tests.accounts import Account
 from tests.tags.library import read, upload
 

@@ -10,12 +10,12 @@ from app.db.asyncpg_queries import fetch
 from app.db.database import Database
 from app.db.sql_text import Values, all_true
 from app.models.image import week
-from app.search import tree
-from app.search.globs import Glob
-from app.search.named import NamedImages
-from app.search.order import Order
-from app.search.plan import Plan
-from app.search.vocabulary import Vocabulary
+from app.search.language import ast
+from app.search.planning.glob import Glob
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.sort_order import SortOrder
+from app.search.planning.tag_resolution import ResolvedTags
+from app.search.strategies.name_index_scan import NameIndexScan
 from tests.search.collection import NOW, matches, pictures, store, visible
 from tests.search.queries import in_order
 
@@ -26,16 +26,16 @@ ENDS = ("", "g", "4.png", "?.png", " ß🖼", "🖼", "x", "\U0010ffffx", "\U001
 
 @pytest.mark.parametrize("sort", ["created", "-created"])
 async def test_they_are_found_from_either_end(sql: asyncpg.Connection, database: Database, sort: str) -> None:
-    order, looked = Order(sort), 0
+    order, looked = SortOrder(sort), 0
     collection = pictures(5, 300)
     await store(sql, collection)
     async with database.searcher(1800) as session:
         for pattern in map("".join, product(STARTS, MIDDLES, ENDS)):
-            query = tree.Filter("name", (pattern,))
+            query = ast.Filter("name", (pattern,))
             fitting = [one for one in collection if visible(one, None, sees_all=False) and matches(query, one, None)]
-            plan = Plan(query, Vocabulary({}, {}), None, NOW)
+            plan = QueryPredicates(query, ResolvedTags({}, {}), None, NOW)
             looked += len(fitting) if plan.glob else 0
-            named = NamedImages(session, plan, Sight().sql)
+            named = NameIndexScan(session, plan, Sight().sql)
             found, done = await named.page(order, None, len(collection))
             assert done == (plan.glob is not None)
             assert not done or [one.id for one in found] == in_order(order, fitting), pattern

@@ -5,14 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import app.search.images as engine
+import app.search.executor as engine
 from app.authz.visibility import Sight
 from app.db.database import Database
-from app.search import costs, counting, named, tree
-from app.search.counting import count_exactly, estimate
-from app.search.grammar import InvalidQuery, parse
-from app.search.order import Order
-from app.search.tree import canonical
+from app.search import count
+from app.search.count import count_exactly, estimate
+from app.search.language import ast
+from app.search.language.ast import canonical
+from app.search.language.parser import InvalidQuery, parse
+from app.search.planning import cost_model
+from app.search.planning.sort_order import SortOrder
+from app.search.strategies import name_index_scan
 from tests.search.collection import OWNERS, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, sights, sorts
 
@@ -44,7 +47,7 @@ async def test_every_query_finds_what_plain_python_finds(
     # that cost nothing; once as it is.
     if near:
         for cost, value in {"_STRETCH": 0, "_STATEMENT": 0, "_ENTRY": 0, "_IN_ORDER": 100, "_ACROSS": 100}.items():
-            monkeypatch.setattr(costs, cost, value)
+            monkeypatch.setattr(cost_model, cost, value)
     bounds = {
         "GATHERED_AT_ONCE": gathered,
         "SAMPLED_ABOVE": gathered,
@@ -54,7 +57,7 @@ async def test_every_query_finds_what_plain_python_finds(
         "LONGEST_WALK_UNINDEXED": 4 * walk,
     }
     names = {"GATHERED_BEFORE_NAMES": gathered, "FEW_NAMES": walk, "FEW_ANCHORED": walk, "MOST_NAMES": 2 * walk}
-    for module, patched in ((engine, bounds), (named, names)):
+    for module, patched in ((engine, bounds), (name_index_scan, names)):
         for name, value in patched.items():
             monkeypatch.setattr(module, name, value)
     collection = pictures(walk, 60)
@@ -63,10 +66,10 @@ async def test_every_query_finds_what_plain_python_finds(
 
         @settings(RELAXED, max_examples=trees)
         @given(query=nodes, sight=sights, sort=sorts, limit=st.sampled_from((1, 3, 7, 100)))
-        async def check(query: tree.Node, sight: Sight, sort: str, limit: int) -> None:
+        async def check(query: ast.Node, sight: Sight, sort: str, limit: int) -> None:
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = [one for one in seen if matches(query, one, sight.viewer_id)]
-            order = Order(sort)
+            order = SortOrder(sort)
             search = await make_search(session, query, sight)
             assert await pages(search, order, max(limit, 1 + len(expected) // 4)) == in_order(order, expected)
             assert await count_exactly(session, search) == await estimate(session, search) == len(expected)
@@ -82,7 +85,7 @@ async def test_a_sample_of_the_pages_tells_about_the_number(
 ) -> None:
     # Every second page is looked at, and nothing is counted one by one.
     for name, value in {"COUNTED": -1, "SAMPLED": 450, "TELLING": 0}.items():
-        monkeypatch.setattr(counting, name, value)
+        monkeypatch.setattr(count, name, value)
     await store(sql, sorted(pictures(3, 900), key=lambda one: one.created_at))
     async with database.searcher(1800) as session:
         search = await make_search(session, parse(text), Sight())
@@ -96,7 +99,7 @@ async def test_f14_an_estimate_of_all_images_is_of_those_that_the_viewer_sees(
     sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, sight: Sight
 ) -> None:
     for name, value in {"COUNTED": -1, "SAMPLED": 450, "TELLING": 0}.items():
-        monkeypatch.setattr(counting, name, value)
+        monkeypatch.setattr(count, name, value)
     collection = pictures(3, 900)
     await store(sql, collection)
     share = sum(visible(one, sight.viewer_id, sees_all=sight.sees_all) for one in collection)
@@ -136,7 +139,7 @@ def spell(text: str) -> str | None:
 
 @settings(max_examples=1000, deadline=None)
 @given(nodes)
-def test_the_canonical_form_means_the_same(query: tree.Node) -> None:
+def test_the_canonical_form_means_the_same(query: ast.Node) -> None:
     again = parse(canonical(query))
     for picture in pictures(1, 20):
         assert matches(again, picture, OWNERS[0]) == matches(query, picture, OWNERS[0])

@@ -6,7 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.search.vocabulary import MAX_TAGS_A_WILDCARD
+from app.search.planning.tag_resolution import MAX_TAGS_A_WILDCARD
 from tests.accounts import Account
 from tests.tags.library import read, upload
 

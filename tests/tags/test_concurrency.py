@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.search import mapping
-from app.search.mapping import BitmapFolder
+from app.search.bitmap_index import maintenance
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.tags.count_compaction import CountFolder
 from app.tags.image_tag_repository import Tagging
 from tests.accounts import Account
@@ -25,11 +25,11 @@ WORDS = [f"word {number}" for number in range(50)]
 async def test_32_clients_add_overlapping_tags_in_any_order(
     user: Account, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "COMMON", 1)
+    monkeypatch.setattr(maintenance, "COMMON", 1)
     images = [await upload(user) for _ in range(8)]
     user.client.timeout = httpx.Timeout(60)
     dice = random.Random(5)
-    folder, bitmaps = CountFolder(database, 1), BitmapFolder(database, 1)
+    folder, bitmaps = CountFolder(database, 1), BitmapIndexUpdater(database, 1)
 
     async def post(path: str, part: list[str]) -> None:
         while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.db.database import Database
-from app.search import mapping
-from app.search.mapping import BitmapFolder
+from app.search.bitmap_index import maintenance
+from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, upload
@@ -28,7 +28,7 @@ class Machine:
         self.dice = random.Random(seed)
         self.user, self.admin, self.sql = user, admin, sql
         self.folder = CountFolder(database, 1)
-        self.bitmaps = BitmapFolder(database, 1)
+        self.bitmaps = BitmapIndexUpdater(database, 1)
         self.steps: list[Step] = [
             *(self.upload, self.replace, self.add, self.take, self.remove, self.bulk, self.show),
             *(self.imply, self.imply, self.alias, self.merge, self.rename, self.delete),
@@ -97,7 +97,7 @@ async def test_counts_shadow_and_implications_hold_after_any_sequence(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mapping, "COMMON", 3)
+    monkeypatch.setattr(maintenance, "COMMON", 3)
     machine = Machine(seed, user, admin, sql, database)
     for _ in range(6):
         await machine.upload()

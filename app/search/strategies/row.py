@@ -7,7 +7,7 @@ from typing import NamedTuple
 from app.models.image import Visibility
 
 
-class FoundImage(NamedTuple):
+class ImageRow(NamedTuple):
     """An image as a search finds it, with its sorted tags; the fields are the columns of `images`."""
 
     id: uuid.UUID
@@ -27,4 +27,4 @@ class FoundImage(NamedTuple):
 
 TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
 # What is selected of `images` for it.
-FOUND = f"{', '.join(FoundImage._fields[:-1])}, {TAG_NAMES}"
+IMAGE_COLUMNS = f"{', '.join(ImageRow._fields[:-1])}, {TAG_NAMES}"

@@ -71,7 +71,7 @@ def check_sort(sort: str) -> str:
 Sort = Annotated[str, Field(max_length=100), AfterValidator(check_sort), Field(json_schema_extra={"pattern": PATTERN})]
 
 
-class Order:
+class SortOrder:
     """One order of the results, by the text of the `sort` parameter."""
 
     def __init__(self, sort: str) -> None:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from app.models.bitmap import IMAGES_OF_TYPE
-from app.search.intervals import Interval, Point, date, interval, number, ratio, size
+from app.search.language.ranges import Interval, Point, date, interval, number, ratio, size
 
 MAX_VALUES = 50
 # A decomposed name of 255 characters has up to four times as many.
 MAX_GLOB_CHARACTERS = 4 * 255
-TYPES = tuple(IMAGES_OF_TYPE)
+TYPES = ("jpeg", "png", "webp", "gif", "avif")
 VISIBILITIES = ("private", "public")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -86,7 +86,7 @@ _DROP = text(f"""
     )""")  # noqa: S608
 
 
-class BitmapFolder:
+class BitmapIndexUpdater:
     """Folds `unmapped_images` into `tag_bitmaps`; safe to run in many processes at once."""
 
     def __init__(self, database: Database, interval: float) -> None:

@@ -10,8 +10,8 @@ from app.authz.visibility import Sight
 from app.core.errors import BadRequest
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import Condition, Values, all_true
-from app.search import tree
-from app.search.globs import like, starts_with
+from app.search.language import ast
+from app.search.planning.glob import like, starts_with
 
 MAX_TAGS_A_WILDCARD = 100
 _TOO_MANY = MAX_TAGS_A_WILDCARD + 1
@@ -29,7 +29,7 @@ class QueryTooBroad(BadRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResolvedTag:
     """A tag that a name stands for, and about how many public images have it, of how many images in all."""
 
     id: int
@@ -38,14 +38,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class ResolvedTags:
     """What the tags and wildcards of one query stand for; an unknown tag is not in it."""
 
-    tags: Mapping[str, Found]
-    wildcards: Mapping[str, tuple[Found, ...]]
+    tags: Mapping[str, ResolvedTag]
+    wildcards: Mapping[str, tuple[ResolvedTag, ...]]
 
     @property
-    def found(self) -> frozenset[Found]:
+    def found(self) -> frozenset[ResolvedTag]:
         """All tags that are known, each once."""
         return frozenset(self._known())
 
@@ -54,41 +54,36 @@ class Vocabulary:
         """Return about how many images there are, as PostgreSQL last counted them; 1 where no name is known."""
         return max((tag.collection for tag in self._known()), default=1)
 
-    def only(self, chosen: Callable[[Found], bool]) -> "Vocabulary":
+    def only(self, chosen: Callable[[ResolvedTag], bool]) -> "ResolvedTags":
         """Return what is left if all other tags are unknown."""
         tags = {name: tag for name, tag in self.tags.items() if chosen(tag)}
         wildcards = {pattern: tuple(filter(chosen, tags)) for pattern, tags in self.wildcards.items()}
-        return Vocabulary(tags, wildcards)
+        return ResolvedTags(tags, wildcards)
 
-    def of(self, node: tree.Tag | tree.Wildcard) -> tuple[Found, ...]:
+    def of(self, node: ast.Tag | ast.Wildcard) -> tuple[ResolvedTag, ...]:
         """Return the tags of which an image must have one; none for an unknown name."""
-        if isinstance(node, tree.Wildcard):
+        if isinstance(node, ast.Wildcard):
             return self.wildcards[node.pattern]
         found = self.tags.get(node.name)
         return (found,) if found else ()
 
-    def _known(self) -> Iterator[Found]:
+    def _known(self) -> Iterator[ResolvedTag]:
         return chain(self.tags.values(), *self.wildcards.values())
 
 
-async def look_up(session: AsyncSession, query: tree.Node, sight: Sight) -> Vocabulary:
+async def resolve_tags(session: AsyncSession, query: ast.Node, sight: Sight) -> ResolvedTags:
     """Look the query's names up. Raises QueryTooBroad when too many tags of visible images match a wildcard."""
     names, patterns = set[str](), set[str]()
-    for leaf in leaves(query):
-        if isinstance(leaf, tree.Tag):
+    for leaf in ast.leaves(query):
+        if isinstance(leaf, ast.Tag):
             names.add(leaf.name)
-        elif isinstance(leaf, tree.Wildcard):
+        elif isinstance(leaf, ast.Wildcard):
             patterns.add(leaf.pattern)
     values = Values()
     named = f"n.name = ANY({values.bind(sorted(names))})"
     tags = await _find(session, named, values, len(names)) if names else {}
     wildcards = {pattern: await _matching(session, pattern, sight) for pattern in sorted(patterns)}
-    return Vocabulary(tags, wildcards)
-
-
-def leaves(query: tree.Node) -> Iterator[tree.Tag | tree.Wildcard | tree.Filter]:
-    """Yield the terms of a query that are not made of others."""
-    return (node for node in tree.nodes(query) if isinstance(node, tree.Tag | tree.Wildcard | tree.Filter))
+    return ResolvedTags(tags, wildcards)
 
 
 async def list_visible_names(session: AsyncSession, names: Sequence[str], sight: Sight) -> set[str]:
@@ -100,7 +95,7 @@ async def list_visible_names(session: AsyncSession, names: Sequence[str], sight:
     return {row[0] for row in await fetch(session, statement, values.listed)}
 
 
-async def _matching(session: AsyncSession, pattern: str, sight: Sight) -> tuple[Found, ...]:
+async def _matching(session: AsyncSession, pattern: str, sight: Sight) -> tuple[ResolvedTag, ...]:
     """Return the tags of visible images that match, each once however many of its names do."""
     values = Values()
     text, prefix = values.bind(like(pattern)), pattern.partition("*")[0]
@@ -115,12 +110,12 @@ async def _matching(session: AsyncSession, pattern: str, sight: Sight) -> tuple[
             UNION SELECT t.id, t.images FROM tags a JOIN tags t ON t.id = a.alias_of
             WHERE {known} AND a.alias_of IS NOT NULL AND {in_use}
         ) AS matching LIMIT {_TOO_MANY}"""  # noqa: S608
-    found = [Found(*row) for row in await fetch(session, statement, values.listed)]
+    found = [ResolvedTag(*row) for row in await fetch(session, statement, values.listed)]
     if len(found) > MAX_TAGS_A_WILDCARD:
         raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_A_WILDCARD} tags")
     return tuple(sorted(found, key=lambda tag: tag.id))
 
 
-async def _find(session: AsyncSession, matching: Condition, values: Values, limit: int) -> dict[str, Found]:
+async def _find(session: AsyncSession, matching: Condition, values: Values, limit: int) -> dict[str, ResolvedTag]:
     statement = f"{_ENTRIES} WHERE {matching} LIMIT {values.bind(limit)}"
-    return {name: Found(*found) for name, *found in await fetch(session, statement, values.listed)}
+    return {name: ResolvedTag(*found) for name, *found in await fetch(session, statement, values.listed)}

@@ -98,6 +98,11 @@ def nodes(node: Node) -> Iterator[Node]:
                 pending.extend(reversed(terms))
 
 
+def leaves(query: Node) -> Iterator[Tag | Wildcard | Filter]:
+    """Yield the terms of a query that are not made of others."""
+    return (node for node in nodes(query) if isinstance(node, Tag | Wildcard | Filter))
+
+
 def canonical(node: Node) -> str:  # noqa: PLR0911 - one a kind of node
     """Return the one spelling of a query."""
     match node:

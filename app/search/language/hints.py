@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from app.search import tree
-from app.search.corrections import corrections
-from app.search.filters import NAMES
-from app.search.grammar import is_query, meant_filter, parse
-from app.search.lexer import Kind, Token, tokens
-from app.search.tree import canonical
-from app.search.vocabulary import leaves
+from app.search.language import ast
+from app.search.language.ast import canonical, leaves
+from app.search.language.corrections import corrections
+from app.search.language.filters import NAMES
+from app.search.language.lexer import Kind, Token, tokens
+from app.search.language.parser import is_query, meant_filter, parse
 
 MAX_HINTS = 5
 
@@ -63,13 +62,13 @@ def _replace(text: str, token: Token, term: str) -> str:
     return text[: token.position] + term + text[token.position + len(token.text) :]
 
 
-def _is_open_to(query: tree.Node, viewer_id: uuid.UUID | None) -> bool:
+def _is_open_to(query: ast.Node, viewer_id: uuid.UUID | None) -> bool:
     """Tell whether the viewer may ask this: `uploader:me` needs an account."""
-    filters = (leaf for leaf in leaves(query) if isinstance(leaf, tree.Filter))
+    filters = (leaf for leaf in leaves(query) if isinstance(leaf, ast.Filter))
     return viewer_id is not None or not any(one.name == "uploader" and "me" in one.values for one in filters)
 
 
 def _name(token: Token) -> str:
     leaf = parse(token.text)
-    assert isinstance(leaf, tree.Tag | tree.Wildcard)  # noqa: S101
-    return leaf.name if isinstance(leaf, tree.Tag) else leaf.pattern
+    assert isinstance(leaf, ast.Tag | ast.Wildcard)  # noqa: S101
+    return leaf.name if isinstance(leaf, ast.Tag) else leaf.pattern

@@ -5,8 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.asyncpg_queries import fetch_value
 from app.db.sql_text import Values
 from app.models.tag import EXACT_COUNT
-from app.search.images import ImageSearch
-from app.search.vocabulary import COLLECTION
+from app.search.executor import SearchExecutor
+from app.search.planning.tag_resolution import COLLECTION
 
 # Up to so many matches are counted, 1 to 2 microseconds each; at once where there are no more if tags meet by chance.
 COUNTED = 3_000
@@ -16,7 +16,7 @@ SAMPLED = 10_000
 TELLING = 25
 
 
-async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
+async def count_exactly(session: AsyncSession, search: SearchExecutor) -> int:
     """Return the number of matches. Raises QueryTimeout."""
     values = Values()
     if (tag := search.only_tag) is None:
@@ -31,7 +31,7 @@ async def count_exactly(session: AsyncSession, search: ImageSearch) -> int:
     return int(await fetch_value(session, statement, values.listed))
 
 
-async def estimate(session: AsyncSession, search: ImageSearch) -> int:
+async def estimate(session: AsyncSession, search: SearchExecutor) -> int:
     """Return about the number of matches: exact where that is cheap, else from a sample of the table's pages."""
     if (mapped := await search.count_by_bitmaps()) is not None:
         return mapped
@@ -51,7 +51,7 @@ async def estimate(session: AsyncSession, search: ImageSearch) -> int:
     return round(sample.matching / sample.share) if sample.matching else 0
 
 
-async def _count_up_to(session: AsyncSession, search: ImageSearch, most: int) -> int | None:
+async def _count_up_to(session: AsyncSession, search: SearchExecutor, most: int) -> int | None:
     """Return the number of matches, None where there are more than `most`."""
     values = Values()
     some = f"SELECT id FROM images WHERE {search.condition(values)} LIMIT {values.bind(most + 1)}"  # noqa: S608

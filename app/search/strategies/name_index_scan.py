@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import EVERY, Condition, Values, all_true
 from app.models.image import week
-from app.search.found import FOUND, FoundImage
-from app.search.globs import Glob
-from app.search.order import Order, Position, Segment
-from app.search.plan import Plan
+from app.search.planning.glob import Glob
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.sort_order import Position, Segment, SortOrder
+from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 
 # Of the images whose names fit a glob, so many at most are looked at one by one; in the order of creation where the
 # tags tell that so few fill the page, in others where the tags alone have more images than it takes to find all names.
@@ -23,15 +23,15 @@ FEW_NAMES, FEW_ANCHORED = 1_000, 2_000
 GATHERED_BEFORE_NAMES = 60_000
 
 
-class NamedImages:
+class NameIndexScan:
     """The way to a page of what fulfils the condition, where the plan has a glob that every match's name fits."""
 
-    def __init__(self, session: AsyncSession, plan: Plan, condition: Segment) -> None:
+    def __init__(self, session: AsyncSession, plan: QueryPredicates, condition: Segment) -> None:
         self._session = session
         self._plan = plan
         self._condition = condition
 
-    def are_few(self, order: Order, limit: int) -> bool:
+    def are_few(self, order: SortOrder, limit: int) -> bool:
         """Tell whether the tags tell that the page is full after few of them."""
         if order.name != "created" or (glob := self._plan.glob) is None or math.isinf(self._plan.at_most):
             return False
@@ -39,13 +39,13 @@ class NamedImages:
         few = FEW_ANCHORED if glob.prefix and glob.suffix else FEW_NAMES
         return few * self._plan.at_most >= limit * self._plan.vocabulary.collection
 
-    def _are_shorter(self, order: Order, limit: int) -> bool:
+    def _are_shorter(self, order: SortOrder, limit: int) -> bool:
         """Tell whether they are a shorter way to all matches than the tags are."""
         if order.name != "created":
             return self._plan.at_most > GATHERED_BEFORE_NAMES
         return math.isinf(self._plan.at_most) or self.are_few(order, limit)
 
-    async def page(self, order: Order, after: Position | None, limit: int) -> tuple[list[FoundImage], bool]:
+    async def page(self, order: SortOrder, after: Position | None, limit: int) -> tuple[list[ImageRow], bool]:
         """Return what is found after the position, and whether that is the page; without a glob, nothing."""
         if (glob := self._plan.glob) is None or not self._are_shorter(order, limit):
             return [], False
@@ -53,8 +53,8 @@ class NamedImages:
         return await way(glob, order, after, limit)
 
     async def _first(
-        self, glob: Glob, order: Order, after: Position | None, limit: int
-    ) -> tuple[list[FoundImage], bool]:
+        self, glob: Glob, order: SortOrder, after: Position | None, limit: int
+    ) -> tuple[list[ImageRow], bool]:
         """Look at the images whose names fit, in the order of creation, and tell whether that is the page.
 
         Their indexes have the names of a week together: no more weeks are read, 0.1 microseconds a name, than it takes
@@ -76,12 +76,14 @@ class NamedImages:
                 ) AS matching
                 ORDER BY {by_week} LIMIT {values.bind(limit)}
             )
-            SELECT place, {FOUND} FROM page JOIN images USING (id) ORDER BY {order.walk()}"""  # noqa: S608
+            SELECT place, {IMAGE_COLUMNS} FROM page JOIN images USING (id) ORDER BY {order.walk()}"""  # noqa: S608
         rows = await fetch(self._session, statement, values.listed)
-        found = [FoundImage._make(row[1:]) for row in rows if row["place"] <= MOST_NAMES]
+        found = [ImageRow._make(row[1:]) for row in rows if row["place"] <= MOST_NAMES]
         return found, len(found) == len(rows)
 
-    async def _few(self, glob: Glob, order: Order, after: Position | None, limit: int) -> tuple[list[FoundImage], bool]:
+    async def _few(
+        self, glob: Glob, order: SortOrder, after: Position | None, limit: int
+    ) -> tuple[list[ImageRow], bool]:
         """Look at all images whose names fit, where they are few, and tell whether that is the page."""
         values = Values()
         statement = f"""
@@ -90,7 +92,7 @@ class NamedImages:
                 LIMIT {values.bind(MOST_NAMES + 1)}
             ), counted AS MATERIALIZED (SELECT count(*) AS number FROM named)
             SELECT number, found.* FROM counted LEFT JOIN (
-                SELECT {FOUND} FROM images WHERE id = ANY(ARRAY(
+                SELECT {IMAGE_COLUMNS} FROM images WHERE id = ANY(ARRAY(
                     SELECT id FROM images
                     WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
                     AND id = ANY(ARRAY(SELECT id FROM named))
@@ -99,10 +101,10 @@ class NamedImages:
                 ))
             ) AS found ON TRUE ORDER BY {order.whole(values)}"""  # noqa: S608
         rows = await fetch(self._session, statement, values.listed)
-        number, found = rows[0][0], [FoundImage._make(row[1:]) for row in rows if row["id"] is not None]
+        number, found = rows[0][0], [ImageRow._make(row[1:]) for row in rows if row["id"] is not None]
         return found, number <= MOST_NAMES
 
-    def _named(self, glob: Glob, order: Order, stretch: Segment, values: Values) -> str:
+    def _named(self, glob: Glob, order: SortOrder, stretch: Segment, values: Values) -> str:
         """Return the images of a stretch of time whose names fit, by the week, as a table of a statement's."""
 
         def bounds() -> Condition:

@@ -15,9 +15,11 @@ from app.authz.visibility import Sight
 from app.db.asyncpg_queries import fetch_value
 from app.db.sql_text import Values
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
-from app.search import mapping, tree
-from app.search.plan import MAX_ALTERNATIVES, Plan, has_any
-from app.search.vocabulary import Found, Vocabulary, leaves
+from app.search.bitmap_index import maintenance
+from app.search.language import ast
+from app.search.language.ast import leaves
+from app.search.planning.predicates import MAX_ALTERNATIVES, QueryPredicates, has_any
+from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
 
 # While the bitmaps do not know more images than this, those are counted without them.
 MOST_UNMAPPED = 5_000
@@ -25,7 +27,7 @@ MOST_UNMAPPED = 5_000
 _NO_IMAGES = "bit_or(bits # bits)"
 
 
-async def count_by_bitmaps(session: AsyncSession, plan: Plan, sight: Sight) -> int | None:
+async def count_by_bitmaps(session: AsyncSession, plan: QueryPredicates, sight: Sight) -> int | None:
     """Return the number of matches, exactly; None where there is a shorter way, or the bitmaps are not there yet."""
     if not _is_shorter(plan):
         return None
@@ -34,27 +36,27 @@ async def count_by_bitmaps(session: AsyncSession, plan: Plan, sight: Sight) -> i
     return None if counted is None else int(counted)
 
 
-def _is_shorter(plan: Plan) -> bool:
+def _is_shorter(plan: QueryPredicates) -> bool:
     rare = sum(tag.images for tag in plan.vocabulary.found if not is_common(tag))
-    return plan.at_most > max(rare, mapping.COMMON) and is_computable(plan.query)
+    return plan.at_most > max(rare, maintenance.COMMON) and is_computable(plan.query)
 
 
-def is_common(tag: Found) -> bool:
+def is_common(tag: ResolvedTag) -> bool:
     """Tell whether a tag has bitmaps, as soon as they are made."""
-    return tag.images >= mapping.COMMON
+    return tag.images >= maintenance.COMMON
 
 
-def is_computable(node: tree.Node) -> bool:
+def is_computable(node: ast.Node) -> bool:
     """Tell whether bitmaps tell what matches: of filters one, and "n of k" is spelled out where it has few ways."""
     match node:
-        case tree.Not(term):
+        case ast.Not(term):
             return is_computable(term)
-        case tree.And(terms) | tree.Or(terms):
+        case ast.And(terms) | ast.Or(terms):
             return all(is_computable(term) for term in terms)
-        case tree.AtLeast(number, terms):
-            plain = all(isinstance(term, tree.Tag | tree.Wildcard) for term in terms)
+        case ast.AtLeast(number, terms):
+            plain = all(isinstance(term, ast.Tag | ast.Wildcard) for term in terms)
             return plain and math.comb(len(terms), number) <= MAX_ALTERNATIVES
-        case tree.Filter(name):
+        case ast.Filter(name):
             return name == "type"
     return True
 
@@ -65,7 +67,7 @@ class CountStatement:
     It counts what would match if nobody had the query's rare tags, and by how much those who have them change that.
     """
 
-    def __init__(self, plan: Plan, sight: Sight) -> None:
+    def __init__(self, plan: QueryPredicates, sight: Sight) -> None:
         self.values = Values()
         self._plan = plan
         self._common = replace(plan, vocabulary=plan.vocabulary.only(is_common))
@@ -120,14 +122,14 @@ def images_of(listed: str) -> str:
     return f"SELECT * FROM images WHERE id = ANY(ARRAY(SELECT image FROM {listed})) OFFSET 0"  # noqa: S608
 
 
-def chunks(query: tree.Node, vocabulary: Vocabulary, seen: int, values: Values, most_unmapped: int) -> str:
+def chunks(query: ast.Node, vocabulary: ResolvedTags, seen: int, values: Values, most_unmapped: int) -> str:
     """Return, for a statement to begin with, the `chunks` with the `bits` of the images that match.
 
     Of a query that `is_computable`: what the vocabulary does not know, nobody has. `seen` stands for all images, or
     for the public ones. Their bits mean nothing where images are `unmapped`, and nothing at all if `ready` has not
     `told`: then a tag has no bitmaps, or more images are unmapped than that.
     """
-    types = {value for leaf in leaves(query) if isinstance(leaf, tree.Filter) for value in leaf.values}
+    types = {value for leaf in leaves(query) if isinstance(leaf, ast.Filter) for value in leaf.values}
     # A tag that has two names in the query may have been looked up twice, with other numbers.
     mapped = list({seen, *(tag.id for tag in vocabulary.found), *(IMAGES_OF_TYPE[name] for name in types)})
     tags = values.bind(mapped, "int[]")
@@ -143,21 +145,21 @@ def chunks(query: tree.Node, vocabulary: Vocabulary, seen: int, values: Values, 
         )"""  # noqa: S608 - of constants, as above
 
 
-def _bits(node: tree.Node, vocabulary: Vocabulary, values: Values) -> str:
+def _bits(node: ast.Node, vocabulary: ResolvedTags, values: Values) -> str:
     match node:
-        case tree.Tag() | tree.Wildcard():
+        case ast.Tag() | ast.Wildcard():
             return _of_tags([tag.id for tag in vocabulary.of(node)], values)
-        case tree.Not(term):
+        case ast.Not(term):
             return f"~{_bits(term, vocabulary, values)}"
-        case tree.And(terms):
+        case ast.And(terms):
             joined = " & ".join(_bits(term, vocabulary, values) for term in terms)
             return f"({joined})" if terms else f"~{_NO_IMAGES}"
-        case tree.Or(terms):
+        case ast.Or(terms):
             return f"({' | '.join(_bits(term, vocabulary, values) for term in terms)})"
-        case tree.AtLeast(number, terms):
-            ways = tree.Or(tuple(tree.And(chosen) for chosen in combinations(terms, number)))
+        case ast.AtLeast(number, terms):
+            ways = ast.Or(tuple(ast.And(chosen) for chosen in combinations(terms, number)))
             return _bits(ways, vocabulary, values)
-        case tree.Filter(_, names):
+        case ast.Filter(_, names):
             return _of_tags([IMAGES_OF_TYPE[name] for name in names], values)
 
 

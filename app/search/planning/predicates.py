@@ -12,11 +12,12 @@ from types import MappingProxyType
 
 from app.core.errors import Unauthenticated
 from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
-from app.search import tree
-from app.search.filters import read_interval, read_uploader
-from app.search.globs import Glob
-from app.search.intervals import Interval
-from app.search.vocabulary import Vocabulary, leaves
+from app.search.language import ast
+from app.search.language.ast import leaves
+from app.search.language.filters import read_interval, read_uploader
+from app.search.language.ranges import Interval
+from app.search.planning.glob import Glob
+from app.search.planning.tag_resolution import ResolvedTags
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
@@ -26,14 +27,14 @@ MAX_ALTERNATIVES = 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class QueryPredicates:
     """A query, its names looked up, for one viewer at one moment.
 
     The nodes of a query are visited a constant number of times: no method visits a child from two levels above it.
     """
 
-    query: tree.Node
-    vocabulary: Vocabulary
+    query: ast.Node
+    vocabulary: ResolvedTags
     viewer_id: uuid.UUID | None
     now: datetime
 
@@ -46,7 +47,7 @@ class Plan:
         return all_true(
             Glob(term.values[0]).begins(values) if term.name == "name" else self._condition(term, values)
             for term in conjuncts(self.query)
-            if isinstance(term, tree.Filter) and term.name in filters and len(term.values) == 1
+            if isinstance(term, ast.Filter) and term.name in filters and len(term.values) == 1
         )
 
     @cached_property
@@ -75,13 +76,13 @@ class Plan:
     @cached_property
     def unbounded(self) -> bool:
         """Whether nothing tells that few match: no tag, no account, no digest that every match must have."""
-        filters = {term.name for term in conjuncts(self.query) if isinstance(term, tree.Filter)}
+        filters = {term.name for term in conjuncts(self.query) if isinstance(term, ast.Filter)}
         return math.isinf(self.at_most) and not filters & {"uploader", "sha256"}
 
     @cached_property
     def tags_only(self) -> bool:
         """Whether there are no filters in it: the index over the tags finds exactly what matches."""
-        return not any(isinstance(leaf, tree.Filter) for leaf in leaves(self.query))
+        return not any(isinstance(leaf, ast.Filter) for leaf in leaves(self.query))
 
     @cached_property
     def indexed(self) -> bool:
@@ -101,41 +102,41 @@ class Plan:
     def _globs(self) -> Iterator[Glob]:
         """Yield what every match's name fits."""
         for term in conjuncts(self.query):
-            if isinstance(term, tree.Filter) and term.name == "name" and len(term.values) == 1:
+            if isinstance(term, ast.Filter) and term.name == "name" and len(term.values) == 1:
                 yield Glob(term.values[0])
 
-    def _condition(self, node: tree.Node, values: Values) -> Condition:
+    def _condition(self, node: ast.Node, values: Values) -> Condition:
         match node:
-            case tree.Tag() | tree.Wildcard():
+            case ast.Tag() | ast.Wildcard():
                 return has_any(self._ids(node), values)
-            case tree.Filter():
+            case ast.Filter():
                 return any_true(self._filter(node.name, value, values) for value in node.values)
-            case tree.Not(term):
+            case ast.Not(term):
                 ids = self._only_tags(term)
                 return f"NOT {self._condition(term, values)}" if ids is None else _has_none(ids, values)
-            case tree.And(terms):
+            case ast.And(terms):
                 return self._all(terms, values)
-            case tree.Or(terms):
+            case ast.Or(terms):
                 return self._any(terms, values)
-            case tree.AtLeast():
+            case ast.AtLeast():
                 return self._at_least(node, values)
 
-    def _all(self, terms: tuple[tree.Node, ...], values: Values) -> Condition:
+    def _all(self, terms: tuple[ast.Node, ...], values: Values) -> Condition:
         """Join the plain tags into one containment, which the index answers from its rarest side."""
-        tags = [self._ids(term) for term in terms if isinstance(term, tree.Tag)]
+        tags = [self._ids(term) for term in terms if isinstance(term, ast.Tag)]
         if not all(tags):
             return NONE
         wanted = sorted({id_ for ids in tags for id_ in ids})
         contained = [f"tag_ids @> {values.bind(wanted, 'int[]')}"] if wanted else []
-        rest = [self._condition(term, values) for term in terms if not isinstance(term, tree.Tag)]
+        rest = [self._condition(term, values) for term in terms if not isinstance(term, ast.Tag)]
         return all_true([*contained, *rest])
 
-    def _any(self, terms: tuple[tree.Node, ...], values: Values) -> Condition:
-        tags = [term for term in terms if isinstance(term, tree.Tag | tree.Wildcard)]
-        rest = [self._condition(term, values) for term in terms if not isinstance(term, tree.Tag | tree.Wildcard)]
+    def _any(self, terms: tuple[ast.Node, ...], values: Values) -> Condition:
+        tags = [term for term in terms if isinstance(term, ast.Tag | ast.Wildcard)]
+        rest = [self._condition(term, values) for term in terms if not isinstance(term, ast.Tag | ast.Wildcard)]
         return any_true([has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
 
-    def _at_least(self, node: tree.AtLeast, values: Values) -> Condition:
+    def _at_least(self, node: ast.AtLeast, values: Values) -> Condition:
         """Who matches n of k terms matches one of any k - n + 1, and the other way round.
 
         For tags the index answers that, if there are not too many such choices. Else the matched terms are counted,
@@ -151,7 +152,7 @@ class Plan:
         rarest = self._any(self._rarest(node), values) if _is_flat(node) else EVERY
         return all_true([f"({matched}) >= {node.number}", rarest])
 
-    def _rarest(self, node: tree.AtLeast) -> tuple[tree.Node, ...]:
+    def _rarest(self, node: ast.AtLeast) -> tuple[ast.Node, ...]:
         by_size = sorted(node.terms, key=self.at_most_of)
         return tuple(by_size[: _choice(node)])
 
@@ -183,59 +184,59 @@ class Plan:
         # Never NULL: its negation holds for the images of nobody.
         return f"(uploaded_by = {account} AND uploaded_by IS NOT NULL)"
 
-    def _ids(self, node: tree.Tag | tree.Wildcard) -> list[int]:
+    def _ids(self, node: ast.Tag | ast.Wildcard) -> list[int]:
         return [tag.id for tag in self.vocabulary.of(node)]
 
-    def _only_tags(self, node: tree.Node) -> list[int] | None:
+    def _only_tags(self, node: ast.Node) -> list[int] | None:
         """Return the ids when the term is a tag, a wildcard or a choice of such."""
-        terms = node.terms if isinstance(node, tree.Or) else (node,)
-        tags = [term for term in terms if isinstance(term, tree.Tag | tree.Wildcard)]
+        terms = node.terms if isinstance(node, ast.Or) else (node,)
+        tags = [term for term in terms if isinstance(term, ast.Tag | ast.Wildcard)]
         return sorted({id_ for tag in tags for id_ in self._ids(tag)}) if len(tags) == len(terms) else None
 
-    def _indexed(self, node: tree.Node) -> bool:
+    def _indexed(self, node: ast.Node) -> bool:
         match node:
-            case tree.Tag() | tree.Wildcard():
+            case ast.Tag() | ast.Wildcard():
                 return True
-            case tree.Filter(name):
+            case ast.Filter(name):
                 return name in ("sha256", "uploader", "name", "type")
-            case tree.AtLeast():
-                return _is_flat(node) and self._indexed(tree.Or(self._rarest(node)))
-            case tree.Or(terms):
+            case ast.AtLeast():
+                return _is_flat(node) and self._indexed(ast.Or(self._rarest(node)))
+            case ast.Or(terms):
                 return all(any(self._indexed(one) for one in conjuncts(term)) for term in terms)
         return False
 
-    def at_most_of(self, node: tree.Node) -> float:
+    def at_most_of(self, node: ast.Node) -> float:
         """Return a number that the public images that match this term do not exceed, as far as the tags tell."""
         match node:
-            case tree.Tag() | tree.Wildcard():
+            case ast.Tag() | ast.Wildcard():
                 return sum(tag.images for tag in self.vocabulary.of(node))
-            case tree.And(terms):
+            case ast.And(terms):
                 return min((self.at_most_of(term) for term in terms), default=math.inf)
-            case tree.Or(terms):
+            case ast.Or(terms):
                 return sum(self.at_most_of(term) for term in terms)
-            case tree.AtLeast():
+            case ast.AtLeast():
                 return sum(sorted(map(self.at_most_of, node.terms))[: _choice(node)])
-            case tree.Filter("sha256"):
+            case ast.Filter("sha256"):
                 return 1
         return math.inf
 
 
-def conjuncts(node: tree.Node) -> tuple[tree.Node, ...]:
+def conjuncts(node: ast.Node) -> tuple[ast.Node, ...]:
     """Return the terms that every match must fulfil."""
-    return node.terms if isinstance(node, tree.And) else (node,)
+    return node.terms if isinstance(node, ast.And) else (node,)
 
 
-def _choice(node: tree.AtLeast) -> int:
+def _choice(node: ast.AtLeast) -> int:
     """Return the size of the sets of terms of which every match has at least one: k - n + 1 for n of k terms."""
     return len(node.terms) - node.number + 1
 
 
-def _is_flat(node: tree.AtLeast) -> bool:
+def _is_flat(node: ast.AtLeast) -> bool:
     """Tell whether no other choice is within it.
 
     The scan ends at the first one: nested choices scan disjoint parts of the query.
     """
-    return not any(isinstance(one, tree.AtLeast) for term in node.terms for one in tree.nodes(term))
+    return not any(isinstance(one, ast.AtLeast) for term in node.terms for one in ast.nodes(term))
 
 
 def has_any(ids: list[int], values: Values) -> Condition:

@@ -10,13 +10,14 @@ from app.authz.visibility import Sight
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import EVERY, Values, all_true
 from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
-from app.search import tree
-from app.search.bitmaps import chunks, images_of, is_common, is_computable
-from app.search.costs import MARGIN, by_bitmaps
-from app.search.found import FOUND, FoundImage
-from app.search.order import Order, Position, Segment
-from app.search.plan import Plan, conjuncts, has_any
-from app.search.vocabulary import Found, Vocabulary, leaves
+from app.search.bitmap_index.queries import chunks, images_of, is_common, is_computable
+from app.search.language import ast
+from app.search.language.ast import leaves
+from app.search.planning.cost_model import MARGIN, by_bitmaps
+from app.search.planning.predicates import QueryPredicates, conjuncts, has_any
+from app.search.planning.sort_order import Position, Segment, SortOrder
+from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
+from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 
 # What comes before everything, and after.
 _FARTHEST = {">": "-infinity", "<": "infinity"}
@@ -30,10 +31,10 @@ MOST_RARE = 1_000
 _WORD = 32
 
 
-class MappedImages:
+class BitmapScan:
     """The way to a page of what fulfils the condition, where every match must have common tags."""
 
-    def __init__(self, session: AsyncSession, plan: Plan, sight: Sight, condition: Segment) -> None:
+    def __init__(self, session: AsyncSession, plan: QueryPredicates, sight: Sight, condition: Segment) -> None:
         self._session = session
         self._plan = plan
         self._condition = condition
@@ -43,16 +44,16 @@ class MappedImages:
         self._seen = PUBLIC_IMAGES if everybody else ALL_IMAGES
         self._are_all = len(self._terms) == len(conjuncts(plan.query))
         # The bitmaps name no more images than this; infinite where they tell nothing, or an index tells more.
-        better = any(isinstance(term, tree.Filter) and term.name in _BY_INDEX for term in conjuncts(plan.query))
+        better = any(isinstance(term, ast.Filter) and term.name in _BY_INDEX for term in conjuncts(plan.query))
         self._named = math.inf if better else min(map(plan.at_most_of, self._terms), default=math.inf)
         # The bitmaps were asked and are not there yet.
         self._behind = False
 
-    def serve(self, order: Order) -> bool:
+    def serve(self, order: SortOrder) -> bool:
         """Tell whether this is a way to a page in this order."""
         return order.name == "created" and not math.isinf(self._named) and not self._behind
 
-    def tell_all(self, order: Order) -> bool:
+    def tell_all(self, order: SortOrder) -> bool:
         """Tell whether moreover whatever the bitmaps name matches."""
         return self._are_all and self.serve(order)
 
@@ -64,8 +65,8 @@ class MappedImages:
         return by_bitmaps(self._plan.vocabulary.collection, len(self._vocabulary.found), named + rest)
 
     async def page(
-        self, order: Order, after: Position | None, bound: float, limit: int
-    ) -> tuple[list[FoundImage], bool] | None:
+        self, order: SortOrder, after: Position | None, bound: float, limit: int
+    ) -> tuple[list[ImageRow], bool] | None:
         """Look at what the bitmaps name among so many rows, or some more; return what matches, and whether it is all.
 
         Where they name nothing else than what matches, until it is. None where they are not there yet.
@@ -80,8 +81,8 @@ class MappedImages:
         return looked
 
     async def _look(
-        self, order: Order, after: Position | None, most: float, limit: int
-    ) -> tuple[list[FoundImage], bool] | None:
+        self, order: SortOrder, after: Position | None, most: float, limit: int
+    ) -> tuple[list[ImageRow], bool] | None:
         """Look at so many named images, and the rest of the last one's chunk.
 
         The chunks lie one after the other in the order of creation, but for images that were committed late. So what
@@ -92,10 +93,10 @@ class MappedImages:
         self._behind = not rows[0]["told"]
         if self._behind:
             return None
-        found = [FoundImage._make(row[2:]) for row in rows if row["id"] is not None]
+        found = [ImageRow._make(row[2:]) for row in rows if row["id"] is not None]
         return found, len(found) == limit or bool(rows[0]["ended"])
 
-    def _statement(self, order: Order, after: Position | None, most: float, limit: int, values: Values) -> str:
+    def _statement(self, order: SortOrder, after: Position | None, most: float, limit: int, values: Values) -> str:
         first, last, farthest, before = (
             ("newest", "oldest", "max", ">") if order.descending else ("oldest", "newest", "min", "<")
         )
@@ -109,7 +110,7 @@ class MappedImages:
         # The bitmaps take rare tags for tags that nobody has.
         rare = all_true([has_any(self._rare, values), condition])
         return f"""
-            WITH {chunks(tree.And(self._terms), self._vocabulary, self._seen, values, MOST_UNMAPPED)},
+            WITH {chunks(ast.And(self._terms), self._vocabulary, self._seen, values, MOST_UNMAPPED)},
             ahead AS MATERIALIZED (
                 SELECT chunk, bits, {first} AS first, coalesce(sum(bit_count(bits)) FILTER (WHERE {whole}) OVER (
                     ORDER BY {first} {order.direction}, chunk ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -124,7 +125,7 @@ class MappedImages:
                 UNION SELECT id FROM images WHERE {rare}
             )
             SELECT told, at IS NULL AS ended, found.* FROM ready CROSS JOIN horizon LEFT JOIN (
-                SELECT {FOUND} FROM images WHERE id = ANY(ARRAY(
+                SELECT {IMAGE_COLUMNS} FROM images WHERE id = ANY(ARRAY(
                     SELECT id FROM ({images_of("named")}) AS images WHERE {condition}
                     ORDER BY {order.walk()} LIMIT {values.bind(limit)}
                 ))
@@ -135,26 +136,26 @@ class MappedImages:
         return rows * self._named / self._plan.vocabulary.collection
 
     @cached_property
-    def _vocabulary(self) -> Vocabulary:
+    def _vocabulary(self) -> ResolvedTags:
         tags = {tag for term in self._terms for tag in self._tags(term)}
         return self._plan.vocabulary.only(lambda tag: is_common(tag) and tag in tags)
 
-    def _is_mapped(self, term: tree.Node) -> bool:
+    def _is_mapped(self, term: ast.Node) -> bool:
         return is_computable(term) and sum(tag.images for tag in self._rare_in(term)) <= MOST_RARE
 
-    def _tags(self, term: tree.Node) -> Iterator[Found]:
+    def _tags(self, term: ast.Node) -> Iterator[ResolvedTag]:
         for leaf in leaves(term):
-            if not isinstance(leaf, tree.Filter):
+            if not isinstance(leaf, ast.Filter):
                 yield from self._plan.vocabulary.of(leaf)
 
-    def _rare_in(self, term: tree.Node, *, wanted: bool = True) -> set[Found]:
+    def _rare_in(self, term: ast.Node, *, wanted: bool = True) -> set[ResolvedTag]:
         """Return the rare tags by which an image may match that would not match without them."""
         match term:
-            case tree.Tag() | tree.Wildcard():
+            case ast.Tag() | ast.Wildcard():
                 return {tag for tag in self._plan.vocabulary.of(term) if wanted and not is_common(tag)}
-            case tree.Not(one):
+            case ast.Not(one):
                 return self._rare_in(one, wanted=not wanted)
-            case tree.And(terms) | tree.Or(terms) | tree.AtLeast(_, terms):
+            case ast.And(terms) | ast.Or(terms) | ast.AtLeast(_, terms):
                 return {tag for one in terms for tag in self._rare_in(one, wanted=wanted)}
         return set()
 

@@ -24,17 +24,17 @@ from app.db.asyncpg_queries import fetch, fetch_value
 from app.db.base import utc_now
 from app.db.database import SLOW_LANE
 from app.db.sql_text import EVERY, Condition, Values, all_true
-from app.search import tree
-from app.search.bitmaps import count_by_bitmaps
-from app.search.costs import MARGIN, Outlook
-from app.search.found import FOUND, FoundImage
-from app.search.hints import Hint, make_hints, prefixed_terms
-from app.search.mapped import MappedImages
-from app.search.named import NamedImages
-from app.search.order import Order, Position, Segment
-from app.search.plan import Plan
-from app.search.sampling import Sample, take_sample
-from app.search.vocabulary import list_visible_names, look_up
+from app.search.bitmap_index.queries import count_by_bitmaps
+from app.search.language import ast
+from app.search.language.hints import Hint, make_hints, prefixed_terms
+from app.search.planning.cost_model import MARGIN, CostInputs
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.sort_order import Position, Segment, SortOrder
+from app.search.planning.table_sample import Sample, take_sample
+from app.search.planning.tag_resolution import list_visible_names, resolve_tags
+from app.search.strategies.bitmap_scan import BitmapScan
+from app.search.strategies.name_index_scan import NameIndexScan
+from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 
 # What matches so rarely is gathered at once.
 GATHERED_AT_ONCE = 3_000
@@ -62,27 +62,31 @@ class Prospect(NamedTuple):
 
 
 # Goes for a page after a position, so many rows far; tells whether that is the page. None where it cannot be gone.
-Way: TypeAlias = Callable[[Order, Position | None, int, int], Awaitable[tuple[list[FoundImage], bool] | None]]
+Way: TypeAlias = Callable[[SortOrder, Position | None, int, int], Awaitable[tuple[list[ImageRow], bool] | None]]
 
 
-class ImageSearch:
+class SearchExecutor:
     """Runs one query. The session's statements are bounded in time; see `Database.searcher`."""
 
-    def __init__(self, session: AsyncSession, plan: Plan, sight: Sight) -> None:
+    def __init__(self, session: AsyncSession, plan: QueryPredicates, sight: Sight) -> None:
         self._session = session
         self._plan = plan
         self._sight = sight
 
     @classmethod
-    async def prepare(cls, session: AsyncSession, query: tree.Node, sight: Sight) -> "ImageSearch":
+    async def prepare(cls, session: AsyncSession, query: ast.Node, sight: Sight) -> "SearchExecutor":
         """Look up what the query names. Raises QueryTooBroad."""
-        return cls(session, Plan(query, await look_up(session, query, sight), sight.viewer_id, utc_now()), sight)
+        return cls(
+            session,
+            QueryPredicates(query, await resolve_tags(session, query, sight), sight.viewer_id, utc_now()),
+            sight,
+        )
 
-    def within(self, session: AsyncSession) -> "ImageSearch":
+    def within(self, session: AsyncSession) -> "SearchExecutor":
         """Return the same search by another session."""
-        return ImageSearch(session, self._plan, self._sight)
+        return SearchExecutor(session, self._plan, self._sight)
 
-    async def page(self, order: Order, after: Position | None, limit: int) -> tuple[list[FoundImage], bool]:
+    async def page(self, order: SortOrder, after: Position | None, limit: int) -> tuple[list[ImageRow], bool]:
         """Return up to `limit` matches after the position, and whether there are more. Raises QueryTimeout."""
         found = await self._find(order, after, limit + 1)
         return found[:limit], len(found) > limit
@@ -125,7 +129,7 @@ class ImageSearch:
     def only_tag(self) -> int | None:
         """The id of the tag that is all that is asked for; None where something else is."""
         query = self._plan.query
-        found = self._plan.vocabulary.of(query) if isinstance(query, tree.Tag) else ()
+        found = self._plan.vocabulary.of(query) if isinstance(query, ast.Tag) else ()
         return found[0].id if found else None
 
     @property
@@ -141,17 +145,17 @@ class ImageSearch:
     @property
     def unrestricted(self) -> bool:
         """Whether all that there is matches and may be seen."""
-        return self._plan.query == tree.EVERYTHING and self._sight.sees_all
+        return self._plan.query == ast.EVERYTHING and self._sight.sees_all
 
     @property
-    def _named(self) -> NamedImages:
-        return NamedImages(self._session, self._plan, self.condition)
+    def _named(self) -> NameIndexScan:
+        return NameIndexScan(self._session, self._plan, self.condition)
 
     @cached_property
-    def _mapped(self) -> MappedImages:
-        return MappedImages(self._session, self._plan, self._sight, self.condition)
+    def _mapped(self) -> BitmapScan:
+        return BitmapScan(self._session, self._plan, self._sight, self.condition)
 
-    async def _find(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
+    async def _find(self, order: SortOrder, after: Position | None, limit: int) -> list[ImageRow]:
         if self._plan.at_most <= GATHERED_AT_ONCE or self._named.are_few(order, limit):
             return await self._gather(order, after, limit)
         if self._mapped.tell_all(order) and self._are_thin(limit):
@@ -164,7 +168,7 @@ class ImageSearch:
         """Tell whether the first look would probably find no page: it comes too early to tell anything else."""
         return SHORT_WALK * self._plan.by_chance < limit / 4 * self._plan.vocabulary.collection
 
-    async def _look(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
+    async def _look(self, order: SortOrder, after: Position | None, limit: int) -> list[ImageRow]:
         """Look at the first rows, or at some from all over the table; then go the shortest way by what that tells."""
         if self._plan.told_by_tags:
             expected = limit * self._plan.vocabulary.collection / self._plan.at_most
@@ -184,7 +188,7 @@ class ImageSearch:
             prospect = self._prospect(order, SHORT_WALK, rest, len(found))
         return found + await self._search_far(order, here, rest, prospect)
 
-    async def _look_further(self, order: Order, limit: int, found: int) -> Prospect:
+    async def _look_further(self, order: SortOrder, limit: int, found: int) -> Prospect:
         """Return how far a page is after a first look that found next to nothing: the newest may be of a kind.
 
         Where there would be a page within a leap if matches lay evenly, all of the leap is worth going.
@@ -195,8 +199,8 @@ class ImageSearch:
         return Prospect(leap / MARGIN, leap) if prospect.expected <= leap / MARGIN else prospect
 
     async def _search_far(
-        self, order: Order, after: Position | None, limit: int, prospect: Prospect
-    ) -> list[FoundImage]:
+        self, order: SortOrder, after: Position | None, limit: int, prospect: Prospect
+    ) -> list[ImageRow]:
         """Go the shortest way to a page that is so far away; what may be long waits for its turn.
 
         What is not full yet tells better how far it is, and goes on from its last match: as far again where most of it
@@ -207,7 +211,7 @@ class ImageSearch:
                 # Without a connection.
                 await self._session.rollback()
                 await stack.enter_async_context(self._session.info[SLOW_LANE])
-            found: list[FoundImage] = []
+            found: list[ImageRow] = []
             rest, gone = limit, 0
             while (step := self._next_step(order, prospect.expected, rest)) and step[1] > gone:
                 way, reach = step[0], int(min(step[1], prospect.farthest))
@@ -223,10 +227,10 @@ class ImageSearch:
                 prospect = self._prospect(order, reach, rest, len(more))
             return found + await self._gather(order, _onward(order, after, found), rest)
 
-    def _next_step(self, order: Order, expected: float, limit: int) -> tuple[Way, int] | None:
+    def _next_step(self, order: SortOrder, expected: float, limit: int) -> tuple[Way, int] | None:
         """Return how to look for the page, and how far; None where to gather all matches is the shortest way."""
         plan = self._plan
-        outlook = Outlook(
+        outlook = CostInputs(
             images=plan.vocabulary.collection,
             at_most=plan.at_most,
             expected=expected,
@@ -245,7 +249,7 @@ class ImageSearch:
         cost, way, reach = min(ways, key=itemgetter(0))
         return (way, reach) if cost < outlook.gather() else None
 
-    def _longest_walk(self, outlook: Outlook) -> int:
+    def _longest_walk(self, outlook: CostInputs) -> int:
         """Return how far to walk for the page: 0 where gathering is the shorter way."""
         if self._plan.exact:
             return outlook.longest_walk
@@ -259,7 +263,7 @@ class ImageSearch:
             longest, margin = min(longest, outlook.longest_walk), MARGIN
         return round(min(longest, MARGIN * expected)) if margin * expected <= longest else 0
 
-    def _prospect(self, order: Order, looked_at: int, limit: int, found: int) -> Prospect:
+    def _prospect(self, order: SortOrder, looked_at: int, limit: int, found: int) -> Prospect:
         """Return after how many rows a page is full, if it goes on as it did.
 
         Where nothing was found, it is taken for half a match; but of filters that hardly anything passes, an index may
@@ -271,10 +275,10 @@ class ImageSearch:
         return Prospect(looked_at * limit / max(found, 0.5), farthest)
 
     async def _walk(
-        self, order: Order, after: Position | None, bound: int, limit: int
-    ) -> tuple[list[FoundImage], bool]:
+        self, order: SortOrder, after: Position | None, bound: int, limit: int
+    ) -> tuple[list[ImageRow], bool]:
         """Return what matches on the way, and whether that is the page: it is full, or there is nothing further."""
-        found: list[FoundImage] = []
+        found: list[ImageRow] = []
         for segment in order.segments(after):
             found += await self._walk_segment(order, segment, bound, limit - len(found))
             if len(found) == limit:
@@ -283,17 +287,17 @@ class ImageSearch:
                 return found, False
         return found, True
 
-    async def _walk_segment(self, order: Order, segment: Segment, bound: int, limit: int) -> list[FoundImage]:
+    async def _walk_segment(self, order: SortOrder, segment: Segment, bound: int, limit: int) -> list[ImageRow]:
         values = Values()
         statement = f"""
-            SELECT {FOUND} FROM (
+            SELECT {IMAGE_COLUMNS} FROM (
                 SELECT * FROM images WHERE {self._stretch(order, segment, values)}
                 ORDER BY {order.walk()} LIMIT {values.bind(bound)}
             ) AS images
             WHERE {self.condition(values)} ORDER BY {order.walk()} LIMIT {values.bind(limit)}"""  # noqa: S608
         return await self._images(statement, values)
 
-    async def _ends_within(self, order: Order, segment: Segment, bound: int) -> bool:
+    async def _ends_within(self, order: SortOrder, segment: Segment, bound: int) -> bool:
         """Tell whether a walk so long has seen all of the segment."""
         values = Values()
         stretch = self._stretch(order, segment, values)
@@ -304,12 +308,12 @@ class ImageSearch:
         counted = await fetch_value(self._session, f"SELECT count(*) FROM ({rows}) AS rows", values.listed)  # noqa: S608
         return int(counted) <= bound
 
-    def _stretch(self, order: Order, segment: Segment, values: Values) -> Condition:
+    def _stretch(self, order: SortOrder, segment: Segment, values: Values) -> Condition:
         """Return what the index that the order is walked along can tell: the segment, and filters by its columns."""
         narrowing = frozenset({"date", "uploader"} if order.name == "created" else {order.name})
         return all_true([segment(values), self._plan.leading(values, narrowing)])
 
-    async def _gather(self, order: Order, after: Position | None, limit: int) -> list[FoundImage]:
+    async def _gather(self, order: SortOrder, after: Position | None, limit: int) -> list[ImageRow]:
         found, done = await self._named.page(order, after, limit)
         if done:
             return found
@@ -318,13 +322,13 @@ class ImageSearch:
         return await self._first_of(matches, order.later(after, values), order, limit, values)
 
     async def _gather_near(
-        self, order: Order, after: Position | None, bound: int, limit: int
-    ) -> tuple[list[FoundImage], bool]:
+        self, order: SortOrder, after: Position | None, bound: int, limit: int
+    ) -> tuple[list[ImageRow], bool]:
         """Gather what matches among the next rows of the order, and tell whether that is the page, as a walk does.
 
         Which rows these are, and which of them have the tags, two indexes tell: only what is in both is looked at.
         """
-        found: list[FoundImage] = []
+        found: list[ImageRow] = []
         for segment in order.segments(after):
             values = Values()
             last = await self._position(order, segment, bound)
@@ -338,7 +342,7 @@ class ImageSearch:
                 return found, len(found) == limit
         return found, True
 
-    async def _position(self, order: Order, segment: Segment, number: int) -> Position | None:
+    async def _position(self, order: SortOrder, segment: Segment, number: int) -> Position | None:
         """Return the position of so manyeth row of a segment, None where there are fewer."""
         values = Values()
         statement = f"""
@@ -348,20 +352,20 @@ class ImageSearch:
         return tuple(rows[0]) if rows else None
 
     async def _first_of(
-        self, matches: str, condition: Condition, order: Order, limit: int, values: Values
-    ) -> list[FoundImage]:
+        self, matches: str, condition: Condition, order: SortOrder, limit: int, values: Values
+    ) -> list[ImageRow]:
         # OFFSET 0 keeps the planner from walking after all; unlike a materialised CTE it keeps no copy of the matches.
         statement = f"""
-            SELECT {FOUND} FROM images WHERE id = ANY(ARRAY(
+            SELECT {IMAGE_COLUMNS} FROM images WHERE id = ANY(ARRAY(
                 SELECT id FROM ({matches} OFFSET 0) AS matches
                 WHERE {condition} ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
             )) ORDER BY {order.whole(values)}"""  # noqa: S608
         return await self._images(statement, values)
 
-    async def _images(self, statement: str, values: Values) -> list[FoundImage]:
-        return [FoundImage._make(row) for row in await fetch(self._session, statement, values.listed)]
+    async def _images(self, statement: str, values: Values) -> list[ImageRow]:
+        return [ImageRow._make(row) for row in await fetch(self._session, statement, values.listed)]
 
 
-def _onward(order: Order, after: Position | None, found: list[FoundImage]) -> Position | None:
+def _onward(order: SortOrder, after: Position | None, found: list[ImageRow]) -> Position | None:
     """Return the position after what was found."""
     return order.position(found[-1]) if found else after

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from app.search.filters import NAMES
+from app.search.language.filters import NAMES
 
 # What white space separates, where a quoted part may hold some.
 _CHUNK = re.compile(r'(?:"[^"]*"|[^\s"])+')

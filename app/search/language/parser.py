@@ -9,10 +9,10 @@ from typing import NoReturn
 
 from app.core.errors import BadRequest
 from app.core.text.tag_names import normalize_tag_pattern, normalize_tag_term
-from app.search.corrections import corrections
-from app.search.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
-from app.search.lexer import Kind, LexicalError, Token, split_values, tokens
-from app.search.tree import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, all_of, any_of, negation
+from app.search.language.ast import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, all_of, any_of, negation
+from app.search.language.corrections import corrections
+from app.search.language.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
+from app.search.language.lexer import Kind, LexicalError, Token, split_values, tokens
 
 MAX_TERMS = 50
 MAX_DEPTH = 10

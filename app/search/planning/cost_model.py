@@ -22,7 +22,7 @@ MARGIN = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class CostInputs:
     """What is known of a query: of `images` in all, `at_most` have the tags, and a page is full after `expected` rows.
 
     `in_order` says that the order is that of creation, `exact` that whatever has the tags matches, `prefixed` that all

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from app.search.filters import NAMES
+from app.search.language.filters import NAMES
 
 _AT_LEAST = re.compile(r"([0-9]{1,3})-of:\(")
 _SPACE = re.compile(r"\s*")
