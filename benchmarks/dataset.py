@@ -32,8 +32,8 @@ USERS = 1000
 DAYS = 1000
 NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 CHUNK = 20_000
-_TABLES = ("users", "images", "tags", "tagged", "tag_count_deltas", "doomed_objects")
-_BITMAPS = ("image_numbers", "image_chunks", "tag_bitmaps", "unmapped_images")
+_TABLES = ("users", "images", "tags", "tagged", "tag_count_deltas", "orphaned_objects")
+_BITMAPS = ("bitmap_ordinals", "bitmap_chunks", "tag_bitmaps", "bitmap_index_queue")
 _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 _SYLLABLES = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
 _TYPES = np.array(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])
@@ -162,12 +162,12 @@ async def load(url: str, images: int, seed: int = 1) -> None:
         for statement in rebuild:
             await connection.execute(statement)
         await connection.execute(
-            "UPDATE tags SET images = counted.images FROM (SELECT t.id, count(*) AS images FROM images, "
+            "UPDATE tags SET image_count = counted.images FROM (SELECT t.id, count(*) AS images FROM images, "
             "unnest(images.tag_ids) AS t(id) WHERE visibility = 'public' GROUP BY 1) AS counted "
             "WHERE tags.id = counted.id"
         )
         await connection.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
-        await connection.execute("INSERT INTO unmapped_images (image) SELECT id FROM images ORDER BY created_at")
+        await connection.execute("INSERT INTO bitmap_index_queue (image_id) SELECT id FROM images ORDER BY created_at")
         await _map(url)
         await connection.execute(f"VACUUM ANALYZE {', '.join(_BITMAPS)}")
     finally:

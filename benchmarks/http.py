@@ -100,7 +100,7 @@ async def prepare(settings: Settings, images: int) -> tuple[list[str], list[str]
     await load(url, images, 1)
     connection = await asyncpg.connect(url)
     ids = await connection.fetch("SELECT id FROM images WHERE visibility = 'public' ORDER BY sha256 LIMIT $1", PATHS)
-    names = await connection.fetch("SELECT name FROM tags WHERE name !~ ' ' ORDER BY images DESC LIMIT 40")
+    names = await connection.fetch("SELECT name FROM tags WHERE name !~ ' ' ORDER BY image_count DESC LIMIT 40")
     await connection.close()
     database = Database(settings)
     account = await add_account("http://127.0.0.1", settings, database, "bench@example.com", is_admin=False)
@@ -116,7 +116,7 @@ async def copy_database(url: str) -> str:
     await connection.execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
     await connection.close()
     copied = await asyncpg.connect(f"{root}/{name}_copy")
-    await copied.execute("UPDATE cache_state SET name = gen_random_uuid()")
+    await copied.execute("UPDATE cache_state SET namespace = gen_random_uuid()")
     await copied.close()
     return f"{root}/{name}_copy"
 

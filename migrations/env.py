@@ -1,11 +1,11 @@
-"""Alembic's environment: runs online only, through the async driver, beside a service that is at work.
+"""Alembic's environment: migrates online only, through the async driver, while the service runs.
 
-A statement that waits for a table's lock makes every later request for that table wait behind it. So none waits longer
-than LOCK_TIMEOUT_MS; the revision is then rolled back and tried again after a pause, in which the requests go on. Each
-revision has a transaction of its own: a repetition resumes at the one that failed.
+A statement that waits for a table lock blocks every later request for that table. So a statement waits for at most
+LOCK_TIMEOUT_MS. Then the revision is rolled back and repeated after a pause, in which requests go on. Each revision has
+its own transaction, so a repetition resumes at the revision that failed.
 
-One advisory lock lets several starting workers call it at once: the first migrates, the others find it done. They ask
-again and again rather than wait for it in the database, where `CREATE INDEX CONCURRENTLY` would wait for them in turn.
+An advisory lock lets several starting workers migrate at once: the first migrates, the others find nothing to do. They
+poll for the lock instead of waiting in the database, because `CREATE INDEX CONCURRENTLY` would wait for them.
 """
 
 import asyncio
@@ -13,25 +13,30 @@ import logging
 import random
 
 from alembic import context
+from alembic.operations import Operations
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.settings import Settings
-from app.db.migrate import LockNotAvailable
+from app.db.migrate import LockNotAvailable, MigrationRefused
+from app.db.rename_schema import rename_schema
 from app.models import Image
 
 logger = logging.getLogger("migrations")
 
-# What a request may have to wait for a migration that itself waits.
+# The longest that a request waits behind a migration that waits for a lock.
 LOCK_TIMEOUT_MS = 500
-# For longer than the longest transaction that is to be waited for.
+# Longer than the longest transaction of the service.
 GIVE_UP_SECONDS = 300
 ADVISORY_LOCK = 0x696D7473  # "imts"
 TRY_ADVISORY_LOCK = text(f"SELECT pg_try_advisory_lock({ADVISORY_LOCK})")
 # Lock not available, deadlock detected.
-IN_THE_WAY = ("55P03", "40P01")
+RETRYABLE = ("55P03", "40P01")
+# The first revision of this version, and the last revision of the previous one.
+BASELINE = "0023"
+PREVIOUS_HEAD = "0022"
 
 
 def run(connection: Connection) -> None:
@@ -41,8 +46,34 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
         transaction_per_migration=True,
     )
+    adopt_previous_schema(connection)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def adopt_previous_schema(connection: Connection) -> None:
+    """Rename a schema of the previous version and stamp it as the baseline, in one transaction.
+
+    Only `app.db.migrate.upgrade` does so. Raises MigrationRefused for an older revision, and for other commands.
+    """
+    migration = context.get_context()
+    unknown = set(migration.get_current_heads()) - {script.revision for script in context.script.walk_revisions()}
+    connection.rollback()
+    if not unknown:
+        return
+    if unknown != {PREVIOUS_HEAD}:
+        raise MigrationRefused(
+            f"The database has revision {', '.join(sorted(unknown))}, which this version does not know. If it is older "
+            f"than {PREVIOUS_HEAD}, run `python -m app migrate` of version 1.0.0 first. Else use a newer version."
+        )
+    if not context.config.attributes.get("adopt_previous_schema"):
+        raise MigrationRefused(f"The database has revision {PREVIOUS_HEAD}. Run `python -m app migrate`.")
+    baseline = context.script.get_revision(BASELINE)
+    with connection.begin(), Operations.context(migration):
+        rename_schema()
+        baseline.module.create_triggers()
+        # `MigrationContext.stamp` would look up the script of the previous revision.
+        connection.execute(text("UPDATE alembic_version SET version_num = :baseline"), {"baseline": BASELINE})
 
 
 async def run_repeatedly(connection: AsyncConnection) -> None:
@@ -52,11 +83,11 @@ async def run_repeatedly(connection: AsyncConnection) -> None:
             await connection.run_sync(run)
         except DBAPIError as error:
             await connection.rollback()
-            if getattr(error.orig, "sqlstate", None) not in IN_THE_WAY:
+            if getattr(error.orig, "sqlstate", None) not in RETRYABLE:
                 raise
             if asyncio.get_running_loop().time() > deadline:
                 raise LockNotAvailable("other transactions hold a table; see pg_stat_activity") from error
-            logger.warning("a lock is not to be had, the service goes first; trying again")
+            logger.warning("a table is locked by another transaction; the migration will be repeated")
             await asyncio.sleep(random.uniform(1, 3) * LOCK_TIMEOUT_MS / 1000)  # noqa: S311 - no secret
         else:
             return

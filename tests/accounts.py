@@ -14,7 +14,7 @@ from app.db.database import Database
 from app.users.accounts.repository import UserRepository
 from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
-from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.repository import Device, UserSessionRepository
 
 PASSWORD = "correct horse battery staple"
 
@@ -38,7 +38,7 @@ async def add_account(url: str, settings: Settings, database: Database, email: s
         user = await repository.add(email, _cheap_hash())
         user.is_admin = is_admin
         digest = digest_token(new_opaque_token())
-        opened = await SessionRepository(session).add(uuid.uuid4(), user.id, digest, timedelta(days=1), Device())
+        opened = await UserSessionRepository(session).add(uuid.uuid4(), user.id, digest, timedelta(days=1), Device())
     tokens = AccessTokens(settings.jwt_secret.get_secret_value(), settings.access_token_seconds)
     claims = AccessClaims(user.id, opened.id)
     token = tokens.issue(claims)

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import LastAdmin, UserNotFound
-from app.models import ApiKey, Image, Session, User
+from app.models import ApiKey, Image, User, UserSession
 
 
 class AccountRepository:
@@ -41,7 +41,7 @@ class AccountRepository:
 
     async def last_seen(self, user_id: uuid.UUID) -> datetime | None:
         """Return when one of the account's current sessions or API keys was last used."""
-        session = select(func.max(Session.rotated_at)).where(Session.user_id == user_id).scalar_subquery()
+        session = select(func.max(UserSession.rotated_at)).where(UserSession.user_id == user_id).scalar_subquery()
         key = select(func.max(ApiKey.last_used_at)).where(ApiKey.user_id == user_id).scalar_subquery()
         return await self._session.scalar(select(func.greatest(session, key)))
 

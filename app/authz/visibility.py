@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, or_, true
 from app.db.sql_text import EVERY, NONE, Condition, Values
 from app.models import Image
 from app.models.image import Visibility
-from app.models.tag import EXACT_COUNT, NOBODY
+from app.models.tag import EXACT_COUNT, NO_OWNER
 
-_HAS_PRIVATE_ONE = "EXISTS (SELECT FROM private_tags p WHERE p.tag = t.id AND p.owner = {})"
+_HAS_PRIVATE_ONE = "EXISTS (SELECT FROM private_tags p WHERE p.tag_id = t.id AND p.owner_id = {})"
 # Of a tag without a public image: no private image has it, or had it.
-NEVER_PRIVATE = "NOT EXISTS (SELECT FROM private_tags p WHERE p.tag = t.id)"
+NEVER_PRIVATE = "NOT EXISTS (SELECT FROM private_tags p WHERE p.tag_id = t.id)"
 
 
 def tag_visible_to_viewer(images: str = EXACT_COUNT) -> Condition:
@@ -74,7 +74,7 @@ class Sight:
         """Return the condition under which the viewer sees an image that has the tag `t`."""
         public = f"{EXACT_COUNT} > 0"
         if self.sees_all:
-            return "(t.images > 0 OR EXISTS (SELECT FROM tagged WHERE tagged.tag = t.id))"
+            return "(t.image_count > 0 OR EXISTS (SELECT FROM tagged WHERE tagged.tag = t.id))"
         if self.viewer_id is None:
             return f"({public})"
         return f"({public} OR {_HAS_PRIVATE_ONE.format(values.bind(self.viewer_id, 'uuid'))})"
@@ -91,5 +91,5 @@ class Sight:
 
 
 def private_owner(image: Seen) -> uuid.UUID | None:
-    """Return the account whose private image this is, or `NOBODY`; None for a public image."""
-    return None if image.visibility == Visibility.PUBLIC else image.uploaded_by or NOBODY
+    """Return the account whose private image this is, or `NO_OWNER`; None for a public image."""
+    return None if image.visibility == Visibility.PUBLIC else image.uploaded_by or NO_OWNER

@@ -26,11 +26,11 @@ POLL_SECONDS = 0.4
 CLOSED_SECONDS = 5.0
 MAX_BACKOFF = 5.0
 
-_STATE = "name, epoch, server, extract(epoch FROM open_at - clock_timestamp())::float8 AS closed_for"
+_STATE = "namespace, epoch, redis_run_id, extract(epoch FROM usable_from - clock_timestamp())::float8 AS closed_for"
 _READ = text(f"SELECT {_STATE} FROM cache_state")  # noqa: S608 - of constants only
 _CLOSE = text(f"""
-    UPDATE cache_state SET epoch = epoch + 1, server = coalesce(:server, server),
-        open_at = clock_timestamp() + make_interval(secs => {CLOSED_SECONDS})
+    UPDATE cache_state SET epoch = epoch + 1, redis_run_id = coalesce(:redis_run_id, redis_run_id),
+        usable_from = clock_timestamp() + make_interval(secs => {CLOSED_SECONDS})
     RETURNING {_STATE}""")  # noqa: S608
 
 
@@ -146,17 +146,17 @@ class Lease:
             logger.info("the cache is emptied: Redis is another process than before")
         asked = time.monotonic()
         async with self._database.unit_of_work() as session:
-            row = (await session.execute(_CLOSE, {"server": self._link.server})).one()
+            row = (await session.execute(_CLOSE, {"redis_run_id": self._link.server})).one()
         self._learn(row, asked)
 
     def _learn(self, row: "Row[tuple[object, ...]]", asked: float) -> None:
         """Take what the row said at some moment after `asked`."""
         now = time.monotonic()
-        self._server = row.server
+        self._server = row.redis_run_id
         if row.closed_for <= 0:
             self._overlong = False
             self._closure.recover()
-            self._prefix, self._until = f"cache:{row.name.hex}:{row.epoch}:", asked + LEASE
+            self._prefix, self._until = f"cache:{row.namespace.hex}:{row.epoch}:", asked + LEASE
             return
         self._until = 0.0
         if not self._is_closed:

@@ -1,4 +1,4 @@
-"""Running the migrations from code: the `migrate` command, the development server and the tests call this."""
+"""Runs the migrations from code: for the `migrate` command, the development server and the tests."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class LockNotAvailable(Exception):
-    """Other transactions held a table for longer than a migration waits."""
+    """Other transactions held a lock on a table for longer than a migration waits."""
 
 
 class MigrationRefused(Exception):
-    """The data does not allow a migration; the message says what the operator can do."""
+    """The database does not allow a migration; the message states what the operator can do."""
 
 
 def alembic_config(sqlalchemy_url: str | None = None) -> Config:
-    """Return Alembic's configuration, for the database of the settings unless another one is given."""
+    """Return Alembic's configuration. Without a URL it connects to the database of the settings."""
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.attributes["sqlalchemy_url"] = sqlalchemy_url
@@ -25,14 +25,17 @@ def alembic_config(sqlalchemy_url: str | None = None) -> Config:
 
 
 def upgrade(sqlalchemy_url: str | None = None, revision: str = "head") -> None:
-    """Bring the database up to `revision`. Raises OSError or TimeoutError when the server does not answer.
+    """Upgrade the database to `revision`. A schema of the previous version is renamed first.
 
-    Raises MigrationRefused when the data has to be corrected first.
-    Raises LockNotAvailable when a table is not to be had; what was done before is kept, and a repetition goes on there.
+    Raises OSError or TimeoutError when the server does not respond.
+    Raises MigrationRefused when the data must be corrected first, or the schema is too old.
+    Raises LockNotAvailable when a table stays locked. Completed revisions are kept, and a repetition resumes there.
     """
-    command.upgrade(alembic_config(sqlalchemy_url), revision)
+    config = alembic_config(sqlalchemy_url)
+    config.attributes["adopt_previous_schema"] = True
+    command.upgrade(config, revision)
 
 
 def downgrade(sqlalchemy_url: str | None = None, revision: str = "base") -> None:
-    """Take the database down to `revision`."""
+    """Downgrade the database to `revision`."""
     command.downgrade(alembic_config(sqlalchemy_url), revision)

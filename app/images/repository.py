@@ -32,7 +32,7 @@ from app.db.database import wait_briefly_for_locks
 from app.db.sql_text import Condition, NamedValues
 from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name
-from app.models import DoomedObject, Image
+from app.models import Image, OrphanedObject
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
 from app.users.paging import Position
@@ -56,19 +56,19 @@ _FREE_NAME = text("""
     WHERE (SELECT id FROM images WHERE images.name = candidate.name) IS NULL ORDER BY number LIMIT 1
 """).bindparams(bindparam("names", type_=ARRAY(String)))
 _DOOM = text("""
-    INSERT INTO doomed_objects (storage_key, doomed_at)
+    INSERT INTO orphaned_objects (storage_key, orphaned_at)
     SELECT key, coalesce(:since, now()) FROM unnest(:keys) AS key ORDER BY key
-    ON CONFLICT (storage_key) DO UPDATE SET doomed_at = now()""").bindparams(
+    ON CONFLICT (storage_key) DO UPDATE SET orphaned_at = now()""").bindparams(
     bindparam("keys", type_=ARRAY(String)), bindparam("since", type_=DateTime(timezone=True))
 )
 # All of it as of its start, so that the duplicates are others. The key is locked before anything is inserted: either
 # everything happens or nothing, also where this statement is all of its transaction.
 _ADD = """
-    WITH listed AS (SELECT storage_key FROM doomed_objects WHERE storage_key = :storage_key FOR UPDATE),
+    WITH listed AS (SELECT storage_key FROM orphaned_objects WHERE storage_key = :storage_key FOR UPDATE),
     made AS (
         INSERT INTO images ({columns}) SELECT {values} FROM listed
         ON CONFLICT (name) DO NOTHING RETURNING storage_key, created_at
-    ), spared AS (DELETE FROM doomed_objects d USING made WHERE d.storage_key = made.storage_key)
+    ), spared AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
     SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
         ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY sha256, id LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
@@ -246,7 +246,7 @@ class ImageRepository:
 
     async def find_listed(self, keys: Collection[str]) -> set[str]:
         """Return those of these keys that are on the list of doomed objects."""
-        found = select(DoomedObject.storage_key).where(DoomedObject.storage_key.in_(keys))
+        found = select(OrphanedObject.storage_key).where(OrphanedObject.storage_key.in_(keys))
         return set((await self._session.scalars(found)).all())
 
     async def find_owned(self, keys: Collection[str]) -> set[str]:
@@ -260,23 +260,23 @@ class ImageRepository:
 
     async def claim_key(self, key: str, stale_after: timedelta) -> bool:
         """List a key that many may want to write; False when somebody else listed it less than `stale_after` ago."""
-        statement = insert(DoomedObject).values(storage_key=key)
+        statement = insert(OrphanedObject).values(storage_key=key)
         statement = statement.on_conflict_do_update(
             index_elements=["storage_key"],
-            set_={"doomed_at": func.now()},
-            where=DoomedObject.doomed_at < func.now() - stale_after,
+            set_={"orphaned_at": func.now()},
+            where=OrphanedObject.orphaned_at < func.now() - stale_after,
         )
-        return await self._session.scalar(statement.returning(DoomedObject.storage_key)) is not None
+        return await self._session.scalar(statement.returning(OrphanedObject.storage_key)) is not None
 
     async def renew_claim(self, key: str) -> None:
         """Count the key as listed now; one that is off the list stays off."""
-        renewed = update(DoomedObject).where(DoomedObject.storage_key == key).values(doomed_at=func.now())
+        renewed = update(OrphanedObject).where(OrphanedObject.storage_key == key).values(orphaned_at=func.now())
         await self._session.execute(renewed)
 
     async def spare(self, keys: Sequence[str]) -> bool:
         """Take keys off the list; False when one was not there any more, because the sweeper has it."""
         result = await self._session.execute(
-            delete(DoomedObject).where(DoomedObject.storage_key.in_(keys)).returning(DoomedObject.storage_key)
+            delete(OrphanedObject).where(OrphanedObject.storage_key.in_(keys)).returning(OrphanedObject.storage_key)
         )
         return len(result.all()) == len(keys)
 
@@ -286,16 +286,18 @@ class ImageRepository:
         A key that is off the list belongs to an image by now, one that is locked may be about to.
         """
         statement = (
-            select(DoomedObject.storage_key).where(DoomedObject.storage_key.in_(keys)).with_for_update(skip_locked=True)
+            select(OrphanedObject.storage_key)
+            .where(OrphanedObject.storage_key.in_(keys))
+            .with_for_update(skip_locked=True)
         )
         return (await self._session.scalars(statement)).all()
 
     async def lock_doomed(self, before: datetime, limit: int) -> Sequence[str]:
         """Return up to `limit` keys listed before this time, locked against other sweepers until the commit."""
         statement = (
-            select(DoomedObject.storage_key)
-            .where(DoomedObject.doomed_at < before)
-            .order_by(DoomedObject.doomed_at)
+            select(OrphanedObject.storage_key)
+            .where(OrphanedObject.orphaned_at < before)
+            .order_by(OrphanedObject.orphaned_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

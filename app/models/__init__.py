@@ -1,30 +1,30 @@
 """The ORM models; importing this package registers every table."""
 
-from app.models.bitmap import ImageChunk, ImageNumber, TagBitmap, UnmappedImage
+from app.models.bitmap import BitmapChunk, BitmapIndexQueueEntry, BitmapOrdinal, TagBitmap
 from app.models.cache import CacheState
-from app.models.image import DoomedObject, IdempotencyKey, Image
+from app.models.image import IdempotencyKey, Image, OrphanedObject
 from app.models.invitation import Invitation
 from app.models.mailed_link import LinkPurpose, MailedLink
 from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
 from app.models.usage import StorageUsage, StorageUsageDelta
-from app.models.user import ApiKey, Scope, Session, SocialIdentity, SocialSignIn, User
+from app.models.user import ApiKey, OAuthFlow, Scope, SocialIdentity, User, UserSession
 
 __all__ = [
     "ApiKey",
+    "BitmapChunk",
+    "BitmapIndexQueueEntry",
+    "BitmapOrdinal",
     "CacheState",
-    "DoomedObject",
     "IdempotencyKey",
     "Image",
-    "ImageChunk",
-    "ImageNumber",
     "Invitation",
     "LinkPurpose",
     "MailedLink",
+    "OAuthFlow",
+    "OrphanedObject",
     "PrivateTag",
     "Scope",
-    "Session",
     "SocialIdentity",
-    "SocialSignIn",
     "StorageUsage",
     "StorageUsageDelta",
     "Tag",
@@ -32,6 +32,6 @@ __all__ = [
     "TagCountDelta",
     "TagImplication",
     "Tagged",
-    "UnmappedImage",
     "User",
+    "UserSession",
 ]

@@ -1,4 +1,4 @@
-"""What a bitmap index over the common tags consists of. See docs/decisions/0007."""
+"""The bitmap index over common tags: one bit for each pair of tag and image. See docs/decisions/0007."""
 
 import uuid
 from collections.abc import Mapping
@@ -10,50 +10,54 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Timestamp
 
-# So many images share a row of each tag: 1 KiB, which PostgreSQL keeps in the row.
+# Images per bitmap row. 8,192 bits are 1 KiB, which PostgreSQL stores inline, without TOAST.
 CHUNK = 8192
-# Bitmaps that are no tag's; the images of a type never change theirs.
+# Values of `tag_bitmaps.tag_id` that stand for a set of images instead of a tag; real ids are positive.
 ALL_IMAGES, PUBLIC_IMAGES = 0, -1
 IMAGES_OF_TYPE: Mapping[str, int] = MappingProxyType({"jpeg": -2, "png": -3, "webp": -4, "gif": -5, "avif": -6})
 
 
-class ImageNumber(Base):
-    """The number of an image: its bit. No foreign key: a deleted image has its number until its bits are taken back."""
+class BitmapOrdinal(Base):
+    """The position of an image's bit in every bitmap.
 
-    __tablename__ = "image_numbers"
+    No foreign key: a deleted image keeps its ordinal until its bits are cleared.
+    """
 
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    image: Mapped[uuid.UUID] = mapped_column(unique=True)
+    __tablename__ = "bitmap_ordinals"
+
+    ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    image_id: Mapped[uuid.UUID] = mapped_column(unique=True)
 
 
 class TagBitmap(Base):
-    """Which images of a chunk have the tag: those with the numbers from `CHUNK * chunk` on.
+    """The images of one chunk that have a tag; bit n is the image with the ordinal `CHUNK * chunk + n`.
 
-    A tag has a row for every chunk there is, or for none. What it says of an image in `unmapped_images` means nothing.
+    A tag has a row for every chunk, or none at all. The bits of an image in `bitmap_index_queue` are out of date.
+    No foreign key: the id can stand for a set of images (`ALL_IMAGES`, `PUBLIC_IMAGES`, `IMAGES_OF_TYPE`).
     """
 
     __tablename__ = "tag_bitmaps"
-    __table_args__ = (Index("ix_tag_bitmaps_chunk_tag", "chunk", "tag"),)
+    __table_args__ = (Index("ix_tag_bitmaps_chunk_tag_id", "chunk", "tag_id"),)
 
-    tag: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    tag_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     bits: Mapped[str] = mapped_column(BIT(CHUNK))
 
 
-class ImageChunk(Base):
-    """Between which times all images of a chunk were created. It only grows."""
+class BitmapChunk(Base):
+    """The range of creation times of the images in a chunk. It only grows: a deleted image does not shrink it."""
 
-    __tablename__ = "image_chunks"
+    __tablename__ = "bitmap_chunks"
 
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    oldest: Mapped[Timestamp]
-    newest: Mapped[Timestamp]
+    min_created_at: Mapped[Timestamp]
+    max_created_at: Mapped[Timestamp]
 
 
-class UnmappedImage(Base):
-    """An image whose creation, deletion, or change of tags or visibility the bitmaps do not know yet."""
+class BitmapIndexQueueEntry(Base):
+    """An image that was created, deleted, retagged or changed in visibility since the bitmaps were last updated."""
 
-    __tablename__ = "unmapped_images"
+    __tablename__ = "bitmap_index_queue"
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    image: Mapped[uuid.UUID]
+    image_id: Mapped[uuid.UUID]

@@ -1,3 +1,5 @@
+"""The state of the response cache that all workers share."""
+
 import uuid
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, String, func, text, true
@@ -7,17 +9,17 @@ from app.db.base import Base, Timestamp
 
 
 class CacheState(Base):
-    """Whether what Redis holds may be used, and under which names: the one row by which all workers agree."""
+    """The only row decides for all workers whether they may read the cache in Redis, and which keys they read."""
 
     __tablename__ = "cache_state"
-    __table_args__ = (CheckConstraint("sole", name="sole"),)
+    __table_args__ = (CheckConstraint("singleton", name="singleton"),)
 
-    sole: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=true())
-    # Keeps two databases that share a Redis apart.
-    name: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())
-    # What was stored in an earlier epoch is never looked at again.
+    singleton: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=true())
+    # Part of every key: keeps databases apart that share a Redis.
+    namespace: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())
+    # Part of every key: no worker reads entries of an earlier epoch.
     epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    # The Redis process that holds it, by its `run_id`.
-    server: Mapped[str | None] = mapped_column(String)
-    # Until then nobody uses it.
-    open_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    # `run_id` of the Redis process that holds the entries; a restarted Redis has another one.
+    redis_run_id: Mapped[str | None] = mapped_column(String)
+    # No worker reads the cache before this time.
+    usable_from: Mapped[Timestamp] = mapped_column(server_default=func.now())

@@ -1,3 +1,5 @@
+"""Links that are sent by e-mail."""
+
 import uuid
 from enum import StrEnum
 
@@ -8,14 +10,14 @@ from app.db.base import Base, Timestamp
 
 
 class LinkPurpose(StrEnum):
-    """What a mailed link does."""
+    """The purpose of a mailed link."""
 
     PASSWORD_RESET = "password-reset"  # noqa: S105 - not a password
     EMAIL_VERIFICATION = "email-verification"
 
 
 class MailedLink(Base):
-    """A link that was mailed to an account and not used yet; its token is stored as a digest only."""
+    """A link that was mailed to an account and is not used yet. The token is stored as a digest only."""
 
     __tablename__ = "mailed_links"
     __table_args__ = (CheckConstraint("purpose IN ('password-reset', 'email-verification')", name="purpose"),)
@@ -23,8 +25,8 @@ class MailedLink(Base):
     token_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[LinkPurpose] = mapped_column(String)
-    # Where it was sent: with another address of the account it is not valid any more.
+    # The recipient. A change of the account's address invalidates the link.
     email: Mapped[str] = mapped_column(String)
-    # SHA-256 of the password hash at that time: with another password a reset is not valid any more.
+    # SHA-256 of the password hash at that time. A change of the password invalidates a reset.
     password_digest: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at: Mapped[Timestamp] = mapped_column(index=True)

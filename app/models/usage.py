@@ -1,3 +1,5 @@
+"""The storage usage of accounts."""
+
 import uuid
 
 from sqlalchemy import BigInteger, Identity
@@ -7,21 +9,21 @@ from app.db.base import Base
 
 
 class StorageUsage(Base):
-    """What an account has stored, as of the deltas that were added to it."""
+    """The storage usage of an account, without the changes still in `storage_usage_deltas`."""
 
     __tablename__ = "storage_usage"
 
     user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    images: Mapped[int] = mapped_column(BigInteger)
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    image_count: Mapped[int] = mapped_column(BigInteger)
+    byte_count: Mapped[int] = mapped_column(BigInteger)
 
 
 class StorageUsageDelta(Base):
-    """A change of what an account has stored. Triggers on `images` insert it, so that no upload waits for another."""
+    """A change of an account's storage usage. Triggers on `images` append it, so that uploads never share a row."""
 
     __tablename__ = "storage_usage_deltas"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(index=True)
-    images: Mapped[int] = mapped_column(BigInteger)
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    image_count: Mapped[int] = mapped_column(BigInteger)
+    byte_count: Mapped[int] = mapped_column(BigInteger)

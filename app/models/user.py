@@ -1,3 +1,5 @@
+"""Accounts and their credentials."""
+
 import uuid
 from enum import StrEnum
 
@@ -10,7 +12,7 @@ from app.db.base import Base, CreatedAt, Timestamp
 
 
 class Scope(StrEnum):
-    """The scope of an API key: GET requests, other methods, or the operations of admins."""
+    """A scope of an API key: GET requests, other methods, or the operations of admins."""
 
     READ = "read"
     WRITE = "write"
@@ -18,7 +20,7 @@ class Scope(StrEnum):
 
 
 class User(Base):
-    """An account. `password` is null where only social login is used; `token` and `expire_at` are its."""
+    """An account. With social login only, `password` is null, and `token` and `expire_at` are the provider's."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -27,9 +29,9 @@ class User(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    # As its owner wrote it, normalised: mail goes there.
+    # As the owner wrote it, normalised; mail is sent to it.
     email: Mapped[str] = mapped_column(String, unique=True)
-    # By which it is found and unique. Null is allowed for the previous release only; a trigger fills it in then.
+    # The address without letter case and width: the unique key of look-ups. A trigger fills in a missing one.
     email_key: Mapped[str] = mapped_column(String, nullable=True)
     password: Mapped[str | None] = mapped_column(String)
     token: Mapped[str | None] = mapped_column(String, unique=True)
@@ -38,9 +40,9 @@ class User(Base):
     is_admin: Mapped[bool] = mapped_column(server_default=false(), default=False)
     # A disabled account has no credentials and cannot sign in.
     disabled: Mapped[bool] = mapped_column(server_default=false(), default=False)
-    # Of its own, in bytes; null: MAX_BYTES_PER_USER applies.
+    # The account's own quota; null: MAX_BYTES_PER_USER applies.
     quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    # An identity provider or a mailed link proved the address. Without it, a stranger may have signed up with it.
+    # Proved by an identity provider or a mailed link; otherwise anyone may have signed up with the address.
     email_verified: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
     @validates("email")
@@ -49,27 +51,27 @@ class User(Base):
         return email
 
 
-class Session(Base):
-    """A login. Its row is what makes access tokens good: with it gone they are refused."""
+class UserSession(Base):
+    """A login. Its access tokens are valid only while this row exists."""
 
-    __tablename__ = "sessions"
+    __tablename__ = "user_sessions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     refresh_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    # The one before, so that two refreshes at the same instant are told from a stolen token.
-    previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # The digest before the last refresh: distinguishes two concurrent refreshes from a stolen token.
+    previous_refresh_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[CreatedAt]
     rotated_at: Mapped[CreatedAt] = mapped_column(server_default=func.now())
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
     address: Mapped[str | None] = mapped_column(String)
-    # What the limits count as one address; null in rows from before there was the column.
+    # The network that rate limits count as one client; null in rows older than the column.
     network: Mapped[str | None] = mapped_column(String)
     user_agent: Mapped[str | None] = mapped_column(String)
 
 
 class ApiKey(Base):
-    """A credential for scripts; the key itself is stored nowhere."""
+    """A credential for scripts, stored as a digest only."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -87,7 +89,7 @@ class ApiKey(Base):
 
 
 class SocialIdentity(Base):
-    """Who an account is at an identity provider. The e-mail is no part of it: addresses change hands."""
+    """An account's identity at an identity provider. It has no e-mail address: addresses change owners."""
 
     __tablename__ = "social_identities"
 
@@ -98,16 +100,16 @@ class SocialIdentity(Base):
     created_at: Mapped[CreatedAt]
 
 
-class SocialSignIn(Base):
-    """A social login under way: taken out, once, by the browser that started it."""
+class OAuthFlow(Base):
+    """A social login in progress: consumed once, by the browser that started it."""
 
-    __tablename__ = "social_sign_ins"
+    __tablename__ = "oauth_flows"
 
     state_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     browser_digest: Mapped[bytes] = mapped_column(LargeBinary)
     provider: Mapped[str] = mapped_column(String)
     nonce: Mapped[str] = mapped_column(String)
     code_verifier: Mapped[str] = mapped_column(String)
-    # Set when a signed-in user links a further identity; gone with that session.
-    session_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    # Set when a signed-in user links another identity; deleted with that session.
+    session_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[Timestamp] = mapped_column(index=True)

@@ -18,7 +18,7 @@ from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
 from app.models import User
 from app.users.authentication import authenticate_session
-from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.repository import Device, UserSessionRepository
 from app.users.sessions.service import SignIn
 
 COOKIE = "imts_ops"
@@ -58,7 +58,7 @@ async def sign_out(services: Services, token: str | None) -> None:
 async def _end(services: Services, viewer: Viewer) -> None:
     if viewer.session_id:
         async with services.database.unit_of_work() as session:
-            await SessionRepository(session).remove(viewer.session_id)
+            await UserSessionRepository(session).remove(viewer.session_id)
 
 
 def set_cookie(response: Response, request: Request, token: str) -> None:

@@ -45,8 +45,8 @@ class VocabularyChange:
         await session.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         # Once begun it is not given up for somebody's short lock on one of very many images.
         await wait_briefly_for_locks(session, briefly=False)
-        edges = await session.execute(select(TagImplication.tag, TagImplication.implies))
-        return cls(session, Implications.of((row.tag, row.implies) for row in edges))
+        edges = await session.execute(select(TagImplication.tag_id, TagImplication.implied_tag_id))
+        return cls(session, Implications.of((row.tag_id, row.implied_tag_id) for row in edges))
 
     async def rename(self, name: str, new_name: str) -> int:
         """Give a tag another name. Raises TagNotFound, TagIsAlias, TagExists."""
@@ -60,7 +60,7 @@ class VocabularyChange:
         """Delete a tag, with its aliases, and take it off every image. Raises TagNotFound, TagIsAlias."""
         tag = await self._get_named(name)
         await self._lock({tag} | self._implications.ancestors(tag))
-        edges = or_(TagImplication.tag == tag, TagImplication.implies == tag)
+        edges = or_(TagImplication.tag_id == tag, TagImplication.implied_tag_id == tag)
         await self._session.execute(delete(TagImplication).where(edges))
         await self._for_images_with(tag, partial(replace_tag, self._session, tag, None))
         await self._session.execute(delete(Tag).where(Tag.id == tag))
@@ -147,11 +147,11 @@ class VocabularyChange:
 
     async def _link(self, tag: int, implies: int) -> None:
         self._implications.add(tag, implies)
-        await self._session.execute(insert(TagImplication).values(tag=tag, implies=implies))
+        await self._session.execute(insert(TagImplication).values(tag_id=tag, implied_tag_id=implies))
 
     async def _unlink(self, tag: int, implies: int) -> None:
         self._implications.remove(tag, implies)
-        edge = (TagImplication.tag == tag, TagImplication.implies == implies)
+        edge = (TagImplication.tag_id == tag, TagImplication.implied_tag_id == implies)
         await self._session.execute(delete(TagImplication).where(*edge))
 
     async def _for_images_with(
@@ -195,7 +195,7 @@ class VocabularyChange:
         await self._session.execute(select(Tag.id).where(Tag.id.in_(tags)).order_by(Tag.id).with_for_update())
 
     async def _is_used(self, tag: int) -> bool:
-        edges = or_(TagImplication.tag == tag, TagImplication.implies == tag)
+        edges = or_(TagImplication.tag_id == tag, TagImplication.implied_tag_id == tag)
         uses = [exists().where(Tagged.tag == tag), exists().where(edges), exists().where(Tag.alias_of == tag)]
         return bool(await self._session.scalar(select(or_(*uses))))
 

@@ -23,9 +23,9 @@ BATCH = 1000
 # In one statement: after it the triggers bring each image's shadow up to date once, not twice.
 _MOVE = text("""
     WITH moved AS (
-        INSERT INTO tagged (tag, image, by_hand)
-        SELECT :into, image, true FROM tagged WHERE tag = :tag AND by_hand AND image = ANY(:images)
-        ON CONFLICT (tag, image) DO UPDATE SET by_hand = true WHERE NOT tagged.by_hand
+        INSERT INTO tagged (tag, image, is_explicit)
+        SELECT :into, image, true FROM tagged WHERE tag = :tag AND is_explicit AND image = ANY(:images)
+        ON CONFLICT (tag, image) DO UPDATE SET is_explicit = true WHERE NOT tagged.is_explicit
     ) DELETE FROM tagged WHERE tag = :tag AND image = ANY(:images)""")
 
 
@@ -54,7 +54,7 @@ async def hand_over_lot(session: AsyncSession, name: str, into: str | None, afte
             raise DatabaseBusy
         if await _list_implied(session, tag) - {*held.given, *held.implied}:
             return None
-    given = select(Tagged.image).where(Tagged.tag == tag, Tagged.by_hand, Tagged.image > after)
+    given = select(Tagged.image).where(Tagged.tag == tag, Tagged.is_explicit, Tagged.image > after)
     images = (await session.scalars(given.order_by(Tagged.image).limit(BATCH))).all()
     if len(images) < BATCH:
         return None
@@ -74,4 +74,4 @@ async def replace_tag(session: AsyncSession, tag: int, target: int | None, image
 
 
 async def _list_implied(session: AsyncSession, tag: int) -> set[int]:
-    return set(await session.scalars(select(TagImplication.implies).where(TagImplication.tag == tag)))
+    return set(await session.scalars(select(TagImplication.implied_tag_id).where(TagImplication.tag_id == tag)))

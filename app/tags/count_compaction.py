@@ -12,23 +12,24 @@ BATCH = 20_000
 # One at a time: who comes second has nothing to do, and nobody waits.
 _ADVISORY_LOCK = 0x636F756E74  # "count"
 _FOLD = text("""
-    WITH oldest AS (SELECT id, tag FROM tag_count_deltas ORDER BY id LIMIT :most),
+    WITH oldest AS (SELECT id, tag_id FROM tag_count_deltas ORDER BY id LIMIT :most),
     -- In the order of the ids, as everyone locks tags; a tag that is being changed, which may take minutes, waits.
     locked AS (
-        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag FROM oldest) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
+        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag_id FROM oldest) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
     ), taken AS (
         DELETE FROM tag_count_deltas d USING oldest o WHERE d.id = o.id
-        AND (d.tag IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM tags t WHERE t.id = d.tag))
-        RETURNING d.tag, d.delta
-    ), summed AS (SELECT tag, sum(delta)::int AS delta FROM taken GROUP BY tag),
+        AND (d.tag_id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM tags t WHERE t.id = d.tag_id))
+        RETURNING d.tag_id, d.delta
+    ), summed AS (SELECT tag_id, sum(delta)::int AS delta FROM taken GROUP BY tag_id),
     folded AS (
-        UPDATE tags SET images = images + summed.delta FROM summed WHERE tags.id = summed.tag AND summed.delta <> 0
+        UPDATE tags SET image_count = image_count + summed.delta
+        FROM summed WHERE tags.id = summed.tag_id AND summed.delta <> 0
     )
     SELECT count(*) FROM taken""")
 
 
 class CountFolder:
-    """Folds `tag_count_deltas` into `tags.images`; safe to run in many processes at once."""
+    """Folds `tag_count_deltas` into `tags.image_count`; safe to run in many processes at once."""
 
     def __init__(self, database: Database, interval: float) -> None:
         self._database = database

@@ -38,47 +38,49 @@ _HOLD = text("""
     ORDER BY id FOR KEY SHARE SKIP LOCKED""").bindparams(bindparam("names", type_=ARRAY(String)))
 _CLOSURE = text("""
     WITH RECURSIVE closure(tag) AS (
-        SELECT implies FROM tag_implications WHERE tag = ANY(:tags)
-        UNION SELECT i.implies FROM tag_implications i JOIN closure c ON i.tag = c.tag
+        SELECT implied_tag_id FROM tag_implications WHERE tag_id = ANY(:tags)
+        UNION SELECT i.implied_tag_id FROM tag_implications i JOIN closure c ON i.tag_id = c.tag
     ) SELECT tag FROM closure ORDER BY tag""").bindparams(_TAGS)
 _LOCK_IMAGES = text("SELECT id FROM images WHERE id = ANY(:images) ORDER BY id FOR NO KEY UPDATE").bindparams(_IMAGES)
 _GIVE = text("""
-    INSERT INTO tagged (tag, image, by_hand)
+    INSERT INTO tagged (tag, image, is_explicit)
     SELECT tag, image, true FROM unnest(:tags) AS tag, unnest(:images) AS image
-    ON CONFLICT (tag, image) DO UPDATE SET by_hand = true WHERE NOT tagged.by_hand""").bindparams(_IMAGES, _TAGS)
+    ON CONFLICT (tag, image) DO UPDATE SET is_explicit = true WHERE NOT tagged.is_explicit""").bindparams(
+    _IMAGES, _TAGS
+)
 _IMPLY = text("""
-    INSERT INTO tagged (tag, image, by_hand)
+    INSERT INTO tagged (tag, image, is_explicit)
     SELECT tag, image, false FROM unnest(:tags) AS tag, unnest(:images) AS image
     ON CONFLICT DO NOTHING""").bindparams(_IMAGES, _TAGS)
 _TAKE = text(
-    "UPDATE tagged SET by_hand = false WHERE image = ANY(:images) AND tag = ANY(:tags) AND by_hand"
+    "UPDATE tagged SET is_explicit = false WHERE image = ANY(:images) AND tag = ANY(:tags) AND is_explicit"
 ).bindparams(_IMAGES, _TAGS)
 _TAKE_OTHERS = text(
-    "UPDATE tagged SET by_hand = false WHERE image = ANY(:images) AND tag <> ALL(:tags) AND by_hand"
+    "UPDATE tagged SET is_explicit = false WHERE image = ANY(:images) AND tag <> ALL(:tags) AND is_explicit"
 ).bindparams(_IMAGES, _TAGS)
 _WANTED = """
     WITH RECURSIVE wanted(image, tag) AS (
-        SELECT t.image, i.implies FROM tagged t JOIN tag_implications i ON i.tag = t.tag
-        WHERE t.image = ANY(:images) AND t.by_hand
-        UNION SELECT w.image, i.implies FROM wanted w JOIN tag_implications i ON i.tag = w.tag
+        SELECT t.image, i.implied_tag_id FROM tagged t JOIN tag_implications i ON i.tag_id = t.tag
+        WHERE t.image = ANY(:images) AND t.is_explicit
+        UNION SELECT w.image, i.implied_tag_id FROM wanted w JOIN tag_implications i ON i.tag_id = w.tag
     )"""
 _ADD_IMPLIED = text(
-    f"{_WANTED} INSERT INTO tagged (tag, image, by_hand) SELECT tag, image, false FROM wanted "  # noqa: S608
+    f"{_WANTED} INSERT INTO tagged (tag, image, is_explicit) SELECT tag, image, false FROM wanted "  # noqa: S608
     "ON CONFLICT DO NOTHING"
 ).bindparams(_IMAGES)
 _DROP_IMPLIED = text(
-    f"{_WANTED} DELETE FROM tagged t WHERE t.image = ANY(:images) AND NOT t.by_hand "  # noqa: S608
+    f"{_WANTED} DELETE FROM tagged t WHERE t.image = ANY(:images) AND NOT t.is_explicit "  # noqa: S608
     "AND NOT EXISTS (SELECT FROM wanted w WHERE w.image = t.image AND w.tag = t.tag)"
 ).bindparams(_IMAGES)
 _TOO_MANY = text(
-    "SELECT image FROM tagged WHERE image = ANY(:images) AND by_hand GROUP BY image HAVING count(*) > :most LIMIT 1"
+    "SELECT image FROM tagged WHERE image = ANY(:images) AND is_explicit GROUP BY image HAVING count(*) > :most LIMIT 1"
 ).bindparams(_IMAGES)
 
 _CHANGING = text("""
     SELECT i.id FROM unnest(:images) AS i(id)
-    WHERE EXISTS (SELECT FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:removed) AND t.by_hand)
+    WHERE EXISTS (SELECT FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:removed) AND t.is_explicit)
     OR cardinality(:added) > (
-        SELECT count(*) FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:added) AND t.by_hand
+        SELECT count(*) FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:added) AND t.is_explicit
     )""").bindparams(_IMAGES, bindparam("added", type_=ARRAY(Integer)), bindparam("removed", type_=ARRAY(Integer)))
 
 
@@ -172,7 +174,7 @@ class Tagging:
         found = await self._session.get(Tagged, {"tag": tag, "image": image}) if tag is not None else None
         if tag is None or found is None:
             raise TagNotFound("The image does not have this tag")
-        if not found.by_hand:
+        if not found.is_explicit:
             raise TagImplied
         await self.take([image], [tag])
 

@@ -43,7 +43,7 @@ _ENTRY = f"""
     t.id, t.name, {EXACT_COUNT} AS images,
     array(SELECT a.name FROM tags a WHERE a.alias_of = t.id ORDER BY 1) AS aliases,
     array(
-        SELECT i.name FROM tag_implications e JOIN tags i ON i.id = e.implies WHERE e.tag = t.id ORDER BY 1
+        SELECT i.name FROM tag_implications e JOIN tags i ON i.id = e.implied_tag_id WHERE e.tag_id = t.id ORDER BY 1
     ) AS implies,
     t.created_at"""  # noqa: S608 - of constants only, as all below
 _BY_ANY_NAME = text(
@@ -70,18 +70,18 @@ _BY_NAME = text(f"""
 # The planner does not know how few: NOT IN has it make a hash, and ANY of an array look them up.
 _AFTER = "(:started OR {images} < :images OR ({images} = :images AND t.name > :after))"
 _BY_COUNT = text(f"""
-    WITH pending AS MATERIALIZED (SELECT tag AS id, sum(delta)::int AS delta FROM tag_count_deltas GROUP BY tag),
+    WITH pending AS MATERIALIZED (SELECT tag_id AS id, sum(delta)::int AS delta FROM tag_count_deltas GROUP BY tag_id),
     settled AS (
         SELECT t.id FROM tags t
-        WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL AND {_AFTER.format(images="t.images")}
-        AND t.id NOT IN (SELECT id FROM pending) AND {tag_visible_to_viewer("t.images")}
-        ORDER BY t.images DESC, t.name LIMIT :most
+        WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL AND {_AFTER.format(images="t.image_count")}
+        AND t.id NOT IN (SELECT id FROM pending) AND {tag_visible_to_viewer("t.image_count")}
+        ORDER BY t.image_count DESC, t.name LIMIT :most
     ), changing AS (
         SELECT t.id FROM tags t
         WHERE t.id = ANY(ARRAY(SELECT id FROM pending)) AND {_MATCHING.format("t")} AND t.alias_of IS NULL
     ), aliased AS (SELECT a.alias_of AS id FROM tags a WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL),
     candidates AS (
-        SELECT t.id, t.name, t.is_listed, t.images + coalesce(p.delta, 0) AS images
+        SELECT t.id, t.name, t.is_listed, t.image_count + coalesce(p.delta, 0) AS images
         FROM (SELECT id FROM settled UNION SELECT id FROM changing UNION SELECT id FROM aliased) AS picked
         JOIN tags t USING (id) LEFT JOIN pending p USING (id)
     ), first AS (
@@ -118,7 +118,7 @@ _RELATED = text(f"""
         SELECT t.name, {EXACT_COUNT} AS images, o.images AS shared, size.images AS sampled
         FROM together o JOIN tags t ON t.id = o.id, size
         -- An exact count costs a look-up for each tag: only tags that the compacted counts place near the top get one.
-        ORDER BY o.images / sqrt(greatest(t.images, o.images, 1)) DESC, t.name LIMIT 2 * :most + {RELATED_MARGIN}
+        ORDER BY o.images / sqrt(greatest(t.image_count, o.images, 1)) DESC, t.name LIMIT 2 * :most + {RELATED_MARGIN}
     ) AS scored
     ORDER BY score DESC, name LIMIT :most""")  # noqa: S608
 
@@ -139,7 +139,9 @@ class TagRepository:
             with changing(self._session, LISTS):
                 made = (await self._session.scalars(statement.returning(Tag.id))).all()
             if private_to is not None and made:
-                await self._session.execute(insert(PrivateTag), [{"tag": tag, "owner": private_to} for tag in made])
+                await self._session.execute(
+                    insert(PrivateTag), [{"tag_id": tag, "owner_id": private_to} for tag in made]
+                )
 
     async def ensure_listed(self, names: Sequence[str]) -> None:
         """Make the tags that are missing, and have everyone see all of them, whatever images they have.

@@ -16,15 +16,15 @@ from app.core.errors import (
 )
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.models import ApiKey, Session
+from app.models import ApiKey, UserSession
 from app.users.dependencies import (
     ApiKeysDep,
     ApiKeysReader,
     ApiKeysRepo,
     CurrentUser,
-    SessionsReader,
-    SessionsRepo,
     SignedIn,
+    UserSessionsReader,
+    UserSessionsRepo,
     ViewerDep,
 )
 from app.users.guarded_route import GuardedRoute
@@ -36,7 +36,7 @@ router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=GuardedRou
 
 @router.get("/sessions", summary="List your sessions")
 async def list_sessions(
-    viewer: ViewerDep, user: CurrentUser, sessions: SessionsReader, paging: PagingDep
+    viewer: ViewerDep, user: CurrentUser, sessions: UserSessionsReader, paging: PagingDep
 ) -> SessionPage:
     """Page through the logins of the account that have not ended, newest first."""
     query = f"sessions {user.id}"
@@ -51,7 +51,9 @@ async def list_sessions(
     summary="End a session",
     responses=problems(SessionNotFound),
 )
-async def delete_session(session_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, sessions: SessionsRepo) -> None:
+async def delete_session(
+    session_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, sessions: UserSessionsRepo
+) -> None:
     """End a session of the account: its access and refresh tokens are refused at once."""
     await sessions.remove_own(user.id, session_id)
 
@@ -96,7 +98,7 @@ async def delete_api_key(key_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser
     await keys.remove(user.id, key_id)
 
 
-def _session_read(session: Session, viewer: Viewer) -> SessionRead:
+def _session_read(session: UserSession, viewer: Viewer) -> SessionRead:
     return SessionRead(
         id=session.id,
         created_at=session.created_at,

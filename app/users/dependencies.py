@@ -28,7 +28,7 @@ from app.users.api_keys.repository import ApiKeyRepository
 from app.users.api_keys.service import ApiKeys
 from app.users.authentication import authenticate
 from app.users.sessions.reauthentication import Proof
-from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.repository import Device, UserSessionRepository
 from app.users.sessions.service import SignIn
 
 MAX_USER_AGENT = 256
@@ -132,14 +132,14 @@ async def get_users_reader(session: ReaderDep) -> UserRepository:
     return UserRepository(session)
 
 
-async def get_sessions(session: SessionDep) -> SessionRepository:
+async def get_sessions(session: SessionDep) -> UserSessionRepository:
     """Return the repository of sessions on the request's unit of work."""
-    return SessionRepository(session)
+    return UserSessionRepository(session)
 
 
-async def get_sessions_reader(session: ReaderDep) -> SessionRepository:
+async def get_sessions_reader(session: ReaderDep) -> UserSessionRepository:
     """Return the repository of sessions for a request that only reads."""
-    return SessionRepository(session)
+    return UserSessionRepository(session)
 
 
 async def get_api_keys(session: SessionDep) -> ApiKeyRepository:
@@ -173,8 +173,8 @@ async def get_limits(services: ServicesDep) -> RateLimits:
 
 
 UsersReader = Annotated[UserRepository, Depends(get_users_reader)]
-SessionsRepo = Annotated[SessionRepository, Depends(get_sessions)]
-SessionsReader = Annotated[SessionRepository, Depends(get_sessions_reader)]
+UserSessionsRepo = Annotated[UserSessionRepository, Depends(get_sessions)]
+UserSessionsReader = Annotated[UserSessionRepository, Depends(get_sessions_reader)]
 ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
 ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
 SignInDep = Annotated[SignIn, Depends(get_sign_in)]

@@ -13,7 +13,7 @@ from app.core.pagination import DEFAULT_LIMIT, Cursor, CursorSigner, Limit
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.problems import raising
-from app.models import ApiKey, Invitation, Session, User
+from app.models import ApiKey, Invitation, User, UserSession
 
 Position = tuple[datetime, uuid.UUID]
 
@@ -31,7 +31,7 @@ Row = TypeVar("Row", bound=Dated)
 
 
 def newest_first(
-    statement: Select[Any], model: type[User | Session | ApiKey | Invitation], after: Position | None, limit: int
+    statement: Select[Any], model: type[User | UserSession | ApiKey | Invitation], after: Position | None, limit: int
 ) -> Select[Any]:
     """Order the statement by creation, newest first, and cut it to `limit` rows after the position."""
     if after is not None:

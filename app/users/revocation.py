@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models import LinkPurpose, Scope, User
 from app.users.account_mail.repository import MailedLinkRepository
 from app.users.api_keys.repository import ApiKeyRepository
-from app.users.sessions.repository import SessionRepository
+from app.users.sessions.repository import UserSessionRepository
 
 
 async def revoke_credentials(
@@ -21,7 +21,7 @@ async def revoke_credentials(
 
     The caller locks the account's row first, so that no sign-in and no new key commits behind it.
     """
-    await SessionRepository(session).remove_others(user_id, kept_session)
+    await UserSessionRepository(session).remove_others(user_id, kept_session)
     await MailedLinkRepository(session).remove_all(user_id, LinkPurpose.PASSWORD_RESET)
     if not keep_api_keys:
         await ApiKeyRepository(session).remove_all(user_id)

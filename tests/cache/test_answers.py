@@ -251,7 +251,7 @@ async def test_a_worker_that_slept_through_a_restart_of_redis_does_not_keep_the_
 async def test_a_clock_that_is_set_back_does_not_keep_the_cache_closed(cached: Cached, sql: asyncpg.Connection) -> None:
     """As the row looks from then on: closed until a time which that clock will not show for an hour."""
     epoch = await sql.fetchval(
-        "UPDATE cache_state SET epoch = epoch + 1, open_at = clock_timestamp() + interval '1 hour' RETURNING epoch"
+        "UPDATE cache_state SET epoch = epoch + 1, usable_from = clock_timestamp() + interval '1 hour' RETURNING epoch"
     )
     async with asyncio.timeout(30):
         while await sql.fetchval("SELECT epoch FROM cache_state") == epoch:

@@ -53,7 +53,7 @@ async def test_f16_existing_ends_sessions_and_keys(
     ran = await create_admin(settings, user.email, "--existing", typed="\n")
     assert (ran.returncode, "is an admin now" in ran.stdout) == (0, True), ran.stderr
     assert (await user.client.get("/v1/users")).status_code == 401
-    assert await sql.fetchval("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM api_keys)") == 0
+    assert await sql.fetchval("SELECT (SELECT count(*) FROM user_sessions) + (SELECT count(*) FROM api_keys)") == 0
     form = {"grant_type": "password", "username": user.email, "password": PASSWORD}
     token = (await client.post("/v1/auth/token", data=form)).json()["access_token"]
     assert (await client.get("/v1/users", headers={"Authorization": f"Bearer {token}"})).status_code == 200

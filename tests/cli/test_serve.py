@@ -154,7 +154,7 @@ async def test_killed_during_an_upload_the_name_can_be_used_again(
         body = SlowFile(photo, until=6 * MIB)
         upload = asyncio.create_task(asyncio.to_thread(post, process.url, user, body))
         async with asyncio.timeout(30):
-            while await sql.fetchval("SELECT count(*) FROM doomed_objects") != 1:
+            while await sql.fetchval("SELECT count(*) FROM orphaned_objects") != 1:
                 await asyncio.sleep(0.05)
         assert body.reached.is_set()
         process.process.send_signal(signal.SIGKILL)
@@ -165,7 +165,7 @@ async def test_killed_during_an_upload_the_name_can_be_used_again(
     with service_process(settings) as process:
         assert (await asyncio.to_thread(post, process.url, user, io.BytesIO(photo))).status_code == 201
     # The killed one's key waits for the sweeper; the new one's is off the list.
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
 
 
 def test_sigterm_ends_it_with_0(process: ServiceProcess) -> None:

@@ -22,7 +22,7 @@ async def test_load_is_no_outage(
     ask = user.client.get
     async with running_service(settings.model_copy(update={"database_pool_size": 1})) as narrow:
         async with sql.transaction():
-            await sql.execute("LOCK TABLE sessions")
+            await sql.execute("LOCK TABLE user_sessions")
             asking = [asyncio.create_task(ask(f"{narrow.url}/v1/users/me", timeout=60)) for _ in range(2)]
             done, waiting = await asyncio.wait(asking, timeout=60, return_when=asyncio.FIRST_COMPLETED)
             ready = await ask(f"{narrow.url}/readyz", timeout=60)

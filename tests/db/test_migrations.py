@@ -8,10 +8,7 @@ import pytest
 from alembic import command
 
 from app.core.settings import Settings
-from app.db.database import Database
 from app.db.migrate import alembic_config, downgrade, upgrade
-from app.models.bitmap import ALL_IMAGES, IMAGES_OF_TYPE, PUBLIC_IMAGES
-from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from tests.repository import ROOT
 
 # DESIGN.md section 2: name, type, nullable. Their constraints are checked below.
@@ -76,48 +73,6 @@ async def test_up_down_up_and_the_models_describe_the_result(empty: Settings) ->
     await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
     assert await objects(url) == first
     await asyncio.to_thread(command.check, alembic_config(empty.sqlalchemy_url))
-
-
-async def test_images_of_before_the_bitmaps_are_mapped(empty: Settings) -> None:
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url, "0009")
-    connection = await asyncpg.connect(empty.database_url.get_secret_value())
-    await connection.execute(
-        "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256) "
-        "SELECT gen_random_uuid(), n, n, 'image/png', 1, 1, 1, sha256('') FROM unnest(ARRAY['a', 'b']) n"
-    )
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
-    database = Database(empty)
-    await BitmapIndexUpdater(database, 1).fold()
-    await database.close()
-    bits = await connection.fetch("SELECT tag, bit_count(bits) FROM tag_bitmaps WHERE bits::text LIKE '%1%'")
-    await connection.close()
-    assert {tuple(row) for row in bits} == {(ALL_IMAGES, 2), (PUBLIC_IMAGES, 2), (IMAGES_OF_TYPE["png"], 2)}
-
-
-async def test_f57_images_of_before_the_quotas_are_counted(empty: Settings) -> None:
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url, "0017")
-    connection = await asyncpg.connect(empty.database_url.get_secret_value())
-    await connection.execute("INSERT INTO users (id, email) SELECT gen_random_uuid(), n FROM unnest(ARRAY['u', 'v']) n")
-    add = (
-        "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256, uploaded_by) "
-        "SELECT gen_random_uuid(), n, n, 'image/png', 10, 1, 1, sha256(''), (SELECT id FROM users WHERE email = $2) "
-        "FROM unnest($1::varchar[]) n"
-    )
-    await connection.execute(add, ["a", "b", "c"], "u")
-    await connection.execute(add, ["d", "e"], None)
-    # A service of before goes on while the tables are migrated.
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url, "0018")
-    await connection.execute(add, ["f", "g"], "v")
-    await connection.execute("DELETE FROM images WHERE name = 'a'")
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
-    await connection.execute(add, ["h"], "u")
-    counted = await connection.fetch(
-        "SELECT email, sum(images), sum(bytes) FROM users JOIN "
-        "(SELECT user_id, images, bytes FROM storage_usage UNION ALL "
-        "SELECT user_id, images, bytes FROM storage_usage_deltas) s ON s.user_id = users.id GROUP BY email"
-    )
-    await connection.close()
-    assert {tuple(row) for row in counted} == {("u", 3, 30), ("v", 2, 20)}
 
 
 async def test_migrating_from_many_workers_at_once_is_one_migration(empty: Settings) -> None:

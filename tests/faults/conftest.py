@@ -87,7 +87,7 @@ class Backends:
 
     async def check(self, client: httpx.AsyncClient, acknowledged: Acknowledged, *, thumbnails: bool = False) -> None:
         """Run the sweeper once, then check everything; `client` may read every image, some may have thumbnails."""
-        await self.sql.execute("UPDATE doomed_objects SET doomed_at = doomed_at - interval '1 day'")
+        await self.sql.execute("UPDATE orphaned_objects SET orphaned_at = orphaned_at - interval '1 day'")
         await Sweeper(self.database, self.object_store, self.settings).sweep()
         at_once = self.settings.model_copy(update={"doomed_grace_seconds": 0})
         report = await Audit(self.database, self.object_store, at_once).run(dry_run=False, digests=True)
@@ -96,7 +96,7 @@ class Backends:
         assert await self.object_store.list_uploads() == []
         assert report.images == await self.sql.fetchval("SELECT count(*) FROM images")
         assert report.objects == report.images or (thumbnails and report.objects > report.images)
-        assert await self.sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+        assert await self.sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
         for path, body in acknowledged.bodies.items():
             assert (await client.get(path)).content == body
         # The background tasks have transactions of their own, for a moment each.

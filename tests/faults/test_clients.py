@@ -43,7 +43,7 @@ async def test_a_client_that_goes_away_leaves_nothing(
             await asyncio.sleep(0.05)
     if share < 1:
         async with asyncio.timeout(30):
-            while await sql.fetchval("SELECT count(*) FROM doomed_objects"):
+            while await sql.fetchval("SELECT count(*) FROM orphaned_objects"):
                 await asyncio.sleep(0.05)
         assert (await user.client.post("/v1/images", files={"image": ("a.png", png())})).status_code == 201
     await invariants()

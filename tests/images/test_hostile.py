@@ -37,7 +37,7 @@ async def test_no_file_does_harm(user: Account, sql: asyncpg.Connection, object_
     assert wrong == []
     assert len([one async for one in object_store.list_objects()]) == stored
     assert await sql.fetchval("SELECT count(*) FROM images") == stored
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     assert await object_store.list_uploads() == pending
 
 

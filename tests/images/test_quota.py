@@ -70,7 +70,7 @@ async def test_f57_of_sixteen_uploads_that_race_as_many_as_fit_are_stored(
         "uploading_bytes": 0,
     }
     assert len([one async for one in empty_bucket.list_objects()]) == 5
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects WHERE reserved_bytes IS NOT NULL") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects WHERE reserved_bytes IS NOT NULL") == 0
     # What is deleted is free again.
     stored = next(one for one in answers if one.is_success)
     assert slug(await upload(user, "more.png")) == (413, "storage-quota-exceeded")
@@ -106,7 +106,7 @@ async def test_f57_a_large_file_beyond_the_quota_stores_nothing(
     assert slug(await upload(user, "large.png", content)) == (413, "storage-quota-exceeded")
     assert [one.key async for one in empty_bucket.list_objects()] == []
     assert list(await empty_bucket.list_uploads()) == []
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     await set_quota(admin, user, len(content))
     assert (await upload(user, "large.png", content)).status_code == 201
     read = await usage(user)

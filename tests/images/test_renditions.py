@@ -24,9 +24,9 @@ async def test_the_hold_of_a_maker_that_died_ends(
     monkeypatch.setattr(renditions, "STALE", timedelta(seconds=0.5))
     links = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()["links"]
     key = thumbnail_key(await sql.fetchval("SELECT storage_key FROM images"), 320)
-    await sql.execute("INSERT INTO doomed_objects (storage_key) VALUES ($1)", key)
+    await sql.execute("INSERT INTO orphaned_objects (storage_key) VALUES ($1)", key)
     assert (await user.client.get(links["thumbnail"], timeout=40)).status_code == 200
-    assert not await sql.fetchval("SELECT count(*) FROM doomed_objects")
+    assert not await sql.fetchval("SELECT count(*) FROM orphaned_objects")
 
 
 async def test_a_maker_at_work_keeps_its_hold(
@@ -52,9 +52,9 @@ async def test_a_maker_at_work_keeps_its_hold(
     times: set[object] = set()
     async with asyncio.timeout(30):
         while len(times) < 3:
-            times |= {await sql.fetchval("SELECT doomed_at FROM doomed_objects")} - {None}
+            times |= {await sql.fetchval("SELECT orphaned_at FROM orphaned_objects")} - {None}
     is_done.set()
     await making
     # What renewed the hold has ended with it, and lists nothing that an image owns.
     await asyncio.sleep(0.05)
-    assert not await sql.fetchval("SELECT count(*) FROM doomed_objects")
+    assert not await sql.fetchval("SELECT count(*) FROM orphaned_objects")

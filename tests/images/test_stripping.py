@@ -207,7 +207,7 @@ async def test_it_is_served_as_any_file(
         assert (await anyone.get(url)).content == expected
     # The stored file is what was sent.
     assert (await user.client.get(content)).content == body
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     assert (await stripping.delete(made["links"]["self"])).status_code == 204
     assert [one async for one in object_store.list_objects()] == []
 

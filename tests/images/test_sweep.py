@@ -43,12 +43,12 @@ async def test_the_sweeper_deletes_what_is_past_its_grace(
     for key in ("originals/old", "originals/young"):
         await object_store.put_whole(key, [b"x"], "image/png")
     await sql.execute(
-        "INSERT INTO doomed_objects VALUES ('originals/old', now() - interval '1 hour'), ('originals/young', now())"
+        "INSERT INTO orphaned_objects VALUES ('originals/old', now() - interval '1 hour'), ('originals/young', now())"
     )
     sweepers = [Sweeper(database, object_store, swift) for _ in range(3)]
     assert sum(await asyncio.gather(*(sweeper.sweep() for sweeper in sweepers))) == 1
     assert await keys(object_store) == {"originals/young"}
-    assert await sql.fetchval("SELECT storage_key FROM doomed_objects") == "originals/young"
+    assert await sql.fetchval("SELECT storage_key FROM orphaned_objects") == "originals/young"
 
 
 async def test_what_the_store_refuses_to_remove_holds_up_nothing(
@@ -58,27 +58,29 @@ async def test_what_the_store_refuses_to_remove_holds_up_nothing(
     for key in ("originals/a", "originals/b"):
         await object_store.put_whole(key, [b"x"], "image/png")
     await sql.executemany(
-        "INSERT INTO doomed_objects VALUES ($1, now() - interval '1 day')",
+        "INSERT INTO orphaned_objects VALUES ($1, now() - interval '1 day')",
         [("originals/a",), (refused,), ("originals/b",)],
     )
     sweeper = Sweeper(database, object_store, settings)
     assert await sweeper.sweep() == 2
     assert await keys(object_store) == set()
-    waiting = await sql.fetch("SELECT storage_key, doomed_at > now() - interval '1 hour' AS young FROM doomed_objects")
+    waiting = await sql.fetch(
+        "SELECT storage_key, orphaned_at > now() - interval '1 hour' AS young FROM orphaned_objects"
+    )
     assert [tuple(one) for one in waiting] == [(refused, True)]
     await remove_doomed(database, object_store, [refused])
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
 
 
 async def test_nothing_is_forgotten_while_the_store_is_down(
     swift: Settings, database: Database, sql: asyncpg.Connection
 ) -> None:
-    await sql.execute("INSERT INTO doomed_objects VALUES ('originals/old', now() - interval '1 hour')")
+    await sql.execute("INSERT INTO orphaned_objects VALUES ('originals/old', now() - interval '1 hour')")
     store = ObjectStore(swift.model_copy(update={"storage_endpoint": "127.0.0.1:1"}))
     with pytest.raises(Exception, match="object store"):
         await Sweeper(database, store, swift).sweep()
     await store.close()
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
 
 
 async def test_the_audit_finds_all_that_differs(
@@ -109,7 +111,7 @@ async def test_the_audit_finds_all_that_differs(
     found = await audit.run(dry_run=True, digests=True)
     assert {one.storage_key for one in found.damaged} == {rows[name][0] for name in ("missing", "short", "changed")}
     assert (found.orphans, found.stale_uploads) == (["originals/orphan"], ["originals/left"])
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     await audit.run(dry_run=False, digests=False)
     await Sweeper(database, object_store, swift).sweep()
     left = await keys(object_store)
@@ -153,8 +155,8 @@ async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
 
     asking = asyncio.create_task(Renditions(services).ensure(original, "thumbnails/a", make))
     await made.wait()
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 1
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
     await flights.close()
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     with pytest.raises(asyncio.CancelledError):
         await asking

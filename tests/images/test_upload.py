@@ -27,7 +27,7 @@ async def upload(
 
 
 async def nothing_is_left(sql: asyncpg.Connection, object_store: ObjectStore) -> bool:
-    rows = await sql.fetchval("SELECT (SELECT count(*) FROM images) + (SELECT count(*) FROM doomed_objects)")
+    rows = await sql.fetchval("SELECT (SELECT count(*) FROM images) + (SELECT count(*) FROM orphaned_objects)")
     return (
         rows == 0 and not [one async for one in object_store.list_objects()] and not await object_store.list_uploads()
     )
@@ -155,7 +155,7 @@ async def test_one_of_many_that_race_for_a_name_wins(
     winner = next(answer.json() for answer in answers if answer.status_code == 201)
     assert hashlib.sha256((await user.client.get(winner["links"]["content"])).content).hexdigest() == winner["sha256"]
     assert len([one async for one in object_store.list_objects()]) == 1
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ async def test_one_name_at_once_is_one_image_and_one_object(
         assert refused["type"] == "/problems/name-taken"
         assert refused["image"] == winner["links"]["self"]
     assert await sql.fetchval("SELECT count(*) FROM images") == 1
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     key = await sql.fetchval("SELECT storage_key FROM images")
     assert {one.key async for one in object_store.list_objects()} - set(before) == {key}
     assert "same" not in key

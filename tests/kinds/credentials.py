@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 
 from app.core.security import Audience
-from app.models import ApiKey, Invitation, MailedLink, Session, SocialIdentity, SocialSignIn
+from app.models import ApiKey, Invitation, MailedLink, OAuthFlow, SocialIdentity, UserSession
 from app.ops.operators import COOKIE
 from tests.accounts import PASSWORD, Account
 from tests.users.openid_server import OpenIdServer
@@ -136,12 +136,12 @@ async def _confirm(world: World, purpose: str, body: dict[str, str]) -> Left:
 
 CREDENTIALS = {
     "access token": Credential(_as_bearer, audience=Audience.API),
-    "refresh token": Credential(_as_refresh_token, tables=(Session,)),
+    "refresh token": Credential(_as_refresh_token, tables=(UserSession,)),
     "key": Credential(_as_bearer, tables=(ApiKey,)),
     "admin key": Credential(_as_bearer),
     "ops cookie": Credential(_as_cookie, audience=Audience.OPS),
     "identity": Credential(_as_identity, tables=(SocialIdentity,)),
-    "link in progress": Credential(_as_link_in_progress, tables=(SocialSignIn,)),
+    "link in progress": Credential(_as_link_in_progress, tables=(OAuthFlow,)),
     # Documented: it lives until it expires.
     "presigned URL": Credential(_as_presigned_url),
     "invitation": Credential(_as_invitation, tables=(Invitation,)),

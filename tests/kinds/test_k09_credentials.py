@@ -17,7 +17,7 @@ from app.db.database import Database
 from app.models import LinkPurpose
 from app.users.account_mail.repository import MailedLinkRepository
 from app.users.accounts.repository import UserRepository
-from app.users.sessions.repository import SessionRepository
+from app.users.sessions.repository import UserSessionRepository
 from tests.accounts import Account, add_api_key
 from tests.kinds.credentials import (
     AFTER,
@@ -77,7 +77,7 @@ async def make_world(
         refresh = RefreshTokens(secret).issue(session_id)
         async with database.unit_of_work() as session:
             digest = digest_token(refresh)
-            await SessionRepository(session).add(session_id, account.id, digest, timedelta(days=1))
+            await UserSessionRepository(session).add(session_id, account.id, digest, timedelta(days=1))
         return AccessTokens(secret, 900).issue(AccessClaims(account.id, session_id)), refresh
 
     async def make(is_admin: bool) -> World:
@@ -98,7 +98,7 @@ async def _issue(world: World, settings: Settings, database: Database) -> dict[s
     account = world.account
     refresh = RefreshTokens(settings.jwt_secret.get_secret_value()).issue(account.session_id)
     await world.sql.execute(
-        "UPDATE sessions SET refresh_digest = $1 WHERE id = $2", digest_token(refresh), account.session_id
+        "UPDATE user_sessions SET refresh_digest = $1 WHERE id = $2", digest_token(refresh), account.session_id
     )
     await world.sql.execute(
         "INSERT INTO social_identities (issuer, subject, provider, user_id) VALUES ($1, $2, 'local', $3)",

@@ -43,7 +43,7 @@ RESOLVES_ALIASES = ("DELETE", "/v1/images/{image_id}/tags/{tag}")
 SNAPSHOT = """
     SELECT 'image ' || id || ' ' || name || visibility || tag_ids::text FROM images
     UNION ALL SELECT 'tag ' || name || coalesce(alias_of, 0) FROM tags WHERE name <> 'kitty'
-    UNION ALL SELECT 'implication ' || tag || ' ' || implies FROM tag_implications ORDER BY 1"""
+    UNION ALL SELECT 'implication ' || tag_id || ' ' || implied_tag_id FROM tag_implications ORDER BY 1"""
 
 
 @pytest.fixture

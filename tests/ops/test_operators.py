@@ -158,7 +158,7 @@ async def test_signing_out_ends_the_session(
     assert answer.headers["location"] == "/ops/login"
     assert COOKIE not in browser_client.cookies
     assert (await browser_client.get("/ops", headers={"Cookie": f"{COOKIE}={token}"})).status_code == 303
-    assert await sql.fetchval("SELECT count(*) FROM sessions") == 1
+    assert await sql.fetchval("SELECT count(*) FROM user_sessions") == 1
 
 
 async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:

@@ -194,12 +194,14 @@ async def test_who_may_not_enter_is_told_why(
     page = await tab.new_page()
     await _sign_in(page, user.email)
     await expect(page.get_by_role("alert")).to_contain_text("not an admin")
-    assert await sql.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user.id) == 1  # the fixture's own
+    assert (
+        await sql.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1", user.id) == 1
+    )  # the fixture's own
     await _sign_in(page, admin.email, "wrong")
     await expect(page.get_by_role("alert")).to_contain_text("password is wrong")
     await _sign_in(page, admin.email)
     await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:"))
-    await sql.execute("DELETE FROM sessions WHERE user_id = $1", admin.id)
+    await sql.execute("DELETE FROM user_sessions WHERE user_id = $1", admin.id)
     await expect(page.get_by_role("alert")).to_contain_text("session has ended")
     await _sign_in(page, admin.email)
     await sql.execute("UPDATE users SET is_admin = false WHERE id = $1", admin.id)

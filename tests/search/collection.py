@@ -84,7 +84,7 @@ async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
     await sql.executemany("INSERT INTO tagged (tag, image) VALUES ($1, $2)", tagged)
     # By the folded counts a search chooses its way.
     await sql.execute(
-        "UPDATE tags SET images = "
+        "UPDATE tags SET image_count = "
         "(SELECT count(*) FROM images WHERE tag_ids @> ARRAY[tags.id] AND visibility = 'public'); "
         "TRUNCATE tag_count_deltas; ANALYZE images; ANALYZE tags"
     )

@@ -76,7 +76,7 @@ async def collection(sql: asyncpg.Connection, folder: BitmapIndexUpdater, few_a_
     stored = pictures(5, 60)
     await store(sql, stored)
     # Every second tag is taken for a common one.
-    await sql.execute("UPDATE tags SET images = 50 + 1000 * (id % 2)")
+    await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
     await folder.fold()
     return await change(sql, stored)
 
@@ -125,9 +125,9 @@ async def test_they_count_what_plain_python_counts(
 ) -> None:
     if folded:
         await folder.fold()
-    assert bool(await sql.fetchval("SELECT count(*) FROM unmapped_images")) is not folded
+    assert bool(await sql.fetchval("SELECT count(*) FROM bitmap_index_queue")) is not folded
     assert await sql.fetchval("SELECT count(DISTINCT chunk) FROM tag_bitmaps") >= 15
-    assert 0 < await sql.fetchval("SELECT count(DISTINCT tag) FROM tag_bitmaps WHERE tag > 0") < len(NAMES)
+    assert 0 < await sql.fetchval("SELECT count(DISTINCT tag_id) FROM tag_bitmaps WHERE tag_id > 0") < len(NAMES)
     assert await sql.fetchval(MISMAPPED) == 0
     # Also where something else is shorter.
     monkeypatch.setattr(queries, "_is_shorter", lambda _plan: True)
@@ -162,9 +162,9 @@ async def test_pages_by_them_are_what_plain_python_finds(
     monkeypatch.setattr(maintenance, "BATCH", 20)
     collection = pictures(6, 60)
     await store(sql, collection)
-    await sql.execute("UPDATE tags SET images = 1000 WHERE id % 3 > 0")
+    await sql.execute("UPDATE tags SET image_count = 1000 WHERE id % 3 > 0")
     await folder.fold()
-    assert await sql.fetchval("SELECT count(*) FROM image_chunks") >= 15
+    assert await sql.fetchval("SELECT count(*) FROM bitmap_chunks") >= 15
     if changed:
         collection = await change(sql, collection)
     # With none allowed the bitmaps are behind: a search asks them once, and goes the other ways.
@@ -231,7 +231,7 @@ async def test_tags_get_bitmaps_when_they_become_common_and_lose_them_when_they_
     folder: BitmapIndexUpdater, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def mapped() -> set[int]:
-        return {tag for (tag,) in await sql.fetch("SELECT DISTINCT tag FROM tag_bitmaps WHERE tag > 0")}
+        return {tag for (tag,) in await sql.fetch("SELECT DISTINCT tag_id FROM tag_bitmaps WHERE tag_id > 0")}
 
     monkeypatch.setattr(maintenance, "COMMON", 1_000)
     await store(sql, pictures(5, 60))
@@ -241,10 +241,10 @@ async def test_tags_get_bitmaps_when_they_become_common_and_lose_them_when_they_
     await folder.fold()
     assert 1 in await mapped()
     assert await sql.fetchval(MISMAPPED) == 0
-    await sql.execute("UPDATE tags SET images = 4 WHERE id = 1")
+    await sql.execute("UPDATE tags SET image_count = 4 WHERE id = 1")
     await folder.fold()
     assert 1 in await mapped()
-    await sql.execute("UPDATE tags SET images = 1 WHERE id = 1")
+    await sql.execute("UPDATE tags SET image_count = 1 WHERE id = 1")
     await folder.fold()
     assert 1 not in await mapped()
 
@@ -255,8 +255,8 @@ async def test_a_batch_after_the_other_is_mapped(
     monkeypatch.setattr(maintenance, "BATCH", 7)
     await store(sql, pictures(5, 60))
     await folder.fold()
-    assert await sql.fetchval("SELECT count(*) FROM unmapped_images") == 0
-    assert await sql.fetchval("SELECT sum(bit_count(bits)) FROM tag_bitmaps WHERE tag = 0") == 60
+    assert await sql.fetchval("SELECT count(*) FROM bitmap_index_queue") == 0
+    assert await sql.fetchval("SELECT sum(bit_count(bits)) FROM tag_bitmaps WHERE tag_id = 0") == 60
 
 
 @asynccontextmanager
@@ -280,7 +280,7 @@ async def test_they_are_exact_at_every_moment(
     folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, settings: Settings
 ) -> None:
     await store(sql, pictures(5, 60))
-    await sql.execute("UPDATE tags SET images = 50 + 1000 * (id % 2)")
+    await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
     await folder.fold()
     async with database.searcher() as session:
         plan = QueryPredicates(
@@ -311,7 +311,7 @@ async def test_they_are_exact_at_every_moment(
     assert await sql.fetchval(MISMAPPED) == 0
 
 
-@pytest.mark.parametrize("step", ["INSERT INTO image_numbers", "WITH taken", "DELETE FROM image_numbers"])
+@pytest.mark.parametrize("step", ["INSERT INTO bitmap_ordinals", "WITH taken", "DELETE FROM bitmap_ordinals"])
 async def test_an_image_that_is_deleted_while_it_is_mapped_is_not_counted(
     step: str, folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database
 ) -> None:
@@ -326,17 +326,17 @@ async def test_an_image_that_is_deleted_while_it_is_mapped_is_not_counted(
         await folder.fold()
     finally:
         event.remove(database.engine.sync_engine, "before_cursor_execute", delete_before)
-    assert await sql.fetchval("SELECT count(*) FROM unmapped_images") == 60
+    assert await sql.fetchval("SELECT count(*) FROM bitmap_index_queue") == 60
     await folder.fold()
     assert await sql.fetchval("SELECT coalesce(sum(bit_count(bits)), 0) FROM tag_bitmaps") == 0
-    assert await sql.fetchval("SELECT count(*) FROM image_numbers") == 0
+    assert await sql.fetchval("SELECT count(*) FROM bitmap_ordinals") == 0
 
 
 async def test_the_service_maps_images_by_itself(user: Account, settings: Settings, sql: asyncpg.Connection) -> None:
     await upload(user, "cat")
     async with running_service(settings.model_copy(update={"tag_bitmap_interval_seconds": 0.05})), asyncio.timeout(10):
-        while await sql.fetchval("SELECT bit_count(bits) FROM tag_bitmaps WHERE tag = 0") != 1:
+        while await sql.fetchval("SELECT bit_count(bits) FROM tag_bitmaps WHERE tag_id = 0") != 1:
             await asyncio.sleep(0.02)
         await sql.execute("DELETE FROM images")
-        while await sql.fetchval("SELECT count(*) FROM image_numbers"):
+        while await sql.fetchval("SELECT count(*) FROM bitmap_ordinals"):
             await asyncio.sleep(0.02)

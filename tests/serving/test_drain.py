@@ -34,7 +34,7 @@ async def begin_upload(connection: RawConnection, user: Account, sql: asyncpg.Co
     await connection.begin("POST", "/v1/images", bearer(user, Content_Length=str(len(body)), X_Request_ID="the-upload"))
     await connection.send(body[:SENT])
     async with asyncio.timeout(60):
-        while not await sql.fetchval("SELECT count(*) FROM doomed_objects"):
+        while not await sql.fetchval("SELECT count(*) FROM orphaned_objects"):
             await asyncio.sleep(0.02)
 
 
@@ -112,7 +112,7 @@ async def test_clients_that_would_keep_it_for_ever_do_not_and_are_cleaned_up_aft
     await Audit(database, empty_bucket, at_once).run(dry_run=False, digests=False)
     assert await empty_bucket.list_uploads() == []
     assert await sql.fetchval("SELECT array_agg(name) FROM images") == ["big.png"]
-    assert await sql.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     assert (await client.get(content)).status_code == 200
 
 

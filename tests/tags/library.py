@@ -21,8 +21,8 @@ WHERE i.tag_ids IS DISTINCT FROM ARRAY(SELECT tag FROM tagged WHERE image = i.id
 # Each by-hand tag's closure is there, and nothing else.
 UNDERIVED = """
 WITH RECURSIVE wanted(image, tag) AS (
-    SELECT image, tag FROM tagged WHERE by_hand
-    UNION SELECT w.image, i.implies FROM wanted w JOIN tag_implications i ON i.tag = w.tag
+    SELECT image, tag FROM tagged WHERE is_explicit
+    UNION SELECT w.image, i.implied_tag_id FROM wanted w JOIN tag_implications i ON i.tag_id = w.tag
 )
 SELECT count(*) FROM (SELECT image, tag FROM wanted) w FULL JOIN tagged t USING (image, tag)
 WHERE w.image IS NULL OR t.image IS NULL
@@ -31,25 +31,25 @@ WHERE w.image IS NULL OR t.image IS NULL
 # What the bitmaps say of an image that they know is so, and they or the list of changes know each image there is.
 MISMAPPED = """
 WITH known AS (
-    SELECT * FROM image_numbers n LEFT JOIN images i ON i.id = n.image
-    WHERE image NOT IN (SELECT image FROM unmapped_images)
+    SELECT * FROM bitmap_ordinals n LEFT JOIN images i ON i.id = n.image_id
+    WHERE image_id NOT IN (SELECT image_id FROM bitmap_index_queue)
 )
 SELECT (
-    SELECT count(*) FROM tag_bitmaps b JOIN known n ON n.number / 8192 = b.chunk
-    WHERE get_bit(b.bits, n.number % 8192) <> CAST(CASE b.tag
+    SELECT count(*) FROM tag_bitmaps b JOIN known n ON n.ordinal / 8192 = b.chunk
+    WHERE get_bit(b.bits, n.ordinal % 8192) <> CAST(CASE b.tag_id
         WHEN 0 THEN n.id IS NOT NULL WHEN -1 THEN n.visibility IS NOT DISTINCT FROM 'public'
         WHEN -2 THEN n.content_type IS NOT DISTINCT FROM 'image/jpeg'
         WHEN -3 THEN n.content_type IS NOT DISTINCT FROM 'image/png'
         WHEN -4 THEN n.content_type IS NOT DISTINCT FROM 'image/webp'
         WHEN -5 THEN n.content_type IS NOT DISTINCT FROM 'image/gif'
         WHEN -6 THEN n.content_type IS NOT DISTINCT FROM 'image/avif'
-        ELSE coalesce(b.tag = ANY(n.tag_ids), false) END AS int)
+        ELSE coalesce(b.tag_id = ANY(n.tag_ids), false) END AS int)
 ) + (
     SELECT count(*) FROM images
-    WHERE id NOT IN (SELECT image FROM unmapped_images UNION SELECT image FROM image_numbers)
+    WHERE id NOT IN (SELECT image_id FROM bitmap_index_queue UNION SELECT image_id FROM bitmap_ordinals)
 ) + (
-    SELECT count(*) FROM (SELECT count(*) FROM tag_bitmaps GROUP BY tag) AS of_tag(chunks)
-    WHERE chunks <> (SELECT count(*) FROM tag_bitmaps WHERE tag = 0)
+    SELECT count(*) FROM (SELECT count(*) FROM tag_bitmaps GROUP BY tag_id) AS of_tag(chunks)
+    WHERE chunks <> (SELECT count(*) FROM tag_bitmaps WHERE tag_id = 0)
 )
 """
 
@@ -89,7 +89,7 @@ async def counts(client: httpx.AsyncClient) -> dict[str, int]:
 async def assert_consistent(client: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
     """Hold counts, shadow, implied tags and bitmaps against what they are made from."""
     told, recounted = await counts(client), {row["name"]: row["images"] for row in await sql.fetch(RECOUNT)}
-    hidden = {row["name"] for row in await sql.fetch("SELECT name FROM tags JOIN private_tags ON tag = tags.id")}
+    hidden = {row["name"] for row in await sql.fetch("SELECT name FROM tags JOIN private_tags ON tag_id = tags.id")}
     assert told.items() <= recounted.items()
     assert {name for name, images in recounted.items() if images or name not in hidden} <= told.keys()
     assert await sql.fetchval(SHADOW) == 0

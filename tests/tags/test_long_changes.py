@@ -65,7 +65,7 @@ async def test_who_wants_the_vocabulary_is_told_that_it_is_busy(admin: Account) 
 async def test_the_counts_of_other_tags_are_folded(user: Account, sql: asyncpg.Connection) -> None:
     await upload(user, "small")
     async with asyncio.timeout(60):
-        while await sql.fetchval("SELECT images FROM tags WHERE name = 'small'") != 1:
+        while await sql.fetchval("SELECT image_count FROM tags WHERE name = 'small'") != 1:
             await asyncio.sleep(0.05)
     assert (await read(user.client, "/v1/tags/small"))["images"] == 1
 

@@ -1,17 +1,12 @@
 """Which names tags may have, wherever names enter."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
 import httpx
 import pytest
 
-from app.core.settings import Settings
 from app.core.text.tag_names import normalize_tag, normalize_tag_term, tag_from_text
-from app.db.migrate import upgrade
 from tests.accounts import Account
 from tests.photos import png
 from tests.tags.library import read, upload
@@ -153,29 +148,3 @@ async def test_f55_names_of_every_script_are_accepted(user: Account, name: str, 
 def test_f68_any_text_gives_a_valid_tag_or_none(text: str, tag: str | None) -> None:
     assert tag_from_text(text) == tag
     assert tag is None or normalize_tag(tag) == tag
-
-
-async def test_f45_existing_rows_are_renamed_and_images_keep_them(
-    fresh_database_url: Callable[[], Awaitable[str]], make_settings: Callable[..., Settings]
-) -> None:
-    settings = make_settings(database_url=await fresh_database_url())
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url, "0012")
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
-    names = [".", "..", "or", "and", "not", ".. (tag)", "cat", "cat\u034f", "\u3164", "café", "می"]
-    await connection.executemany("INSERT INTO tags (name) VALUES ($1)", [(name,) for name in names])
-    await connection.execute(
-        "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256) "
-        "VALUES (gen_random_uuid(), 'a', 'a', 'image/png', 1, 1, 1, sha256(''))"
-    )
-    await connection.execute("INSERT INTO tagged (tag, image) SELECT t.id, i.id FROM tags t, images i")
-    epoch = await connection.fetchval("SELECT epoch FROM cache_state")
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url, "0013")
-    rows = await connection.fetch("SELECT t.name FROM tags t JOIN tagged ON tag = t.id ORDER BY t.id")
-    later = await connection.fetchval("SELECT epoch FROM cache_state")
-    await connection.close()
-    assert [row["name"] for row in rows] == [
-        *(". (tag)", ".. (tag 2)", "or (tag)", "and (tag)", "not (tag)", ".. (tag)"),
-        *("cat", "cat (tag)", "invisible", "café", "می"),
-    ]
-    assert all(normalize_tag(row["name"]) == row["name"] for row in rows)
-    assert later == epoch + 1

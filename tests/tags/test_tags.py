@@ -49,18 +49,18 @@ async def test_a_tag_in_use_becomes_no_alias(user: Account, admin: Account) -> N
 async def test_an_implication_works_at_once_at_any_depth_and_is_reversible(
     user: Account, admin: Account, sql: asyncpg.Connection
 ) -> None:
-    by_hand = await upload(user, "tabby", "animal")
+    explicit = await upload(user, "tabby", "animal")
     implied = await upload(user, "tabby")
     await put(admin, "/v1/tags/tabby/implications", implies=["cat"])
     await put(admin, "/v1/tags/cat/implications", implies=["animal"])
-    assert await tags_of(user, implied) == await tags_of(user, by_hand) == ["animal", "cat", "tabby"]
+    assert await tags_of(user, implied) == await tags_of(user, explicit) == ["animal", "cat", "tabby"]
     assert (await upload(user, "cat"))["tags"] == ["animal", "cat"]
     await assert_consistent(user.client, sql)
     refused = await put(admin, "/v1/tags/animal/implications", 422, implies=["tabby"])
     assert refused["type"] == "/problems/validation-error"
     await put(admin, "/v1/tags/cat/implications", implies=[])
     assert await tags_of(user, implied) == ["cat", "tabby"]
-    assert await tags_of(user, by_hand) == ["animal", "cat", "tabby"]
+    assert await tags_of(user, explicit) == ["animal", "cat", "tabby"]
     await assert_consistent(user.client, sql)
 
 

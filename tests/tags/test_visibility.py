@@ -83,7 +83,7 @@ async def test_f15_a_tag_stays_private_when_its_owner_is_deleted(
     await sql.execute("DELETE FROM users WHERE id = $1", user.id)
     await assert_hidden(client)
     await assert_seen(admin.client, 0)
-    assert await sql.fetchval("SELECT count(*) FROM private_tags WHERE owner = $1", user.id) == 0
+    assert await sql.fetchval("SELECT count(*) FROM private_tags WHERE owner_id = $1", user.id) == 0
 
 
 async def test_f15_a_tag_made_by_name_stays_listed_and_does_not_disclose_an_older_one(

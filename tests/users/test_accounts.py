@@ -150,7 +150,7 @@ async def test_no_sign_in_with_the_old_password_slips_behind_its_change(
         user.client.patch("/v1/users/me", json=body, timeout=60), *(sign_in(client, user.email) for _ in range(6))
     )
     assert changed.status_code == 200, changed.text
-    assert await sql.fetchval("SELECT count(*) FROM sessions WHERE id <> $1", user.session_id) == 0
+    assert await sql.fetchval("SELECT count(*) FROM user_sessions WHERE id <> $1", user.session_id) == 0
 
 
 async def test_a_deleted_account_leaves_its_images_without_owner(
@@ -161,7 +161,7 @@ async def test_a_deleted_account_leaves_its_images_without_owner(
     assert (await client.get(f"/v1/images/{uploaded.json()['id']}")).json()["uploaded_by"] is None
     assert slug(await user.client.get("/v1/users/me")) == (401, "invalid-token")
     assert slug(await sign_in(client, user.email)) == (401, "invalid-credentials")
-    assert await sql.fetchval("SELECT count(*) FROM sessions") == 0
+    assert await sql.fetchval("SELECT count(*) FROM user_sessions") == 0
 
 
 async def test_a_deletion_that_ends_half_way_goes_on_where_it_stopped(

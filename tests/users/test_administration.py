@@ -121,7 +121,7 @@ async def test_f56_no_sign_in_slips_behind_a_password_that_an_admin_sets(
         *(sign_in(client, user, PASSWORD) for _ in range(4)),
     )
     assert changed.status_code == 200, changed.text
-    assert await sql.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user.id) == 0
+    assert await sql.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1", user.id) == 0
 
 
 async def test_f57_rights_are_given_and_withdrawn_from_a_session_only(

@@ -1,8 +1,6 @@
 """E-mail addresses: which are accepted, and which are the same."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -11,12 +9,9 @@ import pytest
 
 from app.core.settings import Settings
 from app.core.text.email_addresses import email_key
-from app.db.migrate import MigrationRefused, upgrade
 from app.users.accounts.email import account_name, normalize_email
 from tests.accounts import PASSWORD, Account
 from tests.cli.test_create_admin import create_admin
-from tests.environment import environment
-from tests.repository import ROOT
 from tests.users.openid_server import OpenIdServer
 from tests.users.test_accounts import sign_in, sign_up, slug
 from tests.users.test_social import sign_in as sign_in_at_provider
@@ -170,59 +165,10 @@ async def test_f62_the_password_is_no_address(user: Account) -> None:
     assert refused.json()["errors"][0]["loc"] == ["body", "email"]
 
 
-@pytest.fixture
-async def older(fresh_database_url: Callable[[], Awaitable[str]], make_settings: Callable[..., Settings]) -> Settings:
-    """A database as it was before addresses had keys."""
-    settings = make_settings(database_url=await fresh_database_url())
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url, "0019")
-    return settings
-
-
-async def add_users(settings: Settings, *emails: str) -> asyncpg.Connection:
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
-    statement = "INSERT INTO users (id, email) VALUES (gen_random_uuid(), $1)"
-    await connection.executemany(statement, [(email,) for email in emails])
-    return connection
-
-
-async def test_f58_the_migration_fills_in_the_keys(older: Settings) -> None:
-    connection = await add_users(older, "Ada@example.com", "Zoë.Ü@x.de", "\uff41@x.de", "plain@x.de")
-    await asyncio.to_thread(upgrade, older.sqlalchemy_url)
-    rows = {row["email"]: row["email_key"] for row in await connection.fetch("SELECT email, email_key FROM users")}
-    # As the previous release does while a deployment rolls, and SQL.
-    await connection.execute("INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'Late@x.de')")
-    await connection.execute("UPDATE users SET email = 'Other@x.de' WHERE email = 'plain@x.de'")
-    later = {row["email_key"] for row in await connection.fetch("SELECT email_key FROM users")}
-    await connection.close()
-    assert rows == {email: email_key(email) for email in rows}
-    assert later == {"ada@example.com", "zoë.ü@x.de", "a@x.de", "late@x.de", "other@x.de"}
-
-
-async def test_f58_the_migration_reports_pairs_and_loses_no_account(older: Settings) -> None:
-    connection = await add_users(older, "Ada@example.com", "ada@example.com", "bob@x.de", "BOB@x.de", "one@x.de")
-    with pytest.raises(MigrationRefused) as refused:
-        await asyncio.to_thread(upgrade, older.sqlalchemy_url)
-    report = str(refused.value)
-    for email in ("Ada@example.com", "ada@example.com", "bob@x.de", "BOB@x.de"):
-        identity = await connection.fetchval("SELECT id FROM users WHERE email = $1", email)
-        assert f"{email} ({identity}, since 20" in report
-    assert "one@x.de" not in report
-    assert await connection.fetchval("SELECT count(*) FROM users") == 5
-    await connection.execute("UPDATE users SET email = 'ada2@example.com' WHERE email = 'Ada@example.com'")
-    await connection.execute("DELETE FROM users WHERE email = 'BOB@x.de'")
-    await asyncio.to_thread(upgrade, older.sqlalchemy_url)
-    keys = await connection.fetch("SELECT email_key FROM users ORDER BY 1")
-    await connection.close()
-    assert [row["email_key"] for row in keys] == ["ada2@example.com", "ada@example.com", "bob@x.de", "one@x.de"]
-
-
-async def test_f58_the_command_prints_the_report(older: Settings) -> None:
-    connection = await add_users(older, "Ada@example.com", "ada@example.com")
-    await connection.close()
-    command = [sys.executable, "-m", "app", "migrate"]
-    ran = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=environment(older), capture_output=True, text=True, check=False
+async def test_f58_a_trigger_fills_in_the_key_for_other_writers(sql: asyncpg.Connection) -> None:
+    await sql.executemany(
+        "INSERT INTO users (id, email) VALUES (gen_random_uuid(), $1)", [("Late@x.de",), ("plain@x.de",)]
     )
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith("Not migrated: E-mail addresses are case-insensitive now")
-    assert "Traceback" not in ran.stderr
+    await sql.execute("UPDATE users SET email = 'Other@x.de' WHERE email = 'plain@x.de'")
+    rows = await sql.fetch("SELECT email_key FROM users ORDER BY 1")
+    assert [row["email_key"] for row in rows] == ["late@x.de", "other@x.de"]

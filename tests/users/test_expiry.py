@@ -10,15 +10,15 @@ from tests.accounts import Account
 from tests.server import running_service
 
 SESSIONS = """
-    INSERT INTO sessions (id, user_id, refresh_digest, expires_at, address)
+    INSERT INTO user_sessions (id, user_id, refresh_digest, expires_at, address)
     SELECT gen_random_uuid(), $1, sha256(n::text::bytea), now() - n * interval '1 minute', '192.0.2.7'
     FROM generate_series(0, 6) n
 """
 SIGN_INS = """
-    INSERT INTO social_sign_ins (state_digest, browser_digest, provider, nonce, code_verifier, session_id, expires_at)
+    INSERT INTO oauth_flows (state_digest, browser_digest, provider, nonce, code_verifier, session_id, expires_at)
     SELECT sha256(n::text::bytea), '', '', '', '', $1, now() + n * interval '10 minutes' FROM generate_series(-4, 1) n
 """
-LEFT = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM social_sign_ins)"
+LEFT = "SELECT (SELECT count(*) FROM user_sessions), (SELECT count(*) FROM oauth_flows)"
 
 
 async def test_what_has_run_out_is_forgotten(

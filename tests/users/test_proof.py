@@ -19,7 +19,7 @@ KEY = {"name": "script", "scopes": ["read"]}
 @pytest.fixture
 async def stale(user: Account, sql: asyncpg.Connection) -> Account:
     """An account whose session was opened eleven minutes ago."""
-    await sql.execute("UPDATE sessions SET created_at = now() - interval '11 minutes'")
+    await sql.execute("UPDATE user_sessions SET created_at = now() - interval '11 minutes'")
     return user
 
 
@@ -52,7 +52,7 @@ async def test_f17_a_new_sign_in_is_proof_and_a_refresh_is_not(
     for status in (201, 403):
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         assert (await client.post(KEYS, json=KEY, headers=headers)).status_code == status
-        await sql.execute("UPDATE sessions SET created_at = now() - interval '11 minutes'")
+        await sql.execute("UPDATE user_sessions SET created_at = now() - interval '11 minutes'")
         form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         tokens = (await client.post("/v1/auth/token", data=form)).json()
 
@@ -104,10 +104,10 @@ async def test_f17_linking_an_identity_needs_a_recent_sign_in(
 ) -> None:
     account = await make_account()
     headers = {"Authorization": f"Bearer {account.access_token}"}
-    await sql.execute("UPDATE sessions SET created_at = now() - interval '11 minutes'")
+    await sql.execute("UPDATE user_sessions SET created_at = now() - interval '11 minutes'")
     started = await browser.get("/v1/auth/social/local", headers=headers)
     assert slug(started) == (403, "recent-sign-in-required")
-    assert await sql.fetchval("SELECT count(*) FROM social_sign_ins") == 0
+    assert await sql.fetchval("SELECT count(*) FROM oauth_flows") == 0
 
 
 async def test_f17_identities_are_listed_and_unlinked(
@@ -120,9 +120,9 @@ async def test_f17_identities_are_listed_and_unlinked(
     assert listed.keys() == {"provider", "issuer", "subject", "created_at"}
     assert listed["provider"] == "local"
     assert slug(await browser.delete(f"{IDENTITIES}/down", headers=headers)) == (404, "identity-not-found")
-    await sql.execute("UPDATE sessions SET created_at = now() - interval '11 minutes'")
+    await sql.execute("UPDATE user_sessions SET created_at = now() - interval '11 minutes'")
     assert slug(await browser.delete(f"{IDENTITIES}/local", headers=headers)) == (403, "recent-sign-in-required")
-    await sql.execute("UPDATE sessions SET created_at = now()")
+    await sql.execute("UPDATE user_sessions SET created_at = now()")
     assert (await browser.delete(f"{IDENTITIES}/local", headers=headers)).status_code == 204
     assert (await browser.get(IDENTITIES, headers=headers)).json() == {"items": []}
     assert not await is_valid(browser, by_identity)

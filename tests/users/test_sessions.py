@@ -13,7 +13,7 @@ import pytest
 from app.core.security import RefreshTokens, digest_token
 from app.core.settings import Settings
 from app.db.database import Database
-from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.repository import Device, UserSessionRepository
 from tests.accounts import PASSWORD, Account
 from tests.server import running_service
 
@@ -27,7 +27,7 @@ def refresh_token_of(settings: Settings, database: Database) -> Callable[[Accoun
     async def make(account: Account) -> str:
         token = RefreshTokens(settings.jwt_secret.get_secret_value()).issue(account.session_id)
         async with database.unit_of_work() as session:
-            row = await SessionRepository(session).find(account.session_id)
+            row = await UserSessionRepository(session).find(account.session_id)
             assert row
             row.refresh_digest = digest_token(token)
         return token
@@ -71,7 +71,7 @@ async def test_reuse_ends_the_session(
 ) -> None:
     stolen = await refresh_token_of(user)
     tokens = (await refresh(client, stolen)).json()
-    await sql.execute("UPDATE sessions SET rotated_at = rotated_at - interval '11 seconds'")
+    await sql.execute("UPDATE user_sessions SET rotated_at = rotated_at - interval '11 seconds'")
     assert (await refresh(client, stolen)).json()["type"] == "/problems/invalid-token"
     assert not await works(client, tokens["access_token"])
     assert (await refresh(client, tokens[REFRESH])).status_code == 401
@@ -105,7 +105,7 @@ async def test_a_made_up_token_ends_nothing(client: httpx.AsyncClient, user: Acc
 
 
 async def test_an_expired_session_is_refused(client: httpx.AsyncClient, user: Account, sql: asyncpg.Connection) -> None:
-    await sql.execute("UPDATE sessions SET expires_at = now()")
+    await sql.execute("UPDATE user_sessions SET expires_at = now()")
     assert not await works(client, user.access_token)
 
 
@@ -151,7 +151,7 @@ async def test_pages_of_sessions_hold_each_once(user: Account, database: Databas
     async with database.unit_of_work() as session:
         for number in range(5):
             digest = digest_token(str(number))
-            row = await SessionRepository(session).add(_id(number), user.id, digest, timedelta(days=1), Device())
+            row = await UserSessionRepository(session).add(_id(number), user.id, digest, timedelta(days=1), Device())
             assert row.id == _id(number)
     seen: list[str] = []
     path: str | None = "/v1/users/me/sessions?limit=2"

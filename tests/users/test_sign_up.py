@@ -173,6 +173,6 @@ async def test_f12_the_number_of_sessions_is_bounded(
     monkeypatch.setattr("app.users.sessions.repository.MAX_SESSIONS", 2)
     form = {"grant_type": "password", "username": user.email, "password": "correct horse battery staple"}
     tokens = [(await client.post("/v1/auth/token", data=form)).json()["access_token"] for _ in range(3)]
-    assert await sql.fetchval("SELECT count(*) FROM sessions") == 2
+    assert await sql.fetchval("SELECT count(*) FROM user_sessions") == 2
     answers = [await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"}) for token in tokens]
     assert [one.status_code for one in answers] == [401, 200, 200]

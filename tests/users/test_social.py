@@ -189,7 +189,7 @@ async def test_f61_logins_in_several_tabs_all_end(browser: httpx.AsyncClient, sq
     tabs = [await depart(browser) for _ in range(3)]
     for back in tabs:
         assert (await browser.get(back)).status_code == 200
-    assert await sql.fetchval("SELECT count(*) FROM social_sign_ins") == 0
+    assert await sql.fetchval("SELECT count(*) FROM oauth_flows") == 0
     refused(await browser.get(tabs[0]))
 
 
@@ -222,7 +222,7 @@ async def test_other_refusals(browser: httpx.AsyncClient, provider: OpenIdServer
     back = await depart(browser)
     refused(await browser.get(back.replace("iss=http", "iss=xttp")))
     back = await depart(browser)
-    await sql.execute("UPDATE social_sign_ins SET expires_at = now() - interval '1 second'")
+    await sql.execute("UPDATE oauth_flows SET expires_at = now() - interval '1 second'")
     refused(await browser.get(back))
     refused(await browser.get(CALLBACK))
     assert (await browser.get(f"{CALLBACK}?state=%00&code=%ED%A0%80")).status_code in (400, 422)
@@ -301,10 +301,10 @@ async def test_an_account_without_password_sets_one_soon_after_signing_in(
 ) -> None:
     tokens = (await sign_in(browser)).json()
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    await sql.execute("UPDATE sessions SET created_at = now() - interval '11 minutes'")
+    await sql.execute("UPDATE user_sessions SET created_at = now() - interval '11 minutes'")
     late = await browser.patch("/v1/users/me", json={"password": PASSWORD}, headers=headers)
     assert late.json()["type"] == "/problems/recent-sign-in-required"
-    await sql.execute("UPDATE sessions SET created_at = now()")
+    await sql.execute("UPDATE user_sessions SET created_at = now()")
     done = await browser.patch("/v1/users/me", json={"password": PASSWORD}, headers=headers)
     assert done.json()["has_password"] is True
 

@@ -71,9 +71,9 @@ class IdempotencyClaims:
             if await _claim(session, claimed):
                 return None
             row = await session.get(IdempotencyKey, claimed)
-        if row is None or row.answer is None or row.fingerprint is None:
+        if row is None or row.response is None or row.fingerprint is None:
             raise IdempotencyInProgress
-        return EarlierAnswer(row.fingerprint, row.answer)
+        return EarlierAnswer(row.fingerprint, row.response)
 
     @asynccontextmanager
     async def held(self, claimed: bytes) -> AsyncIterator[None]:
@@ -98,13 +98,13 @@ class IdempotencyClaims:
         # With the database down the lease ends by itself.
         with contextlib.suppress(AppError):
             async with self._database.unit_of_work() as session:
-                unanswered = IdempotencyKey.answer.is_(None)
+                unanswered = IdempotencyKey.response.is_(None)
                 await session.execute(delete(IdempotencyKey).where(IdempotencyKey.id == claimed, unanswered))
 
 
 async def keep_answer(session: AsyncSession, claimed: bytes, image: uuid.UUID, earlier: EarlierAnswer) -> None:
     """Keep the answer, in the transaction that makes the image."""
-    values = {"image": image, "fingerprint": earlier.fingerprint, "answer": earlier.answer}
+    values = {"image_id": image, "fingerprint": earlier.fingerprint, "response": earlier.answer}
     await session.execute(_running(claimed).values(**values, expires_at=utc_now() + KEPT))
 
 
@@ -116,7 +116,7 @@ async def remove_expired_keys(session: AsyncSession) -> None:
 
 async def _claim(session: AsyncSession, claimed: bytes) -> bool:
     values = {"id": claimed, "expires_at": utc_now() + LEASE}
-    free = {**values, "answer": None, "fingerprint": None, "image": None}
+    free = {**values, "response": None, "fingerprint": None, "image_id": None}
     statement = insert(IdempotencyKey).values(**values)
     statement = statement.on_conflict_do_update(
         index_elements=["id"], set_=free, where=IdempotencyKey.expires_at < utc_now()
@@ -125,4 +125,4 @@ async def _claim(session: AsyncSession, claimed: bytes) -> bool:
 
 
 def _running(claimed: bytes) -> Update:
-    return update(IdempotencyKey).where(IdempotencyKey.id == claimed, IdempotencyKey.answer.is_(None))
+    return update(IdempotencyKey).where(IdempotencyKey.id == claimed, IdempotencyKey.response.is_(None))

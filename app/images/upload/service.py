@@ -47,7 +47,7 @@ from app.media.decoder_pool import QUEUE_SECONDS, URL_SECONDS, Dimensions, Pictu
 from app.media.image_header import HeaderReader, ImageHeader
 from app.models import Image
 from app.models.image import Visibility
-from app.models.tag import NOBODY
+from app.models.tag import NO_OWNER
 from app.storage.chunks import PART_BYTES, chained, grouped, length
 from app.tags.image_tag_repository import Tagging, holding
 from app.tags.new_tags import NewTags
@@ -277,7 +277,7 @@ class Uploads:
                 row = _row(received, fields, viewer, [])
                 image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
             return to_uploaded(image, [], duplicates)
-        private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NOBODY
+        private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NO_OWNER
         async with holding(fields.tags, self._new_tags, private_to) as (session, held):
             row = _row(received, fields, viewer, held.all)
             image, duplicates = await self._add(session, row, viewer, fields.on_conflict)

@@ -10,29 +10,32 @@ from app.models import User
 # One statement, hence one moment: what is folded meanwhile is counted once.
 _USAGE = text("""
     WITH parts AS (
-        SELECT images, bytes, 0 AS uploading FROM storage_usage WHERE user_id = :user
-        UNION ALL SELECT images, bytes, 0 FROM storage_usage_deltas WHERE user_id = :user
-        UNION ALL SELECT 0, 0, reserved_bytes FROM doomed_objects WHERE uploaded_by = :user
+        SELECT image_count, byte_count, 0 AS uploading FROM storage_usage WHERE user_id = :user
+        UNION ALL SELECT image_count, byte_count, 0 FROM storage_usage_deltas WHERE user_id = :user
+        UNION ALL SELECT 0, 0, reserved_bytes FROM orphaned_objects WHERE uploaded_by = :user
     )
-    SELECT coalesce(sum(images), 0)::bigint, coalesce(sum(bytes), 0)::bigint, coalesce(sum(uploading), 0)::bigint
+    SELECT coalesce(sum(image_count), 0)::bigint, coalesce(sum(byte_count), 0)::bigint,
+        coalesce(sum(uploading), 0)::bigint
     FROM parts""").bindparams(bindparam("user", type_=Uuid))
 _RESERVE = text("""
-    INSERT INTO doomed_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
+    INSERT INTO orphaned_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
     ON CONFLICT (storage_key) DO UPDATE SET reserved_bytes = :size""").bindparams(bindparam("user", type_=Uuid))
-_EXTEND = text("UPDATE doomed_objects SET reserved_bytes = :size WHERE storage_key = :key")
+_EXTEND = text("UPDATE orphaned_objects SET reserved_bytes = :size WHERE storage_key = :key")
 _FOLD = text("""
     WITH oldest AS (SELECT id FROM storage_usage_deltas ORDER BY id LIMIT :most),
     taken AS (
-        DELETE FROM storage_usage_deltas d USING oldest WHERE d.id = oldest.id RETURNING d.user_id, d.images, d.bytes
+        DELETE FROM storage_usage_deltas d USING oldest WHERE d.id = oldest.id
+        RETURNING d.user_id, d.image_count, d.byte_count
     ), folded AS (
-        INSERT INTO storage_usage (user_id, images, bytes)
-        SELECT user_id, sum(images), sum(bytes) FROM taken GROUP BY user_id
+        INSERT INTO storage_usage (user_id, image_count, byte_count)
+        SELECT user_id, sum(image_count), sum(byte_count) FROM taken GROUP BY user_id
         ON CONFLICT (user_id) DO UPDATE
-        SET images = storage_usage.images + excluded.images, bytes = storage_usage.bytes + excluded.bytes
-        RETURNING user_id, images, bytes
+        SET image_count = storage_usage.image_count + excluded.image_count,
+            byte_count = storage_usage.byte_count + excluded.byte_count
+        RETURNING user_id, image_count, byte_count
     )
-    SELECT (SELECT count(*) FROM taken), ARRAY(SELECT user_id FROM folded WHERE images = 0 AND bytes = 0)""")
-_FORGET = text("DELETE FROM storage_usage WHERE user_id = ANY(:users) AND images = 0 AND bytes = 0")
+    SELECT (SELECT count(*) FROM taken), ARRAY(SELECT user_id FROM folded WHERE image_count = 0 AND byte_count = 0)""")
+_FORGET = text("DELETE FROM storage_usage WHERE user_id = ANY(:users) AND image_count = 0 AND byte_count = 0")
 
 
 class Usage(NamedTuple):

@@ -92,9 +92,9 @@ class CountStatement:
         """Return the count of what the bitmaps know."""
         return f"""
             SELECT coalesce(sum(bit_count(bits)), 0) - (
-                SELECT count(*) FROM (SELECT DISTINCT image FROM unmapped) AS changed
-                JOIN image_numbers USING (image) JOIN chunks ON chunk = number / {CHUNK}
-                WHERE get_bit(bits, number % {CHUNK}) = 1
+                SELECT count(*) FROM (SELECT DISTINCT image_id FROM unmapped) AS changed
+                JOIN bitmap_ordinals USING (image_id) JOIN chunks ON chunk = ordinal / {CHUNK}
+                WHERE get_bit(bits, ordinal % {CHUNK}) = 1
             ) FROM chunks"""  # noqa: S608
 
     def _unmapped(self) -> str:
@@ -119,7 +119,7 @@ def images_of(listed: str) -> str:
 
     OFFSET 0 keeps the planner from looking for what the tags find instead, where it takes that for less than it is.
     """
-    return f"SELECT * FROM images WHERE id = ANY(ARRAY(SELECT image FROM {listed})) OFFSET 0"  # noqa: S608
+    return f"SELECT * FROM images WHERE id = ANY(ARRAY(SELECT image_id FROM {listed})) OFFSET 0"  # noqa: S608
 
 
 def chunks(query: ast.Node, vocabulary: ResolvedTags, seen: int, values: Values, most_unmapped: int) -> str:
@@ -134,14 +134,14 @@ def chunks(query: ast.Node, vocabulary: ResolvedTags, seen: int, values: Values,
     mapped = list({seen, *(tag.id for tag in vocabulary.found), *(IMAGES_OF_TYPE[name] for name in types)})
     tags = values.bind(mapped, "int[]")
     return f"""
-        unmapped AS MATERIALIZED (SELECT image FROM unmapped_images LIMIT {most_unmapped + 1}),
+        unmapped AS MATERIALIZED (SELECT image_id FROM bitmap_index_queue LIMIT {most_unmapped + 1}),
         ready AS MATERIALIZED (
             SELECT (SELECT count(*) FROM unmapped) <= {most_unmapped}
-            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag = ANY({tags})) = {len(mapped)} AS told
+            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag_id = ANY({tags})) = {len(mapped)} AS told
         ),
         chunks AS MATERIALIZED (
             SELECT chunk, {_of_tags([seen], values)} & {_bits(query, vocabulary, values)} AS bits
-            FROM tag_bitmaps WHERE tag = ANY({tags}) GROUP BY chunk
+            FROM tag_bitmaps WHERE tag_id = ANY({tags}) GROUP BY chunk
         )"""  # noqa: S608 - of constants, as above
 
 
@@ -164,4 +164,4 @@ def _bits(node: ast.Node, vocabulary: ResolvedTags, values: Values) -> str:
 
 
 def _of_tags(tags: list[int], values: Values) -> str:
-    return f"bit_or(bits) FILTER (WHERE tag = ANY({values.bind(tags, 'int[]')}))" if tags else _NO_IMAGES
+    return f"bit_or(bits) FILTER (WHERE tag_id = ANY({values.bind(tags, 'int[]')}))" if tags else _NO_IMAGES

@@ -19,7 +19,7 @@ _TOO_MANY = MAX_TAGS_A_WILDCARD + 1
 COLLECTION = "greatest((SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass), 1)"
 # An alias is told by its own name, and is what it stands for.
 _ENTRIES = f"""
-    SELECT n.name, coalesce(t.id, n.id), coalesce(t.images, n.images), {COLLECTION}
+    SELECT n.name, coalesce(t.id, n.id), coalesce(t.image_count, n.image_count), {COLLECTION}
     FROM tags n LEFT JOIN tags t ON t.id = n.alias_of"""  # noqa: S608 - of constants only
 
 
@@ -105,9 +105,9 @@ async def _matching(session: AsyncSession, pattern: str, sight: Sight) -> tuple[
     in_use = sight.of_tag_in_use(values)
     # Tags are their own names and few of them have aliases: the first part ends at the limit, UNION removes the rest.
     statement = f"""
-        SELECT id, images, {COLLECTION} FROM (
-            (SELECT t.id, t.images FROM tags t WHERE {named} AND t.alias_of IS NULL AND {in_use} LIMIT {_TOO_MANY})
-            UNION SELECT t.id, t.images FROM tags a JOIN tags t ON t.id = a.alias_of
+        SELECT id, image_count, {COLLECTION} FROM (
+            (SELECT t.id, t.image_count FROM tags t WHERE {named} AND t.alias_of IS NULL AND {in_use} LIMIT {_TOO_MANY})
+            UNION SELECT t.id, t.image_count FROM tags a JOIN tags t ON t.id = a.alias_of
             WHERE {known} AND a.alias_of IS NOT NULL AND {in_use}
         ) AS matching LIMIT {_TOO_MANY}"""  # noqa: S608
     found = [ResolvedTag(*row) for row in await fetch(session, statement, values.listed)]

@@ -98,7 +98,9 @@ class BitmapScan:
 
     def _statement(self, order: SortOrder, after: Position | None, most: float, limit: int, values: Values) -> str:
         first, last, farthest, before = (
-            ("newest", "oldest", "max", ">") if order.descending else ("oldest", "newest", "min", "<")
+            ("max_created_at", "min_created_at", "max", ">")
+            if order.descending
+            else ("min_created_at", "max_created_at", "min", "<")
         )
         ahead, whole = EVERY, EVERY
         if after is not None:
@@ -115,13 +117,14 @@ class BitmapScan:
                 SELECT chunk, bits, {first} AS first, coalesce(sum(bit_count(bits)) FILTER (WHERE {whole}) OVER (
                     ORDER BY {first} {order.direction}, chunk ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                 ), 0) AS before
-                FROM chunks JOIN image_chunks USING (chunk)
+                FROM chunks JOIN bitmap_chunks USING (chunk)
                 WHERE (SELECT told FROM ready) AND bit_count(bits) > 0 AND {ahead}
             ),
             horizon AS MATERIALIZED (SELECT {farthest}(first) AS at FROM ahead WHERE before >= {bound}),
             named AS MATERIALIZED (
-                SELECT image FROM image_numbers WHERE number = ANY(ARRAY({_numbers(f"ahead WHERE before < {bound}")}))
-                UNION SELECT image FROM unmapped WHERE (SELECT told FROM ready)
+                SELECT image_id FROM bitmap_ordinals
+                WHERE ordinal = ANY(ARRAY({_numbers(f"ahead WHERE before < {bound}")}))
+                UNION SELECT image_id FROM unmapped WHERE (SELECT told FROM ready)
                 UNION SELECT id FROM images WHERE {rare}
             )
             SELECT told, at IS NULL AS ended, found.* FROM ready CROSS JOIN horizon LEFT JOIN (

@@ -10,14 +10,16 @@ from app.core.errors import InvalidToken
 from app.core.text.email_addresses import email_key
 from app.db.base import utc_now
 from app.db.database import wait_briefly_for_locks
-from app.models import Session, SocialIdentity, User
+from app.models import SocialIdentity, User, UserSession
 from app.users.paging import Position, newest_first
 
 # Run at each request that is signed in, and made once: making a statement takes as long as running it.
 _BY_SESSION = (
     select(User)
-    .join(Session, Session.user_id == User.id)
-    .where(User.id == bindparam("user"), Session.id == bindparam("session"), Session.expires_at > bindparam("now"))
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(
+        User.id == bindparam("user"), UserSession.id == bindparam("session"), UserSession.expires_at > bindparam("now")
+    )
     .where(User.disabled.is_(False))
 )
 
@@ -69,8 +71,8 @@ class UserRepository:
 
         One statement, so that an address that nobody has takes as long as one that somebody has.
         """
-        same_place = or_(Session.network == network(address), Session.address == address)
-        known = exists().where(Session.user_id == User.id, same_place, Session.expires_at > utc_now())
+        same_place = or_(UserSession.network == network(address), UserSession.address == address)
+        known = exists().where(UserSession.user_id == User.id, same_place, UserSession.expires_at > utc_now())
         row = (await self._session.execute(select(User, known).where(User.email_key == email_key(email)))).one_or_none()
         return (None, False) if row is None else (row[0], row[1])
 

@@ -12,7 +12,7 @@ from app.db.base import utc_now
 from app.http.container import Services
 from app.models import User
 from app.ratelimit.policies import password_check_charges
-from app.users.sessions.repository import SessionRepository
+from app.users.sessions.repository import UserSessionRepository
 
 RECENT = timedelta(minutes=10)
 
@@ -51,7 +51,7 @@ class Proof:
         Raises RecentSignInRequired.
         """
         async with self._services.database.reader() as session:
-            opened = await SessionRepository(session).find(viewer.session_id)
+            opened = await UserSessionRepository(session).find(viewer.session_id)
         if opened is None or opened.created_at < utc_now() - RECENT:
             raise RecentSignInRequired("Sign in again, and repeat the request within ten minutes")
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.callers import network
 from app.core.errors import SessionNotFound
 from app.db.base import utc_now
-from app.models import Session
+from app.models import UserSession
 from app.users.paging import Position, newest_first
 
 # Two refreshes with the same token this close to each other are a client racing itself, not a thief.
@@ -35,7 +35,7 @@ class Misuse(Enum):
     REUSED = auto()
 
 
-class SessionRepository:
+class UserSessionRepository:
     """All SQL about sessions."""
 
     def __init__(self, session: AsyncSession) -> None:
@@ -48,9 +48,9 @@ class SessionRepository:
         refresh_digest: bytes,
         lifetime: timedelta,
         device: Device = Device(),
-    ) -> Session:
+    ) -> UserSession:
         """Open a session that can be refreshed for `lifetime`."""
-        session = Session(
+        session = UserSession(
             id=session_id,
             user_id=user_id,
             refresh_digest=refresh_digest,
@@ -66,55 +66,61 @@ class SessionRepository:
 
     async def _remove_surplus(self, user_id: uuid.UUID) -> None:
         """End the sessions beyond MAX_SESSIONS that were used least recently."""
-        newest_first = select(Session.id).where(Session.user_id == user_id).order_by(Session.rotated_at.desc())
+        newest_first = (
+            select(UserSession.id).where(UserSession.user_id == user_id).order_by(UserSession.rotated_at.desc())
+        )
         surplus = newest_first.offset(MAX_SESSIONS).with_for_update(skip_locked=True)
-        await self._session.execute(delete(Session).where(Session.id.in_(surplus)))
+        await self._session.execute(delete(UserSession).where(UserSession.id.in_(surplus)))
 
-    async def rotate(self, session_id: uuid.UUID, old: bytes, new: bytes, lifetime: timedelta) -> Session | None:
+    async def rotate(self, session_id: uuid.UUID, old: bytes, new: bytes, lifetime: timedelta) -> UserSession | None:
         """Exchange a session's refresh token; None when the session is not open or the old one is not current."""
         statement = (
-            update(Session)
-            .where(Session.id == session_id, Session.refresh_digest == old, Session.expires_at > utc_now())
+            update(UserSession)
+            .where(UserSession.id == session_id, UserSession.refresh_digest == old, UserSession.expires_at > utc_now())
             .values(
                 refresh_digest=new,
-                previous_digest=old,
+                previous_refresh_digest=old,
                 rotated_at=func.clock_timestamp(),
                 expires_at=utc_now() + lifetime,
             )
-            .returning(Session)
+            .returning(UserSession)
         )
         return await self._session.scalar(statement)
 
     async def judge(self, session_id: uuid.UUID, presented: bytes) -> Misuse:
         """Tell what it means that somebody has an authentic refresh token of the session that is not current."""
-        recent = Session.rotated_at > func.clock_timestamp() - RACE
-        statement = select(Session.previous_digest == presented, recent).where(Session.id == session_id)
+        recent = UserSession.rotated_at > func.clock_timestamp() - RACE
+        statement = select(UserSession.previous_refresh_digest == presented, recent).where(UserSession.id == session_id)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             return Misuse.UNKNOWN
         return Misuse.RACED if all(row) else Misuse.REUSED
 
-    async def find(self, session_id: uuid.UUID | None) -> Session | None:
+    async def find(self, session_id: uuid.UUID | None) -> UserSession | None:
         """Return the session."""
-        return await self._session.scalar(select(Session).where(Session.id == session_id))
+        return await self._session.scalar(select(UserSession).where(UserSession.id == session_id))
 
-    async def list_newest(self, user_id: uuid.UUID, after: Position | None, limit: int) -> Sequence[Session]:
+    async def list_newest(self, user_id: uuid.UUID, after: Position | None, limit: int) -> Sequence[UserSession]:
         """Return up to `limit` open sessions of the account, newest first, after the position."""
-        open_ones = select(Session).where(Session.user_id == user_id, Session.expires_at > utc_now())
-        return (await self._session.scalars(newest_first(open_ones, Session, after, limit))).all()
+        open_ones = select(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at > utc_now())
+        return (await self._session.scalars(newest_first(open_ones, UserSession, after, limit))).all()
 
     async def remove(self, session_id: uuid.UUID) -> None:
         """End a session; its tokens are refused from the commit on."""
-        await self._session.execute(delete(Session).where(Session.id == session_id))
+        await self._session.execute(delete(UserSession).where(UserSession.id == session_id))
 
     async def remove_own(self, user_id: uuid.UUID, session_id: uuid.UUID) -> None:
         """End a session of this account. Raises SessionNotFound."""
-        gone = delete(Session).where(Session.id == session_id, Session.user_id == user_id).returning(Session.id)
+        gone = (
+            delete(UserSession)
+            .where(UserSession.id == session_id, UserSession.user_id == user_id)
+            .returning(UserSession.id)
+        )
         if await self._session.scalar(gone) is None:
             raise SessionNotFound
 
     async def remove_others(self, user_id: uuid.UUID, kept: uuid.UUID | None) -> None:
         """End every session of the account but one."""
         await self._session.execute(
-            delete(Session).where(Session.user_id == user_id, Session.id.is_distinct_from(kept))
+            delete(UserSession).where(UserSession.user_id == user_id, UserSession.id.is_distinct_from(kept))
         )

@@ -11,7 +11,7 @@ from app.core.errors import (
 from app.core.text.normalization import Text
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.users.dependencies import DeviceDep, SessionsRepo, SignedIn, SignInDep
+from app.users.dependencies import DeviceDep, SignedIn, SignInDep, UserSessionsRepo
 from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
 from app.users.guarded_route import GuardedRoute
 from app.users.schemas import CurrentPassword, TokenRead
@@ -60,7 +60,7 @@ async def issue_token(
     status_code=204,
     summary="End this session",
 )
-async def log_out(viewer: SignedIn, sessions: SessionsRepo) -> None:
+async def log_out(viewer: SignedIn, sessions: UserSessionsRepo) -> None:
     """End the session: its access and refresh tokens are refused at once."""
     if viewer.session_id:
         await sessions.remove(viewer.session_id)

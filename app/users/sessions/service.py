@@ -6,12 +6,12 @@ from datetime import timedelta
 from app.core.errors import InvalidCredentials, InvalidToken
 from app.core.security import AccessClaims, digest_token
 from app.http.container import Services
-from app.models import Session, User
+from app.models import User, UserSession
 from app.ratelimit.policies import login_charges, refresh_charges
 from app.users.accounts.email import account_name
 from app.users.accounts.repository import UserRepository
 from app.users.schemas import TokenRead
-from app.users.sessions.repository import Device, Misuse, SessionRepository
+from app.users.sessions.repository import Device, Misuse, UserSessionRepository
 
 
 class SignIn:
@@ -33,7 +33,7 @@ class SignIn:
             user = await self._checked(account, password, device)
             async with self._services.database.unit_of_work() as session:
                 if await UserRepository(session).find_unchanged(user.id, user.password):
-                    answer = await self.open_session(SessionRepository(session), user.id, device)
+                    answer = await self.open_session(UserSessionRepository(session), user.id, device)
                     break
         else:
             raise InvalidCredentials
@@ -54,7 +54,7 @@ class SignIn:
         successor = self._services.refresh_tokens.issue(session_id)
         old, new = digest_token(refresh_token), digest_token(successor)
         async with self._services.database.unit_of_work() as session:
-            sessions = SessionRepository(session)
+            sessions = UserSessionRepository(session)
             rotated = await sessions.rotate(session_id, old, new, self._refresh_lifetime)
             misuse = None if rotated else await sessions.judge(session_id, old)
             if misuse is Misuse.REUSED:
@@ -63,7 +63,7 @@ class SignIn:
             raise InvalidToken(_MISUSE[misuse or Misuse.UNKNOWN])
         return self._token_answer(rotated, successor)
 
-    async def open_session(self, sessions: SessionRepository, user_id: uuid.UUID, device: Device) -> TokenRead:
+    async def open_session(self, sessions: UserSessionRepository, user_id: uuid.UUID, device: Device) -> TokenRead:
         """Open a session within the caller's unit of work; the tokens are good once that is committed."""
         session_id = uuid.uuid4()
         refresh_token = self._services.refresh_tokens.issue(session_id)
@@ -91,7 +91,7 @@ class SignIn:
         async with self._services.database.unit_of_work() as session:
             await UserRepository(session).replace_hash(user.id, user.password, renewed)
 
-    def _token_answer(self, session: Session, refresh_token: str) -> TokenRead:
+    def _token_answer(self, session: UserSession, refresh_token: str) -> TokenRead:
         tokens = self._services.access_tokens
         claims = AccessClaims(user_id=session.user_id, session_id=session.id)
         return TokenRead(access_token=tokens.issue(claims), expires_in=tokens.lifetime, refresh_token=refresh_token)

@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.database import Database
-from app.models import Invitation, MailedLink, Session, SocialSignIn
+from app.models import Invitation, MailedLink, OAuthFlow, UserSession
 
 BATCH = 1000
-_Expiring: TypeAlias = Session | SocialSignIn | Invitation | MailedLink
+_Expiring: TypeAlias = UserSession | OAuthFlow | Invitation | MailedLink
 _EXPIRING: tuple[tuple[type[_Expiring], InstrumentedAttribute[Any]], ...] = (
-    (Session, Session.id),
-    (SocialSignIn, SocialSignIn.state_digest),
+    (UserSession, UserSession.id),
+    (OAuthFlow, OAuthFlow.state_digest),
     (Invitation, Invitation.id),
     (MailedLink, MailedLink.token_digest),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Session, SocialIdentity, SocialSignIn, User
+from app.models import OAuthFlow, SocialIdentity, User, UserSession
 from app.users.social.identity import Identity
 
 
@@ -14,20 +14,20 @@ class SocialRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add_sign_in(self, sign_in: SocialSignIn) -> None:
+    async def add_sign_in(self, sign_in: OAuthFlow) -> None:
         """Insert a login under way."""
         self._session.add(sign_in)
         await self._session.flush()
 
-    async def take_sign_in(self, provider: str, state: bytes, browser: bytes) -> SocialSignIn | None:
+    async def take_sign_in(self, provider: str, state: bytes, browser: bytes) -> OAuthFlow | None:
         """Take a login out, which can be done once and by the browser that started it only."""
-        statement = delete(SocialSignIn).where(
-            SocialSignIn.state_digest == state,
-            SocialSignIn.browser_digest == browser,
-            SocialSignIn.provider == provider,
-            SocialSignIn.expires_at > func.now(),
+        statement = delete(OAuthFlow).where(
+            OAuthFlow.state_digest == state,
+            OAuthFlow.browser_digest == browser,
+            OAuthFlow.provider == provider,
+            OAuthFlow.expires_at > func.now(),
         )
-        return await self._session.scalar(statement.returning(SocialSignIn))
+        return await self._session.scalar(statement.returning(OAuthFlow))
 
     async def find_user(self, identity: Identity) -> User | None:
         """Return the account that the identity is linked to, locked until the commit."""
@@ -37,8 +37,8 @@ class SocialRepository:
 
     async def find_session_user(self, session_id: uuid.UUID) -> User | None:
         """Return the account of an open session, locked until the commit."""
-        statement = select(User).join(Session, Session.user_id == User.id)
-        still_open = statement.where(Session.id == session_id, Session.expires_at > func.now())
+        statement = select(User).join(UserSession, UserSession.user_id == User.id)
+        still_open = statement.where(UserSession.id == session_id, UserSession.expires_at > func.now())
         return await self._session.scalar(still_open.with_for_update(of=User, key_share=True))
 
     async def list_identities(self, user_id: uuid.UUID) -> Sequence[SocialIdentity]:

@@ -30,13 +30,13 @@ from app.core.security import digest_token, is_opaque_token, new_opaque_token
 from app.core.text.email_addresses import is_same_mailbox
 from app.db.base import utc_now
 from app.http.container import Services
-from app.models import SocialSignIn, User
+from app.models import OAuthFlow, User
 from app.ratelimit.policies import social_charges
 from app.users.accounts.email import normalize_email
 from app.users.accounts.repository import UserRepository
 from app.users.schemas import TokenRead
 from app.users.sessions.reauthentication import Proof
-from app.users.sessions.repository import Device, SessionRepository
+from app.users.sessions.repository import Device, UserSessionRepository
 from app.users.sessions.service import SignIn
 from app.users.social.identity import Exchange, Identity
 from app.users.social.providers import SocialProviders
@@ -98,7 +98,7 @@ class SocialLogin:
                 code_challenge=create_s256_code_challenge(verifier),
                 redirect_uri=self._redirect_uri(name),
             )
-        sign_in = SocialSignIn(
+        sign_in = OAuthFlow(
             state_digest=digest_token(state),
             browser_digest=digest_token(browser),
             provider=name,
@@ -128,7 +128,7 @@ class SocialLogin:
             # The same person's other first login was faster: now the account is there.
             return await self._open_session(sign_in, identity, device)
 
-    async def _take(self, name: str, arrival: Arrival) -> SocialSignIn:
+    async def _take(self, name: str, arrival: Arrival) -> OAuthFlow:
         if not arrival.state or not arrival.browser or not is_opaque_token(arrival.browser):
             raise SocialLoginFailed("This browser has not started a login")
         state, browser = digest_token(arrival.state), digest_token(arrival.browser)
@@ -138,21 +138,21 @@ class SocialLogin:
             raise SocialLoginFailed("This login was not started by this browser, is too old, or was used already")
         return sign_in
 
-    async def _open_session(self, sign_in: SocialSignIn, identity: Identity, device: Device) -> TokenRead:
+    async def _open_session(self, sign_in: OAuthFlow, identity: Identity, device: Device) -> TokenRead:
         async with self._services.database.unit_of_work() as session:
             user = await _account(session, sign_in, identity, may_sign_up=self._services.settings.sign_up == "open")
             user.token = hashlib.sha256(identity.access_token.encode("utf-8", "surrogatepass")).hexdigest()
             lifetime = identity.expires_in
             user.expire_at = utc_now() + timedelta(seconds=lifetime) if lifetime else None
             await session.flush()
-            return await SignIn(self._services).open_session(SessionRepository(session), user.id, device)
+            return await SignIn(self._services).open_session(UserSessionRepository(session), user.id, device)
 
     def _redirect_uri(self, name: str) -> str:
         # From the settings and never from the Host header, which the client chooses.
         return f"{self._services.settings.public_url}/v1/auth/social/{name}/callback"
 
 
-async def _account(session: AsyncSession, sign_in: SocialSignIn, identity: Identity, *, may_sign_up: bool) -> User:
+async def _account(session: AsyncSession, sign_in: OAuthFlow, identity: Identity, *, may_sign_up: bool) -> User:
     social = SocialRepository(session)
     known = await social.find_user(identity)
     if sign_in.session_id is not None:
