@@ -57,7 +57,7 @@ class Closing:
             await (self._delete_images if images == "delete" else self._detach_images)(user_id)
             if await self._remove_account(user_id, images):
                 return
-        raise DatabaseBusy("The account goes on uploading; try again")
+        raise DatabaseBusy("The account has uploads in progress. Try again.")
 
     async def _remove_account(self, user_id: uuid.UUID, images: ImagesOnDeletion) -> bool:
         async with self._database.unit_of_work() as session:

@@ -23,9 +23,9 @@ router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=G
 async def create_invitation(
     body: InvitationCreate, admin: AdminUser, invitations: InvitationsDep, response: Response
 ) -> InvitationCreated:
-    """Create a code with which one person can sign up, only with `email` if it is set. Admins only.
+    """Create a code that allows one sign-up. If `email` is set, only this address can use it. Admins only.
 
-    The code is shown once. It ends when its author is demoted, disabled or deleted.
+    The code is shown once. It becomes invalid when the admin who created it is demoted, disabled or deleted.
     """
     invitation, code = await invitations.create(admin, body)
     response.headers["Location"] = f"/v1/users/invitations/{invitation.id}"
@@ -35,7 +35,7 @@ async def create_invitation(
 
 @router.get("", summary="List invitations")
 async def list_invitations(_admin: AdminUser, invitations: InvitationsReader, paging: PagingDep) -> InvitationPage:
-    """Page through the invitations that can still be used, newest first. Admins only."""
+    """Return a page of unused invitations that have not expired, newest first. Admins only."""
     query = "invitations"
     rows, next_cursor = paging.cut(await invitations.list_newest(paging.after(query), paging.fetch), query)
     return InvitationPage(items=[InvitationRead.model_validate(row) for row in rows], next_cursor=next_cursor)
@@ -48,5 +48,5 @@ async def list_invitations(_admin: AdminUser, invitations: InvitationsReader, pa
     responses=problems(InvitationNotFound),
 )
 async def delete_invitation(invitation_id: uuid.UUID, _admin: AdminUser, invitations: InvitationsRepo) -> None:
-    """Delete an invitation that is not used; its code is refused at once. Admins only."""
+    """Delete an unused invitation. Its code is refused at once. Admins only."""
     await invitations.remove(invitation_id)

@@ -20,7 +20,7 @@ router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
 
 ImagesParameter = Annotated[
     ImagesOnDeletion,
-    Query(description="`keep`: the images stay, with `uploaded_by` null; `delete`: they are deleted permanently"),
+    Query(description="`keep`: keep the images, with `uploaded_by` null; `delete`: delete them permanently"),
 ]
 
 
@@ -33,11 +33,11 @@ ImagesParameter = Annotated[
 async def delete_me(
     _viewer: RecentlySignedIn, user: CurrentUser, closing: ClosingDep, images: ImagesParameter = "keep"
 ) -> None:
-    """Delete the account, its sessions and keys, and keep or delete its images.
+    """Delete the account, its sessions and its API keys. Its images are kept or deleted, as `images` specifies.
 
-    It needs a sign-in of the last ten minutes.
+    The last sign-in must be at most ten minutes old.
 
-    Many images take time. After an error the account still exists, and the same request continues.
+    The deletion of many images takes time. If it fails, the account still exists; repeat the request to continue.
     """
     await closing.close_own(user.id, images)
 
@@ -49,7 +49,7 @@ async def delete_me(
     responses=NOT_MODIFIED,
 )
 async def read_usage(request: Request, user: CurrentUser, services: ServicesDep) -> Response:
-    """Return what the account has stored and is uploading, exactly, and its quota. Sizes are in bytes."""
+    """Return the exact storage usage of the account in bytes, including uploads in progress, and its quota."""
     async with services.database.reader() as session:
         usage = await UsageRepository(session).get(user.id)
     read = UsageRead(
@@ -72,7 +72,7 @@ async def read_usage(request: Request, user: CurrentUser, services: ServicesDep)
 async def read_user(
     request: Request, user_id: uuid.UUID, _admin: AdminUser, administration: AdministrationDep
 ) -> Response:
-    """Return an account with what it has stored. Admins only."""
+    """Return an account and its storage usage. Admins only."""
     return entity_response(request, await administration.read(user_id))
 
 
@@ -88,9 +88,9 @@ async def update_user(
     viewer: ViewerDep,
     administration: AdministrationDep,
 ) -> AccountRead:
-    """Change the given fields of an account. Admins only; `is_admin` and `password` need a session, no API key.
+    """Change the given fields of an account. Admins only; `is_admin` and `password` require an access token.
 
-    Disabling the account and setting its password end all its sessions and API keys at once.
+    A change of `disabled` to true or of `password` ends all sessions and API keys of the account at once.
     """
     if body.changes_rights:
         policy.require_sign_in(viewer)
@@ -107,8 +107,8 @@ async def update_user(
 async def delete_user(
     user_id: uuid.UUID, _admin: AdminUser, closing: ClosingDep, images: ImagesParameter = "keep"
 ) -> None:
-    """Disable the account, keep or delete its images, and delete it. Admins only.
+    """Delete an account. Its images are kept or deleted, as `images` specifies. Admins only.
 
-    Many images take time. After an error the account still exists, and the same request continues.
+    The deletion of many images takes time. If it fails, the account still exists; repeat the request to continue.
     """
     await closing.close(user_id, images)

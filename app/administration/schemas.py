@@ -14,23 +14,23 @@ ImagesOnDeletion: TypeAlias = Literal["keep", "delete"]
 
 
 class AccountRead(UserRead):
-    """An account as admins see it."""
+    """An account, as admins see it."""
 
     disabled: bool
-    quota_bytes: int | None = Field(description="The account's own quota; null: `MAX_BYTES_PER_USER` applies")
+    quota_bytes: int | None = Field(description="The quota of this account; null: `MAX_BYTES_PER_USER` applies")
     images: int = Field(examples=[1234])
-    bytes: int = Field(description="The size of its images", examples=[5368709120])
+    bytes: int = Field(description="The total size of its images", examples=[5368709120])
     last_seen_at: datetime | None = Field(
-        description="The last use of its current sessions and API keys, exact to the life of an access token"
+        description="The last use of a current session or API key, with a resolution of one access token lifetime"
     )
 
 
 class UsageRead(BaseModel):
-    """The storage that counts against the quota of an account: its images and its uploads in progress."""
+    """The storage usage of an account. Images and uploads in progress count against its quota."""
 
     images: int = Field(examples=[1234])
-    bytes: int = Field(description="The size of the images", examples=[5368709120])
-    quota_bytes: int | None = Field(description="The quota that applies; null: none", examples=[10737418240])
+    bytes: int = Field(description="The total size of the images", examples=[5368709120])
+    quota_bytes: int | None = Field(description="The effective quota; null: no quota", examples=[10737418240])
     trashed_images: int = Field(examples=[0])
     trashed_bytes: int = Field(examples=[0])
     uploading_bytes: int = Field(examples=[0])
@@ -71,13 +71,13 @@ class AccountUpdate(BaseModel):
 
 
 class InvitationCreate(BaseModel):
-    """The person who may sign up with the code, and its expiry."""
+    """The recipient and the expiry of an invitation."""
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Annotated[Email | None, Field(description="The only address that can use the code; null: any")] = None
+    email: Annotated[Email | None, Field(description="The only address that can use it; null: any address")] = None
     expires_at: Annotated[
-        Timestamp | None, Field(description="In the future; the default is in seven days", examples=[None])
+        Timestamp | None, Field(description="A time in the future; the default is seven days from now", examples=[None])
     ] = None
 
     @model_validator(mode="after")
@@ -88,7 +88,7 @@ class InvitationCreate(BaseModel):
 
 
 class InvitationRead(BaseModel):
-    """An invitation that is not used yet, without its code."""
+    """An unused invitation, without its code."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -100,7 +100,7 @@ class InvitationRead(BaseModel):
 
 
 class InvitationCreated(InvitationRead):
-    """A new invitation; `code` is shown once."""
+    """A new invitation. `code` is shown only in this response."""
 
     code: str = Field(examples=["hk3d…"])
 

@@ -65,7 +65,7 @@ def may_change(viewer: Viewer, image: Image) -> bool:
 def require_change(viewer: Viewer, image: Image) -> None:
     """Let pass who may change an image that they may see. Raises Forbidden."""
     if not may_change(viewer, image):
-        raise Forbidden("Only the owner of the image or an admin may do this")
+        raise Forbidden("Only the owner of the image or an admin can change it")
 
 
 def require_tagger(viewer: Viewer, image: Image) -> None:

@@ -15,7 +15,7 @@ router = APIRouter(tags=["operations"])
 
 
 class Alive(BaseModel):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 

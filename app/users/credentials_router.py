@@ -38,7 +38,7 @@ router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=GuardedRou
 async def list_sessions(
     viewer: ViewerDep, user: CurrentUser, sessions: UserSessionsReader, paging: PagingDep
 ) -> SessionPage:
-    """Page through the logins of the account that have not ended, newest first."""
+    """Return a page of the account's active sessions, newest first."""
     query = f"sessions {user.id}"
     found = await sessions.list_newest(user.id, paging.after(query), paging.fetch)
     rows, next_cursor = paging.cut(found, query)
@@ -54,7 +54,7 @@ async def list_sessions(
 async def delete_session(
     session_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, sessions: UserSessionsRepo
 ) -> None:
-    """End a session of the account: its access and refresh tokens are refused at once."""
+    """End a session of the account. Its access and refresh tokens are refused at once."""
     await sessions.remove_own(user.id, session_id)
 
 
@@ -67,11 +67,11 @@ async def delete_session(
 async def create_api_key(
     body: ApiKeyCreate, viewer: SignedIn, user: CurrentUser, api_keys: ApiKeysDep, response: Response
 ) -> ApiKeyCreated:
-    """Create a key for scripts, sent as a bearer token. It is shown once and stored as a digest.
+    """Create a key for scripts, which send it as a bearer token. The key is shown once and stored as a digest.
 
-    It needs a sign-in of the last ten minutes, or `current_password`.
-    An account has at most `MAX_API_KEYS_PER_USER` keys, also counting expired ones.
-    Only an admin can create a key with the scope `admin`. The scope is removed when the account's role changes.
+    The last sign-in must be at most ten minutes old; otherwise `current_password` is required.
+    An account has at most `MAX_API_KEYS_PER_USER` keys, including expired ones.
+    Only an admin can create a key with the scope `admin`. A change of the account's role removes the scope.
     """
     row, key = await api_keys.create(viewer, user, body)
     response.headers["Location"] = f"/v1/users/me/api-keys/{row.id}"
@@ -81,7 +81,7 @@ async def create_api_key(
 
 @router.get("/api-keys", summary="List your API keys")
 async def list_api_keys(user: CurrentUser, keys: ApiKeysReader, paging: PagingDep) -> ApiKeyPage:
-    """Page through the keys of the account, newest first."""
+    """Return a page of the account's API keys, newest first."""
     query = f"api-keys {user.id}"
     rows, next_cursor = paging.cut(await keys.list_newest(user.id, paging.after(query), paging.fetch), query)
     return ApiKeyPage(items=[_api_key_read(row) for row in rows], next_cursor=next_cursor)
@@ -94,7 +94,7 @@ async def list_api_keys(user: CurrentUser, keys: ApiKeysReader, paging: PagingDe
     responses=problems(ApiKeyNotFound),
 )
 async def delete_api_key(key_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, keys: ApiKeysRepo) -> None:
-    """Delete a key of the account: it is refused at once."""
+    """Delete an API key of the account. It is refused at once."""
     await keys.remove(user.id, key_id)
 
 

@@ -57,7 +57,7 @@ async def _viewer(request: Request) -> Viewer:
         return Viewer()
     scheme, token = get_authorization_scheme_param(header)
     if scheme.lower() != "bearer":
-        raise InvalidToken("The Authorization header does not hold a bearer token")
+        raise InvalidToken("The Authorization header does not contain a bearer token")
     viewer = await authenticate(services_of(request), token)
     request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id or viewer.key_id
     if caller := current_caller.get():

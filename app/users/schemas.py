@@ -40,12 +40,12 @@ class UserCreate(BaseModel):
     password: NewPassword
     invitation_code: Annotated[
         Text | None,
-        Field(max_length=128, examples=[None], description="Needed where sign-up is by invitation; it works once"),
+        Field(max_length=128, examples=[None], description="Required if sign-up is by invitation; valid once"),
     ] = None
 
 
 class UserUpdate(BaseModel):
-    """The fields of the own account to change, and the proof of its owner."""
+    """The fields of the caller's account to change, and the current password."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ class UserUpdate(BaseModel):
     password: Annotated[NewPassword | None, Field(examples=["a new and better password"])] = None
     current_password: Annotated[
         CurrentPassword | None,
-        Field(examples=["correct horse battery staple"], description="Needed by every account that has a password"),
+        Field(examples=["correct horse battery staple"], description="Required if the account has a password"),
     ] = None
     keep_api_keys: Annotated[
         StrictBool, Field(description="Whether the API keys stay valid when the password changes", examples=[False])
@@ -61,11 +61,11 @@ class UserUpdate(BaseModel):
 
 
 class UserRead(BaseModel):
-    """An account, as its owner and the admins see it."""
+    """An account, as its owner and admins see it."""
 
     id: uuid.UUID
     email: str = Field(examples=["ada@example.com"])
-    email_verified: bool = Field(description="Whether a mailed link or an identity provider proved the address")
+    email_verified: bool = Field(description="Whether a mailed link or an identity provider has verified the address")
     created_at: datetime
     is_admin: bool
     providers: list[str] = Field(description="Identity providers linked to the account", examples=[["google"]])
@@ -90,7 +90,7 @@ class UserPage(Page[UserRead]):
 
 
 class TokenRead(BaseModel):
-    """The OAuth 2 token answer; `expires_in` is in seconds."""
+    """The OAuth 2 token response. `expires_in` is in seconds."""
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
@@ -99,7 +99,7 @@ class TokenRead(BaseModel):
 
 
 class SessionRead(BaseModel):
-    """A login that has not ended."""
+    """An active session."""
 
     id: uuid.UUID
     created_at: datetime
@@ -107,7 +107,7 @@ class SessionRead(BaseModel):
     expires_at: datetime
     address: str | None = Field(examples=["192.0.2.7"])
     user_agent: str | None = Field(examples=["curl/8.11.0"])
-    current: bool = Field(description="Whether this request was made in it")
+    current: bool = Field(description="Whether the request belongs to this session")
 
 
 class SessionPage(Page[SessionRead]):
@@ -134,7 +134,7 @@ class ApiKeyCreate(BaseModel):
     ]
     scopes: Annotated[
         list[Scope],
-        Field(min_length=1, max_length=10, examples=[["read"]], description="`read` is GET, `write` the other methods"),
+        Field(min_length=1, max_length=10, examples=[["read"]], description="`read`: GET; `write`: other methods"),
         AfterValidator(_distinct),
     ]
     expires_at: Annotated[
@@ -144,7 +144,7 @@ class ApiKeyCreate(BaseModel):
         CurrentPassword | None,
         Field(
             examples=["correct horse battery staple"],
-            description="Needed when the last sign-in is more than ten minutes ago",
+            description="Required if the last sign-in is more than ten minutes old",
         ),
     ] = None
 
@@ -157,7 +157,7 @@ class ApiKeyRead(BaseModel):
     scopes: list[Scope]
     created_at: datetime
     expires_at: datetime | None
-    last_used_at: datetime | None = Field(description="Exact to a minute")
+    last_used_at: datetime | None = Field(description="The last use, with a resolution of one minute")
 
 
 class ApiKeyPage(Page[ApiKeyRead]):
@@ -165,6 +165,6 @@ class ApiKeyPage(Page[ApiKeyRead]):
 
 
 class ApiKeyCreated(ApiKeyRead):
-    """A new API key; `key` is shown this once."""
+    """A new API key. `key` is shown only in this response."""
 
     key: str = Field(examples=["imts_9m0X2…"])

@@ -9,7 +9,7 @@ _BY_STATUS = {
     "201": "The new resource.",
     "202": "The request was accepted.",
     "204": "The change was made. The response has no body.",
-    "302": "A redirect to the page to continue at.",
+    "302": "A redirect to the next page of the flow.",
 }
 _PATH_PARAMETERS = {
     "key_id": "The id of the API key.",

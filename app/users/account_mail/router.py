@@ -60,7 +60,7 @@ AccountMailDep = Annotated[AccountMail, Depends(get_account_mail)]
     responses=problems(MailNotConfigured, MailBusy, TooManyRequests),
 )
 async def request_password_reset(body: PasswordResetRequest, mail: AccountMailDep, device: DeviceDep) -> None:
-    """Mail a link to the account with this address, if there is one; the response is the same for every address."""
+    """Mail a link to the account with this address, if it exists. The response is the same for every address."""
     await mail.request_reset(body.email, device.address)
 
 
@@ -71,7 +71,7 @@ async def request_password_reset(body: PasswordResetRequest, mail: AccountMailDe
     responses=problems(InvalidLink),
 )
 async def reset_password(body: PasswordReset, mail: AccountMailDep) -> None:
-    """Set a new password with the token of a mailed link. It ends all sessions and API keys of the account."""
+    """Set a new password with the token of a mailed link. This ends all sessions and API keys of the account."""
     await mail.reset(body.token, body.password)
 
 
@@ -82,7 +82,7 @@ async def reset_password(body: PasswordReset, mail: AccountMailDep) -> None:
     responses=problems(MailNotConfigured, MailBusy, TooManyRequests),
 )
 async def request_email_verification(user: CurrentUser, mail: AccountMailDep, device: DeviceDep) -> None:
-    """Mail a link to the account's address. Nothing is sent if the address is verified already."""
+    """Mail a link to the account's address. No mail is sent if the address is already verified."""
     await mail.request_verification(user, device.address)
 
 
@@ -93,5 +93,5 @@ async def request_email_verification(user: CurrentUser, mail: AccountMailDep, de
     responses=problems(InvalidLink),
 )
 async def verify_email(body: EmailVerification, mail: AccountMailDep) -> None:
-    """Mark the address as verified with the token of a mailed link."""
+    """Verify an e-mail address with the token of a mailed link."""
     await mail.verify(body.token)

@@ -20,7 +20,7 @@ def check_new_password(password: str) -> str:
     if len(password) < MIN_LENGTH:
         raise ValueError(f"The password must have at least {MIN_LENGTH} characters.")
     if password.casefold() in common_passwords():
-        raise ValueError("The password is one of the most common ones.")
+        raise ValueError("The password is too common.")
     return password
 
 

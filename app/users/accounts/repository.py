@@ -84,7 +84,7 @@ class UserRepository:
         """Return the account with its row locked until the commit. Raises InvalidToken when it is gone."""
         user = await self._session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
         if user is None:
-            raise InvalidToken("The account is gone")
+            raise InvalidToken("The account was deleted")
         return user
 
     async def find_unchanged(self, user_id: uuid.UUID, password_hash: str | None) -> User | None:

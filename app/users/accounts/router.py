@@ -36,9 +36,9 @@ router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
     responses=problems(EmailTaken, SignUpClosed, TooManyRequests),
 )
 async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
-    """Open an account with an e-mail address, which is case-insensitive, and a password of 8 to 1024 characters.
+    """Create an account with an e-mail address and a password of 8 to 1024 characters.
 
-    The password must differ from the address and from the part before its `@`.
+    The address is case-insensitive. The password must differ from it and from the part before its `@`.
     """
     user = await accounts.sign_up(body, device.address)
     response.headers["Location"] = "/v1/users/me"
@@ -53,9 +53,9 @@ async def list_users(
     _admin: AdminUser,
     users: UsersReader,
     paging: PagingDep,
-    email: Annotated[Email | None, Query(description="Only the account with exactly this address")] = None,
+    email: Annotated[Email | None, Query(description="Return only the account with exactly this address")] = None,
 ) -> UserPage:
-    """Page through the accounts, newest first. Admins only."""
+    """Return a page of accounts, newest first. Admins only."""
     query = f"users {email}"
     rows, next_cursor = paging.cut(await users.list_newest(email, paging.after(query), paging.fetch), query)
     return UserPage(items=await with_providers(users, rows), next_cursor=next_cursor)
@@ -81,11 +81,11 @@ async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Re
 async def update_me(
     body: UserUpdate, viewer: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
 ) -> UserRead:
-    """Change the account; the current password is the proof.
+    """Change the e-mail address or the password. The current password is required.
 
-    A new password ends all other sessions and all API keys. `keep_api_keys` keeps the keys.
+    A new password ends all other sessions and deletes all API keys. `keep_api_keys` keeps the keys.
 
-    An account that has none yet may set one within ten minutes after a social login.
+    An account without a password can set one within ten minutes after a social login.
     """
     changed = await accounts.change(viewer, user, body)
     (read,) = await with_providers(users, [changed])

@@ -68,12 +68,12 @@ class Accounts:
                     await _apply(session, current, change, new_hash, viewer.session_id)
                     return current
             user = current
-        raise WrongPassword("The password was changed meanwhile")
+        raise WrongPassword("The password was changed by another request")
 
 
 def _require_invitation(*, is_valid: bool) -> None:
     if not is_valid:
-        raise SignUpClosed("Sign-up needs an invitation code that is valid for this address")
+        raise SignUpClosed("Sign-up requires an invitation code that is valid for this address")
 
 
 async def _apply(

@@ -43,4 +43,4 @@ class ApiKeys:
 
 def _require_role(user: User, body: ApiKeyCreate) -> None:
     if Scope.ADMIN in body.scopes and not user.is_admin:
-        raise AdminRequired("Only an admin can make a key with the scope `admin`")
+        raise AdminRequired("Only an admin can create a key with the scope `admin`")

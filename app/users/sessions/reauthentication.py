@@ -53,7 +53,7 @@ class Proof:
         async with self._services.database.reader() as session:
             opened = await UserSessionRepository(session).find(viewer.session_id)
         if opened is None or opened.created_at < utc_now() - RECENT:
-            raise RecentSignInRequired("Sign in again, and repeat the request within ten minutes")
+            raise RecentSignInRequired("Sign in again and repeat the request within ten minutes")
 
     async def _check_password(self, user: User, stored: str, current_password: str) -> None:
         charges = password_check_charges(self._services.settings.login_limits, user.id)

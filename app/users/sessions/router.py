@@ -40,9 +40,9 @@ async def issue_token(
     password: Annotated[CurrentPassword | None, Form(examples=["correct horse battery staple"])] = None,
     refresh_token: Annotated[Text | None, Form(max_length=1024)] = None,
 ) -> TokenRead:
-    """Answer an OAuth 2 password or refresh_token grant.
+    """Issue tokens for an OAuth 2 `password` or `refresh_token` grant.
 
-    A refresh token is good for one use: used again it ends its session, but for a race within ten seconds.
+    A refresh token is valid once. A second use ends its session, unless both uses are within ten seconds.
 
     Every error has the members `error` and `error_description` of RFC 6749, 5.2. `error` is `invalid_grant` for wrong
     credentials, `invalid_request` for a missing, repeated or malformed parameter, `unsupported_grant_type`, or
@@ -61,7 +61,7 @@ async def issue_token(
     summary="End this session",
 )
 async def log_out(viewer: SignedIn, sessions: UserSessionsRepo) -> None:
-    """End the session: its access and refresh tokens are refused at once."""
+    """End the session of the access token. Its access and refresh tokens are refused at once."""
     if viewer.session_id:
         await sessions.remove(viewer.session_id)
 

@@ -43,10 +43,10 @@ class GitHubProvider:
         token = await self._http.post(f"{self.issuer}/login/oauth/access_token", form)
         # A refused code is answered with 200 and an `error`.
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
-            raise SocialLoginFailed("The identity provider gave no token")
+            raise SocialLoginFailed("The identity provider returned no token")
         user = await self._http.get(f"{self._settings.api_url}/user", bearer=token["access_token"])
         if not isinstance(user, dict) or type(user.get("id")) is not int:
-            raise SocialLoginFailed("The identity provider does not say who this is")
+            raise SocialLoginFailed("The identity provider returned no account id")
         emails = await self._http.get(f"{self._settings.api_url}/user/emails", bearer=token["access_token"])
         email, verified = _primary(emails)
         return Identity(self.issuer, str(user["id"]), email, verified, token["access_token"], lifetime_of(token))

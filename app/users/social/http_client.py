@@ -40,11 +40,11 @@ class ProviderHttp:
         if answer.status_code >= 500 or answer.status_code == 429:
             raise IdentityProviderUnavailable
         if answer.status_code != 200:
-            raise SocialLoginFailed("The identity provider refused the exchange")
+            raise SocialLoginFailed("The identity provider refused the authorization code")
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise IdentityProviderUnavailable("The identity provider's answer is no JSON") from error
+            raise IdentityProviderUnavailable("The identity provider's response is not JSON") from error
 
 
 async def _read(answer: httpx.Response) -> bytes:
@@ -52,5 +52,5 @@ async def _read(answer: httpx.Response) -> bytes:
     async for chunk in answer.aiter_bytes():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise IdentityProviderUnavailable("The identity provider's answer is too large")
+            raise IdentityProviderUnavailable("The identity provider's response is too large")
     return bytes(body)

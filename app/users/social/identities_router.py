@@ -20,13 +20,13 @@ class IdentityRead(BaseModel):
     """An identity that is linked to the account."""
 
     provider: str = Field(examples=["google"])
-    issuer: str = Field(description="The provider's own address", examples=["https://accounts.google.com"])
-    subject: str = Field(description="The account's id at the provider", examples=["110169484474386276334"])
+    issuer: str = Field(description="The issuer URL of the provider", examples=["https://accounts.google.com"])
+    subject: str = Field(description="The account id at the provider", examples=["110169484474386276334"])
     created_at: datetime = Field(description="When it was linked")
 
 
 class IdentityList(BaseModel):
-    """All identities of the account, oldest first; 20 at most."""
+    """All linked identities of the account, at most 20, oldest first."""
 
     items: list[IdentityRead]
 
@@ -41,7 +41,7 @@ IdentitiesDep = Annotated[Identities, Depends(get_identities)]
 
 @router.get("", summary="List your identities")
 async def list_identities(user: CurrentUser, identities: IdentitiesDep) -> IdentityList:
-    """List the identities at identity providers that can sign in to the account."""
+    """Return the linked identities, with which the owner can sign in to the account."""
     rows = await identities.list_all(user.id)
     return IdentityList(items=[IdentityRead.model_validate(row, from_attributes=True) for row in rows])
 
@@ -57,7 +57,7 @@ async def unlink_identity(
 ) -> None:
     """Unlink the account's identities at this provider and end all other sessions.
 
-    The address of the account counts as not verified afterwards, so that a login at the provider does not link itself
-    again. It needs a sign-in of the last ten minutes. The last way to sign in cannot be removed: set a password first.
+    The last sign-in must be at most ten minutes old. The only sign-in method of an account cannot be removed; set a
+    password first. The address becomes unverified; otherwise the next social login would link the identity again.
     """
     await identities.unlink(user.id, provider, viewer.session_id)

@@ -91,7 +91,7 @@ class OpenIdProvider:
             form |= {"client_id": client[0], "client_secret": client[1]}
             token = await self._http.post(metadata["token_endpoint"], form)
         if not isinstance(token, dict) or not all(isinstance(token.get(k), str) for k in ("access_token", "id_token")):
-            raise SocialLoginFailed("The identity provider gave no tokens")
+            raise SocialLoginFailed("The identity provider returned no tokens")
         return token
 
     async def _verified(self, metadata: dict[str, Any], token: dict[str, Any], nonce: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class OpenIdProvider:
     async def _userinfo(self, metadata: dict[str, Any], access_token: str, subject: str) -> dict[str, Any]:
         info = await self._http.get(metadata["userinfo_endpoint"], bearer=access_token)
         if not isinstance(info, dict) or info.get("sub") != subject:
-            raise SocialLoginFailed("The identity provider speaks of somebody else")
+            raise SocialLoginFailed("The identity provider returned the data of another account")
         return {name: info[name] for name in ("email", "email_verified") if name in info}
 
 

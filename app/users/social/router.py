@@ -37,7 +37,7 @@ ProviderName = Annotated[Text, Path(max_length=64)]
 
 
 class ProviderRead(BaseModel):
-    """An identity provider, and where a login at it begins."""
+    """An identity provider, and the path that starts a sign-in."""
 
     name: str = Field(examples=["google"])
     authorize_url: str = Field(examples=["/v1/auth/social/google"])
@@ -50,7 +50,7 @@ class ProviderList(BaseModel):
 
 
 class AuthorizeRead(BaseModel):
-    """Where the page is to send its browser."""
+    """The URL at which the sign-in begins."""
 
     authorize_url: str = Field(examples=["https://accounts.example.com/authorize?state=…"])
 
@@ -74,7 +74,7 @@ SocialLoginDep = Annotated[SocialLogin, Depends(get_social_login)]
 
 @router.get("", summary="List the identity providers")
 async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
-    """Return the providers that one can sign in with."""
+    """Return the configured identity providers."""
     return ProviderList(
         items=[ProviderRead(name=name, authorize_url=f"/v1/auth/social/{name}") for name in providers.names]
     )
@@ -86,7 +86,7 @@ async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
     summary="Sign in at an identity provider",
     response_class=RedirectResponse,
     responses={
-        200: {"model": AuthorizeRead, "description": "With `Accept: application/json`: where to send the browser"},
+        200: {"model": AuthorizeRead, "description": "With `Accept: application/json`: the URL of the provider"},
         **problems(
             SignInRequired,
             RecentSignInRequired,
@@ -104,11 +104,11 @@ async def start_social_login(
     login: SocialLoginDep,
     settings: SettingsDep,
 ) -> Response:
-    """Send the browser to the provider. With an access token, the identity is linked to that account.
+    """Redirect the browser to the provider. If the request has an access token, the identity is linked to its account.
 
-    Linking needs a sign-in of the last ten minutes.
+    To link an identity, the last sign-in must be at most ten minutes old.
 
-    A script cannot add a token to a navigation. With `Accept: application/json` it gets the URL to navigate to.
+    A script cannot send a token in a navigation. With `Accept: application/json`, it gets the URL and no redirect.
     """
     departure = await login.start(provider, viewer, device, single_cookie(request, COOKIE))
     response = _departure_response(departure.url, as_json=_asks_for_json(request))
@@ -144,9 +144,9 @@ async def finish_social_login(
     code: _Code = None,
     iss: _Issuer = None,
 ) -> TokenRead:
-    """Answer the provider's redirect with the tokens of a new session.
+    """Exchange the provider's authorization code for the tokens of a new session.
 
-    A browser can have several logins under way, in several tabs, and each of them ends by itself.
+    A browser can have several independent social logins in progress, for example in several tabs.
     """
     tokens = await login.finish(provider, Arrival(state, code, iss, single_cookie(request, COOKIE)), device)
     response.headers["Cache-Control"] = "no-store"

@@ -116,9 +116,9 @@ class SocialLogin:
         provider = self._providers.get(name)
         sign_in = await self._take(name, arrival)
         if arrival.code is None:
-            raise SocialLoginFailed("The identity provider did not sign you in")
+            raise SocialLoginFailed("The identity provider reported an error")
         if arrival.issuer not in (None, provider.issuer):
-            raise SocialLoginFailed("This answer comes from another identity provider")
+            raise SocialLoginFailed("The response comes from another identity provider")
         exchange = Exchange(arrival.code, sign_in.code_verifier, sign_in.nonce, self._redirect_uri(name))
         async with _time_limit():
             identity = await provider.identify(exchange)
@@ -130,12 +130,12 @@ class SocialLogin:
 
     async def _take(self, name: str, arrival: Arrival) -> OAuthFlow:
         if not arrival.state or not arrival.browser or not is_opaque_token(arrival.browser):
-            raise SocialLoginFailed("This browser has not started a login")
+            raise SocialLoginFailed("This browser has not started a social login")
         state, browser = digest_token(arrival.state), digest_token(arrival.browser)
         async with self._services.database.unit_of_work() as session:
             sign_in = await SocialRepository(session).take_sign_in(name, state, browser)
         if sign_in is None:
-            raise SocialLoginFailed("This login was not started by this browser, is too old, or was used already")
+            raise SocialLoginFailed("The login was started by another browser, has expired or is already complete")
         return sign_in
 
     async def _open_session(self, sign_in: OAuthFlow, identity: Identity, device: Device) -> TokenRead:
@@ -160,10 +160,10 @@ async def _account(session: AsyncSession, sign_in: OAuthFlow, identity: Identity
     else:
         user = known or await _account_by_email(UserRepository(session), identity, may_sign_up=may_sign_up)
     if user.disabled:
-        raise SocialLoginFailed("This account is disabled")
+        raise SocialLoginFailed("The account is disabled")
     if known is None:
         if len(await social.list_identities(user.id)) >= MAX_IDENTITIES:
-            raise SocialLoginFailed(f"The account has {MAX_IDENTITIES} identities already: unlink one of them first")
+            raise SocialLoginFailed(f"The account has {MAX_IDENTITIES} identities, the maximum. Unlink one first.")
         await social.link(identity, sign_in.provider, user.id)
     if identity.email_verified and is_same_mailbox(_address(identity) or "", user.email):
         user.email_verified = True
@@ -175,14 +175,14 @@ async def _linking_account(social: SocialRepository, session_id: uuid.UUID, know
     if user is None:
         raise InvalidToken("The session has ended")
     if known and known.id != user.id:
-        raise SocialLoginFailed("This identity is linked to another account")
+        raise SocialLoginFailed("The identity is linked to another account")
     return user
 
 
 async def _account_by_email(users: UserRepository, identity: Identity, *, may_sign_up: bool) -> User:
     email = _address(identity)
     if email is None or not identity.email_verified:
-        raise SocialLoginFailed("The identity provider does not vouch for an e-mail address")
+        raise SocialLoginFailed("The identity provider reports no verified e-mail address")
     user = await users.find_by_email_for_change(email)
     if user is None:
         if not may_sign_up:
@@ -190,7 +190,7 @@ async def _account_by_email(users: UserRepository, identity: Identity, *, may_si
         return await users.add(email, None, email_verified=True)
     # An account whose address has only the same key may be another person's.
     if not user.email_verified or not is_same_mailbox(email, user.email):
-        raise SocialLoginFailed("An account with this e-mail exists: sign in to it and link the provider from there")
+        raise SocialLoginFailed("An account with this e-mail address exists. Sign in to it, then link the identity.")
     return user
 
 
