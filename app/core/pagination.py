@@ -17,10 +17,10 @@ MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 
 Item = TypeVar("Item", bound=BaseModel)
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="The number of items per page")]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="The maximum number of items")]
 Cursor = Annotated[
     str | None,
-    Field(max_length=4096, description="The `next_cursor` of the previous page, valid for the same query only"),
+    Field(max_length=4096, description="The `next_cursor` of the previous page, with otherwise equal parameters"),
 ]
 
 

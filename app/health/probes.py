@@ -13,7 +13,7 @@ PROBE_TIMEOUT = 1.8
 
 
 class Dependency(BaseModel):
-    """How one backend answered; `read-only` answers, but cannot store anything, as with a full disk."""
+    """The state of a backend. A `read-only` backend cannot store anything, for example because its disk is full."""
 
     status: Literal["up", "read-only", "down"]
     latency_ms: float = Field(examples=[0.8])

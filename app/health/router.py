@@ -21,7 +21,7 @@ class Alive(BaseModel):
 
 
 class TelemetryState(BaseModel):
-    """This worker's request records: waiting in memory, waiting on the disk, and lost for good."""
+    """The number of request records of this worker that wait in memory, wait on disk, and were dropped."""
 
     queued: int
     spilled: int
@@ -29,7 +29,7 @@ class TelemetryState(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`ok`, `degraded` (requests are answered), `unavailable` (they are not) or `draining` (ask another one)."""
+    """The state: `ok`, `degraded` (requests are served), `unavailable` or `draining` (the process is stopping)."""
 
     status: Literal["ok", "degraded", "unavailable", "draining"]
     dependencies: dict[str, Dependency]
@@ -38,7 +38,7 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", summary="Check liveness")
 async def check_liveness() -> Alive:
-    """Return 200 while the process is alive, whatever the state of its backends."""
+    """Return 200 while the process is alive. The state of the backends does not matter."""
     return Alive()
 
 
@@ -46,16 +46,15 @@ async def check_liveness() -> Alive:
     "/readyz",
     summary="Check readiness",
     responses={
-        503: {"model": Readiness, "description": "PostgreSQL or the object store does not answer, or the service stops"}
+        503: {"model": Readiness, "description": "PostgreSQL or the object store is down, or the process is stopping"}
     },
 )
 async def check_readiness(services: ServicesDep, response: Response) -> Readiness:
-    """Probe each backend. MongoDB or Redis down is `degraded`, still 200; a service that stops probes none.
+    """Probe each backend and return 200 if requests can be served, else 503.
 
-    A backend that answers but cannot store anything, for example with a full disk, is `read-only`. That is `degraded`
-    and 200 as well: reads are answered, and another instance would find the same disk.
-
-    Load is not a backend that is down: with every connection to the database at work the answer is the same.
+    If MongoDB or Redis is down, the status is `degraded` with 200. A backend that cannot store anything, for example
+    because its disk is full, is `read-only`. The status is then `degraded` with 200, too: reads are served, and another
+    instance would have the same problem. A stopping process probes no backend. Load does not affect the status.
     """
     is_leaving = services.drain.is_leaving
     dependencies = {} if is_leaving else await probe_backends(services)

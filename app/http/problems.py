@@ -61,12 +61,12 @@ GENERAL_ERRORS: dict[str, tuple[type[AppError], ...]] = {
 
 
 class FieldError(BaseModel):
-    """Why one value was refused, and where it stood."""
+    """The reason and the position of an invalid value."""
 
     loc: list[str | int] = Field(examples=[["body", "email"]])
     msg: str = Field(examples=["The value must be an e-mail address."])
     type: str = Field(examples=["value_error"])
-    did_you_mean: str | None = Field(None, description="The accepted name that is most similar to the refused one")
+    did_you_mean: str | None = Field(None, description="The most similar accepted name")
 
 
 class Problem(BaseModel):

@@ -34,7 +34,7 @@ _PAGE = f"""<!DOCTYPE html>
 
 
 class Version(BaseModel):
-    """The running version."""
+    """The version of the service."""
 
     name: str = Field(examples=[NAME])
     version: str = Field(examples=[VERSION])

@@ -121,17 +121,18 @@ async def upload_image(
         Header(
             alias="Idempotency-Key",
             max_length=255,
-            description="The same key with the same upload gives the same answer, for 24 hours. Each account has keys "
-            "of its own. Without an account, keys belong to the client's IPv4 address or IPv6 /64 network.",
+            description="The same key with the same upload returns the same response for 24 hours. Keys are private "
+            "to the account. Without an account, they are private to the client's IPv4 address or IPv6 /64 network.",
             examples=["a1b2"],
         ),
     ] = None,
 ) -> ImageUploaded:
     """Store an image with its tags. Fields may precede or follow the file.
 
-    The file's name is unique in the whole service. The error for a name in use therefore reveals that the name exists,
-    even if its image is private; it has the path of the image only if the caller may see it.
-    `duplicates` lists up to 20 images with the same bytes that the caller may see.
+    Image names are unique in the whole service. The error for a name in use reveals that the name exists, even if its
+    image is private. It has the path of the image only if the caller may see it.
+
+    `duplicates` has the paths of up to 20 visible images with the same bytes.
     """
     settings = services.settings
     await services.limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
@@ -151,7 +152,7 @@ async def upload_image(
 )
 @cached(one_image)
 async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesDep) -> Response:
-    """Return what is known about an image. A private one is there for its owner and the admins only."""
+    """Return an image. A private image is visible only to its owner and admins."""
     async with services.database.reader() as session:
         image, tags = await ImageRepository(session).get_tagged(image_id, viewer)
     return full_response(to_read(image, tags), f"{image.visibility}, no-cache")
@@ -165,7 +166,7 @@ async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesD
 async def lookup_images(
     body: LookupRequest, _user: CurrentUser, viewer: ViewerDep, images: ImagesReader
 ) -> LookupResult:
-    """Return the SHA-256 digests that belong to images the caller may see. A client can skip those uploads."""
+    """Return the digests of files that are stored in images the caller may see. A client can skip their upload."""
     found = await images.oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], viewer)
     items = [
         LookupItem(sha256=digest, image=image_path(found[bytes.fromhex(digest)]))
@@ -190,7 +191,10 @@ async def update_image(
     images: ImagesRepo,
     tags: TagsRepo,
 ) -> ImageRead:
-    """Change the given fields. For its owner and admins. `If-Match` protects the changes of others."""
+    """Change the name or the visibility of an image. Owner and admins only.
+
+    `If-Match` prevents the loss of concurrent changes.
+    """
     image = await images.get_for_change(image_id, viewer)
     require_change(viewer, image)
     names = (await tags.names_of([image.id]))[image.id]
@@ -212,7 +216,7 @@ async def update_image(
 async def delete_image(
     request: Request, image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: ImageServiceDep
 ) -> None:
-    """Delete the image and its objects. Its owner and the admins may."""
+    """Delete an image and its files permanently. Owner and admins only."""
     await service.delete(image_id, viewer, partial(require_match, request))
 
 

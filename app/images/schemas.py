@@ -36,7 +36,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class ImageLinks(BaseModel):
-    """Paths of what belongs to the image."""
+    """Paths of the image and its files."""
 
     self: str = Field(examples=[_PATH])
     content: str = Field(examples=[f"{_PATH}/content"])
@@ -44,7 +44,7 @@ class ImageLinks(BaseModel):
 
 
 class ImageRead(BaseModel):
-    """A stored image; `size` is in bytes, `width` and `height` in pixels, as displayed."""
+    """An image. `size` is in bytes. `width` and `height` are in pixels, as displayed."""
 
     id: uuid.UUID
     name: str = Field(examples=["chelsea.png"])
@@ -61,29 +61,29 @@ class ImageRead(BaseModel):
 
 
 class ImageUploaded(ImageRead):
-    """A new image, with the paths of those images that have the same bytes and that the uploader may see."""
+    """A new image. `duplicates` has the paths of visible images with the same bytes."""
 
     duplicates: list[str] = Field(default=[], examples=[[_PATH]])
 
 
 class SearchHint(BaseModel):
-    """A query that may be meant instead of one that matches nothing."""
+    """A suggestion for a query without matches."""
 
     message: str = Field(examples=["Operators are upper-case: OR, AND and NOT; - negates one term."])
     query: str = Field(examples=["cat OR dog"])
 
 
 class ImagePage(Page[ImageRead]):
-    """A page of images; `query` is the canonical form of what was asked."""
+    """A page of images. `query` is the canonical form of the query."""
 
     query: str = Field(examples=["cat -dog"])
-    total: int | None = Field(default=None, examples=[1234], description="With `count` only")
+    total: int | None = Field(default=None, examples=[1234], description="The number of matches; only with `count`")
     total_is: Literal["exact", "estimate"] | None = None
-    hints: list[SearchHint] | None = Field(default=None, description="On an empty page only")
+    hints: list[SearchHint] | None = Field(default=None, description="Suggestions; only on an empty page")
 
 
 class ImageUpdate(BaseModel):
-    """The fields to change. A field that is left out keeps its value."""
+    """The fields to change. An omitted field keeps its value."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_without_defaults)
 
@@ -92,7 +92,7 @@ class ImageUpdate(BaseModel):
 
 
 class TagsUpdate(BaseModel):
-    """The tags that the image is to have."""
+    """The tags of an image."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -100,14 +100,14 @@ class TagsUpdate(BaseModel):
 
 
 class ImageUrl(BaseModel):
-    """A URL that fetches the bytes from the object store without credentials, until it expires."""
+    """A pre-signed URL of the object store."""
 
     url: str = Field(examples=["http://127.0.0.1:9000/images/originals/…?X-Amz-Signature=…"])
     expires_at: datetime
 
 
 class LookupRequest(BaseModel):
-    """The SHA-256 digests of files that a client has."""
+    """The SHA-256 digests of files."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -115,14 +115,14 @@ class LookupRequest(BaseModel):
 
 
 class LookupItem(BaseModel):
-    """An image that has these bytes: the oldest one that the caller may see."""
+    """The oldest image with these bytes that the caller may see."""
 
     sha256: str = Field(examples=[_SHA256])
     image: str = Field(examples=[_PATH])
 
 
 class LookupResult(BaseModel):
-    """Those of the digests that are stored, in the order they were asked for."""
+    """The digests of stored files, in the order of the request."""
 
     items: list[LookupItem]
 

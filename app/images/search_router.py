@@ -41,15 +41,16 @@ from app.users.guarded_route import GuardedRoute
 router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
 
 QUERY_HELP = """\
-Tags and filters; side by side means AND, which binds tighter than `OR` (or `|`); `-` or `NOT` negates; `( )` groups;
-`2-of:(a b c)` wants two of them; `"…"` holds a tag with spaces, or one that looks like a filter; `cat*`, `*cat`, `c*t`
-match tag names. An empty query and `*` match all images. `rating:safe` is a tag: its prefix is no filter.
+Tags and filters. Terms side by side mean AND, which binds tighter than `OR` (or `|`). `-` or `NOT` negates, `( )`
+groups, `2-of:(a b c)` requires two of the three. Quote a tag with spaces, or one that looks like a filter: `"red
+sofa"`. Wildcards match tag names: `cat*`, `*cat`, `c*t`. An empty query and `*` match all images. A term with a colon
+is a tag unless its prefix is a filter: `rating:safe`.
 
 Filters: `uploader:me|none|<id>`, `name:<glob>`, `type:jpeg|png|webp|gif|avif`, `visibility:private|public`, `sha256:`,
 and `width: height: pixels: tags: ratio: size: date:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`.
 `size` takes kb and mb (powers of 1024), `ratio` 16:9 or 1.5, `date` 2026, 2026-03, 2026-03-09, a time, today, yesterday
-or `7d..` (h, d, w, y), in UTC. At most 50 terms, 10 groups deep, 100 tags a wildcard."""
-SORT_HELP = "created, name, size, width, pixels or tags, each also with `-` for descending; or `random:<seed>`"
+or `7d..` (h, d, w, y), in UTC. Limits: 50 terms, 10 nested groups, 100 tags for each wildcard."""
+SORT_HELP = "`created`, `name`, `size`, `width`, `pixels` or `tags`, with `-` for descending order; or `random:<seed>`"
 QUERY_EXAMPLES = {
     "tags": {"value": "cat -dog"},
     "groups": {"value": '(cat OR dog) "red sofa"'},
@@ -89,14 +90,14 @@ async def list_images(
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
     sort: Annotated[Sort, Query(examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[
-        Count, Query(description="Whether to add the total. An exact count that takes too long becomes an estimate")
+        Count, Query(description="The kind of `total`. An exact count that takes too long becomes an estimate")
     ] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    """Return the images that match the query, newest first; without a query, all that the viewer may see.
+    """Return a page of the images that match the query and that the caller may see.
 
-    An empty page has `hints` where the query was probably meant otherwise, each with a query that the service takes.
+    An empty page has `hints` if the query probably has a mistake. Each hint has a corrected query.
     """
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), SortOrder(sort)

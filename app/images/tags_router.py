@@ -67,7 +67,7 @@ class Permission:
 
 
 class BulkTagging(BaseModel):
-    """Which images, by a query or by their ids, get which tags and lose which."""
+    """The images, as a query or as ids, and the tags to add and to remove."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"q": "cat type:png", "add": ["feline"], "dry_run": True}]}
@@ -91,7 +91,7 @@ class BulkTagging(BaseModel):
 
 
 class BulkResult(BaseModel):
-    """How many of the images that the caller may change matched, and how many of them changed."""
+    """The number of matching images that the caller may change, and of those that changed."""
 
     matched: int = Field(examples=[12])
     changed: int = Field(examples=[7])
@@ -105,8 +105,10 @@ class BulkResult(BaseModel):
 async def tag_images(
     body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, new_tags: NewTagsDep
 ) -> BulkResult:
-    """Add tags to images and remove some, all or nothing. Of those that match, the caller's own are meant; an admin's
-    are all. At most 10,000 at once. `dry_run` only returns the counts. An empty `q` is refused; `*` means all.
+    """Add tags to and remove tags from up to 10,000 images, all or none.
+
+    Only the caller's own images are changed; for an admin, all matches. `dry_run` returns the counts without a change.
+    An empty `q` is refused; `*` matches all images.
     """
     # An account makes one bulk edit at a time; the others wait here, without a connection.
     async with services.queues.bulk_edits.enter(current_caller.get()):
@@ -138,7 +140,7 @@ async def replace_image_tags(
     viewer: ViewerDep,
     new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Set the tags of the image. It also gets the tags that these imply. For its owner and admins."""
+    """Replace the tags of an image. Implied tags are added. Owner and admins only."""
 
     async def replace(tagging: Tagging, image: Image, held: Held) -> None:
         await tagging.replace(image.id, held)
@@ -157,9 +159,9 @@ async def add_image_tags(
     viewer: ViewerDep,
     new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Add tags and the tags that they imply. Every user may tag a public image. Known tags are no error.
+    """Add tags, and the tags that they imply. Every user can tag a public image. Existing tags are no error.
 
-    Other users than the owner add tags up to a total of 50; the rest of the 100 is the owner's.
+    An image has at most 100 tags. Users other than the owner can add tags up to a total of 50.
     """
 
     async def add(tagging: Tagging, image: Image, held: Held) -> None:
@@ -184,7 +186,7 @@ async def remove_image_tag(
     viewer: ViewerDep,
     new_tags: NewTagsDep,
 ) -> ImageRead:
-    """Remove a tag that was added by hand, and the tags that only it implies. For its owner and admins."""
+    """Remove an explicit tag, and the tags that only it implies. Owner and admins only."""
 
     async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
         await tagging.remove(image.id, tag)

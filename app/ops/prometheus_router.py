@@ -22,7 +22,10 @@ router = APIRouter(tags=["operations"])
     },
 )
 async def read_metrics(request: Request, services: ServicesDep) -> Response:
-    """Return the figures of all workers of this machine. Needs `METRICS_TOKEN` as a bearer token where that is set."""
+    """Return the metrics of all workers of this machine.
+
+    `METRICS_TOKEN`, if it is set, is required as a bearer token.
+    """
     require_metrics_token(request.headers.get("authorization"), services.settings)
     return Response(await services.recorder.metrics_text(), media_type=CONTENT_TYPE)
 

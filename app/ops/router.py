@@ -38,9 +38,9 @@ async def list_recorded_requests(
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> RequestPage:
-    """Page through the request log, newest first. Admins only.
+    """Return a page of request records, newest first. Admins only.
 
-    A record is there within some two seconds of its request; after an outage of MongoDB, older ones may come later.
+    A record appears about two seconds after its request. After an outage of MongoDB, older records appear later.
     """
     # Not the times: their defaults move on with the clock, and the position says all that matters.
     fingerprint = f"requests {astuple(wanted)[2:]!r}"
@@ -73,7 +73,7 @@ async def list_request_metrics(
         GroupBy, Query(description="The property to group by; `status` groups by class, such as 2xx")
     ] = "route",
 ) -> MetricsSeries:
-    """Return the series of each group, added up over all workers. Admins only."""
+    """Return a time series for each group, summed over all workers. Admins only."""
     start, end = time_range(since, until, timedelta(hours=DEFAULT_METRICS_HOURS))
     points = await list_metrics(log, start, end, step // 60, group_by, MAX_POINTS + 1)
     if len(points) > MAX_POINTS:

@@ -8,9 +8,9 @@ from app.telemetry.series import Point
 
 
 class RequestRead(BaseModel):
-    """One request as it was recorded. Times are in milliseconds, sizes in bytes of the bodies.
+    """A request record. Durations are in milliseconds; `bytes_in` and `bytes_out` are the sizes of the bodies.
 
-    `status` 499: the client went away before an answer began. `aborted`: the answer began and did not end.
+    `status` is 499 if the client disconnected before the response. `aborted` marks an incomplete response.
     """
 
     event_id: str = Field(examples=["9f86d081884c7d65000000012a"])
@@ -25,7 +25,7 @@ class RequestRead(BaseModel):
     bytes_in: int = Field(examples=[0])
     bytes_out: int = Field(examples=[612])
     user_id: str | None = None
-    credential_id: str | None = Field(None, description="The session or the API key")
+    credential_id: str | None = Field(None, description="The id of the session or of the API key")
     client: str | None = Field(None, examples=["203.0.113.7"])
     user_agent: str = Field(examples=["curl/8.9"])
     request_id: str = Field(examples=["0d3f7c52a1b84e6f9c1d2e3f40516273"])
@@ -49,11 +49,11 @@ class RequestRead(BaseModel):
 
 
 class RequestPage(Page[RequestRead]):
-    """A page of requests, newest first."""
+    """A page of request records, newest first."""
 
 
 class MetricsPoint(BaseModel):
-    """One group in one step of time. `errors` are the 5xx; percentiles are at most 5 % off."""
+    """A point of a time series. `errors` counts 5xx responses. Percentiles have an error of at most 5 %."""
 
     start: datetime
     group: str = Field(examples=["/v1/images"])
@@ -82,6 +82,6 @@ class MetricsPoint(BaseModel):
 
 
 class MetricsSeries(BaseModel):
-    """Points by time, then group; a group without requests in a step has none there."""
+    """Points ordered by time, then group. A group without requests in a step has no point there."""
 
     items: list[MetricsPoint]

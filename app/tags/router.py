@@ -63,17 +63,18 @@ async def list_tags(
     viewer: ViewerDep,
     repository: TagsReader,
     cursors: CursorsDep,
-    prefix: Annotated[Part, Query(description="Names and aliases that start with this text", examples=["ca"])] = None,
-    contains: Annotated[Part, Query(description="Names and aliases that contain this text", examples=["at"])] = None,
+    prefix: Annotated[Part, Query(description="The start of a name or alias", examples=["ca"])] = None,
+    contains: Annotated[Part, Query(description="A part of a name or alias", examples=["at"])] = None,
     sort: Annotated[
-        Literal["count", "name"], Query(description="The order: `count` lists the most used tags first")
+        Literal["count", "name"], Query(description="The order: by number of images, descending, or by name")
     ] = "count",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    """Page through the tags that the caller may see; with `prefix`, complete what a user is typing.
+    """Return a page of the tags that the caller may see. `prefix` is meant for autocompletion.
 
-    A tag that only private images have is visible to their owners and admins; one made by `POST` to everyone.
+    A tag that only private images have is visible only to their owners and admins. A tag created by `POST` is visible
+    to everyone.
     """
     pattern, sight = name_pattern(prefix or "", contains or ""), sight_of(viewer)
     fingerprint = f"tags {viewer.id} {sort} {pattern}"
@@ -96,9 +97,9 @@ async def list_tags(
 async def create_tags(
     body: TagsCreate, _user: CurrentUser, new_tags: NewTagsDep, services: ServicesDep, response: Response
 ) -> TagList:
-    """Create the tags that do not exist yet. Known tags are no error; an alias returns its tag.
+    """Create the tags that do not exist. An existing tag is no error, and an alias returns its tag.
 
-    Everyone sees these tags from now on.
+    The tags become visible to everyone.
     """
     await new_tags.ensure_listed(body.names)
     response.headers["Location"] = "/v1/tags"
@@ -134,9 +135,9 @@ async def list_related_tags(
     response: Response,
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
 ) -> RelatedList:
-    """Return the tags that occur together with this one, by the cosine similarity of their public images.
+    """Return the tags that occur together with this one, ordered by the cosine similarity of their public images.
 
-    Of a tag with thousands of images a sample is looked at, so that the scores of such are estimates.
+    The scores of a tag with thousands of images are estimated from a sample.
     """
     response.headers.update(cache_headers(viewer))
     rows = await repository.list_related(await get_visible_tag(repository, name, viewer), limit)
@@ -154,9 +155,9 @@ async def rename_tag(
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
 async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -> None:
-    """Delete a tag and its aliases, and take it off every image; it goes as a merge does, and may take as long.
+    """Delete a tag and its aliases, and remove it from all images. The name of an alias deletes the alias only.
 
-    An alias is deleted alone: its tag keeps its images.
+    The deletion takes as long as a merge.
     """
     async with services.database.unit_of_work() as session:
         await wait_briefly_for_locks(session)
@@ -169,10 +170,10 @@ async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -
 
 @router.post("/{name}/merge", summary="Merge a tag into another", responses=problems(*ADMIN_ERRORS))
 async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, services: ServicesDep) -> TagRead:
-    """Have every image that has this tag have the other one; the name becomes an alias of it.
+    """Replace this tag by another one on all images. The name becomes an alias of the other tag.
 
-    It takes a millisecond an image: of a tag that hundreds of thousands have, minutes. Meanwhile both tags can be used,
-    and each image has one of them. A merge that was interrupted is completed by asking for it again.
+    A merge takes about a millisecond for each image, so minutes for hundreds of thousands. Meanwhile both tags can be
+    used, and each image has one of them. Repeat the request to complete an interrupted merge.
     """
     async with services.database.unit_of_work() as session:
         await (await VocabularyChange.begin(session)).widen(body.into, name)
@@ -195,9 +196,9 @@ async def set_tag_aliases(
 async def set_tag_implications(
     name: NamePath, body: TagImplications, _admin: AdminUser, services: ServicesDep
 ) -> TagRead:
-    """Have a tag imply exactly these: images that have it have them at once, and what they imply.
+    """Replace the implications of a tag. Images with the tag receive the implied tags at once, at any depth.
 
-    What is taken back comes off again, unless it was also given by hand or is implied by another tag.
+    A removed implication removes its tags, unless they are explicit or implied by another tag.
     """
     async with services.database.unit_of_work() as session:
         await get_tag(TagRepository(session), name)

@@ -8,14 +8,14 @@ from app.core.text.tag_names import TagName, TagNames
 
 
 class TagRead(BaseModel):
-    """A tag; `images` is the exact number of public images that have it."""
+    """A tag. `images` is the exact number of public images with the tag."""
 
     name: str = Field(examples=["cat"])
     images: int = Field(examples=[42])
     aliases: list[str] = Field(examples=[["kitty"]])
-    implies: list[str] = Field(examples=[["animal"]], description="Directly; what those imply comes with them")
+    implies: list[str] = Field(examples=[["animal"]], description="Directly implied tags")
     created_at: datetime
-    alias_of: str | None = Field(default=None, description="Set when the name asked for is an alias of this tag")
+    alias_of: str | None = Field(default=None, description="The requested alias, if the request named one")
 
 
 class TagsCreate(BaseModel):
@@ -39,7 +39,7 @@ class TagRename(BaseModel):
 
 
 class TagMerge(BaseModel):
-    """The tag that is to take another one in."""
+    """The target of a merge."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,7 +63,7 @@ class TagImplications(BaseModel):
 
 
 class TagList(BaseModel):
-    """The tags asked for, known ones included."""
+    """The requested tags, including existing ones."""
 
     items: list[TagRead]
 
@@ -73,7 +73,7 @@ class TagPage(Page[TagRead]):
 
 
 class RelatedRead(BaseModel):
-    """A tag that occurs together with another; `score` is their cosine similarity, 0 to 1."""
+    """A related tag. `score` is the cosine similarity, from 0 to 1."""
 
     tag: str = Field(examples=["whiskers"])
     images: int = Field(examples=[17])
@@ -81,6 +81,6 @@ class RelatedRead(BaseModel):
 
 
 class RelatedList(BaseModel):
-    """The most similar first."""
+    """Related tags, the most similar first."""
 
     items: list[RelatedRead]

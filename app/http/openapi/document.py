@@ -32,7 +32,7 @@ from app.http.requests.strict_route import StrictRoute
 DESCRIPTION = """
 Stores images and finds them by their tags.
 
-* **Errors** are RFC 9457 problem documents (`application/problem+json`) with the request's id.
+* **Errors** are RFC 9457 problem documents (`application/problem+json`) with the request id.
 * **Lists** take `limit` and an opaque `cursor`. `next_cursor` and a `Link` header lead to the next page.
 * **Authentication**: `Authorization: Bearer <access token>`; the Authorize button takes e-mail and password.
 * **Query parameters** are strict: an unknown one, or a single-valued one given twice, is 422 `validation-error`.
@@ -43,7 +43,7 @@ TAGS = [
     {"name": "users", "description": "Accounts."},
     {"name": "auth", "description": "Access and refresh tokens, social login."},
     {"name": "images", "description": "Upload, find, read, tag and delete images."},
-    {"name": "tags", "description": "The vocabulary: names, aliases, implications."},
+    {"name": "tags", "description": "Tag names, aliases and implications."},
     {"name": "operations", "description": "Health, metrics and the request log."},
 ]
 
@@ -55,7 +55,7 @@ ANY_ERROR: dict[int | str, dict[str, Any]] = {
 
 
 _ERROR_CLASSES = {
-    "4XX": "A problem document: the request cannot be served as it is.",
+    "4XX": "A problem document: the request is not valid.",
     "5XX": "A problem document: the service or one of its backends failed.",
 }
 SECURITY_SCHEMES: dict[str, Any] = {

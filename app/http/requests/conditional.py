@@ -21,7 +21,7 @@ _HTTP_DATE = re.compile(
     r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [0-9]{4}"
 )
 # Among the `responses` of endpoints that honour `If-None-Match`.
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has the current representation."}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client already has the current version."}}
 
 
 def entity_tag(entity: BaseModel) -> str:

@@ -76,10 +76,10 @@ async def read_content(
         bool, Query(description="Whether the browser saves the file instead of displaying it", examples=[True])
     ] = False,
 ) -> Response:
-    """Stream the original from the object store. A single `Range` is honoured, several give the whole.
+    """Return the original file. A single range is supported; a request for several ranges returns the whole file.
 
-    A service that strips metadata gives JPEG, PNG and WebP without EXIF, GPS, XMP, IPTC and comments, the pixels
-    untouched: length and entity tag are then other than `size` and `sha256`, which are the stored file's.
+    With `STRIP_METADATA`, the service removes EXIF, GPS, XMP, IPTC and comments from JPEG, PNG and WebP. The pixels do
+    not change. Length and entity tag then differ from `size` and `sha256`, which describe the stored file.
     """
     image = await _find(services, image_id, viewer)
     return await content_response(request, services.object_store, Originals(services), image, download=download)
@@ -110,9 +110,9 @@ async def read_thumbnail(
     services: ServicesDep,
     size: Annotated[ThumbnailSize, Query(description="The longest side in pixels")] = ThumbnailSize.MEDIUM,
 ) -> Response:
-    """Return the image as WebP, fitted into a square of `size` pixels, never enlarged, upright, without metadata.
+    """Return the image as WebP, scaled down to fit into a square of `size` pixels, upright and without metadata.
 
-    A browser may keep it for a year; caches that many share ask again after five minutes, since who may see it changes.
+    Browsers can cache it for a year. Shared caches revalidate after five minutes, because its visibility can change.
     """
     image = await _find(services, image_id, viewer)
     headers = thumbnail_headers(image, size, THUMBNAIL_VERSION)
@@ -136,10 +136,10 @@ async def make_image_url(
         int, Query(ge=60, le=3600, description="The lifetime of the URL in seconds", examples=[300])
     ] = 300,
 ) -> ImageUrl:
-    """Return a pre-signed URL of the content in the object store. It needs no credentials.
+    """Return a URL of the file in the object store that needs no credentials.
 
-    The URL is valid until `expires_at`. Until then it cannot be revoked: it keeps working when the image becomes
-    private, when the account that asked for it signs out, changes its password or is deleted.
+    The URL is valid until `expires_at` and cannot be revoked. It continues to work if the image becomes private, and if
+    the account that requested it signs out, changes its password or is deleted.
     """
     image = await _find(services, image_id, viewer)
     source = await Originals(services).find(image)
