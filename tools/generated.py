@@ -15,9 +15,9 @@ from app.main import create_app
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PROBLEMS = """# Problems
 
-Every error is an `application/problem+json` document (RFC 9457). Its `type` is `/problems/` and a name of this table,
-which the service serves at that path, too. `detail` is a sentence about the error at hand; further members are for the
-client's program. `make openapi` generates this page from `app/`.
+Every error is an `application/problem+json` document (RFC 9457). Its `type` is `/problems/<type>` with a type of this
+table, and the service describes the problem at that path. `detail` is a sentence about the error. Some problems have
+further members for programs. `make openapi` generates this page from `app/`.
 
 | status | type | title | description |
 |---|---|---|---|

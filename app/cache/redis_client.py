@@ -18,7 +18,7 @@ class CacheUnavailable(Unavailable):
     """Redis does not answer; the callers go on without it."""
 
     slug, title = "cache-unavailable", "Cache unavailable"
-    description = "The cache does not answer."
+    description = "The cache does not respond."
 
 
 class Cache:

@@ -139,7 +139,7 @@ class AnswerCache:
         tokens: list[bytes | None] = await self._link.run("MGET", *scopes)
         await asyncio.gather(*made)
         if any(token is None for token in tokens):
-            raise CacheUnavailable("A write came in between")
+            raise CacheUnavailable("Another write invalidated the response")
         return [bytes(token or b"") for token in tokens]
 
     async def _load(self, place: _Place, load: Load) -> Answer:

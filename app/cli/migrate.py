@@ -12,7 +12,7 @@ def migrate(data_dir: DataDir = Path(".imts")) -> None:
     try:
         upgrade(settings.sqlalchemy_url)
     except OSError as error:
-        typer.echo(f"The database does not answer: {error}", err=True)
+        typer.echo(f"The database does not respond: {error}", err=True)
         raise typer.Exit(1) from error
     except (LockNotAvailable, MigrationRefused) as error:
         typer.echo(f"Not migrated: {error}", err=True)

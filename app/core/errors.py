@@ -1,4 +1,4 @@
-"""Everything that can go wrong on purpose.
+"""The tree of application errors.
 
 AppError
 ├── NotFound                 404  ImageNotFound, TagNotFound, SessionNotFound …
@@ -12,9 +12,8 @@ AppError
 ├── RequestHeadTooLarge      431
 └── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
 
-This module knows no HTTP: `status` is the class of the failure in the numbers that everybody knows, and
-`app.http.problems` is the one place that turns an error into a response. An error is raised fresh each time; what a
-client can act on goes into `extras`, which become members of the problem document.
+This module does not depend on HTTP. `status` uses the numbers of HTTP as a classification, and only `app.http.problems`
+maps an error to a response. `extras` become members of the problem document.
 """
 
 from collections.abc import Sequence
@@ -26,14 +25,14 @@ from app.core.field_errors import field_error, sentence, summary
 class AppError(Exception):
     """Base of the tree.
 
-    `slug` identifies the problem type, `title` is a noun phrase, `description` is a sentence that is true of every
-    error of the type. `detail` is a sentence about this error, by default the description.
+    `slug` identifies the problem type. `title` is a noun phrase, `description` a sentence that is true of every error
+    of the type. `detail` is a sentence about this error, by default the description.
     """
 
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
-    description: ClassVar[str] = "The service failed. The request id identifies the entry in its log."
+    description: ClassVar[str] = "The service failed. The log has the details under the request id."
     # The code of RFC 6750, 3.1, for errors of the bearer token.
     bearer_error: ClassVar[str | None] = None
 
@@ -79,7 +78,7 @@ class MalformedBody(BadRequest):
 
 class SocialLoginFailed(BadRequest):
     slug, title = "social-login-failed", "Social login failed"
-    description = "The response of the identity provider cannot be used."
+    description = "The social login was refused, has expired or is invalid."
 
 
 class ClientGone(BadRequest):
@@ -107,7 +106,7 @@ class InvalidToken(Unauthenticated):
 
 class Forbidden(AppError):
     slug, title, status = "forbidden", "Forbidden", 403
-    description = "The caller does not have the permission for this change."
+    description = "The caller does not have permission for this operation."
 
 
 class WrongPassword(Forbidden):
@@ -133,7 +132,7 @@ class SignInRequired(Forbidden):
 
 class RecentSignInRequired(Forbidden):
     slug, title = "recent-sign-in-required", "Recent sign-in required"
-    description = "The operation needs a sign-in within the last minutes."
+    description = "The operation needs a sign-in within the last ten minutes."
 
 
 class SignUpClosed(Forbidden):
@@ -143,7 +142,7 @@ class SignUpClosed(Forbidden):
 
 class NotFound(AppError):
     slug, title, status = "not-found", "Not found", 404
-    description = "There is no resource at this address."
+    description = "There is no resource at this path."
 
 
 class ImageNotFound(NotFound):
@@ -193,12 +192,12 @@ class Conflict(AppError):
 
 class EmailTaken(Conflict):
     slug, title = "email-taken", "E-mail address taken"
-    description = "An account with this e-mail address exists already."
+    description = "An account with this e-mail address already exists."
 
 
 class TooManyInvitations(Conflict):
     slug, title = "too-many-invitations", "Too many invitations"
-    description = "Too many invitations are unused."
+    description = "The admin has too many unused invitations."
 
 
 class TooManyApiKeys(Conflict):
@@ -208,22 +207,22 @@ class TooManyApiKeys(Conflict):
 
 class LastAdmin(Conflict):
     slug, title = "last-admin", "Last admin"
-    description = "This is the last account that can act as an admin."
+    description = "This is the last enabled admin account."
 
 
 class IdentityTaken(Conflict):
     slug, title = "identity-taken", "Identity taken"
-    description = "The identity is linked to an account already."
+    description = "The identity is already linked to an account."
 
 
 class LastSignInMethod(Conflict):
     slug, title = "last-sign-in-method", "Last sign-in method"
-    description = "This is the last way to sign in to the account."
+    description = "This is the only sign-in method of the account."
 
 
 class NameTaken(Conflict):
     slug, title = "name-taken", "Image name taken"
-    description = "An image with this name exists already."
+    description = "An image with this name already exists."
 
 
 class RequestTimeout(AppError):
@@ -238,7 +237,7 @@ class RequestHeadTooLarge(AppError):
 
 class TagExists(Conflict):
     slug, title = "tag-exists", "Tag name taken"
-    description = "A tag or an alias with this name exists already."
+    description = "A tag or an alias with this name already exists."
 
 
 class TagIsAlias(Conflict):
@@ -253,7 +252,7 @@ class TagIsAlias(Conflict):
 
 class TagImplied(Conflict):
     slug, title = "tag-implied", "Implied tag"
-    description = "The tag is implied by another tag of the image."
+    description = "Another tag of the image implies the tag."
 
 
 class PreconditionFailed(AppError):
@@ -274,15 +273,14 @@ class StorageQuotaExceeded(PayloadTooLarge):
 
 
 class UnsupportedMediaType(AppError):
-    slug, title, status = "unsupported-media-type", "Unsupported image type", 415
-    description = "The file is not an image of a supported type."
+    slug, title, status = "unsupported-media-type", "Unsupported media type", 415
+    description = "The file or the request body has a media type or coding that the operation does not support."
 
 
 class UnsupportedBodyType(UnsupportedMediaType):
-    """The request's Content-Type or Content-Encoding is not the one that the operation takes."""
+    """The Content-Type or Content-Encoding of the request is not supported."""
 
-    title = "Unsupported media type of the request"
-    description = "The request body has a media type or a coding that the operation does not take."
+    description = "The request body has a media type or coding that the operation does not support."
 
 
 class RangeNotSatisfiable(AppError):
@@ -349,23 +347,23 @@ class Unavailable(AppError):
     """A backend does not answer; worth another try after `retry_after` seconds."""
 
     slug, title, status = "unavailable", "Service unavailable", 503
-    description = "The service cannot process the request at the moment."
+    description = "The service cannot process the request at present."
     retry_after: int = 2
 
 
 class ServiceStopping(Unavailable):
     slug, title = "service-stopping", "Service stopping"
-    description = "The process is stopping. A further attempt reaches another one."
+    description = "The process is stopping. Another attempt may reach another process."
 
 
 class DatabaseUnavailable(Unavailable):
     slug, title = "database-unavailable", "Database unavailable"
-    description = "The database does not answer."
+    description = "The database does not respond."
 
 
 class QueryTimeout(Unavailable):
     slug, title = "query-timeout", "Query timeout"
-    description = "The query took longer than the limit. A narrower query is faster."
+    description = "The query exceeded the time limit. Use a narrower query."
 
 
 class DatabaseBusy(Unavailable):
@@ -377,21 +375,21 @@ class SignInBusy(Unavailable):
     """Too many passwords wait to be hashed."""
 
     slug, title = "sign-in-busy", "Sign-in busy"
-    description = "Too many passwords are waiting to be hashed."
+    description = "Too many passwords are waiting for verification."
 
 
 class UploadsBusy(Unavailable):
     """The uploads in progress use all memory that uploads may use."""
 
     slug, title = "uploads-busy", "Uploads busy"
-    description = "The uploads in progress use all memory that is reserved for uploads."
+    description = "Uploads in progress use all memory reserved for uploads."
 
 
 class StorageUnavailable(Unavailable):
     slug, title = "storage-unavailable", "Object store unavailable"
-    description = "The object store does not answer."
+    description = "The object store does not respond."
 
 
 class IdentityProviderUnavailable(Unavailable):
     slug, title = "identity-provider-unavailable", "Identity provider unavailable"
-    description = "The identity provider does not answer."
+    description = "The identity provider does not respond."

@@ -99,7 +99,7 @@ class Watchdog:
                 # The server's own word.
                 raise
             self._ask()
-            raise ConnectionError("PostgreSQL cannot be connected to") from error
+            raise ConnectionError("PostgreSQL refuses connections") from error
         finally:
             doubt.cancel()
 

@@ -231,7 +231,7 @@ class Database:
         """Have the server write to its disk. Raises DatabaseUnavailable if it cannot, or accepts no changes."""
         async with self.aside() as session:
             if await session.scalar(_CHECK_WRITABLE) == "on":
-                raise DatabaseUnavailable("The database accepts no changes")
+                raise DatabaseUnavailable("The database is read-only")
 
     async def warm_up(self, connections: int) -> None:
         """Open so many connections, which stay in the pool. Raises DatabaseUnavailable."""
@@ -330,7 +330,7 @@ async def translated_errors() -> AsyncIterator[None]:
             raise
         raise answer from error
     except PoolTimeout as error:
-        raise DatabaseBusy("Every connection to the database is at work; try again") from error
+        raise DatabaseBusy("All database connections are in use. Try again.") from error
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
     except (OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error

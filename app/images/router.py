@@ -224,7 +224,7 @@ def refuse_declared_length(request: Request, settings: Settings) -> None:
     """Refuse a body whose declared length cannot be right, before a byte of it is read. Raises PayloadTooLarge."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > settings.max_upload_bytes + MAX_FORM_BYTES:
-        raise PayloadTooLarge(f"A file has at most {settings.max_upload_bytes} bytes")
+        raise PayloadTooLarge(f"A file can have at most {settings.max_upload_bytes} bytes")
 
 
 def pace(settings: Settings, queue: FairQueue) -> Pace:

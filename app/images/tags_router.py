@@ -84,7 +84,7 @@ class BulkTagging(BaseModel):
         if (self.q is None) == (self.ids is None):
             raise ValueError("Exactly one of the fields q and ids is required.")
         if self.q is not None and not self.q.strip():
-            raise ValueError("An empty q is refused; * selects all images that you may change.")
+            raise ValueError("The query must not be empty. Use * to select all images that you can change.")
         if not self.add and not self.remove:
             raise ValueError("At least one tag to add or to remove is required.")
         return self
@@ -244,7 +244,7 @@ async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer)
         else:
             found = await ImageRepository(session).list_seen(body.ids, sight, owner)
     if len(found) > MAX_BULK:
-        raise QueryTooBroad(f"More than {MAX_BULK} images match: narrow the query")
+        raise QueryTooBroad(f"More than {MAX_BULK} images match. Use a narrower query.")
     return sorted(found)
 
 

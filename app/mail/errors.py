@@ -3,7 +3,7 @@ from app.core.errors import Unavailable
 
 class MailNotConfigured(Unavailable):
     slug, title = "mail-not-configured", "Mail not configured"
-    description = "The service has no mail server."
+    description = "No mail server is configured."
 
 
 class MailBusy(Unavailable):

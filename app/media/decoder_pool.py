@@ -53,7 +53,7 @@ class DecodersUnavailable(Unavailable):
     """No decoder could do the job, for a reason that is not the file's."""
 
     slug, title = "decoders-unavailable", "Image decoders unavailable"
-    description = "No image decoder can process the file at the moment."
+    description = "No image decoder can process the file at present."
 
 
 class DecodersBusy(Unavailable):
@@ -214,7 +214,7 @@ class Decoders:
             async with asyncio.timeout(QUEUE_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
-            raise DecodersBusy(f"No decoder was free for {QUEUE_SECONDS} s") from None
+            raise DecodersBusy(f"No image decoder was available for {QUEUE_SECONDS} s") from None
         try:
             yield
         finally:
@@ -249,7 +249,7 @@ class Decoders:
 
 def _refuse_what_killed(code: int | None) -> None:
     if code in _BY_LIMIT:
-        raise ImageTooLarge("Decoding it takes too long")
+        raise ImageTooLarge("Decoding the image takes too long")
     if code in _BY_CRASH:
         raise InvalidImage("The file is damaged")
 

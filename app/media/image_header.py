@@ -67,7 +67,7 @@ class HeaderReader:
         self.content_type = content_type
         width, height = yield from _SIZES[content_type]()
         if width < 1 or height < 1:
-            raise InvalidImage("The file states an empty image")
+            raise InvalidImage("The image has no pixels")
         if width * height > self._max_pixels:
             raise ImageTooLarge(f"{width} x {height} is more than {self._max_pixels} pixels")
         return ImageHeader(content_type, width, height)
@@ -109,7 +109,7 @@ def _unpack(layout: str, offset: int = 0) -> Script[tuple[Any, ...]]:
 
 
 def _too_many() -> NoReturn:
-    raise InvalidImage(f"The file has more than {MAX_SEGMENTS} blocks of metadata before its picture")
+    raise InvalidImage(f"The file has more than {MAX_SEGMENTS} blocks of metadata before the image data")
 
 
 def _png_size() -> Script[Size]:
@@ -215,7 +215,7 @@ def _avif_extent(size: int) -> Script[Size]:
         if kind == b"ispe" and end - start >= 12
     ]
     if not sizes:
-        raise InvalidImage("The AVIF states no dimensions")
+        raise InvalidImage("The AVIF has no dimensions")
     return max(sizes, key=lambda one: one[0] * one[1])
 
 

@@ -93,7 +93,7 @@ def require_same_origin(request: Request) -> None:
     given = request.headers.getlist("origin")
     accepted = {_origin(services_of(request).settings.public_url), *_own_loopback_origin(request)}
     if len(given) != 1 or _origin(given[0]) not in accepted - {None}:
-        raise Forbidden("This form was sent from another site, or PUBLIC_URL is not this site's address")
+        raise Forbidden("The form was sent from another site, or PUBLIC_URL is not the address of this site")
 
 
 def _own_loopback_origin(request: Request) -> list[Origin | None]:

@@ -153,7 +153,7 @@ async def show_request(
     moment, _ = time_range(time, time, timedelta())
     found = await find_request(log, event_id, moment)
     if found is None:
-        raise NotFound("There is no record of this request, or not any more")
+        raise NotFound("There is no record of this request, or it has expired")
     row = RequestRead.of(found)
     return _page("request.html", operator=operator, row=row, email=await _find_email(services, row.user_id))
 

@@ -111,7 +111,7 @@ def _combine(fields: Fields) -> dict[bytes, bytes]:
     combined: dict[bytes, list[bytes]] = {}
     for name, value in fields:
         if name in SINGLE_FIELDS and name in combined:
-            raise BadRequest(f"The field {name.decode()} is repeated")
+            raise BadRequest(f"The header field {name.decode()} is repeated")
         combined.setdefault(name, []).append(value)
     # RFC 9113, 8.2.3, has this separator for cookies.
     return {name: (b"; " if name == b"cookie" else b", ").join(values) for name, values in combined.items()}

@@ -182,7 +182,7 @@ class ObjectStore:
                 result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
             refused |= {error.name or "" for error in result.error_list if error.code not in MISSING_CODES}
         if not refused <= set(doomed):
-            raise StorageUnavailable("The object store does not say which object it could not remove")
+            raise StorageUnavailable("The object store reported a failed deletion without a key")
         return refused
 
     async def list_objects(self) -> AsyncIterator[ListedObject]:
@@ -197,7 +197,7 @@ class ObjectStore:
             if found is None:
                 return
             if found.object_name is None or found.last_modified is None:
-                raise StorageUnavailable("The object store's listing tells no keys or times")
+                raise StorageUnavailable("The object store returned a listing without keys or times")
             if found.object_name == WRITE_CHECK_KEY:
                 continue
             yield ListedObject(found.object_name, int(found.size or 0), found.last_modified)

@@ -77,7 +77,7 @@ class VocabularyChange:
         """Have everything that has a tag have the other; its name becomes an alias. Raises TagNotFound, TagIsAlias."""
         tag, target = await self._get_named(name), await self._get(into)
         if tag == target:
-            raise ValidationFailed.at(["body", "into"], "a tag cannot be merged into itself")
+            raise ValidationFailed.at(["body", "into"], "A tag cannot be merged into itself.")
         ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
         await self._lock({tag, target} | ancestors)
         widened = await self._move_edges(tag, target)
@@ -97,11 +97,11 @@ class VocabularyChange:
         tag = await self._get_named(name)
         found = (await self._session.execute(select(Tag.id, Tag.name, Tag.alias_of).where(Tag.name.in_(aliases)))).all()
         if tag in {row.id for row in found}:
-            raise ValidationFailed.at(["body", "aliases"], "a tag cannot be an alias of itself")
+            raise ValidationFailed.at(["body", "aliases"], "A tag cannot be an alias of itself.")
         await self._lock({tag, *(row.id for row in found)})
         for row in found:
             if row.alias_of != tag and (row.alias_of is not None or await self._is_used(row.id)):
-                raise TagExists(f"{row.name} is a tag in use, or an alias of another tag")
+                raise TagExists(f"{row.name} is a tag, or an alias of another tag")
         await self._keep_listed(tag, [row.id for row in found])
         await self._session.execute(delete(Tag).where(Tag.alias_of == tag, Tag.name.not_in(aliases)))
         if aliases:
@@ -201,4 +201,4 @@ class VocabularyChange:
 
     @staticmethod
     def _refuse_cycle() -> NoReturn:
-        raise ValidationFailed.at(["body", "implies"], "the implications would go round in a cycle")
+        raise ValidationFailed.at(["body", "implies"], "The implications would form a cycle.")

@@ -192,4 +192,4 @@ class Tagging:
 
     async def _refuse_too_many(self, images: Sequence[uuid.UUID]) -> None:
         if await self._session.scalar(_TOO_MANY, {"images": images, "most": MAX_TAGS_PER_IMAGE}):
-            raise ValidationFailed.at(["body", "tags"], f"an image has at most {MAX_TAGS_PER_IMAGE} tags")
+            raise ValidationFailed.at(["body", "tags"], f"An image can have at most {MAX_TAGS_PER_IMAGE} tags.")

@@ -15,4 +15,4 @@ class UnsupportedGrantType(BadRequest):
 
 class InvalidLink(BadRequest):
     slug, title = "invalid-link", "Invalid link"
-    description = "The link is not valid, has expired or was used already."
+    description = "The link is invalid, has expired or was already used."

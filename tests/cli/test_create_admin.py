@@ -110,4 +110,4 @@ async def test_what_is_wrong_is_said_in_one_line(settings: Settings) -> None:
     assert (refused.returncode, refused.stderr) == (2, "nobody: The value must be an e-mail address.\n")
     nowhere = settings.model_copy(update={"database_url": type(settings.database_url)("postgresql://u@127.0.0.1:9/x")})
     down = await create_admin(nowhere, "a@example.com")
-    assert (down.returncode, down.stderr) == (1, "The database does not answer.\n")
+    assert (down.returncode, down.stderr) == (1, "The database does not respond.\n")

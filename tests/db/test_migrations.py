@@ -91,7 +91,7 @@ async def test_a_database_that_is_down_is_one_line() -> None:
     )
     _, errors = await worker.communicate()
     assert worker.returncode == 1
-    assert errors.decode().startswith("The database does not answer")
+    assert errors.decode().startswith("The database does not respond")
     assert errors.count(b"\n") == 1
 
 

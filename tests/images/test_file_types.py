@@ -32,7 +32,7 @@ async def test_f77_the_type_of_the_file_and_the_supported_ones_are_named(
 ) -> None:
     answer = await user.client.post("/v1/images", files={"image": ("file.png", content, "image/png")})
     document = problem(answer, 415, "unsupported-media-type")
-    assert document["title"] == "Unsupported image type"
+    assert document["title"] == "Unsupported media type"
     assert f"The file is {description}" in document["detail"]
     for media_type in ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"):
         assert media_type in document["detail"]
@@ -40,4 +40,4 @@ async def test_f77_the_type_of_the_file_and_the_supported_ones_are_named(
 
 async def test_f77_a_request_of_another_type_has_a_title_of_its_own(user: Account) -> None:
     answer: httpx.Response = await user.client.post("/v1/images", json={})
-    assert problem(answer, 415, "unsupported-media-type")["title"] == "Unsupported media type of the request"
+    assert problem(answer, 415, "unsupported-media-type")["title"] == "Unsupported media type"

@@ -77,7 +77,7 @@ def normalize_tags(names: Iterable[str]) -> list[str]:
     for name in dict.fromkeys(names):
         tags.add(normalize_tag(name))
         if len(tags) > MAX_TAGS_PER_IMAGE:
-            _refuse(f"an image has at most {MAX_TAGS_PER_IMAGE} tags")
+            _refuse(f"An image can have at most {MAX_TAGS_PER_IMAGE} tags.")
     return sorted(tags)
 
 

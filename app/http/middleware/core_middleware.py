@@ -188,9 +188,11 @@ class _BodyBudget:
         self._total += size
         self._by_address[address] += size
         if self._by_address[address] > MAX_BUFFERED_BYTES_EACH:
-            raise HTTPException(429, "The bodies of your other requests have to arrive first.", {"Retry-After": "1"})
+            raise HTTPException(
+                429, "The bodies of earlier requests of this client have not arrived yet.", {"Retry-After": "1"}
+            )
         if self._total > MAX_BUFFERED_BYTES:
-            raise HTTPException(503, "Too many requests are arriving at the moment.", {"Retry-After": "1"})
+            raise HTTPException(503, "The service is receiving too many request bodies.", {"Retry-After": "1"})
 
     def remove(self, address: str, size: int) -> None:
         """Forget the bytes of a request that has ended."""

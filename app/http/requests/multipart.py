@@ -75,7 +75,7 @@ class MultipartStream:
             if isinstance(event, _PartStart):
                 count += 1
                 if count > MAX_PARTS:
-                    raise MalformedBody(f"A form has at most {MAX_PARTS} parts")
+                    raise MalformedBody(f"A form can have at most {MAX_PARTS} parts")
                 part = Part(event.headers, self._part_chunks())
                 if part.name == "_charset_":
                     await _check_charset(part)
@@ -107,7 +107,7 @@ class MultipartStream:
         self._framing_bytes += len(chunk)
         self._parser.write(chunk)
         if self._framing_bytes > MAX_FRAMING_BYTES:
-            raise MalformedBody(f"The headers and boundaries of a form have at most {MAX_FRAMING_BYTES} bytes.")
+            raise MalformedBody(f"The headers and boundaries of a form can have at most {MAX_FRAMING_BYTES} bytes.")
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         """Take a piece of a header's name."""
@@ -155,7 +155,7 @@ class Part:
             raise MalformedBody("A part has no name.")
         if headers.get("content-transfer-encoding", b"binary").lower() not in _IDENTITY_ENCODINGS:
             # RFC 7578 (4.7) deprecates it: the encoded text would be stored.
-            raise MalformedBody("A part has a transfer encoding.")
+            raise MalformedBody("A part must not have a Content-Transfer-Encoding.")
         self.name = _decoded(parameters[b"name"])
         self.filename = _file_name(parameters)
         self.chunks = chunks
@@ -222,7 +222,7 @@ def _boundary(content_type: str) -> bytes:
         raise UnsupportedBodyType("The body must be multipart/form-data.")
     boundary = _parsed(content_type.encode("latin-1"))[1].get(b"boundary")
     if not boundary:
-        raise MalformedBody("The Content-Type names no boundary.")
+        raise MalformedBody("The Content-Type has no boundary.")
     return boundary
 
 

@@ -73,7 +73,7 @@ class ObjectResponse(Response):
             missing -= len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": missing > 0})
         if missing:
-            raise StorageUnavailable("The object store ended the object before its end")
+            raise StorageUnavailable("The object store returned an incomplete object")
 
 
 async def _until_gone(receive: Receive) -> None:

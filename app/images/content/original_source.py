@@ -82,4 +82,4 @@ async def stripped(object_store: ObjectStore, original: Original, stripper: Stri
                 yield await asyncio.to_thread(stripper.feed, chunk)
         yield stripper.finish()
     except Unreadable as error:
-        raise InvalidImage("The file's metadata cannot be told from its pixels") from error
+        raise InvalidImage("The metadata of the file cannot be separated from its pixels") from error

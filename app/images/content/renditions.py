@@ -75,7 +75,7 @@ class Renditions:
             if mine:
                 return await self._make(original, key, make)
             await asyncio.sleep(POLL_SECONDS)
-        raise StorageUnavailable("What was asked for is not made yet")
+        raise StorageUnavailable("The image is not ready yet")
 
     async def _make(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
         renewing = asyncio.create_task(self._renew(key))

@@ -209,7 +209,7 @@ class Uploads:
             if part.name != "image":
                 await fields.add(part)
             elif received is not None:
-                raise ValidationFailed.at(["body", "image"], "An upload has one file.")
+                raise ValidationFailed.at(["body", "image"], "An upload must contain exactly one file.")
             elif doomed is None:
                 received = await self._read(part)
             else:
@@ -217,7 +217,7 @@ class Uploads:
         if received is None:
             raise ValidationFailed.at(["body", "image"], REQUIRED, "missing")
         if fields.visibility == Visibility.PRIVATE and viewer.id is None:
-            raise ValidationFailed.at(["body", "visibility"], "An image without an owner cannot be private.")
+            raise ValidationFailed.at(["body", "visibility"], "An anonymous upload cannot be private.")
         return received
 
     async def _read(self, part: Part) -> ReceivedFile:
@@ -299,7 +299,7 @@ class Uploads:
         for _ in range(MAX_RENAMES):
             added = await repository.add(row, viewer)
             if not added.was_listed:
-                raise StorageUnavailable("The upload took longer than its object may stay without an image")
+                raise StorageUnavailable("The upload took longer than the limit")
             if added.created_at is not None:
                 return Image(**row, created_at=added.created_at), added.duplicates
             if on_conflict is not OnConflict.RENAME:

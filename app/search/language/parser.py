@@ -27,7 +27,7 @@ class InvalidQuery(BadRequest):
     """The query does not parse: `position` is the 0-based character where, `expected` what could stand there."""
 
     slug, title = "invalid-query", "Invalid query"
-    description = "The query does not parse."
+    description = "The query has a syntax error."
 
     def __init__(self, detail: str, position: int, expected: str, did_you_mean: str | None = None) -> None:
         extras = {"did_you_mean": did_you_mean} if did_you_mean else {}
