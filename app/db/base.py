@@ -1,4 +1,4 @@
-"""The declarative base: one naming convention, so that every constraint has a name that errors can be mapped by."""
+"""The declarative base and its naming convention. Errors are mapped by the names of constraints."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -25,7 +25,7 @@ class Base(DeclarativeBase):
 
 
 def gin_index(name: str, column: str, operators: str) -> Index:
-    """Return a GIN index that rows enter at once: no search reads a list of pending ones, no write empties it."""
+    """Return a GIN index without `fastupdate`: searches would read its pending list, and a write would flush it."""
     return Index(
         name,
         column,

@@ -1,4 +1,4 @@
-"""Migrations beside a service at work: no request fails, and a lock that is not to be had stops nobody."""
+"""Migrations while the service runs: no request fails, and no request waits for an unavailable lock."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ from app.db.migrate import alembic_config
 from tests.accounts import Account
 from tests.photos import png
 
-# An additive one: what the code of before does not know of neither hinders it nor misses it.
+# An additive migration: the previous version of the code works on its schema.
 ADDITIVE = """
 import sqlalchemy as sa
 from alembic import op
@@ -44,7 +44,7 @@ def downgrade() -> None:
 
 @pytest.fixture
 def config(settings: Settings, tmp_path: Path) -> Config:
-    """The migrations, and one more."""
+    """The configuration with one more migration."""
     config = alembic_config(settings.sqlalchemy_url)
     head = ScriptDirectory.from_config(config).get_current_head()
     (tmp_path / "additive.py").write_text(ADDITIVE.format(head=head))
@@ -56,7 +56,7 @@ def config(settings: Settings, tmp_path: Path) -> Config:
 
 @pytest.fixture
 async def migrate(config: Config) -> AsyncIterator[Callable[[str], asyncio.Task[None]]]:
-    """Start to migrate to a revision, in a thread; in the end the additive one is taken back."""
+    """Return a function that starts to migrate to a revision in a thread. The teardown downgrades to the head."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert head is not None
 
@@ -70,12 +70,15 @@ async def migrate(config: Config) -> AsyncIterator[Callable[[str], asyncio.Task[
 
 @asynccontextmanager
 async def load(user: Account) -> AsyncIterator[Callable[[int], asyncio.Future[None]]]:
-    """Read, search and upload all the while; yields what waits for so many more answers. No request may fail."""
-    answers = 0
+    """Read, search and upload in the background. Yields a function that waits for a number of further responses.
+
+    No request may fail.
+    """
+    responses = 0
     path = (await user.client.post("/v1/images", files={"image": ("first.png", png())})).json()["links"]["self"]
 
     async def ask(number: int) -> None:
-        nonlocal answers
+        nonlocal responses
         for turn in itertools.count():
             tag = f"t{number}-{turn}"
             for method, where, body in (
@@ -85,14 +88,14 @@ async def load(user: Account) -> AsyncIterator[Callable[[int], asyncio.Future[No
                 ("POST", f"{path}/tags", {"json": {"tags": [tag]}}),
                 ("DELETE", f"{path}/tags/{tag}", {}),
             ):
-                answer = await user.client.request(method, where, timeout=60, **body)
-                assert answer.is_success, answer.text
-                answers += 1
+                response = await user.client.request(method, where, timeout=60, **body)
+                assert response.is_success, response.text
+                responses += 1
 
     async def more(count: int) -> None:
-        wanted = answers + count
+        target = responses + count
         async with asyncio.timeout(60):
-            while answers < wanted:
+            while responses < target:
                 assert not any(client.done() for client in clients), [client.exception() for client in clients]
                 await asyncio.sleep(0.02)
 
@@ -120,7 +123,7 @@ async def test_an_additive_migration_goes_up_and_down_under_load(
     assert await sql.fetchval("SELECT convalidated FROM pg_constraint WHERE conname = 'ck_caption'")
 
 
-async def test_it_steps_back_while_a_long_transaction_holds_the_table(
+async def test_it_is_rolled_back_while_a_long_transaction_holds_the_table(
     user: Account, settings: Settings, sql: asyncpg.Connection, migrate: Callable[[str], asyncio.Task[None]]
 ) -> None:
     holder = await asyncpg.connect(settings.database_url.get_secret_value())
@@ -134,7 +137,7 @@ async def test_it_steps_back_while_a_long_transaction_holds_the_table(
                     await until_waiting(sql, is_waiting=True)
                     await until_waiting(sql, is_waiting=False)
                     waits += 1
-            # The table is still held and the migration still wants it; the service has worked on all the while.
+            # The lock is still held and the migration still waits, but requests are served.
             await more(60)
             assert not migrating.done()
             await holder.execute("COMMIT")
@@ -145,7 +148,7 @@ async def test_it_steps_back_while_a_long_transaction_holds_the_table(
 
 
 async def until_waiting(sql: asyncpg.Connection, *, is_waiting: bool) -> None:
-    """Wait until a statement for an exclusive lock on the images waits, or until none does."""
+    """Wait until a statement waits for an exclusive lock on `images`, or until none does."""
     waiting = (
         "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'images'::regclass "
         "AND mode = 'AccessExclusiveLock' AND NOT granted)"
