@@ -94,6 +94,9 @@ BEGIN
     END LOOP;
 END $$
 """
+COLUMN_COMMENTS = {
+    "tag_bitmaps.tag_id": "0: all images; -1: public images; -2 to -6: JPEG, PNG, WebP, GIF, AVIF; else tags.id",
+}
 OLD_TRIGGERS = {
     "tagged": ("tagged_inserted", "tagged_deleted", "tagged_updated"),
     "images": (
@@ -143,3 +146,5 @@ def rename() -> None:
     for new, old in SEQUENCES.items():
         op.execute(f"ALTER SEQUENCE {old} RENAME TO {new}")
     op.execute(NOT_NULL_CONSTRAINTS)
+    for column, comment in COLUMN_COMMENTS.items():
+        op.execute(f"COMMENT ON COLUMN {column} IS '{comment}'")

@@ -39,7 +39,12 @@ class TagBitmap(Base):
     __tablename__ = "tag_bitmaps"
     __table_args__ = (Index("ix_tag_bitmaps_chunk_tag_id", "chunk", "tag_id"),)
 
-    tag_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    tag_id: Mapped[int] = mapped_column(
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="0: all images; -1: public images; -2 to -6: JPEG, PNG, WebP, GIF, AVIF; else tags.id",
+    )
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     bits: Mapped[str] = mapped_column(BIT(CHUNK))
 

@@ -23,7 +23,7 @@ from app.db.base import Base, CreatedAt, Timestamp, gin_index
 
 
 class Visibility(StrEnum):
-    """Who may see an image: every caller, or only its owner and the admins."""
+    """The visibility of an image: to every caller, or only to its owner and the admins."""
 
     PUBLIC = "public"
     PRIVATE = "private"

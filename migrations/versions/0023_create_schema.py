@@ -17,6 +17,7 @@ TABLES = (
     *("orphaned_objects", "idempotency_keys", "storage_usage", "storage_usage_deltas", "cache_state"),
     *("tag_bitmaps", "bitmap_ordinals", "bitmap_chunks", "bitmap_index_queue"),
 )
+TAG_BITMAPS_TAG_ID = "0: all images; -1: public images; -2 to -6: JPEG, PNG, WebP, GIF, AVIF; else tags.id"
 WEEK_OF_CREATION = sa.text("date_bin('7 days', (created_at AT TIME ZONE 'UTC'), '2001-01-01 00:00:00'::timestamp)")
 
 # Locking and reading are two statements: under READ COMMITTED, the second one sees the rows that another writer of the
@@ -482,7 +483,7 @@ def create_cache_state() -> None:
 def create_bitmap_index() -> None:
     op.create_table(
         "tag_bitmaps",
-        sa.Column("tag_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("tag_id", sa.Integer(), primary_key=True, autoincrement=False, comment=TAG_BITMAPS_TAG_ID),
         sa.Column("chunk", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("bits", postgresql.BIT(8192), nullable=False),
     )

@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.db.migrate import alembic_config, downgrade, upgrade
 from tests.repository import ROOT
 
-# DESIGN.md section 2: name, type, nullable. Their constraints are checked below.
+# The given columns of the four core tables: name, type, nullable.
 GIVEN = {
     "users": {
         ("id", "uuid", "NO"),
@@ -111,7 +111,7 @@ async def test_given_tables_have_their_columns_and_constraints(sql: asyncpg.Conn
     assert await sql.fetchval(defaults, "tags", "id") == "nextval('tags_id_seq'::regclass)"
 
 
-async def test_tag_ids_follow_every_way_of_writing_tagged(sql: asyncpg.Connection) -> None:
+async def test_tag_ids_follow_every_change_of_tagged(sql: asyncpg.Connection) -> None:
     await sql.execute(
         "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256) "
         "SELECT gen_random_uuid(), n, n, 'image/png', 1, 1, 1, sha256('') FROM unnest(ARRAY['a', 'b']) n"

@@ -60,6 +60,9 @@ INSERT INTO storage_usage (user_id, images, bytes) VALUES ('00000000-0000-4000-8
 CATALOG = """
 SELECT format('column %I.%I %s %s %s %s %s', table_name, column_name, data_type, is_nullable, column_default,
     generation_expression, collation_name) FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT format('comment %s.%s %s', objoid::regclass, objsubid, description)
+FROM pg_description WHERE classoid = 'pg_class'::regclass
+AND objoid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
 UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL SELECT format('constraint %s %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
 FROM pg_constraint WHERE connamespace = 'public'::regnamespace
