@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypedDict
@@ -15,6 +14,7 @@ from app.cache.redis_client import Cache
 from app.cache.response_cache import AnswerCache
 from app.core.concurrency import SingleFlight, repeat
 from app.core.errors import AppError
+from app.core.logging import get_logger
 from app.core.outages import OutageLog
 from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
@@ -36,7 +36,7 @@ from app.telemetry.recorder import Recorder
 from app.users.sessions.session_cleanup import remove_expired_logins
 from app.users.social.providers import SocialProviders
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 BUCKET_RETRY_SECONDS = 2
 WARM_UP_SECONDS = 3
@@ -179,12 +179,12 @@ async def _report_backends(services: Services) -> None:
     """Say once, at the start, which backends are down: the service runs all the same, and they may come."""
     for name, dependency in (await probe_backends(services)).items():
         if dependency.status == "down":
-            logger.warning("%s does not answer; the service starts without it and goes on asking", name)
+            logger.warning("backend unavailable at startup, retrying in the background", backend=name)
 
 
 async def _make_bucket(object_store: ObjectStore) -> None:
     """Make the bucket, as soon as the store is there."""
-    outage = OutageLog(logger, "the object store does not answer yet")
+    outage = OutageLog(logger, "creation of the bucket")
     while True:
         try:
             await object_store.ensure_bucket()

@@ -8,17 +8,17 @@ durations are compared, on clocks that are never set.
 
 import asyncio
 import contextlib
-import logging
 import time
 
 from sqlalchemy import Row, text
 
 from app.cache.link import RedisLink
 from app.cache.redis_client import CacheUnavailable
+from app.core.logging import get_logger
 from app.core.outages import OutageLog
 from app.db.database import Database
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 LEASE = 1.5
 POLL_SECONDS = 0.4
@@ -52,7 +52,7 @@ class Lease:
         self._backoff = POLL_SECONDS
         self._mending = asyncio.Lock()
         self._tried = asyncio.Event()
-        self._closure = OutageLog(logger, "the cache is closed")
+        self._closure = OutageLog(logger, "cache invalidation")
 
     @property
     def prefix(self) -> str | None:
@@ -63,7 +63,7 @@ class Lease:
 
     async def run_forever(self) -> None:
         """Keep the lease, and keep the cache closed while this worker does not reach Redis."""
-        outage = OutageLog(logger, "the cache is not used")
+        outage = OutageLog(logger, "cache lease")
         while True:
             try:
                 await self.renew()
@@ -143,7 +143,7 @@ class Lease:
             self._closure.fail(CacheUnavailable())
         elif not self._is_closed:
             # Redis is new or was restarted: a healthy start, too.
-            logger.info("the cache is emptied: Redis is another process than before")
+            logger.info("cache invalidated after a restart of Redis")
         asked = time.monotonic()
         async with self._database.unit_of_work() as session:
             row = (await session.execute(_CLOSE, {"redis_run_id": self._link.server})).one()

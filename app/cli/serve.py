@@ -1,4 +1,3 @@
-import logging
 import signal
 import socket
 import sys
@@ -7,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import load_settings, refuse
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, get_logger
 
 if TYPE_CHECKING:
     import uvicorn
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def serve(

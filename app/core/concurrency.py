@@ -2,12 +2,12 @@
 
 import asyncio
 import errno
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from app.core.errors import AppError
+from app.core.logging import get_logger
 from app.core.outages import OutageLog
 
 Result = TypeVar("Result")
@@ -16,7 +16,7 @@ TICK_SECONDS = 0.05
 # This process is short of file descriptors or memory; the backend did not fail.
 RESOURCE_EXHAUSTED_ERRNOS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @asynccontextmanager

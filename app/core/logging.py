@@ -1,88 +1,102 @@
-"""Logs on stdout: one JSON line an event in production, a readable line in development.
+"""Logs on stdout with structlog: a JSON object for each event in production, a readable line in development.
 
-Each event of a request has its id. Neither style tells what a client sent: see `app.core.log_redaction`.
+Events of this service and of libraries pass the same processors, which add the request id and redact exceptions: see
+`app.core.log_redaction`.
 """
 
-import json
 import logging
 import sys
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
-from app.core.log_redaction import told
+import structlog
+from structlog.stdlib import BoundLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
-# These repeat at INFO or in what follows the first line what they were given: addresses, values, whole tasks.
-_TALKATIVE = ("httpx", "httpcore", "urllib3")
-# It warns of each malformed upload, which the client learns from its response.
+from app.core.log_redaction import format_redacted, redact_exception
+
+# At INFO, or after the first line of a message, these repeat their input: addresses, values, whole tasks.
+_VERBOSE_LIBRARIES = ("httpx", "httpcore", "urllib3")
+# It warns of each malformed upload. The client learns that from its response.
 _MULTIPART = "python_multipart"
-_CUT = "ASGI callable returned without completing response."
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+_UNFINISHED_RESPONSE = "ASGI callable returned without completing response."
 
 
-class _Formatter(logging.Formatter):
-    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
-        """Return the traceback without what may be user data."""
-        return told(ei[1]) if ei[1] else ""
-
-    def event(self, record: logging.LogRecord) -> str:
-        """Return what happened, in words. asyncio goes on with the exception, whose traceback we have anyway."""
-        message = record.getMessage()
-        return message.partition("\n")[0] if record.name == "asyncio" else message
-
-
-class JsonFormatter(_Formatter):
-    """One line of JSON an event; whatever was given as `extra={"fields": {...}}` becomes members of it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without a newline."""
-        event = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": self.event(record),
-            **_request_id(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            event["exception"] = self.formatException(record.exc_info)
-        return json.dumps(event, default=str)
+def get_logger(name: str) -> BoundLogger:
+    """Return a logger of events with fields: `logger.warning("worker died", worker=pid)`."""
+    logger: BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[_redact_fields, _pass_to_logging],
+        wrapper_class=BoundLogger,
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
+    return logger
 
 
-class ConsoleFormatter(_Formatter):
-    """A line for a reader, and the traceback below it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line or lines."""
-        fields = {**_request_id(), **getattr(record, "fields", {})}
-        told_fields = "".join(f" {name}={value}" for name, value in fields.items())
-        time = f"{datetime.fromtimestamp(record.created, UTC):%H:%M:%S}"
-        line = f"{time} {record.levelname:7} {record.name}: {self.event(record)}{told_fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out what uvicorn says of an answer that was cut: whoever cut it has said so, with the request's id."""
-    return record.msg != _CUT
-
-
-def _request_id() -> dict[str, str]:
-    request_id = current_request_id.get()
-    return {"request_id": request_id} if request_id else {}
+def create_formatter(style: Literal["json", "console"]) -> logging.Formatter:
+    """Return the formatter of every record of the process."""
+    render: Processor
+    if style == "json":
+        render = structlog.processors.JSONRenderer(default=str)
+    else:
+        render = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+        )
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.contextvars.merge_contextvars,
+            _add_fields,
+            _shorten_asyncio,
+            structlog.processors.ExceptionRenderer(lambda exc_info: format_redacted(exc_info[1])),
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            render,
+        ]
+    )
 
 
 def configure_logging(level: str, style: Literal["json", "console"]) -> None:
     """Send every log and warning of the process to stdout in this style."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter() if style == "json" else ConsoleFormatter())
+    handler.setFormatter(create_formatter(style))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
-    for name in _TALKATIVE:
+    logging.getLogger("uvicorn.error").addFilter(_is_not_duplicate)
+    for name in _VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger(_MULTIPART).setLevel(logging.ERROR)
+
+
+def _redact_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {
+        name: redact_exception(value) if name != "exc_info" and isinstance(value, BaseException) else value
+        for name, value in event.items()
+    }
+
+
+def _pass_to_logging(_logger: WrappedLogger, _method: str, event: EventDict) -> dict[str, Any]:
+    """Keep the fields in one attribute of the record: some names, such as `name`, are attributes already."""
+    options = {name: event.pop(name) for name in ("exc_info", "stack_info") if name in event}
+    return {"msg": event.pop("event"), "extra": {"fields": event}, **options}
+
+
+def _add_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the fields of own events. Extra attributes of other records may hold user data."""
+    return {**event, **getattr(event["_record"], "fields", {})}
+
+
+def _shorten_asyncio(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep the first line. asyncio repeats the exception below it, with its message."""
+    if event["_record"].name == "asyncio":
+        event["event"] = event["event"].partition("\n")[0]
+    return event
+
+
+def _is_not_duplicate(record: logging.LogRecord) -> bool:
+    """Drop uvicorn's event for an aborted response: the own event has the request id."""
+    return record.msg != _UNFINISHED_RESPONSE

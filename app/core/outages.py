@@ -1,20 +1,18 @@
-"""Logs of outages: a bounded number of lines, however often the failing work is tried."""
+"""Logs of outages: a bounded number of lines, however often the failing work is retried."""
 
-import logging
 import time
 from collections.abc import Callable
+
+from structlog.stdlib import BoundLogger
 
 SUMMARY_SECONDS = 60.0
 
 
 class OutageLog:
-    """The log of one state: a line when it begins, a summary each SUMMARY_SECONDS, and a line when it ends."""
+    """The log of one job: an event when an outage begins, a summary each SUMMARY_SECONDS, an event when it ends."""
 
-    def __init__(
-        self, logger: logging.Logger, subject: str, monotonic_seconds: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._logger = logger
-        self._subject = subject
+    def __init__(self, logger: BoundLogger, job: str, monotonic_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger.bind(job=job)
         self._now = monotonic_seconds
         self._failures = 0
         self._began = 0.0
@@ -29,21 +27,21 @@ class OutageLog:
         self._failures += 1
         if type(error) not in self._reported:
             self._reported.add(type(error))
-            level = logging.ERROR if traceback else logging.WARNING
-            self._logger.log(
-                level, "%s: tries again later: %s", self._subject, error, exc_info=error if traceback else None
-            )
+            if traceback:
+                self._logger.error("outage began", error=error, exc_info=error)
+            else:
+                self._logger.warning("outage began", error=error)
         elif now >= self._summary_due:
             self._summary_due = now + SUMMARY_SECONDS
-            self._logger.warning("%s: still failing: %s", self._subject, error, extra=self._fields(now))
+            self._logger.warning("outage continues", error=error, **self._duration(now))
 
     def recover(self) -> None:
         """End the outage, if there is one."""
         if not self._failures:
             return
-        self._logger.info("%s: recovered", self._subject, extra=self._fields(self._now()))
+        self._logger.info("outage ended", **self._duration(self._now()))
         self._failures = 0
         self._reported.clear()
 
-    def _fields(self, now: float) -> dict[str, dict[str, float]]:
-        return {"fields": {"failures": self._failures, "seconds": round(now - self._began, 1)}}
+    def _duration(self, now: float) -> dict[str, float]:
+        return {"failures": self._failures, "seconds": round(now - self._began, 1)}

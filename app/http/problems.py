@@ -1,7 +1,6 @@
 """The one place where an error becomes a response: RFC 9457 problem documents."""
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -30,10 +29,11 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.field_errors import sentence
+from app.core.logging import get_logger
 from app.http.methods import has_other_route, methods_of_path, missing_resource
 from app.http.requests.validation import translate
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 

@@ -5,18 +5,18 @@ A mail that could not be sent is lost after a few attempts, or when the process 
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from aiosmtplib import SMTPException
 
 from app.core.errors import AppError
+from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.mail.errors import MailBusy, MailNotConfigured
 from app.mail.smtp import SmtpServer
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Job: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -66,7 +66,7 @@ class Outbox:
                 await self._server.send(recipient, subject, text)
             # What a server says may repeat the address, and so may an error of the address itself.
             except (SMTPException, OSError, ValueError) as error:
-                logger.warning("a mail was not sent", extra={"fields": {"error": type(error).__name__}})
+                logger.warning("mail not sent", error=type(error).__name__)
                 if pause is None:
                     return
                 await asyncio.sleep(pause)
@@ -79,8 +79,8 @@ class Outbox:
             try:
                 await job()
             except AppError as error:
-                logger.warning("a mail was not prepared: %s", error)
+                logger.warning("mail not prepared", error=error)
             except Exception:
-                logger.exception("a mail was not prepared")
+                logger.exception("mail not prepared")
             finally:
                 self._jobs.task_done()

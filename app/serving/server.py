@@ -12,16 +12,16 @@ limit it answers 500 and closes the backends under the requests that still clean
 import asyncio
 import contextlib
 import gc
-import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from app.core.logging import get_logger
 from app.http.container import Services
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # How long an idle connection may bring another request, at the most: as long as a client usually thinks.
 IDLE_SECONDS = 5.0
@@ -74,7 +74,7 @@ class DrainingServer(uvicorn.Server):
         closing = min(CLOSING_SECONDS, self._drain_seconds / 3)
         services: Services = self.lifespan.state["services"]
         services.drain.begin(leaving=not self._replaced)
-        logger.info("draining", extra={"fields": {"requests": len(self.server_state.tasks)}})
+        logger.info("draining", requests=len(self.server_state.tasks))
         if not self._replaced:
             await self._until(lambda: False, min(end - closing, _now() + services.settings.drain_delay_seconds))
         self._stop_listening(sockets or [])
@@ -100,7 +100,7 @@ class DrainingServer(uvicorn.Server):
     async def _cancel_requests(self, deadline: float) -> None:
         state = self.server_state
         if state.tasks:
-            logger.warning("the limit is over", extra={"fields": {"cancelled": len(state.tasks)}})
+            logger.warning("drain timeout reached, cancelling requests", cancelled=len(state.tasks))
         for task in list(state.tasks):
             task.cancel()
         await self._until(lambda: not state.connections and not state.tasks, deadline)
@@ -113,7 +113,7 @@ class DrainingServer(uvicorn.Server):
             async with asyncio.timeout(max(_TICK_SECONDS, deadline - _now())):
                 await self.lifespan.shutdown()
         except TimeoutError:
-            logger.error("not everything could be closed in time")  # noqa: TRY400 - where it waited tells nothing
+            logger.error("backends not closed in time")  # noqa: TRY400 - a traceback adds nothing
 
     async def _until(self, done: Callable[[], bool], deadline: float) -> None:
         """Wait for it; not beyond the deadline, nor when Ctrl-C was pressed again."""

@@ -8,14 +8,15 @@ death, which so leaves nobody behind).
 SIGTERM, SIGINT: drain all and exit. SIGHUP: replace all, one after the other, each once its successor serves.
 """
 
-import logging
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
 
-logger = logging.getLogger(__name__)
+from app.core.logging import get_logger
+
+logger = get_logger(__name__)
 
 START_SECONDS = 120.0
 # A worker whose event loop did not turn for so long is hung.
@@ -70,7 +71,7 @@ class Worker:
         patience = SILENT_SECONDS if self.is_ready else START_SECONDS
         overdue = now > self._end_by if self._end_by else self._silence > patience
         if overdue and self.exit_code is None:
-            logger.error("a worker is hung and killed", extra={"fields": {"worker": self.pid}})
+            logger.error("killing an unresponsive worker", worker=self.pid)
             self._process.kill()
 
     def release(self, drain_seconds: float) -> None:
@@ -140,12 +141,11 @@ class Supervisor:
             worker = self._start()
         except OSError as error:
             # The system has no process, memory or descriptor to give; the others go on serving.
-            logger.error("no worker can be started: %s", error)  # noqa: TRY400 - where that was tells nothing
+            logger.error("worker not started", error=error)  # noqa: TRY400 - a traceback adds nothing
             self._not_before = time.monotonic() + MAX_PAUSE_SECONDS
             return dead
         dead.release(0)
-        fields = {"dead": dead.pid, "exit_code": dead.exit_code, "worker": worker.pid}
-        logger.error("a worker died and is replaced", extra={"fields": fields})
+        logger.error("worker died and was replaced", dead=dead.pid, exit_code=dead.exit_code, worker=worker.pid)
         return worker
 
     def _renew(self) -> None:
@@ -154,18 +154,18 @@ class Supervisor:
             try:
                 new = self._start()
             except OSError as error:
-                logger.error("no worker can be started, the old ones stay: %s", error)  # noqa: TRY400 - as above
+                logger.error("worker not started, keeping the old ones", error=error)  # noqa: TRY400 - likewise
                 return
             if not self._comes_up(new):
                 self._replaced.append(new)
                 new.stop(0)
                 if not self._is_stopping:
-                    logger.error("the new worker does not come up, the old ones stay")
+                    logger.error("new worker failed to start, keeping the old ones")
                 return
             old.release(self._drain_seconds)
             self._replaced.append(old)
             self._workers[index] = new
-            logger.info("a worker is replaced", extra={"fields": {"old": old.pid, "worker": new.pid}})
+            logger.info("worker replaced", old=old.pid, worker=new.pid)
 
     def _end(self) -> int:
         workers = [*self._workers, *self._replaced]

@@ -4,7 +4,6 @@ The payload is BSON documents one after the other: first the head (what the batc
 event ids and times by which it is found again), then one for each record.
 """
 
-import logging
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
+from app.core.logging import get_logger
 from app.telemetry.documents import DocumentWriter
 from app.telemetry.minutes import EPOCH, Group, MinuteSums
 from app.telemetry.record import RequestRecord
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Half of what MongoDB lets one document have.
 MAX_BLOCK_BYTES = 8 * 1024 * 1024
@@ -93,7 +93,7 @@ class Encoder:
                 yield self._writer.write(record, self.last_id())
             except (struct.error, ValueError, TypeError, AttributeError):
                 # A bug of ours, but it may cost this record only, never the batch.
-                logger.exception("a request record cannot be encoded")
+                logger.exception("request record could not be encoded")
 
     def last_id(self) -> bytes:
         """Return the event id of the record that was written last."""

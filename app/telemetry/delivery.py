@@ -19,7 +19,6 @@ everything else promptly could still make a double.
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -29,6 +28,7 @@ from typing import Protocol, TypeVar
 from bson.raw_bson import RawBSONDocument
 
 from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS
+from app.core.logging import get_logger
 from app.core.outages import OutageLog
 from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
@@ -36,7 +36,7 @@ from app.telemetry.mongo import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
 from app.telemetry.slots import Slot, claim_orphans
 from app.telemetry.spool import Spool
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SETTLE_SECONDS = WRITE_MS / 1000 + 1
 _PROMPT_SECONDS = SOCKET_TIMEOUT_MS / 2000
@@ -63,7 +63,7 @@ class Delivery:
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
         self._orphans_due = 0.0
-        self._outage = OutageLog(logger, "the request log is not written, records go to the disk")
+        self._outage = OutageLog(logger, "request log")
         self.connected = False
         self.written = 0
         self.refused = 0
@@ -106,7 +106,7 @@ class Delivery:
         if not self.connected:
             await self._log.ensure_collections()
             self.connected = True
-            logger.info("the request log answers", extra={"fields": {"spilled": spool.records}})
+            logger.info("request log reachable", spilled=spool.records)
         await self.deliver_all(spool)
         if time.monotonic() >= self._orphans_due and not self._closing.is_set():
             self._orphans_due = time.monotonic() + ORPHAN_SECONDS
@@ -148,7 +148,7 @@ class Delivery:
                 if error.errno in RESOURCE_EXHAUSTED_ERRNOS:
                     # The batch is there.
                     raise TelemetryUnavailable(str(error)) from error
-                logger.exception("a batch of request records cannot be read back")
+                logger.exception("spilled batch could not be read")
                 self.lost += await self._run_blocking(spool.acknowledge)
                 continue
             await self._deliver(spool, batches)

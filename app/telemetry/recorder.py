@@ -7,7 +7,6 @@ answers.
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import time
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 import psutil
 
+from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.telemetry.batch import Draft, Encoder
 from app.telemetry.delivery import Delivery
@@ -32,7 +32,7 @@ from app.telemetry.redaction import PersonalData, recorded_parameters
 from app.telemetry.slots import Slot, claim_slot, slot_directories
 from app.telemetry.spool import MEMORY_BYTES, Spool
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Each batch has threads (of the disk, of the driver) ask for the interpreter some dozen times, and the requests wait
 # for it: 10,000 a second in batches of 1,000 cost each request a tenth more than in batches of 4,000.
@@ -194,7 +194,7 @@ class Recorder:
             self._count(groups)
             draft.add(records, groups)
         except Exception:
-            logger.exception("request records are lost")
+            logger.exception("request records lost")
             self._waiting -= len(records)
             self.dropped += len(records)
         if self._is_full(draft):
@@ -219,7 +219,7 @@ class Recorder:
         except SpoolFull:
             pass
         except Exception:
-            logger.exception("a batch of request records is lost")
+            logger.exception("batch of request records lost")
         self._waiting -= draft.records
         self.dropped += draft.records - stored
         self._delivery.notify()
@@ -234,7 +234,7 @@ class Recorder:
             self.registry.resume(self._slot.directory)
         # Whatever lies there: a worker that cannot use it records all the same.
         except Exception as error:  # noqa: BLE001
-            logger.warning("no telemetry spill directory, an outage of MongoDB may lose records: %s", error)
+            logger.warning("spill directory unavailable: an outage of MongoDB may lose records", error=error)
             self._spool = Spool(None, MEMORY_BYTES)
 
     def _leave(self) -> None:
@@ -249,7 +249,7 @@ class Recorder:
             await self._run_blocking(lambda: self._publish(snapshot))
         except Exception:
             # Without its figures a worker goes on recording.
-            logger.exception("the figures are not published")
+            logger.exception("metrics snapshot not published")
 
     def _publish(self, snapshot: str) -> None:
         if self._slot:

@@ -9,7 +9,6 @@ When the disk fails, batches are kept in memory, up to a smaller bound. Not thre
 """
 
 import contextlib
-import logging
 import os
 import secrets
 import struct
@@ -19,11 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.core.logging import get_logger
 from app.core.outages import OutageLog
 from app.telemetry.batch import Batch
 from app.telemetry.errors import SpoolFull
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 MEMORY_BYTES = 8 * 1024 * 1024
@@ -74,7 +74,7 @@ class Spool:
         self._active: _Segment | None = None
         self._file = -1
         self._position = -1
-        self._outage = OutageLog(logger, "the telemetry spill file cannot be written")
+        self._outage = OutageLog(logger, "telemetry spill file")
         self._next_number = 1
         if directory is not None:
             self._recover(directory)

@@ -1,4 +1,4 @@
-"""What the logs tell, and what they do not."""
+"""Log lines: their fields, and what is redacted."""
 
 import asyncio
 import json
@@ -6,13 +6,16 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NoReturn
 
 import asyncpg
 import pytest
+from structlog.contextvars import bound_contextvars
 
-from app.core.log_redaction import told
-from app.core.logging import ConsoleFormatter, JsonFormatter, current_request_id
+from app.core.errors import DatabaseUnavailable
+from app.core.log_redaction import format_redacted
+from app.core.logging import create_formatter, get_logger
 from tests.repository import ROOT
 
 SECRET = "S3cretValue"
@@ -30,9 +33,8 @@ def _raised(error: Exception) -> logging.LogRecord:
 
 
 def test_an_exception_is_one_line_with_its_traceback() -> None:
-    token = current_request_id.set("r1")
-    line = JsonFormatter().format(_raised(RuntimeError("a bug")))
-    current_request_id.reset(token)
+    with bound_contextvars(request_id="r1"):
+        line = create_formatter("json").format(_raised(RuntimeError("a bug")))
     assert "\n" not in line
     event = json.loads(line)
     assert (event["level"], event["event"], event["request_id"]) == ("error", "it\nbroke", "r1")
@@ -56,8 +58,8 @@ def _unique_violation() -> Any:
         (_unique_violation, "UniqueViolationError (sqlstate=23505, constraint_name=images_name_key)"),
     ],
 )
-@pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
-def test_messages_that_hold_values_are_not_told(
+@pytest.mark.parametrize("formatter", [create_formatter("json"), create_formatter("console")])
+def test_messages_that_hold_values_are_not_logged(
     make: Callable[[], Exception], said: str, formatter: logging.Formatter
 ) -> None:
     wrapped = RuntimeError("wrapped")
@@ -71,17 +73,17 @@ def test_messages_that_hold_values_are_not_told(
 def test_what_led_to_an_exception_comes_first() -> None:
     first, second = TypeError("first"), TypeError("second")
     second.__context__ = first
-    text = told(second)
+    text = format_redacted(second)
     assert text.index("first") < text.index("During handling") < text.index("second")
 
 
 def test_a_circle_of_exceptions_ends() -> None:
     first, second = TypeError("first"), TypeError("second")
     first.__context__, second.__context__ = second, first
-    assert len(told(first)) < 2000
+    assert len(format_redacted(first)) < 2000
 
 
-async def test_a_task_that_failed_unseen_tells_no_values() -> None:
+async def test_a_task_that_failed_unseen_logs_no_values() -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign,assignment]
@@ -96,7 +98,7 @@ async def test_a_task_that_failed_unseen_tells_no_values() -> None:
     logging.getLogger("asyncio").removeHandler(handler)
     [record] = records
     assert SECRET in record.getMessage()
-    line = JsonFormatter().format(record)
+    line = create_formatter("json").format(record)
     assert "never retrieved" in line
     assert SECRET not in line
 
@@ -111,3 +113,25 @@ def test_f87_a_malformed_upload_logs_no_warning() -> None:
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert [json.loads(line)["event"] for line in shown.stdout.splitlines()] == ["kept"]
+
+
+def test_an_event_has_the_documented_fields(caplog: pytest.LogCaptureFixture) -> None:
+    with bound_contextvars(request_id="r1"):
+        get_logger("app").warning("worker died", name="w", exit_code=1)
+        event = json.loads(create_formatter("json").format(caplog.records[-1]))
+    assert datetime.fromisoformat(event.pop("time")).tzinfo is not None
+    expected = {"level": "warning", "logger": "app", "event": "worker died", "request_id": "r1"}
+    assert event == expected | {"name": "w", "exit_code": 1}
+
+
+def test_exceptions_in_fields_are_redacted_before_any_handler(caplog: pytest.LogCaptureFixture) -> None:
+    get_logger("app").warning("failed", error=ValueError(SECRET), reason=DatabaseUnavailable())
+    [record] = caplog.records
+    assert vars(record)["fields"] == {"error": "ValueError", "reason": str(DatabaseUnavailable())}
+
+
+def test_extra_attributes_of_libraries_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("library").warning("seen", extra={"body": SECRET})
+    for style in ("json", "console"):
+        line = create_formatter(style).format(caplog.records[-1])
+        assert ("seen" in line, SECRET in line) == (True, False)

@@ -24,9 +24,7 @@ async def test_a_store_that_dies_within_a_download_is_no_bug(
     behind.store.set()
     loud = [one for one in caplog.records if one.levelno >= logging.WARNING]
     told = [one for one in loud if one.name.startswith(("app.http", "uvicorn"))]
-    assert [(one.levelname, one.getMessage(), one.exc_info) for one in told] == [
-        ("WARNING", "an answer was cut off", None)
-    ]
+    assert [(one.levelname, one.getMessage(), one.exc_info) for one in told] == [("WARNING", "response aborted", None)]
     async with asyncio.timeout(30):
         while not (items := await records(admin, faulty.url)):
             await asyncio.sleep(0.05)

@@ -1,7 +1,6 @@
 """Pure-ASGI middleware that every request passes: its identity, its limits, and the last line against a bug."""
 
 import asyncio
-import logging
 import re
 import secrets
 from collections import Counter
@@ -10,16 +9,17 @@ import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.core.callers import Caller, current_caller
 from app.core.errors import ServiceStopping
-from app.core.logging import current_request_id
+from app.core.logging import get_logger
 from app.http.container import Services
 from app.http.problems import error_response, internal_error_response, slug_of
 from app.http.recording import route_template
 from app.ratelimit.request_quota import Quota, Quotas
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 # Of all requests in progress, and of those of one address: a body takes up to BODY_SECONDS to arrive.
@@ -70,7 +70,7 @@ class RequestContextMiddleware:
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
             await send(message)
 
-        token = current_request_id.set(request_id.decode())
+        context = bind_contextvars(request_id=request_id.decode())
         client = scope.get("client")
         caller_token = current_caller.set(Caller(client[0] if client else None))
         try:
@@ -78,7 +78,7 @@ class RequestContextMiddleware:
                 await self.app(scope, receive, send_with_headers)
         finally:
             current_caller.reset(caller_token)
-            current_request_id.reset(token)
+            reset_contextvars(**context)
 
 
 def _has_header(message: Message, name: bytes) -> bool:
@@ -129,7 +129,7 @@ class InternalErrorMiddleware:
         except asyncio.CancelledError:
             scope["state"]["error_slug"] = ServiceStopping.slug
             if started:
-                _tell_cut(scope)
+                _log_aborted(scope)
             else:
                 await error_response(scope["state"]["request_id"], ServiceStopping())(scope, receive, send)
         except Exception as error:
@@ -137,17 +137,16 @@ class InternalErrorMiddleware:
             slug = slug_of(error.__cause__) if started else None
             scope["state"]["error_slug"] = slug or "internal-error"
             if slug:
-                _tell_cut(scope)
+                _log_aborted(scope)
                 return
-            logger.exception("unhandled error", extra={"fields": _fields(scope)})
+            logger.exception("unhandled error", **_fields(scope))
             if started:
                 raise
             await internal_error_response(scope["state"]["request_id"])(scope, receive, send)
 
 
-def _tell_cut(scope: Scope) -> None:
-    fields = {**_fields(scope), "error": scope["state"]["error_slug"]}
-    logger.warning("an answer was cut off", extra={"fields": fields})
+def _log_aborted(scope: Scope) -> None:
+    logger.warning("response aborted", **_fields(scope), error=scope["state"]["error_slug"])
 
 
 def _fields(scope: Scope) -> dict[str, str]:

@@ -7,9 +7,9 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
+from structlog.contextvars import get_contextvars
 
 from app.core.errors import BadRequest
-from app.core.logging import current_request_id
 from app.http.problems import error_response
 
 # Not of single operations: credentials, tracing, the id of the request, and the preconditions of RFC 9110.
@@ -52,7 +52,8 @@ class ContractCorsMiddleware(CORSMiddleware):
             return response
         refused = bytes(response.body).decode().removeprefix("Disallowed CORS ")
         problem = error_response(
-            current_request_id.get() or "", BadRequest(f"The preflight request names what is not allowed: {refused}.")
+            get_contextvars().get("request_id", ""),
+            BadRequest(f"The preflight request names what is not allowed: {refused}."),
         )
         own = {"content-length", "content-type"}
         problem.headers.update({name: value for name, value in response.headers.items() if name not in own})

@@ -1,11 +1,11 @@
 """Deletes the objects that no committed image owns, once their grace is over."""
 
-import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.core.concurrency import repeat
+from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.database import Database
@@ -13,7 +13,7 @@ from app.images.repository import ImageRepository
 from app.images.upload.idempotency_repository import remove_expired_keys
 from app.storage.object_store import ObjectStore
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 BATCH = 500
 
@@ -58,7 +58,7 @@ class Sweeper:
                 # The others' turn is at the next round; and never again and again, whatever the database's clock says.
                 break
         if refused:
-            logger.warning("the object store refuses to remove objects", extra={"fields": {"objects": refused}})
+            logger.warning("object store refused to delete objects", objects=refused)
         return removed
 
     async def _sweep_batch(self, before: datetime) -> _Batch | None:
