@@ -1,8 +1,8 @@
-"""`dev`: the service with every backend that has no address started as a real local server beside it.
+"""The `dev` command: runs the service with a local server for each backend without an address.
 
-The main thread does everything, in ticks: it starts the servers, migrates, runs the service as a child process, and
-looks after all of them until a signal or the end of the service. It holds the listening socket itself, so that
-connections wait rather than fail while the service restarts after a change of code.
+The main thread runs a loop: it starts the servers, migrates, runs the service as a child process and supervises all
+processes until a signal or the end of the service. It owns the listening socket, so that connections wait while the
+service restarts after a change of code.
 """
 
 import errno
@@ -40,15 +40,15 @@ _SERVE = ("-m", "app", "serve", "--drain-seconds", str(_DRAIN_SECONDS))
 
 def dev(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    data_dir: Annotated[Path, typer.Option(help="Where the local servers keep their data.")] = Path(".imts"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 selects a free port.")] = 8000,
+    data_dir: Annotated[Path, typer.Option(help="The directory for the data of the local servers.")] = Path(".imts"),
     reload: Annotated[bool, typer.Option(help="Restart the service when its code changes.")] = True,
-    postgres_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
-    mongo_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
-    storage_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
-    redis_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    postgres_port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of PostgreSQL.")] = None,
+    mongo_port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of MongoDB.")] = None,
+    storage_port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of the object store.")] = None,
+    redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of Redis.")] = None,
 ) -> None:
-    """Run the service for development, with real local servers for the backends that have no address."""
+    """Run the service for development. Backends without an address are started as local servers."""
     asked = {"postgres": postgres_port, "mongo": mongo_port, "object_store": storage_port, "redis": redis_port}
     ports = {name: number for name, number in asked.items() if number is not None}
     signals = _Signals()
@@ -57,7 +57,7 @@ def dev(
         exit_code = server.run(reload=reload)
     except KeyboardInterrupt:
         exit_code = 0
-    except _Refused as error:
+    except CommandError as error:
         typer.echo(str(error), err=True)
         exit_code = 1
     finally:
@@ -66,7 +66,7 @@ def dev(
     raise typer.Exit(exit_code)
 
 
-class _Refused(Exception):
+class CommandError(Exception):
     """Ends the command; the message is one line for the user."""
 
 
@@ -128,14 +128,16 @@ class _DevServer:
         try:
             from devstack import EmbeddedError, Stack  # noqa: PLC0415 - a production install lacks what it needs
         except ImportError as error:
-            raise _Refused(f"dev needs the dev-packages ({error.name} is missing); production: app serve") from error
+            raise CommandError(
+                f"dev needs the development packages ({error.name} is missing). In production, use `serve`."
+            ) from error
         configured = configured_backends()
         wanted = [name for name in ADDRESS_SETTINGS if name not in configured]
         stack = Stack(self.data_dir, wanted, {name: self.ports[name] for name in wanted if name in self.ports}, _say)
         try:
             stack.open()
         except EmbeddedError as error:
-            raise _Refused(str(error)) from error
+            raise CommandError(str(error)) from error
         return stack
 
     def _start_everything(self, stack: "Stack") -> None:
@@ -160,7 +162,7 @@ class _DevServer:
                 self._publish(stack.addresses(), own_bucket=own_bucket)
                 self._restart_service()
         except EmbeddedError as error:
-            raise _Refused(str(error)) from error
+            raise CommandError(str(error)) from error
 
     def _publish(self, addresses: Mapping[str, str], *, own_bucket: bool) -> None:
         """To the service and, in a file, to the other commands; the name of the bucket may be the user's own."""
@@ -190,12 +192,12 @@ class _DevServer:
             if not _is_down(error):
                 raise
             if "migrate" not in self._retry_at:
-                _say(f"postgres: not migrated yet, the database does not answer ({error}); trying again")
+                _say(f"postgres: the database does not respond ({error}), the migration is repeated until it does")
             self._retry_at["migrate"] = time.monotonic() + _RETRY_SECONDS
             return
         self._migrated = True
         if "migrate" in self._retry_at:
-            _say("postgres: answers now, migrated")
+            _say("postgres: responds again, migrated")
 
     def _look_after_backends(self) -> None:
         if not self._migrated and self._due("migrate"):
@@ -230,7 +232,7 @@ class _DevServer:
             self._service = ServerProcess(command, self._stack.pid_file(SERVICE))
 
     def _reload_service(self) -> None:
-        _say("service: its code has changed, it is started again")
+        _say("service: restarting after a change of code")
         self._reloaded = True
         self._restart_service()
 
@@ -261,7 +263,7 @@ class _DevServer:
         self._service.finish()
         self._service = None
         if self._reloaded and not self._ready:
-            _say(f"service: does not start ({exit_code}), waiting for the next change of its code")
+            _say(f"service: failed to start ({exit_code}), waiting for the next change of code")
             return False
         _say(f"service: ended unexpectedly ({exit_code}), stopping everything")
         return True
@@ -273,7 +275,7 @@ class _DevServer:
             return
         self._ready = True
         if self._reloaded:
-            _say("service: answers again")
+            _say("service: ready again")
         else:
             _say(f"API:  http://{address}\ndocs: http://{address}/docs")
 
@@ -288,8 +290,10 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise _Refused(f"port {port} on {host} is in use: stop what uses it, or choose another --port") from error
-        raise _Refused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+            raise CommandError(
+                f"port {port} on {host} is in use: stop what uses it, or choose another --port"
+            ) from error
+        raise CommandError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
 def _connectable(listener: socket.socket) -> str:

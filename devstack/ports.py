@@ -61,7 +61,7 @@ def choose(name: str, asked: int | None, last: int | None, claims: Claims, *, wi
     if asked is not None:
         if not _usable(asked, claims, with_grpc=with_grpc):
             wanted = f"{asked} and {asked + GRPC_OFFSET}" if with_grpc else str(asked)
-            raise PortInUse(f"{name}: port {wanted} on {HOST} must be free (and below 65536): choose another")
+            raise PortInUse(f"{name}: port {wanted} on {HOST} must be free and below 65536; choose another port")
         return asked
     if last is not None and _usable(last, claims, with_grpc=with_grpc):
         return last

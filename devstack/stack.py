@@ -74,7 +74,7 @@ class Stack:
         if self._data_dir.open():
             for name, stop_signal in _LEFTOVERS.items():
                 if end_leftover(self.pid_file(name), stop_signal):
-                    self._report(f"{name}: ended the process that an earlier run had left")
+                    self._report(f"{name}: ended a process of an earlier run")
 
     def pid_file(self, name: str) -> Path:
         return self._data_dir.pid_file(name)
@@ -126,7 +126,7 @@ class Stack:
         """
         dead = [name for name, process in self._processes.items() if process.exit_code is not None]
         for name in dead:
-            self._report(f"{name}: ended unexpectedly ({self._processes[name].exit_code}), starting it again")
+            self._report(f"{name}: ended unexpectedly ({self._processes[name].exit_code}), restarting it")
             self._spawn(self._backends[name])
         self._await_ready(dead, may_move=False)
         return dead
@@ -200,7 +200,7 @@ class Stack:
         ended = process.exit_code is not None
         if time.monotonic() > deadline or (ended and spawns[name] == _SPAWNS):
             what = f"ended with exit code {process.exit_code}" if ended else f"not ready after {_READY_SECONDS:.0f} s"
-            raise BackendFailed(f"{name} did not come up ({what}); {process.log_tail()}")
+            raise BackendFailed(f"{name} failed to start ({what}); {process.log_tail()}")
         if ended:
             time.sleep(0.2 * spawns[name])
             spawns[name] += 1

@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 def make_cli(arguments: list[str]) -> typer.Typer:
-    """Return the command line; only the command that is called is imported, since some take a second to."""
+    """Return the command line. Only the called command is imported, because some imports take a second."""
     cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
     @cli.callback()

@@ -1,4 +1,4 @@
-"""What the commands for accounts share: the address, the hash, and a unit of work on the database."""
+"""Shared functions of the account commands."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,6 @@ def read_email(text: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """Return the hash that the service would store."""
     return asyncio.run(PasswordHasher().hash(password))
 
 

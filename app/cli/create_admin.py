@@ -22,17 +22,17 @@ from app.users.social.repository import SocialRepository
 
 
 def create_admin(
-    email: Annotated[str, typer.Argument(help="The account's address.")],
+    email: Annotated[str, typer.Argument(help="The e-mail address of the account.")],
     existing: Annotated[
         bool,
         typer.Option(
             "--existing",
-            help="Promote an account that exists: ends its sessions and API keys, and offers to set a new password.",
+            help="Promote an existing account, end its sessions and API keys, and ask for a new password.",
         ),
     ] = False,
     data_dir: DataDir = Path(".imts"),
 ) -> None:
-    """Create an admin account and print its password once, or promote an existing account with --existing."""
+    """Create an admin account and print its password, or promote an account with --existing."""
     try:
         address = normalize_email(email)
     except ValueError as error:
@@ -52,13 +52,13 @@ def _create_or_promote(settings: Settings, email: str, *, existing: bool) -> str
     if known is None:
         password = secrets.token_urlsafe(18)
         asyncio.run(_create(settings, email, password))
-        return f"Made the admin {email} with the password {password}"
+        return f"Created the admin {email} with the password {password}"
     if known.is_admin:
-        return f"The account {email} was an admin already. Nothing was changed."
+        return f"The account {email} is already an admin. Nothing was changed."
     if not existing:
-        # Anyone can sign up with any address: the account may be a stranger's.
+        # Sign-up does not verify addresses, so the account may belong to another person.
         typer.echo(
-            f"The account {email} exists already and may belong to whoever signed up with this address. "
+            f"The account {email} already exists. It may belong to another person, as sign-up verifies no address. "
             "To promote it, run the command again with --existing.",
             err=True,
         )
@@ -67,13 +67,13 @@ def _create_or_promote(settings: Settings, email: str, *, existing: bool) -> str
 
 
 def _promoted(settings: Settings, email: str) -> str:
-    new_password = read_new_password(email, "New password (empty to keep the present one)", optional=True)
+    new_password = read_new_password(email, "New password (empty: keep the current one)", optional=True)
     providers = asyncio.run(_promote(settings, email, new_password))
-    done = f"The existing account {email} is an admin now. Its sessions and API keys were ended."
+    done = f"The account {email} is now an admin. Its sessions and API keys have ended."
     if new_password is not None:
-        return f"{done} It has the new password only; its identities were unlinked."
-    linked = f" or has its identity at {', '.join(providers)}" if providers else ""
-    return f"{done} Everyone who knows its present password{linked} is an admin."
+        return f"{done} It has the new password, and its identities were unlinked."
+    linked = f" or controls its identity at {', '.join(providers)}" if providers else ""
+    return f"{done} Every person who knows its current password{linked} is an admin."
 
 
 async def _find(settings: Settings, email: str) -> User | None:
@@ -91,21 +91,21 @@ async def _create(settings: Settings, email: str, password: str) -> None:
 async def _promote(settings: Settings, email: str, new_password: str | None) -> list[str]:
     """Promote the account and return the names of its identity providers.
 
-    Its present credentials end, because a stranger may have made them. With a new password, the identities do, too.
+    Its credentials end, because another person may have created them. A new password also unlinks its identities.
     """
     password_hash = await PasswordHasher().hash(new_password) if new_password else None
     async with _unit_of_work(settings) as session:
         users = UserRepository(session)
         found = await users.find_by_email(email)
         if found is None:
-            raise AppError(f"The account {email} was deleted meanwhile")
+            raise AppError(f"The account {email} was deleted by another process")
         user = await users.get_for_change(found.id)
         await change_role(session, user, is_admin=True)
         await revoke_credentials(session, user.id)
         if password_hash is not None:
             user.password = password_hash
             await SocialRepository(session).unlink_all(user.id)
-            # Else a login at a provider that vouches for the address would link itself again.
+            # Otherwise the next social login with this verified address would link the identity again.
             user.email_verified = False
         return (await users.providers_of([user.id]))[user.id]
 

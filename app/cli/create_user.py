@@ -11,11 +11,11 @@ from app.users.accounts.repository import UserRepository
 
 
 def create_user(
-    email: Annotated[str, typer.Argument(help="The new account's address.")], data_dir: DataDir = Path(".imts")
+    email: Annotated[str, typer.Argument(help="The e-mail address of the account.")], data_dir: DataDir = Path(".imts")
 ) -> None:
-    """Create an account, also where sign-up is closed.
+    """Create an account, even if sign-up is closed.
 
-    Asks for the password twice in a terminal, and reads one line from standard input otherwise.
+    In a terminal, asks twice for the password; otherwise reads one line from standard input.
     """
     address = read_email(email)
     password_hash = hash_password(read_new_password(address))

@@ -1,4 +1,4 @@
-"""Which settings the environment and `.env` give, and the file that a running `dev` leaves for the other commands."""
+"""Reads the settings of the environment and of `.env`, and the address file of a running `dev`."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 BACKENDS_ENV = "backends.env"
-# The setting whose presence says that a backend is provided from outside.
+# The setting that selects an external server for each backend.
 ADDRESS_SETTINGS = {
     "postgres": "DATABASE_URL",
     "mongo": "MONGO_URL",
@@ -16,18 +16,18 @@ ADDRESS_SETTINGS = {
 
 
 def given_settings() -> dict[str, str]:
-    """Every non-empty variable of the environment and of `.env`; the environment wins."""
+    """Return all non-empty variables. The environment overrides `.env`."""
     return _non_empty({**_non_empty(dotenv_values(".env")), **_non_empty(dict(os.environ))})
 
 
 def configured_backends() -> dict[str, str]:
-    """The addresses from outside, by backend. They may hold passwords."""
+    """Return the configured addresses by backend. They may contain passwords."""
     given = given_settings()
     return {backend: given[name] for backend, name in ADDRESS_SETTINGS.items() if name in given}
 
 
 def load_backends_env(data_dir: Path) -> None:
-    """Puts what the environment leaves unset into it, from the file of the `dev` that runs in the data directory."""
+    """Set unset environment variables from the address file of the `dev` that uses the data directory."""
     given = given_settings()
     for name, value in _non_empty(dotenv_values(data_dir / BACKENDS_ENV)).items():
         if name not in given:

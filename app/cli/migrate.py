@@ -7,7 +7,7 @@ from app.db.migrate import LockNotAvailable, MigrationRefused, upgrade
 
 
 def migrate(data_dir: DataDir = Path(".imts")) -> None:
-    """Bring the database up to date."""
+    """Upgrade the database schema."""
     settings = load_settings(data_dir, needs=("DATABASE_URL",))
     try:
         upgrade(settings.sqlalchemy_url)
@@ -17,4 +17,4 @@ def migrate(data_dir: DataDir = Path(".imts")) -> None:
     except (LockNotAvailable, MigrationRefused) as error:
         typer.echo(f"Not migrated: {error}", err=True)
         raise typer.Exit(1) from error
-    typer.echo("The database is up to date.")
+    typer.echo("The database schema is up to date.")

@@ -1,4 +1,4 @@
-"""What several commands take and do alike."""
+"""Shared options of the commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.cli.environment import BACKENDS_ENV, load_backends_env
 from app.core.settings import Settings
 
 DataDir = Annotated[
-    Path, typer.Option(help="The data directory of a running `dev`: gives what the environment leaves unset.")
+    Path, typer.Option(help="The data directory of a running `dev`, for settings that the environment lacks.")
 ]
 
 
@@ -19,7 +19,7 @@ STORE = ("STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY", "STORAGE_SECRET_KEY")
 
 
 def load_settings(data_dir: Path | None = None, needs: Sequence[str] = ()) -> Settings:
-    """Return the settings, or end the command with one line for each that is wrong, or needed and not set."""
+    """Return the settings. Exits with code 2 and one line for each invalid or missing setting."""
     if data_dir is not None:
         load_backends_env(data_dir)
     try:
@@ -30,12 +30,12 @@ def load_settings(data_dir: Path | None = None, needs: Sequence[str] = ()) -> Se
         raise typer.Exit(2) from error
     missing = settings.missing(*needs)
     if missing and data_dir is not None and not (data_dir / BACKENDS_ENV).exists():
-        missing.append(f"No `dev` runs on {data_dir}")
-    refuse(missing)
+        missing.append(f"no running `dev` uses {data_dir}")
+    exit_with_errors(missing)
     return settings
 
 
-def refuse(problems: Sequence[str]) -> None:
+def exit_with_errors(problems: Sequence[str]) -> None:
     """End the command where there are problems, a line for each."""
     for problem in problems:
         typer.echo(f"Not started: {problem}", err=True)

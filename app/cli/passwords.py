@@ -1,4 +1,4 @@
-"""How the commands read a new password."""
+"""Reads a new password from the terminal or from standard input."""
 
 import getpass
 import sys
@@ -8,7 +8,7 @@ import typer
 
 from app.users.accounts.password_policy import MAX_LENGTH, check_differs_from_address, check_new_password
 
-# A character has at most four bytes in UTF-8; the rest is the line's end.
+# A character has at most four bytes in UTF-8, and a line end two.
 _MAX_LINE = 4 * MAX_LENGTH + 2
 
 
@@ -17,9 +17,9 @@ def read_new_password(email: str, prompt: str = "Password", *, optional: Literal
 @overload
 def read_new_password(email: str, prompt: str = "Password", *, optional: Literal[True]) -> str | None: ...
 def read_new_password(email: str, prompt: str = "Password", *, optional: bool = False) -> str | None:
-    """Return a new password for this account, in NFC: asked twice in a terminal, else one line of standard input.
+    """Return a new password for this account, in NFC, from the terminal (asked twice) or one line of standard input.
 
-    With `optional`, an empty line returns None. A password that is refused ends the command with exit code 2.
+    With `optional`, an empty line returns None. An unacceptable password ends the command with exit code 2.
     """
     password = _ask_twice(prompt) if sys.stdin.isatty() else _read_line()
     if optional and not password:
@@ -36,11 +36,11 @@ def _read_line() -> str:
     try:
         return sys.stdin.buffer.readline(_MAX_LINE).decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise _refusal("It is not in UTF-8.") from error
+        raise _refusal("The password is not valid UTF-8.") from error
 
 
 def _refusal(reason: str) -> typer.Exit:
-    typer.echo(f"The password was refused: {reason}", err=True)
+    typer.echo(f"The password is not accepted: {reason}", err=True)
     return typer.Exit(2)
 
 

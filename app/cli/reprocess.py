@@ -22,31 +22,31 @@ from app.images.maintenance.reprocessing import DimensionsReprocessor, Reprocess
 from app.media.decoder_pool import Decoders
 from app.storage.object_store import ObjectStore
 
-# Requests of clients come first.
+# Lower priority than the service's own processes.
 NICENESS = 10
 
 
 class Subject(StrEnum):
-    """What of an image is rebuilt."""
+    """A property that can be rebuilt."""
 
     DIMENSIONS = "dimensions"
 
 
 class Checkpoint:
-    """The id of the last image of a run that was stopped, in a file that a complete run removes."""
+    """A file with the id of the last image of an interrupted run. A complete run removes it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> uuid.UUID | None:
-        """Return the id, None to begin anew."""
+        """Return the id; None if there is none."""
         try:
             return uuid.UUID(self._path.read_text().strip())
         except (OSError, ValueError):
             return None
 
     def save(self, image_id: uuid.UUID) -> None:
-        """Replace the id. Where nothing can be written, a stopped run begins anew."""
+        """Replace the id. If the file cannot be written, an interrupted run starts again."""
         new = self._path.with_suffix(".new")
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,20 +54,20 @@ class Checkpoint:
             new.replace(self._path)
 
     def remove(self) -> None:
-        """Forget the id."""
+        """Remove the file."""
         self._path.unlink(missing_ok=True)
 
 
 def reprocess(
     data_dir: DataDir = Path(".imts"),
     *,
-    only: Annotated[Subject, typer.Option(help="What to rebuild.")] = Subject.DIMENSIONS,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where a run was stopped.")] = False,
+    only: Annotated[Subject, typer.Option(help="The property to rebuild.")] = Subject.DIMENSIONS,
+    restart: Annotated[bool, typer.Option("--restart", help="Ignore the checkpoint of an interrupted run.")] = False,
 ) -> None:
-    """Measure stored images again, correct their rows, and print a report in JSON.
+    """Measure stored images again, correct their rows, and print a JSON report.
 
-    A run that was stopped is continued: its checkpoint is kept in the data directory. Exit code 0: every image was
-    measured; 1: some could not be, and are reported; 3: a backend did not answer.
+    An interrupted run continues at its checkpoint in the data directory. Exit code 0: every image was measured; 1: some
+    were not, and the report lists them; 3: a backend did not respond.
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
     checkpoint = Checkpoint(data_dir / f"reprocess-{only}")
@@ -89,7 +89,7 @@ async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> Reprocessing
     database, object_store = Database(settings), ObjectStore(settings)
     link = RedisLink(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
     if settings.cache_enabled:
-        # The service's cached answers have the old dimensions.
+        # Cached responses of the service have the old dimensions.
         cache = AnswerCache(link, Lease(database, link), "", settings.cache_ttl_seconds)
         database.on_change = cache.forget
     decoders = Decoders(1, settings.max_image_pixels, settings.storage_port)

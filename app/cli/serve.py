@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import load_settings, refuse
+from app.cli.options import exit_with_errors, load_settings
 from app.core.logging import configure_logging, get_logger
 
 if TYPE_CHECKING:
@@ -16,24 +16,24 @@ logger = get_logger(__name__)
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; one a core is a good start.")] = 1,
-    drain_seconds: Annotated[int, typer.Option(min=1, help="From SIGTERM to the exit, at the most.")] = 30,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes; start with one per core.")] = 1,
+    drain_seconds: Annotated[int, typer.Option(min=1, help="The maximum time from SIGTERM to the exit.")] = 30,
     keep_alive_seconds: Annotated[
-        int, typer.Option(min=1, help="When an idle connection is closed: later than a balancer does it.")
+        int, typer.Option(min=1, help="The timeout of idle connections; must exceed the load balancer's.")
     ] = 75,
-    fd: Annotated[int | None, typer.Option(help="A listening socket to take over.", hidden=True)] = None,
-    supervisor_fd: Annotated[int | None, typer.Option(help="A socket to the supervisor.", hidden=True)] = None,
+    fd: Annotated[int | None, typer.Option(help="A listening socket.", hidden=True)] = None,
+    supervisor_fd: Annotated[int | None, typer.Option(help="The socket of the supervisor.", hidden=True)] = None,
 ) -> None:
-    """Run the service in production: every address from the environment, nothing embedded.
+    """Run the service in production. All addresses come from the environment.
 
-    SIGTERM drains: what is in flight is finished, then the exit code is 0. With several workers, one that dies is
-    replaced, and SIGHUP replaces all of them one by one without failing a request.
+    SIGTERM drains: requests in progress are finished, then the exit code is 0. With several workers, a worker that dies
+    is replaced, and SIGHUP replaces all workers one by one without a failed request.
     """
-    # Told to stop before anything runs: done.
+    # SIGTERM before the start ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings()
-    refuse(settings.problems())
+    exit_with_errors(settings.problems())
     configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
     if settings.metrics_token is None and supervisor_fd is None:
         logger.warning("METRICS_TOKEN is not set: every client can read /metrics")
@@ -67,7 +67,7 @@ def _uvicorn_config(host: str, port: int, keep_alive_seconds: int) -> "uvicorn.C
         loop="uvloop",
         http=BoundedProtocol,
         server_header=False,
-        proxy_headers=False,  # uvicorn would believe every client on this host; see TRUSTED_PROXIES
+        proxy_headers=False,  # uvicorn would trust every client on this host; see TRUSTED_PROXIES
         access_log=False,
         log_config=None,
         timeout_keep_alive=keep_alive_seconds,

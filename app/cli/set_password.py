@@ -13,11 +13,11 @@ from app.users.revocation import revoke_credentials
 
 
 def set_password(
-    email: Annotated[str, typer.Argument(help="The account's address.")], data_dir: DataDir = Path(".imts")
+    email: Annotated[str, typer.Argument(help="The e-mail address of the account.")], data_dir: DataDir = Path(".imts")
 ) -> None:
-    """Replace the password of an account and end all its sessions and API keys.
+    """Replace the password of an account, and end its sessions and API keys.
 
-    Asks for the password twice in a terminal, and reads one line from standard input otherwise.
+    In a terminal, asks twice for the password; otherwise reads one line from standard input.
     """
     address = read_email(email)
     password_hash = hash_password(read_new_password(address))
@@ -25,7 +25,7 @@ def set_password(
     async def replace(session: AsyncSession) -> None:
         user = await UserRepository(session).find_by_email_for_change(address)
         if user is None:
-            raise UserNotFound(f"There is no account {address}")
+            raise UserNotFound(f"There is no account with the address {address}.")
         user.password = password_hash
         await revoke_credentials(session, user.id)
 

@@ -19,19 +19,19 @@ from app.storage.object_store import ObjectStore
 def sweep(
     data_dir: DataDir = Path(".imts"),
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; change nothing.")] = False,
-    digests: Annotated[bool, typer.Option(help="Read every original and compare its SHA-256 too.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only, without changes.")] = False,
+    digests: Annotated[bool, typer.Option(help="Also compare the SHA-256 digest of each file.")] = True,
 ) -> None:
-    """Reconcile rows and objects, and print a report in JSON.
+    """Compare database rows with stored objects, and print a JSON report.
 
-    Deletes what no image owns once its grace is over, and tells the images whose objects are missing or differ. Exit
-    code 0: every image is whole; 1: some are damaged; 3: a backend did not answer, and nothing was deleted for it.
+    Deletes objects that no image owns after a grace period, and reports images with missing or damaged objects. Exit
+    code 0: every image is intact; 1: some are damaged; 3: a backend did not respond, and nothing was deleted.
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
     try:
         report = asyncio.run(_sweep(settings, dry_run=dry_run, digests=digests))
     except AppError as error:
-        typer.echo(f"Not swept: {error}", err=True)
+        typer.echo(f"The check failed: {error}", err=True)
         raise typer.Exit(3) from error
     typer.echo(json.dumps(report.as_dict(), indent=2))
     raise typer.Exit(0 if report.is_clean else 1)

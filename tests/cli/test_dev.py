@@ -112,7 +112,7 @@ def test_runs_on_its_own_servers_and_stops_them_all(directory: Path) -> None:
     secret = (dev.data_dir / "jwt.secret").read_text()
 
     os.kill(dev.pid_of("mongo"), signal.SIGKILL)
-    dev.wait_for("mongo: ended unexpectedly (-9), starting it again")
+    dev.wait_for("mongo: ended unexpectedly (-9), restarting it")
     dev.wait_for("mongo: MongoDB", times=2)
     assert dev.status("/readyz") == 200
 
@@ -198,18 +198,18 @@ def test_database_that_is_down_is_said_and_migrated_once_it_is_up(directory: Pat
     database.stop()
     dev = Dev(directory, "--no-reload", settings={**ONLY_MONGO_AND_REDIS, "DATABASE_URL": url})
     assert dev.status("/healthz") == 200
-    assert dev.output.count("postgres: not migrated yet") == 1
+    assert dev.output.count("postgres: the database does not respond") == 1
     assert f"postgres: postgresql://127.0.0.1:{port}/imts, from the environment" in dev.output
     assert url not in dev.output
     assert dev.status("/readyz") == 503
     with database:
-        dev.wait_for("postgres: answers now, migrated")
+        dev.wait_for("postgres: responds again, migrated")
         assert dev.stop() == 0
 
 
 def test_code_is_reloaded_and_broken_code_waited_for(directory: Path) -> None:
     source = directory / "source"
-    for name in ("app", "migrations"):
+    for name in ("app", "devstack", "migrations"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "alembic.ini", source)
     main = source / "app" / "main.py"
@@ -219,15 +219,15 @@ def test_code_is_reloaded_and_broken_code_waited_for(directory: Path) -> None:
     first = dev.pid_of("service")
 
     main.write_text(code + "\n")
-    dev.wait_for("its code has changed")
+    dev.wait_for("restarting after a change of code")
     assert dev.status("/healthz") == 200
-    dev.wait_for("service: answers again")
+    dev.wait_for("service: ready again")
     assert dev.pid_of("service") != first
 
     main.write_text("this is no Python\n")
-    dev.wait_for("waiting for the next change of its code")
+    dev.wait_for("waiting for the next change of code")
     main.write_text(code)
-    dev.wait_for("service: answers again", times=2)
+    dev.wait_for("service: ready again", times=2)
     assert dev.status("/healthz") == 200
     assert dev.stop() == 0
 

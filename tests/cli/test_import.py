@@ -262,7 +262,7 @@ async def test_f71_wrong_options_are_reported_before_anything_is_sent(
     for url, options, remedy in (
         (service.url, (*token, "--tag", "a/b"), "a tag has letters"),
         ("127.0.0.1:1", token, "http://host:port"),
-        ("http://127.0.0.1:1", token, "does not answer"),
+        ("http://127.0.0.1:1", token, "does not respond"),
         (store, token, "is not an Image-Tagged-System"),
         (service.url, (), "IMTS_TOKEN"),
         (service.url, ("--token", "wrong"), "POST /v1/users/me/api-keys"),

@@ -89,7 +89,7 @@ def test_f91_a_command_without_a_running_dev_names_its_directory(tmp_path: Path)
         check=False,
     )
     assert "DATABASE_URL is not set" in ended.stderr
-    assert "No `dev` runs on .imts" in ended.stderr
+    assert "no running `dev` uses .imts" in ended.stderr
 
 
 @pytest.mark.parametrize("token", ["", "a token for the metrics"])

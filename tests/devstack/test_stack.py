@@ -97,7 +97,7 @@ def test_leftover_is_ended_by_its_pid_file(data_dir: Path) -> None:
     first._data_dir.close()  # the lock goes with a killed parent, the servers stay
     lines: list[str] = []
     with Stack(data_dir, ("redis", "postgres"), report=lines.append):
-        assert len([line for line in lines if "had left" in line]) == 2
+        assert len([line for line in lines if "of an earlier run" in line]) == 2
         assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids)
     first.stop()
 
@@ -204,7 +204,7 @@ def test_server_that_does_not_come_up_shows_its_log_and_leaves_nothing(data_dir:
     with quiet(data_dir, "postgres"):
         pass
     (data_dir / "postgres" / "data" / "global" / "pg_control").unlink()
-    with pytest.raises(BackendFailed, match="postgres did not come up") as raised:
+    with pytest.raises(BackendFailed, match="postgres failed to start") as raised:
         quiet(data_dir, "redis", "postgres").start()
     assert "could not find the database system" in str(raised.value)
     assert processes_of(data_dir) == []

@@ -63,7 +63,7 @@ async def test_f58_create_admin_finds_any_spelling(
 ) -> None:
     await make_account("Ada@example.com")
     ran = await create_admin(settings, "ADA@Example.com")
-    assert (ran.returncode, "exists already" in ran.stderr) == (1, True)
+    assert (ran.returncode, "already exists" in ran.stderr) == (1, True)
     assert await sql.fetchval("SELECT count(*) FROM users") == 1
 
 

@@ -1,4 +1,4 @@
-"""The server of an import, over HTTP: each call is tried again while the server is busy."""
+"""The HTTP client of an import. It repeats requests while the server is busy."""
 
 import asyncio
 import re
@@ -20,11 +20,11 @@ READ_BYTES = 256 * 1024
 TRIES = 5
 MAX_WAIT_SECONDS = 30.0
 BULK_IDS = 1000
-_TOKEN_HELP = "give a valid token with --token or IMTS_TOKEN; POST /v1/users/me/api-keys makes an API key"  # noqa: S105
+_TOKEN_HELP = "Set a valid token with --token or IMTS_TOKEN. POST /v1/users/me/api-keys creates an API key."  # noqa: S105
 
 
-class ServerRefused(Exception):
-    """The server cannot be used at all; the message is a sentence with the remedy."""
+class CommandError(Exception):
+    """The import cannot start. The message names the remedy."""
 
 
 class RequestFailed(Exception):
@@ -44,7 +44,7 @@ class UploadOptions:
 
     def fields(self) -> list[tuple[str, str]]:
         """Return the fields by name."""
-        # Sent before the file: the server then refuses a name in use without reading the file.
+        # These precede the file, so that the server refuses a name in use without reading the file.
         conflict = ("on_conflict", "rename" if self.rename else "error")
         return [conflict, ("visibility", "private" if self.private else "public")]
 
@@ -57,21 +57,19 @@ class ImportClient:
         self._options = options
 
     async def check(self) -> None:
-        """Raise ServerRefused unless this is the service and it accepts the token."""
+        """Raise CommandError unless this is the service and it accepts the token."""
         url = str(self._client.base_url)
         try:
             response = await self._post("/v1/images/lookup", json={"sha256": ["0" * 64]})
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise ServerRefused(f"{url} does not answer ({reason}): start it, or check --server.") from error
+            raise CommandError(f"{url} does not respond ({reason}). Start the service, or check --server.") from error
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise ServerRefused(f"{url} does not accept the token: {_TOKEN_HELP}.")
+            raise CommandError(f"{url} does not accept the token. {_TOKEN_HELP}")
         if response.status_code == httpx.codes.FORBIDDEN:
-            raise ServerRefused(f"{url}: {_problem(response)} Use a key with the scopes read and write.")
+            raise CommandError(f"{url}: {_problem(response)} Use a key with the scopes read and write.")
         if response.status_code != httpx.codes.OK or "items" not in _json(response):
-            raise ServerRefused(
-                f"{url} is not an Image-Tagged-System (it answered {response.status_code}): check --server."
-            )
+            raise CommandError(f"{url} is not an Image-Tagged-System (status {response.status_code}). Check --server.")
 
     async def find_stored(self, digests: Sequence[str]) -> dict[str, str]:
         """Return the paths of the images that have these SHA-256 digests, by digest. Raises RequestFailed."""
@@ -98,7 +96,7 @@ class ImportClient:
         return _expect(await _retry(send), httpx.codes.CREATED)
 
     async def add_tags(self, images: Sequence[str], tags: Sequence[str]) -> None:
-        """Add tags to those of the images that the account may change. Raises RequestFailed."""
+        """Add tags to the images that the account may change. Raises RequestFailed."""
         ids = [image.rpartition("/")[2] for image in images]
         for start in range(0, len(ids), BULK_IDS):
             body = {"ids": ids[start : start + BULK_IDS], "add": list(tags)}
@@ -122,7 +120,7 @@ def seconds_to_wait(retry_after: str | None) -> float:
 
 
 async def _retry(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """Send until the server is not busy; the last of TRIES responses stands."""
+    """Send until the server is not busy, at most TRIES times. Return the last response."""
     for _ in range(TRIES - 1):
         response = await send()
         if response.status_code not in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
@@ -159,7 +157,7 @@ def _expect(response: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def _problem(response: httpx.Response) -> str:
-    return str(_json(response).get("detail") or f"The server answered {response.status_code}.")
+    return str(_json(response).get("detail") or f"The server responded with status {response.status_code}.")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from app.cli.importing.import_client import ImportClient, ServerRefused, UploadOptions
+from app.cli.importing.import_client import CommandError, ImportClient, UploadOptions
 from app.cli.importing.import_files import Candidate, Outcome, Result, displayed, scan
 from app.cli.importing.import_run import ImportRun
 from app.core.text.tag_names import normalize_tag
@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 60
 
 
 class OnClash(StrEnum):
-    """What to do with a file whose name is in use."""
+    """The treatment of a file whose name is in use."""
 
     FAIL = "fail"
     RENAME = "rename"
@@ -39,19 +39,23 @@ class OnClash(StrEnum):
 
 
 def import_folder(
-    directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, metavar="DIR")],
-    tag: Annotated[list[str] | None, typer.Option(help="A tag for every image; repeatable.")] = None,
-    server: Annotated[str, typer.Option(help="The service's address.")] = "http://127.0.0.1:8000",
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Uploads at a time.")] = 4,
+    directory: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, metavar="DIR", help="The folder to upload.")
+    ],
+    tag: Annotated[list[str] | None, typer.Option(help="A tag for all images; repeatable.")] = None,
+    server: Annotated[str, typer.Option(help="The address of the service.")] = "http://127.0.0.1:8000",
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="The number of concurrent uploads.")] = 4,
     token: Annotated[str, typer.Option(envvar="IMTS_TOKEN", help="An access token or an API key.")] = "",
-    on_clash: Annotated[OnClash, typer.Option(help="What to do with a file whose name is in use.")] = OnClash.FAIL,
-    private: Annotated[bool, typer.Option("--private", help="Make the images visible to their owner only.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be uploaded; change nothing.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write a JSON line per file: path, outcome, reason.")] = None,
+    on_clash: Annotated[OnClash, typer.Option(help="The treatment of a file whose name is in use.")] = OnClash.FAIL,
+    private: Annotated[bool, typer.Option("--private", help="Make the images private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the files to upload, without changes.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write path, outcome and reason of each file as JSON lines.")
+    ] = None,
 ) -> None:
-    """Upload a folder. Folder names become tags, stored files are skipped; it can be stopped and run again.
+    """Upload a folder. Folder names become tags. An interrupted import continues when it is run again.
 
-    Exit code 0: every image is stored; 1: some files are not; 2: the options or the server cannot be used.
+    Exit code 0: every image is stored; 1: some are not; 2: the options or the server cannot be used.
     """
     tags = [_checked_tag(one) for one in tag or []]
     _check_server(server, token)
@@ -79,7 +83,7 @@ def import_folder(
         except KeyboardInterrupt:
             typer.echo("Stopped. Run the command again to continue.", err=True)
             exit_code = 130
-        except ServerRefused as error:
+        except CommandError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from error
     _summarize(results)
@@ -96,10 +100,10 @@ def _checked_tag(tag: str) -> str:
 def _check_server(server: str, token: str) -> None:
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise typer.BadParameter(f"{server!r} is no address: write http://host:port", param_hint="--server")
+        raise typer.BadParameter(f"{server!r} is not an address such as http://host:port", param_hint="--server")
     if not token:
         raise typer.BadParameter(
-            "no token: give an access token or an API key here or in IMTS_TOKEN", param_hint="--token"
+            "a token is required: an access token or an API key, here or in IMTS_TOKEN", param_hint="--token"
         )
 
 

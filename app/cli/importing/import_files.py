@@ -1,4 +1,4 @@
-"""The files of an import: which of them are images, and why the others are not."""
+"""Finds the images of a folder, and reports why other files are skipped."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,16 @@ from app.core.text.tag_names import tag_from_text
 from app.media.image_header import HeaderReader
 
 _CHUNK_BYTES = 64 * 1024
-# The server judges the size of an image.
+# The server checks the number of pixels.
 _MANY_PIXELS = 1 << 62
 _IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".avif"))
-# What NAS systems and archivers put beside the files of a person: thumbnails, recycle bins, resource forks.
+# Folders of NAS systems and archivers: thumbnails, recycle bins, resource forks.
 _SYSTEM_FOLDERS = frozenset(("@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "lost+found"))
 _TYPE_NAME_LENGTH = 12
 
 
 class Outcome(StrEnum):
-    """What became of one file."""
+    """The outcome for one file."""
 
     UPLOADED = "uploaded"
     STORED = "stored"
@@ -39,7 +39,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome for one file, with the reason where it was not stored, and the image's path at the server."""
+    """The outcome for one file, the reason if it was not stored, and the path of its image."""
 
     path: Path
     outcome: Outcome
@@ -48,9 +48,9 @@ class Result:
 
 
 def scan(directory: Path, tags: Sequence[str]) -> Iterator[Candidate | Result]:
-    """Yield each file below the folder, in a stable order: a candidate, or the result for a file that is none.
+    """Yield a candidate or a result for each file below the folder, in a stable order.
 
-    The folders on the way to a file become tags of it, after `tags`.
+    The names of the folders above a file become tags, after `tags`.
     """
     for path, error in _walk(directory):
         if error is not None:
@@ -65,7 +65,7 @@ def scan(directory: Path, tags: Sequence[str]) -> Iterator[Candidate | Result]:
 
 
 def displayed(path: Path) -> str:
-    """Return the path as text that any terminal and any JSON document can hold."""
+    """Return the path as valid UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -92,7 +92,7 @@ def _inspect(path: Path, tags: dict[str, None]) -> Candidate | Result:
         _read_header(path)
         return Candidate(path, path.stat().st_size, tuple(tags))
     except UnicodeDecodeError:
-        return Result(path, Outcome.FAILED, "the file name is not valid UTF-8: rename the file")
+        return Result(path, Outcome.FAILED, "the file name is not valid UTF-8; rename the file")
     except OSError as error:
         return Result(path, Outcome.FAILED, _reason(error))
     except AppError as error:
@@ -103,7 +103,7 @@ def _inspect(path: Path, tags: dict[str, None]) -> Candidate | Result:
 
 
 def _read_header(path: Path) -> None:
-    """Raise AppError where the server would refuse the file by its first bytes; OSError where it cannot be read."""
+    """Raise AppError if the server would refuse the header, and OSError if the file cannot be read."""
     reader = HeaderReader(_MANY_PIXELS)
     with path.open("rb") as content:
         while chunk := content.read(_CHUNK_BYTES):

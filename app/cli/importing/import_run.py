@@ -1,6 +1,6 @@
-"""One import: files are hashed in batches, those that are stored already get their tags, the others are uploaded.
+"""An import run: hashes files in batches, tags the stored ones and uploads the others.
 
-Each file has its own result, recorded after the fact: no file ends the run, and none counts as stored before it is.
+Each file has a result of its own, recorded afterwards. A bad file does not end the run.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from app.cli.importing.import_client import ImportClient, RequestFailed
 from app.cli.importing.import_files import Candidate, Outcome, Result
 
 BATCH = 100
-STORED = "stored already"
+STORED = "already stored"
 _WOULD_UPLOAD = "dry run: would be uploaded"
 
 
 @dataclass(slots=True)
 class ImportRun:
-    """Stores candidates and records their results; `measure` gets the bytes as they are sent or skipped."""
+    """Stores candidates and records their results. `measure` receives the number of bytes sent or skipped."""
 
     client: ImportClient
     jobs: int
@@ -62,7 +62,7 @@ class ImportRun:
         await self._add_tags(tagged)
 
     async def _digest(self, one: Candidate) -> str | None:
-        """Return the SHA-256 digest of a file; None when it cannot be read, which is recorded."""
+        """Return the SHA-256 digest of a file, or record the failure and return None."""
         async with self._slots:
             try:
                 return await asyncio.to_thread(_sha256, one.path)
@@ -71,7 +71,7 @@ class ImportRun:
                 return None
 
     async def _store_first(self, copies: Sequence[Candidate], tagged: list[tuple[Candidate, str]]) -> None:
-        """Upload the first of files with the same bytes that can be stored; the rest add their tags to its image."""
+        """Upload the first possible of several equal files. The others add their tags to its image."""
         for number, one in enumerate(copies, start=1):
             image = await self._upload(one)
             if image is not None:
@@ -79,7 +79,7 @@ class ImportRun:
                 return
 
     async def _upload(self, one: Candidate) -> str | None:
-        """Return the image's path; None when the file was not stored, which is recorded."""
+        """Return the path of the image, or record the failure and return None."""
         if self.is_dry_run:
             self._skip(one, _WOULD_UPLOAD)
             return None
@@ -101,7 +101,7 @@ class ImportRun:
         return path
 
     async def _add_tags(self, tagged: Sequence[tuple[Candidate, str]]) -> None:
-        """Give stored images the tags of these copies, in as many requests as there are different lists of tags."""
+        """Add the tags of these copies to the stored images, with one request for each distinct list of tags."""
         by_tags: dict[tuple[str, ...], list[tuple[Candidate, str]]] = defaultdict(list)
         for one, image in tagged:
             by_tags[one.tags].append((one, image))
