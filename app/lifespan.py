@@ -30,6 +30,7 @@ from app.mail.outbox import Outbox
 from app.media.decoder_pool import Decoders
 from app.ratelimit.rate_limiter import RateLimits
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
+from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
 from app.tags.count_compaction import CountFolder
 from app.telemetry.recorder import Recorder
@@ -127,6 +128,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimits(cache, secret),
         queues=Queues.of(settings),
+        search=SearchEngine(settings.search_strategies),
         outbox=Outbox(settings),
     )
 

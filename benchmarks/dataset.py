@@ -178,7 +178,7 @@ async def _map(url: str) -> None:
     """Make the bitmaps of the common tags, as the service does."""
     database = Database(Settings(database_url=SecretStr(url)))
     try:
-        await BitmapIndexUpdater(database, interval=1).fold()
+        await BitmapIndexUpdater(database, interval=1).update()
     finally:
         await database.close()
 

@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.authz.visibility import Sight
 from app.core.settings import Settings
 from app.db.database import Database
-from app.search.executor import SearchExecutor
+from app.search.executor import SearchEngine
 from app.search.language.parser import parse
 from app.search.planning.sort_order import SortOrder
 from app.search.planning.tag_resolution import QueryTooBroad
@@ -112,7 +112,7 @@ def _factor(estimated: int, exact: int) -> float:
 async def in_the_database(asked: Iterable[Asked]) -> Times:
     """Run each search once for its statements, then these by asyncpg."""
     settings = Settings()
-    times, database = Times(), Database(settings)
+    times, database, engine = Times(), Database(settings), SearchEngine(settings.search_strategies)
     url = settings.database_url.get_secret_value()
     connection = await asyncpg.connect(url, server_settings=database.search_settings)
     statements: list[tuple[str, Any]] = []
@@ -126,8 +126,8 @@ async def in_the_database(asked: Iterable[Asked]) -> Times:
         statements.clear()
         try:
             async with database.searcher() as session, noting(session, note):
-                search = await SearchExecutor.prepare(session, parse(params["q"]), Sight())
-                await search.page(SortOrder(params.get("sort", "-created")), None, LIMIT)
+                search = await engine.prepare(session, parse(params["q"]), Sight())
+                await search.fetch_page(SortOrder(params.get("sort", "-created")), None, LIMIT)
         except QueryTooBroad:
             continue
         with times.measured(kind, params["q"]):

@@ -3,7 +3,7 @@
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -16,6 +16,7 @@ from app.core.rate_limit import Limits
 PUBLISHED_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
 MIN_JWT_SECRET_LENGTH = 32
 _MIB = 1024 * 1024
+SearchStrategy = Literal["ordered_scan", "fetch_and_sort", "range_fetch", "name_index_scan", "bitmap_scan"]
 
 
 class Settings(BaseSettings):
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     # Applies to JPEG, PNG and WebP; GIF and AVIF are delivered unchanged.
     strip_metadata: bool = False
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
+    search_strategies: Annotated[list[SearchStrategy], NoDecode] = list(get_args(SearchStrategy))
     # For each account (anonymous: each address) in each worker. Further searches wait.
     searches_at_once: Annotated[int, Field(ge=1)] = 1
     tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
@@ -100,10 +102,17 @@ class Settings(BaseSettings):
     telemetry_personal_data: Literal["keep", "hash", "drop"] = "keep"
     telemetry_query_values: str = ""  # names of query parameters, comma-separated
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "search_strategies", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("search_strategies")
+    @classmethod
+    def _have_basic_strategies(cls, value: list[SearchStrategy]) -> list[SearchStrategy]:
+        if missing := {"ordered_scan", "fetch_and_sort"} - set(value):
+            raise ValueError(f"{' and '.join(sorted(missing))} cannot be switched off")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -69,9 +69,6 @@ _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _LONGEST_LOCK_WAIT = {"lock_timeout": "8s"}
 # Of a connection. Searches have many shapes; one that is not prepared yet costs a round trip more.
 PREPARED_STATEMENTS = 500
-# Under this key a search's session holds the semaphore that lets so many long searches run at once in a process.
-SLOW_LANE = "slow_lane"
-SLOW_SEARCHES = 1
 
 # Violations that are an answer to the client, by the constraint's name. The accounts may go while they are used.
 CONFLICTS: Mapping[str, type[AppError]] = {
@@ -266,10 +263,8 @@ def has_spare(session: AsyncSession) -> bool:
 
 
 def _search_sessions(engine: AsyncEngine, watchdog: Watchdog) -> async_sessionmaker[AsyncSession]:
-    # A long search occupies a processor of the server: so many at once, however many are asked for.
-    lane = asyncio.Semaphore(SLOW_SEARCHES)
     searching = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(searching, expire_on_commit=False, info={SLOW_LANE: lane, ON_ANSWER: watchdog.see})
+    return async_sessionmaker(searching, expire_on_commit=False, info={ON_ANSWER: watchdog.see})
 
 
 def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:

@@ -17,6 +17,7 @@ from app.http.shutdown_state import Drain
 from app.mail.outbox import Outbox
 from app.media.decoder_pool import Decoders
 from app.ratelimit.rate_limiter import RateLimits
+from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
 
@@ -40,6 +41,7 @@ class Services:
     refresh_tokens: RefreshTokens
     limits: RateLimits
     queues: Queues
+    search: SearchEngine
     outbox: Outbox
     drain: Drain = field(default_factory=Drain)
 

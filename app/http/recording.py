@@ -59,6 +59,7 @@ class _Exchange(Tally):
     def __init__(self, receive: Receive, send: Send) -> None:
         self.statements = self.cache_hits = self.cache_misses = self.bytes_in = self.bytes_out = self.status = 0
         self.statement_seconds = 0.0
+        self.search_trace = []
         self._receive = receive
         self._send = send
         self.first_byte = 0

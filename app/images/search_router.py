@@ -28,10 +28,10 @@ from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED
 from app.images.schemas import ImagePage, page_json
 from app.ratelimit.policies import search_charges
-from app.search.count import count_exactly, estimate
+from app.search.count import count_exactly, estimate_count
 from app.search.executor import SearchExecutor
 from app.search.language import ast
-from app.search.language.ast import canonical, leaves
+from app.search.language.ast import canonical
 from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
 from app.search.planning.sort_order import Sort, SortOrder
 from app.search.planning.tag_resolution import QueryTooBroad
@@ -103,19 +103,19 @@ async def list_images(
     query, order = parse(q), SortOrder(sort)
     spelled = canonical(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
-    after = order.read(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
+    after = order.decode_key(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(services.queues.searches.enter(current_caller.get()))
         async with services.database.searcher() as session:
-            search = await SearchExecutor.prepare(session, query, sight_of(viewer))
+            search = await services.search.prepare(session, query, sight_of(viewer))
             counting: Awaitable[Counted | None] | None = None
             if count != "none" and has_spare(session):
                 counting = await stack.enter_async_context(background_task(count_images(services, search, count)))
-            found, more = await search.page(order, after, limit)
+            found, more = await search.fetch_page(order, after, limit)
             hints = await search.list_hints(q) if not found and after is None else []
         counted = await (counting or count_images(services, search, count))
     headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
-    following = services.cursors.encode(order.write(found[-1]), fingerprint) if more else None
+    following = services.cursors.encode(order.encode_key(found[-1]), fingerprint) if more else None
     if following:
         headers["Link"] = next_link(request, following)
     return Response(
@@ -125,7 +125,7 @@ async def list_images(
 
 def cache_control(query: ast.Node, viewer: Viewer) -> str:
     """Say who may keep a page, which is to be revalidated; one that the clock changes too, nobody."""
-    if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in leaves(query)):
+    if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in ast.leaves(query)):
         return "no-store"
     return "public, no-cache" if viewer.user is None else "private, no-cache"
 
@@ -137,8 +137,8 @@ async def count_images(services: Services, search: SearchExecutor, how: Count) -
     if how == "exact":
         try:
             async with services.database.searcher(COUNT_SHARE * services.settings.search_timeout_ms / 1000) as session:
-                return await count_exactly(session, search.within(session)), "exact"
+                return await count_exactly(session, search), "exact"
         except QueryTimeout:
             pass
     async with services.database.searcher() as session:
-        return await estimate(session, search.within(session)), "estimate"
+        return await estimate_count(session, search), "estimate"

@@ -39,7 +39,6 @@ from app.images.repository import ImageRepository
 from app.images.router import tagged_read
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
-from app.search.executor import SearchExecutor
 from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
 from app.search.planning.tag_resolution import QueryTooBroad
 from app.tags.dependencies import NewTagsDep
@@ -119,7 +118,7 @@ async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, new
     """Tag the images that match, or only count them."""
     await refuse_contradiction(services.database, body)
     async with services.queues.searches.enter(current_caller.get()):
-        images = await list_changeable(services.database, body, viewer)
+        images = await list_changeable(services, body, viewer)
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0
@@ -234,12 +233,12 @@ async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
             raise ValidationFailed.at(["body", "remove"], f"A tag cannot be both added and removed: {name}.")
 
 
-async def list_changeable(database: Database, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
+async def list_changeable(services: Services, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
     """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
     sight, owner = sight_of(viewer), None if viewer.is_admin else viewer.id
-    async with database.searcher() as session:
+    async with services.database.searcher() as session:
         if body.ids is None:
-            search = await SearchExecutor.prepare(session, parse(body.q or ""), sight)
+            search = await services.search.prepare(session, parse(body.q or ""), sight)
             found = await search.list_ids(owner, MAX_BULK + 1)
         else:
             found = await ImageRepository(session).list_seen(body.ids, sight, owner)

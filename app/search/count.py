@@ -1,59 +1,68 @@
-"""How many images match: exactly, or about."""
+"""Counts the matches of a query, exactly or approximately."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch_value
 from app.db.sql_text import Values
 from app.models.tag import EXACT_COUNT
+from app.search.bitmap_index.queries import count_by_bitmaps
 from app.search.executor import SearchExecutor
-from app.search.planning.tag_resolution import COLLECTION
-
-# Up to so many matches are counted, 1 to 2 microseconds each; at once where there are no more if tags meet by chance.
-COUNTED = 3_000
-# Else so many images are looked at, in pages of the table, 0.3 microseconds each. Where so many of them match, they
-# tell the number to a factor of 1.5 either way; where fewer do, there are few.
-SAMPLED = 10_000
-TELLING = 25
+from app.search.planning.bitmap_coverage import is_count_by_bitmaps_cheaper
+from app.search.planning.predicates import QueryPredicates
+from app.search.planning.table_sample import take_sample
+from app.search.planning.tag_resolution import ESTIMATED_IMAGES
 
 
 async def count_exactly(session: AsyncSession, search: SearchExecutor) -> int:
     """Return the number of matches. Raises QueryTimeout."""
-    values = Values()
-    if (tag := search.only_tag) is None:
-        if (mapped := await search.count_by_bitmaps()) is not None:
-            return mapped
-        statement = f"SELECT count(*) FROM images WHERE {search.condition(values)}"  # noqa: S608 - of constants, as below
+    values, predicates = Values(), search.predicates
+    if (tag := predicates.only_tag) is None:
+        if (count := await _count_by_bitmaps(session, search)) is not None:
+            return count
+        statement = f"SELECT count(*) FROM images WHERE {predicates.visible_condition(values)}"  # noqa: S608
     else:
-        # The public ones are counted at all times.
-        private = f"SELECT count(*) FROM images WHERE {search.private_condition(values)}"  # noqa: S608
+        # The public images of each tag are already counted.
+        private = f"SELECT count(*) FROM images WHERE {predicates.visible_private_condition(values)}"  # noqa: S608
         public = f"SELECT {EXACT_COUNT} FROM tags t WHERE t.id = {values.bind(tag)}"  # noqa: S608
         statement = f"SELECT coalesce(({public}), 0) + ({private})"
     return int(await fetch_value(session, statement, values.listed))
 
 
-async def estimate(session: AsyncSession, search: SearchExecutor) -> int:
-    """Return about the number of matches: exact where that is cheap, else from a sample of the table's pages."""
-    if (mapped := await search.count_by_bitmaps()) is not None:
-        return mapped
-    images = float(await fetch_value(session, f"SELECT {COLLECTION}", ()))
-    probably_few = search.indexed and search.by_chance <= COUNTED
-    if images <= SAMPLED or probably_few:
-        counted = await _count_up_to(session, search, SAMPLED if images <= SAMPLED else COUNTED)
-        if counted is not None:
-            return counted
-    if search.unrestricted:
+async def estimate_count(session: AsyncSession, search: SearchExecutor) -> int:
+    """Return the approximate number of matches: exact if that is cheap, else from a sample. Raises QueryTimeout."""
+    predicates, costs = search.predicates, search.engine.costs
+    if (count := await _count_by_bitmaps(session, search)) is not None:
+        return count
+    images = float(await fetch_value(session, f"SELECT {ESTIMATED_IMAGES}", ()))
+    is_small = images <= costs.count_sample
+    has_few_matches = predicates.is_indexed and predicates.independent_matches <= costs.count_up_to
+    if is_small or has_few_matches:
+        limit = costs.count_sample if is_small else costs.count_up_to
+        if (count := await _count_up_to(session, predicates, limit)) is not None:
+            return count
+    if predicates.is_unrestricted:
         return round(images)
-    sample = await search.sample(SAMPLED)
-    if sample.matching < TELLING and search.indexed and not probably_few:
-        counted = await _count_up_to(session, search, COUNTED)
-        if counted is not None:
-            return counted
-    return round(sample.matching / sample.share) if sample.matching else 0
-
-
-async def _count_up_to(session: AsyncSession, search: SearchExecutor, most: int) -> int | None:
-    """Return the number of matches, None where there are more than `most`."""
     values = Values()
-    some = f"SELECT id FROM images WHERE {search.condition(values)} LIMIT {values.bind(most + 1)}"  # noqa: S608
-    counted = int(await fetch_value(session, f"SELECT count(*) FROM ({some}) AS counted", values.listed))  # noqa: S608
-    return counted if counted <= most else None
+    sample = await take_sample(session, predicates.visible_condition(values), values, costs.count_sample)
+    is_worth_counting = predicates.is_indexed and not has_few_matches
+    if sample.matches < costs.min_sample_matches and is_worth_counting:
+        count = await _count_up_to(session, predicates, costs.count_up_to)
+        if count is not None:
+            return count
+    return round(sample.matches / sample.share) if sample.matches else 0
+
+
+async def _count_by_bitmaps(session: AsyncSession, search: SearchExecutor) -> int | None:
+    """Return the number of matches; None if the bitmaps are disabled, more expensive or not up to date."""
+    if not search.engine.uses_bitmaps or not is_count_by_bitmaps_cheaper(search.predicates):
+        return None
+    return await count_by_bitmaps(session, search.predicates, search.engine.costs.max_queued_for_count)
+
+
+async def _count_up_to(session: AsyncSession, predicates: QueryPredicates, limit: int) -> int | None:
+    """Return the number of matches; None if there are more than `limit`."""
+    values = Values()
+    condition = predicates.visible_condition(values)
+    ids = f"SELECT id FROM images WHERE {condition} LIMIT {values.bind(limit + 1)}"  # noqa: S608
+    count = int(await fetch_value(session, f"SELECT count(*) FROM ({ids}) AS ids", values.listed))  # noqa: S608
+    return count if count <= limit else None

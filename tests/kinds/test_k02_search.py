@@ -6,6 +6,7 @@ Steps are calls of Python functions, counted by the interpreter: they do not dep
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,16 +14,19 @@ import pytest
 
 from app.authz.visibility import Sight
 from app.db.sql_text import Values
-from app.search.bitmap_index.queries import CountStatement, is_computable
+from app.search.bitmap_index.queries import CountStatement
+from app.search.executor import SearchEngine
 from app.search.language import parser
 from app.search.language.ast import Node, Tag, Wildcard, canonical, leaves
 from app.search.language.filters import NAMES
 from app.search.language.hints import make_hints, prefixed_terms
 from app.search.language.lexer import Kind
 from app.search.language.parser import InvalidQuery, parse
+from app.search.planning.bitmap_coverage import is_computable
+from app.search.planning.planned_query import PlannedQuery
 from app.search.planning.predicates import QueryPredicates
+from app.search.planning.sort_order import SortOrder
 from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
-from app.search.strategies.bitmap_scan import BitmapScan
 
 RATIO = 4.5
 VALUES = {"name": "a*b", "uploader": "none", "type": "png", "visibility": "public", "sha256": "0" * 64, "date": "2026"}
@@ -82,8 +86,8 @@ def steps(function: Callable[[], Any]) -> int:
     return called
 
 
-def vocabulary_of(query: Node) -> ResolvedTags:
-    """Return a vocabulary that has every name, rare and common ones."""
+def tags_of(query: Node) -> ResolvedTags:
+    """Return tags for every name, alternately rare and common ones."""
     tags: dict[str, ResolvedTag] = {}
     wildcards: dict[str, tuple[ResolvedTag, ...]] = {}
     for number, leaf in enumerate(leaves(query)):
@@ -100,13 +104,18 @@ def plan_everything(text: str) -> None:
     query = parse(text)
     canonical(query)
     make_hints(text, list(prefixed_terms(text).values()), None)
-    plan = QueryPredicates(query, vocabulary_of(query), None, datetime(2026, 11, 22, tzinfo=UTC))
-    plan.condition(Values())
-    plan.leading(Values(), frozenset(NAMES))
-    assert [plan.at_most, plan.by_chance, plan.exact, plan.told_by_tags, plan.unbounded, plan.indexed]
-    assert [plan.glob, plan.prefixed, BitmapScan(None, plan, Sight(), lambda _values: "TRUE")]  # type: ignore[arg-type]
+    predicates = QueryPredicates(query, tags_of(query), Sight(), datetime(2026, 11, 22, tzinfo=UTC))
+    predicates.condition(Values())
+    predicates.index_condition(Values(), frozenset(NAMES))
+    engine = SearchEngine()
+    for sort in ("-created", "name"):
+        planned = PlannedQuery(predicates, SortOrder(sort))
+        estimate = engine.planner.estimate(planned, 41)
+        assert engine.planner.choose(planned, estimate)
+        assert engine.planner.choose(planned, replace(estimate, expected_rows=1e5, is_first=False))
+        assert [planned.bitmaps.rare_tags, planned.bitmaps.common_tags]
     if is_computable(query):
-        CountStatement(plan, Sight())
+        CountStatement(predicates, 5_000)
 
 
 def ratio(small: str, large: str) -> float:

@@ -13,9 +13,9 @@ import pytest
 from app.core.settings import Settings
 from app.db.database import Database
 from app.main import create_app
-from app.search.bitmap_index import maintenance
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.language.filters import NAMES
+from app.search.planning import cost_model
 from app.search.planning.sort_order import SORTS
 from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
@@ -117,16 +117,16 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
     make_account: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maintenance, "COMMON", 3)
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 3)
     counts, bitmaps = CountFolder(database, 1), BitmapIndexUpdater(database, 1)
     await store_private_collection(sql, user.id, 1, 500)
     if mapped != "none":
         await counts.fold()
-        await bitmaps.fold()
+        await bitmaps.update()
     await store_private_collection(sql, user.id, 501, PUBLIC + PRIVATE)
     if mapped == "all":
         await counts.fold()
-        await bitmaps.fold()
+        await bitmaps.update()
     await sql.execute("ANALYZE images; ANALYZE tags")
     stranger = await make_account()
     clients = [{}, {"Authorization": f"Bearer {stranger.access_token}"}]
@@ -143,7 +143,7 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
     with_private = await ask_everything()
     await remove_what_is_private(sql)
     await counts.fold()
-    await bitmaps.fold()
+    await bitmaps.update()
     alone = await ask_everything()
     for (request, told), (_, expected) in zip(with_private, alone, strict=True):
         assert told == expected, request

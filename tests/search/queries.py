@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from app.authz.visibility import Sight
-from app.search.executor import SearchExecutor
+from app.search.executor import SearchEngine, SearchExecutor
 from app.search.language import ast
 from app.search.planning.predicates import QueryPredicates
 from app.search.planning.sort_order import SORTS, SortOrder
@@ -90,26 +90,28 @@ def key(order: SortOrder, picture: Picture) -> tuple[Any, ...]:
 
 def in_order(order: SortOrder, found: list[Picture]) -> list[uuid.UUID]:
     ordered = sorted(found, key=lambda picture: key(order, picture), reverse=order.descending)
-    if order.start is not None:
-        ordered.sort(key=lambda picture: picture.sha256 < (order.start or b""))
+    if order.start_digest is not None:
+        ordered.sort(key=lambda picture: picture.sha256 < (order.start_digest or b""))
     return [picture.id for picture in ordered]
 
 
 async def pages(search: SearchExecutor, order: SortOrder, limit: int) -> list[uuid.UUID]:
     found: list[uuid.UUID] = []
-    position = None
+    key = None
     while True:
-        page, more = await search.page(order, position, limit)
+        page, more = await search.fetch_page(order, key, limit)
         found += [one.id for one in page]
         assert all(one.tags == sorted(one.tags) for one in page)
         if not more:
             return found
-        position = order.read(order.write(page[-1]))
+        key = order.decode_key(order.encode_key(page[-1]))
 
 
-async def make_search(session: Any, query: ast.Node, sight: Sight) -> SearchExecutor:
-    plan = QueryPredicates(query, await resolve_tags(session, query, sight), sight.viewer_id, NOW)
-    return SearchExecutor(session, plan, sight)
+async def make_search(
+    session: Any, query: ast.Node, visibility: Sight, engine: SearchEngine | None = None
+) -> SearchExecutor:
+    tags = await resolve_tags(session, query, visibility)
+    return SearchExecutor(session, QueryPredicates(query, tags, visibility, NOW), engine or SearchEngine())
 
 
 async def run(check: Any) -> None:

@@ -1,4 +1,4 @@
-"""Counts by bitmaps are what plain Python counts, whatever the bitmaps know already."""
+"""Counts and pages by bitmaps, compared with plain Python, before and after updates of the bitmaps."""
 
 import asyncio
 import random
@@ -19,29 +19,27 @@ from sqlalchemy.util import await_only
 from app.authz.visibility import Sight
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.sql_text import Values, all_true
+from app.db.sql_text import Values
 from app.models.bitmap import CHUNK
-from app.search import executor as engine
-from app.search.bitmap_index import maintenance, queries
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
-from app.search.bitmap_index.queries import CountStatement
-from app.search.count import count_exactly, estimate
+from app.search.bitmap_index.queries import CountStatement, count_by_bitmaps
+from app.search.count import count_exactly, estimate_count
+from app.search.executor import SearchEngine
 from app.search.language import ast
 from app.search.language.parser import parse
 from app.search.planning import cost_model
-from app.search.planning.predicates import QueryPredicates
+from app.search.planning.bitmap_coverage import is_count_by_bitmaps_cheaper
+from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
-from app.search.planning.tag_resolution import resolve_tags
-from app.search.strategies import bitmap_scan
-from app.search.strategies.bitmap_scan import BitmapScan
 from tests.accounts import Account
-from tests.search.collection import NAMES, NOW, Picture, matches, pictures, store, visible
+from tests.search.collection import NAMES, Picture, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, mapped_queries, nodes, pages, run, sights
 from tests.server import running_service
 from tests.tags.library import MISMAPPED, upload
+from tests.tallying import tallied
 
 COMMON = 100
-# What writers do to some image.
+# Changes by writers to one image.
 WRITES = (
     "DELETE FROM images WHERE id = :image AND (SELECT count(*) FROM images) > 30",
     "UPDATE images SET visibility = CASE visibility WHEN 'public' THEN 'private' ELSE 'public' END WHERE id = :image",
@@ -57,32 +55,25 @@ WRITES = (
 
 
 @pytest.fixture
-async def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapIndexUpdater:
-    """What maps the images, by hand."""
-    monkeypatch.setattr(maintenance, "COMMON", COMMON)
-    return BitmapIndexUpdater(database, 3600)
+def updater(database: Database, monkeypatch: pytest.MonkeyPatch) -> BitmapIndexUpdater:
+    """An updater that runs on demand. About four images share a chunk."""
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", COMMON)
+    return BitmapIndexUpdater(database, 3600, ordinal_stride=CHUNK // 4)
 
 
 @pytest.fixture
-def few_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Number the images so that about four of them share a chunk."""
-    sparse = maintenance._NUMBER.text.replace("row_number()", f"{CHUNK // 4} * row_number()")
-    monkeypatch.setattr(maintenance, "_NUMBER", text(sparse))
-
-
-@pytest.fixture
-async def collection(sql: asyncpg.Connection, folder: BitmapIndexUpdater, few_a_chunk: None) -> list[Picture]:  # noqa: ARG001
-    """A collection of which a part has changed since it was mapped."""
+async def collection(sql: asyncpg.Connection, updater: BitmapIndexUpdater) -> list[Picture]:
+    """A collection that has partly changed since its bitmaps were updated."""
     stored = pictures(5, 60)
     await store(sql, stored)
-    # Every second tag is taken for a common one.
+    # Every second tag is common.
     await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
-    await folder.fold()
+    await updater.update()
     return await change(sql, stored)
 
 
 async def change(sql: asyncpg.Connection, stored: list[Picture]) -> list[Picture]:
-    """Delete, add, untag, show and hide some images; return what there is then."""
+    """Delete, add, untag, publish and hide some images; return the collection after that."""
     left = list[Picture]()
     for number, one in enumerate(stored):
         match number % 8:
@@ -114,23 +105,20 @@ async def _copy(sql: asyncpg.Connection, one: Picture, id_: UUID) -> Picture:
     return replace(one, id=id_, name=f"{one.name} copy")
 
 
-@pytest.mark.parametrize("folded", [False, True])
-async def test_they_count_what_plain_python_counts(
-    folded: bool,
+@pytest.mark.parametrize("is_updated", [False, True])
+async def test_bitmaps_count_what_plain_python_counts(
+    is_updated: bool,
     collection: list[Picture],
-    folder: BitmapIndexUpdater,
+    updater: BitmapIndexUpdater,
     sql: asyncpg.Connection,
     database: Database,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if folded:
-        await folder.fold()
-    assert bool(await sql.fetchval("SELECT count(*) FROM bitmap_index_queue")) is not folded
+    if is_updated:
+        await updater.update()
+    assert bool(await sql.fetchval("SELECT count(*) FROM bitmap_index_queue")) is not is_updated
     assert await sql.fetchval("SELECT count(DISTINCT chunk) FROM tag_bitmaps") >= 15
     assert 0 < await sql.fetchval("SELECT count(DISTINCT tag_id) FROM tag_bitmaps WHERE tag_id > 0") < len(NAMES)
     assert await sql.fetchval(MISMAPPED) == 0
-    # Also where something else is shorter.
-    monkeypatch.setattr(queries, "_is_shorter", lambda _plan: True)
     async with database.searcher(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
@@ -139,49 +127,38 @@ async def test_they_count_what_plain_python_counts(
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = sum(matches(query, one, sight.viewer_id) for one in seen)
             search = await make_search(session, query, sight)
-            assert await search.count_by_bitmaps() == expected
+            # Also for queries that are cheaper to count without bitmaps.
+            assert await count_by_bitmaps(session, search.predicates, 5_000) == expected
 
         await run(check)
 
 
 @pytest.mark.parametrize(
-    ("changed", "most_unmapped", "uses"),
-    [(False, 1_000, 100), (True, 1_000, 100), pytest.param(True, 0, 5, id="behind")],
+    ("is_changed", "max_queued", "min_scans"),
+    [(False, 1_000, 100), (True, 1_000, 100), pytest.param(True, 0, 5, id="out of date")],
 )
-@pytest.mark.usefixtures("few_a_chunk")
-async def test_pages_by_them_are_what_plain_python_finds(
-    changed: bool,
-    most_unmapped: int,
-    uses: int,
-    folder: BitmapIndexUpdater,
+@pytest.mark.usefixtures("updater")
+async def test_bitmap_scans_find_what_plain_python_finds(
+    is_changed: bool,
+    max_queued: int,
+    min_scans: int,
     sql: asyncpg.Connection,
     database: Database,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Mapped in batches of twenty from all of the time, so that the chunks' times overlap.
-    monkeypatch.setattr(maintenance, "BATCH", 20)
+    # Batches of twenty images from the whole period, so that the times of the chunks overlap.
+    updater = BitmapIndexUpdater(database, 3600, batch_size=20, ordinal_stride=CHUNK // 4)
     collection = pictures(6, 60)
     await store(sql, collection)
     await sql.execute("UPDATE tags SET image_count = 1000 WHERE id % 3 > 0")
-    await folder.fold()
+    await updater.update()
     assert await sql.fetchval("SELECT count(*) FROM bitmap_chunks") >= 15
-    if changed:
+    if is_changed:
         collection = await change(sql, collection)
-    # With none allowed the bitmaps are behind: a search asks them once, and goes the other ways.
-    monkeypatch.setattr(bitmap_scan, "MOST_UNMAPPED", most_unmapped)
-    monkeypatch.setattr(engine, "GATHERED_AT_ONCE", 0)
-    monkeypatch.setattr(engine, "SHORT_WALK", 2)
-    for cost in ("_CHUNK_ROW", "_NAMED", "_STATEMENT"):
-        monkeypatch.setattr(cost_model, cost, 0)
-    used = 0
-
-    async def count_uses(*arguments: Any) -> Any:
-        nonlocal used
-        used += 1
-        return await page(*arguments)
-
-    page = BitmapScan.page
-    monkeypatch.setattr(BitmapScan, "page", count_uses)
+    # If no image may be queued, the bitmaps are out of date: a search tries them once, then the other strategies.
+    costs = CostModel(
+        fetch_at_once=0, probe_rows=2, bitmap_row=0, bitmap_lookup=0, statement=0, max_queued_for_page=max_queued
+    )
+    engine = SearchEngine(costs=costs)
     async with database.searcher(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
@@ -191,77 +168,79 @@ async def test_pages_by_them_are_what_plain_python_finds(
         async def check(query: ast.Node, sight: Sight, order: str, limit: int) -> None:
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = [one for one in seen if matches(query, one, sight.viewer_id)]
-            search = await make_search(session, query, sight)
+            search = await make_search(session, query, sight, engine)
             assert await pages(search, SortOrder(order), limit) == in_order(SortOrder(order), expected)
 
-        await run(check)
-    assert used > uses
+        with tallied() as counters:
+            await run(check)
+    assert sum(step.strategy == "bitmap_scan" for step in counters.search_trace) > min_scans
 
 
-async def count(database: Database, text: str) -> tuple[int | None, int, int]:
-    """Return what the bitmaps, an exact count and an estimate tell of a query."""
+async def count(database: Database, text: str, max_queued: int = 5_000) -> tuple[int | None, int, int]:
+    """Return the counts of a query by bitmaps, by an exact count and by an estimate."""
     async with database.searcher() as session:
-        search = await make_search(session, parse(text), Sight())
-        return await search.count_by_bitmaps(), await count_exactly(session, search), await estimate(session, search)
+        engine = SearchEngine(costs=CostModel(max_queued_for_count=max_queued))
+        search = await make_search(session, parse(text), Sight(), engine)
+        by_bitmaps = None
+        if is_count_by_bitmaps_cheaper(search.predicates):
+            by_bitmaps = await count_by_bitmaps(session, search.predicates, max_queued)
+        return by_bitmaps, await count_exactly(session, search), await estimate_count(session, search)
 
 
-async def test_what_they_cannot_tell_is_counted_otherwise(
-    folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+async def test_counts_without_usable_bitmaps_are_exact_as_well(
+    updater: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maintenance, "COMMON", 5)
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 5)
     await store(sql, pictures(5, 60))
     _, cats, _ = await count(database, "-cat")
-    # Nothing is mapped yet.
+    # There are no bitmaps yet.
     assert await count(database, "-cat") == (None, cats, cats)
-    await folder.fold()
+    await updater.update()
     assert await count(database, "-cat") == (cats, cats, cats)
-    # Other filters, and choices of very many ways.
+    # Other filters, and "n of k" with too many combinations.
     assert (await count(database, "-cat width:1"))[0] is None
     assert (await count(database, "6-of:(-cat -dog -sofa -cattle -unused -a_b -axb -x:y -kitty -cow -c* -d*)"))[
         0
     ] is None
-    # Too far behind.
+    # Too many images are queued.
     await sql.execute("UPDATE images SET visibility = 'private' WHERE NOT tag_ids @> ARRAY[1]")
     assert await count(database, "-cat") == (0, 0, 0)
-    monkeypatch.setattr(queries, "MOST_UNMAPPED", 0)
-    assert await count(database, "-cat") == (None, 0, 0)
+    assert await count(database, "-cat", max_queued=0) == (None, 0, 0)
 
 
 async def test_tags_get_bitmaps_when_they_become_common_and_lose_them_when_they_are_rare(
-    folder: BitmapIndexUpdater, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    updater: BitmapIndexUpdater, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def mapped() -> set[int]:
         return {tag for (tag,) in await sql.fetch("SELECT DISTINCT tag_id FROM tag_bitmaps WHERE tag_id > 0")}
 
-    monkeypatch.setattr(maintenance, "COMMON", 1_000)
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 1_000)
     await store(sql, pictures(5, 60))
-    await folder.fold()
+    await updater.update()
     assert await mapped() == set()
-    monkeypatch.setattr(maintenance, "COMMON", 5)
-    await folder.fold()
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 5)
+    await updater.update()
     assert 1 in await mapped()
     assert await sql.fetchval(MISMAPPED) == 0
     await sql.execute("UPDATE tags SET image_count = 4 WHERE id = 1")
-    await folder.fold()
+    await updater.update()
     assert 1 in await mapped()
     await sql.execute("UPDATE tags SET image_count = 1 WHERE id = 1")
-    await folder.fold()
+    await updater.update()
     assert 1 not in await mapped()
 
 
-async def test_a_batch_after_the_other_is_mapped(
-    folder: BitmapIndexUpdater, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(maintenance, "BATCH", 7)
+async def test_an_update_empties_the_queue_in_batches(database: Database, sql: asyncpg.Connection) -> None:
+    updater = BitmapIndexUpdater(database, 3600, batch_size=7)
     await store(sql, pictures(5, 60))
-    await folder.fold()
+    await updater.update()
     assert await sql.fetchval("SELECT count(*) FROM bitmap_index_queue") == 0
     assert await sql.fetchval("SELECT sum(bit_count(bits)) FROM tag_bitmaps WHERE tag_id = 0") == 60
 
 
 @asynccontextmanager
-async def beside(*jobs: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Do these again and again, all at once, while the block runs."""
+async def repeating(*jobs: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Repeat these concurrently while the block runs."""
 
     async def again(job: Callable[[], Awaitable[object]]) -> None:
         while not ended.is_set():
@@ -276,19 +255,16 @@ async def beside(*jobs: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def test_they_are_exact_at_every_moment(
-    folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, settings: Settings
+async def test_counts_are_exact_during_writes_and_updates(
+    updater: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, settings: Settings
 ) -> None:
     await store(sql, pictures(5, 60))
     await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
-    await folder.fold()
+    await updater.update()
     async with database.searcher() as session:
-        plan = QueryPredicates(
-            parse("-cat (dog OR sofa)"), await resolve_tags(session, parse("cat dog sofa"), Sight()), None, NOW
-        )
-    counting = CountStatement(plan, Sight())
-    values = Values()
-    plain = f"SELECT count(*) FROM images WHERE {all_true([plan.condition(values), Sight().sql(values)])}"  # noqa: S608
+        search = await make_search(session, parse("-cat (dog OR sofa)"), Sight())
+    by_bitmaps, values = CountStatement(search.predicates, 5_000), Values()
+    plain = f"SELECT count(*) FROM images WHERE {search.predicates.visible_condition(values)}"  # noqa: S608
     dice = random.Random(1)
 
     async def write() -> None:
@@ -299,21 +275,21 @@ async def test_they_are_exact_at_every_moment(
 
     reader = await asyncpg.connect(settings.database_url.get_secret_value())
     seen = set[int]()
-    async with beside(write, write, write, folder.fold, folder.fold), asyncio.timeout(60):
+    async with repeating(write, write, write, updater.update, updater.update), asyncio.timeout(60):
         for _ in range(300):
             async with reader.transaction(isolation="repeatable_read"):
-                counted = await reader.fetchval(counting.text, *counting.values.listed)
+                counted = await reader.fetchval(by_bitmaps.text, *by_bitmaps.values.listed)
                 assert counted == await reader.fetchval(plain, *values.listed)
                 seen.add(counted)
     await reader.close()
     assert len(seen) > 3
-    await folder.fold()
+    await updater.update()
     assert await sql.fetchval(MISMAPPED) == 0
 
 
 @pytest.mark.parametrize("step", ["INSERT INTO bitmap_ordinals", "WITH taken", "DELETE FROM bitmap_ordinals"])
-async def test_an_image_that_is_deleted_while_it_is_mapped_is_not_counted(
-    step: str, folder: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database
+async def test_an_image_that_is_deleted_during_an_update_is_not_counted(
+    step: str, updater: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database
 ) -> None:
     await store(sql, pictures(5, 60))
 
@@ -323,16 +299,18 @@ async def test_an_image_that_is_deleted_while_it_is_mapped_is_not_counted(
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", delete_before)
     try:
-        await folder.fold()
+        await updater.update()
     finally:
         event.remove(database.engine.sync_engine, "before_cursor_execute", delete_before)
     assert await sql.fetchval("SELECT count(*) FROM bitmap_index_queue") == 60
-    await folder.fold()
+    await updater.update()
     assert await sql.fetchval("SELECT coalesce(sum(bit_count(bits)), 0) FROM tag_bitmaps") == 0
     assert await sql.fetchval("SELECT count(*) FROM bitmap_ordinals") == 0
 
 
-async def test_the_service_maps_images_by_itself(user: Account, settings: Settings, sql: asyncpg.Connection) -> None:
+async def test_the_service_updates_the_bitmaps_in_the_background(
+    user: Account, settings: Settings, sql: asyncpg.Connection
+) -> None:
     await upload(user, "cat")
     async with running_service(settings.model_copy(update={"tag_bitmap_interval_seconds": 0.05})), asyncio.timeout(10):
         while await sql.fetchval("SELECT bit_count(bits) FROM tag_bitmaps WHERE tag_id = 0") != 1:

@@ -1,66 +1,82 @@
 """The search, held against an evaluation in plain Python over random queries and collections."""
 
+from dataclasses import replace
+from typing import Any
+
 import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import app.search.executor as engine
 from app.authz.visibility import Sight
 from app.db.database import Database
-from app.search import count
-from app.search.count import count_exactly, estimate
+from app.db.sql_text import Values
+from app.search.count import count_exactly, estimate_count
+from app.search.executor import SearchEngine
 from app.search.language import ast
 from app.search.language.ast import canonical
 from app.search.language.parser import InvalidQuery, parse
-from app.search.planning import cost_model
+from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
-from app.search.strategies import name_index_scan
+from app.search.planning.table_sample import take_sample
 from tests.search.collection import OWNERS, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, sights, sorts
 
 TREES, MANY_TREES = 40, 1_000
+# Estimates from every second page of the table, without exact counts.
+SAMPLING = SearchEngine(costs=CostModel(count_up_to=-1, count_sample=450, min_sample_matches=0))
 MANY = (pytest.mark.slow, pytest.mark.timeout(1800))
 
 
+def engine_with(scan: int, fetch: int, *, prefers_ranges: bool = False, strategies: Any = None) -> SearchEngine:
+    """Return an engine with scans of `scan` rows and fetches of `fetch` matches at most."""
+    costs = CostModel(
+        fetch_at_once=fetch,
+        sample_above=fetch,
+        probe_rows=scan,
+        longest_scan_in_creation_order=4 * scan,
+        longest_scan_in_other_order=2 * scan,
+        longest_scan_unindexed=4 * scan,
+        fetch_before_names=fetch,
+        few_names=scan,
+        few_names_with_both_ends=scan,
+        max_names=2 * scan,
+    )
+    if prefers_ranges:
+        costs = replace(
+            costs,
+            range_row=0,
+            statement=0,
+            index_entry=0,
+            scan_row_in_creation_order=100,
+            scan_row_in_other_order=100,
+        )
+    return SearchEngine(strategies, costs)
+
+
+# Scans that end early, so that several strategies find a page together; the same with a preference for range fetches;
+# the constants of the service.
+SHORT, RANGES, DEFAULT = engine_with(7, 0), engine_with(7, 0, prefers_ranges=True), engine_with(10_000, 1_500)
+BASIC = engine_with(7, 0, strategies=("ordered_scan", "fetch_and_sort"))
+
+
 @pytest.mark.parametrize(
-    ("walk", "gathered", "near", "trees"),
+    ("engine", "trees"),
     [
-        (7, 0, False, TREES),
-        (7, 0, True, TREES),
-        (10_000, 1_500, False, TREES),
-        pytest.param(7, 0, False, MANY_TREES, marks=MANY),
-        pytest.param(7, 0, True, MANY_TREES, marks=MANY),
-        pytest.param(10_000, 1_500, False, MANY_TREES, marks=MANY),
+        pytest.param(SHORT, TREES, id="short"),
+        pytest.param(RANGES, TREES, id="ranges"),
+        pytest.param(DEFAULT, TREES, id="default"),
+        pytest.param(BASIC, TREES, id="basic strategies"),
+        pytest.param(SHORT, MANY_TREES, marks=MANY, id="short, many"),
+        pytest.param(RANGES, MANY_TREES, marks=MANY, id="ranges, many"),
+        pytest.param(DEFAULT, MANY_TREES, marks=MANY, id="default, many"),
+        pytest.param(BASIC, MANY_TREES, marks=MANY, id="basic strategies, many"),
     ],
 )
 async def test_every_query_finds_what_plain_python_finds(
-    sql: asyncpg.Connection,
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
-    walk: int,
-    gathered: int,
-    near: bool,
-    trees: int,
+    sql: asyncpg.Connection, database: Database, engine: SearchEngine, trees: int
 ) -> None:
-    # Once with walks that end early, so that both ways to a page are gone and meet; once gathering in stretches, as if
-    # that cost nothing; once as it is.
-    if near:
-        for cost, value in {"_STRETCH": 0, "_STATEMENT": 0, "_ENTRY": 0, "_IN_ORDER": 100, "_ACROSS": 100}.items():
-            monkeypatch.setattr(cost_model, cost, value)
-    bounds = {
-        "GATHERED_AT_ONCE": gathered,
-        "SAMPLED_ABOVE": gathered,
-        "SHORT_WALK": walk,
-        "LONGEST_WALK": 4 * walk,
-        "LONGEST_WALK_ACROSS": 2 * walk,
-        "LONGEST_WALK_UNINDEXED": 4 * walk,
-    }
-    names = {"GATHERED_BEFORE_NAMES": gathered, "FEW_NAMES": walk, "FEW_ANCHORED": walk, "MOST_NAMES": 2 * walk}
-    for module, patched in ((engine, bounds), (name_index_scan, names)):
-        for name, value in patched.items():
-            monkeypatch.setattr(module, name, value)
-    collection = pictures(walk, 60)
+    collection = pictures(7, 60)
     await store(sql, collection)
     async with database.searcher(1800) as session:
 
@@ -70,9 +86,9 @@ async def test_every_query_finds_what_plain_python_finds(
             seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
             expected = [one for one in seen if matches(query, one, sight.viewer_id)]
             order = SortOrder(sort)
-            search = await make_search(session, query, sight)
+            search = await make_search(session, query, sight, engine)
             assert await pages(search, order, max(limit, 1 + len(expected) // 4)) == in_order(order, expected)
-            assert await count_exactly(session, search) == await estimate(session, search) == len(expected)
+            assert await count_exactly(session, search) == await estimate_count(session, search) == len(expected)
 
         await run(check)
 
@@ -81,30 +97,25 @@ async def test_every_query_finds_what_plain_python_finds(
     "text", ["cat", "-cat", "type:png -dog", "date:2026-11-05..2026-11-12", "cat OR date:2026-11-20"]
 )
 async def test_a_sample_of_the_pages_tells_about_the_number(
-    sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, text: str
+    sql: asyncpg.Connection, database: Database, text: str
 ) -> None:
-    # Every second page is looked at, and nothing is counted one by one.
-    for name, value in {"COUNTED": -1, "SAMPLED": 450, "TELLING": 0}.items():
-        monkeypatch.setattr(count, name, value)
     await store(sql, sorted(pictures(3, 900), key=lambda one: one.created_at))
     async with database.searcher(1800) as session:
-        search = await make_search(session, parse(text), Sight())
-        exact, estimated = await count_exactly(session, search), await estimate(session, search)
+        search = await make_search(session, parse(text), Sight(), SAMPLING)
+        exact, estimated = await count_exactly(session, search), await estimate_count(session, search)
     assert exact > 50
     assert exact / 2 < estimated < 2 * exact
 
 
 @pytest.mark.parametrize("sight", [Sight(), Sight(OWNERS[0]), Sight(sees_all=True)])
 async def test_f14_an_estimate_of_all_images_is_of_those_that_the_viewer_sees(
-    sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch, sight: Sight
+    sql: asyncpg.Connection, database: Database, sight: Sight
 ) -> None:
-    for name, value in {"COUNTED": -1, "SAMPLED": 450, "TELLING": 0}.items():
-        monkeypatch.setattr(count, name, value)
     collection = pictures(3, 900)
     await store(sql, collection)
     share = sum(visible(one, sight.viewer_id, sees_all=sight.sees_all) for one in collection)
     async with database.searcher(1800) as session:
-        estimated = await estimate(session, await make_search(session, parse("*"), sight))
+        estimated = await estimate_count(session, await make_search(session, parse("*"), sight, SAMPLING))
     assert estimated == pytest.approx(share, rel=0.15)
 
 
@@ -114,8 +125,9 @@ async def test_a_sample_is_no_more_than_that_where_nothing_was_analysed(
     await store(sql, pictures(3, 900))
     await sql.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = 'images'::regclass")
     async with database.searcher(1800) as session:
-        sample = await (await make_search(session, parse("cat"), Sight())).sample(100)
-    assert 0 < sample.matching < sample.images < 300
+        predicates, values = (await make_search(session, parse("cat"), Sight())).predicates, Values()
+        sample = await take_sample(session, predicates.visible_condition(values), values, 100)
+    assert 0 < sample.matches < sample.images < 300
     assert sample.share == pytest.approx(sample.images / 900, rel=0.5)
 
 

@@ -14,8 +14,9 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.db.sql_text import Values
 from app.images.schemas import ImagePage
-from app.search.executor import SearchExecutor
+from app.search.executor import SearchEngine, SearchExecutor
 from app.search.language.parser import parse
+from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
 from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
@@ -187,8 +188,8 @@ async def test_a_page_takes_few_statements_however_many_images_it_has(
     for limit in (1, 20):
         with tallied() as tally:
             async with database.searcher() as session:
-                search = await SearchExecutor.prepare(session, parse(query), Sight(sees_all=True))
-                found, _more = await search.page(SortOrder("-created"), None, limit)
+                search = await SearchEngine().prepare(session, parse(query), Sight(sees_all=True))
+                found, _more = await search.fetch_page(SortOrder("-created"), None, limit)
         assert len(found) == limit
         counts.add(tally.statements)
     # The names, and the page's images with their tags.
@@ -199,19 +200,23 @@ async def test_a_last_page_is_not_searched_for_again(sql: asyncpg.Connection, da
     await store(sql, pictures(3, 30))
     with tallied() as tally:
         async with database.searcher() as session:
-            search = await SearchExecutor.prepare(session, parse("-cat width:1.."), Sight(sees_all=True))
-            found, more = await search.page(SortOrder("-created"), None, 100)
+            search = await SearchEngine().prepare(session, parse("-cat width:1.."), Sight(sees_all=True))
+            found, more = await search.fetch_page(SortOrder("-created"), None, 100)
     assert (0 < len(found) < 30, more) == (True, False)
     # The names, the walk, whether it has seen all.
     assert tally.statements == 3
+
+
+def without_turns(strategies: list[str]) -> SearchEngine:
+    """Return an engine with a short probe, as if other long searches took all turns."""
+    return SearchEngine(strategies, CostModel(probe_rows=5), long_searches=0)
 
 
 async def test_long_searches_wait_their_turn_and_hold_no_connection(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
-    monkeypatch.setattr("app.search.executor.SHORT_WALK", 5)
-    monkeypatch.setattr("app.db.database.SLOW_SEARCHES", 0)  # as if others took all the turns there are
+    monkeypatch.setattr("app.lifespan.SearchEngine", without_turns)
     crowded = settings.model_copy(
         update={"search_timeout_ms": 3000, "database_search_pool_size": 1, "searches_at_once": 3}
     )
@@ -283,8 +288,7 @@ async def test_a_count_ends_with_the_page_that_fails(
             raise
 
     # The page waits for a turn that does not come, the count has more time.
-    monkeypatch.setattr("app.search.executor.SHORT_WALK", 5)
-    monkeypatch.setattr("app.db.database.SLOW_SEARCHES", 0)
+    monkeypatch.setattr("app.lifespan.SearchEngine", without_turns)
     monkeypatch.setattr("app.images.search_router.COUNT_SHARE", 1_000)
     monkeypatch.setattr("app.images.search_router.count_exactly", count_until_given_up)
     hasty = settings.model_copy(update={"search_timeout_ms": 300})
@@ -299,13 +303,13 @@ async def test_a_count_does_not_wait_for_what_its_own_page_holds(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
-    find = SearchExecutor.page
+    find = SearchExecutor.fetch_page
 
     async def find_slowly(search: SearchExecutor, *asked: Any) -> Any:
-        await search._session.execute(text("SELECT pg_sleep(0.5)"))
+        await search.session.execute(text("SELECT pg_sleep(0.5)"))
         return await find(search, *asked)
 
-    monkeypatch.setattr(SearchExecutor, "page", find_slowly)
+    monkeypatch.setattr(SearchExecutor, "fetch_page", find_slowly)
     narrow = settings.model_copy(update={"search_timeout_ms": 900, "database_search_pool_size": 1})
     async with running_service(narrow) as service, httpx.AsyncClient(base_url=service.url) as client:
         page = await read(client, "/v1/images", q="cat", count="exact")
@@ -338,7 +342,7 @@ async def test_choices_within_choices_do_not_grow_with_every_level(database: Dat
     for number in range(9):
         query = f"a{number} {'2' if number else '15'}-of:({query})"
     async with database.searcher() as session:
-        search = await SearchExecutor.prepare(session, parse(f"2-of:({query})"), Sight())
+        search = await SearchEngine().prepare(session, parse(f"2-of:({query})"), Sight())
         values = Values()
-        search.condition(values)
+        search.predicates.condition(values)
     assert len(values.listed) < 200

@@ -6,7 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.search.planning.tag_resolution import MAX_TAGS_A_WILDCARD
+from app.search.planning.tag_resolution import MAX_TAGS_PER_WILDCARD
 from tests.accounts import Account
 from tests.tags.library import read, upload
 
@@ -47,7 +47,7 @@ async def test_f48_tags_with_many_aliases_count_once(
 
 @pytest.mark.parametrize("more", [0, 1])
 async def test_f47_the_limit_is_of_visible_tags(user: Account, client: httpx.AsyncClient, more: int) -> None:
-    names = [f"k{number}" for number in range(MAX_TAGS_A_WILDCARD + more)]
+    names = [f"k{number}" for number in range(MAX_TAGS_PER_WILDCARD + more)]
     for start in range(0, len(names), 60):
         await upload(user, *names[start : start + 60])
     answer = await client.get("/v1/images", params={"q": "k*"})

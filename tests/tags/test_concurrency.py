@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.search.bitmap_index import maintenance
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
+from app.search.planning import cost_model
 from app.tags.count_compaction import CountFolder
 from app.tags.image_tag_repository import Tagging
 from tests.accounts import Account
@@ -25,7 +25,7 @@ WORDS = [f"word {number}" for number in range(50)]
 async def test_32_clients_add_overlapping_tags_in_any_order(
     user: Account, sql: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maintenance, "COMMON", 1)
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 1)
     images = [await upload(user) for _ in range(8)]
     user.client.timeout = httpx.Timeout(60)
     dice = random.Random(5)
@@ -44,11 +44,11 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
         for part in parts:
             await post(path, part)
 
-    folds = (one.fold() for one in (folder, bitmaps) * 5)
+    folds = (update() for update in (folder.fold, bitmaps.update) * 5)
     await asyncio.gather(*(add(number) for number in range(CLIENTS)), *folds)
     await folder.fold()
     await assert_consistent(user.client, sql)
-    await bitmaps.fold()
+    await bitmaps.update()
     await assert_consistent(user.client, sql)
     assert (await read(user.client, "/v1/tags/word 7"))["images"] == 8
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.db.database import Database
-from app.search.bitmap_index import maintenance
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
+from app.search.planning import cost_model
 from app.tags.count_compaction import CountFolder
 from tests.accounts import Account
 from tests.tags.library import assert_consistent, upload
@@ -32,7 +32,7 @@ class Machine:
         self.steps: list[Step] = [
             *(self.upload, self.replace, self.add, self.take, self.remove, self.bulk, self.show),
             *(self.imply, self.imply, self.alias, self.merge, self.rename, self.delete),
-            *(self.folder.fold, self.bitmaps.fold, self.bitmaps.fold),
+            *(self.folder.fold, self.bitmaps.update, self.bitmaps.update),
         ]
 
     def some(self) -> list[str]:
@@ -97,7 +97,7 @@ async def test_counts_shadow_and_implications_hold_after_any_sequence(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maintenance, "COMMON", 3)
+    monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 3)
     machine = Machine(seed, user, admin, sql, database)
     for _ in range(6):
         await machine.upload()
@@ -108,5 +108,5 @@ async def test_counts_shadow_and_implications_hold_after_any_sequence(
     await user.client.delete("/v1/users/me")
     await sql.execute("DELETE FROM users WHERE id = $1", user.id)
     await assert_consistent(admin.client, sql)
-    await machine.bitmaps.fold()
+    await machine.bitmaps.update()
     await assert_consistent(admin.client, sql)

@@ -1,78 +1,139 @@
-"""What the ways to a page cost, in microseconds: measured at 1,000,000 images that PostgreSQL has in memory."""
+"""Every cost and threshold by which a search strategy is chosen.
+
+Costs are microseconds of PostgreSQL, measured at 1,000,000 images that it has in memory.
+"""
 
 import math
 from dataclasses import dataclass
 
 from app.models.bitmap import CHUNK
 
-# A row that is walked to: in the order of creation the table lies in, the next one is a neighbour.
-_IN_ORDER, _ACROSS = 0.3, 2.3
-# A row that is looked at because an index names it, and an entry of the index over the tags that is read for that.
-_LOOK, _ENTRY = 1.6, 0.1
-# A name that is read in the index of the names; of those, a prefix is taken to leave so large a part.
-_NAME, _PREFIXED = 0.1, 0.1
-# A row of a stretch, whose index is read twice; and the statement more that this takes.
-_STRETCH, _STATEMENT = 0.08, 300
-# Of a bitmap, the row of a chunk; and an image that the bitmaps name, which is looked up by its number and its id.
-_CHUNK_ROW, _NAMED = 3, 5
-# Of tags that more images than this have, the index has too much to read.
-_MOST_ENTRIES = 60_000
-# What is expected may have been met with by chance: so much further is gone before it is given up.
-MARGIN = 2.5
+# Tags of at least this many public images have bitmaps, and keep them down to half of it. Fewer are counted quickly.
+COMMON_TAG_IMAGES = 5_000
+# Images with rare tags of the query that a bitmap scan looks up besides those of the bitmaps.
+MAX_RARE_IMAGES = 1_000
+# "n of k tags" is spelled out as alternatives up to this number, so that an index answers it.
+MAX_ALTERNATIVES = 20
+# Images that one transaction of the bitmap index updater takes from the queue.
+UPDATE_BATCH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class CostInputs:
-    """What is known of a query: of `images` in all, `at_most` have the tags, and a page is full after `expected` rows.
+    """What is known about a query: of `images`, at most `max_matches` match; a page needs `expected_rows` of the order.
 
-    `in_order` says that the order is that of creation, `exact` that whatever has the tags matches, `prefixed` that all
-    matches have names that begin alike.
+    `is_exact` means that the index over the tags finds exactly the matches, `has_name_prefix` that all matches have
+    names with one prefix.
     """
 
     images: float
-    at_most: float
-    expected: float
+    max_matches: float
+    expected_rows: float
     limit: int
-    in_order: bool
-    exact: bool
-    prefixed: bool
+    is_creation_order: bool
+    is_exact: bool
+    has_name_prefix: bool
 
-    @property
-    def reach(self) -> int:
-        """How far to go for the page."""
-        return 0 if math.isinf(self.expected) else max(self.limit, math.ceil(MARGIN * self.expected))
 
-    @property
-    def longest_walk(self) -> int:
-        """How far to walk for the page: no further than to gather all matches costs."""
-        return min(self.reach, math.ceil(self.gather() / self._step))
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """The constants, as fields so that a test can replace them, and the cost of each strategy."""
 
-    def walk(self) -> float:
-        """Return the cost of going along the index of the order until the page is full."""
-        return self._step * self.expected
+    # A row that an ordered scan reads. The table lies in the order of creation, so the next row is a neighbour.
+    scan_row_in_creation_order: float = 0.3
+    scan_row_in_other_order: float = 2.3
+    # A row that is looked up because an index lists it, and an entry of the index over the tags.
+    lookup: float = 1.6
+    index_entry: float = 0.1
+    # A name in the index of the names, and the share of the names that a prefix is assumed to leave.
+    name_entry: float = 0.1
+    prefix_share: float = 0.1
+    # A row of a range, whose index is read twice, and the additional statement.
+    range_row: float = 0.08
+    statement: float = 300
+    # A row of `tag_bitmaps`, and a candidate that is looked up by its ordinal and then by its id.
+    bitmap_row: float = 3
+    bitmap_lookup: float = 5
 
-    def gather(self) -> float:
-        """Return the cost of collecting all matches."""
-        cost = _ENTRY * self.at_most + _LOOK * self._looked_at
-        return min(cost, _NAME * _PREFIXED * self.images) if self.prefixed else cost
+    # Up to this many matches are fetched at once, without a probe.
+    fetch_at_once: float = 3_000
+    # Rows of the first look at a query, by an ordered scan or a sample.
+    probe_rows: int = 2_000
+    # Where the tags do not bound the fetch, the longest ordered scan that is tried before it.
+    longest_scan_in_creation_order: int = 64_000
+    longest_scan_in_other_order: int = 12_000
+    # A query without an index is fetched from the whole table: nearly any scan is shorter.
+    longest_scan_unindexed: int = 100_000
+    # Estimates come from few matches, so a scan goes further than expected by this factor before it is given up.
+    margin: float = 2.5
+    # Where a fetch is long, a scan is tried that is only probably long enough.
+    narrow_margin: float = 1.5
+    # With fewer matches than this in the last step, the next one is at most `max_growth` times as long.
+    min_evidence: int = 5
+    max_growth: int = 8
+    # With so little evidence and more possible matches than this, a sample of the whole table is taken as well: the
+    # newest images may be unrepresentative.
+    sample_above: float = 10_000
+    # With more entries than this, the index over the tags takes too long for a range.
+    max_index_entries: float = 60_000
 
-    def gather_near(self) -> float:
-        """Return the cost of collecting the matches among the next `reach` rows."""
-        if self.at_most > _MOST_ENTRIES or math.isinf(self.expected):
+    # Images that a name index scan looks up at most.
+    max_names: int = 4_000
+    # In the order of creation it is used if the tags fill the page after this many names: with one fixed end of the
+    # name, and with two, where the more selective end is used.
+    few_names: int = 1_000
+    few_names_with_both_ends: int = 2_000
+    # In the other orders it is used if the tags have more images than this: then reading all names is cheaper.
+    fetch_before_names: float = 60_000
+
+    # With more images than this in the queue of the bitmap index, bitmaps are not used: by a count, by a page.
+    max_queued_for_count: int = 5_000
+    max_queued_for_page: int = 1_000
+
+    # An estimated count is exact up to this many matches, at 1 to 2 microseconds each.
+    count_up_to: int = 3_000
+    # Above, this many images are sampled, at 0.3 microseconds each. 25 matches among them give the number to a factor
+    # of 1.5 either way; with fewer matches there are few.
+    count_sample: int = 10_000
+    min_sample_matches: int = 25
+
+    def reach(self, inputs: CostInputs) -> int:
+        """Return how many rows to search for the page."""
+        if math.isinf(inputs.expected_rows):
+            return 0
+        return max(inputs.limit, math.ceil(self.margin * inputs.expected_rows))
+
+    def ordered_scan(self, inputs: CostInputs) -> float:
+        """Return the cost of reading along the index of the order until the page is full."""
+        return self._scan_row(inputs) * inputs.expected_rows
+
+    def longest_scan(self, inputs: CostInputs) -> int:
+        """Return how many rows to scan at most: the scan costs no more than fetching all matches."""
+        return min(self.reach(inputs), math.ceil(self.fetch_and_sort(inputs) / self._scan_row(inputs)))
+
+    def fetch_and_sort(self, inputs: CostInputs) -> float:
+        """Return the cost of fetching all matches."""
+        cost = self.index_entry * inputs.max_matches + self.lookup * self._lookups(inputs)
+        return min(cost, self.name_entry * self.prefix_share * inputs.images) if inputs.has_name_prefix else cost
+
+    def range_fetch(self, inputs: CostInputs) -> float:
+        """Return the cost of fetching the matches within the next `reach` rows."""
+        if inputs.max_matches > self.max_index_entries or math.isinf(inputs.expected_rows):
             return math.inf
-        near = min(1, self.reach / self.images) * self._looked_at
-        return _STATEMENT + _STRETCH * self.reach + _ENTRY * self.at_most + _LOOK * near
+        reach = self.reach(inputs)
+        lookups = min(1, reach / inputs.images) * self._lookups(inputs)
+        entries = self.index_entry * inputs.max_matches
+        return self.statement + self.range_row * reach + entries + self.lookup * lookups
 
-    @property
-    def _step(self) -> float:
-        return _IN_ORDER if self.in_order else _ACROSS
+    def bitmap_scan(self, images: float, tags: int, candidates: float) -> float:
+        """Return the cost of reading the bitmaps of some tags and looking up the candidates."""
+        return self.statement + self.bitmap_row * (1 + tags) * images / CHUNK + self.bitmap_lookup * candidates
 
-    @property
-    def _looked_at(self) -> float:
-        """How many images the index over the tags names."""
-        return min(self.at_most, self.images * self.limit / self.expected) if self.exact else self.at_most
+    def _scan_row(self, inputs: CostInputs) -> float:
+        return self.scan_row_in_creation_order if inputs.is_creation_order else self.scan_row_in_other_order
 
-
-def by_bitmaps(images: float, tags: int, named: float) -> float:
-    """Return the cost of reading the bitmaps of so many tags, and of looking at so many images that they name."""
-    return _STATEMENT + _CHUNK_ROW * (1 + tags) * images / CHUNK + _NAMED * named
+    def _lookups(self, inputs: CostInputs) -> float:
+        """Return how many images the index over the tags lists."""
+        if not inputs.is_exact:
+            return inputs.max_matches
+        return min(inputs.max_matches, inputs.images * inputs.limit / inputs.expected_rows)

@@ -1,4 +1,4 @@
-"""Patterns in which `*` stands for any characters and `?` for one: as SQL, and what of them an index can tell."""
+"""Globs over names: `*` stands for any characters, `?` for one; as SQL that the indexes can use."""
 
 import re
 from dataclasses import dataclass
@@ -8,71 +8,71 @@ from app.db.sql_text import EVERY, Condition, Values, all_true
 _LAST_CHARACTER = "\U0010ffff"
 _SURROGATES = range(0xD800, 0xE000)  # no characters
 _EXTENSION = re.compile(r"\.\w+$")
-_TELLING = re.compile(r"\w{3}")
+_SELECTIVE = re.compile(r"\w{3}")
 _ANY = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """What the name of an image must look like."""
+    """A pattern that the name of an image must fit."""
 
     pattern: str
 
     def sql(self, values: Values) -> Condition:
-        """Return the condition that a name fits, with what the plain index of the names can tell of it."""
-        if self.is_plain:
+        """Return the condition that a name fits, with a range for the B-tree index of the names."""
+        if self.is_literal:
             return f"name = {values.bind(self.pattern)}"
-        # PostgreSQL would look up whatever trigrams there are. What comes after a prefix often is in every name, an
-        # extension, a digit; and without any the whole index of the trigrams is read.
-        # After `like`, a ? is only ever the glob's own.
+        # PostgreSQL would use any trigrams for an index scan. The part after a prefix is often in every name, such as
+        # an extension or a digit, and without trigrams the whole index is read. IS TRUE prevents both.
+        # `like` adds no ?, so each ? is from the glob.
         fits = f"name LIKE {values.bind(like(self.pattern).replace('?', '_'))}"
-        return all_true([fits if self.is_telling else f"({fits}) IS TRUE", self.begins(values)])
+        return all_true([fits if self.has_selective_trigrams else f"({fits}) IS TRUE", self.prefix_range(values)])
 
-    def begins(self, values: Values) -> Condition:
-        """Return the range of the names that begin so."""
+    def prefix_range(self, values: Values) -> Condition:
+        """Return the range of the names with the prefix of the glob."""
         return starts_with("name", self.prefix, values)
 
-    def ends(self, values: Values) -> Condition:
-        """Return the range of the reversed names of those that end so."""
+    def suffix_range(self, values: Values) -> Condition:
+        """Return the range of the reversed names with the suffix of the glob."""
         return starts_with("reverse(name)", self.suffix[::-1], values)
 
     @property
     def prefix(self) -> str:
-        """What every name begins with that fits."""
+        """The literal prefix of all names that fit."""
         return _ANY.split(self.pattern, maxsplit=1)[0]
 
     @property
     def suffix(self) -> str:
-        """What every name ends with that fits."""
+        """The literal suffix of all names that fit."""
         return _ANY.split(self.pattern)[-1]
 
     @property
-    def is_plain(self) -> bool:
-        """Whether only one name fits."""
+    def is_literal(self) -> bool:
+        """Whether the glob has no wildcard, so that only one name fits."""
         return not _ANY.search(self.pattern)
 
     @property
-    def is_telling(self) -> bool:
-        """Whether it has trigrams, besides its prefix and its extension, to find names by."""
-        return bool(_TELLING.search(_EXTENSION.sub("", self.pattern[len(self.prefix) :])))
+    def has_selective_trigrams(self) -> bool:
+        """Whether it has trigrams outside of its prefix and its extension."""
+        return bool(_SELECTIVE.search(_EXTENSION.sub("", self.pattern[len(self.prefix) :])))
 
 
 def like(pattern: str) -> str:
-    """Return the LIKE pattern of a wildcard, in which `*` stands for any characters."""
+    """Return the LIKE pattern of a wildcard with `*`."""
     return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
 
 
 def starts_with(column: str, prefix: str, values: Values) -> Condition:
-    """Return the range, in the collation "C", of what starts so."""
+    """Return the range of the values with this prefix, in the collation "C"."""
     if not prefix:
         return EVERY
-    first = f"{column} >= {values.bind(prefix)}"
-    following = _following(prefix)
-    return f"({first} AND {column} < {values.bind(following)})" if following else first
+    lower = f"{column} >= {values.bind(prefix)}"
+    end = _end_of_prefix(prefix)
+    return f"({lower} AND {column} < {values.bind(end)})" if end else lower
 
 
-def _following(prefix: str) -> str:
-    """Return the first text after all that start so; none follows the last character there is."""
+def _end_of_prefix(prefix: str) -> str:
+    """Return the first text after all with this prefix; empty if the prefix consists of the last character."""
     rest = prefix.rstrip(_LAST_CHARACTER)
     if not rest:
         return ""

@@ -1,7 +1,6 @@
-"""Tree to SQL: the condition that an image must fulfil, and what is known beforehand of how many do."""
+"""Turns the syntax tree of a query into SQL, and bounds the number of its matches."""
 
 import math
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,97 +9,115 @@ from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
 
+from app.authz.visibility import Sight
 from app.core.errors import Unauthenticated
 from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search.language import ast
-from app.search.language.ast import leaves
 from app.search.language.filters import read_interval, read_uploader
 from app.search.language.ranges import Interval
+from app.search.planning.cost_model import MAX_ALTERNATIVES
 from app.search.planning.glob import Glob
 from app.search.planning.tag_resolution import ResolvedTags
 
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
 )
-# So many alternatives at most are spelled out of "n of k tags", for the index to answer.
-MAX_ALTERNATIVES = 20
 
 
 @dataclass(frozen=True)
 class QueryPredicates:
-    """A query, its names looked up, for one viewer at one moment.
+    """A query with resolved tags, for one viewer at one moment.
 
-    The nodes of a query are visited a constant number of times: no method visits a child from two levels above it.
+    Each node of the query is visited a constant number of times: no method visits a child from two levels above it.
     """
 
     query: ast.Node
-    vocabulary: ResolvedTags
-    viewer_id: uuid.UUID | None
+    tags: ResolvedTags
+    visibility: Sight
     now: datetime
 
+    @property
+    def is_unrestricted(self) -> bool:
+        """Whether the result is all images."""
+        return self.query == ast.EVERYTHING and self.visibility.sees_all
+
+    @property
+    def only_tag(self) -> int | None:
+        """The id of the tag that is the whole query; None for other queries and an unknown tag."""
+        tags = self.tags.tags_of(self.query) if isinstance(self.query, ast.Tag) else ()
+        return tags[0].id if tags else None
+
     def condition(self, values: Values) -> Condition:
-        """Return what an image must fulfil. Raises Unauthenticated for `uploader:me` of nobody."""
+        """Return the condition of the matches. Raises Unauthenticated for an anonymous `uploader:me`."""
         return self._condition(self.query, values)
 
-    def leading(self, values: Values, filters: frozenset[str]) -> Condition:
-        """Return those filters, of the ones that every match must fulfil, that narrow the walk along an index."""
+    def visible_condition(self, values: Values) -> Condition:
+        """Return the condition of the matches that the viewer may see."""
+        return all_true([self.condition(values), self.visibility.sql(values)])
+
+    def visible_private_condition(self, values: Values) -> Condition:
+        """Return the condition of the private matches that the viewer may see."""
+        return all_true([self.condition(values), self.visibility.private(values)])
+
+    def index_condition(self, values: Values, filters: frozenset[str]) -> Condition:
+        """Return the conditions of these filters, where every match fulfils them, to narrow an index scan."""
         return all_true(
-            Glob(term.values[0]).begins(values) if term.name == "name" else self._condition(term, values)
+            Glob(term.values[0]).prefix_range(values) if term.name == "name" else self._condition(term, values)
             for term in conjuncts(self.query)
             if isinstance(term, ast.Filter) and term.name in filters and len(term.values) == 1
         )
 
     @cached_property
-    def at_most(self) -> float:
-        """Return a number that the public matches do not exceed, as far as the tags tell."""
-        return self.at_most_of(self.query)
+    def max_matches(self) -> float:
+        """An upper bound on the public matches, from the counts of the tags; infinite without tags."""
+        return self.max_matches_of(self.query)
 
     @cached_property
-    def by_chance(self) -> float:
-        """Return how many match if its tags have nothing to do with each other; infinite where there are none."""
-        images = self.vocabulary.collection
-        if math.isinf(self.at_most):
+    def independent_matches(self) -> float:
+        """The number of matches if the tags are statistically independent; infinite without tags."""
+        images = self.tags.total_images
+        if math.isinf(self.max_matches):
             return math.inf
-        return images * math.prod(min(1, self.at_most_of(term) / images) for term in conjuncts(self.query))
+        return images * math.prod(min(1, self.max_matches_of(term) / images) for term in conjuncts(self.query))
 
     @cached_property
-    def exact(self) -> bool:
-        """Whether an index finds what matches and no more: there is some tag in it, and no filters."""
-        return self.tags_only and not math.isinf(self.at_most)
+    def is_index_exact(self) -> bool:
+        """Whether the index over the tags finds exactly the matches: the query has tags and no filters."""
+        return self.has_only_tags and not math.isinf(self.max_matches)
 
     @cached_property
-    def told_by_tags(self) -> bool:
-        """Whether so many match as have the tags."""
-        return not math.isinf(self.at_most) and self._only_tags(self.query) is not None
+    def is_counted_by_tags(self) -> bool:
+        """Whether the counts of the tags are the number of matches: the query is one tag, or an OR of tags."""
+        return not math.isinf(self.max_matches) and self._only_tags(self.query) is not None
 
     @cached_property
-    def unbounded(self) -> bool:
-        """Whether nothing tells that few match: no tag, no account, no digest that every match must have."""
+    def is_unbounded(self) -> bool:
+        """Whether no tag, account or digest that every match must have bounds the number of matches."""
         filters = {term.name for term in conjuncts(self.query) if isinstance(term, ast.Filter)}
-        return math.isinf(self.at_most) and not filters & {"uploader", "sha256"}
+        return math.isinf(self.max_matches) and not filters & {"uploader", "sha256"}
 
     @cached_property
-    def tags_only(self) -> bool:
-        """Whether there are no filters in it: the index over the tags finds exactly what matches."""
-        return not any(isinstance(leaf, ast.Filter) for leaf in leaves(self.query))
+    def has_only_tags(self) -> bool:
+        """Whether the query has no filters."""
+        return not any(isinstance(leaf, ast.Filter) for leaf in ast.leaves(self.query))
 
     @cached_property
-    def indexed(self) -> bool:
-        """Whether some term that every match must fulfil has an index to find the matches by."""
-        return any(self._indexed(term) for term in conjuncts(self.query))
+    def is_indexed(self) -> bool:
+        """Whether a term that every match must fulfil has an index."""
+        return any(self._is_indexed(term) for term in conjuncts(self.query))
 
     @property
-    def glob(self) -> Glob | None:
-        """Return a glob that every match's name fits and that trigrams do not serve."""
-        return next((one for one in self._globs() if not one.is_plain and not one.is_telling), None)
+    def unselective_glob(self) -> Glob | None:
+        """A glob that the names of all matches fit, and for which the trigram index is of no use."""
+        return next((one for one in self._globs() if not one.is_literal and not one.has_selective_trigrams), None)
 
     @property
-    def prefixed(self) -> bool:
-        """Whether the names of all matches begin alike."""
+    def has_name_prefix(self) -> bool:
+        """Whether the names of all matches have a common prefix."""
         return any(one.prefix for one in self._globs())
 
     def _globs(self) -> Iterator[Glob]:
-        """Yield what every match's name fits."""
+        """Yield the globs that the names of all matches fit."""
         for term in conjuncts(self.query):
             if isinstance(term, ast.Filter) and term.name == "name" and len(term.values) == 1:
                 yield Glob(term.values[0])
@@ -122,12 +139,12 @@ class QueryPredicates:
                 return self._at_least(node, values)
 
     def _all(self, terms: tuple[ast.Node, ...], values: Values) -> Condition:
-        """Join the plain tags into one containment, which the index answers from its rarest side."""
+        """Join the plain tags into one `@>`, which the index answers from its rarest list."""
         tags = [self._ids(term) for term in terms if isinstance(term, ast.Tag)]
         if not all(tags):
             return NONE
-        wanted = sorted({id_ for ids in tags for id_ in ids})
-        contained = [f"tag_ids @> {values.bind(wanted, 'int[]')}"] if wanted else []
+        required = sorted({id_ for ids in tags for id_ in ids})
+        contained = [f"tag_ids @> {values.bind(required, 'int[]')}"] if required else []
         rest = [self._condition(term, values) for term in terms if not isinstance(term, ast.Tag)]
         return all_true([*contained, *rest])
 
@@ -137,10 +154,10 @@ class QueryPredicates:
         return any_true([has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
 
     def _at_least(self, node: ast.AtLeast, values: Values) -> Condition:
-        """Who matches n of k terms matches one of any k - n + 1, and the other way round.
+        """An image matches n of k terms if and only if it matches one of each k - n + 1 terms.
 
-        For tags the index answers that, if there are not too many such choices. Else the matched terms are counted,
-        and the rarest choice is for the index; not where it is one of others, whose text would double at each level.
+        For tags, the index answers that, up to 20 combinations. Otherwise the matched terms are counted, and the
+        rarest combination is added for the index. Nested choices go without, because each level would double the text.
         """
         choice = _choice(node)
         ids = [self._only_tags(term) for term in node.terms]
@@ -153,7 +170,7 @@ class QueryPredicates:
         return all_true([f"({matched}) >= {node.number}", rarest])
 
     def _rarest(self, node: ast.AtLeast) -> tuple[ast.Node, ...]:
-        by_size = sorted(node.terms, key=self.at_most_of)
+        by_size = sorted(node.terms, key=self.max_matches_of)
         return tuple(by_size[: _choice(node)])
 
     def _filter(self, name: str, value: str, values: Values) -> Condition:  # noqa: PLR0911 - one a filter
@@ -172,50 +189,50 @@ class QueryPredicates:
                 return f"visibility = {values.bind(value)}"
             case "sha256":
                 return f"sha256 = {values.bind(bytes.fromhex(value))}"
-        # bigint: a number that a column of int4 can be compared with, however big it is.
+        # bigint, because a bound may exceed the int4 of the column.
         return _between(_COLUMNS[name], read_interval(name, value, self.now), "bigint", values)
 
     def _uploader(self, value: str, values: Values) -> Condition:
         if value == "none":
             return "uploaded_by IS NULL"
-        if value == "me" and self.viewer_id is None:
+        if value == "me" and self.visibility.viewer_id is None:
             raise Unauthenticated("uploader:me needs an account")
-        account = values.bind(self.viewer_id if value == "me" else read_uploader(value))
-        # Never NULL: its negation holds for the images of nobody.
+        account = values.bind(self.visibility.viewer_id if value == "me" else read_uploader(value))
+        # Never NULL: the negation includes the images without an owner.
         return f"(uploaded_by = {account} AND uploaded_by IS NOT NULL)"
 
     def _ids(self, node: ast.Tag | ast.Wildcard) -> list[int]:
-        return [tag.id for tag in self.vocabulary.of(node)]
+        return [tag.id for tag in self.tags.tags_of(node)]
 
     def _only_tags(self, node: ast.Node) -> list[int] | None:
-        """Return the ids when the term is a tag, a wildcard or a choice of such."""
+        """Return the ids if the term is a tag, a wildcard or an OR of them; else None."""
         terms = node.terms if isinstance(node, ast.Or) else (node,)
         tags = [term for term in terms if isinstance(term, ast.Tag | ast.Wildcard)]
         return sorted({id_ for tag in tags for id_ in self._ids(tag)}) if len(tags) == len(terms) else None
 
-    def _indexed(self, node: ast.Node) -> bool:
+    def _is_indexed(self, node: ast.Node) -> bool:
         match node:
             case ast.Tag() | ast.Wildcard():
                 return True
             case ast.Filter(name):
                 return name in ("sha256", "uploader", "name", "type")
             case ast.AtLeast():
-                return _is_flat(node) and self._indexed(ast.Or(self._rarest(node)))
+                return _is_flat(node) and self._is_indexed(ast.Or(self._rarest(node)))
             case ast.Or(terms):
-                return all(any(self._indexed(one) for one in conjuncts(term)) for term in terms)
+                return all(any(self._is_indexed(one) for one in conjuncts(term)) for term in terms)
         return False
 
-    def at_most_of(self, node: ast.Node) -> float:
-        """Return a number that the public images that match this term do not exceed, as far as the tags tell."""
+    def max_matches_of(self, node: ast.Node) -> float:
+        """Return an upper bound on the public matches of a term, from the counts of the tags."""
         match node:
             case ast.Tag() | ast.Wildcard():
-                return sum(tag.images for tag in self.vocabulary.of(node))
+                return sum(tag.images for tag in self.tags.tags_of(node))
             case ast.And(terms):
-                return min((self.at_most_of(term) for term in terms), default=math.inf)
+                return min((self.max_matches_of(term) for term in terms), default=math.inf)
             case ast.Or(terms):
-                return sum(self.at_most_of(term) for term in terms)
+                return sum(self.max_matches_of(term) for term in terms)
             case ast.AtLeast():
-                return sum(sorted(map(self.at_most_of, node.terms))[: _choice(node)])
+                return sum(sorted(map(self.max_matches_of, node.terms))[: _choice(node)])
             case ast.Filter("sha256"):
                 return 1
         return math.inf
@@ -227,14 +244,14 @@ def conjuncts(node: ast.Node) -> tuple[ast.Node, ...]:
 
 
 def _choice(node: ast.AtLeast) -> int:
-    """Return the size of the sets of terms of which every match has at least one: k - n + 1 for n of k terms."""
+    """Return k - n + 1 for n of k terms: every match has at least one term of each set of this size."""
     return len(node.terms) - node.number + 1
 
 
 def _is_flat(node: ast.AtLeast) -> bool:
-    """Tell whether no other choice is within it.
+    """Return whether no other choice is nested in this one.
 
-    The scan ends at the first one: nested choices scan disjoint parts of the query.
+    The search ends at the first one, so nested choices search disjoint parts of the query.
     """
     return not any(isinstance(one, ast.AtLeast) for term in node.terms for one in ast.nodes(term))
 
@@ -245,7 +262,7 @@ def has_any(ids: list[int], values: Values) -> Condition:
 
 
 def _has_none(ids: list[int], values: Values) -> Condition:
-    """Say it as a query of intarray's, which the index answers together with the tags that are wanted."""
+    """Return a `query_int` of intarray, which the index answers together with the required tags."""
     if not ids:
         return EVERY
     text = "!(" + "|".join(str(id_) for id_ in ids) + ")"
@@ -262,7 +279,7 @@ def _between(column: str, bounds: Interval, kind: str, values: Values) -> Condit
 
 
 def _ratio(bounds: Interval, values: Values) -> Condition:
-    """Compare by cross-multiplication: exact, where a division would round."""
+    """Compare by cross-multiplication, because a division would round."""
 
     def compared(comparison: str, bound: Fraction) -> Condition:
         below, above = values.bind(bound.denominator, "bigint"), values.bind(bound.numerator, "bigint")

@@ -1,8 +1,8 @@
-"""The orders of the results and the keyset positions in them.
+"""The orders of the results and their keyset pagination.
 
-An order is walked along one index. `random:<seed>` starts at a point of the content digests that the seed chooses and
-goes round: the digests are evenly spread whatever the images are, so that the order needs no column of its own and has
-the same keyset paging as the others; images next to each other under one seed are so under another, too.
+Each order follows one index. `random:<seed>` is the order of the content digests, which are evenly spread. It starts at
+a digest that the seed chooses and wraps around, so it needs no column of its own and pages like the others. The images
+that are neighbours under one seed are neighbours under every seed.
 """
 
 import hashlib
@@ -23,41 +23,41 @@ from app.db.sql_text import EVERY, Condition, Values, all_true, any_true
 
 SORTS = ("created", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"
-# What other services call these orders.
+# The names of these orders in other services.
 _SYNONYMS: Mapping[str, str] = MappingProxyType(
     {"date": "created", "time": "created", "newest": "-created", "oldest": "created", "filename": "name"}
 )
-Position: TypeAlias = tuple[Any, ...]
-Segment: TypeAlias = Callable[[Values], Condition]
+SortKey: TypeAlias = tuple[Any, ...]
+ConditionBuilder: TypeAlias = Callable[[Values], Condition]
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class _KeyColumn:
     column: str
-    read: Callable[[Any], Any]
-    write: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    encode: Callable[[Any], Any]
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-_ID = _Key("id", uuid.UUID, str)
-_KEYS: Mapping[str, tuple[_Key, ...]] = MappingProxyType(
+_ID = _KeyColumn("id", uuid.UUID, str)
+_KEYS: Mapping[str, tuple[_KeyColumn, ...]] = MappingProxyType(
     {
-        "created": (_Key("created_at", datetime.fromisoformat, datetime.isoformat), _ID),
-        "name": (_Key("name", str, _same),),
-        "size": (_Key("size", int, _same), _ID),
-        "width": (_Key("width", int, _same), _ID),
-        "pixels": (_Key("pixels", int, _same), _ID),
-        "tags": (_Key("tag_count", int, _same), _ID),
-        "random": (_Key("sha256", bytes.fromhex, bytes.hex), _ID),
+        "created": (_KeyColumn("created_at", datetime.fromisoformat, datetime.isoformat), _ID),
+        "name": (_KeyColumn("name", str, _identity),),
+        "size": (_KeyColumn("size", int, _identity), _ID),
+        "width": (_KeyColumn("width", int, _identity), _ID),
+        "pixels": (_KeyColumn("pixels", int, _identity), _ID),
+        "tags": (_KeyColumn("tag_count", int, _identity), _ID),
+        "random": (_KeyColumn("sha256", bytes.fromhex, bytes.hex), _ID),
     }
 )
 
 
 def check_sort(sort: str) -> str:
-    """Return the text of a valid `sort` parameter. Raises PydanticCustomError with the orders, and a suggestion."""
+    """Return a valid `sort` parameter unchanged. Raises PydanticCustomError with the orders and a suggestion."""
     if re.fullmatch(PATTERN, sort):
         return sort
     name = sort.strip().casefold()
@@ -72,7 +72,7 @@ Sort = Annotated[str, Field(max_length=100), AfterValidator(check_sort), Field(j
 
 
 class SortOrder:
-    """One order of the results, by the text of the `sort` parameter."""
+    """One order of the results, from the text of the `sort` parameter."""
 
     def __init__(self, sort: str) -> None:
         match = re.fullmatch(PATTERN, sort)
@@ -82,80 +82,82 @@ class SortOrder:
         self.name = head.removeprefix("-")
         self.descending = head.startswith("-")
         self._keys = _KEYS[self.name]
-        self.start = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
+        self.start_digest = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
 
-    def position(self, image: Any) -> Position:
-        """Return the position of an image."""
+    def key_of(self, image: Any) -> SortKey:
+        """Return the values of the sort columns of an image."""
         return tuple(getattr(image, key.column) for key in self._keys)
 
-    def write(self, image: Any) -> list[Any]:
-        """Return the position of an image as JSON values."""
-        return [key.write(getattr(image, key.column)) for key in self._keys]
+    def encode_key(self, image: Any) -> list[Any]:
+        """Return the sort key of an image as JSON values."""
+        return [key.encode(getattr(image, key.column)) for key in self._keys]
 
-    def read(self, values: Sequence[Any]) -> Position:
-        """Return the position that `write` gave."""
-        return tuple(key.read(value) for key, value in zip(self._keys, values, strict=True))
+    def decode_key(self, values: Sequence[Any]) -> SortKey:
+        """Return the sort key that `encode_key` returned. Raises ValueError."""
+        return tuple(key.decode(value) for key, value in zip(self._keys, values, strict=True))
 
     @property
     def column(self) -> str:
-        """The column that orders; equal ones are in the order of their ids."""
+        """The first sort column. Equal values are ordered by id."""
         return self._keys[0].column
 
     @property
     def columns(self) -> str:
-        """What a position consists of."""
+        """The columns of a sort key, as a list in SQL."""
         return ", ".join(key.column for key in self._keys)
 
     @property
     def direction(self) -> str:
-        """Which way the columns are ordered."""
+        """ASC or DESC."""
         return "DESC" if self.descending else "ASC"
 
-    def walk(self) -> str:
-        """Return what one segment is ordered by: an index has it."""
+    def order_by(self) -> str:
+        """Return the ORDER BY list of one index range."""
         return ", ".join(f"{key.column} {self.direction}" for key in self._keys)
 
-    def whole(self, values: Values) -> str:
-        """Return what all segments together are ordered by."""
-        return self.walk() if self.start is None else f"sha256 < {values.bind(self.start)}, {self.walk()}"
+    def full_order_by(self, values: Values) -> str:
+        """Return the ORDER BY list of all index ranges together."""
+        if self.start_digest is None:
+            return self.order_by()
+        return f"sha256 < {values.bind(self.start_digest)}, {self.order_by()}"
 
-    def segments(self, after: Position | None) -> list[Segment]:
-        """Return the stretches of the index that lie after the position, in their order."""
+    def index_ranges(self, after: SortKey | None) -> list[ConditionBuilder]:
+        """Return the ranges of the index after the key, in their order: two where the order wraps around."""
         here = partial(self._after, after)
-        if self.start is None:
+        if self.start_digest is None:
             return [here]
         upper, lower = partial(self._side, ">="), partial(self._side, "<")
         if after is None:
             return [upper, lower]
-        if after[0] < self.start:
+        if after[0] < self.start_digest:
             return [lambda values: all_true([lower(values), here(values)])]
         return [lambda values: all_true([upper(values), here(values)]), lower]
 
-    def later(self, after: Position | None, values: Values) -> Condition:
-        """Return the condition of what comes after the position."""
-        return any_true(segment(values) for segment in self.segments(after))
+    def follows(self, after: SortKey | None, values: Values) -> Condition:
+        """Return the condition of the images after the key."""
+        return any_true(index_range(values) for index_range in self.index_ranges(after))
 
     def _side(self, comparison: str, values: Values) -> Condition:
-        return f"sha256 {comparison} {values.bind(self.start)}"
+        return f"sha256 {comparison} {values.bind(self.start_digest)}"
 
-    def up_to(self, last: Position, after: Position | None, values: Values) -> Condition:
-        """Return the condition of what comes no later than `last`, or is equal to it in the first column.
+    def precedes(self, last: SortKey, after: SortKey | None, values: Values) -> Condition:
+        """Return the condition of the images up to `last`, or equal to it in the first column.
 
-        The planner knows how much lies on one side of a row, or between two values of a column; a row on one side and
-        a value on the other it takes for independent.
+        PostgreSQL estimates one side of a row comparison, or the range between two values of a column. A row on one
+        side and a value on the other are independent for it.
         """
         comparison = ">=" if self.descending else "<="
-        if after is None and self.start is None:
-            return self._compared(comparison, last, values)
+        if after is None and self.start_digest is None:
+            return self._compare(comparison, last, values)
         return f"{self.column} {comparison} {values.bind(last[0])}"
 
-    def _after(self, after: Position | None, values: Values) -> Condition:
+    def _after(self, after: SortKey | None, values: Values) -> Condition:
         if after is None:
             return EVERY
         comparison = "<" if self.descending else ">"
-        # The first column once more by itself, for the planner: see `up_to`.
+        # The first column once more by itself, for the estimates of PostgreSQL: see `precedes`.
         first = f"{self.column} {comparison}= {values.bind(after[0])}"
-        return all_true([first, self._compared(comparison, after, values)])
+        return all_true([first, self._compare(comparison, after, values)])
 
-    def _compared(self, comparison: str, position: Position, values: Values) -> Condition:
-        return f"({self.columns}) {comparison} ({', '.join(values.bind(value) for value in position)})"
+    def _compare(self, comparison: str, key: SortKey, values: Values) -> Condition:
+        return f"({self.columns}) {comparison} ({', '.join(values.bind(value) for value in key)})"

@@ -1,4 +1,4 @@
-"""How many images match, told from pages that lie evenly over the table."""
+"""Estimates the share of matches from evenly spaced pages of the table."""
 
 from typing import NamedTuple
 
@@ -7,29 +7,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import Condition, Values
 
-_ON_A_PAGE = 40
+# Assumed for a table that was never analysed.
+_ROWS_PER_PAGE = 40
 
 
 class Sample(NamedTuple):
-    """On this `share` of the table's pages there are so many `images`, of which so many are `matching`."""
+    """The images on a `share` of the pages of the table, and how many of them match."""
 
-    matching: int
+    matches: int
     images: int
     share: float
 
 
 async def take_sample(session: AsyncSession, condition: Condition, values: Values, images: int) -> Sample:
-    """Look at about so many images, 0.3 microseconds each, for a condition that has bound its values.
+    """Check a condition, which has bound its values, on about `images` images, at 0.3 microseconds each.
 
-    Their pages are as far from each other (systematic sampling; Cochran, "Sampling Techniques", chapter 8): the table
-    lies in the order of creation, and of a month's images each such sample has its share, which a random one has not.
+    The pages are equally far apart (systematic sampling; Cochran, "Sampling Techniques", chapter 8). The table lies in
+    the order of creation, so the sample has its share of each month; a random sample may not.
     """
-    # Of a table that was never analysed PostgreSQL knows no number: then there are as many on a page as there may be.
+    # `reltuples` is -1 for a table that was never analysed.
     page = "SELECT * FROM images WHERE ctid >= ('(' || page || ',0)')::tid AND ctid < ('(' || page + 1 || ',0)')::tid"
     statement = f"""
         WITH size AS MATERIALIZED (
             SELECT pages, greatest(round(rows / {values.bind(images, "float8")}), 1)::int8 AS step FROM (
-                SELECT pages, CASE WHEN reltuples < 0 THEN pages * {_ON_A_PAGE} ELSE reltuples END AS rows
+                SELECT pages, CASE WHEN reltuples < 0 THEN pages * {_ROWS_PER_PAGE} ELSE reltuples END AS rows
                 FROM pg_class, LATERAL (
                     SELECT pg_relation_size(oid) / current_setting('block_size')::int AS pages
                 ) AS measured WHERE oid = 'images'::regclass

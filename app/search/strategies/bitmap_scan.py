@@ -1,173 +1,144 @@
-"""A page in the order of creation by the bitmaps of the common tags. See docs/decisions/0007."""
+"""Finds a page in the order of creation with the bitmaps of the common tags. See docs/decisions/0007."""
 
 import math
-from collections.abc import Iterator
-from functools import cached_property
+from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.visibility import Sight
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import EVERY, Values, all_true
-from app.models.bitmap import ALL_IMAGES, CHUNK, PUBLIC_IMAGES
-from app.search.bitmap_index.queries import chunks, images_of, is_common, is_computable
+from app.models.bitmap import CHUNK
+from app.search.bitmap_index.queries import candidates_cte, images_of
 from app.search.language import ast
-from app.search.language.ast import leaves
-from app.search.planning.cost_model import MARGIN, by_bitmaps
-from app.search.planning.predicates import QueryPredicates, conjuncts, has_any
-from app.search.planning.sort_order import Position, Segment, SortOrder
-from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
+from app.search.planning.cost_model import CostModel
+from app.search.planning.planned_query import PageEstimate, PlannedQuery
+from app.search.planning.predicates import has_any
+from app.search.planning.sort_order import SortKey
+from app.search.strategies.base import UNAVAILABLE, PartialPage
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 
-# What comes before everything, and after.
+# Values of `created_at` after all others, by comparison.
 _FARTHEST = {">": "-infinity", "<": "infinity"}
-# Filters with an index that finds so little that what has common tags besides is not asked for.
-_BY_INDEX = ("date", "name", "uploader", "sha256")
-# A look takes in this many images at most that the bitmaps do not know yet.
-MOST_UNMAPPED = 1_000
-# So many images at most are looked at since they have rare tags.
-MOST_RARE = 1_000
-# The bits of a chunk are looked through word by word: most words of a sparse one are empty.
+# Bits are read in words of this length, because most words of a sparse chunk are 0.
 _WORD = 32
 
 
 class BitmapScan:
-    """The way to a page of what fulfils the condition, where every match must have common tags."""
+    """The candidates of the bitmaps, chunk by chunk, each checked against the whole query."""
 
-    def __init__(self, session: AsyncSession, plan: QueryPredicates, sight: Sight, condition: Segment) -> None:
-        self._session = session
-        self._plan = plan
-        self._condition = condition
-        self._terms = tuple(term for term in conjuncts(plan.query) if self._is_mapped(term))
-        self._rare = sorted({tag.id for term in self._terms for tag in self._rare_in(term)})
-        everybody = sight.viewer_id is None and not sight.sees_all
-        self._seen = PUBLIC_IMAGES if everybody else ALL_IMAGES
-        self._are_all = len(self._terms) == len(conjuncts(plan.query))
-        # The bitmaps name no more images than this; infinite where they tell nothing, or an index tells more.
-        better = any(isinstance(term, ast.Filter) and term.name in _BY_INDEX for term in conjuncts(plan.query))
-        self._named = math.inf if better else min(map(plan.at_most_of, self._terms), default=math.inf)
-        # The bitmaps were asked and are not there yet.
-        self._behind = False
+    name: ClassVar[str] = "bitmap_scan"
 
-    def serve(self, order: SortOrder) -> bool:
-        """Tell whether this is a way to a page in this order."""
-        return order.name == "created" and not math.isinf(self._named) and not self._behind
+    def __init__(self, costs: CostModel) -> None:
+        self._costs = costs
 
-    def tell_all(self, order: SortOrder) -> bool:
-        """Tell whether moreover whatever the bitmaps name matches."""
-        return self._are_all and self.serve(order)
+    def supports(self, query: PlannedQuery) -> bool:
+        """Support queries with a common tag in every match, in the order of creation."""
+        return query.is_creation_order and not math.isinf(query.bitmaps.max_candidates)
 
-    def cost(self, expected: float, limit: int) -> float:
-        """Return what it costs to look at what the bitmaps name until the page is full, after so many rows perhaps."""
-        named = limit if self._are_all else self._among(MARGIN * expected)
-        # Chunks are looked at as wholes.
-        rest = self._among(CHUNK / 2)
-        return by_bitmaps(self._plan.vocabulary.collection, len(self._vocabulary.found), named + rest)
+    def cost(self, query: PlannedQuery, estimate: PageEstimate) -> float:
+        """Return the cost of reading the bitmaps and of looking up the candidates up to the end of the page."""
+        coverage, expected = query.bitmaps, estimate.expected_rows
+        if expected is not None and math.isinf(expected):
+            return math.inf
+        candidates: float = estimate.limit
+        if not coverage.is_complete and expected is not None:
+            candidates = coverage.candidates_among(self._costs.margin * expected)
+        # Chunks are read as wholes, so half of one is read in vain.
+        candidates += coverage.candidates_among(CHUNK / 2)
+        images = query.predicates.tags.total_images
+        return self._costs.bitmap_scan(images, len(coverage.common_tags.all), candidates)
 
-    async def page(
-        self, order: SortOrder, after: Position | None, bound: float, limit: int
-    ) -> tuple[list[ImageRow], bool] | None:
-        """Look at what the bitmaps name among so many rows, or some more; return what matches, and whether it is all.
+    def max_rows(self, query: PlannedQuery, estimate: PageEstimate) -> int:
+        """Return the expected length of the page with its margin."""
+        return self._costs.reach(query.cost_inputs(estimate))
 
-        Where they name nothing else than what matches, until it is. None where they are not there yet.
+    async def fetch(
+        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
+    ) -> PartialPage:
+        """Look up candidates until the page is full, or about those among `max_rows`.
+
+        If the bitmaps answer the whole query, `max_rows` is ignored. UNAVAILABLE if the bitmaps are not up to date.
         """
-        # What the bitmaps of types leave of them is not known beforehand.
-        last = math.inf if self._are_all else self._among(bound)
-        most = limit if self._are_all else min(last, max(2 * limit, last / 4))
-        looked = await self._look(order, after, most, limit)
-        while looked is not None and not looked[1] and most < last:
-            most = min(last, 4 * most)
-            looked = await self._look(order, after, most, limit)
-        return looked
+        coverage = query.bitmaps
+        # The coverage of `type:` is not estimated, so the first number of candidates may be too small.
+        last = math.inf if coverage.is_complete else coverage.candidates_among(max_rows)
+        candidates = limit if coverage.is_complete else min(last, max(2 * limit, last / 4))
+        page = await self._look_up(session, query, after, candidates, limit)
+        while page.is_available and not page.is_complete and candidates < last:
+            candidates = min(last, 4 * candidates)
+            page = await self._look_up(session, query, after, candidates, limit)
+        return page
 
-    async def _look(
-        self, order: SortOrder, after: Position | None, most: float, limit: int
-    ) -> tuple[list[ImageRow], bool] | None:
-        """Look at so many named images, and the rest of the last one's chunk.
+    async def _look_up(
+        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, candidates: float, limit: int
+    ) -> PartialPage:
+        """Look up this many candidates, and the rest of the last one's chunk.
 
-        The chunks lie one after the other in the order of creation, but for images that were committed late. So what
-        is found is told as far as to the first image of the first chunk that is left out.
+        The chunks follow each other in the order of creation, except for images that were committed late. So the page
+        ends at the first image of the first chunk that is left out.
         """
         values = Values()
-        rows = await fetch(self._session, self._statement(order, after, most, limit, values), values.listed)
-        self._behind = not rows[0]["told"]
-        if self._behind:
-            return None
-        found = [ImageRow._make(row[2:]) for row in rows if row["id"] is not None]
-        return found, len(found) == limit or bool(rows[0]["ended"])
+        statement = self._statement(query, after, candidates, limit, values)
+        rows = await fetch(session, statement, values.listed)
+        if not rows[0]["is_ready"]:
+            return UNAVAILABLE
+        images = [ImageRow._make(row[2:]) for row in rows if row["id"] is not None]
+        return PartialPage(images, is_complete=len(images) == limit or bool(rows[0]["is_end"]))
 
-    def _statement(self, order: SortOrder, after: Position | None, most: float, limit: int, values: Values) -> str:
+    def _statement(
+        self, query: PlannedQuery, after: SortKey | None, candidates: float, limit: int, values: Values
+    ) -> str:
+        order, coverage = query.order, query.bitmaps
         first, last, farthest, before = (
             ("max_created_at", "min_created_at", "max", ">")
             if order.descending
             else ("min_created_at", "max_created_at", "min", "<")
         )
-        ahead, whole = EVERY, EVERY
+        # A chunk is partly, or wholly, after the key.
+        is_partly_ahead, is_wholly_ahead = EVERY, EVERY
         if after is not None:
             here = values.bind(after[0])
-            ahead, whole = f"{here} {before}= {last}", f"{here} {before}= {first}"
-        bound = values.bind(most, "float8")
-        near = f"created_at {before} coalesce((SELECT at FROM horizon), '{_FARTHEST[before]}')"  # noqa: S608
-        condition = all_true([self._condition(values), order.later(after, values), near])
-        # The bitmaps take rare tags for tags that nobody has.
-        rare = all_true([has_any(self._rare, values), condition])
+            is_partly_ahead, is_wholly_ahead = f"{here} {before}= {last}", f"{here} {before}= {first}"
+        bound = values.bind(candidates, "float8")
+        within = f"created_at {before} coalesce((SELECT until FROM horizon), '{_FARTHEST[before]}')"  # noqa: S608
+        condition = all_true([query.predicates.visible_condition(values), order.follows(after, values), within])
+        # For the bitmaps, no image has a rare tag.
+        has_rare_tag = all_true([has_any(coverage.rare_tags, values), condition])
+        covered = ast.And(coverage.terms)
+        max_queued = self._costs.max_queued_for_page
         return f"""
-            WITH {chunks(ast.And(self._terms), self._vocabulary, self._seen, values, MOST_UNMAPPED)},
+            WITH {candidates_cte(covered, coverage.common_tags, coverage.image_set, values, max_queued)},
             ahead AS MATERIALIZED (
-                SELECT chunk, bits, {first} AS first, coalesce(sum(bit_count(bits)) FILTER (WHERE {whole}) OVER (
+                SELECT chunk, bits, {first} AS first,
+                coalesce(sum(bit_count(bits)) FILTER (WHERE {is_wholly_ahead}) OVER (
                     ORDER BY {first} {order.direction}, chunk ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                 ), 0) AS before
                 FROM chunks JOIN bitmap_chunks USING (chunk)
-                WHERE (SELECT told FROM ready) AND bit_count(bits) > 0 AND {ahead}
+                WHERE (SELECT is_ready FROM readiness) AND bit_count(bits) > 0 AND {is_partly_ahead}
             ),
-            horizon AS MATERIALIZED (SELECT {farthest}(first) AS at FROM ahead WHERE before >= {bound}),
-            named AS MATERIALIZED (
+            horizon AS MATERIALIZED (
+                SELECT {farthest}(first) AS until FROM ahead WHERE before >= {bound}
+            ),
+            candidates AS MATERIALIZED (
                 SELECT image_id FROM bitmap_ordinals
-                WHERE ordinal = ANY(ARRAY({_numbers(f"ahead WHERE before < {bound}")}))
-                UNION SELECT image_id FROM unmapped WHERE (SELECT told FROM ready)
-                UNION SELECT id FROM images WHERE {rare}
+                WHERE ordinal = ANY(ARRAY({_ordinals(f"ahead WHERE before < {bound}")}))
+                UNION SELECT image_id FROM queued WHERE (SELECT is_ready FROM readiness)
+                UNION SELECT id FROM images WHERE {has_rare_tag}
             )
-            SELECT told, at IS NULL AS ended, found.* FROM ready CROSS JOIN horizon LEFT JOIN (
+            SELECT is_ready, until IS NULL AS is_end, found.*
+            FROM readiness CROSS JOIN horizon LEFT JOIN (
                 SELECT {IMAGE_COLUMNS} FROM images WHERE id = ANY(ARRAY(
-                    SELECT id FROM ({images_of("named")}) AS images WHERE {condition}
-                    ORDER BY {order.walk()} LIMIT {values.bind(limit)}
+                    SELECT id FROM ({images_of("candidates")}) AS images WHERE {condition}
+                    ORDER BY {order.order_by()} LIMIT {values.bind(limit)}
                 ))
-            ) AS found ON TRUE ORDER BY {order.walk()}"""  # noqa: S608 - of constants
-
-    def _among(self, rows: float) -> float:
-        """Return how many of so many rows the bitmaps name at most, on the average."""
-        return rows * self._named / self._plan.vocabulary.collection
-
-    @cached_property
-    def _vocabulary(self) -> ResolvedTags:
-        tags = {tag for term in self._terms for tag in self._tags(term)}
-        return self._plan.vocabulary.only(lambda tag: is_common(tag) and tag in tags)
-
-    def _is_mapped(self, term: ast.Node) -> bool:
-        return is_computable(term) and sum(tag.images for tag in self._rare_in(term)) <= MOST_RARE
-
-    def _tags(self, term: ast.Node) -> Iterator[ResolvedTag]:
-        for leaf in leaves(term):
-            if not isinstance(leaf, ast.Filter):
-                yield from self._plan.vocabulary.of(leaf)
-
-    def _rare_in(self, term: ast.Node, *, wanted: bool = True) -> set[ResolvedTag]:
-        """Return the rare tags by which an image may match that would not match without them."""
-        match term:
-            case ast.Tag() | ast.Wildcard():
-                return {tag for tag in self._plan.vocabulary.of(term) if wanted and not is_common(tag)}
-            case ast.Not(one):
-                return self._rare_in(one, wanted=not wanted)
-            case ast.And(terms) | ast.Or(terms) | ast.AtLeast(_, terms):
-                return {tag for one in terms for tag in self._rare_in(one, wanted=wanted)}
-        return set()
+            ) AS found ON TRUE ORDER BY {order.order_by()}"""  # noqa: S608 - of constants
 
 
-def _numbers(chunks_in: str) -> str:
-    """Return the query of the images' numbers in some chunks: word by word, since most words of sparse bits are 0."""
+def _ordinals(chunks: str) -> str:
+    """Return the query of the ordinals of the set bits, word by word, because most words of sparse bits are 0."""
     return f"""
         SELECT chunk * {CHUNK} + word * {_WORD} + bit
-        FROM (SELECT chunk, bits FROM {chunks_in}) AS chosen CROSS JOIN generate_series(0, {CHUNK // _WORD - 1}) AS word
+        FROM (SELECT chunk, bits FROM {chunks}) AS chosen CROSS JOIN generate_series(0, {CHUNK // _WORD - 1}) AS word
         CROSS JOIN LATERAL (SELECT substring(bits FROM word * {_WORD} + 1 FOR {_WORD}) AS part OFFSET 0) AS parts
         CROSS JOIN generate_series(0, {_WORD - 1}) AS bit
         WHERE bit_count(part) > 0 AND get_bit(part, bit) = 1"""  # noqa: S608

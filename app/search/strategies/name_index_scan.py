@@ -1,120 +1,134 @@
-"""A page by the names that fit a glob.
+"""Finds a page by the names that fit a glob, from indexes that are partitioned by week.
 
 See docs/performance/notes/partition-the-name-index-by-week.md.
 """
 
 import math
 from functools import partial
+from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import EVERY, Condition, Values, all_true
 from app.models.image import week
+from app.search.planning.cost_model import CostModel
 from app.search.planning.glob import Glob
-from app.search.planning.predicates import QueryPredicates
-from app.search.planning.sort_order import Position, Segment, SortOrder
+from app.search.planning.planned_query import PageEstimate, PlannedQuery
+from app.search.planning.planner import ALL_ROWS
+from app.search.planning.sort_order import ConditionBuilder, SortKey
+from app.search.strategies.base import UNAVAILABLE, PartialPage
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
-
-# Of the images whose names fit a glob, so many at most are looked at one by one; in the order of creation where the
-# tags tell that so few fill the page, in others where the tags alone have more images than it takes to find all names.
-MOST_NAMES = 4_000
-FEW_NAMES, FEW_ANCHORED = 1_000, 2_000
-GATHERED_BEFORE_NAMES = 60_000
 
 
 class NameIndexScan:
-    """The way to a page of what fulfils the condition, where the plan has a glob that every match's name fits."""
+    """The images whose names fit, each checked against the whole query, up to 4,000."""
 
-    def __init__(self, session: AsyncSession, plan: QueryPredicates, condition: Segment) -> None:
-        self._session = session
-        self._plan = plan
-        self._condition = condition
+    name: ClassVar[str] = "name_index_scan"
 
-    def are_few(self, order: SortOrder, limit: int) -> bool:
-        """Tell whether the tags tell that the page is full after few of them."""
-        if order.name != "created" or (glob := self._plan.glob) is None or math.isinf(self._plan.at_most):
-            return False
-        # Where one end of the names does not tell much, the other may.
-        few = FEW_ANCHORED if glob.prefix and glob.suffix else FEW_NAMES
-        return few * self._plan.at_most >= limit * self._plan.vocabulary.collection
+    def __init__(self, costs: CostModel) -> None:
+        self._costs = costs
 
-    def _are_shorter(self, order: SortOrder, limit: int) -> bool:
-        """Tell whether they are a shorter way to all matches than the tags are."""
-        if order.name != "created":
-            return self._plan.at_most > GATHERED_BEFORE_NAMES
-        return math.isinf(self._plan.at_most) or self.are_few(order, limit)
+    def supports(self, query: PlannedQuery) -> bool:
+        """Support queries with a glob that the names of all matches fit, if the trigram index is of no use for it."""
+        return query.predicates.unselective_glob is not None
 
-    async def page(self, order: SortOrder, after: Position | None, limit: int) -> tuple[list[ImageRow], bool]:
-        """Return what is found after the position, and whether that is the page; without a glob, nothing."""
-        if (glob := self._plan.glob) is None or not self._are_shorter(order, limit):
-            return [], False
-        way = self._first if order.name == "created" else self._few
-        return await way(glob, order, after, limit)
+    def cost(self, query: PlannedQuery, estimate: PageEstimate) -> float:
+        """Return the cost of the look-ups; infinite if fetching the images of the tags is shorter."""
+        predicates, costs = query.predicates, self._costs
+        if not query.is_creation_order:
+            return costs.lookup * costs.max_names if predicates.max_matches > costs.fetch_before_names else math.inf
+        if math.isinf(predicates.max_matches):
+            return costs.lookup * costs.max_names
+        glob = predicates.unselective_glob
+        has_both_ends = glob is not None and bool(glob.prefix and glob.suffix)
+        few = costs.few_names_with_both_ends if has_both_ends else costs.few_names
+        names = estimate.limit * predicates.tags.total_images
+        return costs.lookup * few if few * predicates.max_matches >= names else math.inf
 
-    async def _first(
-        self, glob: Glob, order: SortOrder, after: Position | None, limit: int
-    ) -> tuple[list[ImageRow], bool]:
-        """Look at the images whose names fit, in the order of creation, and tell whether that is the page.
+    def max_rows(self, _query: PlannedQuery, _estimate: PageEstimate) -> int:
+        """Return that all rows are searched."""
+        return ALL_ROWS
 
-        Their indexes have the names of a week together: no more weeks are read, 0.1 microseconds a name, than it takes
-        to fill the page. Images are looked up by their time, too: the index of that has neighbours side by side. One
-        more than are looked at stands for all the others.
+    async def fetch(
+        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
+    ) -> PartialPage:
+        """Look up the images whose names fit. UNAVAILABLE if that does not fill the page and more names fit."""
+        glob = query.predicates.unselective_glob
+        if glob is None:
+            return UNAVAILABLE
+        fetch_page = self._fetch_newest if query.is_creation_order else self._fetch_all
+        return await fetch_page(session, query, glob, after, limit)
+
+    async def _fetch_newest(
+        self, session: AsyncSession, query: PlannedQuery, glob: Glob, after: SortKey | None, limit: int
+    ) -> PartialPage:
+        """Look up the images in the order of creation until the page is full.
+
+        The indexes have the names of a week together, so only the weeks that fill the page are read, at 0.1
+        microseconds a name. Images are looked up by their time as well, because that index has neighbours side by
+        side. One more than 4,000 stands for all others.
         """
-        values, by_week = Values(), f"week {order.direction}, {order.walk()}"
-        later = partial(order.later, after)
+        values, order = Values(), query.order
+        by_week, max_names = f"week {order.direction}, {order.order_by()}", self._costs.max_names
+        follows = partial(order.follows, after)
         statement = f"""
             WITH page AS MATERIALIZED (
                 SELECT id, place FROM (
                     SELECT week, id, created_at, row_number() OVER (ORDER BY {by_week}) AS place
-                    FROM {self._named(glob, order, later, values)}
-                    ORDER BY {by_week} LIMIT {values.bind(MOST_NAMES + 1)}
-                ) AS named CROSS JOIN LATERAL (
+                    FROM {_fitting(query, glob, follows, values)}
+                    ORDER BY {by_week} LIMIT {values.bind(max_names + 1)}
+                ) AS candidates CROSS JOIN LATERAL (
                     SELECT FROM images
-                    WHERE created_at = named.created_at AND id = named.id
-                    AND (place > {values.bind(MOST_NAMES)} OR {self._condition(values)}) OFFSET 0
+                    WHERE created_at = candidates.created_at AND id = candidates.id
+                    AND (place > {values.bind(max_names)} OR {query.predicates.visible_condition(values)}) OFFSET 0
                 ) AS matching
                 ORDER BY {by_week} LIMIT {values.bind(limit)}
             )
-            SELECT place, {IMAGE_COLUMNS} FROM page JOIN images USING (id) ORDER BY {order.walk()}"""  # noqa: S608
-        rows = await fetch(self._session, statement, values.listed)
-        found = [ImageRow._make(row[1:]) for row in rows if row["place"] <= MOST_NAMES]
-        return found, len(found) == len(rows)
+            SELECT place, {IMAGE_COLUMNS} FROM page JOIN images USING (id)
+            ORDER BY {order.order_by()}"""  # noqa: S608
+        rows = await fetch(session, statement, values.listed)
+        if any(row["place"] > max_names for row in rows):
+            return UNAVAILABLE
+        return PartialPage([ImageRow._make(row[1:]) for row in rows], is_complete=True)
 
-    async def _few(
-        self, glob: Glob, order: SortOrder, after: Position | None, limit: int
-    ) -> tuple[list[ImageRow], bool]:
-        """Look at all images whose names fit, where they are few, and tell whether that is the page."""
-        values = Values()
+    async def _fetch_all(
+        self, session: AsyncSession, query: PlannedQuery, glob: Glob, after: SortKey | None, limit: int
+    ) -> PartialPage:
+        """Look up all images whose names fit, and sort them."""
+        values, order, max_names = Values(), query.order, self._costs.max_names
         statement = f"""
-            WITH named AS MATERIALIZED (
-                SELECT id FROM {self._named(glob, order, lambda _values: EVERY, values)}
-                LIMIT {values.bind(MOST_NAMES + 1)}
-            ), counted AS MATERIALIZED (SELECT count(*) AS number FROM named)
+            WITH candidates AS MATERIALIZED (
+                SELECT id FROM {_fitting(query, glob, lambda _values: EVERY, values)}
+                LIMIT {values.bind(max_names + 1)}
+            ), counted AS MATERIALIZED (SELECT count(*) AS number FROM candidates)
             SELECT number, found.* FROM counted LEFT JOIN (
                 SELECT {IMAGE_COLUMNS} FROM images WHERE id = ANY(ARRAY(
                     SELECT id FROM images
-                    WHERE (SELECT number FROM counted) <= {values.bind(MOST_NAMES)}
-                    AND id = ANY(ARRAY(SELECT id FROM named))
-                    AND {self._condition(values)} AND {order.later(after, values)}
-                    ORDER BY {order.whole(values)} LIMIT {values.bind(limit)}
+                    WHERE (SELECT number FROM counted) <= {values.bind(max_names)}
+                    AND id = ANY(ARRAY(SELECT id FROM candidates))
+                    AND {query.predicates.visible_condition(values)} AND {order.follows(after, values)}
+                    ORDER BY {order.full_order_by(values)} LIMIT {values.bind(limit)}
                 ))
-            ) AS found ON TRUE ORDER BY {order.whole(values)}"""  # noqa: S608
-        rows = await fetch(self._session, statement, values.listed)
-        number, found = rows[0][0], [ImageRow._make(row[1:]) for row in rows if row["id"] is not None]
-        return found, number <= MOST_NAMES
+            ) AS found ON TRUE ORDER BY {order.full_order_by(values)}"""  # noqa: S608
+        rows = await fetch(session, statement, values.listed)
+        if rows[0]["number"] > max_names:
+            return UNAVAILABLE
+        return PartialPage([ImageRow._make(row[1:]) for row in rows if row["id"] is not None], is_complete=True)
 
-    def _named(self, glob: Glob, order: SortOrder, stretch: Segment, values: Values) -> str:
-        """Return the images of a stretch of time whose names fit, by the week, as a table of a statement's."""
 
-        def bounds() -> Condition:
-            return all_true([stretch(values), self._plan.leading(values, frozenset({"date"}))])
+def _fitting(query: PlannedQuery, glob: Glob, index_range: ConditionBuilder, values: Values) -> str:
+    """Return, as a table expression, the images of a range of time whose names fit, week by week."""
 
-        return f"""(
-                SELECT generate_series({week("first")}, {week("last")}, '7 days') AS week
-                FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM images WHERE {bounds()}) AS span
-                ORDER BY week {order.direction}
-            ) AS weeks CROSS JOIN LATERAL (
-                SELECT id, created_at FROM images
-                WHERE {week("created_at")} = week AND {glob.sql(values)} AND {glob.ends(values)} AND {bounds()} OFFSET 0
-            ) AS fitting"""  # noqa: S608
+    def bounds() -> Condition:
+        return all_true([index_range(values), query.predicates.index_condition(values, frozenset({"date"}))])
+
+    return f"""(
+            SELECT generate_series({week("first")}, {week("last")}, '7 days') AS week
+            FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM images WHERE {bounds()}) AS span
+            ORDER BY week {query.order.direction}
+        ) AS weeks CROSS JOIN LATERAL (
+            SELECT id, created_at FROM images
+            WHERE {week("created_at")} = week AND {glob.sql(values)} AND {glob.suffix_range(values)} AND {bounds()}
+            OFFSET 0
+        ) AS fitting"""  # noqa: S608

@@ -1,4 +1,4 @@
-"""An image as a search finds it."""
+"""The row of an image in a search result."""
 
 import uuid
 from datetime import datetime
@@ -8,7 +8,7 @@ from app.models.image import Visibility
 
 
 class ImageRow(NamedTuple):
-    """An image as a search finds it, with its sorted tags; the fields are the columns of `images`."""
+    """An image with its sorted tags. The fields are columns of `images`."""
 
     id: uuid.UUID
     name: str
@@ -26,5 +26,5 @@ class ImageRow(NamedTuple):
 
 
 TAG_NAMES = "ARRAY(SELECT tags.name FROM tags WHERE tags.id = ANY(images.tag_ids) ORDER BY tags.name)"
-# What is selected of `images` for it.
+# The select list of an ImageRow, from `images`.
 IMAGE_COLUMNS = f"{', '.join(ImageRow._fields[:-1])}, {TAG_NAMES}"
