@@ -34,7 +34,7 @@ QUEUES = {
 # Bounded resources that no FairQueue stands directly in front of, each with what bounds its queue.
 BOUNDED = {
     ("app/core/passwords.py", "ThreadPoolExecutor"): "the queue for passwords",
-    ("app/db/database.py", "Semaphore"): "SEARCH_TIMEOUT_MS, behind the queue for searches",
+    ("app/search/executor.py", "Semaphore"): "SEARCH_TIMEOUT_MS, behind the queue for searches",
     ("app/db/database.py", "create_async_engine"): "the queues for connections and for searches",
     ("app/media/decoder_pool.py", "Semaphore"): "the queue for decoders",
     ("app/telemetry/recorder.py", "ThreadPoolExecutor"): "TELEMETRY_QUEUE_SIZE: batches, one at a time",
