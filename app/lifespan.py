@@ -9,9 +9,9 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from app.cache.lease import Lease
-from app.cache.link import RedisLink
-from app.cache.redis_client import Cache
-from app.cache.response_cache import AnswerCache
+from app.cache.pipelined_connection import PipelinedConnection
+from app.cache.redis_client import RedisClient
+from app.cache.response_cache import ResponseCache
 from app.core.concurrency import SingleFlight, repeat
 from app.core.errors import AppError
 from app.core.logging import get_logger
@@ -90,14 +90,14 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(decoders.close)
     renditions = SingleFlight[None]()
     stack.push_async_callback(renditions.close)
-    cache = Cache(settings)
-    stack.push_async_callback(cache.close)
-    answers = await _open_answers(settings, database, stack)
+    redis = RedisClient(settings)
+    stack.push_async_callback(redis.close)
+    response_cache = await _open_response_cache(settings, database, stack)
     recorder = Recorder(settings)
     gauge = recorder.registry.gauge
     gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
-    gauge("imts_cache_open_workers", "Workers that use their cache", lambda: answers.is_open)
+    gauge("imts_cache_open_workers", "Workers that use their cache", lambda: response_cache.is_usable)
     gauge(
         "imts_postgres_breaker_open",
         "Workers that refuse what needs PostgreSQL",
@@ -106,7 +106,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     gauge(
         "imts_redis_breaker_open",
         "Workers whose cache does not ask Redis",
-        lambda: settings.cache_enabled and answers.is_cut_off,
+        lambda: settings.cache_enabled and response_cache.is_disconnected,
     )
     await recorder.start()
     stack.push_async_callback(recorder.close)
@@ -119,30 +119,30 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         object_store=object_store,
         decoders=decoders,
         renditions=renditions,
-        cache=cache,
-        answers=answers,
+        redis=redis,
+        response_cache=response_cache,
         recorder=recorder,
         cursors=CursorSigner(secret, settings.previous_secrets),
         passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
-        limits=RateLimits(cache, secret),
+        limits=RateLimits(redis, secret),
         queues=Queues.of(settings),
         search=SearchEngine(settings.search_strategies),
         outbox=Outbox(settings),
     )
 
 
-async def _open_answers(settings: Settings, database: Database, stack: AsyncExitStack) -> AnswerCache:
-    link = RedisLink(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
-    stack.push_async_callback(link.close)
-    lease = Lease(database, link)
-    answers = AnswerCache(link, lease, settings.jwt_secret.get_secret_value(), settings.cache_ttl_seconds)
+async def _open_response_cache(settings: Settings, database: Database, stack: AsyncExitStack) -> ResponseCache:
+    connection = PipelinedConnection(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
+    stack.push_async_callback(connection.close)
+    lease = Lease(database, connection)
+    cache = ResponseCache(connection, lease, settings.jwt_secret.get_secret_value(), settings.cache_ttl_seconds)
     if settings.cache_enabled:
-        database.on_change = answers.forget
+        database.on_change = cache.invalidate
         _run_in_background(stack, lease.run_forever())
-        await lease.wait_for_first()
-    return answers
+        await lease.wait_for_first_attempt()
+    return cache
 
 
 def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]") -> None:

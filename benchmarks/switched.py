@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.settings import Settings
 from app.http.recording import RecordingMiddleware
 from app.main import create_app
-from app.serving.server import settle_collector
+from app.serving.server import tune_gc
 from app.telemetry.recorder import Recorder
 
 SETTLE_SECONDS = 20
@@ -109,7 +109,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        settle_collector()
+        tune_gc()
 
 
 def main() -> None:

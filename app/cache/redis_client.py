@@ -1,4 +1,4 @@
-"""Redis, for limits; what is cached goes over `link`. What lies there may be lost at any time."""
+"""The Redis client of the rate limiter. The response cache has a connection of its own, `PipelinedConnection`."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,12 @@ _WRITE_CHECK_SECONDS = 60
 
 
 class CacheUnavailable(Unavailable):
-    """Redis does not answer; the callers go on without it."""
-
     slug, title = "cache-unavailable", "Cache unavailable"
     description = "The cache does not respond."
 
 
-class Cache:
-    """The connection to Redis. Opening it connects to nothing yet."""
+class RedisClient:
+    """A pool of connections, which are opened on first use. Redis may lose all its data at any time."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = Redis.from_url(
@@ -31,21 +29,21 @@ class Cache:
         self._scripts: dict[str, AsyncScript] = {}
 
     async def ping(self) -> None:
-        """Ask the server for a sign of life. Raises CacheUnavailable."""
+        """Raise CacheUnavailable unless the server responds."""
         try:
             await self._client.ping()
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
 
     async def check_writable(self) -> None:
-        """Set a key that expires. Raises CacheUnavailable where the server refuses writes, as with a full disk."""
+        """Store a key that expires. Raises CacheUnavailable if the server refuses writes, e.g. with a full disk."""
         try:
             await self._client.set(_WRITE_CHECK_KEY, 1, ex=_WRITE_CHECK_SECONDS)
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
 
     async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[float]) -> str:
-        """Run a Lua script, which sees everything at one instant. Raises CacheUnavailable."""
+        """Run a Lua script, which is atomic. Raises CacheUnavailable."""
         try:
             if script not in self._scripts:
                 self._scripts[script] = self._client.register_script(script)
@@ -55,5 +53,4 @@ class Cache:
         return bytes(reply).decode()
 
     async def close(self) -> None:
-        """Close every connection."""
         await self._client.aclose()

@@ -1,9 +1,9 @@
-"""Answers kept in Redis as bytes ready to send.
+"""Responses cached in Redis as bytes that are ready to send.
 
-An answer is stored under the stamp of its scopes: each scope has a random token in Redis, which a write deletes. Who
-finds no token makes one *before* reading the database, so that a token that is still there proves that nothing of its
-scope was written since. Nothing is ever overwritten with older data: an answer that comes late has a stamp that no
-reader looks for.
+A response depends on scopes. Each scope has a random token in Redis, and a write deletes the tokens of its scopes. A
+reader that finds no token creates one *before* it reads the database. So an unchanged token proves that nothing in its
+scope was written since. The tokens of an entry form its version. A response that is stored late has an old version,
+which no reader looks for.
 """
 
 import asyncio
@@ -17,164 +17,165 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.cache.lease import Lease
-from app.cache.link import CommandRefused, RedisLink
+from app.cache.pipelined_connection import CommandRefused, PipelinedConnection
 from app.cache.redis_client import CacheUnavailable
 from app.core.request_counters import count_cache
 from app.core.security import derived_key
 
-MAX_ANSWER_BYTES = 256 * 1024
+MAX_RESPONSE_BYTES = 256 * 1024
 TOKEN_SECONDS = 3600
-_STAMP_BYTES = _MAC_BYTES = 16
+_VERSION_BYTES = _MAC_BYTES = 16
 _TOKEN_BYTES = 12
 
 Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CachedResponse:
     """The headers and the body of a 200."""
 
     headers: list[Header]  # names in lower case
     body: bytes
-    # Whether it is the same for whoever asks a little later.
-    lasting: bool = True
+    # False if a request a moment later would get another response.
+    cacheable: bool = True
 
     @property
     def etag(self) -> str:
-        """Its entity tag."""
         return next(value for name, value in self.headers if name == b"etag").decode("latin-1")
 
 
-Load = Callable[[], Awaitable[Answer]]
+Load = Callable[[], Awaitable[CachedResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an answer lies, and the stamp that it must have to be good."""
+class _Entry:
+    """The key of a response, and its current version."""
 
     key: str
-    stamp: bytes
+    version: bytes
 
 
-class AnswerCache:
-    """Gives answers out of Redis, and loads those that are not there once for all who ask."""
+class ResponseCache:
+    """Returns responses from Redis. Concurrent requests for a missing response share one load."""
 
-    def __init__(self, link: RedisLink, lease: Lease, secret: str, lifetime: int) -> None:
-        self._link = link
+    def __init__(self, connection: PipelinedConnection, lease: Lease, secret: str, lifetime: int) -> None:
+        self._connection = connection
         self._lease = lease
         self._key = derived_key(secret, b"imts-cache")
         self._lifetime = lifetime
-        # The loads under way, by place; None is the outcome of one that failed.
-        self._loads: dict[_Place, asyncio.Future[Answer | None]] = {}
+        # The loads in progress, by entry; the result of a failed load is None.
+        self._loads: dict[_Entry, asyncio.Future[CachedResponse | None]] = {}
 
     @property
-    def is_open(self) -> bool:
-        """Whether the cache is in use."""
-        return self._lease.prefix is not None
+    def is_usable(self) -> bool:
+        """Whether this worker may read the cache."""
+        return self._lease.key_prefix is not None
 
     @property
-    def is_cut_off(self) -> bool:
-        """Whether nobody asks Redis, since it does not answer as it must."""
-        return self._link.server is None
+    def is_disconnected(self) -> bool:
+        """Whether the connection to Redis is down."""
+        return self._connection.is_down
 
-    async def find_or_load(self, name: str, scopes: Sequence[str], load: Load) -> Answer:
-        """Return the answer of this name, which depends on these scopes; `load` makes it where it is not there.
+    async def get_or_load(self, name: str, scopes: Sequence[str], load: Load) -> CachedResponse:
+        """Return the cached response of this name, or load and store it. It depends on `scopes`.
 
-        Whatever ails Redis, the answer is loaded.
+        If Redis fails in any way, the response is loaded.
         """
-        prefix = self._lease.prefix
+        prefix = self._lease.key_prefix
         if prefix is None:
             return await load()
         try:
-            place, stored = await self._look_up(f"{prefix}answer:{name}", [f"{prefix}scope:{one}" for one in scopes])
+            entry, stored = await self._read(f"{prefix}response:{name}", [f"{prefix}scope:{one}" for one in scopes])
         except (CacheUnavailable, CommandRefused):
             return await load()
-        found = self._unpack(place, stored) if stored else None
+        found = self._unpack(entry, stored) if stored else None
         count_cache(hit=found is not None)
         if found is not None:
             return found
-        # By the stamp, too: who asks after a write must not be given what was read before it.
-        if loading := self._loads.get(place):
+        # The entry includes the version: a request after a write must not share a load from before it.
+        if loading := self._loads.get(entry):
             return await asyncio.shield(loading) or await load()
-        return await self._load(place, load)
+        return await self._load(entry, load)
 
-    async def forget(self, scopes: Collection[str]) -> None:
-        """Return once nobody can be given an answer that was loaded before now and depends on one of these scopes."""
-        if self._lease.is_quiet:
+    async def invalidate(self, scopes: Collection[str]) -> None:
+        """Return once no reader can get a response that was loaded before now and depends on one of these scopes."""
+        if self._lease.all_leases_expired:
             return
-        # A connection that is lost is often made again at once, which is quicker than having everybody stop.
-        deleted = await self._delete(scopes) or (self._link.server is None and await self._delete(scopes))
+        # A lost connection can often be replaced at once, which is faster than disabling the cache.
+        deleted = await self._delete(scopes) or (self._connection.is_down and await self._delete(scopes))
         if not deleted:
-            await self._lease.wait_until_quiet()
+            await self._lease.wait_for_leases_to_expire()
 
     async def _delete(self, scopes: Collection[str]) -> bool:
-        if self._lease.prefix is None:
-            await self._lease.mend()
-            if self._link.server is not None:
-                await self._lease.ask()
-        prefix = self._lease.prefix
+        if self._lease.key_prefix is None:
+            await self._lease.reconnect()
+            if not self._connection.is_down:
+                await self._lease.refresh()
+        prefix = self._lease.key_prefix
         if prefix is None:
             return False
-        # Deleted, not replaced: a Redis that is full still does that.
+        # A full Redis still deletes keys, but it stores nothing.
         try:
-            await self._link.run("DEL", *(f"{prefix}scope:{one}" for one in scopes))
+            await self._connection.execute("DEL", *(f"{prefix}scope:{one}" for one in scopes))
         except CacheUnavailable:
             return False
         except CommandRefused:
-            self._link.give_up()
+            self._connection.mark_down()
             return False
         return True
 
-    async def _look_up(self, key: str, scopes: list[str]) -> tuple[_Place, bytes | None]:
-        *tokens, stored = await self._link.run("MGET", *scopes, key)
+    async def _read(self, key: str, scopes: list[str]) -> tuple[_Entry, bytes | None]:
+        *tokens, stored = await self._connection.execute("MGET", *scopes, key)
         if None in tokens:
-            tokens, stored = await self._make_tokens(scopes), None
-        stamp = hashlib.blake2b(b"".join(tokens), digest_size=_STAMP_BYTES).digest()
-        return _Place(key, stamp), stored
+            tokens, stored = await self._create_tokens(scopes), None
+        version = hashlib.blake2b(b"".join(tokens), digest_size=_VERSION_BYTES).digest()
+        return _Entry(key, version), stored
 
-    async def _make_tokens(self, scopes: list[str]) -> list[bytes]:
-        made = [
-            self._link.post("SET", scope, os.urandom(_TOKEN_BYTES).hex(), "NX", "EX", TOKEN_SECONDS) for scope in scopes
+    async def _create_tokens(self, scopes: list[str]) -> list[bytes]:
+        created = [
+            self._connection.send("SET", scope, os.urandom(_TOKEN_BYTES).hex(), "NX", "EX", TOKEN_SECONDS)
+            for scope in scopes
         ]
-        tokens: list[bytes | None] = await self._link.run("MGET", *scopes)
-        await asyncio.gather(*made)
+        tokens: list[bytes | None] = await self._connection.execute("MGET", *scopes)
+        await asyncio.gather(*created)
         if any(token is None for token in tokens):
             raise CacheUnavailable("Another write invalidated the response")
         return [bytes(token or b"") for token in tokens]
 
-    async def _load(self, place: _Place, load: Load) -> Answer:
-        # In the task of who came first, and not in one of its own: an endpoint's dependencies end where they began.
-        self._loads[place] = loading = asyncio.get_running_loop().create_future()
-        answer: Answer | None = None
+    async def _load(self, entry: _Entry, load: Load) -> CachedResponse:
+        # In the task of the first request, not in a new one: an endpoint's dependencies must exit in their own task.
+        self._loads[entry] = loading = asyncio.get_running_loop().create_future()
+        response: CachedResponse | None = None
         try:
-            answer = await load()
+            response = await load()
         finally:
-            del self._loads[place]
-            loading.set_result(answer)
-        self._keep(place, answer)
-        return answer
+            del self._loads[entry]
+            loading.set_result(response)
+        self._store(entry, response)
+        return response
 
-    def _keep(self, place: _Place, answer: Answer) -> None:
-        if answer.lasting and len(answer.body) <= MAX_ANSWER_BYTES:
-            # Nobody waits for it; on this connection it comes before whoever asks next.
+    def _store(self, entry: _Entry, response: CachedResponse) -> None:
+        if response.cacheable and len(response.body) <= MAX_RESPONSE_BYTES:
+            # No caller waits for it. The connection runs it before any later read.
             with contextlib.suppress(CacheUnavailable):
-                self._link.post("SET", place.key, self._pack(place, answer), "EX", self._lifetime)
+                self._connection.send("SET", entry.key, self._pack(entry, response), "EX", self._lifetime)
 
-    def _pack(self, place: _Place, answer: Answer) -> bytes:
-        headers = json.dumps([[one.decode("latin-1") for one in header] for header in answer.headers]).encode()
-        sealed = place.stamp + len(headers).to_bytes(4, "big") + headers + answer.body
-        return self._mac(place.key, sealed) + sealed
+    def _pack(self, entry: _Entry, response: CachedResponse) -> bytes:
+        headers = json.dumps([[one.decode("latin-1") for one in header] for header in response.headers]).encode()
+        sealed = entry.version + len(headers).to_bytes(4, "big") + headers + response.body
+        return self._mac(entry.key, sealed) + sealed
 
-    def _unpack(self, place: _Place, stored: bytes) -> Answer | None:
-        """Return the answer, None when it is of another stamp or when we have not written it."""
+    def _unpack(self, entry: _Entry, stored: bytes) -> CachedResponse | None:
+        """Return the response; None if it has another version or an invalid MAC."""
         sealed = stored[_MAC_BYTES:]
-        if not sealed.startswith(place.stamp):
+        if not sealed.startswith(entry.version):
             return None
-        if not hmac.compare_digest(stored[:_MAC_BYTES], self._mac(place.key, sealed)):
+        if not hmac.compare_digest(stored[:_MAC_BYTES], self._mac(entry.key, sealed)):
             return None
-        body_at = _STAMP_BYTES + 4 + int.from_bytes(sealed[_STAMP_BYTES : _STAMP_BYTES + 4], "big")
-        headers: list[Any] = json.loads(sealed[_STAMP_BYTES + 4 : body_at])
-        return Answer([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers], sealed[body_at:])
+        body_at = _VERSION_BYTES + 4 + int.from_bytes(sealed[_VERSION_BYTES : _VERSION_BYTES + 4], "big")
+        headers: list[Any] = json.loads(sealed[_VERSION_BYTES + 4 : body_at])
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return CachedResponse(pairs, sealed[body_at:])
 
     def _mac(self, key: str, sealed: bytes) -> bytes:
         digest = hashlib.blake2b(sealed, key=self._key, digest_size=_MAC_BYTES)

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.cache.lease import Lease
-from app.cache.link import RedisLink
-from app.cache.response_cache import AnswerCache
+from app.cache.pipelined_connection import PipelinedConnection
+from app.cache.response_cache import ResponseCache
 from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
@@ -87,11 +87,11 @@ def reprocess(
 
 async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> ReprocessingReport:
     database, object_store = Database(settings), ObjectStore(settings)
-    link = RedisLink(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
+    connection = PipelinedConnection(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
     if settings.cache_enabled:
         # Cached responses of the service have the old dimensions.
-        cache = AnswerCache(link, Lease(database, link), "", settings.cache_ttl_seconds)
-        database.on_change = cache.forget
+        cache = ResponseCache(connection, Lease(database, connection), "", settings.cache_ttl_seconds)
+        database.on_change = cache.invalidate
     decoders = Decoders(1, settings.max_image_pixels, settings.storage_port)
     try:
         with Progress(console=Console(stderr=True)) as bar:
@@ -107,6 +107,6 @@ async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> Reprocessing
             return await reprocessor.run(after)
     finally:
         await decoders.close()
-        await link.close()
+        await connection.close()
         await object_store.close()
         await database.close()

@@ -35,7 +35,7 @@ async def probe_backends(services: Services) -> dict[str, Dependency]:
         "postgres": services.database,
         "object_store": services.object_store,
         "mongo": services.recorder.log,
-        "redis": services.cache,
+        "redis": services.redis,
     }
     answers = await asyncio.gather(*map(_probe, backends.values()))
     return dict(zip(backends, answers, strict=True))

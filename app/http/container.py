@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
-from app.cache.redis_client import Cache
-from app.cache.response_cache import AnswerCache
+from app.cache.redis_client import RedisClient
+from app.cache.response_cache import ResponseCache
 from app.core.concurrency import SingleFlight
 from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
@@ -32,8 +32,8 @@ class Services:
     decoders: Decoders
     # The thumbnails that are being made.
     renditions: SingleFlight[None]
-    cache: Cache
-    answers: AnswerCache
+    redis: RedisClient
+    response_cache: ResponseCache
     recorder: Recorder
     cursors: CursorSigner
     passwords: PasswordHasher

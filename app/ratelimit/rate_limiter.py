@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from app.cache.redis_client import Cache, CacheUnavailable
+from app.cache.redis_client import CacheUnavailable, RedisClient
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Rate
 from app.core.security import derived_key
@@ -78,7 +78,7 @@ class Charge(NamedTuple):
 class RateLimits:
     """Counts in Redis, so that all workers count together; on its own while Redis is away."""
 
-    def __init__(self, cache: Cache, secret: str) -> None:
+    def __init__(self, cache: RedisClient, secret: str) -> None:
         self._cache = cache
         self._key = derived_key(secret, b"imts-limits")
         self._local = _LocalLimits()

@@ -89,7 +89,7 @@ def normalize_head(method: bytes, version: str, target: bytes, fields: Fields) -
 
 
 def parser_refusal(error: httptools.HttpParserError, start: bytes) -> AppError:
-    """Return what to answer when the parser fails; `start` is the beginning of the head."""
+    """Return the response to a parser error; `start` is the beginning of the head."""
     reason = str(error)
     if reason in _PARSER_VERSION_ERRORS:
         return UnsupportedHttpVersion("The service speaks HTTP/1.0 and HTTP/1.1")

@@ -1,12 +1,12 @@
-"""One worker: uvicorn, with an end that cuts nobody off.
+"""One worker: uvicorn with a graceful shutdown.
 
-uvicorn's own shutdown closes every idle connection at once, also the one whose next request is on its way, and at its
-limit it answers 500 and closes the backends under the requests that still clean up. Here:
+uvicorn's own shutdown closes every idle connection at once, also one whose next request is on its way. At its timeout
+it responds with 500, and it closes the backends before cancelled requests have cleaned up. Here:
 
-1. Readiness turns, and every answer from now on closes its connection; the balancer is given time to notice.
-2. Listening stops. A connection that is idle may bring one more request for a moment; then it is closed.
-3. What is in flight goes on until the limit; then it is cancelled: it cleans up after itself and answers 503.
-4. The backends are closed, telemetry flushed. All of it within `drain_seconds` of the signal.
+1. Readiness becomes 503, and every response closes its connection. The balancer gets time to notice.
+2. Listening stops. An idle connection may send one more request for a moment, then it is closed.
+3. Requests in progress continue until the timeout. Then they are cancelled: they clean up and respond with 503.
+4. The backends are closed and telemetry is flushed, within `drain_seconds` of the signal.
 """
 
 import asyncio
@@ -23,53 +23,53 @@ from app.http.container import Services
 
 logger = get_logger(__name__)
 
-# How long an idle connection may bring another request, at the most: as long as a client usually thinks.
+# How long an idle connection may send another request, at most.
 IDLE_SECONDS = 5.0
-# What is kept of the limit for clean-up and for closing the backends.
+# The part of `drain_seconds` that is reserved for cleanup and for closing the backends.
 CLOSING_SECONDS = 6.0
-BEAT_SECONDS = 1.0
-ALIVE = b"."
-# A request makes some thousand objects; the default is to look every 700. Measured: 15 to 25 % of an upload's time.
-COLLECTOR_THRESHOLDS = (20_000, 20, 20)
+HEARTBEAT_SECONDS = 1.0
+HEARTBEAT = b"."
+# A request allocates some thousand objects; by default, a collection runs every 700. It took 15 to 25 % of an upload.
+GC_THRESHOLDS = (20_000, 20, 20)
 _TICK_SECONDS = 0.05
 
 
-def settle_collector() -> None:
-    """Have the garbage collector leave alone what is loaded by now, and look less often at what comes."""
+def tune_gc() -> None:
+    """Exclude the objects that exist now from garbage collection, and run it less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 class DrainingServer(uvicorn.Server):
-    """Serves until SIGTERM, SIGINT or SIGHUP, or until the supervisor at the other end of the socket lets go of it."""
+    """Serves until SIGTERM, SIGINT or SIGHUP, or until the supervisor closes its end of the socket."""
 
     def __init__(self, config: uvicorn.Config, drain_seconds: float, supervisor: socket.socket | None = None) -> None:
         super().__init__(config)
         self._drain_seconds = drain_seconds
         self._supervisor = supervisor
-        # Let go by the supervisor: another worker listens on the same socket already.
+        # The supervisor has released this worker: another one listens on the same socket.
         self._replaced = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take the signals for good: uvicorn's own raises them again at the end, and a stop would look like a crash."""
+        """Handle the signals. uvicorn's own handler raises them again at the end, so that a stop looks like a crash."""
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self.handle_exit)
         if self._supervisor:
-            # A restart is the supervisor's business, a terminal that hangs up nobody's.
+            # SIGHUP is for the supervisor only, also when a terminal sends it to all processes.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the backends and listen; from then on the supervisor is told."""
+        """Open the backends, listen and report to the supervisor."""
         await super().startup(sockets)
-        settle_collector()
+        tune_gc()
         if self._supervisor:
             self._reporting = asyncio.create_task(self._report(self._supervisor))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain as the module says."""
+        """Drain, as described for the module."""
         end = _now() + self._drain_seconds
         closing = min(CLOSING_SECONDS, self._drain_seconds / 3)
         services: Services = self.lifespan.state["services"]
@@ -93,7 +93,7 @@ class DrainingServer(uvicorn.Server):
         idle = min(IDLE_SECONDS, self._drain_seconds / 6)
         await self._until(lambda: not state.connections, min(deadline, _now() + idle))
         for connection in list(state.connections):
-            # Closes it, or has it close after the answer that is under way.
+            # Closes at once, or after the response in progress.
             connection.shutdown()
         await self._until(lambda: not state.connections and not state.tasks, deadline)
 
@@ -105,7 +105,7 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
         await self._until(lambda: not state.connections and not state.tasks, deadline)
         for connection in list(state.connections):
-            # Its client does not read what it was sent.
+            # The client does not read its response.
             connection.transport.abort()
 
     async def _close_backends(self, deadline: float) -> None:
@@ -116,23 +116,23 @@ class DrainingServer(uvicorn.Server):
             logger.error("backends not closed in time")  # noqa: TRY400 - a traceback adds nothing
 
     async def _until(self, done: Callable[[], bool], deadline: float) -> None:
-        """Wait for it; not beyond the deadline, nor when Ctrl-C was pressed again."""
-        while not done() and _now() < deadline and not self.force_exit:  # noqa: ASYNC110 - uvicorn tells none of it
+        """Wait until done, the deadline or a second Ctrl-C."""
+        while not done() and _now() < deadline and not self.force_exit:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(_TICK_SECONDS)
 
     async def _report(self, supervisor: socket.socket) -> None:
-        """Tell the supervisor every second that the event loop turns, until it lets go or is gone itself."""
+        """Send a heartbeat every second, from the event loop, until the supervisor closes the socket or dies."""
         loop = asyncio.get_running_loop()
         released = loop.create_task(_until_closed(supervisor))
         while not released.done():
             with contextlib.suppress(OSError):
-                await loop.sock_sendall(supervisor, ALIVE)
-            await asyncio.wait([released], timeout=BEAT_SECONDS)
+                await loop.sock_sendall(supervisor, HEARTBEAT)
+            await asyncio.wait([released], timeout=HEARTBEAT_SECONDS)
         self._replaced = self.should_exit = True
 
 
 async def _until_closed(supervisor: socket.socket) -> None:
-    # It never sends anything; where it was killed with our signs of life unread, this end is reset.
+    # The supervisor never sends anything. If it was killed with unread heartbeats, this end is reset.
     with contextlib.suppress(OSError):
         await asyncio.get_running_loop().sock_recv(supervisor, 1)
 

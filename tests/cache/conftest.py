@@ -87,7 +87,7 @@ class Cached:
         """Return a figure of the cache."""
         return await self._metric(f"imts_cache_{name}")
 
-    async def is_cut_off(self) -> bool:
+    async def is_disconnected(self) -> bool:
         """Whether the service has given its Redis up for the moment."""
         return bool(await self._metric("imts_redis_breaker_open"))
 

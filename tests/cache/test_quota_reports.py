@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from app.cache.redis_client import Cache
+from app.cache.redis_client import RedisClient
 from app.core.rate_limit import Rate
 from app.core.settings import Settings
 from app.ratelimit.rate_limiter import Charge, RateLimits
@@ -13,7 +13,7 @@ ACCOUNT, TOTAL = Charge("search account 1", Rate(60, 3600)), Charge("search tota
 
 
 async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: Callable[..., Settings]) -> None:
-    cache = Cache(make_settings(redis_url=NO_REDIS))
+    cache = RedisClient(make_settings(redis_url=NO_REDIS))
     limits = RateLimits(cache, "s" * 40)
 
     def reported(*charges: Charge) -> tuple[str, int, int]:
@@ -33,7 +33,7 @@ async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: 
 
 
 async def test_reports_of_the_same_second_are_made_once(make_settings: Callable[..., Settings]) -> None:
-    cache = Cache(make_settings(redis_url=NO_REDIS))
+    cache = RedisClient(make_settings(redis_url=NO_REDIS))
     limits = RateLimits(cache, "s" * 40)
     made = 0
 

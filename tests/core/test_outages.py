@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.cache.lease import Lease
-from app.cache.link import RedisLink
+from app.cache.pipelined_connection import PipelinedConnection
 from app.core.concurrency import repeat
 from app.core.errors import DatabaseUnavailable
 from app.core.logging import get_logger
@@ -79,14 +79,14 @@ async def test_f94_without_postgres_and_redis_the_lease_logs_two_lines(
         address = f"127.0.0.1:{refusing.getsockname()[1]}"
         unreachable = settings.model_copy(update={"database_url": SecretStr(f"postgresql://a:b@{address}/c")})
         database = Database(Settings.model_validate(unreachable.model_dump()))
-        link = RedisLink(f"redis://{address}/0", 0.1)
+        connection = PipelinedConnection(f"redis://{address}/0", 0.1)
         monkeypatch.setattr("app.cache.lease.POLL_SECONDS", 0.01)
-        task = asyncio.create_task(Lease(database, link).run_forever())
+        task = asyncio.create_task(Lease(database, connection).run_forever())
         await asyncio.sleep(2)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await link.close()
+        await connection.close()
         await database.close()
     jobs = [vars(record)["fields"]["job"] for record in caplog.records if record.name == "app.cache.lease"]
     assert jobs == ["cache invalidation", "cache lease"]

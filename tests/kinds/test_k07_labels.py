@@ -121,4 +121,4 @@ async def test_f11_a_query_that_is_refused_is_not_answered_from_the_cache(
 
 
 async def answers(redis: Redis) -> set[str]:
-    return {str(key) for key in await redis.keys() if "answer:" in str(key)}
+    return {str(key) for key in await redis.keys() if "response:" in str(key)}

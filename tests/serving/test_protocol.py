@@ -176,7 +176,7 @@ async def test_what_follows_a_declined_upgrade_is_not_its_body(client: httpx.Asy
 async def test_a_client_that_does_not_read_is_cut_off(
     service: RunningService, user: Account, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(protocol, "READING_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "READ_WINDOW_SECONDS", 0.2)
     made = await user.client.post("/v1/images", files={"image": ("big.png", noise_png(3 * PART_BYTES))}, timeout=60)
     path = path.format(**made.json()["links"])
     with tight_socket(service.url) as sock:

@@ -1,4 +1,4 @@
-"""Several workers on one socket: none of them goes in a way that a client could notice."""
+"""Several workers on one socket: no client notices the end of a worker."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ def process(settings: Settings) -> Iterator[ServiceProcess]:
 
 @dataclass(slots=True)
 class Load:
-    """Clients that ask on and on: half of them keep their connection, half open one for each request."""
+    """Clients in a loop: half of them keep their connection, half open one for each request."""
 
     url: str
     user: Account
@@ -65,7 +65,7 @@ class Load:
 
 
 async def until_all_are_new(process: ServiceProcess, old: set[int]) -> None:
-    """Wait until as many workers serve as before, and none of the old ones is left."""
+    """Wait until the same number of workers serves, and none of them is an old one."""
     async with asyncio.timeout(90):
         while len(now := {worker.pid for worker in process.workers()}) != len(old) or now & old:
             await asyncio.sleep(0.1)
@@ -100,7 +100,7 @@ async def test_a_rolling_restart_fails_nothing(
     assert await asyncio.to_thread(process.process.wait, 60) == 0
 
 
-async def test_a_worker_that_dies_is_replaced_and_none_outlives_the_supervisor(process: ServiceProcess) -> None:
+async def test_a_dead_worker_is_replaced_and_no_worker_outlives_the_supervisor(process: ServiceProcess) -> None:
     async with asyncio.timeout(60):
         while len(before := process.workers()) != 2:
             await asyncio.sleep(0.05)
@@ -118,8 +118,8 @@ async def test_a_worker_that_dies_is_replaced_and_none_outlives_the_supervisor(p
     assert (len(gone), alive) == (2, [])
 
 
-def test_a_supervisor_that_was_frozen_takes_no_worker_for_hung(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its container, say: all clocks went on, and nobody could be heard."""
+def test_a_supervisor_that_was_frozen_kills_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example with its container: all clocks went on, and no heartbeat was read."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     program = "import socket, sys; link = socket.socket(fileno=int(sys.argv[-1])); link.send(b'.'); link.recv(1)"
@@ -128,20 +128,20 @@ def test_a_supervisor_that_was_frozen_takes_no_worker_for_hung(monkeypatch: pyte
     deadline = time.monotonic() + 60
     while not worker.is_ready:
         assert time.monotonic() < deadline
-        worker.look()
+        worker.check()
     clock.now += 3600
-    worker.look()
+    worker.check()
     assert worker.exit_code is None
-    for _ in range(int(supervisor.SILENT_SECONDS) + 1):
+    for _ in range(int(supervisor.HEARTBEAT_TIMEOUT) + 1):
         clock.now += 1
-        worker.look()
+        worker.check()
     while worker.exit_code is None:
         assert time.monotonic() < deadline
     assert worker.exit_code == -signal.SIGKILL
     worker.release(0)
 
 
-def test_a_supervisor_outlives_a_system_without_processes_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supervisor_survives_failing_starts_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "MAX_PAUSE_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # They end at once, and are replaced.
@@ -149,16 +149,16 @@ def test_a_supervisor_outlives_a_system_without_processes_to_give(monkeypatch: p
         kept._workers = [dead] = [kept._start()]
         kept._command = ["/nowhere/python"]
         deadline = time.monotonic() + 60
-        while kept._not_before == 0:
+        while kept._next_start_at == 0:
             assert time.monotonic() < deadline
-            kept._look_after_all()
+            kept._check_workers()
         assert kept._workers == [dead]
-        kept._renew()
+        kept._restart_workers()
         assert kept._workers == [dead]
         kept._command = [sys.executable, "-c", "pass"]
         while kept._workers == [dead]:
             assert time.monotonic() < deadline
-            kept._look_after_all()
+            kept._check_workers()
         while kept._workers[0].exit_code is None:
             assert time.monotonic() < deadline
         kept._workers[0].release(0)

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.cache.response_cache import Answer, AnswerCache
+from app.cache.response_cache import CachedResponse, ResponseCache
 from app.core.errors import AppError
 from app.db.cache_invalidation import EVERYTHING, LISTS, image_scope
 from app.http.requests.conditional import matches, tag_of
@@ -111,9 +111,9 @@ class AnswersMiddleware:
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(self.app, scope, receive)
-        answers: AnswerCache = scope["state"]["services"].answers
+        cache: ResponseCache = scope["state"]["services"].response_cache
         try:
-            answer = await answers.find_or_load(
+            answer = await cache.get_or_load(
                 _name(scope["path"], query, sight), (EVERYTHING, depends_on), exchange.load
             )
         except _NoAnswer:
@@ -148,7 +148,7 @@ class _Exchange:
         """Whether the application was asked."""
         return bool(self._messages)
 
-    async def load(self) -> Answer:
+    async def load(self) -> CachedResponse:
         """Have the application answer. Raises _NoAnswer when it is no 200."""
         # The condition is looked at here, for all who share the answer.
         headers = [header for header in self._scope["headers"] if header[0] != b"if-none-match"]
@@ -168,7 +168,7 @@ class _Exchange:
         self._messages.append(message)
 
 
-def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
+def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> CachedResponse:
     """Make an answer to keep, with an entity tag and to be revalidated; `no-store` is meant for this cache as well."""
     told = [(name.lower(), value) for name, value in headers]
     names = {name for name, _ in told}
@@ -176,11 +176,11 @@ def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
         told.append((b"etag", tag_of(body).encode()))
     if b"cache-control" not in names:
         told.append((b"cache-control", b"no-cache"))
-    lasting = not any(name == b"cache-control" and b"no-store" in value for name, value in told)
-    return Answer(told, body, lasting)
+    cacheable = not any(name == b"cache-control" and b"no-store" in value for name, value in told)
+    return CachedResponse(told, body, cacheable)
 
 
-async def _send(answer: Answer, condition: str | None, send: Send) -> None:
+async def _send(answer: CachedResponse, condition: str | None, send: Send) -> None:
     status, headers, body = 200, answer.headers.copy(), answer.body
     if condition is not None and matches(condition, answer.etag):
         status, headers, body = 304, [header for header in headers if header[0] not in _OF_THE_BODY], b""

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from app.cache.redis_client import Cache
+from app.cache.redis_client import RedisClient
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Rate
 from app.core.settings import Settings
@@ -14,7 +14,7 @@ from app.ratelimit.rate_limiter import Charge, RateLimits
 from tests.cache.conftest import OwnRedis
 from tests.repository import ROOT
 
-ANSWER_BYTES = 58_000
+RESPONSE_BYTES = 58_000
 
 
 async def test_f11_a_full_redis_keeps_the_rate_limits(
@@ -23,14 +23,14 @@ async def test_f11_a_full_redis_keeps_the_rate_limits(
     policy = await own_client.config_get("maxmemory*")
     assert policy["maxmemory-policy"] == "volatile-ttl"
     assert 0 < int(policy["maxmemory"] or 0) <= 1 << 30
-    cache = Cache(own_settings.model_copy(update={"redis_url": SecretStr(own_redis.url)}))
+    cache = RedisClient(own_settings.model_copy(update={"redis_url": SecretStr(own_redis.url)}))
     limits, charge = RateLimits(cache, "secret"), Charge("an account", Rate(1, 60))
     await limits.charge([charge])
     used = (await own_client.info("memory"))["used_memory"]
     await own_client.config_set("maxmemory", used + 4_000_000)
     try:
         for number in range(300):
-            await own_client.set(f"answer:{number}", os.urandom(ANSWER_BYTES), ex=own_settings.cache_ttl_seconds)
+            await own_client.set(f"response:{number}", os.urandom(RESPONSE_BYTES), ex=own_settings.cache_ttl_seconds)
     finally:
         await own_client.config_set("maxmemory", policy["maxmemory"] or "0")
     assert (await own_client.info("stats"))["evicted_keys"] > 100

@@ -1,4 +1,4 @@
-"""What is written together leaves together."""
+"""The head and the body of a response are sent together."""
 
 import asyncio
 import socket
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import uvloop
 
-from app.serving.transport import HELD_BYTES, GatheringTransport
+from app.serving.buffered_transport import BUFFER_BYTES, BufferedTransport
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-async def transport(ends: tuple[socket.socket, socket.socket]) -> AsyncIterator[GatheringTransport]:
+async def transport(ends: tuple[socket.socket, socket.socket]) -> AsyncIterator[BufferedTransport]:
     made, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ends[0])
-    yield GatheringTransport(made)
+    yield BufferedTransport(made)
     made.abort()
 
 
 def arrived(ends: tuple[socket.socket, socket.socket]) -> bytes:
     try:
-        return ends[1].recv(10 * HELD_BYTES)
+        return ends[1].recv(10 * BUFFER_BYTES)
     except BlockingIOError:
         return b""
 
 
-async def test_a_head_leaves_with_the_body(
-    transport: GatheringTransport, ends: tuple[socket.socket, socket.socket]
+async def test_a_head_is_sent_with_the_body(
+    transport: BufferedTransport, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     transport.write(b"head ")
     assert arrived(ends) == b""
@@ -44,18 +44,18 @@ async def test_a_head_leaves_with_the_body(
     assert arrived(ends) == b""
 
 
-async def test_a_head_whose_body_is_not_there_yet_leaves_at_the_next_turn(
-    transport: GatheringTransport, ends: tuple[socket.socket, socket.socket]
+async def test_a_head_without_a_body_is_sent_in_the_next_iteration(
+    transport: BufferedTransport, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     transport.write(b"head ")
     await asyncio.sleep(0)
     assert arrived(ends) == b"head "
-    transport.write(bytes(HELD_BYTES))
-    assert arrived(ends) == bytes(HELD_BYTES)
+    transport.write(bytes(BUFFER_BYTES))
+    assert arrived(ends) == bytes(BUFFER_BYTES)
 
 
-async def test_what_is_held_leaves_before_the_end(
-    transport: GatheringTransport, ends: tuple[socket.socket, socket.socket]
+async def test_the_buffer_is_sent_before_the_connection_closes(
+    transport: BufferedTransport, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     transport.write(b"head")
     transport.close()
@@ -63,7 +63,7 @@ async def test_what_is_held_leaves_before_the_end(
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_what_is_held_when_the_connection_is_aborted_is_nobodys(
+def test_the_buffer_of_an_aborted_connection_is_discarded(
     loop: type[asyncio.AbstractEventLoop], ends: tuple[socket.socket, socket.socket]
 ) -> None:
     wrong: list[object] = []
@@ -72,7 +72,7 @@ def test_what_is_held_when_the_connection_is_aborted_is_nobodys(
         running = asyncio.get_running_loop()
         running.set_exception_handler(lambda _loop, context: wrong.append(context))
         made, _ = await running.create_connection(asyncio.Protocol, sock=ends[0])
-        transport = GatheringTransport(made)
+        transport = BufferedTransport(made)
         transport.write(b"head")
         transport.abort()
         await asyncio.sleep(0.01)

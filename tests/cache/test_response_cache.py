@@ -146,7 +146,7 @@ async def statements_of(cached: Cached, admin: Account, path: str) -> int:
 async def test_junk_in_redis_is_a_miss(cached: Cached, user: Account, own_client: Redis) -> None:
     path = await upload(cached.client, user)
     expected = (await cached.client.get(path)).content
-    [key] = await own_client.keys("cache:*answer:*")
+    [key] = await own_client.keys("cache:*response:*")
     value = await own_client.get(key)
     assert isinstance(value, bytes)
     for junk in (b"", b"junk", bytes(1000), value[:-1], value + b"x", value[:60] + b"!" + value[61:]):
@@ -198,7 +198,7 @@ async def test_a_slow_or_lost_redis_is_done_without(cached: Cached, user: Accoun
     started = time.monotonic()
     # Asked until the breaker is open; each of them is answered.
     async with asyncio.timeout(30):
-        while not await cached.is_cut_off():
+        while not await cached.is_disconnected():
             assert (await cached.client.get(path)).status_code == 200
     assert not await cached.figure("open_workers")
     name = f"{uuid.uuid4().hex}.png"
@@ -207,7 +207,7 @@ async def test_a_slow_or_lost_redis_is_done_without(cached: Cached, user: Accoun
     assert time.monotonic() - started < 25
     cached.proxy.set()
     await cached.wait_until(is_open=True)
-    assert not await cached.is_cut_off()
+    assert not await cached.is_disconnected()
     assert (await cached.client.get(path)).json()["name"] == name
 
 
@@ -216,7 +216,7 @@ async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
 ) -> None:
     path = await upload(cached.client, user)
     async with asyncio.timeout(30):
-        while not await own_client.keys("cache:*answer:*"):
+        while not await own_client.keys("cache:*response:*"):
             await cached.client.get(path)
     await own_redis.run("SAVE")
     name = f"{uuid.uuid4().hex}.png"
@@ -224,7 +224,7 @@ async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
     own_redis.kill()
     await own_redis.revive()
     await own_client.connection_pool.disconnect()
-    assert await own_client.keys("cache:*answer:*")
+    assert await own_client.keys("cache:*response:*")
     hits = await cached.figure("hits_total")
     # Until it is the cache again that says it.
     async with asyncio.timeout(60):
