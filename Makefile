@@ -49,7 +49,7 @@ demo: setup
 bench: setup
 	$(BIN)/python -m benchmarks.search --images 100000
 	$(BIN)/python -m benchmarks.uploads
-	$(BIN)/python -m benchmarks.record
+	$(BIN)/python -m benchmarks.record_overhead
 	$(BIN)/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.login_timing
 	$(BIN)/python -m benchmarks.login_load

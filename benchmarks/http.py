@@ -4,7 +4,7 @@
 
 Needs `wrk` on PATH. It brings its own servers: the embedded backends, a collection by benchmarks.dataset, and of the
 service one worker with its cache, one without, one whose Redis is not there, and two workers with the cache; beside
-them bare FastAPI (benchmarks.floors), with one worker and two, and the object store by itself. Every subject is
+them bare FastAPI (benchmarks.baselines), with one worker and two, and the object store by itself. Every subject is
 measured in each round, for a slice of time, in another order; the median of the rounds is told, and its ratios to the
 floors.
 """
@@ -38,8 +38,8 @@ from app.storage.object_store import ObjectStore
 from benchmarks.dataset import load
 from benchmarks.service import Server, serving
 from devstack import Stack
-from tests.accounts import add_account
 from tests.images.files import noise_jpeg
+from tests.support.accounts import add_account
 
 CONNECTIONS = 16
 PATHS = 200
@@ -140,7 +140,7 @@ def subjects(images: int) -> Iterator[list[Subject]]:
             return stack.enter_context(serving(command, "/healthz", TELEMETRY_SPILL_DIR=spill, **environment))
 
         def floor(workers: int) -> Server:
-            command = [sys.executable, "-m", "uvicorn", "benchmarks.floors:app", "--loop", "uvloop"]
+            command = [sys.executable, "-m", "uvicorn", "benchmarks.baselines:app", "--loop", "uvloop"]
             command += ["--http", "httptools", "--no-access-log", "--workers", str(workers)]
             return stack.enter_context(serving(command, "/static"))
 

@@ -22,7 +22,7 @@ import httpx
 from app.core.settings import Settings
 from app.db.migrate import upgrade
 from devstack import Stack
-from tests.processes import service_process
+from tests.support.processes import service_process
 
 UNLIMITED = dict.fromkeys(("account", "address", "total"), "1000000/second")
 KNOWN, UNKNOWN = "known@example.com", "unknown@example.com"

@@ -39,7 +39,7 @@ from app.search.language.parser import parse
 from app.search.planning.sort_order import SortOrder
 from app.search.planning.tag_resolution import QueryTooBroad
 from benchmarks import dataset
-from benchmarks.crowd import searchers, writer
+from benchmarks.background_load import searchers, writer
 from benchmarks.dataset import names
 from benchmarks.queries import ATTACKS, COUNTED, IMAGES, Asked, queries
 from benchmarks.search_plot import plot

@@ -7,11 +7,11 @@ the hardest case, for the whole of such an answer costs little more than a recor
 (each answer 0.2 s late), up, frozen (SIGSTOP) and stopped. With `--floor` a third kind has turns too, a recorder that
 keeps one tuple of a request and drops it: no recorder could cost less.
 
-All kinds are one process that answers on the same connections (benchmarks.switched), so that nothing else differs. A
-block is a turn of each kind and the same once more in reverse, 8 seconds in all. A turn begins with a lead-in of one
-flush interval, so that the second that is looked at has as much flushing in it as any other; it ends when all its
-records are in MongoDB (or on the disk, while that is away), and the processor time of the service counts to that end,
-lead-in too. The clients ask without a pause, one request after the other on each connection.
+All kinds are one process that answers on the same connections (benchmarks.toggleable_service), so that nothing else
+differs. A block is a turn of each kind and the same once more in reverse, 8 seconds in all. A turn begins with a lead-
+in of one flush interval, so that the second that is looked at has as much flushing in it as any other; it ends when all
+its records are in MongoDB (or on the disk, while that is away), and the processor time of the service counts to that
+end, lead-in too. The clients ask without a pause, one request after the other on each connection.
 
 The target: throughput at most 5 % lower, p99 at most 10 % higher, no request failed. `open` says that the interval has
 the target in it: ask for more blocks.
@@ -41,7 +41,7 @@ import psutil
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from benchmarks.pairs import (
+from benchmarks.paired_statistics import (
     Block,
     Estimate,
     Turn,
@@ -54,7 +54,7 @@ from benchmarks.pairs import (
     throughput,
 )
 from devstack.stack import Stack
-from tests.telemetry.proxy import proxied
+from tests.telemetry.mongo_message_proxy import proxied
 
 REQUEST = b"GET /v1/tags?limit=1 HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench/1.0\r\n\r\n"
 CONNECTIONS = 6
@@ -146,7 +146,7 @@ def _length(data: bytes) -> int:
 def served(environment: Mapping[str, str]) -> Iterator[Clients]:
     """Run a service in a process of its own, with clients that have warmed all of its kinds up."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        command = [sys.executable, "-m", "benchmarks.switched", str(listener.fileno())]
+        command = [sys.executable, "-m", "benchmarks.toggleable_service", str(listener.fileno())]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()], env={**os.environ, **environment})  # noqa: S603
         try:
             clients = Clients(listener.getsockname()[1])  # the first request is answered as soon as it is up

@@ -34,7 +34,7 @@ from app.db.migrate import upgrade
 from app.storage.object_store import ObjectStore
 from benchmarks.photographs import photograph
 from benchmarks.service import Client, serving
-from benchmarks.transfers import Done, Task, work
+from benchmarks.transfer_clients import Done, Task, work
 from devstack import Stack
 from devstack.stack import BACKENDS
 

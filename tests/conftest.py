@@ -24,10 +24,10 @@ from app.db.database import Database
 from app.db.migrate import upgrade
 from app.models import Image
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account, add_account
-from tests.backends import docker_backends, embedded_backends, environment_backends, with_database
-from tests.photos import png
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account, add_account
+from tests.support.backends import docker_backends, embedded_backends, environment_backends, with_database
+from tests.support.photos import png
+from tests.support.server import RunningService, running_service
 
 # Nothing here speaks TLS: that a client reads certificates for it takes longer than a hundred requests.
 os.environ.pop("SSL_CERT_FILE", None)

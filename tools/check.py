@@ -93,6 +93,8 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "openapi": lambda: not differ(),
     "lock": run(sys.executable, "-m", "pipenv", "verify"),
     "index hosts": no_index_host,
+    "prose": run(sys.executable, "-m", "tools.prose"),
+    "spelling": run("codespell"),
     "docs": run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
     "docker-compose": compose_file_is_valid,
 }

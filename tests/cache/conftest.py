@@ -20,10 +20,10 @@ from app.db.database import Database
 from app.db.migrate import upgrade
 from app.storage.object_store import ObjectStore
 from devstack import Stack
-from tests.accounts import Account, add_account
 from tests.conftest import empty_tables
-from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.server import running_service
+from tests.support.accounts import Account, add_account
+from tests.support.server import running_service
+from tests.support.tcp_proxy import FaultProxy, fault_proxy
 
 WAIT_SECONDS = 30
 

@@ -21,11 +21,11 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.cache.conftest import OwnRedis
-from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.photos import png
-from tests.processes import service_process
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.processes import service_process
+from tests.support.tcp_proxy import FaultProxy, fault_proxy
 
 WRITERS = 4
 FAULTS: tuple[dict[str, Any], ...] = (

@@ -12,7 +12,7 @@ from app.core.rate_limit import Rate
 from app.core.settings import Settings
 from app.ratelimit.rate_limiter import Charge, RateLimits
 from tests.cache.conftest import OwnRedis
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 RESPONSE_BYTES = 58_000
 

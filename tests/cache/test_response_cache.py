@@ -10,9 +10,9 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.accounts import Account
 from tests.cache.conftest import Cached, OwnRedis, Serve
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 
 async def upload(client: httpx.AsyncClient, account: Account, **fields: Any) -> str:

@@ -10,9 +10,9 @@ import asyncpg
 import httpx
 
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
-from tests.environment import environment
-from tests.repository import ROOT
+from tests.support.accounts import PASSWORD, Account
+from tests.support.environment import environment
+from tests.support.paths import ROOT
 
 
 async def create_admin(settings: Settings, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:

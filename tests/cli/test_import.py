@@ -15,10 +15,10 @@ import pytest
 
 from app.cli.importing.import_client import seconds_to_wait
 from app.core.settings import Settings
-from tests.accounts import Account
-from tests.environment import environment
-from tests.photos import image_bytes, png
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.environment import environment
+from tests.support.photos import image_bytes, png
+from tests.support.server import RunningService
 
 MakeAccount: TypeAlias = Callable[..., Awaitable[Account]]
 

@@ -15,9 +15,9 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from tests.accounts import Account, add_api_key
-from tests.environment import environment
-from tests.repository import ROOT
+from tests.support.accounts import Account, add_api_key
+from tests.support.environment import environment
+from tests.support.paths import ROOT
 
 PASSWORD = "a password for the tests"
 

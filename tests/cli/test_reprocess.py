@@ -11,11 +11,11 @@ import pytest
 
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
-from tests.environment import environment
 from tests.media.corpus import encoded, exif, patches, segment, with_segments
-from tests.photos import png
-from tests.repository import ROOT
+from tests.support.accounts import Account
+from tests.support.environment import environment
+from tests.support.paths import ROOT
+from tests.support.photos import png
 
 STORED_BEFORE = "UPDATE images SET width = 200, height = 160 WHERE name LIKE '%.jpg'"
 

@@ -21,10 +21,10 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from devstack.ports import Claims, choose
-from tests.accounts import Account
-from tests.environment import environment
-from tests.processes import ServiceProcess, service_process
-from tests.repository import ROOT
+from tests.support.accounts import Account
+from tests.support.environment import environment
+from tests.support.paths import ROOT
+from tests.support.processes import ServiceProcess, service_process
 
 MIB = 1024 * 1024
 

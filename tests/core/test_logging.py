@@ -16,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 from app.core.errors import DatabaseUnavailable
 from app.core.log_redaction import format_redacted
 from app.core.logging import create_formatter, get_logger
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 SECRET = "S3cretValue"
 

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.settings import Settings
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 PUBLISHED = "docker-local.env"
 

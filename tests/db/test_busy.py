@@ -9,10 +9,10 @@ from sqlalchemy import text
 from app.core.errors import DatabaseUnavailable
 from app.core.settings import Settings
 from app.db.database import _LONGEST_LOCK_WAIT, Database
-from tests.accounts import Account
-from tests.descriptors import no_descriptor_left
-from tests.photos import png
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.fd_exhaustion import no_descriptor_left
+from tests.support.photos import png
+from tests.support.server import running_service
 
 
 async def test_load_is_no_outage(

@@ -9,7 +9,7 @@ from alembic import command
 
 from app.core.settings import Settings
 from app.db.migrate import alembic_config, downgrade, upgrade
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 # The given columns of the four core tables: name, type, nullable.
 GIVEN = {

@@ -14,8 +14,8 @@ from alembic.script import ScriptDirectory
 
 from app.core.settings import Settings
 from app.db.migrate import alembic_config
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 # An additive migration: the previous version of the code works on its schema.
 ADDITIVE = """

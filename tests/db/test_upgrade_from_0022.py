@@ -14,7 +14,7 @@ from alembic import command
 
 from app.core.settings import Settings
 from app.db.migrate import MigrationRefused, alembic_config, upgrade
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 SCHEMA_0022 = Path(__file__).with_name("schema_0022.sql").read_text()
 # The tables that have a new name, by the old one.

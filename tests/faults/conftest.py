@@ -19,10 +19,10 @@ from app.images.maintenance.consistency_check import Audit
 from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
 from devstack import Stack
-from tests.accounts import Account
-from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.processes import ServiceProcess, service_process
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account
+from tests.support.processes import ServiceProcess, service_process
+from tests.support.server import RunningService, running_service
+from tests.support.tcp_proxy import FaultProxy, fault_proxy
 
 OPEN_TRANSACTIONS = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"
 

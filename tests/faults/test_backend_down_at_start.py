@@ -11,8 +11,8 @@ import pytest
 from app.core.settings import Settings
 from devstack import Stack
 from tests.faults.conftest import kill, wait_until_well
-from tests.photos import png
-from tests.server import running_service
+from tests.support.photos import png
+from tests.support.server import running_service
 
 WITHIN_SECONDS = 20
 CREDENTIALS = {"email": "ada@example.com", "password": "nine lives on the sofa"}

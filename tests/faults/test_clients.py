@@ -13,13 +13,13 @@ import pytest
 from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.faults.conftest import Behind
 from tests.images.files import noise_png
-from tests.photos import png
-from tests.processes import service_process
-from tests.raw_http import bearer, file_part, raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.processes import service_process
+from tests.support.raw_http import bearer, file_part, raw_connection
+from tests.support.server import RunningService
 
 Check = Callable[[], Awaitable[None]]
 MIB = 1024 * 1024

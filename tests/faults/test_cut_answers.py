@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
 from tests.faults.conftest import Behind
 from tests.images.files import noise_png
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.server import RunningService
 
 
 async def test_a_store_that_dies_within_a_download_is_no_bug(

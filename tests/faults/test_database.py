@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import Settings
 from app.db.database import SILENCE_SECONDS, Database
-from tests.accounts import Account
 from tests.faults.conftest import Acknowledged, Behind, wait_until_well
 from tests.images.files import noise_png
-from tests.photos import png
-from tests.raw_http import bearer, file_part, raw_connection
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import bearer, file_part, raw_connection
+from tests.support.server import RunningService, running_service
 
 # Milliseconds and seconds; without them it is never, two hours and more.
 FORGETTING = {"idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "60"}

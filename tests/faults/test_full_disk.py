@@ -18,8 +18,8 @@ from app.core.settings import Settings
 from app.db.migrate import upgrade
 from app.storage.object_store import WRITE_CHECK_SECONDS
 from tests.images.files import noise_png
-from tests.repository import ROOT
-from tests.server import running_service
+from tests.support.paths import ROOT
+from tests.support.server import running_service
 
 RECOVERY_SECONDS = 60
 PASSWORD = "nine lives on the sofa"

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
 from tests.faults.conftest import Acknowledged, Behind
 from tests.images.files import noise_png
-from tests.photos import png
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.server import RunningService
 
 LARGE = 2 * PART_BYTES + 100_000
 Check = Callable[[], Awaitable[None]]

@@ -6,10 +6,10 @@ import contextlib
 import pytest
 
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
 from tests.images.files import noise_png
-from tests.raw_http import raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.raw_http import raw_connection
+from tests.support.server import RunningService
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "1000"}
 

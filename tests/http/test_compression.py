@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.http.middleware.compression import accepts_gzip
-from tests.accounts import Account
+from tests.support.accounts import Account
 
 GZIP = {"Accept-Encoding": "gzip"}
 PLAIN = {"Accept-Encoding": "identity"}

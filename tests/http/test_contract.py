@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from tests.accounts import Account
 from tests.http.problem_documents import problem
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.server import running_service
 
 PROBLEM = "application/problem+json"
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import ConsoleMessage, Request
 
 from app.core.settings import Settings
-from tests.browser import chromium
-from tests.server import RunningService, running_service
+from tests.support.browser import chromium
+from tests.support.server import RunningService, running_service
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])

@@ -7,9 +7,9 @@ import pytest
 
 from app.core.errors import MalformedBody
 from app.http.requests.json_body import parse_json
-from tests.accounts import Account
 from tests.http.problem_documents import problem
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 JSON = {"Content-Type": "application/json"}
 

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from tests.accounts import Account
 from tests.http.problem_documents import problem
-from tests.raw_http import raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.raw_http import raw_connection
+from tests.support.server import RunningService
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.accounts import Account
-from tests.openapi import untold
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.openapi import untold
+from tests.support.photos import png
 
 VERBS = ("get", "post", "put", "patch", "delete")
 

@@ -5,9 +5,9 @@ import pytest
 from fastapi.dependencies.utils import get_dependant
 
 from app.http.requests.query_parameters import MAX_KEPT_LENGTH, QueryParameters
-from tests.accounts import Account
 from tests.http.problem_documents import problem
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 
 @pytest.mark.parametrize(

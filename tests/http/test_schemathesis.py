@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.accounts import Account
+from tests.support.accounts import Account
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("--phases", "fuzzing", "--max-examples", "1")

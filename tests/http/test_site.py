@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app import VERSION
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(

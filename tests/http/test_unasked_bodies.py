@@ -7,10 +7,10 @@ import pytest
 
 from app.http.middleware.core_middleware import MAX_BODY_BYTES
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
 from tests.images.files import noise_png
-from tests.raw_http import BOUNDARY_HEADERS, raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.raw_http import BOUNDARY_HEADERS, raw_connection
+from tests.support.server import RunningService
 
 JSON = {"Content-Type": "application/json"}
 TOO_LONG = str(100 * 1024 * 1024 * 1024)

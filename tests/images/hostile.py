@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.photos import image_bytes
+from tests.support.photos import image_bytes
 
 Case = tuple[str, bytes, int]
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 
 async def make(account: Account, name: str, **fields: str) -> str:

@@ -20,11 +20,11 @@ from app.main import create_app
 from app.storage.chunks import PART_BYTES
 from app.storage.download import OpenObject
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.images.files import noise_png
-from tests.photos import image_bytes, png
-from tests.raw_http import raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import image_bytes, png
+from tests.support.raw_http import raw_connection
+from tests.support.server import RunningService
 
 BODY = png((60, 40))
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.accounts import Account
 from tests.http.problem_documents import problem
+from tests.support.accounts import Account
 
 
 def saved(kind: str) -> bytes:

@@ -8,12 +8,12 @@ import pytest
 
 from app.media.decoder_pool import MEMORY_BYTES
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.images.hostile import NAMES, cases
-from tests.photos import png
-from tests.processes import decoders
-from tests.raw_http import bearer, file_part, raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.processes import decoders
+from tests.support.raw_http import bearer, file_part, raw_connection
+from tests.support.server import RunningService
 
 
 async def test_no_file_does_harm(user: Account, sql: asyncpg.Connection, object_store: ObjectStore) -> None:

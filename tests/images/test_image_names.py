@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from app.images.upload.filenames import normalize_name
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 REFUSED = {
     "dot": ".",

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.accounts import Account
 from tests.images.hostile import png_of, zeros
 from tests.media import profiles
 from tests.media.corpus import (
@@ -25,7 +24,8 @@ from tests.media.corpus import (
     with_chunks,
     with_segments,
 )
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 SIDE = 8000
 SIZES = (160, 320, 640, 1280)

@@ -17,9 +17,9 @@ from app.db.database import Database
 from app.images.upload.usage_compaction import UsageFolder
 from app.images.upload.usage_repository import UsageRepository
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
-from tests.photos import png
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.server import running_service
 
 LARGE = 1500  # pixels square, 6.75 MB: two parts
 PHOTO = png()

@@ -14,8 +14,8 @@ from app.images.content import renditions
 from app.images.content.renditions import Original, Renditions
 from app.images.storage_keys import thumbnail_key
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 
 async def test_the_hold_of_a_maker_that_died_ends(

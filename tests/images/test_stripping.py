@@ -16,11 +16,11 @@ from app.core.settings import Settings
 from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.images.files import noise_jpeg
 from tests.images.hostile import chunk, lies, strangers
-from tests.photos import image_bytes
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import image_bytes
+from tests.support.server import running_service
 
 CANARY = b"GPS-CANARY"
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>GPS-CANARY</x:xmpmeta>"

@@ -16,9 +16,9 @@ from app.images.maintenance.consistency_check import Audit
 from app.images.maintenance.orphan_cleanup import remove_doomed
 from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
-from tests.environment import environment
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.environment import environment
+from tests.support.photos import png
 
 GRACE = 1
 

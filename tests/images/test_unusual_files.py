@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from app.core.settings import Settings
-from tests.accounts import Account
-from tests.photos import image_bytes
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import image_bytes
+from tests.support.server import running_service
 
 SEGMENT = b"\xff\xe1\xff\xff" + bytes(65533)
 JPEG = image_bytes("JPEG", (60, 40))

@@ -12,11 +12,11 @@ from app.core.settings import Settings
 from app.images.upload.filenames import numbered_name
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.images.files import noise_jpeg, noise_png
-from tests.photos import image_bytes, png
-from tests.raw_http import BOUNDARY_HEADERS, RawConnection, bearer, file_part, raw_connection
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account
+from tests.support.photos import image_bytes, png
+from tests.support.raw_http import BOUNDARY_HEADERS, RawConnection, bearer, file_part, raw_connection
+from tests.support.server import RunningService, running_service
 
 
 async def upload(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.accounts import Account
-from tests.photos import png
-from tests.raw_http import BOUNDARY_HEADERS
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import BOUNDARY_HEADERS
 
 PLAIN = 'filename="=?utf-8?B?w6kucG5n?="'
 

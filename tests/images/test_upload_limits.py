@@ -9,10 +9,10 @@ import pytest
 
 from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
-from tests.photos import png
-from tests.raw_http import RawConnection, bearer, file_part, raw_connection
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import RawConnection, bearer, file_part, raw_connection
+from tests.support.server import running_service
 
 SLOW_BYTES = 64 * 1024
 

@@ -5,9 +5,9 @@ import asyncio
 import httpx
 
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
-from tests.photos import png
-from tests.server import running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.photos import png
+from tests.support.server import running_service
 
 
 async def test_an_accounts_life(client: httpx.AsyncClient) -> None:

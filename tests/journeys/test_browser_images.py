@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tests.accounts import Account
-from tests.browser import chromium
 from tests.images.files import noise_png
-from tests.photos import image_bytes
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.browser import chromium
+from tests.support.photos import image_bytes
+from tests.support.server import RunningService
 
 NAMES = ["naïve café.png", "猫とソファ.png", "🐈 on 🛋.png", "100% semi;colon='x'.png"]
 NATURAL = "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"

@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 AT_ONCE = 64
 

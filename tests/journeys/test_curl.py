@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.accounts import Account
 from tests.images.files import noise_png
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.server import RunningService
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 

@@ -4,7 +4,7 @@ import hashlib
 
 import httpx
 
-from tests.photos import png
+from tests.support.photos import png
 
 
 async def test_upload_find_fetch_delete(client: httpx.AsyncClient) -> None:

@@ -11,8 +11,8 @@ import pytest
 from app import VERSION
 from app.core.settings import Settings
 from app.search.language.filters import NAMES
-from tests.accounts import Account
-from tests.repository import ROOT
+from tests.support.accounts import Account
+from tests.support.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.repository import ROOT
-from tests.server import RunningService
+from tests.support.paths import ROOT
+from tests.support.server import RunningService
 
 SESSION = re.compile(r"## Use it.*?```bash\n(.*?)```", re.DOTALL)
 

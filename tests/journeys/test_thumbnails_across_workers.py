@@ -7,9 +7,9 @@ import httpx
 
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.images.files import noise_jpeg
-from tests.processes import decoders, service_process
+from tests.support.accounts import Account
+from tests.support.processes import decoders, service_process
 
 CLIENTS = 50
 

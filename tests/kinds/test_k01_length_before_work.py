@@ -24,8 +24,8 @@ from app.main import create_app
 from app.search.language.parser import parse
 from app.users.accounts import password_policy
 from app.users.accounts.email import account_name
-from tests.accounts import Account
-from tests.repository import ROOT
+from tests.support.accounts import Account
+from tests.support.paths import ROOT
 
 APP = create_app(Settings(_env_file=None, app_env="development"))
 MARKS = "\u0315\u0300"

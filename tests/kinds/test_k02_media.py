@@ -17,7 +17,7 @@ from app.media import image_header
 from app.media.image_header import HeaderReader
 from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
 from tests.images.hostile import chunk, png_of
-from tests.photos import image_bytes
+from tests.support.photos import image_bytes
 
 UNITS = 2_000
 MANY_PIXELS = 1 << 62

@@ -15,9 +15,9 @@ from python_multipart.multipart import MultipartState
 from app.core.settings import Settings
 from app.http.middleware import core_middleware
 from app.serving import protocol
-from tests.accounts import Account
-from tests.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connection
+from tests.support.server import RunningService
 
 PIECE_BYTES = 64 * 1024
 # Without a limit the service would hold many times this.

@@ -13,10 +13,10 @@ import pytest
 
 import app
 from app.serving.request_head import SINGLE_FIELDS
-from tests.accounts import Account
-from tests.photos import png
-from tests.raw_http import Answer, RawConnection, raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import Answer, RawConnection, raw_connection
+from tests.support.server import RunningService
 
 SOURCE_PATTERN = re.compile(r'headers\.(?:get|getlist)\("([a-z-]+)"')
 # Repeated lines of these are combined, with an effect (RFC 9110, 5.3).

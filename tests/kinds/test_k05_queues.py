@@ -18,8 +18,8 @@ from app.core.callers import Caller
 from app.core.errors import TooManyRequests, Unavailable
 from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
-from tests.repository import ROOT
-from tests.server import running_service
+from tests.support.paths import ROOT
+from tests.support.server import running_service
 
 QUEUES = {
     "a password",

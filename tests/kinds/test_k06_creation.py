@@ -11,10 +11,10 @@ import pytest
 
 from app.core.rate_limit import Limits
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
 from tests.conftest import UNLIMITED
-from tests.photos import png
-from tests.server import RunningService, running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.photos import png
+from tests.support.server import RunningService, running_service
 
 MOST = 3
 Create = Callable[[httpx.AsyncClient, int], Coroutine[Any, Any, httpx.Response]]

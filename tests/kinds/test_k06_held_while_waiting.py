@@ -11,10 +11,10 @@ import asyncpg
 import httpx
 
 from app.core.settings import Settings
-from tests.accounts import Account
-from tests.photos import png
-from tests.raw_http import raw_connection
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import raw_connection
+from tests.support.server import running_service
 
 # The usual wait is a few milliseconds. One for a connection would be 5 s, on a machine of any speed.
 READ_SECONDS = 2.5

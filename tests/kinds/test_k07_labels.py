@@ -13,9 +13,9 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.accounts import Account
-from tests.photos import png
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.server import RunningService
 
 INVENTED = 250
 METHODS = ("GET", "PUT", "PROPFIND", "TRACE")

@@ -18,9 +18,9 @@ from app.search.language.filters import NAMES
 from app.search.planning import cost_model
 from app.search.planning.sort_order import SORTS
 from app.tags.count_compaction import CountFolder
-from tests.accounts import Account
 from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account
+from tests.support.server import RunningService, running_service
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 READS = {

@@ -18,7 +18,6 @@ from app.models import LinkPurpose
 from app.users.account_mail.repository import MailedLinkRepository
 from app.users.accounts.repository import UserRepository
 from app.users.sessions.repository import UserSessionRepository
-from tests.accounts import Account, add_api_key
 from tests.kinds.credentials import (
     AFTER,
     CREDENTIALS,
@@ -30,8 +29,9 @@ from tests.kinds.credentials import (
     World,
     start_social_login,
 )
-from tests.photos import png
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account, add_api_key
+from tests.support.photos import png
+from tests.support.server import RunningService, running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server
 
 MakeWorld = Callable[[bool], Awaitable[World]]

@@ -16,8 +16,8 @@ import pytest
 from app.core.settings import Settings
 from app.images.repository import MAX_DUPLICATES
 from app.main import create_app
-from tests.accounts import Account
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import read, upload
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 # Lists whose rows are entities of their own, with conditions on the row itself: none can be repeated or invisible.

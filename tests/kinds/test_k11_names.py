@@ -19,8 +19,8 @@ from app.core.text.normalization import BIDI_CONTROLS, DEFAULT_IGNORABLE
 from app.core.text.tag_names import RESERVED, normalize_tag, normalize_tag_pattern, normalize_tags, tag_from_text
 from app.images.upload.filenames import normalize_name
 from app.users.accounts.email import normalize_email
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 # What has been, or could be, confused: path segments, invisible characters, marks, scripts with joiners, punctuation.
 PIECES = st.one_of(

@@ -10,11 +10,11 @@ from playwright.async_api import Page
 
 from app.core.errors import ImageTooLarge, InvalidImage
 from app.media.decoder_pool import Decoders, Picture
-from tests.accounts import Account
-from tests.browser import chromium
 from tests.media import corpus
 from tests.media.corpus import TYPES, MediaFile
 from tests.media.rendered import Appearance, appearance, difference, draw
+from tests.support.accounts import Account
+from tests.support.browser import chromium
 
 # Thumbnails are lossy.
 DELTA_E = 3.0

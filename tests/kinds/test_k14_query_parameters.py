@@ -6,8 +6,8 @@ import httpx
 
 from app.core.settings import Settings
 from app.main import create_app
-from tests.accounts import Account
 from tests.http.problem_documents import problem
+from tests.support.accounts import Account
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 OPERATIONS = sorted(

@@ -11,10 +11,10 @@ import pytest
 
 from app.core.settings import Settings
 from app.main import create_app
-from tests.accounts import Account
-from tests.raw_http import raw_connection
-from tests.server import RunningService
-from tests.tags.library import upload
+from tests.support.accounts import Account
+from tests.support.raw_http import raw_connection
+from tests.support.server import RunningService
+from tests.tags.helpers import upload
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 # What a successful change of each operation needs; an operation that is missing here fails.

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.accounts import Account
+from tests.support.accounts import Account
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from app.core.settings import Settings
-from tests.accounts import Account
 from tests.http.problem_documents import problem
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account
+from tests.support.server import RunningService, running_service
 
 ORIGIN = "https://page.example"
 TRACING = ("traceparent", "tracestate", "X-Request-ID", "Authorization", "Content-Type")

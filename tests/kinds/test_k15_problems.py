@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from app.http.problem_pages import problem_types
-from tests.accounts import Account
 from tests.http.problem_documents import problem
+from tests.support.accounts import Account
 
 OLD_WORDS = re.compile(r"\b(told|nobody|whoever|somebody|gone|cannot be looked at|so many|so long)\b", re.IGNORECASE)
 LIBRARY = re.compile(r"Value error|Input should|\\[dw]|\^|\[A-Z|\(\?|JSON decode", re.IGNORECASE)

@@ -7,8 +7,8 @@ import pytest
 
 from app.core.settings import Settings
 from app.main import create_app
-from tests.accounts import Account
 from tests.http.problem_documents import problem
+from tests.support.accounts import Account
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 SCHEMAS = DOCUMENT["components"]["schemas"]

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from app.media.decoder_pool import PROGRAM
-from tests.accounts import Account
-from tests.photos import png
-from tests.processes import decoders
-from tests.repository import ROOT
+from tests.support.accounts import Account
+from tests.support.paths import ROOT
+from tests.support.photos import png
+from tests.support.processes import decoders
 
 ATTEMPTS = """
 import json, os, runpy, socket, sys

@@ -14,10 +14,10 @@ import pytest
 from app.core.settings import Settings
 from app.media import decoder_pool
 from app.media.decoder_pool import Decoders, DecodersBusy, DecodersUnavailable, Picture, _Decoder
-from tests.accounts import Account
 from tests.images.hostile import scan_bomb
-from tests.photos import png
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.server import running_service
 
 NOWHERE = 9
 UPLOADS = 8

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from app.core.settings import Settings
 from app.main import create_app
 from app.ops.operators import COOKIE, PATH
-from tests.accounts import Account
-from tests.browser import PATIENCE_MS, chromium
-from tests.server import RunningService, serving
+from tests.support.accounts import Account
+from tests.support.browser import PATIENCE_MS, chromium
+from tests.support.server import RunningService, serving
 
 SLOW_SECONDS = 0.8
 

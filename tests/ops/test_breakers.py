@@ -11,8 +11,8 @@ import httpx
 from pydantic import SecretStr
 
 from app.core.settings import Settings
-from tests.faults.proxy import fault_proxy
-from tests.server import running_service
+from tests.support.server import running_service
+from tests.support.tcp_proxy import fault_proxy
 
 PATIENCE_SECONDS = 40
 

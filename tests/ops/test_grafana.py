@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.repository import ROOT
+from tests.support.paths import ROOT
 
 DASHBOARD = ROOT / "docs" / "grafana" / "dashboard.json"
 NAME = re.compile(r"\bimts_[a-z_]+\b")

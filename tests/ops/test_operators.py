@@ -10,8 +10,8 @@ import pytest
 from app.core.rate_limit import Limits
 from app.core.settings import Settings
 from app.ops.operators import COOKIE, LIFETIME_SECONDS
-from tests.accounts import PASSWORD, Account
-from tests.server import RunningService, running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.server import RunningService, running_service
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.main import create_app
-from tests.accounts import PASSWORD, Account
-from tests.browser import PATIENCE_MS
-from tests.server import RunningService, serving
+from tests.support.accounts import PASSWORD, Account
+from tests.support.browser import PATIENCE_MS
+from tests.support.server import RunningService, serving
 from tests.telemetry.mongod import Mongod
 
 PHONE: ViewportSize = {"width": 375, "height": 740}

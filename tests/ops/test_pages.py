@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.accounts import PASSWORD, Account
+from tests.support.accounts import PASSWORD, Account
 
 
 @pytest.fixture

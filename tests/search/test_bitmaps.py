@@ -31,12 +31,12 @@ from app.search.planning import cost_model
 from app.search.planning.bitmap_coverage import is_count_by_bitmaps_cheaper
 from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
-from tests.accounts import Account
 from tests.search.collection import NAMES, Picture, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, mapped_queries, nodes, pages, run, sights
-from tests.server import running_service
-from tests.tags.library import MISMAPPED, upload
-from tests.tallying import tallied
+from tests.support.accounts import Account
+from tests.support.counters import tallied
+from tests.support.server import running_service
+from tests.tags.helpers import MISMAPPED, upload
 
 COMMON = 100
 # Changes by writers to one image.

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from app.search.language.filters import COMPARED, Refused, canonical_value, read_interval
-from tests.accounts import Account
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import read, upload
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OLDEST, NEWEST = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

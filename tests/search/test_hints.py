@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from app.search.language.ast import EVERYTHING, canonical
 from app.search.language.hints import make_hints, prefixed_terms
 from app.search.language.parser import InvalidQuery, parse
-from tests.accounts import Account
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import read, upload
 
 
 async def search(client: httpx.AsyncClient, query: str) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from app.search.executor import SearchEngine, SearchExecutor
 from app.search.language.parser import parse
 from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
-from tests.accounts import Account
 from tests.search.collection import OWNERS, pictures, store
-from tests.server import running_service
-from tests.tags.library import read, upload
-from tests.tallying import tallied
+from tests.support.accounts import Account
+from tests.support.counters import tallied
+from tests.support.server import running_service
+from tests.tags.helpers import read, upload
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from app.search.planning.tag_resolution import MAX_TAGS_PER_WILDCARD
-from tests.accounts import Account
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import read, upload
 
 
 async def found(client: httpx.AsyncClient, query: str) -> int:

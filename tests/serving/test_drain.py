@@ -15,10 +15,10 @@ from app.images.maintenance.consistency_check import Audit
 from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from tests.accounts import Account
 from tests.images.files import noise_png
-from tests.processes import service_process
-from tests.raw_http import RawConnection, bearer, file_part, raw_connection
+from tests.support.accounts import Account
+from tests.support.processes import service_process
+from tests.support.raw_http import RawConnection, bearer, file_part, raw_connection
 from tests.telemetry.records import request_ids
 
 # On a busy machine a process takes many seconds to start.

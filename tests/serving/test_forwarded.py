@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
-from tests.raw_http import raw_connection
-from tests.server import RunningService, running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.raw_http import raw_connection
+from tests.support.server import RunningService, running_service
 
 PEER = "127.0.0.1"
 FORM = "Content-Type: application/x-www-form-urlencoded"

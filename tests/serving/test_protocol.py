@@ -17,10 +17,10 @@ from app.serving import protocol
 from app.serving.protocol import MAX_HEAD_BYTES, MAX_PIPELINED
 from app.storage import download
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
 from tests.images.files import noise_png
-from tests.raw_http import RawConnection, raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.raw_http import RawConnection, raw_connection
+from tests.support.server import RunningService
 
 UPGRADE = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"}
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

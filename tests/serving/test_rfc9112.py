@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from tests.accounts import Account
-from tests.photos import png
-from tests.raw_http import raw_connection
-from tests.server import RunningService
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import raw_connection
+from tests.support.server import RunningService
 
 SMUGGLED = b"GET /v1/users HTTP/1.1\r\nHost: smuggled\r\n\r\n"
 

@@ -16,9 +16,9 @@ import pytest
 
 from app.core.settings import Settings
 from app.serving import supervisor
-from tests.accounts import Account
-from tests.photos import png
-from tests.processes import ServiceProcess, service_process
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.processes import ServiceProcess, service_process
 
 # On a busy machine a process takes many seconds to start.
 pytestmark = pytest.mark.timeout(300)

@@ -7,10 +7,10 @@ import pytest
 
 from app.core.settings import Settings
 from app.serving.protocol import MAX_FRAMING_BYTES
-from tests.accounts import Account
-from tests.photos import png
-from tests.raw_http import RawConnection, raw_connection
-from tests.server import RunningService, running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import RawConnection, raw_connection
+from tests.support.server import RunningService, running_service
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 FIELDS = ("Authorization", "If-Match", "X-Forwarded-For")

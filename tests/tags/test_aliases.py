@@ -6,8 +6,8 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.accounts import Account
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import read, upload
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.planning import cost_model
 from app.tags.count_compaction import CountFolder
 from app.tags.image_tag_repository import Tagging
-from tests.accounts import Account
-from tests.tags.library import assert_consistent, read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import assert_consistent, read, upload
 
 CLIENTS = 32
 WORDS = [f"word {number}" for number in range(50)]

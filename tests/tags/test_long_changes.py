@@ -12,10 +12,10 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.tags.admin_service import _ADVISORY_LOCK, VocabularyChange
 from app.tags.bulk_retag import hand_over, hand_over_lot
-from tests.accounts import Account
-from tests.photos import png
-from tests.server import running_service
-from tests.tags.library import assert_consistent, read, upload
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.server import running_service
+from tests.tags.helpers import assert_consistent, read, upload
 
 BUSY = (503, "/problems/database-busy")
 

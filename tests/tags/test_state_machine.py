@@ -12,8 +12,8 @@ from app.db.database import Database
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.planning import cost_model
 from app.tags.count_compaction import CountFolder
-from tests.accounts import Account
-from tests.tags.library import assert_consistent, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import assert_consistent, upload
 
 TAGS = ["cat", "dog", "pet", "animal", "tabby", "kitty"]
 STEPS = 40

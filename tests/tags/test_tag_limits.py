@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from app.core.settings import Settings
-from tests.accounts import Account
 from tests.conftest import UNLIMITED
-from tests.photos import png
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.server import running_service
 
 
 def names(number: int, prefix: str = "tag") -> list[str]:

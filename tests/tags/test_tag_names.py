@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from app.core.text.tag_names import normalize_tag, normalize_tag_term, tag_from_text
-from tests.accounts import Account
-from tests.photos import png
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.tags.helpers import read, upload
 
 DOTS = (".", "..", " .. ")
 OPERATORS = ("or", "OR", "And", "not")

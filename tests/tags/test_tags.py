@@ -8,9 +8,9 @@ from app.authz.visibility import Sight
 from app.db.database import Database
 from app.tags.count_compaction import CountFolder
 from app.tags.repository import TagRepository
-from tests.accounts import Account
-from tests.tags.library import assert_consistent, counts, read, upload
-from tests.tallying import tallied
+from tests.support.accounts import Account
+from tests.support.counters import tallied
+from tests.tags.helpers import assert_consistent, counts, read, upload
 
 
 async def put(account: Account, path: str, expected: int = 200, **body: Any) -> Any:

@@ -8,8 +8,8 @@ import pytest
 
 from app.db.database import Database
 from app.tags.count_compaction import CountFolder
-from tests.accounts import Account
-from tests.tags.library import read, upload
+from tests.support.accounts import Account
+from tests.tags.helpers import read, upload
 
 PATHS = ("/v1/tags?prefix=sec", "/v1/tags?contains=ecre", "/v1/tags?sort=name", "/v1/tags", "/v1/tags?prefix=alias")
 

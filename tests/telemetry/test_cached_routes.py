@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pymongo.database import Database
 
 from app.core.settings import Settings
-from tests.processes import service_process
+from tests.support.processes import service_process
 from tests.telemetry.records import until
 
 ASKED = [

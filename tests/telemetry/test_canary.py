@@ -14,8 +14,8 @@ from pymongo.database import Database
 
 from app.core.settings import Settings
 from app.db.migrate import upgrade
-from tests.photos import png
-from tests.processes import service_process
+from tests.support.photos import png
+from tests.support.processes import service_process
 from tests.telemetry.records import until
 
 CANARY = "c4naryc4nary"

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.settings import Settings
-from tests.processes import service_process
+from tests.support.processes import service_process
 from tests.telemetry.mongod import Mongod
 from tests.telemetry.records import open_mongo, until
 

@@ -16,7 +16,7 @@ from app.telemetry.minutes import grouped
 from app.telemetry.recorder import BATCH_RECORDS, SLICE_RECORDS, Recorder
 from app.telemetry.redaction import PersonalData
 from app.telemetry.spool import Spool
-from tests.descriptors import no_descriptor_left
+from tests.support.fd_exhaustion import no_descriptor_left
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
 
 MakeRecorder = Callable[..., Recorder]

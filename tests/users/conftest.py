@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
-from tests.server import RunningService, running_service
+from tests.support.server import RunningService, running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server
 
 CALLBACK = "/v1/auth/social/local/callback"

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.server import serving
+from tests.support.server import serving
 
 CLIENT_ID, CLIENT_SECRET = "imts-client", "client/secret+with:signs"
 Claims = dict[str, Any]

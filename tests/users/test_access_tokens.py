@@ -16,8 +16,8 @@ from app.core.errors import InvalidToken
 from app.core.security import AccessClaims, AccessTokens, RefreshTokens, digest_token, new_opaque_token
 from app.core.settings import Settings
 from app.core.signing import Purpose, create_signer
-from tests.accounts import Account
-from tests.users.forgery import b64, hs256, unsigned
+from tests.support.accounts import Account
+from tests.users.forged_tokens import b64, hs256, unsigned
 
 SECRET = b"t" * 48
 RSA = RSAKey.generate_key(2048, {"kid": "mine"})

@@ -15,9 +15,9 @@ from app.core.rate_limit import Limits
 from app.core.settings import Settings
 from app.db.database import Database
 from app.users.sessions.session_cleanup import remove_expired_logins
-from tests.accounts import PASSWORD, Account, add_api_key
-from tests.mail import Mailbox, smtp_server
-from tests.server import running_service
+from tests.support.accounts import PASSWORD, Account, add_api_key
+from tests.support.mail import Mailbox, smtp_server
+from tests.support.server import running_service
 
 NEW_PASSWORD = "an entirely new one"
 RESET, CONFIRM_RESET = "/v1/auth/password-reset", "/v1/auth/password-reset/confirm"

@@ -11,8 +11,8 @@ import pytest
 from passlib.hash import bcrypt_sha256
 
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
-from tests.photos import png
+from tests.support.accounts import PASSWORD, Account
+from tests.support.photos import png
 
 MakeAccount = Callable[..., Awaitable[Account]]
 

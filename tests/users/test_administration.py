@@ -12,9 +12,9 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore
-from tests.accounts import PASSWORD, Account, add_api_key
-from tests.photos import png
-from tests.server import running_service
+from tests.support.accounts import PASSWORD, Account, add_api_key
+from tests.support.photos import png
+from tests.support.server import running_service
 
 MakeAccount = Callable[..., Awaitable[Account]]
 NEW_PASSWORD = "an entirely new one"

@@ -12,7 +12,7 @@ import pytest
 from app.db.database import Database
 from app.users.accounts.repository import UserRepository
 from app.users.revocation import change_role
-from tests.accounts import Account
+from tests.support.accounts import Account
 
 
 async def make_key(account: Account, **body: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from app.core.settings import Settings
 from app.core.text.email_addresses import email_key
 from app.users.accounts.email import account_name, normalize_email
-from tests.accounts import PASSWORD, Account
 from tests.cli.test_create_admin import create_admin
+from tests.support.accounts import PASSWORD, Account
 from tests.users.openid_server import OpenIdServer
 from tests.users.test_accounts import sign_in, sign_up, slug
 from tests.users.test_social import sign_in as sign_in_at_provider

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 
 from app.core.settings import Settings
-from tests.accounts import Account
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.server import running_service
 
 SESSIONS = """
     INSERT INTO user_sessions (id, user_id, refresh_digest, expires_at, address)

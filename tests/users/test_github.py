@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
-from tests.server import running_service, serving
+from tests.support.server import running_service, serving
 
 
 class GitHubServer:

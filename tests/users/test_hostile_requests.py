@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.accounts import Account
+from tests.support.accounts import Account
 
 PATHS = [
     "/v1/auth/social/%00",

@@ -14,9 +14,9 @@ from app.db.database import Database
 from app.main import create_app
 from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
-from tests.accounts import Account
-from tests.openapi import untold
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.openapi import untold
+from tests.support.photos import png
 from tests.users.matrix import ACTORS, ENDPOINTS, IMAGE_RULES, TARGETS, Actor, Rule, Target, expected
 
 MakeAccount = Callable[..., Awaitable[Account]]

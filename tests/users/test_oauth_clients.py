@@ -14,8 +14,8 @@ from requests_oauthlib import OAuth2Session
 
 from app.core.rate_limit import Limits
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
-from tests.server import RunningService, running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.server import RunningService, running_service
 
 TOKEN = "/v1/auth/token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from tests.accounts import PASSWORD, Account
-from tests.raw_http import raw_connection
-from tests.server import running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.raw_http import raw_connection
+from tests.support.server import running_service
 
 ATTACKER, HONEST = "192.0.2.1", "198.51.100.1"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -7,8 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.accounts import PASSWORD, Account
-from tests.server import RunningService
+from tests.support.accounts import PASSWORD, Account
+from tests.support.server import RunningService
 from tests.users.test_social import MakeAccount, sign_in
 
 KEYS = "/v1/users/me/api-keys"

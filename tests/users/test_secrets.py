@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from app.core.settings import Settings
 from tests.conftest import TABLES
-from tests.server import running_service
+from tests.support.server import running_service
 
 CANARY = "canary"
 

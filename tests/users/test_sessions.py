@@ -14,8 +14,8 @@ from app.core.security import RefreshTokens, digest_token
 from app.core.settings import Settings
 from app.db.database import Database
 from app.users.sessions.repository import Device, UserSessionRepository
-from tests.accounts import PASSWORD, Account
-from tests.server import running_service
+from tests.support.accounts import PASSWORD, Account
+from tests.support.server import running_service
 
 REFRESH = "refresh_token"
 

@@ -16,8 +16,8 @@ from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
 from app.db.database import Database
 from app.users.sessions.session_cleanup import remove_expired_logins
-from tests.accounts import Account
-from tests.server import running_service
+from tests.support.accounts import Account
+from tests.support.server import running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer
 
 PASSWORD = "a password for the tests"

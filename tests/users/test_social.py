@@ -14,10 +14,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tests.accounts import PASSWORD, Account
-from tests.server import RunningService
+from tests.support.accounts import PASSWORD, Account
+from tests.support.server import RunningService
 from tests.users.conftest import CALLBACK
-from tests.users.forgery import hs256, unsigned
+from tests.users.forged_tokens import hs256, unsigned
 from tests.users.openid_server import CLIENT_SECRET, Claims, OpenIdServer
 
 STRANGER = RSAKey.generate_key(2048, {"kid": "first"})

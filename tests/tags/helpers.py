@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.accounts import Account
-from tests.photos import png
+from tests.support.accounts import Account
+from tests.support.photos import png
 
 RECOUNT = """
 SELECT t.name, count(i.id) AS images FROM tags t

@@ -1,12 +1,12 @@
 """What one record costs the processor between other work, in one process without servers: a busy machine may decide it.
 
-    python -m benchmarks.record [--turns 40]
+    python -m benchmarks.record_overhead [--turns 40]
 
 An application that computes for some 30 µs, with so much code that the recorder's has left the processor's cache when
 its turn comes (in a loop of nothing else it costs a third), is asked in turns: as it is, behind a middleware that keeps
 one tuple and drops it (the floor), behind RecordingMiddleware. Then the records are counted and written as a batch.
 Not in it: the disk, the driver and MongoDB. Printed is the median of the turns, in microseconds for a request, with the
-95 % interval of benchmarks.pairs.
+95 % interval of benchmarks.paired_statistics.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from app.telemetry.minutes import grouped
 from app.telemetry.record import RequestRecord
 from app.telemetry.recorder import SLICE_RECORDS
 from app.telemetry.redaction import PersonalData
-from benchmarks.pairs import median_of
-from benchmarks.switched import Floor
+from benchmarks.paired_statistics import median_of
+from benchmarks.toggleable_service import Floor
 
 REQUESTS = 500
 _MAIL = b"From: a@example.org\r\nSubject: hello\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nbody\r\n"

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.storage.chunks import PART_BYTES
-from tests.accounts import Account
 from tests.faults.conftest import OPEN_TRANSACTIONS, Acknowledged, Behind, well_process
 from tests.images.files import noise_png
+from tests.support.accounts import Account
 
 Check = Callable[[], Awaitable[None]]
 

@@ -14,8 +14,8 @@ import psutil
 
 from app.core.settings import Settings
 from app.media.decoder_pool import PROGRAM
-from tests.environment import environment
-from tests.repository import ROOT
+from tests.support.environment import environment
+from tests.support.paths import ROOT
 
 START_SECONDS = 90
 

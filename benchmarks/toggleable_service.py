@@ -1,6 +1,6 @@
 """One service whose recorder can be switched on and off while it runs: for benchmarks.telemetry.
 
-    python -m benchmarks.switched LISTENER
+    python -m benchmarks.toggleable_service LISTENER
 
 serves on an open socket. `GET /turn?<kind>` ends what is going on and begins a turn of that kind; every other request
 is answered by the application of the kind of now: `bare` (without RecordingMiddleware), `recorded`, or `floor` (a

@@ -1,7 +1,7 @@
 """What an image costs in the database: bytes of each table and index, for each image.
 
     python -m benchmarks.dataset --images 300000      # into DATABASE_URL
-    python -m benchmarks.sizes
+    python -m benchmarks.storage_footprint
 
 Prints a table in Markdown. An index that was just built is as dense as it gets; one that has grown row by row is up to
 half as large again.
