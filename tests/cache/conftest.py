@@ -1,4 +1,4 @@
-"""A Redis of a test's own, which it may fill, freeze and kill, and services that reach it through fault proxies."""
+"""A private Redis that tests may fill, freeze and kill, and services that reach it through fault proxies."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ WAIT_SECONDS = 30
 
 @dataclass(slots=True)
 class OwnRedis:
-    """A real server, with its data on disk."""
+    """A real server with its data on disk."""
 
     stack: Stack
     url: str
@@ -39,18 +39,18 @@ class OwnRedis:
         psutil.Process(json.loads(self.stack.pid_file("redis").read_text())["pid"]).kill()
 
     async def revive(self) -> None:
-        """Start it again, with what it had saved."""
+        """Start it again with its saved data."""
         while not await asyncio.to_thread(self.stack.revive):
             await asyncio.sleep(0.05)
 
     async def run(self, command: str) -> None:
-        """Run a command, on a connection of its own."""
+        """Run a command on a new connection."""
         client = Redis.from_url(self.url)
         await client.execute_command(command)  # type: ignore[no-untyped-call]
         await client.aclose()
 
     def through(self, proxy: FaultProxy) -> str:
-        """Return the address of the proxy instead."""
+        """Return its URL with the address of the proxy."""
         before, _, _ = self.url.rpartition("@")
         return f"{before}@{proxy.address}/0"
 
@@ -69,7 +69,7 @@ async def own_redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[O
 
 @pytest.fixture
 async def own_client(own_redis: OwnRedis) -> AsyncIterator[Redis]:
-    """A plain client of it, past the proxies."""
+    """A client of it that bypasses the proxies."""
     client = Redis.from_url(own_redis.url)
     await client.flushall()
     yield client
@@ -78,27 +78,27 @@ async def own_client(own_redis: OwnRedis) -> AsyncIterator[Redis]:
 
 @dataclass(slots=True)
 class Cached:
-    """A service with a cache, a client of it, and the proxy before its Redis."""
+    """A client of a service with a cache, and the proxy in front of its Redis."""
 
     client: httpx.AsyncClient
     proxy: FaultProxy
 
-    async def figure(self, name: str) -> float:
-        """Return a figure of the cache."""
-        return await self._metric(f"imts_cache_{name}")
+    async def metric(self, name: str) -> float:
+        """Return a metric of the cache."""
+        return await self._read_metric(f"imts_cache_{name}")
 
     async def is_disconnected(self) -> bool:
-        """Whether the service has given its Redis up for the moment."""
-        return bool(await self._metric("imts_redis_breaker_open"))
+        """Whether the connection of the service to Redis is down."""
+        return bool(await self._read_metric("imts_redis_breaker_open"))
 
-    async def _metric(self, name: str) -> float:
+    async def _read_metric(self, name: str) -> float:
         text = (await self.client.get("/metrics")).text
         return float(next(line for line in text.splitlines() if line.startswith(f"{name} ")).split()[1])
 
-    async def wait_until(self, *, is_open: bool) -> None:
-        """Wait until the service uses its cache, or does not."""
+    async def wait_until(self, *, is_usable: bool) -> None:
+        """Wait until the service uses its cache, or no longer uses it."""
         async with asyncio.timeout(WAIT_SECONDS):
-            while bool(await self.figure("open_workers")) is not is_open:
+            while bool(await self.metric("open_workers")) is not is_usable:
                 await asyncio.sleep(0.02)
 
 
@@ -107,10 +107,10 @@ Serve = Callable[..., AbstractAsyncContextManager[Cached]]
 
 @pytest.fixture(scope="session")
 async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awaitable[str]]) -> Settings:
-    """Settings on a database that no other service uses: all that share one must share a Redis."""
+    """Settings with a private database: all services on one database must share a Redis."""
     own = settings.model_dump(exclude_unset=True) | {
         "database_url": SecretStr(await fresh_database_url()),
-        # The proxies share a process with the tests, which may be busy.
+        # The proxies run in the process of the tests, which may be busy.
         "cache_timeout_ms": 500,
     }
     own_settings = Settings.model_validate(own)
@@ -120,7 +120,7 @@ async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awai
 
 @pytest.fixture
 async def sql(own_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A plain connection to that database, emptied."""
+    """A connection to that database, whose tables are emptied."""
     connection = await asyncpg.connect(own_settings.database_url.get_secret_value())
     await empty_tables(connection)
     yield connection
@@ -132,7 +132,7 @@ async def make_account(
     own_settings: Settings,
     sql: asyncpg.Connection,  # noqa: ARG001 - empties the tables
 ) -> AsyncIterator[Callable[..., Awaitable[Account]]]:
-    """Make accounts there; the headers of their clients serve with any of the services."""
+    """Create accounts in that database. The headers of their clients are valid for each service."""
     database = Database(own_settings)
     made: list[Account] = []
 
@@ -155,7 +155,7 @@ def serve(
     object_store: ObjectStore,  # noqa: ARG001 - makes the bucket
     tmp_path: Path,
 ) -> Serve:
-    """Serve that database with a cache of the test's own."""
+    """Serve that database with a private cache."""
 
     @asynccontextmanager
     async def serve(**overrides: object) -> AsyncIterator[Cached]:
@@ -164,7 +164,7 @@ def serve(
             changed = Settings.model_validate({**own_settings.model_dump(), **own, **overrides})
             async with running_service(changed) as running, httpx.AsyncClient(base_url=running.url) as client:
                 found = Cached(client, proxy)
-                await found.wait_until(is_open=changed.cache_enabled)
+                await found.wait_until(is_usable=changed.cache_enabled)
                 yield found
 
     return serve

@@ -1,7 +1,7 @@
 """Many writers and readers on two workers, and a Redis that fails at random.
 
-Nobody is ever given what is older than the last write that was acknowledged before the question was asked, nor what is
-not theirs to see; no request fails; and in the end the cache says what the database says.
+No response is older than the last write that was acknowledged before the request, and none shows a private image of
+another account. No request fails. In the end, the cache and the database agree.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 
 @dataclass(slots=True)
 class Worker:
-    """A process of the service, and the proxy between it and Redis."""
+    """A process of the service and the proxy between it and Redis."""
 
     client: httpx.AsyncClient
     proxy: FaultProxy
@@ -47,7 +47,7 @@ class Worker:
 
 @dataclass(slots=True)
 class Owned:
-    """An image, its owner, and the number of the last change that was acknowledged; it is in the name and the tag."""
+    """An image, its owner, and the number of the last acknowledged change, which is in the name and the tag."""
 
     account: Account
     path: str
@@ -61,7 +61,7 @@ class Owned:
 
 @asynccontextmanager
 async def workers(settings: Settings, own_redis: OwnRedis) -> AsyncIterator[list[Worker]]:
-    """Two processes, each with a network of its own to Redis."""
+    """Start two processes, each with its own proxy to Redis."""
     async with AsyncExitStack() as stack:
         found = []
         for _ in range(2):
@@ -101,7 +101,7 @@ async def write(owned: Owned, both: Sequence[Worker], until: float) -> None:
 
 
 def number_of(image: dict[str, object]) -> int:
-    """Return the number of the last change that shows: names have the odd ones, tags the even ones."""
+    """Return the number of the last visible change: names have the odd ones, tags the even ones."""
     tags = image["tags"]
     assert isinstance(tags, list)
     return max(int(str(image["name"]).split(".")[1]), *(int(str(tag)[1:]) for tag in tags))
@@ -110,28 +110,28 @@ def number_of(image: dict[str, object]) -> int:
 async def read(owned: Owned, everyone: Sequence[Owned], both: Sequence[Worker], until: float) -> None:
     while time.monotonic() < until:
         client, before = random.choice(both).client, owned.acknowledged
-        seen_by = owned.headers if owned.visibility == "private" or random.random() < 0.3 else {}
-        answer = await client.get(owned.path, headers=seen_by)
+        headers = owned.headers if owned.visibility == "private" or random.random() < 0.3 else {}
+        answer = await client.get(owned.path, headers=headers)
         assert answer.status_code == 200, answer.text
         assert number_of(answer.json()) >= before
         before = owned.acknowledged
-        page = await client.get("/v1/images", params={"q": f"tags:1..{random.randrange(2, 4)}"}, headers=seen_by)
+        page = await client.get("/v1/images", params={"q": f"tags:1..{random.randrange(2, 4)}"}, headers=headers)
         assert page.status_code == 200, page.text
         [shown] = [one for one in page.json()["items"] if one["links"]["self"] == owned.path]
         assert number_of(shown) >= before
-        await look_where_it_is_forbidden(owned, everyone, client)
+        await check_visibility(owned, everyone, client)
 
 
-async def look_where_it_is_forbidden(owned: Owned, everyone: Sequence[Owned], client: httpx.AsyncClient) -> None:
+async def check_visibility(owned: Owned, everyone: Sequence[Owned], client: httpx.AsyncClient) -> None:
     other = random.choice([one for one in everyone if one.visibility == "private" and one is not owned])
-    eyes = random.choice([{}, owned.headers])
-    assert (await client.get(other.path, headers=eyes)).status_code == 404
-    page = await client.get("/v1/images", headers=eyes)
+    headers = random.choice([{}, owned.headers])
+    assert (await client.get(other.path, headers=headers)).status_code == 404
+    page = await client.get("/v1/images", headers=headers)
     assert other.path not in {one["links"]["self"] for one in page.json()["items"]}
 
 
 async def disturb(both: Sequence[Worker], own_redis: OwnRedis, until: float) -> None:
-    # So that there is something in the cache to be wrong.
+    # Fill the cache first.
     await asyncio.sleep(2)
     while time.monotonic() < until - 2:
         what = random.randrange(8)
@@ -149,25 +149,25 @@ async def disturb(both: Sequence[Worker], own_redis: OwnRedis, until: float) -> 
             await own_redis.revive()
         await asyncio.sleep(random.uniform(0.1, 1.0))
         worker.proxy.set()
-        # Long enough, now and then, for the cache to be open in between.
+        # Sometimes long enough for the cache to become usable in between.
         await asyncio.sleep(random.choice([0.1, 1.0, 7.0]))
 
 
-async def figure(worker: Worker, name: str) -> int:
-    """Return a figure of both workers together."""
+async def metric(worker: Worker, name: str) -> int:
+    """Return a metric, added up over both workers."""
     text = (await worker.client.get("/metrics")).text
     return int(next(line for line in text.splitlines() if line.startswith(f"imts_cache_{name} ")).split()[1])
 
 
-async def wait_until_open(both: Sequence[Worker]) -> None:
+async def wait_until_usable(both: Sequence[Worker]) -> None:
     async with asyncio.timeout(60):
-        while await figure(both[0], "open_workers") < len(both):
+        while await metric(both[0], "open_workers") < len(both):
             await asyncio.sleep(0.1)
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seconds", [8, pytest.param(90, marks=pytest.mark.slow)])
-async def test_nobody_reads_what_is_older_than_the_last_acknowledged_write(
+async def test_no_response_is_older_than_the_last_acknowledged_write(
     own_settings: Settings,
     own_redis: OwnRedis,
     object_store: ObjectStore,  # noqa: ARG001 - makes the bucket
@@ -180,7 +180,7 @@ async def test_nobody_reads_what_is_older_than_the_last_acknowledged_write(
     async with workers(settings, own_redis) as both:
         kinds = ["public", "private"] * (WRITERS // 2)
         owned = [await create(both[0], await make_account(), kind) for kind in kinds]
-        await wait_until_open(both)
+        await wait_until_usable(both)
         until = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
             group.create_task(disturb(both, own_redis, until))
@@ -188,17 +188,19 @@ async def test_nobody_reads_what_is_older_than_the_last_acknowledged_write(
                 group.create_task(write(one, both, until))
                 for _ in range(2):
                     group.create_task(read(one, owned, both, until))
-        await check_that_all_say_the_same(owned, both, sql)
+        await check_that_cache_and_database_agree(owned, both, sql)
 
 
-async def check_that_all_say_the_same(owned: Sequence[Owned], both: Sequence[Worker], sql: asyncpg.Connection) -> None:
+async def check_that_cache_and_database_agree(
+    owned: Sequence[Owned], both: Sequence[Worker], sql: asyncpg.Connection
+) -> None:
     for worker in both:
         worker.proxy.set()
     stored = {row["id"]: row["name"] for row in await sql.fetch("SELECT id, name FROM images")}
-    before = await figure(both[0], "hits_total")
+    before = await metric(both[0], "hits_total")
     async with asyncio.timeout(60):
-        # Until it is the cache that says it.
-        while await figure(both[0], "hits_total") < before + 5 * len(owned):
+        # Until the responses come from the cache.
+        while await metric(both[0], "hits_total") < before + 5 * len(owned):
             for worker, one in itertools.product(both, owned):
                 image = (await worker.client.get(one.path, headers=one.headers)).json()
                 assert image["name"] == stored[uuid.UUID(image["id"])]

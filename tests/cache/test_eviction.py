@@ -1,4 +1,4 @@
-"""A Redis that is full removes cached answers and keeps the rate limits."""
+"""A full Redis evicts cached responses and keeps the rate limits."""
 
 import os
 

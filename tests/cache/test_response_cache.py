@@ -1,4 +1,4 @@
-"""What the cache gives, to whom, and what it makes of a Redis that is ill."""
+"""The response cache: hits, visibility, invalidation and failures of Redis."""
 
 import asyncio
 import time
@@ -34,9 +34,9 @@ async def patch(client: httpx.AsyncClient, account: Account, path: str, **change
 
 async def test_f79_a_cached_page_reports_the_quota(cached: Cached) -> None:
     first = second = await cached.client.get("/v1/images?q=quota")
-    hits = await cached.figure("hits_total")
+    hits = await cached.metric("hits_total")
     async with asyncio.timeout(30):
-        while await cached.figure("hits_total") == hits:
+        while await cached.metric("hits_total") == hits:
             second = await cached.client.get("/v1/images?q=quota")
     for field in ("ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"):
         assert field in first.headers
@@ -47,13 +47,13 @@ async def test_f79_a_cached_page_reports_the_quota(cached: Cached) -> None:
 @pytest.mark.parametrize(
     "path", ["{image}", "/v1/images?q=cat", "/v1/tags?prefix=c", "/v1/tags/cat", "/v1/tags/cat/related"]
 )
-async def test_the_second_answer_is_the_first_one(cached: Cached, user: Account, path: str) -> None:
+async def test_a_cached_response_equals_the_first_one(cached: Cached, user: Account, path: str) -> None:
     path = path.format(image=await upload(cached.client, user))
     first = await cached.client.get(path)
-    hits = await cached.figure("hits_total")
-    # The second one, but on a machine that gave the service no processor for longer than its lease.
+    hits = await cached.metric("hits_total")
+    # Usually the second response. A busy machine may let the lease expire in between.
     async with asyncio.timeout(30):
-        while await cached.figure("hits_total") == hits:
+        while await cached.metric("hits_total") == hits:
             second = await cached.client.get(path)
     assert (first.status_code, first.content) == (second.status_code, second.content) == (200, first.content)
     own = {
@@ -65,16 +65,16 @@ async def test_the_second_answer_is_the_first_one(cached: Cached, user: Account,
         "ratelimit-policy",
         "ratelimit",
     }
-    told, told_again = (
+    fields, fields_again = (
         {name: value for name, value in one.headers.items() if name not in own} for one in (first, second)
     )
-    assert told == told_again
+    assert fields == fields_again
     known = await cached.client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", first.headers["etag"])
     assert (await cached.client.head(path)).headers["content-length"] == first.headers["content-length"]
 
 
-async def test_a_write_shows_at_once_on_another_worker(serve: Serve, user: Account) -> None:
+async def test_a_write_is_visible_at_once_on_another_worker(serve: Serve, user: Account) -> None:
     async with serve() as one, serve() as another:
         path = await upload(one.client, user)
         for number in range(10):
@@ -85,7 +85,7 @@ async def test_a_write_shows_at_once_on_another_worker(serve: Serve, user: Accou
                 assert (await reader.client.get("/v1/images")).json()["items"][0]["name"] == name
 
 
-async def test_what_is_private_is_kept_for_those_who_may_see_it(
+async def test_private_images_are_returned_to_authorized_viewers_only(
     cached: Cached, user: Account, admin: Account, make_account: Any
 ) -> None:
     stranger = await make_account()
@@ -100,7 +100,7 @@ async def test_what_is_private_is_kept_for_those_who_may_see_it(
             assert [200 if one.json()["items"] else 404 for one in pages] == statuses
 
 
-async def test_a_session_that_has_ended_is_given_nothing(cached: Cached, user: Account) -> None:
+async def test_an_ended_session_gets_no_cached_response(cached: Cached, user: Account) -> None:
     path = await upload(cached.client, user, visibility="private")
     headers = user.client.headers
     for _ in range(2):
@@ -110,12 +110,12 @@ async def test_a_session_that_has_ended_is_given_nothing(cached: Cached, user: A
     assert (await cached.client.get("/v1/images", headers=headers)).status_code == 401
 
 
-async def test_many_who_ask_for_a_cold_answer_make_one_query(cached: Cached, user: Account, admin: Account) -> None:
-    misses = await cached.figure("misses_total")
+async def test_concurrent_misses_share_one_query(cached: Cached, user: Account, admin: Account) -> None:
+    misses = await cached.metric("misses_total")
     limits = httpx.Limits(max_connections=200)
-    # A worker that gets no processor for longer than its lease goes without the cache: then once more.
+    # If a busy machine lets the lease expire, the worker bypasses the cache: try again.
     for _ in range(5):
-        await cached.wait_until(is_open=True)
+        await cached.wait_until(is_usable=True)
         path = await upload(cached.client, user)
         async with httpx.AsyncClient(base_url=cached.client.base_url, limits=limits, timeout=60) as crowd:
             answers = await asyncio.gather(*(crowd.get(path) for _ in range(200)))
@@ -124,11 +124,11 @@ async def test_many_who_ask_for_a_cold_answer_make_one_query(cached: Cached, use
     else:
         pytest.fail("not in five attempts")
     assert len({one.content for one in answers}) == 1
-    assert await cached.figure("misses_total") - misses >= 1
+    assert await cached.metric("misses_total") - misses >= 1
 
 
 async def statements_of(cached: Cached, admin: Account, path: str) -> int:
-    """Return how many SQL statements the 200 requests for a path made, by their records."""
+    """Return the number of SQL statements of the 200 requests for a path, from their records."""
     async with asyncio.timeout(30):
         while True:
             found, cursor = [], None
@@ -143,7 +143,7 @@ async def statements_of(cached: Cached, admin: Account, path: str) -> int:
             await asyncio.sleep(0.1)
 
 
-async def test_junk_in_redis_is_a_miss(cached: Cached, user: Account, own_client: Redis) -> None:
+async def test_invalid_data_in_redis_is_a_miss(cached: Cached, user: Account, own_client: Redis) -> None:
     path = await upload(cached.client, user)
     expected = (await cached.client.get(path)).content
     [key] = await own_client.keys("cache:*response:*")
@@ -161,7 +161,7 @@ async def test_junk_in_redis_is_a_miss(cached: Cached, user: Account, own_client
     assert (await cached.client.get(path)).content == expected
 
 
-async def test_a_full_redis_is_no_error_and_nothing_stays_too_long(
+async def test_a_full_redis_causes_neither_errors_nor_stale_responses(
     cached: Cached, user: Account, own_client: Redis
 ) -> None:
     path = await upload(cached.client, user)
@@ -175,9 +175,9 @@ async def test_a_full_redis_is_no_error_and_nothing_stays_too_long(
     assert (await cached.client.get(path)).json()["name"] == name
     for setting in ("maxmemory", "maxmemory-policy"):
         await own_client.config_set(setting, before[setting] or "0")
-    hits = await cached.figure("hits_total")
+    hits = await cached.metric("hits_total")
     async with asyncio.timeout(30):
-        while await cached.figure("hits_total") == hits:
+        while await cached.metric("hits_total") == hits:
             assert (await cached.client.get(path)).json()["name"] == name
 
 
@@ -190,28 +190,28 @@ async def test_a_full_redis_is_no_error_and_nothing_stays_too_long(
     ],
     ids=str,
 )
-async def test_a_slow_or_lost_redis_is_done_without(cached: Cached, user: Account, fault: dict[str, Any]) -> None:
+async def test_a_slow_or_unreachable_redis_is_bypassed(cached: Cached, user: Account, fault: dict[str, Any]) -> None:
     path = await upload(cached.client, user)
     for _ in range(2):
         assert (await cached.client.get(path)).status_code == 200
     cached.proxy.set(**fault)
     started = time.monotonic()
-    # Asked until the breaker is open; each of them is answered.
+    # Repeat until the connection is marked down. Each request succeeds.
     async with asyncio.timeout(30):
         while not await cached.is_disconnected():
             assert (await cached.client.get(path)).status_code == 200
-    assert not await cached.figure("open_workers")
+    assert not await cached.metric("open_workers")
     name = f"{uuid.uuid4().hex}.png"
     await patch(cached.client, user, path, name=name)
     assert (await cached.client.get(path)).json()["name"] == name
     assert time.monotonic() - started < 25
     cached.proxy.set()
-    await cached.wait_until(is_open=True)
+    await cached.wait_until(is_usable=True)
     assert not await cached.is_disconnected()
     assert (await cached.client.get(path)).json()["name"] == name
 
 
-async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
+async def test_an_older_snapshot_of_redis_is_not_used(
     cached: Cached, user: Account, own_redis: OwnRedis, own_client: Redis
 ) -> None:
     path = await upload(cached.client, user)
@@ -225,56 +225,56 @@ async def test_what_a_redis_had_saved_before_a_write_is_not_believed(
     await own_redis.revive()
     await own_client.connection_pool.disconnect()
     assert await own_client.keys("cache:*response:*")
-    hits = await cached.figure("hits_total")
-    # Until it is the cache again that says it.
+    hits = await cached.metric("hits_total")
+    # Until the responses come from the cache again.
     async with asyncio.timeout(60):
-        while await cached.figure("hits_total") < hits + 3:
+        while await cached.metric("hits_total") < hits + 3:
             assert (await cached.client.get(path)).json()["name"] == name
 
 
-async def test_a_worker_that_slept_through_a_restart_of_redis_does_not_keep_the_cache_closed(
+async def test_an_idle_worker_does_not_disable_the_cache_after_a_restart_of_redis(
     serve: Serve, user: Account, own_redis: OwnRedis
 ) -> None:
-    async with serve() as sleeping, serve() as awake:
-        path = await upload(awake.client, user)
+    async with serve() as idle, serve() as active:
+        path = await upload(active.client, user)
         own_redis.kill()
         await own_redis.revive()
-        # Only this one finds out by asking.
-        await awake.client.get(path)
-        hits = await awake.figure("hits_total")
+        # Only this worker notices the restart.
+        await active.client.get(path)
+        hits = await active.metric("hits_total")
         async with asyncio.timeout(30):
-            while await awake.figure("hits_total") < hits + 3:
-                assert (await awake.client.get(path)).status_code == 200
-        await sleeping.wait_until(is_open=True)
+            while await active.metric("hits_total") < hits + 3:
+                assert (await active.client.get(path)).status_code == 200
+        await idle.wait_until(is_usable=True)
 
 
-async def test_a_clock_that_is_set_back_does_not_keep_the_cache_closed(cached: Cached, sql: asyncpg.Connection) -> None:
-    """As the row looks from then on: closed until a time which that clock will not show for an hour."""
+async def test_a_clock_that_is_set_back_does_not_disable_the_cache(cached: Cached, sql: asyncpg.Connection) -> None:
+    """The row then disables the cache until a time that the clock reaches in an hour."""
     epoch = await sql.fetchval(
         "UPDATE cache_state SET epoch = epoch + 1, usable_from = clock_timestamp() + interval '1 hour' RETURNING epoch"
     )
     async with asyncio.timeout(30):
         while await sql.fetchval("SELECT epoch FROM cache_state") == epoch:
             await asyncio.sleep(0.05)
-    await cached.wait_until(is_open=True)
+    await cached.wait_until(is_usable=True)
 
 
-async def test_a_worker_that_cannot_tell_redis_has_the_others_not_use_it(serve: Serve, user: Account) -> None:
-    async with serve() as cut_off, serve() as other:
+async def test_a_worker_that_cannot_invalidate_disables_the_cache_for_all(serve: Serve, user: Account) -> None:
+    async with serve() as disconnected, serve() as other:
         path = await upload(other.client, user)
         for _ in range(2):
             assert (await other.client.get(path)).status_code == 200
-        cut_off.proxy.set(refuse=True)
+        disconnected.proxy.set(refuse=True)
         name = f"{uuid.uuid4().hex}.png"
-        await patch(cut_off.client, user, path, name=name)
+        await patch(disconnected.client, user, path, name=name)
         assert (await other.client.get(path)).json()["name"] == name
-        await other.wait_until(is_open=False)
-        cut_off.proxy.set()
-        await other.wait_until(is_open=True)
+        await other.wait_until(is_usable=False)
+        disconnected.proxy.set()
+        await other.wait_until(is_usable=True)
         assert (await other.client.get(path)).json()["name"] == name
 
 
-async def test_a_write_that_says_nothing_changes_everything(
+async def test_a_write_without_scopes_invalidates_everything(
     cached: Cached, user: Account, admin: Account, sql: asyncpg.Connection
 ) -> None:
     path = await upload(cached.client, user, tags="cat")
@@ -287,16 +287,16 @@ async def test_a_write_that_says_nothing_changes_everything(
     assert await sql.fetchval("SELECT epoch FROM cache_state") is not None
 
 
-async def test_pages_that_the_clock_changes_are_not_kept(cached: Cached, user: Account) -> None:
+async def test_pages_that_depend_on_the_clock_are_not_cached(cached: Cached, user: Account) -> None:
     await upload(cached.client, user)
-    hits = await cached.figure("hits_total")
+    hits = await cached.metric("hits_total")
     for _ in range(2):
         answer = await cached.client.get("/v1/images", params={"q": "date:today"})
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-    assert await cached.figure("hits_total") == hits
+    assert await cached.metric("hits_total") == hits
 
 
-async def test_without_the_cache_all_is_the_same(serve: Serve, user: Account) -> None:
+async def test_responses_are_the_same_without_the_cache(serve: Serve, user: Account) -> None:
     async with serve(cache_enabled=False) as uncached:
         path = await upload(uncached.client, user)
         etag = (await uncached.client.get(path)).headers["etag"]

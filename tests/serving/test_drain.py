@@ -1,4 +1,4 @@
-"""What becomes of the requests that are in flight when the service is told to stop."""
+"""Requests in progress when the service receives SIGTERM."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ SENT = PART_BYTES + 1000
 
 
 async def begin_upload(connection: RawConnection, user: Account, sql: asyncpg.Connection, body: bytes) -> None:
-    """Send the head of an upload and its first part; return once they are on their way to the store."""
+    """Send the head and the first part of an upload. Returns once the upload to the store has begun."""
     await connection.begin("POST", "/v1/images", bearer(user, Content_Length=str(len(body)), X_Request_ID="the-upload"))
     await connection.send(body[:SENT])
     async with asyncio.timeout(60):
@@ -39,7 +39,7 @@ async def begin_upload(connection: RawConnection, user: Account, sql: asyncpg.Co
 
 
 async def until_refused(url: str) -> None:
-    """Wait until nobody listens any more."""
+    """Wait until the service refuses connections."""
     async with asyncio.timeout(60):
         with contextlib.suppress(OSError):
             while True:
@@ -55,7 +55,7 @@ def changed(settings: Settings, **values: object) -> Settings:
     return Settings.model_validate({**settings.model_dump(exclude_unset=True), **values})
 
 
-async def test_an_upload_in_flight_ends_in_201_and_in_the_request_log(
+async def test_an_upload_in_progress_gets_201_and_is_in_the_request_log(
     settings: Settings,
     user: Account,
     sql: asyncpg.Connection,
@@ -81,7 +81,7 @@ async def test_an_upload_in_flight_ends_in_201_and_in_the_request_log(
     assert "the-upload" in request_ids(mongo_url)
 
 
-async def test_clients_that_would_keep_it_for_ever_do_not_and_are_cleaned_up_after(
+async def test_hanging_clients_do_not_delay_the_end_and_leave_nothing_behind(
     settings: Settings,
     user: Account,
     sql: asyncpg.Connection,
@@ -106,7 +106,7 @@ async def test_clients_that_would_keep_it_for_ever_do_not_and_are_cleaned_up_aft
             trickle = asyncio.create_task(send_slowly(trickling, body[SENT:]))
             assert await exit_code(process.process) == 0
             await trickle
-    # What a busy store did not give up before the process had ended goes with the next sweep.
+    # Objects that a busy store did not delete in time are removed by the next sweep.
     at_once = settings.model_copy(update={"doomed_grace_seconds": 0})
     await Sweeper(database, empty_bucket, at_once).sweep()
     await Audit(database, empty_bucket, at_once).run(dry_run=False, digests=False)
@@ -116,7 +116,7 @@ async def test_clients_that_would_keep_it_for_ever_do_not_and_are_cleaned_up_aft
     assert (await client.get(content)).status_code == 200
 
 
-async def test_readiness_turns_before_the_door_is_closed(settings: Settings) -> None:
+async def test_readiness_fails_before_listening_stops(settings: Settings) -> None:
     with service_process(changed(settings, drain_delay_seconds=50), "--drain-seconds", "60") as process:
         async with raw_connection(process.url) as kept, httpx.AsyncClient(base_url=process.url) as client:
             await kept.begin("GET", "/healthz", {})
@@ -126,7 +126,7 @@ async def test_readiness_turns_before_the_door_is_closed(settings: Settings) -> 
                 while (answer := await client.get("/readyz")).status_code == 200:
                     await asyncio.sleep(0.02)
             assert (answer.status_code, answer.json()["status"]) == (503, "draining")
-            # A connection of before, and a new one: both are served, once.
+            # An existing connection and a new one are both served, once.
             await kept.begin("GET", "/v1/images", {})
             last = await kept.answer()
             assert (last.status, last.headers["connection"]) == (200, "close")
@@ -142,7 +142,7 @@ async def until_connected_to_mongo(url: str) -> None:
 
 
 async def send_slowly(connection: RawConnection, body: bytes) -> None:
-    """Send a byte at a time until the other side has had enough."""
+    """Send one byte at a time until the service closes the connection."""
     with contextlib.suppress(OSError):
         for index in range(len(body)):
             await connection.send(body[index : index + 1])

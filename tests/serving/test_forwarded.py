@@ -16,7 +16,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 
 @pytest.fixture
 async def behind_proxy(service: RunningService, settings: Settings) -> AsyncIterator[RunningService]:
-    """A service that trusts this host as its proxy; the other one has emptied the tables."""
+    """A service that trusts this host as its proxy. The fixture `service` has emptied the tables."""
     del service
     async with running_service(settings.model_copy(update={"trusted_proxies": [PEER, "10.0.0.0/8"]})) as running:
         yield running
@@ -38,7 +38,7 @@ ADDRESSES = [
 ]
 
 
-async def test_k04_only_an_address_is_an_address(behind_proxy: RunningService, user: Account) -> None:
+async def test_k04_only_addresses_are_read_from_x_forwarded_for(behind_proxy: RunningService, user: Account) -> None:
     body = f"grant_type=password&username={user.email}&password={PASSWORD.replace(' ', '+')}".encode()
     start = ["POST /v1/auth/token HTTP/1.1", "Host: x", FORM, f"Content-Length: {len(body)}"]
     found = []

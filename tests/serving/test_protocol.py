@@ -1,4 +1,4 @@
-"""What one connection may hold, and for how long."""
+"""Limits of a connection in time and memory."""
 
 import asyncio
 import hashlib
@@ -27,26 +27,26 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have connections that begin from now on be given no time to speak of."""
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set short timeouts for new connections."""
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(protocol, "LEFTOVER_SECONDS", 0.2)
 
 
 async def until_closed(connection: RawConnection) -> bytes:
-    """Return what comes until the service closes the connection."""
+    """Read until the service closes the connection."""
     async with asyncio.timeout(45):
         return await connection.reader.read(-1)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_timeouts")
 async def test_a_connection_without_a_request_is_closed(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         assert await until_closed(connection) == b""
 
 
-@pytest.mark.usefixtures("hurried")
-async def test_blank_lines_keep_no_connection_open(service: RunningService) -> None:
+@pytest.mark.usefixtures("short_timeouts")
+async def test_blank_lines_do_not_keep_a_connection_open(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(GET)
         assert (await connection.answer()).status == 200
@@ -54,9 +54,9 @@ async def test_blank_lines_keep_no_connection_open(service: RunningService) -> N
         assert b" 408 " in await until_closed(connection)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("before", [b"", GET], ids=["first", "after another"])
-async def test_a_head_that_does_not_end_is_answered_408(service: RunningService, before: bytes) -> None:
+async def test_an_endless_head_gets_408(service: RunningService, before: bytes) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(before + b"GET /healthz HTTP/1.1\r\nHos")
         if before:
@@ -68,8 +68,8 @@ async def test_a_head_that_does_not_end_is_answered_408(service: RunningService,
         assert await until_closed(connection) == b""
 
 
-@pytest.mark.usefixtures("hurried")
-async def test_an_idle_connection_outlasts_a_slow_head(service: RunningService) -> None:
+@pytest.mark.usefixtures("short_timeouts")
+async def test_an_idle_connection_outlives_a_slow_head(service: RunningService) -> None:
     async with raw_connection(service.url) as idle, raw_connection(service.url) as slow:
         await idle.send(GET)
         assert (await idle.answer()).status == 200
@@ -79,8 +79,8 @@ async def test_an_idle_connection_outlasts_a_slow_head(service: RunningService) 
         assert (await idle.answer()).status == 200
 
 
-@pytest.mark.usefixtures("hurried")
-async def test_the_body_of_an_answered_request_is_not_awaited_for_ever(service: RunningService) -> None:
+@pytest.mark.usefixtures("short_timeouts")
+async def test_the_wait_for_the_body_of_a_refused_request_is_bounded(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/images", {"Content-Length": "1000"})
         assert (await connection.answer()).status == 401
@@ -88,7 +88,7 @@ async def test_the_body_of_an_answered_request_is_not_awaited_for_ever(service: 
         assert await until_closed(connection) == b""
 
 
-async def test_after_the_rest_of_a_refused_body_the_connection_serves_on(service: RunningService) -> None:
+async def test_a_connection_stays_usable_after_a_refused_body(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/images", {"Content-Length": "1000"})
         assert (await connection.answer()).status == 401
@@ -97,7 +97,7 @@ async def test_after_the_rest_of_a_refused_body_the_connection_serves_on(service
 
 
 @pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["endless", "whole"])
-async def test_a_head_over_the_bound_is_431(service: RunningService, end: bytes) -> None:
+async def test_a_head_over_the_limit_is_431(service: RunningService, end: bytes) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(b"GET /healthz HTTP/1.1\r\nX-A: " + b"a" * MAX_HEAD_BYTES + end)
         answer = await connection.answer()
@@ -105,7 +105,7 @@ async def test_a_head_over_the_bound_is_431(service: RunningService, end: bytes)
         assert answer.json()["type"] == "/problems/request-head-too-large"
 
 
-async def test_a_body_that_comes_with_its_head_is_not_taken_for_one(service: RunningService) -> None:
+async def test_a_body_in_one_piece_with_its_head_does_not_count_as_head(service: RunningService) -> None:
     body = b'{"email": "' + b"a" * MAX_HEAD_BYTES + b'"}'
     head = b"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
         body
@@ -117,7 +117,7 @@ async def test_a_body_that_comes_with_its_head_is_not_taken_for_one(service: Run
         assert (await connection.answer()).status == 200
 
 
-async def test_what_is_no_http_is_a_problem_document(service: RunningService) -> None:
+async def test_invalid_http_gets_a_problem_document(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
         answer = await connection.answer()
@@ -129,7 +129,7 @@ async def test_what_is_no_http_is_a_problem_document(service: RunningService) ->
         assert await until_closed(connection) == b""
 
 
-async def test_nothing_is_written_into_the_answer_before_what_is_no_http(service: RunningService) -> None:
+async def test_invalid_http_does_not_corrupt_earlier_responses(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(GET * 2 + b"nonsense\r\n\r\n")
         for _ in range(2):
@@ -137,17 +137,17 @@ async def test_nothing_is_written_into_the_answer_before_what_is_no_http(service
         assert await until_closed(connection) == b""
 
 
-async def test_requests_sent_ahead_are_bounded(service: RunningService) -> None:
+async def test_pipelined_requests_are_limited(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(GET * 5000)
-        # The one that is answered, and those that wait behind it.
+        # The request in progress, and the queue behind it.
         for _ in range(MAX_PIPELINED + 1):
             assert (await connection.answer()).status == 200
         assert await until_closed(connection) == b""
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_request_that_asks_for_another_protocol_keeps_its_body(
+async def test_a_request_with_an_upgrade_keeps_its_body(
     service: RunningService, user: Account, *, chunked: bool
 ) -> None:
     body = json.dumps({"names": ["cat"]}).encode()
@@ -164,7 +164,7 @@ async def test_a_request_that_asks_for_another_protocol_keeps_its_body(
         assert await until_closed(connection) == b""
 
 
-async def test_what_follows_a_declined_upgrade_is_not_its_body(client: httpx.AsyncClient) -> None:
+async def test_the_next_request_is_not_the_body_of_a_declined_upgrade(client: httpx.AsyncClient) -> None:
     async with raw_connection(str(client.base_url)) as connection:
         await connection.begin("GET", "/healthz", UPGRADE)
         await connection.send(GET)
@@ -173,7 +173,7 @@ async def test_what_follows_a_declined_upgrade_is_not_its_body(client: httpx.Asy
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "{content}"], ids=["whole", "in pieces"])
-async def test_a_client_that_does_not_read_is_cut_off(
+async def test_a_client_that_does_not_read_is_disconnected(
     service: RunningService, user: Account, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(protocol, "READ_WINDOW_SECONDS", 0.2)
@@ -186,7 +186,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
                 await asyncio.sleep(0.05)
 
 
-async def test_a_client_that_reads_slowly_gets_everything(
+async def test_a_slow_reader_gets_the_whole_response(
     service: RunningService, user: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "KEPT_SECONDS", 0.01)
@@ -200,7 +200,7 @@ async def test_a_client_that_reads_slowly_gets_everything(
 
 @contextmanager
 def tight_socket(url: str) -> Iterator[socket.socket]:
-    """Connect with room for next to nothing that is not read."""
+    """Connect with a small receive buffer."""
     target = urlsplit(url)
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -209,12 +209,12 @@ def tight_socket(url: str) -> Iterator[socket.socket]:
 
 
 def is_connected(sock: socket.socket) -> bool:
-    """Tell whether the service, which runs in this process, has the other end still open."""
+    """Whether the service, which runs in this process, has its end open."""
     return any(one.raddr == sock.getsockname() for one in psutil.Process().net_connections("tcp"))
 
 
 def digest_of_body(sock: socket.socket) -> str:
-    """Read an answer to its end, with a pause now and then."""
+    """Read a response to its end, with pauses."""
     with sock.makefile("rb") as answer:
         while answer.readline() != b"\r\n":
             pass

@@ -16,7 +16,7 @@ CHUNKED = {"Transfer-Encoding": "chunked"}
 FIELDS = ("Authorization", "If-Match", "X-Forwarded-For")
 
 
-async def answered(connection: RawConnection, method: str, path: str, trailer: str, body: bytes = b"") -> int:
+async def status_of(connection: RawConnection, method: str, path: str, trailer: str, body: bytes = b"") -> int:
     """Send a chunked request with this trailer in one packet, and return the status of its response."""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -27,7 +27,7 @@ async def answered(connection: RawConnection, method: str, path: str, trailer: s
 
 
 async def sent_until_closed(connection: RawConnection, piece: bytes, limit: int) -> int:
-    """Send the piece again and again; return how many bytes were sent when the service closed the connection."""
+    """Send the piece repeatedly. Returns the number of bytes sent until the service closed the connection."""
     sent = 0
     try:
         while sent < limit:
@@ -59,7 +59,7 @@ async def test_f02_trailers_over_the_limit_are_431(service: RunningService) -> N
         assert answer.json()["type"] == "/problems/request-head-too-large"
 
 
-async def test_f02_chunks_of_one_byte_are_no_excess(service: RunningService, user: Account) -> None:
+async def test_f02_chunks_of_one_byte_are_accepted(service: RunningService, user: Account) -> None:
     body = b'{"names": ["cat"]}' + b" " * 100_000
     headers = {**CHUNKED, "Content-Type": "application/json", "Authorization": f"Bearer {user.access_token}"}
     async with raw_connection(service.url) as connection:
@@ -68,24 +68,24 @@ async def test_f02_chunks_of_one_byte_are_no_excess(service: RunningService, use
         assert (await connection.answer()).status == 201
 
 
-async def test_f02_after_trailers_the_connection_serves_on(service: RunningService) -> None:
+async def test_f02_a_connection_stays_usable_after_trailers(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         for _ in range(3):
-            assert await answered(connection, "GET", "/healthz", "a: b\r\nc: d") == 200
+            assert await status_of(connection, "GET", "/healthz", "a: b\r\nc: d") == 200
 
 
 async def test_f03_authorization_in_a_trailer_is_ignored(service: RunningService, user: Account) -> None:
     token = f"Authorization: Bearer {user.access_token}"
     async with raw_connection(service.url) as connection:
-        assert await answered(connection, "GET", "/v1/users/me", token) == 401
-        assert await answered(connection, "POST", "/v1/tags", token, b'{"names": ["cat"]}') == 401
+        assert await status_of(connection, "GET", "/v1/users/me", token) == 401
+        assert await status_of(connection, "POST", "/v1/tags", token, b'{"names": ["cat"]}') == 401
 
 
 async def test_f03_a_condition_in_a_trailer_is_ignored(service: RunningService, user: Account) -> None:
     made = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()
     async with raw_connection(service.url) as connection:
-        assert await answered(connection, "GET", made["links"]["self"], "If-None-Match: *") == 200
-        assert await answered(connection, "GET", made["links"]["content"], "Range: bytes=0-0") == 200
+        assert await status_of(connection, "GET", made["links"]["self"], "If-None-Match: *") == 200
+        assert await status_of(connection, "GET", made["links"]["content"], "Range: bytes=0-0") == 200
 
 
 async def test_f03_an_address_in_a_trailer_is_ignored(settings: Settings, sql: object) -> None:
@@ -93,7 +93,7 @@ async def test_f03_an_address_in_a_trailer_is_ignored(settings: Settings, sql: o
     behind_proxy = settings.model_copy(update={"trusted_proxies": ["127.0.0.1"]})
     async with running_service(behind_proxy) as service, raw_connection(service.url) as connection:
         body = b'{"email": "a@example.com", "password": "correct horse battery staple"}'
-        assert await answered(connection, "POST", "/v1/users", "X-Forwarded-For: 203.0.113.9", body) == 201
+        assert await status_of(connection, "POST", "/v1/users", "X-Forwarded-For: 203.0.113.9", body) == 201
         form = {"grant_type": "password", "username": "a@example.com", "password": "correct horse battery staple"}
         async with httpx.AsyncClient(base_url=service.url) as client:
             content = httpx.Request("POST", service.url, data=form).content
