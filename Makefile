@@ -1,8 +1,8 @@
-# `make dev` and `make test` are all that a fresh machine needs: Python 3.11 or newer with venv, and make.
+# A fresh machine needs only Python 3.11 or newer with venv, and make. Start with `make dev` or `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# pipenv uses the project's own environment, whatever else is active.
+# pipenv uses the environment of the project, even if another one is active.
 PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
 WORKERS ?= 2
 
@@ -14,15 +14,15 @@ dev: setup
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-# Branch coverage; tracing makes the run about a third longer.
+# Measures branch coverage, which makes the run about a third longer.
 coverage: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
-# What `make test` leaves out.
+# Runs the tests that `make test` skips because they are slow.
 test-faults: setup
 	$(BIN)/python -m pytest --faults=full -m slow -o faulthandler_timeout=2400
 
-# The long run of schemathesis, which schemathesis.toml configures; `make test` has a short one.
+# Runs schemathesis for longer than `make test` does. schemathesis.toml configures it.
 test-schemathesis: setup
 	$(BIN)/python -m pytest --faults=full -m slow tests/http/test_schemathesis.py
 
@@ -37,7 +37,8 @@ $(VENV)/.synced: Pipfile.lock
 	@$(PIPENV) sync --dev
 	@touch $@
 
-# pipenv puts the indexes of the user's pip into the lock's hash: without them it is the same on every machine.
+# pipenv includes the indexes of the user's pip configuration in the hash of the lock. Without that configuration, the
+# hash is the same on every machine.
 lock: setup
 	PIP_CONFIG_FILE=/dev/null $(PIPENV) lock --pre
 	$(BIN)/python -m tools.clean_lock
@@ -45,7 +46,7 @@ lock: setup
 demo: setup
 	$(BIN)/python -m tools.demo
 
-# Each brings its own servers; the search's figures for 1,000,000 images take a quarter of an hour (docs/performance.md).
+# Each benchmark starts its own servers. The search benchmark with 1,000,000 images takes 15 minutes (docs/performance.md).
 bench: setup
 	$(BIN)/python -m benchmarks.search --images 100000
 	$(BIN)/python -m benchmarks.uploads

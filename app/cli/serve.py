@@ -33,7 +33,7 @@ def serve(
     # SIGTERM before the start ends the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings()
-    exit_with_errors(settings.problems())
+    exit_with_errors(settings.validation_errors())
     configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
     if settings.metrics_token is None and supervisor_fd is None:
         logger.warning("METRICS_TOKEN is not set: every client can read /metrics")

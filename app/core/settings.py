@@ -13,7 +13,7 @@ from app.core.identity_providers import IdentityProviders
 from app.core.rate_limit import Limits
 
 # The prefix of every secret in docker-local.env, which distinguishes published secrets from real ones.
-PUBLISHED_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
+EXAMPLE_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
 MIN_JWT_SECRET_LENGTH = 32
 _MIB = 1024 * 1024
 SearchStrategy = Literal["ordered_scan", "fetch_and_sort", "range_fetch", "name_index_scan", "bitmap_scan"]
@@ -201,7 +201,7 @@ class Settings(BaseSettings):
         """Return one line for each of these settings that is not set."""
         return [f"{name} is not set" for name in names if not _plain(self, name)]
 
-    def problems(self) -> list[str]:
+    def validation_errors(self) -> list[str]:
         """Return one line for each error of the configuration. Production also refuses published secrets."""
         missing = self.missing(*_REQUIRED)
         if self.app_env != "production":
@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         published = [
             f"{name} still has the published value of docker-local.env: set a secret of your own"
             for name in (*_SECRETS, "JWT_PREVIOUS_SECRETS", "SMTP_URL")
-            if PUBLISHED_SECRET_PREFIX in _plain(self, name)
+            if EXAMPLE_SECRET_PREFIX in _plain(self, name)
         ]
         weak = len(_plain(self, "JWT_SECRET")) < MIN_JWT_SECRET_LENGTH and bool(_plain(self, "JWT_SECRET"))
         short = [f"JWT_SECRET is shorter than {MIN_JWT_SECRET_LENGTH} characters"] if weak else []

@@ -41,7 +41,7 @@ async def sign_in(services: Services, email: str, password: str, device: Device)
     if not viewer.is_admin:
         await _end(services, viewer)
         raise AdminRequired(
-            "This account is not an admin's. Ask one to make it so: `python -m app create-admin --existing`"
+            "The account is not an admin. Run `python -m app create-admin --existing` to promote it."
         )
     return services.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
 

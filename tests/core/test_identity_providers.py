@@ -60,6 +60,6 @@ def test_rates_read_like_ten_a_minute(rate: str) -> None:
 def test_production_needs_an_address_to_come_back_to() -> None:
     given = {"google": CLIENT}
     local = Settings(_env_file=None, app_env="production", social_providers=given)
-    assert any(line.startswith("PUBLIC_URL") for line in local.problems())
+    assert any(line.startswith("PUBLIC_URL") for line in local.validation_errors())
     public = Settings(_env_file=None, app_env="production", social_providers=given, public_url="https://i.example.com")
-    assert not any(line.startswith("PUBLIC_URL") for line in public.problems())
+    assert not any(line.startswith("PUBLIC_URL") for line in public.validation_errors())

@@ -19,21 +19,21 @@ def test_docker_local_env_names_every_setting_and_no_other() -> None:
 
 
 def test_docker_local_env_is_served_in_development_only() -> None:
-    assert docker_local().problems() == []
-    refused = docker_local(app_env="production").problems()
+    assert docker_local().validation_errors() == []
+    refused = docker_local(app_env="production").validation_errors()
     for name in ("JWT_SECRET", "DATABASE_URL", "MONGO_URL", "REDIS_URL", "STORAGE_SECRET_KEY"):
         assert any(line.startswith(name) and "docker-local.env" in line for line in refused), refused
 
 
 def test_missing_settings_are_named_one_a_line() -> None:
-    problems = Settings(_env_file=None).problems()
+    problems = Settings(_env_file=None).validation_errors()
     assert "DATABASE_URL is not set" in problems
     assert "JWT_SECRET is not set" in problems
 
 
 def test_short_jwt_secret_is_refused_in_production() -> None:
     assert any(
-        "JWT_SECRET is shorter" in line for line in docker_local(app_env="production", jwt_secret="x" * 31).problems()
+        "JWT_SECRET is shorter" in line for line in docker_local(app_env="production", jwt_secret="x" * 31).validation_errors()
     )
 
 

@@ -59,7 +59,7 @@ async def test_an_error_and_a_slow_request_show_by_themselves(page: Page, watche
     await failed.get_by_role("link").click()
     await expect(page.get_by_text(broken)).to_be_visible()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("500 GET /v1/broken")
-    await page.get_by_role("link", name="Others of this route").click()
+    await page.get_by_role("link", name="Other requests of this route").click()
     await expect(page.locator("tbody tr")).to_have_count(1)
     assert not complaints
 
@@ -82,7 +82,7 @@ async def test_f89_scanners_do_not_hide_server_errors(page: Page, watched: Runni
     await page.goto("/ops")
     failed = page.locator('[data-requests="failed"] tbody tr')
     await expect(failed).to_have_count(1)
-    await page.get_by_label("every 4xx").check()
+    await page.get_by_label("All 4xx").check()
     await expect(failed).to_have_count(6)
 
 
@@ -207,7 +207,7 @@ async def test_who_may_not_enter_is_told_why(
     await sql.execute("UPDATE users SET is_admin = false WHERE id = $1", admin.id)
     await expect(page.get_by_role("status")).to_contain_text("limited to admins")
     await page.goto("/ops")
-    await page.get_by_role("button", name="Sign in as somebody else").click()
+    await page.get_by_role("button", name="Sign in with another account").click()
     await page.wait_for_url("**/ops/login")
 
 

@@ -1,5 +1,5 @@
 "use strict";
-/* Asks for the live figures every few seconds and shows them. Everything is set as text: nothing here makes HTML. */
+/* Loads the live metrics every few seconds and shows them. All values are set as text, never as HTML. */
 
 // By minutes of the window: long ones cost more, and change less.
 const LIVE_MS = { 15: 3000, 60: 3000, 360: 10000, 1440: 30000 };
@@ -62,13 +62,13 @@ async function refresh() {
   try {
     answer = await get(`/ops/live?${query()}`);
   } catch {
-    return outage("The service does not answer.");
+    return outage("The service does not respond.");
   }
   if (number !== asked) return; // another window or route has been chosen meanwhile
   if (answer.status === 200) show(answer.body);
   else if (answer.status === 401) location.assign("/ops/login?ended=1");
   else if (answer.body.type === "/problems/telemetry-unavailable") {
-    outage(`${answer.body.detail} (MongoDB). The service goes on: requests are answered, their records wait on its disk.`);
+    outage(`${answer.body.detail} (MongoDB). Requests are still served. Their records wait on disk.`);
   } else outage(answer.body.detail);
 }
 
