@@ -20,7 +20,7 @@ from app.http.middleware.core_middleware import (
 )
 from app.http.middleware.cors import ContractCorsMiddleware
 from app.http.middleware.response_cache_middleware import AnswersMiddleware, CachedPath, cached_path
-from app.http.openapi.document import ANY_ERROR, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.openapi.document import DEFAULT_RESPONSE, DESCRIPTION, TAGS, install_openapi, operation_id
 from app.http.openapi.documentation_pages import install_documentation
 from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
@@ -87,9 +87,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Asked in this order for each request: what is asked most comes first.
     images = (image_content_router, search_router, images_router, tagging_router)
     for router in (*images, tags_router, *accounts, ops_router):
-        app.include_router(router, prefix=API_PREFIX, responses=ANY_ERROR)
+        app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)
     for unversioned in (health_router, prometheus_router, site_router):
-        app.include_router(unversioned, responses=ANY_ERROR)
+        app.include_router(unversioned, responses=DEFAULT_RESPONSE)
     app.include_router(problem_pages_router)
     app.include_router(mailed_link_pages)
     install_pages(app)

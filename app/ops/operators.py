@@ -40,9 +40,7 @@ async def sign_in(services: Services, email: str, password: str, device: Device)
     viewer = await authenticate_session(services, answer.access_token, Audience.API)
     if not viewer.is_admin:
         await _end(services, viewer)
-        raise AdminRequired(
-            "The account is not an admin. Run `python -m app create-admin --existing` to promote it."
-        )
+        raise AdminRequired("The account is not an admin. Run `python -m app create-admin --existing` to promote it.")
     return services.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
 
 

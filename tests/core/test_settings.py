@@ -33,7 +33,8 @@ def test_missing_settings_are_named_one_a_line() -> None:
 
 def test_short_jwt_secret_is_refused_in_production() -> None:
     assert any(
-        "JWT_SECRET is shorter" in line for line in docker_local(app_env="production", jwt_secret="x" * 31).validation_errors()
+        "JWT_SECRET is shorter" in line
+        for line in docker_local(app_env="production", jwt_secret="x" * 31).validation_errors()
     )
 
 

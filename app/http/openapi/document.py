@@ -1,8 +1,7 @@
-"""What the OpenAPI document says beyond the routes.
+"""Completes the OpenAPI document that FastAPI generates.
 
-A route lists what only it can answer. What follows from how it is made is told here, once: the errors of the guards
-that it depends on, of its parameters and of its body, and the headers that go with each status
-(`app.http.openapi.response_headers`).
+A route declares only its own responses. This module adds the errors of its guards, parameters and body, and the headers
+of each status (`app.http.openapi.response_headers`).
 """
 
 from collections.abc import Iterator
@@ -48,8 +47,8 @@ TAGS = [
 ]
 
 
-# What any route may answer beside what it lists: FastAPI takes the model from here into the document's components.
-ANY_ERROR: dict[int | str, dict[str, Any]] = {
+# The response of any route to other errors. FastAPI adds its model to the components of the document.
+DEFAULT_RESPONSE: dict[int | str, dict[str, Any]] = {
     "default": {"model": Problem, "description": "Any other error, as a problem document."}
 }
 
@@ -64,7 +63,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Have the document tell what follows from how each route is made."""
+    """Complete the generated document with the responses that follow from each route's dependencies."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -77,11 +76,11 @@ def install_openapi(app: FastAPI) -> None:
                 if isinstance(route.original_route, APIRoute) and route.include_in_schema:
                     for method in route.methods or ():
                         operation = document["paths"][route.path_format][method.lower()]
-                        _complete(method, operation, route)
+                        _document_errors(method, operation, route)
                         describe(operation, components["schemas"])
                         add_examples(operation, components["schemas"])
-            # For readers; the routers stand in the order in which they are asked.
-            document["paths"] = dict(sorted(document["paths"].items(), key=_place))
+            # For readers: the routers are registered in the order of matching.
+            document["paths"] = dict(sorted(document["paths"].items(), key=_sort_key))
         return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -92,16 +91,16 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _place(path: tuple[str, dict[str, Any]]) -> tuple[int, str]:
-    """Return by what a path is sorted: its tag's place among TAGS, or behind them all, then its own name."""
+def _sort_key(path: tuple[str, dict[str, Any]]) -> tuple[int, str]:
+    """Return the sort key of a path: the position of its tag in TAGS, then the path."""
     operation = next(iter(path[1].values()))
     names = [tag["name"] for tag in TAGS]
     return (names.index(operation["tags"][0]) if operation["tags"][0] in names else len(names)), path[0]
 
 
-def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> None:
+def _document_errors(method: str, operation: dict[str, Any], route: RouteContext) -> None:
     responses = operation["responses"]
-    # FastAPI takes every model for plain JSON.
+    # FastAPI declares every model as plain JSON.
     content = responses["default"]["content"]
     content[MEDIA_TYPE] = content.pop("application/json")
     # A generated client would otherwise read every response that it does not know, images included, as `default`.
@@ -117,7 +116,7 @@ def _complete(method: str, operation: dict[str, Any], route: RouteContext) -> No
 
 
 def _declare_bytes(responses: dict[str, Any]) -> None:
-    """Let clients that know no image types read the bytes as such; a range has the types of the whole."""
+    """Declare images as bytes, too, for clients without image types. A range has the types of the whole."""
     content = responses.get("200", {}).get("content", {})
     kinds = [kind for kind in content if kind.startswith("image/")]
     if kinds:
@@ -140,7 +139,7 @@ def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[App
     if isinstance(route.original_route, StrictRoute) or "parameters" in operation or "requestBody" in operation:
         yield ValidationFailed
     if route.body_field is not None:
-        # The bounds of a body that is read whole.
+        # The limits of a body that is read as a whole.
         yield RequestTimeout
         yield PayloadTooLarge
         yield UnsupportedBodyType

@@ -1,4 +1,4 @@
-"""The headers of requests and answers, as OpenAPI tells them: each follows from the statuses that an operation has."""
+"""Documents the headers of requests and responses, which follow from the statuses of an operation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer", "minimum": 0}
 
 # name: (schema, description)
-_OF_ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
+_RESPONSE_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     "Accept-Ranges": (_TEXT, "`bytes`: the operation accepts range requests."),
     "Cache-Control": (_TEXT, "Whether and for how long the response may be cached."),
     "Content-Disposition": (_TEXT, "The file name, as in RFC 6266."),
@@ -28,7 +28,7 @@ _OF_ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "WWW-Authenticate": (_TEXT, "`Bearer`, with `error` and `error_description` of RFC 6750 if a token was sent."),
     "X-Request-ID": (_TEXT, "The request id: that of the client if it is valid, otherwise a new one."),
 }
-_OF_REQUESTS = {
+_REQUEST_HEADERS = {
     "If-Match": "Continue only if the resource has this entity tag; otherwise 412.",
     "If-Modified-Since": "Return 304 unless the image was stored after this time.",
     "If-None-Match": "Return 304 if the resource has this entity tag.",
@@ -36,26 +36,26 @@ _OF_REQUESTS = {
     "If-Unmodified-Since": "Return 412 if the image was stored after this time.",
     "Range": "One range of bytes: `bytes=0-99`.",
 }
-_RATE_LIMIT = [name for name in _OF_ANSWERS if name.startswith("RateLimit")]
+_RATE_LIMIT = [name for name in _RESPONSE_HEADERS if name.startswith("RateLimit")]
 COMPONENTS: dict[str, Any] = {
-    "headers": {name: {"description": told, "schema": schema} for name, (schema, told) in _OF_ANSWERS.items()},
+    "headers": {name: {"description": text, "schema": schema} for name, (schema, text) in _RESPONSE_HEADERS.items()},
     "parameters": {
-        name: {"name": name, "in": "header", "required": False, "description": told, "schema": _TEXT}
-        for name, told in _OF_REQUESTS.items()
+        name: {"name": name, "in": "header", "required": False, "description": text, "schema": _TEXT}
+        for name, text in _REQUEST_HEADERS.items()
     },
 }
 
 
 def describe_headers(method: str, operation: dict[str, Any]) -> None:
-    """Add to an operation the headers that its requests may have and those that its answers have."""
+    """Add the headers of an operation's requests and responses."""
     responses = operation["responses"]
     is_limited = responses.get("429", {}).pop(RATE_LIMITED, False)
-    told = [{"$ref": f"#/components/parameters/{name}"} for name in _request_headers(method, responses)]
-    if told:
-        operation["parameters"] = [*operation.get("parameters", ()), *told]
+    parameters = [{"$ref": f"#/components/parameters/{name}"} for name in _request_headers(method, responses)]
+    if parameters:
+        operation["parameters"] = [*operation.get("parameters", ()), *parameters]
     is_paged = any(one.get("name") == "cursor" for one in operation.get("parameters", ()))
     for status, response in responses.items():
-        names = {*_answer_headers(status, responses), *(["Link"] if is_paged and status == "200" else [])}
+        names = {*_response_headers(status, responses), *(["Link"] if is_paged and status == "200" else [])}
         names.update(_RATE_LIMIT if is_limited else ())
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}
 
@@ -71,7 +71,7 @@ def _request_headers(method: str, responses: dict[str, Any]) -> Iterator[str]:
         yield from ("Range", "If-Range")
 
 
-def _answer_headers(status: str, responses: dict[str, Any]) -> Iterator[str]:
+def _response_headers(status: str, responses: dict[str, Any]) -> Iterator[str]:
     yield "X-Request-ID"
     if status in ("201", "302"):
         yield "Location"
