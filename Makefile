@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
 WORKERS ?= 2
 
-.PHONY: dev test coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
+.PHONY: dev test test-unit coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
 
 dev: setup
 	$(BIN)/python -m app dev
 
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Runs the tests that need no server, in seconds.
+test-unit: setup
+	$(BIN)/python -m pytest -m unit
 
 # Measures branch coverage, which makes the run about a third longer.
 coverage: check

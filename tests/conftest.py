@@ -35,6 +35,10 @@ os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
+FOLDER_MARKS = {"journeys": "journey", "faults": "fault"}
+SERVER_FIXTURES = frozenset({"backends", "mongod"})
+# Their tests start servers and processes of their own.
+SERVER_FOLDERS = frozenset({"cache", "cli", "devstack", "serving"})
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
 UNLIMITED = dict.fromkeys(("account", "address", "total"), "1000000/second")
 # The workers of a service agree by the one row of the other one.
@@ -46,18 +50,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", choices=("short", "full"), default="short", help="how long the fault tests take")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow ones to `make test-faults`."""
-    if config.option.faults == "short":
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow: make test-faults"))
+    """Mark each test by what it needs; leave the slow ones to `make test-faults`."""
+    for item in items:
+        item.add_marker(_kind_of(item))
+        if config.option.faults == "short" and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: make test-faults"))
+
+
+def _kind_of(item: pytest.Item) -> str:
+    """Return the mark of a test: that of its folder, else `unit` without a server and `integration` with one."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    needs_servers = (
+        folder in SERVER_FOLDERS
+        or not SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or item.get_closest_marker("integration") is not None
+    )
+    return FOLDER_MARKS.get(folder, "integration" if needs_servers else "unit")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the servers once, in the process that controls the run."""
     config = session.config
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    if hasattr(config, "workerinput") or config.option.collectonly or config.option.markexpr == "unit":
         return
     config.stash[RESOURCES] = stack = ExitStack()
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="imts-tests-", ignore_cleanup_errors=True)))

@@ -94,6 +94,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "lock": run(sys.executable, "-m", "pipenv", "verify"),
     "index hosts": no_index_host,
     "prose": run(sys.executable, "-m", "tools.prose"),
+    "structure": run(sys.executable, "-m", "tools.structure"),
     "spelling": run("codespell"),
     "docs": run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
     "docker-compose": compose_file_is_valid,

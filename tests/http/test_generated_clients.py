@@ -18,6 +18,9 @@ import pytest
 from tests.support.accounts import Account
 from tests.support.photos import png
 
+# The clients are generated and type-checked in child processes.
+pytestmark = pytest.mark.integration
+
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
 NPM_PACKAGES = ("openapi-typescript@7.13", "typescript@5")

@@ -1,0 +1,104 @@
+"""Checks of the structure of `app/`: module names, sizes of packages, places of SQL, docstrings, commit subjects.
+
+`python -m tools.structure` runs all of them; `--commit-message FILE` checks a message as the `commit-msg` hook.
+"""
+
+import argparse
+import ast
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "app"
+# Names that say which role a module has in its feature.
+ROLES = {"__init__", "__main__", "router", "service", "repository", "schemas", "dependencies", "errors"}
+MAX_MODULES = 12
+MAX_SUBJECT = 72
+# SQL as text stands where a reader looks for it.
+SQL_PLACES = re.compile(r"repository\.py$|app/db/|app/models/|/(?:strategies|bitmap_index|planning)/")
+# Findings that are older than the rule, one a line; it may only shrink.
+EXCEPTIONS = ROOT / "tools" / "structure_exceptions.txt"
+
+
+def shared_names() -> Iterator[str]:
+    """Yield the modules that share a base name with another, other than the role names."""
+    by_name = defaultdict(list)
+    for path in modules():
+        if path.stem not in ROLES:
+            by_name[path.stem].append(relative(path))
+    yield from (f"one base name: {', '.join(paths)}" for paths in by_name.values() if len(paths) > 1)
+
+
+def crowded_packages() -> Iterator[str]:
+    """Yield the packages with more than twelve modules at one level."""
+    for folder in sorted({path.parent for path in modules()}):
+        count = sum(path.stem != "__init__" for path in folder.glob("*.py"))
+        if count > MAX_MODULES:
+            yield f"{relative(folder)}: {count} modules; the limit is {MAX_MODULES}"
+
+
+def scattered_sql() -> Iterator[str]:
+    """Yield the modules that build SQL text outside of repositories, strategies and `db`."""
+    for path in modules():
+        name = relative(path)
+        if "S608" in path.read_text() and not SQL_PLACES.search(name):
+            yield f"{name}: SQL text belongs to a repository"
+
+
+def undocumented_modules() -> Iterator[str]:
+    """Yield the modules without a docstring; an empty package needs none."""
+    for path in modules():
+        text = path.read_text()
+        if text.strip() and ast.get_docstring(ast.parse(text)) is None:
+            yield f"{relative(path)}: no docstring says what the module is responsible for"
+
+
+def long_subjects() -> Iterator[str]:
+    """Yield the commits of the last hundred whose subject is too long; none outside of a checkout."""
+    command = ["git", "log", "-100", "--no-merges", "--format=%s"]
+    log = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    yield from (f"commit subject over {MAX_SUBJECT} characters: {line}" for line in log.splitlines() if is_long(line))
+
+
+def is_long(subject: str) -> bool:
+    """Return whether a commit subject exceeds the limit."""
+    return len(subject) > MAX_SUBJECT
+
+
+def modules() -> list[Path]:
+    """Return the modules of the service."""
+    return sorted(APP.rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    """Return a path relative to the repository."""
+    return str(path.relative_to(ROOT))
+
+
+def main() -> int:
+    """Run the checks and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--commit-message", type=Path, help="check the subject of this message only")
+    parser.add_argument("--write-exceptions", action="store_true", help="list the findings of now")
+    options = parser.parse_args()
+    if options.commit_message:
+        subject = options.commit_message.read_text().partition("\n")[0]
+        if is_long(subject):
+            print(f"The subject has {len(subject)} characters; the limit is {MAX_SUBJECT}.")
+        return int(is_long(subject))
+    checks = (shared_names, crowded_packages, scattered_sql, undocumented_modules, long_subjects)
+    findings = [finding for check in checks for finding in check()]
+    if options.write_exceptions:
+        EXCEPTIONS.write_text("".join(f"{finding}\n" for finding in findings))
+        return 0
+    excepted = set(EXCEPTIONS.read_text().splitlines()) if EXCEPTIONS.exists() else set()
+    findings = [finding for finding in findings if finding not in excepted]
+    print(*findings, sep="\n", end="\n" if findings else "")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
