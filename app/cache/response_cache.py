@@ -20,7 +20,7 @@ from app.cache.lease import Lease
 from app.cache.pipelined_connection import CommandRefused, PipelinedConnection
 from app.cache.redis_client import CacheUnavailable
 from app.core.request_counters import count_cache
-from app.core.security import derived_key
+from app.core.security import derive_key
 
 MAX_RESPONSE_BYTES = 256 * 1024
 TOKEN_SECONDS = 3600
@@ -61,7 +61,7 @@ class ResponseCache:
     def __init__(self, connection: PipelinedConnection, lease: Lease, secret: str, lifetime: int) -> None:
         self._connection = connection
         self._lease = lease
-        self._key = derived_key(secret, b"imts-cache")
+        self._key = derive_key(secret, b"imts-cache")
         self._lifetime = lifetime
         # The loads in progress, by entry; the result of a failed load is None.
         self._loads: dict[_Entry, asyncio.Future[CachedResponse | None]] = {}

@@ -1,4 +1,4 @@
-"""The caller of the current request, as the queues in front of shared resources know it."""
+"""The caller of the current request, for the queues in front of shared resources."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
-# Of the longest form of an IPv6 address, with an embedded IPv4 address.
+# The longest form of an IPv6 address has an embedded IPv4 address.
 MAX_ADDRESS_LENGTH = 45
 # The network of a client without an address.
 UNKNOWN = "unknown"
@@ -31,7 +31,7 @@ class Caller:
 
     @cached_property
     def address(self) -> str:
-        """What counts as one address."""
+        """The address, or the network of an IPv6 address."""
         return network(self._host)
 
 
@@ -42,7 +42,7 @@ current_caller: ContextVar[Caller | None] = ContextVar("current_caller", default
 # The argument is an address of the transport or of at most MAX_ADDRESS_LENGTH, so that the entries are short.
 @lru_cache(maxsize=4096)
 def network(address: str | None) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address, which belongs to one site."""
+    """Return the unit that limits count: an IPv4 address, or the /64 of an IPv6 address, which belongs to one site."""
     try:
         parsed = ip_address(address or "")
     except ValueError:

@@ -1,8 +1,8 @@
 """A bounded, fair queue in front of a resource with a fixed number of slots.
 
-The order is that of start-time fair queuing (Goyal, Vin and Cheng, "Start-time Fair Queuing", IEEE/ACM Transactions on
-Networking 5(5), 1997), with every request of cost 1, in two levels: addresses share the resource, and the accounts of
-an address share its part. A client with 200 requests in the queue delays a new client by one request only, whether the
+The order is that of start-time fair queuing: Goyal, Vin and Cheng, "Start-time Fair Queuing", IEEE/ACM Transactions on
+Networking 5(5), 1997. Every request costs 1. There are two levels: addresses share the resource, and the accounts of an
+address share its part. A client with 200 requests in the queue delays a new client by one request only, whether the
 client has many accounts at one address or one account at many addresses.
 """
 

@@ -1,4 +1,4 @@
-"""The identity providers of `SOCIAL_PROVIDERS`: what each needs to be told, and what is known of the usual ones."""
+"""The identity providers of `SOCIAL_PROVIDERS`: their settings, and defaults for the usual ones."""
 
 import re
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, field_va
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-# What a provider of this name needs no telling of.
-READY: Mapping[str, Mapping[str, Any]] = {
+# Defaults by the name of the provider.
+PROVIDER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "google": {"issuer": "https://accounts.google.com"},
-    # One directory: in the shared one anybody may give themselves anybody's address.
+    # One directory. In the shared one, a user can claim any address.
     "microsoft": {"issuer": "https://login.microsoftonline.com/{tenant}/v2.0"},
     "gitlab": {"issuer": "https://gitlab.com"},
     "github": {
@@ -26,7 +26,7 @@ READY: Mapping[str, Mapping[str, Any]] = {
 
 
 class IdentityProvider(BaseModel):
-    """One provider. `oidc` is found by its issuer (OpenID Connect Discovery); `github` is OAuth 2 with an API."""
+    """One provider. `oidc` uses OpenID Connect Discovery; `github` is OAuth 2 with an API."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +35,7 @@ class IdentityProvider(BaseModel):
     client_id: str
     client_secret: SecretStr
     scope: str = "openid email"
-    # The addresses are proven though the provider does not say `email_verified`: true of a directory of one's own only.
+    # Trust addresses without `email_verified`. Safe only for a directory of one's own.
     trust_email: bool = False
     api_url: str = ""
 
@@ -50,7 +50,7 @@ class IdentityProvider(BaseModel):
 
 
 def is_safe_url(url: str) -> bool:
-    """Tell whether secrets may go there: https, or this very machine."""
+    """Return whether secrets may be sent there: https, or this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -58,26 +58,26 @@ def is_safe_url(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
-def complete(given: object) -> object:
-    """Fill in what is known of the usual providers. Raises ValueError for a name that no path can have."""
+def apply_defaults(given: object) -> object:
+    """Add the defaults of known providers. Raises ValueError for a name that cannot be part of a path."""
     if not isinstance(given, dict):
         return given
-    return {_named(name): _completed(name, one) for name, one in given.items()}
+    return {_checked_name(name): _with_defaults(name, one) for name, one in given.items()}
 
 
-IdentityProviders = Annotated[dict[str, IdentityProvider], BeforeValidator(complete)]
+IdentityProviders = Annotated[dict[str, IdentityProvider], BeforeValidator(apply_defaults)]
 
 
-def _named(name: str) -> str:
+def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError("a provider's name has 1-32 of a-z, 0-9, _ and -")
     return name
 
 
-def _completed(name: str, given: object) -> object:
+def _with_defaults(name: str, given: object) -> object:
     if not isinstance(given, dict):
         return given
-    known = {**READY.get(name, {}), **given}
+    known = {**PROVIDER_DEFAULTS.get(name, {}), **given}
     tenant = known.pop("tenant", None)
     if tenant and isinstance(known.get("issuer"), str):
         known["issuer"] = known["issuer"].replace("{tenant}", str(tenant))

@@ -1,4 +1,4 @@
-"""Password hashes: bcrypt over SHA-256, which has no cut at 72 bytes, in a bounded number of threads."""
+"""Password hashes: bcrypt over SHA-256, which has no limit of 72 bytes, in a bounded number of threads."""
 
 import asyncio
 import contextlib
@@ -17,9 +17,9 @@ from app.core.errors import SignInBusy
 from app.core.fair_queue import FairQueue, QueueLimits
 
 BCRYPT_COST = 12
-# One hash takes some 0.25 s of a core: more at once would only take the processor from everybody else.
+# One hash takes about 0.25 s of a core. More threads would only take the processor from other requests.
 HASHES_AT_ONCE = 2
-# An address waits for its own hashes: 16 of them take 2 s on two free cores. The others wait for one of them at most.
+# An address waits for its own hashes: 16 of them take 2 s on two free cores. Others wait for one of them at most.
 QUEUE = QueueLimits(
     slots=HASHES_AT_ONCE,
     account=HASHES_AT_ONCE,
@@ -28,42 +28,42 @@ QUEUE = QueueLimits(
     waiting_each=16,
     seconds=10,
 )
-# Whoever waits for a hash waits long anyway: the thread that serves all others goes first.
+# A hash takes long anyway: the thread of the event loop, which serves all requests, gets the processor first.
 NICENESS = 5
 
 
 class PasswordHasher:
-    """Makes and checks hashes without holding up the event loop.
+    """Computes and verifies hashes without blocking the event loop.
 
-    Raises SignInBusy or TooManyRequests when the queue is full, ClientGone when the client did not wait.
+    Raises SignInBusy or TooManyRequests when the queue is full, ClientGone when the client has disconnected.
     """
 
     def __init__(self) -> None:
         self.queue = FairQueue("a password", QUEUE, SignInBusy)
-        self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, "password", initializer=_stand_back)
+        self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, "password", initializer=_lower_priority)
         self._hasher = bcrypt_sha256.using(rounds=BCRYPT_COST)  # type: ignore[no-untyped-call]
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        self._dummy_hash = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
         """Return the salted hash of `password` (after NFC), some 75 characters."""
-        return str(await self._run(self._hasher.hash, nfc(password)))
+        return str(await self._run(self._hasher.hash, normalize(password)))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Tell whether `password` is the one of `stored`; without a stored hash it is false after the same time."""
-        matches = await self._run(self._hasher.verify, nfc(password), stored or self._nobody)
+        """Return whether the password matches the hash; without a hash, False after the same time."""
+        matches = await self._run(self._hasher.verify, normalize(password), stored or self._dummy_hash)
         return bool(matches) and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Tell whether the hash was made with other parameters than today's."""
+        """Return whether the hash has outdated parameters."""
         return bool(self._hasher.needs_update(stored))
 
     async def close(self) -> None:
-        """Let the threads go; hashes that nobody waits for any more are not begun."""
+        """Stop the threads. Hashes that have not begun are cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, function: Callable[..., object], *args: str) -> object:
         async with self.queue.enter(current_caller.get()):
-            # Shielded: a hash that has begun ends, and its slot is in use until then.
+            # Shielded: a hash in progress cannot be cancelled, and its slot is in use until it ends.
             hashing = asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
             try:
                 return await asyncio.shield(hashing)
@@ -72,12 +72,12 @@ class PasswordHasher:
                 raise
 
 
-def nfc(password: str) -> str:
-    """Return the one spelling of a password that keyboards compose differently."""
+def normalize(password: str) -> str:
+    """Return the password in NFC: keyboards compose characters differently."""
     return unicodedata.normalize("NFC", password)
 
 
-def _stand_back() -> None:
+def _lower_priority() -> None:
     # On Linux a thread has a priority of its own.
     if sys.platform == "linux":
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""How often something may happen, as the settings say it: `10/minute`."""
+"""Rates in settings, such as `10/minute`."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _FORM = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour|day)")
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `count` at once, and as many again in each `seconds`."""
+    """A burst of `count` requests, and `count` more in each `seconds`."""
 
     count: int
     seconds: int
@@ -36,8 +36,8 @@ def parse_rate(text: object) -> object:
 RateText = Annotated[Rate, BeforeValidator(parse_rate)]
 
 
-class Limits(BaseModel):
-    """What is allowed for one account, for one address, and in all."""
+class RateLimitSettings(BaseModel):
+    """The rates of one account, of one address and of all callers together."""
 
     model_config = ConfigDict(extra="forbid")
 

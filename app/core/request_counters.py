@@ -1,6 +1,6 @@
-"""What one request cost the backends: the layers below add to it, the request's record tells it.
+"""Counters of one request: the database and the cache add to them, and they are part of the request's record.
 
-It lives here because the database layer may import nothing of telemetry.
+They are in `core` because the database layer must not import telemetry.
 """
 
 from contextvars import ContextVar
@@ -22,8 +22,8 @@ class SearchStep(NamedTuple):
     milliseconds: float
 
 
-class Tally:
-    """Counters of one request; `statement_seconds` is the time the SQL statements took, added up."""
+class RequestCounters:
+    """Counters of one request; `statement_seconds` is the total time of its SQL statements."""
 
     __slots__ = ("cache_hits", "cache_misses", "search_trace", "statement_seconds", "statements")
 
@@ -35,26 +35,26 @@ class Tally:
         self.search_trace: list[SearchStep] = []
 
 
-current_tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
+current_counters: ContextVar[RequestCounters | None] = ContextVar("counters", default=None)
 
 
 def count_statement(seconds: float) -> None:
-    """Add one SQL statement to the request that runs it; outside of a request it does nothing."""
-    if tally := current_tally.get():
-        tally.statements += 1
-        tally.statement_seconds += seconds
+    """Count one SQL statement of the current request; without effect outside of a request."""
+    if counters := current_counters.get():
+        counters.statements += 1
+        counters.statement_seconds += seconds
 
 
 def count_cache(*, hit: bool) -> None:
-    """Add one cache look-up to the request that makes it; outside of a request it does nothing."""
-    if tally := current_tally.get():
+    """Count one cache lookup of the current request; without effect outside of a request."""
+    if counters := current_counters.get():
         if hit:
-            tally.cache_hits += 1
+            counters.cache_hits += 1
         else:
-            tally.cache_misses += 1
+            counters.cache_misses += 1
 
 
 def count_search_step(step: SearchStep) -> None:
     """Add one step to the search trace of the request; without effect outside of a request."""
-    if tally := current_tally.get():
-        tally.search_trace.append(step)
+    if counters := current_counters.get():
+        counters.search_trace.append(step)

@@ -21,7 +21,7 @@ from app.core.signing import Purpose, create_signer
 MAX_ACCESS_TOKEN_LENGTH = 1024
 # A refresh token has 120 characters.
 MAX_REFRESH_TOKEN_LENGTH = 128
-# Seconds by which the clocks of our machines may differ.
+# Seconds by which the clocks of the machines of one installation may differ.
 CLOCK_SKEW = 10
 _ALGORITHM = "HS256"
 _TYPE = "at+jwt"
@@ -32,7 +32,7 @@ _CLAIMS = frozenset(("iss", "aud", "iat", "nbf", "exp", "sub", "sid", "jti"))
 
 
 class Audience(StrEnum):
-    """What a session's token is for. A token of one audience is refused by every other."""
+    """The purpose of a session's token. Every other audience refuses it."""
 
     API = "imts:api"
     OPS = "imts:ops"
@@ -40,7 +40,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """Whom an access token speaks for, and in which session."""
+    """The account and the session of an access token."""
 
     user_id: uuid.UUID
     session_id: uuid.UUID
@@ -49,8 +49,8 @@ class AccessClaims:
 class AccessTokens:
     """Signs and reads access tokens: short-lived JWT, HS256.
 
-    Tokens are signed with the first secret and read with any: put a new one in front, and take the old one away when
-    the last token that it signed has expired. A `kid` names one of these keys; it can bring in no other.
+    The first secret signs, every secret verifies. To rotate, put a new secret in front, and remove the old one after
+    its last token has expired. A `kid` selects one of these keys and cannot introduce another.
     """
 
     def __init__(self, secret: str, lifetime: int, previous: Sequence[str] = ()) -> None:
@@ -75,7 +75,7 @@ class AccessTokens:
         return jwt.encode(header, payload, self._keys[self._kid], algorithms=[_ALGORITHM])
 
     def read(self, token: str, *, audience: Audience = Audience.API) -> AccessClaims:
-        """Return the claims of a token that we signed for this audience and that is still good. Raises InvalidToken."""
+        """Return the claims of a valid token of this audience. Raises InvalidToken."""
         if len(token) > MAX_ACCESS_TOKEN_LENGTH:
             raise InvalidToken
         try:
@@ -88,7 +88,7 @@ class AccessTokens:
 
     def _key_of(self, signed: Any) -> OctKey:
         headers = signed.headers() if isinstance(signed, CompactSignature) else {}
-        # Exactly ours: `jwk`, `jku`, `x5c`, `crit` and whatever comes next have no place here.
+        # Exactly these fields: `jwk`, `jku`, `x5c`, `crit` and unknown ones are refused.
         if headers.keys() != {"alg", "typ", "kid"} or headers["typ"] != _TYPE:
             raise InvalidToken
         return self._keys[headers["kid"]]
@@ -97,8 +97,8 @@ class AccessTokens:
 class RefreshTokens:
     """Makes refresh tokens: the session's id and 256 random bits, signed.
 
-    Only the digest of a session's current token is stored. The signature tells a reused token (issued once, no longer
-    current) from a forged one: only a reused token ends its session.
+    Only the digest of a session's current token is stored. The signature distinguishes a reused token (issued once, no
+    longer current) from a forged one: only a reused token ends its session.
     """
 
     def __init__(self, secret: str, previous: Sequence[str] = ()) -> None:
@@ -109,7 +109,7 @@ class RefreshTokens:
         return self._signer.sign(f"{session_id.hex}.{new_opaque_token()}").decode()
 
     def read(self, token: str) -> uuid.UUID:
-        """Return the session that this token was once issued for. Raises InvalidToken."""
+        """Return the session of a token that was issued by this service, current or not. Raises InvalidToken."""
         if len(token) > MAX_REFRESH_TOKEN_LENGTH:
             raise InvalidToken
         try:
@@ -119,8 +119,8 @@ class RefreshTokens:
         return uuid.UUID(body.partition(b".")[0].decode())
 
 
-def derived_key(secret: str, purpose: bytes) -> bytes:
-    """Return a key of 32 bytes for one purpose (at most 16 bytes), so that no secret has two."""
+def derive_key(secret: str, purpose: bytes) -> bytes:
+    """Return a key of 32 bytes for one purpose, a label of at most 16 bytes. No key serves two purposes."""
     return hashlib.blake2b(secret.encode(), person=purpose, digest_size=32).digest()
 
 
@@ -130,17 +130,17 @@ def new_opaque_token() -> str:
 
 
 def is_opaque_token(text: str) -> bool:
-    """Tell whether the text has the form of `new_opaque_token`."""
+    """Return whether the text has the form of `new_opaque_token`."""
     return len(text) == _OPAQUE_LENGTH and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 
 
 def digest_token(token: str) -> bytes:
-    """Return the SHA-256 by which an opaque token is stored and found: a leaked table gives no token away."""
+    """Return the SHA-256 under which an opaque token is stored: a leaked table contains no usable token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _key_id(secret: str) -> str:
-    return derived_key(secret, b"imts-kid")[:6].hex()
+    return derive_key(secret, b"imts-kid")[:6].hex()
 
 
 def _check(claims: dict[str, Any], audience: Audience, now: int) -> None:
@@ -149,7 +149,7 @@ def _check(claims: dict[str, Any], audience: Audience, now: int) -> None:
     times = [claims[name] for name in ("iat", "nbf", "exp")]
     if any(type(one) is not int for one in times):
         raise InvalidToken
-    # Another machine of ours, whose clock is a little ahead, may have signed it.
+    # Another machine, whose clock is a little ahead, may have signed it.
     if max(claims["iat"], claims["nbf"]) > now + CLOCK_SKEW or claims["exp"] <= now:
         raise InvalidToken
     if not all(isinstance(claims[name], str) and claims[name] for name in ("sub", "sid", "jti")):

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.identity_providers import IdentityProviders
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 
 # The prefix of every secret in docker-local.env, which distinguishes published secrets from real ones.
 EXAMPLE_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
@@ -54,13 +54,19 @@ class Settings(BaseSettings):
     refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 24 * 3600
     # Comma-separated: used to verify existing tokens, never to sign new ones.
     jwt_previous_secrets: SecretStr = SecretStr("")
-    login_limits: Limits = Limits(account="10/minute", address="120/minute", total="1200/minute")
-    sign_up_limits: Limits = Limits(account="10/minute", address="120/minute", total="600/minute")
-    refresh_limits: Limits = Limits(account="60/minute", address="600/minute", total="60000/minute")
-    upload_limits: Limits = Limits(account="3000/minute", address="6000/minute", total="60000/minute")
-    search_limits: Limits = Limits(account="6000/minute", address="12000/minute", total="120000/minute")
-    new_tag_limits: Limits = Limits(account="2000/hour", address="4000/hour", total="20000/hour")
-    mail_limits: Limits = Limits(account="5/hour", address="30/hour", total="2000/hour")
+    login_limits: RateLimitSettings = RateLimitSettings(account="10/minute", address="120/minute", total="1200/minute")
+    sign_up_limits: RateLimitSettings = RateLimitSettings(account="10/minute", address="120/minute", total="600/minute")
+    refresh_limits: RateLimitSettings = RateLimitSettings(
+        account="60/minute", address="600/minute", total="60000/minute"
+    )
+    upload_limits: RateLimitSettings = RateLimitSettings(
+        account="3000/minute", address="6000/minute", total="60000/minute"
+    )
+    search_limits: RateLimitSettings = RateLimitSettings(
+        account="6000/minute", address="12000/minute", total="120000/minute"
+    )
+    new_tag_limits: RateLimitSettings = RateLimitSettings(account="2000/hour", address="4000/hour", total="20000/hour")
+    mail_limits: RateLimitSettings = RateLimitSettings(account="5/hour", address="30/hour", total="2000/hour")
     smtp_url: SecretStr | None = None
     mail_from: str = ""
     sign_up: Literal["open", "invite", "closed"] = "open"

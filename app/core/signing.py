@@ -1,4 +1,4 @@
-"""Signed tokens: the one place that uses itsdangerous. Each purpose has a salt of its own, so a key for itself."""
+"""Signed tokens with itsdangerous. Each purpose has a salt, and so a key, of its own."""
 
 import hashlib
 import hmac

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.request_counters import Tally, current_tally
+from app.core.request_counters import RequestCounters, current_counters
 from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_TRACEPARENT, MAX_USER_AGENT, UNMATCHED, RequestRecord
 from app.telemetry.recorder import Recorder
 from app.telemetry.redaction import MAX_QUERY_BYTES
@@ -28,16 +28,16 @@ class RecordingMiddleware:
         scope.setdefault("fastapi", {})
         exchange = _Exchange(receive, send)
         recorder.in_flight += 1
-        token = current_tally.set(exchange)
+        token = current_counters.set(exchange)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         finally:
-            current_tally.reset(token)
+            current_counters.reset(token)
             recorder.in_flight -= 1
             recorder.record(exchange.record(scope))
 
 
-class _Exchange(Tally):
+class _Exchange(RequestCounters):
     """Stands between the server and the application and notes what passes, beside what is tallied further in.
 
     Times are in nanoseconds, as integers: they are the cheapest.

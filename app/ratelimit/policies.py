@@ -9,24 +9,24 @@ defined in `app.core.callers`.
 import uuid
 
 from app.core.callers import network
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 from app.core.text.email_addresses import email_key
 from app.ratelimit.rate_limiter import Charge
 
 
-def login_charges(limits: Limits, account: str, address: str | None, *, known_address: bool) -> list[Charge]:
+def login_charges(limits: RateLimitSettings, account: str, address: str | None, *, known_address: bool) -> list[Charge]:
     """Return the charges for one attempt at an account, named by its e-mail whether or not it exists."""
     place = network(address)
     apart = f" at {place}" if known_address else ""
     return [Charge(f"login account {account}{apart}", limits.account), *_shared("login", limits, place)]
 
 
-def password_check_charges(limits: Limits, user_id: uuid.UUID) -> list[Charge]:
+def password_check_charges(limits: RateLimitSettings, user_id: uuid.UUID) -> list[Charge]:
     """Return the charges for one attempt at the current password by somebody who is signed in."""
     return [Charge(f"password {user_id}", limits.account)]
 
 
-def sign_up_charges(limits: Limits, email: str, address: str | None) -> list[Charge]:
+def sign_up_charges(limits: RateLimitSettings, email: str, address: str | None) -> list[Charge]:
     """Return the charges for one sign-up."""
     return [
         Charge(f"sign-up account {email_key(email)}", limits.account),
@@ -34,41 +34,43 @@ def sign_up_charges(limits: Limits, email: str, address: str | None) -> list[Cha
     ]
 
 
-def refresh_charges(limits: Limits, session_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+def refresh_charges(limits: RateLimitSettings, session_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one refresh; a made-up token has no session."""
     own = [] if session_id is None else [Charge(f"refresh session {session_id}", limits.account)]
     return [*own, *_shared("refresh", limits, network(address))]
 
 
-def social_charges(limits: Limits, address: str | None) -> list[Charge]:
+def social_charges(limits: RateLimitSettings, address: str | None) -> list[Charge]:
     """Return the charges for one start of a social login."""
     return _shared("social", limits, network(address))
 
 
-def mail_charges(limits: Limits, account: str, address: str | None) -> list[Charge]:
+def mail_charges(limits: RateLimitSettings, account: str, address: str | None) -> list[Charge]:
     """Return the charges for one mail to an account, named by its e-mail whether or not it exists."""
     return [Charge(f"mail account {account}", limits.account), *_shared("mail", limits, network(address))]
 
 
-def upload_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+def upload_charges(limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one upload; who has no account is counted by address alone."""
     return _use("upload", limits, user_id, address)
 
 
-def search_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+def search_charges(limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one search that the database is asked for."""
     return _use("search", limits, user_id, address)
 
 
-def new_tag_charges(limits: Limits, user_id: uuid.UUID | None, address: str | None, tags: int) -> list[Charge]:
+def new_tag_charges(
+    limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None, tags: int
+) -> list[Charge]:
     """Return the charges for this number of new tags."""
     return [charge._replace(uses=tags) for charge in _use("new-tags", limits, user_id, address)]
 
 
-def _use(action: str, limits: Limits, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
+def _use(action: str, limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     own = [] if user_id is None else [Charge(f"{action} account {user_id}", limits.account)]
     return [*own, *_shared(action, limits, network(address))]
 
 
-def _shared(action: str, limits: Limits, place: str) -> list[Charge]:
+def _shared(action: str, limits: RateLimitSettings, place: str) -> list[Charge]:
     return [Charge(f"{action} address {place}", limits.address), Charge(f"{action} total", limits.total)]

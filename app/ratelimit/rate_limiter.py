@@ -16,7 +16,7 @@ from typing import NamedTuple
 from app.cache.redis_client import CacheUnavailable, RedisClient
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Rate
-from app.core.security import derived_key
+from app.core.security import derive_key
 from app.ratelimit.request_quota import Quota, note_quota, note_refund
 
 # After a failure Redis is left alone for so long: otherwise each sign-in would wait for its time-out.
@@ -80,7 +80,7 @@ class RateLimits:
 
     def __init__(self, cache: RedisClient, secret: str) -> None:
         self._cache = cache
-        self._key = derived_key(secret, b"imts-limits")
+        self._key = derive_key(secret, b"imts-limits")
         self._local = _LocalLimits()
         self._seen = _LastSeen()
         # By caller, as they were in the second and after the charge that `_reported_at` holds.

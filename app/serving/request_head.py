@@ -142,6 +142,6 @@ def _origin_form(method: bytes, target: bytes, fields: Fields) -> bytes:
     match = _ABSOLUTE.fullmatch(target)
     if match is None or b"#" in target or not _AUTHORITY.fullmatch(match[1]):
         raise BadRequest("The request target is neither a path nor an absolute http URI")
-    # The target decides, whatever `Host` holds (RFC 9112, 3.2.2).
+    # The target takes precedence over `Host` (RFC 9112, 3.2.2).
     fields[:] = [(b"host", match[1]), *(field for field in fields if field[0] != b"host")]
     return match[2] if match[2][:1] == b"/" else b"/" + match[2]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.authz.principal import Viewer
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 from app.db.database import Database
 from app.ratelimit.policies import new_tag_charges
 from app.ratelimit.rate_limiter import RateLimits
@@ -18,7 +18,7 @@ class NewTags:
 
     database: Database
     limits: RateLimits
-    rates: Limits
+    rates: RateLimitSettings
     viewer: Viewer
     address: str | None
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 from urllib.parse import unquote_plus
 
-from app.core.security import derived_key
+from app.core.security import derive_key
 
 PersonalDataMode: TypeAlias = Literal["keep", "hash", "drop"]
 
@@ -99,7 +99,7 @@ class PersonalData:
 
     def __init__(self, mode: PersonalDataMode, secret: str) -> None:
         self._mode = mode
-        self._key = derived_key(secret, b"imts-personal")
+        self._key = derive_key(secret, b"imts-personal")
 
     def treat(self, value: str | None) -> str | None:
         """Return the value as it may be recorded; the same value always gives the same hash."""

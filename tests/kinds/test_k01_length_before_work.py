@@ -36,7 +36,7 @@ NORMALIZERS: dict[str, Callable[[str], object]] = {
     "app/core/text/tag_names.py:fold_tag": tag_names.normalize_tag,
     "app/core/text/tag_names.py:tag_from_text": tag_names.tag_from_text,
     "app/core/text/email_addresses.py:email_key": email_addresses.email_key,
-    "app/core/passwords.py:nfc": password_policy.check_new_password,
+    "app/core/passwords.py:normalize": password_policy.check_new_password,
     "app/images/upload/filenames.py:normalize_name": normalize_name,
     "app/search/language/filters.py:canonical_value": lambda text: parse(f'name:"{text}"'),
 }
@@ -107,7 +107,7 @@ def normalizing_functions() -> Iterator[str]:
 
 def test_f1_every_function_that_normalises_is_known_here() -> None:
     assert set(normalizing_functions()) == set(NORMALIZERS)
-    assert passwords.nfc("a") == "a"
+    assert passwords.normalize("a") == "a"
 
 
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
 from tests.conftest import UNLIMITED
 from tests.support.accounts import PASSWORD, Account
@@ -20,8 +20,8 @@ MOST = 3
 Create = Callable[[httpx.AsyncClient, int], Coroutine[Any, Any, httpx.Response]]
 
 
-def limits() -> Limits:
-    return Limits.model_validate(UNLIMITED | {"account": f"{MOST}/hour", "address": f"{MOST}/hour"})
+def limits() -> RateLimitSettings:
+    return RateLimitSettings.model_validate(UNLIMITED | {"account": f"{MOST}/hour", "address": f"{MOST}/hour"})
 
 
 def key(client: httpx.AsyncClient, number: int) -> Coroutine[Any, Any, httpx.Response]:

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
 from app.ops.operators import COOKIE, LIFETIME_SECONDS
 from tests.support.accounts import PASSWORD, Account
@@ -162,7 +162,7 @@ async def test_signing_out_ends_the_session(
 
 
 async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:
-    limits = Limits(account="2/minute", address="1000/minute", total="1000/minute")
+    limits = RateLimitSettings(account="2/minute", address="1000/minute", total="1000/minute")
     async with (
         running_service(settings.model_copy(update={"login_limits": limits})) as service,
         httpx.AsyncClient(base_url=service.url, headers={"Origin": service.url}) as client,

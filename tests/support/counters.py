@@ -1,15 +1,15 @@
-"""What a piece of code costs the backends."""
+"""Counters of the SQL statements and cache lookups of a block of code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.request_counters import Tally, current_tally
+from app.core.request_counters import RequestCounters, current_counters
 
 
 @contextmanager
-def tallied() -> Iterator[Tally]:
-    """Count what happens in the block, tasks that it starts included."""
-    tally = Tally()
-    token = current_tally.set(tally)
-    yield tally
-    current_tally.reset(token)
+def tallied() -> Iterator[RequestCounters]:
+    """Count the work of the block and of the tasks that it starts."""
+    counters = RequestCounters()
+    token = current_counters.set(counters)
+    yield counters
+    current_counters.reset(token)

@@ -214,10 +214,10 @@ async def test_if_match_keeps_the_changes_of_others(user: Account) -> None:
 async def test_a_page_of_tags_is_one_statement_however_many_it_has(user: Account, database: Database) -> None:
     await upload(user, *(f"tag {number}" for number in range(30)))
     for most in (1, 30):
-        with tallied() as tally:
+        with tallied() as counters:
             async with database.searcher() as session:
                 repository = TagRepository(session)
                 assert len(await repository.list_by_count("tag *", Sight(), None, most)) == most
                 assert len(await repository.list_by_name("tag *", Sight(), None, most)) == most
                 assert await repository.find_visible("tag 7", Sight())
-        assert tally.statements == 3
+        assert counters.statements == 3

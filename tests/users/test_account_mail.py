@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
 from app.db.database import Database
 from app.users.sessions.session_cleanup import remove_expired_logins
@@ -230,7 +230,7 @@ async def test_f56_mails_reach_every_valid_address(
 async def test_f56_mails_are_limited_by_account_and_by_address(
     settings: Settings, mailbox: Mailbox, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
-    limits = Limits(account="2/day", address="4/day", total="1000/day")
+    limits = RateLimitSettings(account="2/day", address="4/day", total="1000/day")
     changes: dict[str, Any] = {"smtp_url": SecretStr(mailbox.url), "mail_limits": limits}
     user, other = await make_account(), await make_account()
     async with (

@@ -12,7 +12,7 @@ from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from oauthlib.oauth2 import InvalidGrantError, LegacyApplicationClient, OAuth2Error
 from requests_oauthlib import OAuth2Session
 
-from app.core.rate_limit import Limits
+from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
 from tests.support.accounts import PASSWORD, Account
 from tests.support.server import RunningService, running_service
@@ -57,7 +57,7 @@ async def test_f60_clients_sign_in_and_recognize_a_refusal(
 
 
 async def test_f60_clients_recognize_a_rate_limit(settings: Settings, user: Account) -> None:
-    limits = Limits(account="1/hour", address="1000/minute", total="1000/minute")
+    limits = RateLimitSettings(account="1/hour", address="1000/minute", total="1000/minute")
     async with running_service(settings.model_copy(update={"login_limits": limits})) as service:
         codes = []
         for run in (with_authlib, with_oauthlib):

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 from app.core.errors import ValidationFailed
-from app.core.passwords import nfc
+from app.core.passwords import normalize
 from app.core.text.email_addresses import email_key
 from app.core.text.normalization import refuse_control
 
@@ -16,7 +16,7 @@ def check_new_password(password: str) -> str:
     """Return the password in NFC. Raises ValueError, whose message does not repeat it."""
     if len(password) > MAX_LENGTH:
         raise ValueError(f"The password must have at most {MAX_LENGTH} characters.")
-    password = nfc(refuse_control(password))
+    password = normalize(refuse_control(password))
     if len(password) < MIN_LENGTH:
         raise ValueError(f"The password must have at least {MIN_LENGTH} characters.")
     if password.casefold() in common_passwords():
