@@ -31,7 +31,7 @@ from app.ratelimit.policies import search_charges
 from app.search.count import count_exactly, estimate_count
 from app.search.executor import SearchExecutor
 from app.search.language import ast
-from app.search.language.ast import canonical
+from app.search.language.ast import format_query
 from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
 from app.search.planning.sort_order import Sort, SortOrder
 from app.search.planning.tag_resolution import QueryTooBroad
@@ -101,7 +101,7 @@ async def list_images(
     """
     await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
     query, order = parse(q), SortOrder(sort)
-    spelled = canonical(query)
+    spelled = format_query(query)
     fingerprint = f"images {viewer.id} {sort} {spelled}"
     after = order.decode_key(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:

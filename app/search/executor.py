@@ -15,7 +15,7 @@ from app.db.asyncpg_queries import fetch
 from app.db.base import utc_now
 from app.db.sql_text import EVERY, Values, all_true
 from app.search.language import ast
-from app.search.language.hints import Hint, make_hints, prefixed_terms
+from app.search.language.hints import Hint, find_prefixed_terms, make_hints
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import Planner, Step
@@ -68,7 +68,7 @@ class SearchExecutor:
 
     async def list_hints(self, text: str) -> list[Hint]:
         """Return hints for the text of this query, which matches nothing. Raises QueryTimeout."""
-        terms = prefixed_terms(text)
+        terms = find_prefixed_terms(text)
         wildcards = self.predicates.tags.wildcards
         known = {pattern for pattern, tags in wildcards.items() if tags}
         if names := sorted(terms.keys() - wildcards.keys()):

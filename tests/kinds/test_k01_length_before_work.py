@@ -38,7 +38,7 @@ NORMALIZERS: dict[str, Callable[[str], object]] = {
     "app/core/text/email_addresses.py:email_key": email_addresses.email_key,
     "app/core/passwords.py:normalize": password_policy.check_new_password,
     "app/images/upload/filenames.py:normalize_name": normalize_name,
-    "app/search/language/filters.py:canonical_value": lambda text: parse(f'name:"{text}"'),
+    "app/search/language/filters.py:normalize_value": lambda text: parse(f'name:"{text}"'),
 }
 # And of other parsers of a request's text.
 CALLS: dict[str, Callable[[str], object]] = {

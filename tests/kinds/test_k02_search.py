@@ -17,10 +17,10 @@ from app.db.sql_text import Values
 from app.search.bitmap_index.queries import CountStatement
 from app.search.executor import SearchEngine
 from app.search.language import parser
-from app.search.language.ast import Node, Tag, Wildcard, canonical, leaves
-from app.search.language.filters import NAMES
-from app.search.language.hints import make_hints, prefixed_terms
-from app.search.language.lexer import Kind
+from app.search.language.ast import Node, Tag, Wildcard, format_query, leaves
+from app.search.language.filters import FILTER_NAMES
+from app.search.language.hints import find_prefixed_terms, make_hints
+from app.search.language.lexer import TokenKind
 from app.search.language.parser import InvalidQuery, parse
 from app.search.planning.bitmap_coverage import is_computable
 from app.search.planning.planned_query import PlannedQuery
@@ -32,20 +32,20 @@ RATIO = 4.5
 VALUES = {"name": "a*b", "uploader": "none", "type": "png", "visibility": "public", "sha256": "0" * 64, "date": "2026"}
 # What the smallest query of each token looks like; a new kind of token or filter without an entry fails.
 TOKENS = {
-    Kind.WORD: "cat ",
-    Kind.QUOTED: '"hot dog" ',
-    Kind.MINUS: "-cat ",
-    Kind.NOT: "NOT cat ",
-    Kind.AND: "cat AND dog ",
-    Kind.OR: "cat OR dog ",
-    Kind.OPEN: "(cat | dog) ",
-    Kind.CLOSE: ") ",
-    Kind.AT_LEAST: "2-of:(cat dog -x) ",
-    Kind.END: " ",
+    TokenKind.WORD: "cat ",
+    TokenKind.QUOTED: '"hot dog" ',
+    TokenKind.MINUS: "-cat ",
+    TokenKind.NOT: "NOT cat ",
+    TokenKind.AND: "cat AND dog ",
+    TokenKind.OR: "cat OR dog ",
+    TokenKind.OPEN: "(cat | dog) ",
+    TokenKind.CLOSE: ") ",
+    TokenKind.AT_LEAST: "2-of:(cat dog -x) ",
+    TokenKind.END: " ",
 }
 REPEATED = {
     **{kind.name: text for kind, text in TOKENS.items()},
-    **{name: f"{name}:{VALUES.get(name, '1..2')} " for name in NAMES},
+    **{name: f"{name}:{VALUES.get(name, '1..2')} " for name in FILTER_NAMES},
     "wildcard": "c*t ",
     "stars": "*",
     "letters": "a",
@@ -102,11 +102,11 @@ def tags_of(query: Node) -> ResolvedTags:
 def plan_everything(text: str) -> None:
     """Do with a query all that a search does with it before it asks PostgreSQL."""
     query = parse(text)
-    canonical(query)
-    make_hints(text, list(prefixed_terms(text).values()), None)
+    format_query(query)
+    make_hints(text, list(find_prefixed_terms(text).values()), None)
     predicates = QueryPredicates(query, tags_of(query), Sight(), datetime(2026, 11, 22, tzinfo=UTC))
     predicates.condition(Values())
-    predicates.index_condition(Values(), frozenset(NAMES))
+    predicates.index_condition(Values(), frozenset(FILTER_NAMES))
     engine = SearchEngine()
     for sort in ("-created", "name"):
         planned = PlannedQuery(predicates, SortOrder(sort))
@@ -142,7 +142,7 @@ def _no_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_k2_every_kind_of_token_is_repeated() -> None:
-    assert set(TOKENS) == set(Kind)
+    assert set(TOKENS) == set(TokenKind)
 
 
 @pytest.mark.parametrize("unit", REPEATED.values(), ids=REPEATED)

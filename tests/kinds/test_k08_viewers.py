@@ -14,7 +14,7 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.main import create_app
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
-from app.search.language.filters import NAMES
+from app.search.language.filters import FILTER_NAMES
 from app.search.planning import cost_model
 from app.search.planning.sort_order import SORTS
 from app.tags.count_compaction import CountFolder
@@ -102,7 +102,7 @@ async def uncached(settings: Settings, sql: asyncpg.Connection) -> AsyncIterator
 def test_k8_every_read_is_asked() -> None:
     about_images = {(method, path) for method, path in READS if not path.startswith(NOT_ABOUT_IMAGES)}
     assert set(requests()) == about_images
-    assert set(FILTERS) == set(NAMES)
+    assert set(FILTERS) == set(FILTER_NAMES)
 
 
 @pytest.mark.parametrize(

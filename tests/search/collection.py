@@ -10,8 +10,8 @@ from fractions import Fraction
 import asyncpg
 
 from app.search.language import ast
-from app.search.language.filters import COMPARED
-from app.search.language.ranges import interval
+from app.search.language.filters import RANGE_FILTERS
+from app.search.language.ranges import parse_range
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = ("cat", "cattle", "dog", "hot dog", "sofa", "a_b", "axb", "x:y", "unused")
@@ -138,7 +138,7 @@ def _has(picture: Picture, name: str, value: str, viewer: uuid.UUID | None) -> b
         "date": picture.created_at,
         "tags": len(picture.tags),
     }[name]
-    bounds = interval(value, COMPARED[name], NOW)
+    bounds = parse_range(value, RANGE_FILTERS[name], NOW)
     above = bounds.low is None or known > bounds.low or (bounds.low_included and known == bounds.low)
     below = bounds.high is None or known < bounds.high or (bounds.high_included and known == bounds.high)
     return above and below

@@ -58,9 +58,9 @@ def trees(leaves: st.SearchStrategy[ast.Node]) -> st.SearchStrategy[ast.Node]:
     return st.recursive(
         leaves,
         lambda children: st.one_of(
-            children.map(ast.negation),
-            st.lists(children, min_size=2, max_size=4).map(ast.all_of),
-            st.lists(children, min_size=2, max_size=4).map(ast.any_of),
+            children.map(ast.negate),
+            st.lists(children, min_size=2, max_size=4).map(ast.conjunction),
+            st.lists(children, min_size=2, max_size=4).map(ast.disjunction),
             st.lists(children, min_size=1, max_size=4).flatmap(
                 lambda terms: st.integers(1, len(terms)).map(lambda number: ast.AtLeast(number, tuple(terms)))
             ),

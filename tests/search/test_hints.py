@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.search.language.ast import EVERYTHING, canonical
-from app.search.language.hints import make_hints, prefixed_terms
+from app.search.language.ast import MATCH_ALL, format_query
+from app.search.language.hints import find_prefixed_terms, make_hints
 from app.search.language.parser import InvalidQuery, parse
 from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
@@ -123,8 +123,8 @@ async def test_f49_a_page_with_images_has_no_hints(user: Account, client: httpx.
 
 @pytest.mark.parametrize("query", ["", "  ", "*", " ** "])
 def test_f50_a_lone_star_means_every_image(query: str) -> None:
-    assert parse(query) == EVERYTHING
-    assert canonical(parse(query)) == ""
+    assert parse(query) == MATCH_ALL
+    assert format_query(parse(query)) == ""
 
 
 async def test_f50_a_star_finds_images_without_tags(user: Account, client: httpx.AsyncClient) -> None:
@@ -142,6 +142,6 @@ def test_f54_every_hint_and_correction_is_a_query(text: str) -> None:
         if meant and "of:(" not in text and " " not in text:
             parse(meant)
         return
-    for hint in make_hints(text, list(prefixed_terms(text).values()), None):
-        assert canonical(parse(hint.query)) == hint.query
-        assert hint.query != canonical(query)
+    for hint in make_hints(text, list(find_prefixed_terms(text).values()), None):
+        assert format_query(parse(hint.query)) == hint.query
+        assert hint.query != format_query(query)

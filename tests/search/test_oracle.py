@@ -14,7 +14,7 @@ from app.db.sql_text import Values
 from app.search.count import count_exactly, estimate_count
 from app.search.executor import SearchEngine
 from app.search.language import ast
-from app.search.language.ast import canonical
+from app.search.language.ast import format_query
 from app.search.language.parser import InvalidQuery, parse
 from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
@@ -141,7 +141,7 @@ def test_the_parser_raises_nothing_but_its_own_error_and_the_canonical_form_is_f
 def spell(text: str) -> str | None:
     """Return the canonical form, or None for a text that is refused as it should be."""
     try:
-        return canonical(parse(text))
+        return format_query(parse(text))
     except InvalidQuery as error:
         position, expected = error.extras["position"], error.extras["expected"]
     assert 0 <= position <= len(text)
@@ -152,7 +152,7 @@ def spell(text: str) -> str | None:
 @settings(max_examples=1000, deadline=None)
 @given(nodes)
 def test_the_canonical_form_means_the_same(query: ast.Node) -> None:
-    again = parse(canonical(query))
+    again = parse(format_query(query))
     for picture in pictures(1, 20):
         assert matches(again, picture, OWNERS[0]) == matches(query, picture, OWNERS[0])
-    assert canonical(again) == canonical(query)
+    assert format_query(again) == format_query(query)

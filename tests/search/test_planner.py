@@ -162,11 +162,11 @@ def test_costs_grow_with_what_they_depend_on() -> None:
 def test_the_settings_enable_all_strategies_and_require_the_basic_ones() -> None:
     names = [strategy.name for strategy in STRATEGIES]
     assert Settings(_env_file=None, app_env="development").search_strategies == names
-    some = Settings(_env_file=None, app_env="development", search_strategies="ordered_scan, fetch_and_sort")  # type: ignore[arg-type]
+    some = Settings(_env_file=None, app_env="development", search_strategies="ordered_scan, fetch_and_sort")
     assert tuple(some.search_strategies) == BASIC
     for refused in ("ordered_scan", "fetch_and_sort,bitmap_scan", "ordered_scan,fetch_and_sort,magic"):
         with pytest.raises(ValidationError):
-            Settings(_env_file=None, app_env="development", search_strategies=refused)  # type: ignore[arg-type]
+            Settings(_env_file=None, app_env="development", search_strategies=refused)
 
 
 def test_each_type_of_the_language_has_a_bitmap() -> None:

@@ -1,6 +1,6 @@
-"""The tree of a query, and the one spelling of it.
+"""The abstract syntax tree of a query, and its canonical text.
 
-`canonical(parse(canonical(tree)))` is `canonical(tree)`: cursors are bound to it.
+`format_query(parse(format_query(tree)))` equals `format_query(tree)`. Cursors are bound to this text.
 """
 
 import re
@@ -11,21 +11,21 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Has the tag of this normalised name, or the one that it is an alias of."""
+    """Matches images with the tag of this normalised name, or with the tag that it is an alias of."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """Has at least one tag whose name, or an alias of it, matches; `*` stands for any characters."""
+    """Matches images with a tag whose name, or an alias of it, fits; `*` stands for any characters."""
 
     pattern: str
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Has a property with one of these values, each in its canonical spelling."""
+    """Matches images whose property has one of these normalised values."""
 
     name: str
     values: tuple[str, ...]
@@ -33,60 +33,60 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """Does not match the term."""
+    """Matches images that do not match the term."""
 
     term: "Node"
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Matches every term; without terms, everything does."""
+    """Matches images that match every term; without terms, all images."""
 
     terms: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Matches one of the terms."""
+    """Matches images that match at least one term."""
 
     terms: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """Matches `number` of the terms or more."""
+    """Matches images that match at least `number` of the terms."""
 
     number: int
     terms: tuple["Node", ...]
 
 
 Node: TypeAlias = Tag | Wildcard | Filter | Not | And | Or | AtLeast
-EVERYTHING = And(())
+MATCH_ALL = And(())
 
-# A tag that may stand without quotes: nothing in it could be read as a group, a filter or a keyword.
+# A tag that needs no quotation marks, because it cannot be read as a group, a filter or a keyword.
 _BARE = re.compile(r"[^\s\"()|:*-][^\s\"()|:*]*")
 _BARE_VALUE = re.compile(r"[^\s\"()|]+")
 
 
-def all_of(terms: list[Node]) -> Node:
-    """Join by AND; a conjunction among the terms dissolves into it."""
+def conjunction(terms: list[Node]) -> Node:
+    """Join terms by AND. A conjunction among them is flattened."""
     flat = [one for term in terms for one in (term.terms if isinstance(term, And) else (term,))]
     return flat[0] if len(flat) == 1 else And(tuple(flat))
 
 
-def any_of(terms: list[Node]) -> Node:
-    """Join by OR; a disjunction among the terms dissolves into it."""
+def disjunction(terms: list[Node]) -> Node:
+    """Join terms by OR. A disjunction among them is flattened."""
     flat = [one for term in terms for one in (term.terms if isinstance(term, Or) else (term,))]
     return flat[0] if len(flat) == 1 else Or(tuple(flat))
 
 
-def negation(term: Node) -> Node:
-    """Negate; twice is not at all."""
+def negate(term: Node) -> Node:
+    """Negate a term. A double negation is removed."""
     return term.term if isinstance(term, Not) else Not(term)
 
 
-def nodes(node: Node) -> Iterator[Node]:
-    """Yield the term and all that it is made of."""
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a term and all terms in it, in depth-first order."""
     pending = [node]
     while pending:
         term = pending.pop()
@@ -99,12 +99,12 @@ def nodes(node: Node) -> Iterator[Node]:
 
 
 def leaves(query: Node) -> Iterator[Tag | Wildcard | Filter]:
-    """Yield the terms of a query that are not made of others."""
-    return (node for node in nodes(query) if isinstance(node, Tag | Wildcard | Filter))
+    """Yield the tags, wildcards and filters of a query."""
+    return (node for node in walk(query) if isinstance(node, Tag | Wildcard | Filter))
 
 
-def canonical(node: Node) -> str:  # noqa: PLR0911 - one a kind of node
-    """Return the one spelling of a query."""
+def format_query(node: Node) -> str:  # noqa: PLR0911 - one for each kind of node
+    """Return the canonical text of a query."""
     match node:
         case Tag(name):
             return name if _BARE.fullmatch(name) else f'"{name}"'
@@ -115,15 +115,15 @@ def canonical(node: Node) -> str:  # noqa: PLR0911 - one a kind of node
         case Not(term):
             return f"-{_unary(term)}"
         case And(terms):
-            return " ".join(f"({canonical(term)})" if isinstance(term, Or) else canonical(term) for term in terms)
+            return " ".join(f"({format_query(term)})" if isinstance(term, Or) else format_query(term) for term in terms)
         case Or(terms):
-            return " OR ".join(canonical(term) for term in terms)
+            return " OR ".join(format_query(term) for term in terms)
         case AtLeast(number, terms):
             return f"{number}-of:({' '.join(_unary(term) for term in terms)})"
 
 
 def _unary(node: Node) -> str:
-    return f"({canonical(node)})" if isinstance(node, And | Or) else canonical(node)
+    return f"({format_query(node)})" if isinstance(node, And | Or) else format_query(node)
 
 
 def _value(value: str) -> str:

@@ -1,7 +1,7 @@
-"""Rewrites of a query whose author probably meant something else; pure.
+"""Corrections of common mistakes in a query.
 
-A rewrite is only ever offered: with the error of a query that does not parse, or as a hint on an empty page. Each
-rewrite is one pass over the text.
+A correction is only suggested: with the error of a query that does not parse, or as a hint on an empty page. Each is
+one pass over the text.
 """
 
 import re
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from app.search.language.filters import NAMES
+from app.search.language.filters import FILTER_NAMES
 
-# What white space separates, where a quoted part may hold some.
+# Text between white space; a quoted part may contain white space.
 _CHUNK = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _OPERATORS: Mapping[str, str] = MappingProxyType(
     {"or": "OR", "and": "AND", "not": "NOT", "||": "OR", "&&": "AND", "!": "NOT"}
@@ -20,11 +20,11 @@ _OPERATORS: Mapping[str, str] = MappingProxyType(
 _WORD_OR_SIGN = re.compile(r"(?P<before>\(*)(?P<operator>or|and|not|\|\||&&|!)(?P<after>\)*)", re.IGNORECASE)
 _GLUED_SIGN = re.compile(r"\|\||&&")
 _GLUED_NOT = re.compile(r"(?P<before>^|[(|])!+(?=[^\s!])")
-_OPEN_FILTER = re.compile(rf"[(-]*(?:{'|'.join(NAMES)}):(?:[<>]=?)?", re.IGNORECASE)
+_OPEN_FILTER = re.compile(rf"[(-]*(?:{'|'.join(FILTER_NAMES)}):(?:[<>]=?)?", re.IGNORECASE)
 _UNITLESS_SIZE = re.compile(r"[(-]*size:\S*[0-9]", re.IGNORECASE)
 _UNIT = re.compile(r"(?:b|kb|mb|gb)\)*", re.IGNORECASE)
 _AT_LEAST = re.compile(r"[0-9]{1,3}-of:\(")
-# A parenthesis beside punctuation, or one that closes in front of more text: `:)`, `(o)_(o)`.
+# A parenthesis next to punctuation, or a closing one before more text: `:)`, `(o)_(o)`.
 _PARENTHESIS_IN_TAG = re.compile(r"[^\w\s()-]\(|[^\w\s()]\)|[()][^\w\s()-]|\)[^)]")
 
 Rewrite: TypeAlias = Callable[[list[str]], Iterator[str]]
@@ -32,14 +32,14 @@ Rewrite: TypeAlias = Callable[[list[str]], Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A query that may be meant instead, and the rule of the language that explains it."""
+    """A corrected query, and the rule of the language that the original breaks."""
 
     message: str
     query: str
 
 
 def corrections(text: str) -> Iterator[Correction]:
-    """Yield the rewrites that change the text; a rewrite need not parse either."""
+    """Yield the corrections that change the text. A corrected query may still not parse."""
     chunks = _CHUNK.findall(text)
     for message, rewrite in _REWRITES.items():
         rewritten = list(rewrite(chunks))

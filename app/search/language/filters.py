@@ -1,4 +1,4 @@
-"""The filters of the search language: the values that each takes."""
+"""The filters of the query language and their values."""
 
 import difflib
 import re
@@ -9,72 +9,90 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from app.search.language.ranges import Interval, Point, date, interval, number, ratio, size
+from app.search.language.ranges import (
+    ValueParser,
+    ValueRange,
+    parse_date,
+    parse_number,
+    parse_range,
+    parse_ratio,
+    parse_size,
+)
 
 MAX_VALUES = 50
-# A decomposed name of 255 characters has up to four times as many.
+# A name of 255 characters has up to four times as many when it is decomposed.
 MAX_GLOB_CHARACTERS = 4 * 255
 TYPES = ("jpeg", "png", "webp", "gif", "avif")
 VISIBILITIES = ("private", "public")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Any moment serves to tell whether a date can be read at all.
+# Whether a date is valid does not depend on the current time.
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
-COMPARED: Mapping[str, Point] = MappingProxyType(
-    {"width": number, "height": number, "pixels": number, "tags": number, "ratio": ratio, "size": size, "date": date}
+RANGE_FILTERS: Mapping[str, ValueParser] = MappingProxyType(
+    {
+        "width": parse_number,
+        "height": parse_number,
+        "pixels": parse_number,
+        "tags": parse_number,
+        "ratio": parse_ratio,
+        "size": parse_size,
+        "date": parse_date,
+    }
 )
-NAMES = (*COMPARED, "uploader", "name", "type", "visibility", "sha256")
+FILTER_NAMES = (*RANGE_FILTERS, "uploader", "name", "type", "visibility", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Exception):
-    """A filter does not take this value."""
+class InvalidFilterValue(Exception):
+    """The value is invalid for its filter."""
 
     expected: str
     did_you_mean: str | None = None
 
 
-def canonical_value(name: str, text: str) -> str:
-    """Return the value in its one spelling. Raises Refused."""
+def normalize_value(name: str, text: str) -> str:
+    """Return the canonical form of a value. Raises InvalidFilterValue."""
     if name == "name":
         if not text:
-            raise Refused("a name, with * for any characters and ? for one")
+            raise InvalidFilterValue("a name, with * for any characters and ? for one")
         if len(text) > MAX_GLOB_CHARACTERS:
-            raise Refused("a name of at most 255 characters")
-        # As names are kept.
+            raise InvalidFilterValue("a name of at most 255 characters")
+        # Names are stored in this form.
         return unicodedata.normalize("NFC", text)
     value = text.casefold()
-    if name in COMPARED:
+    if name in RANGE_FILTERS:
         try:
-            interval(value, COMPARED[name], _SOME_DAY)
+            parse_range(value, RANGE_FILTERS[name], _SOME_DAY)
         except ValueError as error:
-            raise Refused(str(error), nearest(value, ("today", "yesterday")) if name == "date" else None) from error
+            raise InvalidFilterValue(
+                str(error), nearest(value, ("today", "yesterday")) if name == "date" else None
+            ) from error
     elif name == "uploader" and not (value in ("me", "none") or _UUID.fullmatch(value)):
-        raise Refused("me, none or the id of an account")
+        raise InvalidFilterValue("me, none or the id of an account")
     elif name == "sha256" and not _SHA256.fullmatch(value):
-        raise Refused("64 hexadecimal digits")
+        raise InvalidFilterValue("64 hexadecimal digits")
     elif name in ("type", "visibility"):
         _require_one_of(value, TYPES if name == "type" else VISIBILITIES)
     return value
 
 
-def read_interval(name: str, value: str, now: datetime) -> Interval:
-    """Return what a canonical value of a comparing filter covers."""
-    return interval(value, COMPARED[name], now)
+def parse_range_filter(name: str, value: str, now: datetime) -> ValueRange:
+    """Return the range of a normalised value of a range filter."""
+    return parse_range(value, RANGE_FILTERS[name], now)
 
 
-def read_uploader(value: str) -> uuid.UUID:
-    """Return the account that a canonical value other than `me` and `none` names."""
+def parse_uploader(value: str) -> uuid.UUID:
+    """Return the account of a normalised value other than `me` and `none`."""
     return uuid.UUID(value)
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
-    """Return the known word that this one is most probably meant to be."""
+    """Return the most similar known word, if one is similar enough."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
     return near[0] if near else None
 
 
 def _require_one_of(value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise Refused(f"{', '.join(known[:-1])} or {known[-1]}", nearest(value, known))
+        raise InvalidFilterValue(f"{', '.join(known[:-1])} or {known[-1]}", nearest(value, known))

@@ -1,4 +1,4 @@
-"""Hints for an empty page: queries that may be meant instead."""
+"""Suggests other queries for an empty page."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -6,43 +6,43 @@ from dataclasses import dataclass
 from itertools import islice
 
 from app.search.language import ast
-from app.search.language.ast import canonical, leaves
+from app.search.language.ast import format_query, leaves
 from app.search.language.corrections import corrections
-from app.search.language.filters import NAMES
-from app.search.language.lexer import Kind, Token, tokens
-from app.search.language.parser import is_query, meant_filter, parse
+from app.search.language.filters import FILTER_NAMES
+from app.search.language.lexer import Token, TokenKind, tokens
+from app.search.language.parser import is_valid_query, parse, suggest_filter
 
 MAX_HINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A query that the service takes, and why it may be meant."""
+    """A valid query, and the reason for the suggestion."""
 
     message: str
     query: str
 
 
-def prefixed_terms(text: str) -> dict[str, Token]:
-    """Return the terms `prefix:value` of a query whose prefix is no filter, by their names as tags or wildcards."""
+def find_prefixed_terms(text: str) -> dict[str, Token]:
+    """Return the terms `prefix:value` whose prefix is not a filter, by their names as tags or wildcards."""
     terms: dict[str, Token] = {}
     for token in tokens(text):
         prefix, colon, _value = token.text.partition(":")
-        if token.kind is Kind.WORD and colon and prefix.casefold() not in NAMES:
+        if token.kind is TokenKind.WORD and colon and prefix.casefold() not in FILTER_NAMES:
             terms.setdefault(_name(token), token)
     return terms
 
 
 def make_hints(text: str, unknown: Sequence[Token], viewer_id: uuid.UUID | None) -> list[Hint]:
-    """Return hints for a query that parses and matches nothing, each with another query that parses, too.
+    """Return valid queries to suggest for a valid query without matches.
 
-    `unknown` are those of its `prefixed_terms` that are no tags.
+    `unknown` are those of its `find_prefixed_terms` that are not tags.
     """
-    asked = canonical(parse(text))
+    asked = format_query(parse(text))
     meant: dict[str, Hint] = {}
     for message, query in islice(_rewrites(text, unknown), 2 * MAX_HINTS):
-        if is_query(query) and _is_open_to(parse(query), viewer_id):
-            spelled = canonical(parse(query))
+        if is_valid_query(query) and _is_open_to(parse(query), viewer_id):
+            spelled = format_query(parse(query))
             meant.setdefault(spelled, Hint(message, spelled))
     return [hint for hint in meant.values() if hint.query not in ("", asked)][:MAX_HINTS]
 
@@ -53,7 +53,7 @@ def _rewrites(text: str, unknown: Sequence[Token]) -> Iterator[tuple[str, str]]:
     for token in unknown:
         prefix, _colon, value = token.text.partition(":")
         message = f"There is no filter {prefix} and no such tag."
-        if filtered := meant_filter(token.text):
+        if filtered := suggest_filter(token.text):
             yield message, _replace(text, token, filtered)
         yield message, _replace(text, token, value)
 
@@ -63,7 +63,7 @@ def _replace(text: str, token: Token, term: str) -> str:
 
 
 def _is_open_to(query: ast.Node, viewer_id: uuid.UUID | None) -> bool:
-    """Tell whether the viewer may ask this: `uploader:me` needs an account."""
+    """Return whether the viewer may run the query: `uploader:me` needs an account."""
     filters = (leaf for leaf in leaves(query) if isinstance(leaf, ast.Filter))
     return viewer_id is not None or not any(one.name == "uploader" and "me" in one.values for one in filters)
 

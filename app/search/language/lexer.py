@@ -1,19 +1,19 @@
-"""Text to tokens, pure."""
+"""Splits a query into tokens."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from app.search.language.filters import NAMES
+from app.search.language.filters import FILTER_NAMES
 
 _AT_LEAST = re.compile(r"([0-9]{1,3})-of:\(")
 _SPACE = re.compile(r"\s*")
-_FILTER_HEAD = re.compile(rf"(?:{'|'.join(NAMES)}):", re.IGNORECASE)
+_FILTER_HEAD = re.compile(rf"(?:{'|'.join(FILTER_NAMES)}):", re.IGNORECASE)
 
 
-class Kind(Enum):
-    """What a token is."""
+class TokenKind(Enum):
+    """The kind of a token."""
 
     WORD = auto()
     QUOTED = auto()
@@ -29,33 +29,33 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, what it says, and the 0-based character where it starts."""
+    """A token, its text, and the 0-based character where it starts."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     position: int
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalError(Exception):
-    """The text cannot be cut into tokens."""
+    """The text cannot be split into tokens."""
 
     detail: str
     position: int
     expected: str
 
 
-_SIGNS = {"(": Kind.OPEN, ")": Kind.CLOSE, "|": Kind.OR, "-": Kind.MINUS}
-_KEYWORDS = {"AND": Kind.AND, "OR": Kind.OR, "NOT": Kind.NOT}
+_SIGNS = {"(": TokenKind.OPEN, ")": TokenKind.CLOSE, "|": TokenKind.OR, "-": TokenKind.MINUS}
+_KEYWORDS = {"AND": TokenKind.AND, "OR": TokenKind.OR, "NOT": TokenKind.NOT}
 
 
 def tokens(text: str) -> list[Token]:
-    """Cut the text; the last token is END. Raises LexicalError."""
+    """Return the tokens of a text; the last one is END. Raises LexicalError."""
     return list(_tokens(text))
 
 
 def split_values(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the comma-separated values of a filter, without their quotation marks, and where each starts."""
+    """Yield the comma-separated values of a filter without quotation marks, and the position of each."""
     start, quoted = 0, False
     for position, char in enumerate(text):
         quoted ^= char == '"'
@@ -71,7 +71,7 @@ def _tokens(text: str) -> Iterator[Token]:
         token, end = _token(text, position)
         yield token
         position = _skip_space(text, end)
-    yield Token(Kind.END, "", position)
+    yield Token(TokenKind.END, "", position)
 
 
 def _token(text: str, start: int) -> tuple[Token, int]:
@@ -80,16 +80,16 @@ def _token(text: str, start: int) -> tuple[Token, int]:
         return Token(_SIGNS[char], char, start), start + 1
     if char == '"':
         end = _closing_quote(text, start)
-        return Token(Kind.QUOTED, text[start + 1 : end], start), end + 1
+        return Token(TokenKind.QUOTED, text[start + 1 : end], start), end + 1
     if match := _AT_LEAST.match(text, start):
-        return Token(Kind.AT_LEAST, match[1], start), match.end()
+        return Token(TokenKind.AT_LEAST, match[1], start), match.end()
     end = _word_end(text, start)
     word = text[start:end]
-    return Token(_KEYWORDS.get(word, Kind.WORD), word, start), end
+    return Token(_KEYWORDS.get(word, TokenKind.WORD), word, start), end
 
 
 def _word_end(text: str, start: int) -> int:
-    """A word ends at white space, at `|`, and at a `)` that it did not open: `cat_(animal)` is one."""
+    """Return the end of a word: white space, `|`, or a `)` without its `(`. `cat_(animal)` is one word."""
     head = _FILTER_HEAD.match(text, start)
     position, opened = head.end() if head else start, 0
     while position < len(text):

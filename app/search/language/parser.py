@@ -1,4 +1,4 @@
-"""Text to tree, pure.
+"""Parses a query into its syntax tree, by recursive descent.
 
 expression = or_term ;  or_term = and_term { ("OR" | "|") and_term } ;  and_term = unary { ["AND"] unary }
 unary = ["-" | "NOT"] primary
@@ -9,22 +9,22 @@ from typing import NoReturn
 
 from app.core.errors import BadRequest
 from app.core.text.tag_names import normalize_tag_pattern, normalize_tag_term
-from app.search.language.ast import EVERYTHING, AtLeast, Filter, Node, Tag, Wildcard, all_of, any_of, negation
+from app.search.language.ast import MATCH_ALL, AtLeast, Filter, Node, Tag, Wildcard, conjunction, disjunction, negate
 from app.search.language.corrections import corrections
-from app.search.language.filters import MAX_VALUES, NAMES, Refused, canonical_value, nearest
-from app.search.language.lexer import Kind, LexicalError, Token, split_values, tokens
+from app.search.language.filters import FILTER_NAMES, MAX_VALUES, InvalidFilterValue, nearest, normalize_value
+from app.search.language.lexer import LexicalError, Token, TokenKind, split_values, tokens
 
 MAX_TERMS = 50
 MAX_DEPTH = 10
 MAX_LENGTH = 4096
-# An unknown prefix of such a length, in characters, is compared with the names of the filters.
+# An unknown prefix of this length, in characters, is compared with the names of the filters.
 MIN_PREFIX, MAX_PREFIX = 4, 20
-_STARTS = (Kind.WORD, Kind.QUOTED, Kind.MINUS, Kind.NOT, Kind.OPEN, Kind.AT_LEAST)
+_STARTS = (TokenKind.WORD, TokenKind.QUOTED, TokenKind.MINUS, TokenKind.NOT, TokenKind.OPEN, TokenKind.AT_LEAST)
 _TERM = "a tag, a filter or a group"
 
 
 class InvalidQuery(BadRequest):
-    """The query does not parse: `position` is the 0-based character where, `expected` what could stand there."""
+    """The query does not parse. `position` is a 0-based character, `expected` a text that is valid there."""
 
     slug, title = "invalid-query", "Invalid query"
     description = "The query has a syntax error."
@@ -35,7 +35,7 @@ class InvalidQuery(BadRequest):
 
 
 def parse(query: str) -> Node:
-    """Return the tree of a query; `EVERYTHING` for an empty one and for `*`. Raises InvalidQuery, and nothing else."""
+    """Return the syntax tree of a query; `MATCH_ALL` for an empty one and for `*`. Raises only InvalidQuery."""
     try:
         return _parse(query)
     except InvalidQuery as error:
@@ -53,12 +53,12 @@ def _parse(query: str) -> Node:
 
 
 def _find_correction(query: str) -> str | None:
-    """Return the first rewrite of a query that parses."""
-    return next((one.query for one in corrections(query) if is_query(one.query)), None)
+    """Return the first correction of a query that parses."""
+    return next((one.query for one in corrections(query) if is_valid_query(one.query)), None)
 
 
-def is_query(text: str) -> bool:
-    """Tell whether a text is a query that a search takes."""
+def is_valid_query(text: str) -> bool:
+    """Return whether a text parses and is not too long."""
     try:
         _parse(text)
     except InvalidQuery:
@@ -78,55 +78,55 @@ class _Parser:
         return self._tokens[self._index]
 
     def expression(self) -> Node:
-        if self._accept(Kind.END):
-            return EVERYTHING
+        if self._accept(TokenKind.END):
+            return MATCH_ALL
         if self._is_lone_star():
-            return EVERYTHING
+            return MATCH_ALL
         tree = self._or_term()
-        if not self._accept(Kind.END):
+        if not self._accept(TokenKind.END):
             self._fail("This closes no group", "the end, or a ( before")
         return tree
 
     def _is_lone_star(self) -> bool:
         first, *rest = self._tokens[:2]
-        return first.kind is Kind.WORD and not first.text.strip("*") and rest[0].kind is Kind.END
+        return first.kind is TokenKind.WORD and not first.text.strip("*") and rest[0].kind is TokenKind.END
 
     def _or_term(self) -> Node:
         terms = [self._and_term()]
-        while self._accept(Kind.OR):
+        while self._accept(TokenKind.OR):
             terms.append(self._and_term())
-        return any_of(terms)
+        return disjunction(terms)
 
     def _and_term(self) -> Node:
         terms = [self._unary()]
-        while self._accept(Kind.AND) or self._next.kind in _STARTS:
+        while self._accept(TokenKind.AND) or self._next.kind in _STARTS:
             terms.append(self._unary())
-        return all_of(terms)
+        return conjunction(terms)
 
     def _unary(self) -> Node:
-        negated = self._accept(Kind.MINUS) or self._accept(Kind.NOT)
+        negated = self._accept(TokenKind.MINUS) or self._accept(TokenKind.NOT)
         term = self._primary()
-        return negation(term) if negated else term
+        return negate(term) if negated else term
 
     def _primary(self) -> Node:
         token = self._next
-        if token.kind in (Kind.OPEN, Kind.AT_LEAST):
+        if token.kind in (TokenKind.OPEN, TokenKind.AT_LEAST):
             return self._group(token)
-        if token.kind not in (Kind.WORD, Kind.QUOTED):
+        if token.kind not in (TokenKind.WORD, TokenKind.QUOTED):
             self._fail("A term is missing", _TERM)
         self._index += 1
         self._terms += 1
         if self._terms > MAX_TERMS:
             raise InvalidQuery(f"A query has at most {MAX_TERMS} terms", token.position, "the end")
-        return _tag(token) if token.kind is Kind.QUOTED else _word(token)
+        return _tag(token) if token.kind is TokenKind.QUOTED else _word(token)
 
     def _group(self, token: Token) -> Node:
         self._index += 1
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise InvalidQuery(f"Groups are nested at most {MAX_DEPTH} deep", token.position, _TERM)
-        term = self._or_term() if token.kind is Kind.OPEN else self._at_least(token)
-        if not self._accept(Kind.CLOSE):
+        term = self._or_term() if token.kind is TokenKind.OPEN else self._at_least(token)
+        if not self._accept(TokenKind.CLOSE):
             self._fail("The group is not closed", ")")
         self._depth -= 1
         return term
@@ -140,7 +140,7 @@ class _Parser:
             raise InvalidQuery(f"{number} of {len(terms)} cannot be", token.position, f"1 to {len(terms)}")
         return AtLeast(number, tuple(terms))
 
-    def _accept(self, kind: Kind) -> bool:
+    def _accept(self, kind: TokenKind) -> bool:
         if self._next.kind is not kind:
             return False
         self._index += 1
@@ -152,7 +152,7 @@ class _Parser:
 
 def _word(token: Token) -> Node:
     name, colon, _value = token.text.partition(":")
-    if colon and name.casefold() in NAMES:
+    if colon and name.casefold() in FILTER_NAMES:
         return _filter(token, name.casefold())
     return _wildcard(token) if "*" in token.text else _tag(token)
 
@@ -162,8 +162,8 @@ def _filter(token: Token, name: str) -> Node:
     values: dict[str, None] = {}
     for text, offset in split_values(token.text[len(name) + 1 :]):
         try:
-            values[canonical_value(name, text)] = None
-        except Refused as error:
+            values[normalize_value(name, text)] = None
+        except InvalidFilterValue as error:
             mean = f"{name}:{error.did_you_mean}" if error.did_you_mean else None
             detail = f"{name}: does not take this value"
             raise InvalidQuery(detail, position + offset, error.expected, mean) from error
@@ -183,12 +183,12 @@ def _tag(token: Token) -> Node:
     try:
         return Tag(normalize_tag_term(token.text))
     except ValueError as error:
-        meant = meant_filter(token.text) if token.kind is Kind.WORD else None
+        meant = suggest_filter(token.text) if token.kind is TokenKind.WORD else None
         raise InvalidQuery(f"This is no tag: {error}", token.position, "a tag", meant) from error
 
 
-def meant_filter(term: str) -> str | None:
-    """Return the term with the filter that its unknown prefix is probably meant to be."""
+def suggest_filter(term: str) -> str | None:
+    """Return the term with its unknown prefix replaced by the most similar filter."""
     prefix, colon, value = term.partition(":")
-    near = nearest(prefix.casefold(), NAMES) if colon and MIN_PREFIX <= len(prefix) <= MAX_PREFIX else None
+    near = nearest(prefix.casefold(), FILTER_NAMES) if colon and MIN_PREFIX <= len(prefix) <= MAX_PREFIX else None
     return f"{near}:{value}" if near else None

@@ -1,6 +1,6 @@
-"""Values of the filters that compare: `5` `>5` `>=5` `<5` `<=5` `5..7` `5..` `..7`, of numbers, ratios and dates.
+"""Parses the values of range filters: `5` `>5` `>=5` `<5` `<=5` `5..7` `5..` `..7`, of numbers, ratios and dates.
 
-A single value covers a span: a number only itself, a day from midnight until before the next one.
+A single value is a span: a number covers only itself, a day covers midnight to before the next midnight.
 """
 
 import re
@@ -18,14 +18,14 @@ _DECIMAL = re.compile(r"\d{1,5}(?:\.\d{1,4})?")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>\.\d{1,6})?)?(z|[+-]\d{2}:\d{2})?")
 _AGO = re.compile(r"(\d{1,5})([hdwy])")
-# The calendar ends here: what goes on beyond has no end, as what goes back beyond its beginning has no beginning.
+# The limits of the calendar of Python. A range beyond them is open.
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _AGO_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a single value covers: from `start` to `end`, which belongs to it or not."""
+    """The values from `start` to `end`, included or not."""
 
     start: Any
     end: Any
@@ -33,8 +33,8 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """From `low` to `high`, each None where it is open, each included or not."""
+class ValueRange:
+    """The values from `low` to `high`; None is an open end."""
 
     low: Any = None
     high: Any = None
@@ -42,58 +42,58 @@ class Interval:
     high_included: bool = True
 
 
-Point: TypeAlias = Callable[[str, datetime], Span]
+ValueParser: TypeAlias = Callable[[str, datetime], Span]
 
 
-def interval(text: str, point: Point, now: datetime) -> Interval:
-    """Read a value. Raises ValueError, whose message says what could stand there instead."""
+def parse_range(text: str, parse_point: ValueParser, now: datetime) -> ValueRange:
+    """Parse the value of a range filter. Raises ValueError, whose message is the expected text."""
     if comparison := _COMPARISON.fullmatch(text):
-        return _compared(comparison["operator"], point(comparison["value"], now))
+        return _compared(comparison["operator"], parse_point(comparison["value"], now))
     low, dots, high = text.partition("..")
     if not dots:
-        if _AGO.fullmatch(text) and point is date:
+        if _AGO.fullmatch(text) and parse_point is parse_date:
             raise ValueError(f"{text}.. for the time since then, or ..{text} for the time before")
-        span = point(text, now)
-        return Interval(span.start, span.end, high_included=span.end_included)
+        span = parse_point(text, now)
+        return ValueRange(span.start, span.end, high_included=span.end_included)
     if not low and not high:
         raise ValueError("a value before or after the dots")
-    first, last = (point(end, now) if end else None for end in (low, high))
-    return Interval(
+    first, last = (parse_point(end, now) if end else None for end in (low, high))
+    return ValueRange(
         first.start if first else None,
         last.end if last else None,
         high_included=last.end_included if last else True,
     )
 
 
-def _compared(operator: str, span: Span) -> Interval:
+def _compared(operator: str, span: Span) -> ValueRange:
     match operator:
         case ">":
-            return Interval(low=span.end, low_included=not span.end_included)
+            return ValueRange(low=span.end, low_included=not span.end_included)
         case ">=":
-            return Interval(low=span.start)
+            return ValueRange(low=span.start)
         case "<":
-            return Interval(high=span.start, high_included=False)
+            return ValueRange(high=span.start, high_included=False)
         case _:
-            return Interval(high=span.end, high_included=span.end_included)
+            return ValueRange(high=span.end, high_included=span.end_included)
 
 
-def number(text: str, _now: datetime) -> Span:
-    """Read a whole number."""
+def parse_number(text: str, _now: datetime) -> Span:
+    """Parse a whole number."""
     if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > _MAX_NUMBER:
         raise ValueError("a whole number")
     return Span(int(text), int(text))
 
 
-def size(text: str, _now: datetime) -> Span:
-    """Read a number of bytes, with kb, mb, gb for powers of 1024."""
+def parse_size(text: str, _now: datetime) -> Span:
+    """Parse a number of bytes, with kb, mb and gb for powers of 1024."""
     match = _SIZE.fullmatch(text) if text.isascii() else None
     if match is None or (value := int(Fraction(match[1]) * _UNITS[match[2] or ""])) > _MAX_NUMBER:
         raise ValueError("a number of bytes, as 500, 20kb or 1.5mb")
     return Span(value, value)
 
 
-def ratio(text: str, _now: datetime) -> Span:
-    """Read width : height, as 16:9 or 1.5, exactly."""
+def parse_ratio(text: str, _now: datetime) -> Span:
+    """Parse width : height, such as 16:9 or 1.5, exactly."""
     parts = text.split(":")
     if len(parts) > 2 or not text.isascii() or not all(_DECIMAL.fullmatch(part) for part in parts):
         raise ValueError("a ratio of width to height, as 16:9 or 1.5")
@@ -103,8 +103,8 @@ def ratio(text: str, _now: datetime) -> Span:
     return Span(value, value)
 
 
-def date(text: str, now: datetime) -> Span:
-    """Read a year, a month, a day, a time, `today`, `yesterday`, or so long ago, as 7d; all in UTC."""
+def parse_date(text: str, now: datetime) -> Span:
+    """Parse a year, month, day, time, `today`, `yesterday`, or a duration before now, such as 7d; all in UTC."""
     try:
         if ago := _AGO.fullmatch(text) if text.isascii() else None:
             moment = _shift(now, -int(ago[1]) * _AGO_UNITS[ago[2]])
@@ -134,7 +134,7 @@ def _calendar(year: int | None, month: int | None = None, day: int | None = None
 
 
 def _shift(moment: datetime, by: timedelta) -> datetime:
-    """Return the sum, or the end of the calendar that lies before it."""
+    """Return the sum, or the limit of the calendar in that direction."""
     try:
         return moment + by
     except OverflowError:

@@ -13,8 +13,8 @@ from app.authz.visibility import Sight
 from app.core.errors import Unauthenticated
 from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search.language import ast
-from app.search.language.filters import read_interval, read_uploader
-from app.search.language.ranges import Interval
+from app.search.language.filters import parse_range_filter, parse_uploader
+from app.search.language.ranges import ValueRange
 from app.search.planning.cost_model import MAX_ALTERNATIVES
 from app.search.planning.glob import Glob
 from app.search.planning.tag_resolution import ResolvedTags
@@ -39,7 +39,7 @@ class QueryPredicates:
     @property
     def is_unrestricted(self) -> bool:
         """Whether the result is all images."""
-        return self.query == ast.EVERYTHING and self.visibility.sees_all
+        return self.query == ast.MATCH_ALL and self.visibility.sees_all
 
     @property
     def only_tag(self) -> int | None:
@@ -176,9 +176,9 @@ class QueryPredicates:
     def _filter(self, name: str, value: str, values: Values) -> Condition:  # noqa: PLR0911 - one a filter
         match name:
             case "ratio":
-                return _ratio(read_interval(name, value, self.now), values)
+                return _ratio(parse_range_filter(name, value, self.now), values)
             case "date":
-                return _between("created_at", read_interval(name, value, self.now), "timestamptz", values)
+                return _between("created_at", parse_range_filter(name, value, self.now), "timestamptz", values)
             case "uploader":
                 return self._uploader(value, values)
             case "name":
@@ -190,15 +190,15 @@ class QueryPredicates:
             case "sha256":
                 return f"sha256 = {values.bind(bytes.fromhex(value))}"
         # bigint, because a bound may exceed the int4 of the column.
-        return _between(_COLUMNS[name], read_interval(name, value, self.now), "bigint", values)
+        return _between(_COLUMNS[name], parse_range_filter(name, value, self.now), "bigint", values)
 
     def _uploader(self, value: str, values: Values) -> Condition:
         if value == "none":
             return "uploaded_by IS NULL"
         if value == "me" and self.visibility.viewer_id is None:
             raise Unauthenticated("uploader:me needs an account")
-        account = values.bind(self.visibility.viewer_id if value == "me" else read_uploader(value))
-        # Never NULL: the negation includes the images without an owner.
+        account = values.bind(self.visibility.viewer_id if value == "me" else parse_uploader(value))
+        # Never NULL: the negate includes the images without an owner.
         return f"(uploaded_by = {account} AND uploaded_by IS NOT NULL)"
 
     def _ids(self, node: ast.Tag | ast.Wildcard) -> list[int]:
@@ -253,7 +253,7 @@ def _is_flat(node: ast.AtLeast) -> bool:
 
     The search ends at the first one, so nested choices search disjoint parts of the query.
     """
-    return not any(isinstance(one, ast.AtLeast) for term in node.terms for one in ast.nodes(term))
+    return not any(isinstance(one, ast.AtLeast) for term in node.terms for one in ast.walk(term))
 
 
 def has_any(ids: list[int], values: Values) -> Condition:
@@ -269,7 +269,7 @@ def _has_none(ids: list[int], values: Values) -> Condition:
     return f"tag_ids @@ CAST({values.bind(text, 'text')} AS query_int)"
 
 
-def _between(column: str, bounds: Interval, kind: str, values: Values) -> Condition:
+def _between(column: str, bounds: ValueRange, kind: str, values: Values) -> Condition:
     conditions = []
     if bounds.low is not None:
         conditions.append(f"{column} {'>=' if bounds.low_included else '>'} {values.bind(bounds.low, kind)}")
@@ -278,7 +278,7 @@ def _between(column: str, bounds: Interval, kind: str, values: Values) -> Condit
     return all_true(conditions)
 
 
-def _ratio(bounds: Interval, values: Values) -> Condition:
+def _ratio(bounds: ValueRange, values: Values) -> Condition:
     """Compare by cross-multiplication, because a division would round."""
 
     def compared(comparison: str, bound: Fraction) -> Condition:
