@@ -36,7 +36,7 @@ LONG_SEARCHES = 1
 
 
 class SearchEngine:
-    """What all searches of a worker share: the strategies, the planner, and the turns of the long searches."""
+    """The strategies, the planner and the turns of long searches, which all searches of a worker share."""
 
     def __init__(
         self, enabled: Collection[str] | None = None, costs: CostModel | None = None, long_searches: int = LONG_SEARCHES

@@ -30,7 +30,7 @@ from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
 
 RATIO = 4.5
 VALUES = {"name": "a*b", "uploader": "none", "type": "png", "visibility": "public", "sha256": "0" * 64, "date": "2026"}
-# What the smallest query of each token looks like; a new kind of token or filter without an entry fails.
+# The smallest query of each token. A new kind of token or filter without an entry fails.
 TOKENS = {
     TokenKind.WORD: "cat ",
     TokenKind.QUOTED: '"hot dog" ',
@@ -59,7 +59,7 @@ REPEATED = {
     "quotes": '" ',
     "digits": "1",
 }
-# What surrounds a query, level by level.
+# The text around a query at each level.
 NESTED = {
     "groups": "(a {} b)",
     "alternatives": "(a OR {})",

@@ -1,4 +1,4 @@
-"""A small random collection, in the tables and in Python, and what a query means in plain Python."""
+"""A small random collection, in the tables and in Python, and an evaluation of queries in plain Python."""
 
 import fnmatch
 import random
@@ -22,7 +22,7 @@ TYPES = ("jpeg", "png", "avif")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as the oracle knows it."""
+    """An image in plain Python."""
 
     id: uuid.UUID
     name: str
@@ -42,7 +42,7 @@ ENDS = (".png", ".png", ".PNG", " ß🖼", "\U0010ffffx")
 
 
 def pictures(seed: int, count: int) -> list[Picture]:
-    """Return a collection; many values are equal, so that orders have ties."""
+    """Return a collection. Many values are equal, so orders have ties."""
     dice = random.Random(seed)
     return [
         Picture(
@@ -91,7 +91,7 @@ async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
 
 
 def matches(node: ast.Node, picture: Picture, viewer: uuid.UUID | None) -> bool:  # noqa: PLR0911
-    """Tell whether a picture matches."""
+    """Return whether a picture matches."""
     match node:
         case ast.Tag(name):
             return ALIASES.get(name, name) in picture.tags
@@ -111,7 +111,7 @@ def matches(node: ast.Node, picture: Picture, viewer: uuid.UUID | None) -> bool:
 
 
 def visible(picture: Picture, viewer: uuid.UUID | None, *, sees_all: bool) -> bool:
-    """Tell whether a viewer may see a picture."""
+    """Return whether a viewer may see a picture."""
     return sees_all or not picture.private or (viewer is not None and picture.uploaded_by == viewer)
 
 

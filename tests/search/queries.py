@@ -1,4 +1,4 @@
-"""Random queries and orders, what to ask and expect of them, and how to run an asynchronous test over them."""
+"""Random queries and orders, their expected results, and a runner for asynchronous Hypothesis tests."""
 
 import asyncio
 import uuid
@@ -54,7 +54,7 @@ filters = st.sampled_from(
 
 
 def trees(leaves: st.SearchStrategy[ast.Node]) -> st.SearchStrategy[ast.Node]:
-    """Return queries made of such leaves."""
+    """Return queries of these leaves."""
     return st.recursive(
         leaves,
         lambda children: st.one_of(

@@ -1,4 +1,4 @@
-"""Both ends of every range of a filter."""
+"""The ends of date ranges, and of the calendar."""
 
 from datetime import UTC, datetime, timedelta
 

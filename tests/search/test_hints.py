@@ -1,4 +1,4 @@
-"""Queries that are probably meant otherwise: hints on empty pages, and corrections of what does not parse."""
+"""Hints on empty pages, and corrections of queries that do not parse."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ async def search(client: httpx.AsyncClient, query: str) -> dict[str, Any]:
 
 
 async def hinted(client: httpx.AsyncClient, query: str) -> list[str]:
-    """Return the queries of an empty page's hints, each of which the service takes."""
+    """Return the queries of the hints of an empty page, each of which is valid."""
     page = await search(client, query)
     assert page["items"] == []
     hints = page.get("hints", [])
@@ -95,7 +95,7 @@ async def test_f49_a_plain_query_gets_no_hint(client: httpx.AsyncClient, query: 
         ("size: >1 mb", "size:>1mb"),
     ],
 )
-async def test_f54_what_does_not_parse_comes_with_the_right_form(
+async def test_f54_an_error_of_the_parser_suggests_a_correction(
     client: httpx.AsyncClient, query: str, meant: str
 ) -> None:
     answer = await client.get("/v1/images", params={"q": query})
@@ -112,7 +112,7 @@ async def test_f54_what_does_not_parse_comes_with_the_right_form(
         ("-size:1 KB", "-size:1kb"),
     ],
 )
-async def test_f54_what_parses_as_something_else_gets_a_hint(client: httpx.AsyncClient, query: str, hint: str) -> None:
+async def test_f54_a_query_with_another_meaning_gets_a_hint(client: httpx.AsyncClient, query: str, hint: str) -> None:
     assert await hinted(client, query) == [hint]
 
 

@@ -1,4 +1,4 @@
-"""Pages by the names that fit a glob, held against plain Python."""
+"""Pages by the names that fit a glob, compared with plain Python."""
 
 from itertools import product
 
@@ -28,7 +28,7 @@ ENDS = ("", "g", "4.png", "?.png", " ß🖼", "🖼", "x", "\U0010ffffx", "\U001
 
 
 @pytest.mark.parametrize("sort", ["created", "-created"])
-async def test_they_are_found_from_either_end(sql: asyncpg.Connection, database: Database, sort: str) -> None:
+async def test_names_are_found_from_either_end(sql: asyncpg.Connection, database: Database, sort: str) -> None:
     order, strategy, looked = SortOrder(sort), NameIndexScan(CostModel()), 0
     collection = pictures(5, 300)
     await store(sql, collection)
@@ -48,7 +48,7 @@ async def test_they_are_found_from_either_end(sql: asyncpg.Connection, database:
 @pytest.mark.parametrize(
     ("pattern", "index"), [("*4.png", "ix_images_week_reversed_name"), ("i*", "ix_images_week_name")]
 )
-async def test_what_either_end_tells_is_read_in_an_index_alone(
+async def test_either_end_of_a_name_is_an_index_only_scan(
     sql: asyncpg.Connection, database: Database, pattern: str, index: str
 ) -> None:
     await store(sql, pictures(5, 300))

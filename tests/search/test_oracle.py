@@ -1,4 +1,4 @@
-"""The search, held against an evaluation in plain Python over random queries and collections."""
+"""The search, compared with an evaluation in plain Python over random queries and collections."""
 
 from dataclasses import replace
 from typing import Any
@@ -96,7 +96,7 @@ async def test_every_query_finds_what_plain_python_finds(
 @pytest.mark.parametrize(
     "text", ["cat", "-cat", "type:png -dog", "date:2026-11-05..2026-11-12", "cat OR date:2026-11-20"]
 )
-async def test_a_sample_of_the_pages_tells_about_the_number(
+async def test_a_sample_of_the_pages_estimates_the_number_of_matches(
     sql: asyncpg.Connection, database: Database, text: str
 ) -> None:
     await store(sql, sorted(pictures(3, 900), key=lambda one: one.created_at))
@@ -108,7 +108,7 @@ async def test_a_sample_of_the_pages_tells_about_the_number(
 
 
 @pytest.mark.parametrize("sight", [Sight(), Sight(OWNERS[0]), Sight(sees_all=True)])
-async def test_f14_an_estimate_of_all_images_is_of_those_that_the_viewer_sees(
+async def test_f14_an_estimate_of_all_images_covers_only_visible_ones(
     sql: asyncpg.Connection, database: Database, sight: Sight
 ) -> None:
     collection = pictures(3, 900)
@@ -119,9 +119,7 @@ async def test_f14_an_estimate_of_all_images_is_of_those_that_the_viewer_sees(
     assert estimated == pytest.approx(share, rel=0.15)
 
 
-async def test_a_sample_is_no_more_than_that_where_nothing_was_analysed(
-    sql: asyncpg.Connection, database: Database
-) -> None:
+async def test_a_sample_of_a_table_without_statistics_is_no_larger(sql: asyncpg.Connection, database: Database) -> None:
     await store(sql, pictures(3, 900))
     await sql.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = 'images'::regclass")
     async with database.searcher(1800) as session:
@@ -139,7 +137,7 @@ def test_the_parser_raises_nothing_but_its_own_error_and_the_canonical_form_is_f
 
 
 def spell(text: str) -> str | None:
-    """Return the canonical form, or None for a text that is refused as it should be."""
+    """Return the canonical form; None for an invalid text, whose error has a valid position."""
     try:
         return format_query(parse(text))
     except InvalidQuery as error:

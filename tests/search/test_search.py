@@ -1,4 +1,4 @@
-"""Searching over HTTP: what the client sees."""
+"""Searches over HTTP."""
 
 import asyncio
 import uuid
@@ -44,7 +44,7 @@ from tests.tags.helpers import read, upload
         ("(" * 11 + "a" + ")" * 11, 10, "a tag, a filter or a group", None),
     ],
 )
-async def test_what_does_not_parse_is_told_with_its_position(
+async def test_a_query_that_does_not_parse_is_refused_with_the_position(
     client: httpx.AsyncClient, query: str, position: int, expected: str | None, did_you_mean: str | None
 ) -> None:
     answer = await client.get("/v1/images", params={"q": query})
@@ -59,12 +59,12 @@ async def test_the_page_carries_the_canonical_query(client: httpx.AsyncClient) -
     assert page == {"items": [], "next_cursor": None, "query": 'cat -"hot dog" OR a (b OR c) type:png'}
 
 
-async def test_names_are_searched_for_as_they_are_kept(client: httpx.AsyncClient) -> None:
+async def test_names_are_searched_for_in_their_stored_form(client: httpx.AsyncClient) -> None:
     page = await read(client, "/v1/images", q="name:*e\u0301.PNG")
     assert page["query"] == "name:*\u00e9.PNG"
 
 
-async def test_the_page_is_what_the_models_would_make_of_it(sql: asyncpg.Connection, client: httpx.AsyncClient) -> None:
+async def test_the_page_equals_the_serialised_models(sql: asyncpg.Connection, client: httpx.AsyncClient) -> None:
     await store(sql, pictures(5, 40))
     for query in ("limit=100", "limit=3&count=exact", "q=nowhere"):
         answer = await client.get(f"/v1/images?{query}")
@@ -163,7 +163,7 @@ async def test_attacks_end_with_a_clear_answer(sql: asyncpg.Connection, client: 
         assert answer.status_code in (200, 400, 422), answer.text
 
 
-async def test_a_search_that_takes_too_long_ends_and_leaves_the_service_well(
+async def test_a_search_that_takes_too_long_ends_without_an_effect_on_others(
     settings: Settings, sql: asyncpg.Connection
 ) -> None:
     await store(sql, pictures(3, 30))
@@ -229,7 +229,7 @@ async def test_long_searches_wait_their_turn_and_hold_no_connection(
     assert told == [(503, "/problems/query-timeout")] * 2
 
 
-async def test_who_searches_without_a_pause_waits_for_themselves(
+async def test_a_client_that_searches_without_a_pause_delays_only_itself(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
@@ -299,7 +299,7 @@ async def test_a_count_ends_with_the_page_that_fails(
         assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
 
 
-async def test_a_count_does_not_wait_for_what_its_own_page_holds(
+async def test_a_count_does_not_wait_for_the_connection_of_its_own_page(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
@@ -337,7 +337,7 @@ async def test_random_orders_are_repeatable_and_complete(sql: asyncpg.Connection
         assert (await client.get("/v1/images", params={"sort": wrong})).status_code == 422
 
 
-async def test_choices_within_choices_do_not_grow_with_every_level(database: Database) -> None:
+async def test_the_sql_of_nested_choices_does_not_grow_exponentially(database: Database) -> None:
     query = " ".join(f"t{number}" for number in range(30))
     for number in range(9):
         query = f"a{number} {'2' if number else '15'}-of:({query})"

@@ -1,4 +1,4 @@
-"""What a wildcard stands for: the tags of visible images, each once."""
+"""A wildcard stands for the tags of visible images, each once."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ UPDATE_BATCH = 20_000
 
 @dataclass(frozen=True, slots=True)
 class CostInputs:
-    """What is known about a query: of `images`, at most `max_matches` match; a page needs `expected_rows` of the order.
+    """The estimates for a query: of `images`, at most `max_matches` match; a page needs `expected_rows` of the order.
 
     `is_exact` means that the index over the tags finds exactly the matches, `has_name_prefix` that all matches have
     names with one prefix.
@@ -79,8 +79,8 @@ class CostModel:
 
     # Images that a name index scan looks up at most.
     max_names: int = 4_000
-    # In the order of creation it is used if the tags fill the page after this many names: with one fixed end of the
-    # name, and with two, where the more selective end is used.
+    # In the order of creation it is used if the tags fill the page after this many names. With both ends of the name
+    # fixed, the more selective end is used, so the limit is higher.
     few_names: int = 1_000
     few_names_with_both_ends: int = 2_000
     # In the other orders it is used if the tags have more images than this: then reading all names is cheaper.

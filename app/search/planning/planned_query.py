@@ -13,7 +13,7 @@ from app.search.planning.sort_order import ConditionBuilder, SortOrder
 
 @dataclass(frozen=True, slots=True)
 class PageEstimate:
-    """What is known about the rest of the page: `limit` matches are missing.
+    """The estimate for the rest of the page: `limit` matches are missing.
 
     The planner creates estimates and replaces them after each step.
     """
