@@ -1,4 +1,4 @@
-"""Asks each backend for a sign of life, and whether it can store anything."""
+"""Probes of the backends: does each respond, and can it store anything?"""
 
 import asyncio
 import contextlib
@@ -20,31 +20,31 @@ class Dependency(BaseModel):
 
 
 class Backend(Protocol):
-    """What a probe asks a backend; either raises where it fails."""
+    """A backend that can be probed. Both methods raise an exception on failure."""
 
     async def ping(self) -> None:
-        """Ask the server for a sign of life."""
+        """Check that the server responds."""
 
     async def check_writable(self) -> None:
-        """Have the server store something."""
+        """Check that the server can store something."""
 
 
 async def probe_backends(services: Services) -> dict[str, Dependency]:
-    """Ask all of them at once, within two seconds."""
+    """Probe all backends concurrently, within two seconds."""
     backends: dict[str, Backend] = {
         "postgres": services.database,
         "object_store": services.object_store,
         "mongo": services.recorder.log,
         "redis": services.redis,
     }
-    answers = await asyncio.gather(*map(_probe, backends.values()))
-    return dict(zip(backends, answers, strict=True))
+    results = await asyncio.gather(*map(_probe, backends.values()))
+    return dict(zip(backends, results, strict=True))
 
 
 async def _probe(backend: Backend) -> Dependency:
     started = time.perf_counter()
     status: Literal["up", "read-only", "down"] = "down"
-    # Whatever a backend raises means that it is not well.
+    # Any exception means that the backend is down or read-only.
     with contextlib.suppress(Exception):
         async with asyncio.timeout(PROBE_TIMEOUT):
             await backend.ping()

@@ -1,4 +1,4 @@
-"""Is the process alive, and which of its backends answer?"""
+"""Liveness of the process and readiness of its backends."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.health.probes import Dependency, probe_backends
 from app.http.dependencies import ServicesDep
 
-# Without these a request cannot be answered; without the others the service goes on, degraded.
+# Without these, no request can be served. Without the others, the service is degraded.
 VITAL = ("postgres", "object_store")
 
 router = APIRouter(tags=["operations"])

@@ -1,6 +1,6 @@
-"""The queue of mails to send. A request puts a job into it and is answered, whatever the mail server does.
+"""The queue of mails to send. A request adds a job and gets its response without waiting for the mail server.
 
-A mail that could not be sent is lost after a few attempts, or when the process is killed: its owner asks for another.
+A mail is lost after three failed attempts, or when the process is killed. Its recipient can request another one.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ logger = get_logger(__name__)
 Job: TypeAlias = Callable[[], Awaitable[None]]
 
 QUEUE_LENGTH = 500
-SENT_AT_ONCE = 4
+CONCURRENT_MAILS = 4
 PAUSES_SECONDS = (1, 10, None)
 DRAIN_SECONDS = 3
 
 
 class Outbox:
-    """Runs the jobs of one worker process, SENT_AT_ONCE at a time."""
+    """Runs the jobs of one worker process, CONCURRENT_MAILS at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = SmtpServer(settings) if settings.smtp_url else None
@@ -47,24 +47,24 @@ class Outbox:
             raise MailBusy from error
 
     async def run_forever(self) -> None:
-        """Run the jobs as they come."""
+        """Run the jobs until the task is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(SENT_AT_ONCE):
+            for _ in range(CONCURRENT_MAILS):
                 tasks.create_task(self._run_jobs())
 
     async def close(self) -> None:
-        """Wait shortly for the jobs that were submitted."""
+        """Wait for the submitted jobs, at most DRAIN_SECONDS."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._jobs.join(), DRAIN_SECONDS)
 
     async def send(self, recipient: str, subject: str, text: str) -> None:
-        """Send a mail; try again where the server does not take it. Failures are logged without the recipient."""
+        """Send a mail, in up to three attempts. Failures are logged without the recipient."""
         if self._server is None:
             return
         for pause in PAUSES_SECONDS:
             try:
                 await self._server.send(recipient, subject, text)
-            # What a server says may repeat the address, and so may an error of the address itself.
+            # The messages of these errors may contain the address.
             except (SMTPException, OSError, ValueError) as error:
                 logger.warning("mail not sent", error=type(error).__name__)
                 if pause is None:

@@ -16,10 +16,10 @@ TIMEOUT_SECONDS = 10
 
 
 class SmtpServer:
-    """The server, and the sender of every mail.
+    """The server and the sender of every mail.
 
-    `smtps://` speaks TLS from the start. `smtp://` uses STARTTLS where the server offers it; with a password in the
-    address it is required, except on the loopback, so that nothing on the way can strip it.
+    `smtps://` uses TLS from the start. `smtp://` uses STARTTLS if the server offers it. With a password in the URL,
+    STARTTLS is required, except on the loopback, so that no attacker on the network can strip it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -35,7 +35,7 @@ class SmtpServer:
         self._sender = settings.mail_from or f"no-reply@{self._local}"
 
     async def send(self, recipient: str, subject: str, text: str) -> None:
-        """Send a plain text. Raises aiosmtplib.SMTPException, OSError, ValueError."""
+        """Send a plain-text mail. Raises aiosmtplib.SMTPException, OSError, ValueError."""
         address = _with_ascii_domain(recipient)
         local, _, domain = address.rpartition("@")
         message = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)
@@ -57,7 +57,7 @@ class SmtpServer:
             password=self._password,
             use_tls=self._use_tls,
             start_tls=self._start_tls,
-            # Not by default: the library would look its own name up, which may take seconds.
+            # By default, the library looks up its own host name, which may take seconds.
             local_hostname=self._local,
             timeout=TIMEOUT_SECONDS,
         )

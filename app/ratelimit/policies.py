@@ -1,9 +1,7 @@
-"""What is charged for a sign-in, a sign-up, a refresh, an upload, a search and a new tag.
+"""The charges of each rate-limited action, by account, by address and in total.
 
-Failed sign-ins are counted by account, by address and in all; one that succeeds takes its charges back. Whoever
-attacks an account from elsewhere cannot lock its owner out: from an address at which the account has an open session,
-it is counted apart. What counts as one address is
-defined in `app.core.callers`.
+A successful sign-in gets its charges back. An address at which the account has an open session has a counter of its
+own, so that an attacker elsewhere cannot lock the owner out. `app.core.callers.network` groups addresses.
 """
 
 import uuid
@@ -15,14 +13,14 @@ from app.ratelimit.rate_limiter import Charge
 
 
 def login_charges(limits: RateLimitSettings, account: str, address: str | None, *, known_address: bool) -> list[Charge]:
-    """Return the charges for one attempt at an account, named by its e-mail whether or not it exists."""
+    """Return the charges for one attempt at an account, which need not exist; `account` is its e-mail address."""
     place = network(address)
-    apart = f" at {place}" if known_address else ""
-    return [Charge(f"login account {account}{apart}", limits.account), *_shared("login", limits, place)]
+    own_counter = f" at {place}" if known_address else ""
+    return [Charge(f"login account {account}{own_counter}", limits.account), *_shared("login", limits, place)]
 
 
 def password_check_charges(limits: RateLimitSettings, user_id: uuid.UUID) -> list[Charge]:
-    """Return the charges for one attempt at the current password by somebody who is signed in."""
+    """Return the charges for one check of the current password of a signed-in account."""
     return [Charge(f"password {user_id}", limits.account)]
 
 
@@ -35,7 +33,7 @@ def sign_up_charges(limits: RateLimitSettings, email: str, address: str | None) 
 
 
 def refresh_charges(limits: RateLimitSettings, session_id: uuid.UUID | None, address: str | None) -> list[Charge]:
-    """Return the charges for one refresh; a made-up token has no session."""
+    """Return the charges for one refresh; an invalid token has no session."""
     own = [] if session_id is None else [Charge(f"refresh session {session_id}", limits.account)]
     return [*own, *_shared("refresh", limits, network(address))]
 
@@ -46,17 +44,17 @@ def social_charges(limits: RateLimitSettings, address: str | None) -> list[Charg
 
 
 def mail_charges(limits: RateLimitSettings, account: str, address: str | None) -> list[Charge]:
-    """Return the charges for one mail to an account, named by its e-mail whether or not it exists."""
+    """Return the charges for one mail to an account, which need not exist; `account` is its e-mail address."""
     return [Charge(f"mail account {account}", limits.account), *_shared("mail", limits, network(address))]
 
 
 def upload_charges(limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
-    """Return the charges for one upload; who has no account is counted by address alone."""
+    """Return the charges for one upload; without an account, by address and in total only."""
     return _use("upload", limits, user_id, address)
 
 
 def search_charges(limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
-    """Return the charges for one search that the database is asked for."""
+    """Return the charges for one search that reaches the database."""
     return _use("search", limits, user_id, address)
 
 

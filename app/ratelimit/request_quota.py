@@ -1,4 +1,4 @@
-"""What a request has left of its limits: the layers below note it, the answer's `RateLimit-*` headers tell it."""
+"""The quotas of the current request, for the `RateLimit-*` headers of its response."""
 
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ class Quota:
 
 
 class Quotas:
-    """The quotas that one request was charged to: those that are noted in its `with` block."""
+    """Collects the quotas that are noted in its `with` block; `most_restrictive` has the fewest uses left."""
 
-    __slots__ = ("_token", "tightest")
+    __slots__ = ("_token", "most_restrictive")
 
     def __init__(self) -> None:
-        self.tightest: Quota | None = None
+        self.most_restrictive: Quota | None = None
 
     def __enter__(self) -> Self:
         self._token: Token[Quotas | None] = _current.set(self)
@@ -39,14 +39,14 @@ _current: ContextVar[Quotas | None] = ContextVar("quotas", default=None)
 
 
 def note_quota(quota: Quota) -> None:
-    """Note a charge; of several, the one that will be refused first counts."""
+    """Note the quota after a charge."""
     quotas = _current.get()
-    if quotas and (quotas.tightest is None or quota.remaining < quotas.tightest.remaining):
-        quotas.tightest = quota
+    if quotas and (quotas.most_restrictive is None or quota.remaining < quotas.most_restrictive.remaining):
+        quotas.most_restrictive = quota
 
 
 def note_refund() -> None:
-    """Note that the charge was taken back."""
+    """Note that a charge was reversed."""
     quotas = _current.get()
-    if quotas and quotas.tightest:
-        quotas.tightest = replace(quotas.tightest, remaining=quotas.tightest.remaining + 1)
+    if quotas and quotas.most_restrictive:
+        quotas.most_restrictive = replace(quotas.most_restrictive, remaining=quotas.most_restrictive.remaining + 1)

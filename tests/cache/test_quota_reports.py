@@ -19,8 +19,8 @@ async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: 
     def reported(*charges: Charge) -> tuple[str, int, int]:
         with Quotas() as quotas:
             limits.report(charges, lambda: charges)
-        assert quotas.tightest
-        return quotas.tightest.policy, quotas.tightest.limit, quotas.tightest.remaining
+        assert quotas.most_restrictive
+        return quotas.most_restrictive.policy, quotas.most_restrictive.limit, quotas.most_restrictive.remaining
 
     try:
         for used in range(3):

@@ -59,8 +59,8 @@ class RequestContextMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
-                if quotas.tightest:
-                    own += quota_headers(quotas.tightest)
+                if quotas.most_restrictive:
+                    own += quota_headers(quotas.most_restrictive)
                 if is_secure:
                     own.append(_HSTS)
                 if has_credentials and not _has_header(message, b"cache-control"):
