@@ -14,8 +14,8 @@ from app.cache.redis_client import RedisClient
 from app.cache.response_cache import ResponseCache
 from app.core.concurrency import SingleFlight, repeat
 from app.core.errors import AppError
-from app.core.logging import get_logger
-from app.core.outages import OutageLog
+from app.core.observability.logging import get_logger
+from app.core.observability.outages import OutageLog
 from app.core.pagination import CursorSigner
 from app.core.passwords import PasswordHasher
 from app.core.security import AccessTokens, RefreshTokens
@@ -23,12 +23,12 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.health.probes import probe_backends
 from app.http.container import Services
-from app.http.queues import Queues
+from app.http.request_queues import Queues
 from app.images.maintenance.orphan_sweeper import Sweeper
 from app.images.upload.usage_compaction import UsageFolder
 from app.mail.outbox import Outbox
 from app.media.decoder_pool import Decoders
-from app.ratelimit.rate_limiter import RateLimits
+from app.ratelimit.rate_limiter import RateLimiter
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
@@ -101,7 +101,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     gauge(
         "imts_postgres_breaker_open",
         "Workers that refuse what needs PostgreSQL",
-        lambda: database.is_refusing,
+        lambda: database.is_open,
     )
     gauge(
         "imts_redis_breaker_open",
@@ -126,7 +126,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
-        limits=RateLimits(redis, secret),
+        limits=RateLimiter(redis, secret),
         queues=Queues.of(settings),
         search=SearchEngine(settings.search_strategies),
         outbox=Outbox(settings),
@@ -139,7 +139,7 @@ async def _open_response_cache(settings: Settings, database: Database, stack: As
     lease = Lease(database, connection)
     cache = ResponseCache(connection, lease, settings.jwt_secret.get_secret_value(), settings.cache_ttl_seconds)
     if settings.cache_enabled:
-        database.on_change = cache.invalidate
+        database.on_commit = cache.invalidate
         _run_in_background(stack, lease.run_forever())
         await lease.wait_for_first_attempt()
     return cache

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from app import VERSION
 from app.administration.invitations_router import router as invitations_router
 from app.administration.router import router as administration_router
-from app.core.logging import configure_logging
+from app.core.observability.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
 from app.http.middleware.client_address import ClientAddressMiddleware
@@ -19,7 +19,7 @@ from app.http.middleware.core_middleware import (
     RequestContextMiddleware,
 )
 from app.http.middleware.cors import ContractCorsMiddleware
-from app.http.middleware.response_cache_middleware import AnswersMiddleware, CachedPath, cached_path
+from app.http.middleware.response_cache_middleware import CachedPath, ResponseCacheMiddleware, cached_path
 from app.http.openapi.document import DEFAULT_RESPONSE, DESCRIPTION, TAGS, install_openapi, operation_id
 from app.http.openapi.documentation_pages import install_documentation
 from app.http.prefix_router import API_PREFIX
@@ -98,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, compression, the
     # cache, the body's bound.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
-    app.add_middleware(AnswersMiddleware, paths=list(_cached_paths(*images, tags_router)))
+    app.add_middleware(ResponseCacheMiddleware, paths=list(_cached_paths(*images, tags_router)))
     app.add_middleware(CompressionMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)

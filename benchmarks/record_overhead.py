@@ -26,7 +26,7 @@ from urllib.parse import parse_qs
 import uvloop
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.request_counters import count_cache
+from app.core.observability.request_counters import count_cache
 from app.http.recording import RecordingMiddleware
 from app.telemetry.batch import Draft, Encoder
 from app.telemetry.documents import DocumentWriter

@@ -125,7 +125,7 @@ async def in_the_database(asked: Iterable[Asked]) -> Times:
             continue
         statements.clear()
         try:
-            async with database.searcher() as session, noting(session, note):
+            async with database.search_session() as session, noting(session, note):
                 search = await engine.prepare(session, parse(params["q"]), Sight())
                 await search.fetch_page(SortOrder(params.get("sort", "-created")), None, LIMIT)
         except QueryTooBroad:

@@ -184,7 +184,7 @@ class _DevServer:
 
     def _migrate(self) -> None:
         """A database that is down is said once; the supervising loop tries again."""
-        from app.db.migrate import upgrade  # noqa: PLC0415 - slow, and the port is checked before
+        from app.db.schema_upgrade import upgrade  # noqa: PLC0415 - slow, and the port is checked before
 
         try:
             upgrade()

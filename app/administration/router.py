@@ -50,7 +50,7 @@ async def delete_me(
 )
 async def read_usage(request: Request, user: CurrentUser, services: ServicesDep) -> Response:
     """Return the exact storage usage of the account in bytes, including uploads in progress, and its quota."""
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         usage = await UsageRepository(session).get(user.id)
     read = UsageRead(
         images=usage.images,

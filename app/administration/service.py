@@ -25,7 +25,7 @@ class Administration:
 
     async def read(self, user_id: uuid.UUID) -> AccountRead:
         """Return the account with what it has stored. Raises UserNotFound."""
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             accounts = AccountRepository(session)
             user = await accounts.get(user_id)
             providers = await UserRepository(session).providers_of([user_id])

@@ -14,8 +14,8 @@ from sqlalchemy import Row, text
 
 from app.cache.pipelined_connection import PipelinedConnection
 from app.cache.redis_client import CacheUnavailable
-from app.core.logging import get_logger
-from app.core.outages import OutageLog
+from app.core.observability.logging import get_logger
+from app.core.observability.outages import OutageLog
 from app.db.database import Database
 
 logger = get_logger(__name__)
@@ -112,7 +112,7 @@ class Lease:
     async def refresh(self) -> None:
         """Read the row, and take a lease if the cache is usable. Raises DatabaseUnavailable."""
         asked_at = time.monotonic()
-        async with self._database.aside() as session:
+        async with self._database.health_session() as session:
             self._apply_state((await session.execute(_READ)).one(), asked_at)
 
     async def wait_for_leases_to_expire(self) -> None:

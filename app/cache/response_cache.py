@@ -19,7 +19,7 @@ from typing import Any
 from app.cache.lease import Lease
 from app.cache.pipelined_connection import CommandRefused, PipelinedConnection
 from app.cache.redis_client import CacheUnavailable
-from app.core.request_counters import count_cache
+from app.core.observability.request_counters import count_cache
 from app.core.security import derive_key
 
 MAX_RESPONSE_BYTES = 256 * 1024

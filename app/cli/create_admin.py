@@ -9,7 +9,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.options import DataDir, load_settings
-from app.cli.passwords import read_new_password
+from app.cli.password_prompt import read_new_password
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.accounts import hash_password, read_email, run_unit_of_work
 from app.cli.options import DataDir
-from app.cli.passwords import read_new_password
+from app.cli.password_prompt import read_new_password
 from app.users.accounts.repository import UserRepository
 
 

@@ -91,7 +91,7 @@ async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> Reprocessing
     if settings.cache_enabled:
         # Cached responses of the service have the old dimensions.
         cache = ResponseCache(connection, Lease(database, connection), "", settings.cache_ttl_seconds)
-        database.on_change = cache.invalidate
+        database.on_commit = cache.invalidate
     decoders = Decoders(1, settings.max_image_pixels, settings.storage_port)
     try:
         with Progress(console=Console(stderr=True)) as bar:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import exit_with_errors, load_settings
-from app.core.logging import configure_logging, get_logger
+from app.core.observability.logging import configure_logging, get_logger
 
 if TYPE_CHECKING:
     import uvicorn

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from app.core.errors import AppError
-from app.core.logging import get_logger
-from app.core.outages import OutageLog
+from app.core.observability.logging import get_logger
+from app.core.observability.outages import OutageLog
 
 Result = TypeVar("Result")
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from app.core.errors import DatabaseUnavailable
-from app.core.request_counters import count_statement
+from app.core.observability.request_counters import count_statement
 
 # Under this key a search's session holds what is told of each statement that has ended.
 ON_ANSWER = "on_answer"

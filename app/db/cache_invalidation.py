@@ -1,7 +1,7 @@
-"""What a unit of work changes of that which the cache holds.
+"""Tracks which cached responses a unit of work invalidates.
 
-Every statement of a unit of work is looked at: no writer can forget to tell. One that changes a table which cached
-answers are made of is taken to change them all, but where the code says that it changes less: `changing`.
+Every statement of a unit of work is inspected, so no writer can forget to invalidate. A change of a table that cached
+responses are made of invalidates all of them, unless the code narrows it with `invalidates_only`.
 """
 
 import re
@@ -11,12 +11,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# Every answer depends on this one, and on one of the others.
+# Every cached response depends on this scope, and on one of the others.
 EVERYTHING = "all"
-# Whatever lists or counts images or tags.
+# Responses that list or count images or tags.
 LISTS = "lists"
 
-# An account's end takes it off its images.
+# Deleting an account removes it from its images.
 _WRITE = re.compile(
     r"(?:(?:INSERT INTO|UPDATE|DELETE FROM) (?:images|tags|tagged|tag_implications)|DELETE FROM users)\b"
 )
@@ -24,12 +24,12 @@ _ALL = frozenset({EVERYTHING})
 
 
 def image_scope(image: UUID) -> str:
-    """Return the scope of one image's own answers."""
+    """Return the scope of one image's own responses."""
     return f"image:{image.hex}"
 
 
-class Changes:
-    """Notes the changes of one unit of work: the scopes of the answers that are not right any more."""
+class InvalidationTracker:
+    """Collects the scopes that one unit of work invalidates."""
 
     __slots__ = ("narrowed", "scopes")
 
@@ -38,17 +38,17 @@ class Changes:
         self.narrowed: frozenset[str] = _ALL
 
     def note(self, statement: str) -> None:
-        """Look at a statement that is about to run."""
+        """Inspect a statement before it runs."""
         if not self.scopes >= self.narrowed and _WRITE.search(statement):
             self.scopes |= self.narrowed
 
 
 @contextmanager
-def changing(session: AsyncSession, *scopes: str) -> Iterator[None]:
-    """Say that what the session's unit of work does in the block changes no answers but those of these scopes."""
-    changes: Changes = session.info["changes"]
-    outer, changes.narrowed = changes.narrowed, frozenset(scopes)
+def invalidates_only(session: AsyncSession, *scopes: str) -> Iterator[None]:
+    """Declare that the session's changes within the block invalidate these scopes only."""
+    tracker: InvalidationTracker = session.info["changes"]
+    outer, tracker.narrowed = tracker.narrowed, frozenset(scopes)
     try:
         yield
     finally:
-        changes.narrowed = outer
+        tracker.narrowed = outer

@@ -1,7 +1,7 @@
 """Tells a database that is frozen from one that is slow, by asking it on a connection of its own.
 
 No time-out of a statement can tell the two apart: one short enough for a frozen server would cut bulk work, a search or
-a wait for a lock. So a connection that has been at work for DOUBT_SECONDS is a reason to ask. While the server answers,
+a wait for a lock. So a connection that has been at work for PROBE_AFTER is a reason to ask. While the server answers,
 nothing happens. When it does not, those connections are cut, which ends their requests as any lost connection does, and
 everything that comes meanwhile is refused at once, until the server answers again. A statement that ends anywhere
 meanwhile is an answer too: on a machine that is merely overloaded the question may take too long, but others do not.
@@ -22,10 +22,10 @@ from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS, wait_loop_ticks
 from app.core.errors import DatabaseUnavailable
 
 # Together the time after which a request ends whose server is frozen.
-DOUBT_SECONDS = 0.8
-ANSWER_SECONDS = 1.0
+PROBE_AFTER = 0.8
+PROBE_TIMEOUT = 1.0
 # A connection is made in milliseconds; asked so early, the answer is there before the attempt's own time-out.
-CONNECT_DOUBT_SECONDS = 0.4
+CONNECT_PROBE_AFTER = 0.4
 # Until it is asked again: while it answers and some connection is still at work, and while it does not answer.
 PAUSE_SECONDS = 0.5
 RETRY_SECONDS = 0.1
@@ -41,7 +41,7 @@ class _AtWork(NamedTuple):
     doubt: asyncio.TimerHandle
 
 
-class Watchdog:
+class CircuitBreaker:
     """Watches the connections to one server."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Watchdog:
         self._asking: asyncio.Task[None] | None = None
 
     def watch(self, engine: AsyncEngine) -> None:
-        """Watch this engine's connections; all engines of a watchdog lead to the same server."""
+        """Watch this engine's connections; all engines of a breaker lead to the same server."""
         # The dialect's own option, which the driver does not know.
         url = engine.url.difference_update_query(["prepared_statement_cache_size"])
         self._arguments = dict(engine.dialect.create_connect_args(url)[1])
@@ -74,7 +74,7 @@ class Watchdog:
                 del self._guarded[limit]
 
     @property
-    def is_refusing(self) -> bool:
+    def is_open(self) -> bool:
         """Whether whoever wants a connection is refused at once, since the server does not answer."""
         return self._is_down
 
@@ -91,7 +91,7 @@ class Watchdog:
 
     def _connect(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
         self._check()
-        doubt = asyncio.get_running_loop().call_later(CONNECT_DOUBT_SECONDS, self._ask)
+        doubt = asyncio.get_running_loop().call_later(CONNECT_PROBE_AFTER, self._ask)
         try:
             return dialect.connect(*arguments, **options)
         except Exception as error:
@@ -104,7 +104,7 @@ class Watchdog:
             doubt.cancel()
 
     def _begin(self, connection: Any, record: Any, _proxy: Any) -> None:
-        doubt = asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._ask)
+        doubt = asyncio.get_running_loop().call_later(PROBE_AFTER, self._ask)
         driver = connection.driver_connection
         self._at_work[record] = _AtWork(time.monotonic(), driver, asyncio.current_task(), doubt)
 
@@ -118,9 +118,9 @@ class Watchdog:
 
     def _ask(self) -> None:
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_until_well())
+            self._asking = asyncio.create_task(self._probe_until_closed())
 
-    async def _ask_until_well(self) -> None:
+    async def _probe_until_closed(self) -> None:
         while True:
             self._is_down = not await self._answers()
             if self._is_down:
@@ -132,7 +132,7 @@ class Watchdog:
     async def _answers(self) -> bool:
         asked = time.monotonic()
         try:
-            await wait_loop_ticks(self._greet(), ANSWER_SECONDS)
+            await wait_loop_ticks(self._greet(), PROBE_TIMEOUT)
         # The driver raises almost anything at a server that dies within a sentence, or where another one speaks at its
         # address. Were it to end the asking, what is refused meanwhile would be refused for ever.
         except Exception as error:  # noqa: BLE001
@@ -157,5 +157,5 @@ class Watchdog:
                 limit.reschedule(0)
 
     def _doubted(self) -> list[asyncpg.Connection]:
-        before = time.monotonic() - DOUBT_SECONDS
+        before = time.monotonic() - PROBE_AFTER
         return [at_work.connection for at_work in self._at_work.values() if at_work.since <= before]

@@ -29,18 +29,18 @@ from app.core.errors import (
     TagExists,
 )
 from app.core.fair_queue import FairQueue
-from app.core.request_counters import count_statement
+from app.core.observability.request_counters import count_statement
 from app.core.settings import Settings
 from app.db.asyncpg_queries import ON_ANSWER
-from app.db.cache_invalidation import Changes, changing
-from app.db.circuit_breaker import Watchdog
-from app.db.queues import pool_limits, writer_limits
+from app.db.cache_invalidation import InvalidationTracker, invalidates_only
+from app.db.circuit_breaker import CircuitBreaker
+from app.db.connection_queues import pool_limits, writer_limits
 from app.db.replica import LOG_POSITION, Replica
 
 CONNECT_TIMEOUT = 1.5
 # A wait for a connection means load, not a server that is down.
 POOL_TIMEOUT = 5
-# Of a single statement on a server that lives; the watchdog tells one that does not.
+# Of a single statement on a server that lives; the breaker tells one that does not.
 COMMAND_TIMEOUT = 10
 # After which a connection ends whose packets nobody acknowledges: one that the network has forgotten, while the server
 # answers others. By the operating system, where it has these options (Linux; see tcp(7)).
@@ -54,7 +54,7 @@ _SILENCE_OPTIONS = (
 # The same seen from the server. A worker that is frozen, or whose machine is gone, says nothing: what it had locked is
 # free again, and its connections are given to others, after so long. No unit of work leaves its connection idle for
 # longer: the longest waits while the object store deletes a batch.
-_FORGETTING = {
+_IDLE_TIMEOUTS = {
     "idle_in_transaction_session_timeout": "60s",
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
@@ -85,9 +85,9 @@ CONFLICTS: Mapping[str, type[AppError]] = {
     "fk_images_uploaded_by_users": InvalidToken,
 }
 # SQLSTATE classes (PostgreSQL manual, appendix A) that mean that the server is not there to answer.
-_GONE = ("08", "53", "57P", "58")
+_CONNECTION_ERRORS = ("08", "53", "57P", "58")
 _CANCELED = "57014"
-_IN_THE_WAY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
+_RETRYABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 # A plan is made for the values at hand, not for any; and the indexes are used, as the search has reckoned with: from
 # memory, where one page costs about what another does. One search takes one processor: starting others to help it takes
 # longer than most searches do, and takes them from everybody else.
@@ -105,8 +105,8 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         # Told which answers a unit of work has changed, after its commit and before anybody is told of it.
-        self.on_change: Callable[[Collection[str]], Awaitable[None]] | None = None
-        self._watchdog = Watchdog()
+        self.on_commit: Callable[[Collection[str]], Awaitable[None]] | None = None
+        self._breaker = CircuitBreaker()
         connections = settings.database_pool_size + settings.database_max_overflow
         self.pool_queue = FairQueue("connections", pool_limits(connections, POOL_TIMEOUT), DatabaseBusy)
         self.writer_queue = FairQueue("changes", writer_limits(connections, POOL_TIMEOUT), DatabaseBusy)
@@ -122,40 +122,40 @@ class Database:
         # Reads need no transaction: a statement a round trip instead of three.
         reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
-        self._searchers = _search_sessions(self.search_engine, self._watchdog)
+        self._searchers = _search_sessions(self.search_engine, self._breaker)
         self._replica = self._open_replica(settings) if settings.sqlalchemy_replica_url else None
 
     def _open(self, settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
         engine = _engine(settings.sqlalchemy_url, size, overflow, server_settings)
-        self._watchdog.watch(engine)
+        self._breaker.watch(engine)
         return engine
 
     def _open_replica(self, settings: Settings) -> Replica:
         size = settings.database_search_pool_size
         engine = _engine(settings.sqlalchemy_replica_url, size, 0, self.search_settings)
-        watchdog = Watchdog()
-        return Replica(engine, _search_sessions(engine, watchdog), watchdog)
+        breaker = CircuitBreaker()
+        return Replica(engine, _search_sessions(engine, breaker), breaker)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that is committed when the block ends, rolled back when it raises."""
-        async with self._in_writer_queue(), self._telling() as changes:
+        async with self._in_writer_queue(), self._publish_invalidations() as changes:
             sessions = self._sessions(info={"changes": changes})
-            async with translated_errors(), self._watchdog.guard(), sessions as session, session.begin():
+            async with translate_errors(), self._breaker.guard(), sessions as session, session.begin():
                 yield session
 
     @asynccontextmanager
-    async def upkeep(self, lock: int) -> AsyncIterator[AsyncSession | None]:
+    async def advisory_locked(self, lock: int) -> AsyncIterator[AsyncSession | None]:
         """Yield a unit of work that changes nothing that anybody is told; None while another has this advisory lock."""
         async with self.unit_of_work() as session:
-            with changing(session):
+            with invalidates_only(session):
                 yield session if await session.scalar(_TRY_LOCK, {"lock": lock}) else None
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[AsyncSession]:
+    async def read_session(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for reads: each statement sees what is committed when it starts."""
         queue = self.pool_queue.enter(current_caller.get())
-        async with queue, translated_errors(), self._watchdog.guard(), self._readers() as session:
+        async with queue, translate_errors(), self._breaker.guard(), self._readers() as session:
             yield session
 
     @asynccontextmanager
@@ -166,35 +166,35 @@ class Database:
             yield
 
     @asynccontextmanager
-    async def aside(self) -> AsyncIterator[AsyncSession]:
+    async def health_session(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for a short read on the one connection that requests do not use.
 
         For what the service asks for itself: that all connections are at work must not look like a server that is down.
         """
-        async with translated_errors(), self._watchdog.guard(), self._asides() as session:
+        async with translate_errors(), self._breaker.guard(), self._asides() as session:
             yield session
 
     @asynccontextmanager
-    async def single_write(self) -> AsyncIterator[AsyncSession]:
+    async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for a write that is one statement, which commits itself: one round trip instead of three."""
-        async with self._in_writer_queue(), self._telling() as changes:
+        async with self._in_writer_queue(), self._publish_invalidations() as changes:
             sessions = self._readers(info={"changes": changes})
-            async with translated_errors(), self._watchdog.guard(), sessions as session:
+            async with translate_errors(), self._breaker.guard(), sessions as session:
                 yield session
 
     @asynccontextmanager
-    async def _telling(self) -> AsyncIterator[Changes]:
+    async def _publish_invalidations(self) -> AsyncIterator[InvalidationTracker]:
         """Tell what the block has changed when it ends."""
-        changes = Changes()
+        changes = InvalidationTracker()
         try:
             yield changes
         finally:
             # Also when it failed: of a commit whose answer got lost nobody knows whether it happened.
-            if self.on_change and changes.scopes:
-                await asyncio.shield(self.on_change(changes.scopes))
+            if self.on_commit and changes.scopes:
+                await asyncio.shield(self.on_commit(changes.scopes))
 
     @asynccontextmanager
-    async def searcher(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
+    async def search_session(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
         """Yield a session for searches: as `reader`, but the whole block ends in time. Raises QueryTimeout.
 
         On the standby, where there is one that is as far as the primary. The statements have the same limit on the
@@ -203,8 +203,8 @@ class Database:
         try:
             async with (
                 asyncio.timeout(seconds or self._search_seconds),
-                translated_errors(),
-                self._watchdog.guard(),
+                translate_errors(),
+                self._breaker.guard(),
                 AsyncExitStack() as stack,
             ):
                 replica = await self._enter_replica(stack)
@@ -221,18 +221,18 @@ class Database:
 
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises DatabaseUnavailable."""
-        async with self.aside() as session:
+        async with self.health_session() as session:
             await session.execute(text("SELECT 1"))
 
     async def check_writable(self) -> None:
         """Have the server write to its disk. Raises DatabaseUnavailable if it cannot, or accepts no changes."""
-        async with self.aside() as session:
+        async with self.health_session() as session:
             if await session.scalar(_CHECK_WRITABLE) == "on":
                 raise DatabaseUnavailable("The database is read-only")
 
     async def warm_up(self, connections: int) -> None:
         """Open so many connections, which stay in the pool. Raises DatabaseUnavailable."""
-        async with translated_errors(), AsyncExitStack() as stack:
+        async with translate_errors(), AsyncExitStack() as stack:
             for _ in range(connections):
                 await stack.enter_async_context(self.engine.connect())
 
@@ -242,13 +242,13 @@ class Database:
         return sum(pool.checkedout() for pool in pools if isinstance(pool, AsyncAdaptedQueuePool))
 
     @property
-    def is_refusing(self) -> bool:
+    def is_open(self) -> bool:
         """Whether requests are refused at once, since the server does not answer."""
-        return self._watchdog.is_refusing
+        return self._breaker.is_open
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._watchdog.close()
+        await self._breaker.close()
         await self.engine.dispose()
         await self.search_engine.dispose()
         await self._aside_engine.dispose()
@@ -256,19 +256,19 @@ class Database:
             await self._replica.close()
 
 
-def has_spare(session: AsyncSession) -> bool:
+def has_idle_connection(session: AsyncSession) -> bool:
     """Tell whether another session of this one's kind would have a connection at once."""
     pool = session.bind.pool if isinstance(session.bind, AsyncEngine) else None
     return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() < pool.size()
 
 
-def _search_sessions(engine: AsyncEngine, watchdog: Watchdog) -> async_sessionmaker[AsyncSession]:
+def _search_sessions(engine: AsyncEngine, breaker: CircuitBreaker) -> async_sessionmaker[AsyncSession]:
     searching = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(searching, expire_on_commit=False, info={ON_ANSWER: watchdog.see})
+    return async_sessionmaker(searching, expire_on_commit=False, info={ON_ANSWER: breaker.see})
 
 
 def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
-    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_FORGETTING, **_LONGEST_LOCK_WAIT}
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_IDLE_TIMEOUTS, **_LONGEST_LOCK_WAIT}
     engine = create_async_engine(
         url,
         pool_size=size,
@@ -292,7 +292,7 @@ def _engine(url: str, size: int, overflow: int, server_settings: Mapping[str, st
     return engine
 
 
-async def wait_briefly_for_locks(session: AsyncSession, *, briefly: bool = True) -> None:
+async def set_lock_timeout(session: AsyncSession, *, briefly: bool = True) -> None:
     """Have what follows in the unit of work wait two seconds at most for a lock; then it raises DatabaseBusy.
 
     For what may meet a change of very many rows, which holds its locks for minutes.
@@ -301,7 +301,7 @@ async def wait_briefly_for_locks(session: AsyncSession, *, briefly: bool = True)
 
 
 @asynccontextmanager
-async def translated_errors() -> AsyncIterator[None]:
+async def translate_errors() -> AsyncIterator[None]:
     """Turn what SQLAlchemy and asyncpg raise into AppErrors, where it is an answer and not a bug."""
     try:
         yield
@@ -314,13 +314,13 @@ async def translated_errors() -> AsyncIterator[None]:
         # Without a statement it happened while connecting, or at a commit: whatever the code, the server is at fault. A
         # full disk, a dropped database and a changed password each have codes of their own.
         is_unavailable = error.connection_invalidated or error.statement is None
-        answer = DatabaseUnavailable() if is_unavailable else _answer_to(_sqlstate(error))
+        answer = DatabaseUnavailable() if is_unavailable else _to_app_error(_sqlstate(error))
         if answer is None:
             raise
         raise answer from error
     # What runs by the driver itself, see `driver`.
     except asyncpg.PostgresError as error:
-        answer = _answer_to(error.sqlstate or "")
+        answer = _to_app_error(error.sqlstate or "")
         if answer is None:
             raise
         raise answer from error
@@ -366,13 +366,13 @@ def _constraint(error: IntegrityError) -> str:
     return getattr(cause, "constraint_name", None) or ""
 
 
-def _answer_to(sqlstate: str) -> AppError | None:
+def _to_app_error(sqlstate: str) -> AppError | None:
     """Return what an error of the server's is to the client; None for a bug."""
-    if sqlstate.startswith(_GONE):
+    if sqlstate.startswith(_CONNECTION_ERRORS):
         return DatabaseUnavailable()
     if sqlstate == _CANCELED:
         return QueryTimeout()
-    if sqlstate in _IN_THE_WAY:
+    if sqlstate in _RETRYABLE:
         return DatabaseBusy("Other changes were in the way; try again")
     return None
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.errors import DatabaseUnavailable
-from app.db.circuit_breaker import Watchdog
+from app.db.circuit_breaker import CircuitBreaker
 
 # Streaming takes a few milliseconds; a search that waits for longer is quicker on the primary.
 LOOKS = 5
@@ -28,11 +28,13 @@ _HAS_REPLAYED = text("SELECT pg_last_wal_replay_lsn() >= CAST(CAST(:position AS 
 class Replica:
     """The connections to one standby; it may be away at any time."""
 
-    def __init__(self, engine: AsyncEngine, sessions: async_sessionmaker[AsyncSession], watchdog: Watchdog) -> None:
+    def __init__(
+        self, engine: AsyncEngine, sessions: async_sessionmaker[AsyncSession], breaker: CircuitBreaker
+    ) -> None:
         self._engine = engine
         self._sessions = sessions
-        self._watchdog = watchdog
-        self._watchdog.watch(engine)
+        self._breaker = breaker
+        self._breaker.watch(engine)
 
     async def enter(self, stack: AsyncExitStack, position: str) -> AsyncSession | None:
         """Return a session that ends with the stack, on a standby that has replayed the log so far; None without one.
@@ -41,7 +43,7 @@ class Replica:
         """
         try:
             async with AsyncExitStack() as own:
-                await own.enter_async_context(self._watchdog.guard())
+                await own.enter_async_context(self._breaker.guard())
                 session = await own.enter_async_context(self._sessions())
                 if not await _has_replayed(session, position):
                     return None
@@ -52,7 +54,7 @@ class Replica:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._watchdog.close()
+        await self._breaker.close()
         await self._engine.dispose()
 
 

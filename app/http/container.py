@@ -12,11 +12,11 @@ from app.core.passwords import PasswordHasher
 from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.db.database import Database
-from app.http.queues import Queues
-from app.http.shutdown_state import Drain
+from app.http.request_queues import Queues
+from app.http.shutdown_state import ShutdownState
 from app.mail.outbox import Outbox
 from app.media.decoder_pool import Decoders
-from app.ratelimit.rate_limiter import RateLimits
+from app.ratelimit.rate_limiter import RateLimiter
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
 from app.telemetry.recorder import Recorder
@@ -39,11 +39,11 @@ class Services:
     passwords: PasswordHasher
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
-    limits: RateLimits
+    limits: RateLimiter
     queues: Queues
     search: SearchEngine
     outbox: Outbox
-    drain: Drain = field(default_factory=Drain)
+    drain: ShutdownState = field(default_factory=ShutdownState)
 
 
 def services_of(connection: HTTPConnection) -> Services:

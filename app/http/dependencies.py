@@ -31,7 +31,7 @@ async def get_session(services: ServicesDep) -> AsyncIterator[AsyncSession]:
 
 async def get_reader(services: ServicesDep) -> AsyncIterator[AsyncSession]:
     """Yield a session for a request that only reads."""
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         yield session
 
 

@@ -29,7 +29,7 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.core.field_errors import sentence
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.http.methods import has_other_route, methods_of_path, missing_resource
 from app.http.requests.validation import translate
 

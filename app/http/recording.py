@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.request_counters import RequestCounters, current_counters
+from app.core.observability.request_counters import RequestCounters, current_counters
 from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_TRACEPARENT, MAX_USER_AGENT, UNMATCHED, RequestRecord
 from app.telemetry.recorder import Recorder
 from app.telemetry.redaction import MAX_QUERY_BYTES

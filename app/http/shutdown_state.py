@@ -1,7 +1,7 @@
 """What the process knows about its own end."""
 
 
-class Drain:
+class ShutdownState:
     """Set by the server when it is told to stop; nothing takes it back.
 
     `is_ending`: every answer closes its connection. `is_leaving`: besides, nobody takes this process's place, so

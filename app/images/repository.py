@@ -27,8 +27,8 @@ from app.authz.policy import sight_of
 from app.authz.principal import Viewer
 from app.authz.visibility import Sight
 from app.core.errors import ImageNotFound
-from app.db.cache_invalidation import LISTS, changing, image_scope
-from app.db.database import wait_briefly_for_locks
+from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
+from app.db.database import set_lock_timeout
 from app.db.sql_text import Condition, NamedValues
 from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name
@@ -134,7 +134,7 @@ class ImageRepository:
 
     async def get_for_change(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
         """Return the image with its row locked until the commit. Raises ImageNotFound, DatabaseBusy."""
-        await wait_briefly_for_locks(self._session)
+        await set_lock_timeout(self._session)
         statement = select(Image).where(Image.id == image_id, visible_to(viewer)).with_for_update(key_share=True)
         image = await self._session.scalar(statement)
         if image is None:
@@ -163,7 +163,7 @@ class ImageRepository:
         """
         values = NamedValues()
         statement = _adding(tuple(columns), sight_of(viewer).sql(values))
-        with changing(self._session, LISTS):
+        with invalidates_only(self._session, LISTS):
             row = (await self._session.execute(statement, {**columns, **values.by_name})).one()
         return Added(*row)
 
@@ -171,13 +171,13 @@ class ImageRepository:
         """Change columns of an image whose row is locked. Raises NameTaken."""
         for column, value in changes.items():
             setattr(image, column, value)
-        with changing(self._session, LISTS, image_scope(image.id)):
+        with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.flush()
 
     async def remove(self, image: Image) -> None:
         """Delete the row and doom its objects, in the same transaction."""
         await self.doom([image.storage_key, *rendition_keys(image.storage_key)])
-        with changing(self._session, LISTS, image_scope(image.id)):
+        with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
 
     async def remove_owned(self, owner: uuid.UUID, after: Position, limit: int) -> Removed:
@@ -185,7 +185,7 @@ class ImageRepository:
 
         In the order of an index, from the end of the last batch: rows that are already deleted are not read again.
         """
-        await wait_briefly_for_locks(self._session)
+        await set_lock_timeout(self._session)
         values = {"owner": owner, "created_at": after[0], "id": after[1], "limit": limit}
         rows = (await self._session.execute(_CHOOSE_OWNED, values)).all()
         if not rows:

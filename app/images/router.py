@@ -153,7 +153,7 @@ async def upload_image(
 @cached(one_image)
 async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesDep) -> Response:
     """Return an image. A private image is visible only to its owner and admins."""
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         image, tags = await ImageRepository(session).get_tagged(image_id, viewer)
     return full_response(to_read(image, tags), f"{image.visibility}, no-cache")
 

@@ -18,7 +18,7 @@ from app.core.errors import (
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
-from app.db.database import has_spare
+from app.db.database import has_idle_connection
 from app.http.container import Services, services_of
 from app.http.dependencies import ServicesDep
 from app.http.links import next_link
@@ -106,10 +106,10 @@ async def list_images(
     after = order.decode_key(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(services.queues.searches.enter(current_caller.get()))
-        async with services.database.searcher() as session:
+        async with services.database.search_session() as session:
             search = await services.search.prepare(session, query, sight_of(viewer))
             counting: Awaitable[Counted | None] | None = None
-            if count != "none" and has_spare(session):
+            if count != "none" and has_idle_connection(session):
                 counting = await stack.enter_async_context(background_task(count_images(services, search, count)))
             found, more = await search.fetch_page(order, after, limit)
             hints = await search.list_hints(q) if not found and after is None else []
@@ -136,9 +136,11 @@ async def count_images(services: Services, search: SearchExecutor, how: Count) -
         return None
     if how == "exact":
         try:
-            async with services.database.searcher(COUNT_SHARE * services.settings.search_timeout_ms / 1000) as session:
+            async with services.database.search_session(
+                COUNT_SHARE * services.settings.search_timeout_ms / 1000
+            ) as session:
                 return await count_exactly(session, search), "exact"
         except QueryTimeout:
             pass
-    async with services.database.searcher() as session:
+    async with services.database.search_session() as session:
         return await estimate_count(session, search), "estimate"

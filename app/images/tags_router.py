@@ -28,7 +28,7 @@ from app.core.errors import (
 )
 from app.core.text.normalization import Text
 from app.core.text.tag_names import TagName, TagNames
-from app.db.cache_invalidation import LISTS, changing, image_scope
+from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
 from app.http.container import Services
 from app.http.dependencies import ServicesDep
@@ -204,14 +204,14 @@ async def change_tags(
     """Change the tags of an image that the viewer may change; it is locked, after the tags."""
     viewer = permission.viewer
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
-    async with new_tags.database.reader() as session:
+    async with new_tags.database.read_session() as session:
         image = await ImageRepository(session).get_visible(image_id, viewer)
         permission.rule(viewer, image)
     async with holding(names, new_tags, private_owner(image)) as (session, held):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         permission.rule(viewer, image)
         permission.check(await shape_image(session, image))
-        with changing(session, LISTS, image_scope(image.id)):
+        with invalidates_only(session, LISTS, image_scope(image.id)):
             await change(Tagging(session), image, held)
         return await shape_image(session, image)
 
@@ -225,7 +225,7 @@ async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
     """Raise ValidationFailed where a tag is to be added and removed, under the same name or under an alias."""
     if not body.add or not body.remove:
         return
-    async with database.reader() as session:
+    async with database.read_session() as session:
         ids = await TagRepository(session).find_ids_by_name([*body.add, *body.remove])
     added = {ids.get(name, name) for name in body.add}
     for name in body.remove:
@@ -236,7 +236,7 @@ async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
 async def list_changeable(services: Services, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
     """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
     sight, owner = sight_of(viewer), None if viewer.is_admin else viewer.id
-    async with services.database.searcher() as session:
+    async with services.database.search_session() as session:
         if body.ids is None:
             search = await services.search.prepare(session, parse(body.q or ""), sight)
             found = await search.list_ids(owner, MAX_BULK + 1)
@@ -249,7 +249,7 @@ async def list_changeable(services: Services, body: BulkTagging, viewer: Viewer)
 
 async def count_changing(database: Database, images: list[uuid.UUID], body: BulkTagging) -> int:
     """Return how many of the images would change."""
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         tags = TagRepository(session)
         added, removed = await tags.list_named(body.add), await tags.find_ids(body.remove)
         if set(body.add) - added.keys():
@@ -263,7 +263,7 @@ async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, 
     locked = await tagging.lock_images(images)
     changing_images = await tagging.list_changing(locked, held.given, removed)
     if changing_images:
-        with changing(session, LISTS, *map(image_scope, changing_images)):
+        with invalidates_only(session, LISTS, *map(image_scope, changing_images)):
             if removed:
                 await tagging.take(changing_images, removed)
             await tagging.give(changing_images, held)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from aiosmtplib import SMTPException
 
 from app.core.errors import AppError
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.core.settings import Settings
 from app.mail.errors import MailBusy, MailNotConfigured
 from app.mail.smtp import SmtpServer

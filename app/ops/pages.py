@@ -164,7 +164,7 @@ async def _find_email(services: Services, user_id: str | None) -> str | None:
         return None
     # Personal data may be recorded as a digest: then it is no id.
     with suppress(AppError, ValueError):
-        async with services.database.reader() as session:
+        async with services.database.read_session() as session:
             user = await session.get(User, uuid.UUID(user_id))
             return user.email if user else None
     return None

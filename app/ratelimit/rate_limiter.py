@@ -75,7 +75,7 @@ class Charge(NamedTuple):
         return self.name.partition(" ")[0]
 
 
-class RateLimits:
+class RateLimiter:
     """Counts in Redis, shared by all workers; while Redis is down, in the memory of the process."""
 
     def __init__(self, cache: RedisClient, secret: str) -> None:

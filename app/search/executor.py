@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import Sight
-from app.core.request_counters import SearchStep, count_search_step
+from app.core.observability.request_counters import SearchStep, count_search_step
 from app.db.asyncpg_queries import fetch
 from app.db.base import utc_now
 from app.db.sql_text import EVERY, Values, all_true

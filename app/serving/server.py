@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.http.container import Services
 
 logger = get_logger(__name__)
@@ -69,7 +69,7 @@ class DrainingServer(uvicorn.Server):
             self._reporting = asyncio.create_task(self._report(self._supervisor))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, as described for the module."""
+        """ShutdownState, as described for the module."""
         end = _now() + self._drain_seconds
         closing = min(CLOSING_SECONDS, self._drain_seconds / 3)
         services: Services = self.lifespan.state["services"]

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 
 logger = get_logger(__name__)
 
@@ -74,12 +74,12 @@ class Worker:
             self._process.kill()
 
     def release(self, drain_seconds: float) -> None:
-        """Drain it without a change of readiness: another worker listens in its place."""
+        """ShutdownState it without a change of readiness: another worker listens in its place."""
         self._socket.close()
         self._deadline = time.monotonic() + drain_seconds + KILL_SECONDS
 
     def stop(self, drain_seconds: float) -> None:
-        """Drain it and report that to the balancer."""
+        """ShutdownState it and report that to the balancer."""
         self._process.send_signal(signal.SIGTERM)
         self._deadline = time.monotonic() + drain_seconds + KILL_SECONDS
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from app.storage.timeouts import answer, translated_errors
+from app.storage.timeouts import answer, translate_errors
 
 # Who comes for the next piece later than this, a client that does not read say, has no connection meanwhile.
 KEPT_SECONDS = 10.0
@@ -68,7 +68,7 @@ class Reading:
 
 
 async def _translated_chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-    async with translated_errors():
+    async with translate_errors():
         # As they were received: several that are there already would be joined by `iter_any`, which copies them all.
         async for chunk, _ in response.content.iter_chunks():
             yield chunk

@@ -28,10 +28,10 @@ from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES, chained, grouped, length
 from app.storage.download import OpenObject, Reading
 from app.storage.s3_client import READ_TIMEOUT, Body, Pieces, connect, open_session
-from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, answer, translated_errors
+from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, answer, translate_errors
 
 # Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
-DOUBT_SECONDS = 0.9
+PROBE_AFTER = 0.9
 PING_SECONDS = 1.0
 # Larger than what SeaweedFS keeps beside an object's name, where a full disk may still have room.
 WRITE_CHECK_BYTES = 16 * 1024
@@ -192,7 +192,7 @@ class ObjectStore:
         """
         listing = self._client.list_objects(self.bucket, recursive=True)
         while True:
-            async with translated_errors(), asyncio.timeout(READ_TIMEOUT):
+            async with translate_errors(), asyncio.timeout(READ_TIMEOUT):
                 found = await anext(listing, None)
             if found is None:
                 return
@@ -208,7 +208,7 @@ class ObjectStore:
         found: list[PendingUpload] = []
         key_marker = id_marker = None
         while True:
-            async with translated_errors(), asyncio.timeout(READ_TIMEOUT):
+            async with translate_errors(), asyncio.timeout(READ_TIMEOUT):
                 page = await client._list_multipart_uploads(  # noqa: SLF001
                     self.bucket, key_marker=key_marker, upload_id_marker=id_marker
                 )
@@ -277,7 +277,7 @@ class ObjectStore:
         async with answer(size) as limit:
             # Most of the time there is no doubt, and a task would be made for nothing.
             doubt = loop.call_later(
-                DOUBT_SECONDS, lambda: watching.append(loop.create_task(self._end_when_frozen(limit)))
+                PROBE_AFTER, lambda: watching.append(loop.create_task(self._end_when_frozen(limit)))
             )
             try:
                 yield
@@ -293,7 +293,7 @@ class ObjectStore:
             except (StorageUnavailable, TimeoutError):
                 limit.reschedule(0)
                 return
-            await asyncio.sleep(DOUBT_SECONDS)
+            await asyncio.sleep(PROBE_AFTER)
 
     async def _abandon(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
         if sending:

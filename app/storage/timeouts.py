@@ -24,12 +24,12 @@ class ObjectMissing(NotFound):
 @asynccontextmanager
 async def answer(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
     """Give the store its time for one request that moves `size` bytes, and translate what goes wrong."""
-    async with translated_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
+    async with translate_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
         yield limit
 
 
 @asynccontextmanager
-async def translated_errors() -> AsyncIterator[None]:
+async def translate_errors() -> AsyncIterator[None]:
     try:
         yield
     # ParseError and ValueError: what answers is no object store, or was cut within its XML.

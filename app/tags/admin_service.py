@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy, TagExists, TagIsAlias, TagNotFound, ValidationFailed
-from app.db.database import wait_briefly_for_locks
+from app.db.database import set_lock_timeout
 from app.models import Tag, Tagged, TagImplication
 from app.tags.bulk_retag import BATCH, replace_tag
 from app.tags.image_tag_repository import Tagging
@@ -41,10 +41,10 @@ class VocabularyChange:
 
         Raises DatabaseBusy.
         """
-        await wait_briefly_for_locks(session)
+        await set_lock_timeout(session)
         await session.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         # Once begun it is not given up for somebody's short lock on one of very many images.
-        await wait_briefly_for_locks(session, briefly=False)
+        await set_lock_timeout(session, briefly=False)
         edges = await session.execute(select(TagImplication.tag_id, TagImplication.implied_tag_id))
         return cls(session, Implications.of((row.tag_id, row.implied_tag_id) for row in edges))
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy
-from app.db.cache_invalidation import LISTS, changing, image_scope
+from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
 from app.models import Tagged, TagImplication
 from app.tags.image_tag_repository import Tagging
@@ -59,7 +59,7 @@ async def hand_over_lot(session: AsyncSession, name: str, into: str | None, afte
     if len(images) < BATCH:
         return None
     locked = await tagging.lock_images(images)
-    with changing(session, LISTS, *map(image_scope, locked)):
+    with invalidates_only(session, LISTS, *map(image_scope, locked)):
         await replace_tag(session, tag, target, locked)
         await tagging.derive(locked)
     return images[-1]

@@ -50,5 +50,5 @@ class CountFolder:
 
     async def _fold_batch(self) -> int:
         # The counts that anybody is told stay what they are.
-        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+        async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
             return 0 if session is None else await session.scalar(_FOLD, {"most": BATCH}) or 0

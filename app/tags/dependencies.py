@@ -21,7 +21,7 @@ async def get_tags_repository(session: SessionDep) -> TagRepository:
 async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]:
     """Yield the repository for a request that only reads, in bounded time and in its turn."""
     # A queue of its own: completion does not wait for a search.
-    async with services.queues.tag_lists.enter(current_caller.get()), services.database.searcher() as session:
+    async with services.queues.tag_lists.enter(current_caller.get()), services.database.search_session() as session:
         yield TagRepository(session)
 
 

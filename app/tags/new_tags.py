@@ -8,7 +8,7 @@ from app.authz.principal import Viewer
 from app.core.rate_limit import RateLimitSettings
 from app.db.database import Database
 from app.ratelimit.policies import new_tag_charges
-from app.ratelimit.rate_limiter import RateLimits
+from app.ratelimit.rate_limiter import RateLimiter
 from app.tags.repository import TagRepository
 
 
@@ -17,7 +17,7 @@ class NewTags:
     """Makes tags for one caller, within NEW_TAG_LIMITS. Admins are not limited."""
 
     database: Database
-    limits: RateLimits
+    limits: RateLimiter
     rates: RateLimitSettings
     viewer: Viewer
     address: str | None
@@ -39,7 +39,7 @@ class NewTags:
 
     async def _charge(self, names: Sequence[str]) -> list[str]:
         """Charge for the missing ones and return them; no connection is held meanwhile."""
-        async with self.database.reader() as session:
+        async with self.database.read_session() as session:
             missing = await TagRepository(session).list_missing(names)
         if missing and not self.viewer.is_admin:
             await self.limits.charge(new_tag_charges(self.rates, self.viewer.id, self.address, len(missing)))

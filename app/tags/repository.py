@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import NEVER_PRIVATE, Sight, tag_visible_to_viewer
-from app.db.cache_invalidation import LISTS, changing
-from app.db.database import wait_briefly_for_locks
+from app.db.cache_invalidation import LISTS, invalidates_only
+from app.db.database import set_lock_timeout
 from app.models import PrivateTag, Tag
 from app.models.tag import EXACT_COUNT
 from app.search.planning.glob import like
@@ -136,7 +136,7 @@ class TagRepository:
         """
         if missing := await self.list_missing(names):
             statement = insert(Tag).values([{"name": name} for name in missing]).on_conflict_do_nothing()
-            with changing(self._session, LISTS):
+            with invalidates_only(self._session, LISTS):
                 made = (await self._session.scalars(statement.returning(Tag.id))).all()
             if private_to is not None and made:
                 await self._session.execute(
@@ -149,8 +149,8 @@ class TagRepository:
         Raises DatabaseBusy.
         """
         await self.ensure(names)
-        await wait_briefly_for_locks(self._session)
-        with changing(self._session, LISTS):
+        await set_lock_timeout(self._session)
+        with invalidates_only(self._session, LISTS):
             await self._session.execute(_LIST, {"names": names})
 
     async def list_missing(self, names: Sequence[str]) -> list[str]:

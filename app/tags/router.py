@@ -18,7 +18,7 @@ from app.core.errors import (
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
 from app.core.text.tag_names import TagName, fold_tag
-from app.db.database import wait_briefly_for_locks
+from app.db.database import set_lock_timeout
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
 from app.http.middleware.response_cache_middleware import cached, lists
@@ -103,7 +103,7 @@ async def create_tags(
     """
     await new_tags.ensure_listed(body.names)
     response.headers["Location"] = "/v1/tags"
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         found = await TagRepository(session).list_named(body.names)
     return TagList(items=[to_read(found[name], asked=name) for name in body.names if name in found])
 
@@ -160,7 +160,7 @@ async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -
     The deletion takes as long as a merge.
     """
     async with services.database.unit_of_work() as session:
-        await wait_briefly_for_locks(session)
+        await set_lock_timeout(session)
         if await TagRepository(session).remove_alias(name):
             return
     await hand_over(services.database, name, None)

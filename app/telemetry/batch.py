@@ -16,7 +16,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.telemetry.documents import DocumentWriter
 from app.telemetry.minutes import EPOCH, Group, MinuteSums
 from app.telemetry.record import RequestRecord

@@ -28,8 +28,8 @@ from typing import Protocol, TypeVar
 from bson.raw_bson import RawBSONDocument
 
 from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS
-from app.core.logging import get_logger
-from app.core.outages import OutageLog
+from app.core.observability.logging import get_logger
+from app.core.observability.outages import OutageLog
 from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
 from app.telemetry.mongo import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog

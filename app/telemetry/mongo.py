@@ -62,18 +62,18 @@ class RequestLog:
 
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises TelemetryUnavailable."""
-        async with translated_errors():
+        async with translate_errors():
             await self.database.command("ping")
 
     async def check_writable(self) -> None:
         """Write a document. Raises TelemetryUnavailable where the server refuses writes."""
-        async with translated_errors():
+        async with translate_errors():
             await self.database[WRITE_CHECKS].replace_one({"_id": "readiness"}, {"at": datetime.now(UTC)}, upsert=True)
 
     async def ensure_collections(self) -> None:
         """Create what is missing, take over what is there with the retention of now. Raises TelemetryUnavailable."""
         series = {"timeField": "time", "metaField": "meta", "granularity": "seconds"}
-        async with translated_errors():
+        async with translate_errors():
             await self._ensure_time_series(series)
             await self._ensure_ttl_index()
             await self.database[LOGS].create_index([("meta.route", 1), ("time", -1)], name="route_time")
@@ -108,7 +108,7 @@ class RequestLog:
         # The times bound the buckets that have to be opened; a time series has no useful index on a random id.
         times = {"$gte": min(head["since"] for head in heads), "$lte": max(head["until"] for head in heads)}
         ids = {"$gt": heads[0]["first"], "$lte": heads[-1]["last"]}
-        async with translated_errors():
+        async with translate_errors():
             logs = self.database.get_collection(
                 LOGS, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
             )
@@ -126,7 +126,7 @@ class RequestLog:
             "maxTimeMS": WRITE_MS,
             "writeConcern": _DURABLE.document,
         }
-        async with translated_errors():
+        async with translate_errors():
             answer = await self.database.command(command)
         errors = answer.get("writeErrors", [])
         if "writeConcernError" in answer or any(error["code"] not in _BAD_DOCUMENT for error in errors):
@@ -138,7 +138,7 @@ class RequestLog:
         increments = [_increment(batch, one) for batch in batches for one in batch.head["sums"]]
         metrics = self.database.get_collection(METRICS, write_concern=_DURABLE)
         start, upsert = 0, True
-        async with translated_errors():
+        async with translate_errors():
             while start < len(increments):
                 end = len(increments) if upsert else start + 1
                 updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments[start:end]]
@@ -176,7 +176,7 @@ def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 
 @asynccontextmanager
-async def translated_errors() -> AsyncIterator[None]:
+async def translate_errors() -> AsyncIterator[None]:
     """Turn what the driver raises into our own errors."""
     try:
         yield
@@ -190,7 +190,7 @@ async def translated_errors() -> AsyncIterator[None]:
 async def translated_query_errors() -> AsyncIterator[None]:
     """Do so for a query, which is given up after READ_SECONDS. Raises QueryTooCostly, TelemetryUnavailable."""
     try:
-        async with asyncio.timeout(READ_SECONDS), translated_errors():
+        async with asyncio.timeout(READ_SECONDS), translate_errors():
             try:
                 yield
             except ExecutionTimeout as error:

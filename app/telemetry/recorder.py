@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import psutil
 
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.core.settings import Settings
 from app.telemetry.batch import Draft, Encoder
 from app.telemetry.delivery import Delivery

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.logging import get_logger
-from app.core.outages import OutageLog
+from app.core.observability.logging import get_logger
+from app.core.observability.outages import OutageLog
 from app.telemetry.batch import Batch
 from app.telemetry.errors import SpoolFull
 

@@ -21,7 +21,7 @@ async def authenticate(services: Services, token: str) -> Viewer:
 async def authenticate_session(services: Services, token: str, audience: Audience) -> Viewer:
     """Return whom a session's token speaks for; no API key is accepted. Raises InvalidToken."""
     claims = services.access_tokens.read(token, audience=audience)
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         user = await UserRepository(session).find_by_session(claims.user_id, claims.session_id)
     if user is None:
         raise InvalidToken("The session has ended")
@@ -29,7 +29,7 @@ async def authenticate_session(services: Services, token: str, audience: Audienc
 
 
 async def _by_api_key(services: Services, token: str) -> Viewer:
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         found = await ApiKeyRepository(session).find_valid(digest_token(token))
     if found is None:
         raise InvalidToken("The API key is not valid")

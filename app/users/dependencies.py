@@ -21,7 +21,7 @@ from app.http.container import services_of
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.problems import raising
 from app.models import User
-from app.ratelimit.rate_limiter import RateLimits
+from app.ratelimit.rate_limiter import RateLimiter
 from app.users.accounts.repository import UserRepository
 from app.users.accounts.service import Accounts
 from app.users.api_keys.repository import ApiKeyRepository
@@ -167,7 +167,7 @@ async def get_api_key_service(services: ServicesDep) -> ApiKeys:
     return ApiKeys(services)
 
 
-async def get_limits(services: ServicesDep) -> RateLimits:
+async def get_limits(services: ServicesDep) -> RateLimiter:
     """Return the rate limits."""
     return services.limits
 
@@ -178,6 +178,6 @@ UserSessionsReader = Annotated[UserSessionRepository, Depends(get_sessions_reade
 ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
 ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
 SignInDep = Annotated[SignIn, Depends(get_sign_in)]
-LimitsDep = Annotated[RateLimits, Depends(get_limits)]
+LimitsDep = Annotated[RateLimiter, Depends(get_limits)]
 ApiKeysDep = Annotated[ApiKeys, Depends(get_api_key_service)]
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]

@@ -10,7 +10,7 @@ from app.cache.redis_client import RedisClient
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Rate
 from app.core.settings import Settings
-from app.ratelimit.rate_limiter import Charge, RateLimits
+from app.ratelimit.rate_limiter import Charge, RateLimiter
 from tests.cache.conftest import OwnRedis
 from tests.support.paths import ROOT
 
@@ -24,7 +24,7 @@ async def test_f11_a_full_redis_keeps_the_rate_limits(
     assert policy["maxmemory-policy"] == "volatile-ttl"
     assert 0 < int(policy["maxmemory"] or 0) <= 1 << 30
     cache = RedisClient(own_settings.model_copy(update={"redis_url": SecretStr(own_redis.url)}))
-    limits, charge = RateLimits(cache, "secret"), Charge("an account", Rate(1, 60))
+    limits, charge = RateLimiter(cache, "secret"), Charge("an account", Rate(1, 60))
     await limits.charge([charge])
     used = (await own_client.info("memory"))["used_memory"]
     await own_client.config_set("maxmemory", used + 4_000_000)

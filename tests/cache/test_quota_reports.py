@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from app.cache.redis_client import RedisClient
 from app.core.rate_limit import Rate
 from app.core.settings import Settings
-from app.ratelimit.rate_limiter import Charge, RateLimits
+from app.ratelimit.rate_limiter import Charge, RateLimiter
 from app.ratelimit.request_quota import Quotas
 
 NO_REDIS = "redis://127.0.0.1:9/0"
@@ -14,7 +14,7 @@ ACCOUNT, TOTAL = Charge("search account 1", Rate(60, 3600)), Charge("search tota
 
 async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: Callable[..., Settings]) -> None:
     cache = RedisClient(make_settings(redis_url=NO_REDIS))
-    limits = RateLimits(cache, "s" * 40)
+    limits = RateLimiter(cache, "s" * 40)
 
     def reported(*charges: Charge) -> tuple[str, int, int]:
         with Quotas() as quotas:
@@ -34,7 +34,7 @@ async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: 
 
 async def test_reports_of_the_same_second_are_made_once(make_settings: Callable[..., Settings]) -> None:
     cache = RedisClient(make_settings(redis_url=NO_REDIS))
-    limits = RateLimits(cache, "s" * 40)
+    limits = RateLimiter(cache, "s" * 40)
     made = 0
 
     def charges() -> Sequence[Charge]:

@@ -14,8 +14,8 @@ import pytest
 from structlog.contextvars import bound_contextvars
 
 from app.core.errors import DatabaseUnavailable
-from app.core.log_redaction import format_redacted
-from app.core.logging import create_formatter, get_logger
+from app.core.observability.log_redaction import format_redacted
+from app.core.observability.logging import create_formatter, get_logger
 from tests.support.paths import ROOT
 
 SECRET = "S3cretValue"
@@ -105,7 +105,8 @@ async def test_a_task_that_failed_unseen_logs_no_values() -> None:
 
 def test_f87_a_malformed_upload_logs_no_warning() -> None:
     command = (
-        "import logging; from app.core.logging import configure_logging; configure_logging('INFO', 'json');"
+        "import logging; from app.core.observability.logging import configure_logging;"
+        "configure_logging('INFO', 'json');"
         "logging.getLogger('python_multipart.multipart').warning('malformed');"
         "logging.getLogger('app').warning('kept')"
     )

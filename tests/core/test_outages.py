@@ -10,8 +10,8 @@ from app.cache.lease import Lease
 from app.cache.pipelined_connection import PipelinedConnection
 from app.core.concurrency import repeat
 from app.core.errors import DatabaseUnavailable
-from app.core.logging import get_logger
-from app.core.outages import SUMMARY_SECONDS, OutageLog
+from app.core.observability.logging import get_logger
+from app.core.observability.outages import SUMMARY_SECONDS, OutageLog
 from app.core.settings import Settings
 from app.db.database import Database
 

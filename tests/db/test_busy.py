@@ -53,7 +53,7 @@ async def test_a_process_without_a_descriptor_takes_no_server_for_frozen(
 ) -> None:
     assert sql
     database = Database(settings)
-    async with database.reader() as session:
+    async with database.read_session() as session:
         await session.execute(text("SELECT 1"))
         with no_descriptor_left():
             # Each of them has the server asked, which is not reached either.
@@ -61,7 +61,7 @@ async def test_a_process_without_a_descriptor_takes_no_server_for_frozen(
                 with pytest.raises(DatabaseUnavailable):
                     await database.ping()
                 await asyncio.sleep(0.2)
-                assert not database.is_refusing
+                assert not database.is_open
             assert await session.scalar(text("SELECT 1")) == 1
     await database.ping()
     await database.close()

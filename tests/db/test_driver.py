@@ -28,7 +28,7 @@ async def test_a_statement_that_is_broken_off_takes_its_connection_with_it(
     pids: list[int] = []
 
     async def sleep() -> None:
-        async with database.searcher() as session:
+        async with database.search_session() as session:
             pids.append(await fetch_value(session, PID, ()))
             await fetch(session, "SELECT pg_sleep($1)", (600.0,))
 
@@ -39,7 +39,7 @@ async def test_a_statement_that_is_broken_off_takes_its_connection_with_it(
     sleeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sleeping
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         assert await fetch_value(session, PID, ()) != pids[0]
     async with asyncio.timeout(20):
         while await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pids[0]):
@@ -51,7 +51,7 @@ async def test_the_server_s_errors_are_told_as_those_of_sessions_are(narrow: Set
     database = Database(narrow.model_copy(update={"search_timeout_ms": 200}))
 
     async def run(statement: str, *values: Any) -> None:
-        async with database.searcher(60) as session:
+        async with database.search_session(60) as session:
             await fetch(session, statement, values)
 
     with pytest.raises(QueryTimeout):
@@ -70,10 +70,10 @@ async def test_the_server_s_errors_are_told_as_those_of_sessions_are(narrow: Set
 
 async def test_a_session_that_let_go_of_its_connection_takes_another(narrow: Settings) -> None:
     database = Database(narrow)
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         first = await fetch_value(session, PID, ())
         await session.rollback()
-        async with database.searcher() as other:
+        async with database.search_session() as other:
             assert await fetch_value(other, PID, ()) == first
             await fetch(other, "SET application_name = 'other'", ())
             await (await other.connection()).invalidate()

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.core.settings import Settings
-from app.db.migrate import alembic_config
+from app.db.schema_upgrade import alembic_config
 from tests.support.accounts import Account
 from tests.support.photos import png
 

@@ -49,7 +49,7 @@ async def write(database: Database) -> None:
 
 async def look(database: Database) -> tuple[bool, int]:
     """Return whether a standby answered, and how many rows it saw."""
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         on_standby, rows = (await session.execute(WHERE_AND_WHAT)).one()
     return on_standby, rows
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.migrate import upgrade
+from app.db.schema_upgrade import upgrade
 from app.images.maintenance.consistency_check import Audit
 from app.images.maintenance.orphan_sweeper import Sweeper
 from app.storage.object_store import ObjectStore

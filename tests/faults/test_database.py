@@ -116,7 +116,7 @@ async def test_a_slow_statement_is_no_frozen_server(settings: Settings, sql: asy
         async with block as session:
             return bool(await session.scalar(text("SELECT 1 FROM pg_sleep(2.3)")))
 
-    blocks = (database.unit_of_work(), database.reader(), database.searcher())
+    blocks = (database.unit_of_work(), database.read_session(), database.search_session())
     assert await asyncio.gather(*(works(block) for block in blocks)) == [True, True, True]
     await database.close()
 
@@ -131,7 +131,7 @@ async def test_a_busy_process_is_no_frozen_server(settings: Settings, sql: async
             time.sleep(0.4)  # noqa: ASYNC251 - what is tested
             await asyncio.sleep(0)
 
-    async with database.reader() as session:
+    async with database.read_session() as session:
         await session.execute(text("SELECT 1"))
         busy = asyncio.create_task(keep_busy())
         assert await session.scalar(text("SELECT 1 FROM pg_sleep(2)")) == 1

@@ -23,7 +23,7 @@ from tests.support.raw_http import RawConnection, bearer, file_part, raw_connect
 from tests.support.server import RunningService, running_service
 
 LARGE = 3 * PART_BYTES + 100_000
-# The rule is 2 s; on a loaded machine everything takes its time. Before there was a watchdog it was 12.
+# The rule is 2 s; on a loaded machine everything takes its time. Before there was a breaker it was 12.
 IN_TIME_SECONDS = 11
 PROBLEMS = {"postgres": "/problems/database-unavailable", "object_store": "/problems/storage-unavailable"}
 

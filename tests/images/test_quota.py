@@ -197,7 +197,7 @@ async def test_f57_usage_is_exact_after_every_change_folded_or_not(
             case 4:
                 await folder.fold()
         for one in owners:
-            async with database.reader() as session:
+            async with database.read_session() as session:
                 counted = await UsageRepository(session).get(one)
             row = await sql.fetchrow("SELECT count(*), coalesce(sum(size), 0) FROM images WHERE uploaded_by = $1", one)
             assert (counted.images, counted.bytes) == tuple(row)

@@ -119,7 +119,7 @@ async def test_bitmaps_count_what_plain_python_counts(
     assert await sql.fetchval("SELECT count(DISTINCT chunk) FROM tag_bitmaps") >= 15
     assert 0 < await sql.fetchval("SELECT count(DISTINCT tag_id) FROM tag_bitmaps WHERE tag_id > 0") < len(NAMES)
     assert await sql.fetchval(MISMAPPED) == 0
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
         @given(query=mapped_queries, sight=sights)
@@ -159,7 +159,7 @@ async def test_bitmap_scans_find_what_plain_python_finds(
         fetch_at_once=0, probe_rows=2, bitmap_row=0, bitmap_lookup=0, statement=0, max_queued_for_page=max_queued
     )
     engine = SearchEngine(costs=costs)
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
         @given(
@@ -178,7 +178,7 @@ async def test_bitmap_scans_find_what_plain_python_finds(
 
 async def count(database: Database, text: str, max_queued: int = 5_000) -> tuple[int | None, int, int]:
     """Return the counts of a query by bitmaps, by an exact count and by an estimate."""
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         engine = SearchEngine(costs=CostModel(max_queued_for_count=max_queued))
         search = await make_search(session, parse(text), Sight(), engine)
         by_bitmaps = None
@@ -261,7 +261,7 @@ async def test_counts_are_exact_during_writes_and_updates(
     await store(sql, pictures(5, 60))
     await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
     await updater.update()
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         search = await make_search(session, parse("-cat (dog OR sofa)"), Sight())
     by_bitmaps, values = CountStatement(search.predicates, 5_000), Values()
     plain = f"SELECT count(*) FROM images WHERE {search.predicates.visible_condition(values)}"  # noqa: S608

@@ -32,7 +32,7 @@ async def test_names_are_found_from_either_end(sql: asyncpg.Connection, database
     order, strategy, looked = SortOrder(sort), NameIndexScan(CostModel()), 0
     collection = pictures(5, 300)
     await store(sql, collection)
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
         for pattern in map("".join, product(STARTS, MIDDLES, ENDS)):
             query = ast.Filter("name", (pattern,))
             fitting = [one for one in collection if visible(one, None, sees_all=False) and matches(query, one, None)]
@@ -56,7 +56,7 @@ async def test_either_end_of_a_name_is_an_index_only_scan(
     glob, values = Glob(pattern), Values()
     condition = all_true([f"{week('created_at')} = '2026-11-02'", glob.sql(values), glob.suffix_range(values)])
     statement = f"EXPLAIN SELECT id, created_at FROM images WHERE {condition}"  # noqa: S608
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
         plan = [row[0] for row in await fetch(session, statement, values.listed)]
     assert f"Index Only Scan using {index} " in plan[0]
     assert "Index Cond" in plan[1]

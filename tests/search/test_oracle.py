@@ -78,7 +78,7 @@ async def test_every_query_finds_what_plain_python_finds(
 ) -> None:
     collection = pictures(7, 60)
     await store(sql, collection)
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
 
         @settings(RELAXED, max_examples=trees)
         @given(query=nodes, sight=sights, sort=sorts, limit=st.sampled_from((1, 3, 7, 100)))
@@ -100,7 +100,7 @@ async def test_a_sample_of_the_pages_estimates_the_number_of_matches(
     sql: asyncpg.Connection, database: Database, text: str
 ) -> None:
     await store(sql, sorted(pictures(3, 900), key=lambda one: one.created_at))
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
         search = await make_search(session, parse(text), Sight(), SAMPLING)
         exact, estimated = await count_exactly(session, search), await estimate_count(session, search)
     assert exact > 50
@@ -114,7 +114,7 @@ async def test_f14_an_estimate_of_all_images_covers_only_visible_ones(
     collection = pictures(3, 900)
     await store(sql, collection)
     share = sum(visible(one, sight.viewer_id, sees_all=sight.sees_all) for one in collection)
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
         estimated = await estimate_count(session, await make_search(session, parse("*"), sight, SAMPLING))
     assert estimated == pytest.approx(share, rel=0.15)
 
@@ -122,7 +122,7 @@ async def test_f14_an_estimate_of_all_images_covers_only_visible_ones(
 async def test_a_sample_of_a_table_without_statistics_is_no_larger(sql: asyncpg.Connection, database: Database) -> None:
     await store(sql, pictures(3, 900))
     await sql.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = 'images'::regclass")
-    async with database.searcher(1800) as session:
+    async with database.search_session(1800) as session:
         predicates, values = (await make_search(session, parse("cat"), Sight())).predicates, Values()
         sample = await take_sample(session, predicates.visible_condition(values), values, 100)
     assert 0 < sample.matches < sample.images < 300

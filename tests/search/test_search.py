@@ -187,7 +187,7 @@ async def test_a_page_takes_few_statements_however_many_images_it_has(
     counts = set()
     for limit in (1, 20):
         with tallied() as tally:
-            async with database.searcher() as session:
+            async with database.search_session() as session:
                 search = await SearchEngine().prepare(session, parse(query), Sight(sees_all=True))
                 found, _more = await search.fetch_page(SortOrder("-created"), None, limit)
         assert len(found) == limit
@@ -199,7 +199,7 @@ async def test_a_page_takes_few_statements_however_many_images_it_has(
 async def test_a_last_page_is_not_searched_for_again(sql: asyncpg.Connection, database: Database) -> None:
     await store(sql, pictures(3, 30))
     with tallied() as tally:
-        async with database.searcher() as session:
+        async with database.search_session() as session:
             search = await SearchEngine().prepare(session, parse("-cat width:1.."), Sight(sees_all=True))
             found, more = await search.fetch_page(SortOrder("-created"), None, 100)
     assert (0 < len(found) < 30, more) == (True, False)
@@ -341,7 +341,7 @@ async def test_the_sql_of_nested_choices_does_not_grow_exponentially(database: D
     query = " ".join(f"t{number}" for number in range(30))
     for number in range(9):
         query = f"a{number} {'2' if number else '15'}-of:({query})"
-    async with database.searcher() as session:
+    async with database.search_session() as session:
         search = await SearchEngine().prepare(session, parse(f"2-of:({query})"), Sight())
         values = Values()
         search.predicates.condition(values)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.request_counters import RequestCounters, current_counters
+from app.core.observability.request_counters import RequestCounters, current_counters
 
 
 @contextmanager

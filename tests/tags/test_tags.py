@@ -215,7 +215,7 @@ async def test_a_page_of_tags_is_one_statement_however_many_it_has(user: Account
     await upload(user, *(f"tag {number}" for number in range(30)))
     for most in (1, 30):
         with tallied() as counters:
-            async with database.searcher() as session:
+            async with database.search_session() as session:
                 repository = TagRepository(session)
                 assert len(await repository.list_by_count("tag *", Sight(), None, most)) == most
                 assert len(await repository.list_by_name("tag *", Sight(), None, most)) == most

@@ -13,11 +13,11 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from app.core.errors import ImageNotFound
-from app.core.request_counters import count_cache, count_statement
+from app.core.observability.request_counters import count_cache, count_statement
 from app.http.middleware.core_middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
 from app.http.problems import install_problem_handlers
 from app.http.recording import RecordingMiddleware
-from app.http.shutdown_state import Drain
+from app.http.shutdown_state import ShutdownState
 from app.telemetry.recorder import Recorder
 
 things = APIRouter(prefix="/things")
@@ -64,7 +64,7 @@ def make_app(recorder: Recorder, *routers: APIRouter, **services: Any) -> FastAP
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await recorder.start()
-        yield {"services": SimpleNamespace(recorder=recorder, drain=Drain(), **services)}
+        yield {"services": SimpleNamespace(recorder=recorder, drain=ShutdownState(), **services)}
         await recorder.close()
 
     app = FastAPI(lifespan=lifespan)

@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.core.callers import Caller, current_caller
 from app.core.errors import ServiceStopping
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.http.container import Services
 from app.http.problems import error_response, internal_error_response, slug_of
 from app.http.recording import route_template

@@ -82,7 +82,7 @@ def cached_path(prefix: str, route: APIRoute, settle: Settle | None) -> CachedPa
     return CachedPath(template, compile_path(template)[0], mark[0], settle, parameters, mark[1])
 
 
-class AnswersMiddleware:
+class ResponseCacheMiddleware:
     """Answers GETs out of the cache; what is not there is made by the application, once for all who ask for it.
 
     Who asks is settled first, by PostgreSQL, and is part of an answer's name: nobody is given what was made for others.

@@ -10,8 +10,8 @@ from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from app.core.errors import StorageUnavailable
+from app.http.requests.byte_ranges import parse_range
 from app.http.requests.conditional import check_preconditions, http_date, range_applies
-from app.http.requests.ranges import parse_range
 from app.images.content.original_source import Originals
 from app.models import Image
 from app.models.image import Visibility

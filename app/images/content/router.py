@@ -156,5 +156,5 @@ async def make_image_url(
 
 async def _find(services: Services, image_id: uuid.UUID, viewer: Viewer) -> Image:
     # A read of its own, over before the store is asked: no connection is held while bytes move.
-    async with services.database.reader() as session:
+    async with services.database.read_session() as session:
         return await ImageRepository(session).get_visible(image_id, viewer)

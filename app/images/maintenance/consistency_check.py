@@ -85,7 +85,7 @@ class Audit:
 
     async def count(self) -> int:
         """Return how many images there are to look at."""
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             return await ImageRepository(session).count()
 
     async def _check_rows(self, report: AuditReport, *, digests: bool) -> None:
@@ -100,7 +100,7 @@ class Audit:
     async def _rows(self) -> AsyncIterator[Sequence[Image]]:
         after: uuid.UUID | None = None
         while True:
-            async with self._database.reader() as session:
+            async with self._database.read_session() as session:
                 images = await ImageRepository(session).list_by_id(after, BATCH)
             if not images:
                 return
@@ -127,7 +127,7 @@ class Audit:
 
     async def _is_still_there(self, image_id: uuid.UUID) -> bool:
         """Tell whether an image was not just deleted while we looked at its object."""
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             return await ImageRepository(session).find(image_id) is not None
 
     async def _check_objects(self, report: AuditReport) -> None:
@@ -145,7 +145,7 @@ class Audit:
 
     async def _orphans(self, batch: Sequence[ListedObject]) -> list[str]:
         keys = [found.key for found in batch]
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             repository = ImageRepository(session)
             # The list first: a key leaves it in the transaction that makes the row, so none falls between the two.
             listed = await repository.find_listed(keys)

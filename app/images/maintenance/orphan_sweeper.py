@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.core.concurrency import repeat
-from app.core.logging import get_logger
+from app.core.observability.logging import get_logger
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.database import Database

@@ -51,7 +51,7 @@ class DimensionsReprocessor:
 
     async def count(self, after: uuid.UUID | None) -> int:
         """Return the number of images behind this id."""
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             return await ImageRepository(session).count(after)
 
     async def run(self, after: uuid.UUID | None) -> ReprocessingReport:
@@ -68,7 +68,7 @@ class DimensionsReprocessor:
         return report
 
     async def _list(self, after: uuid.UUID | None) -> Sequence[Image]:
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             return await ImageRepository(session).list_by_id(after, BATCH)
 
     async def _measure(self, image: Image, report: ReprocessingReport) -> Dimensions | None:

@@ -26,7 +26,7 @@ from app.core.callers import current_caller
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.field_errors import REQUIRED, unknown_field, unknown_value
 from app.core.text.tag_names import normalize_tags, split_tags
-from app.db.cache_invalidation import LISTS, changing
+from app.db.cache_invalidation import LISTS, invalidates_only
 from app.http.container import Services
 from app.http.requests.multipart import MultipartStream, Part
 from app.images.content.decoder_slot import decoder_slot
@@ -264,7 +264,7 @@ class Uploads:
             return await self._decoders.check(picture)
 
     async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             taken = await ImageRepository(session).find_named(name)
         if taken is not None:
             raise name_taken(taken, viewer)
@@ -273,7 +273,7 @@ class Uploads:
         self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None
     ) -> ImageUploaded:
         if not fields.tags and claimed is None:
-            async with self._database.single_write() as session:
+            async with self._database.autocommit_session() as session:
                 row = _row(received, fields, viewer, [])
                 image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
             return to_uploaded(image, [], duplicates)
@@ -281,7 +281,7 @@ class Uploads:
         async with holding(fields.tags, self._new_tags, private_to) as (session, held):
             row = _row(received, fields, viewer, held.all)
             image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
-            with changing(session, LISTS):
+            with invalidates_only(session, LISTS):
                 await Tagging(session).give([image.id], held)
             names = await TagRepository(session).names_of([image.id]) if held.given else {image.id: []}
             answer = to_uploaded(image, names[image.id], duplicates)

@@ -37,7 +37,7 @@ class Reservation:
     async def refuse_full(self) -> None:
         """Refuse an upload at once if the quota is used up. Raises StorageQuotaExceeded."""
         if self._user is not None and self._is_limited:
-            async with self._database.reader() as session:
+            async with self._database.read_session() as session:
                 usage = await UsageRepository(session).get(self._user.id)
             quota = self._default if self._user.quota_bytes is None else self._user.quota_bytes
             _check(usage, 1, quota)
@@ -46,10 +46,10 @@ class Reservation:
         """List the key as doomed and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
         self._key = key
         if self._user is None:
-            async with self._database.single_write() as session:
+            async with self._database.autocommit_session() as session:
                 await ImageRepository(session).doom([key])
         elif not self._is_limited:
-            async with self._database.single_write() as session:
+            async with self._database.autocommit_session() as session:
                 await UsageRepository(session).reserve(key, self._user.id, size)
         else:
             async with self._database.unit_of_work() as session:
@@ -77,7 +77,7 @@ class Reservation:
         else:
             # Only shown, and never checked: few statements suffice.
             size *= 2
-            async with self._database.single_write() as session:
+            async with self._database.autocommit_session() as session:
                 await UsageRepository(session).extend(self._key, size)
         self._size = size
 

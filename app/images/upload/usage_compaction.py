@@ -29,5 +29,5 @@ class UsageFolder:
         return folded
 
     async def _fold_batch(self) -> int:
-        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+        async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
             return 0 if session is None else await UsageRepository(session).fold(BATCH)

@@ -110,11 +110,11 @@ class BitmapIndexUpdater:
             pass
 
     async def _update_batch(self) -> int:
-        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+        async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
             return 0 if session is None else await _update_images(session, self._batch_size, self._ordinal_stride)
 
     async def _add_missing(self) -> bool:
-        async with self._database.upkeep(_ADVISORY_LOCK) as session:
+        async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
             return False if session is None else await _add_one_tag(session)
 
 

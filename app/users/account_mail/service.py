@@ -70,7 +70,7 @@ class AccountMail:
         The link proves the address. Whoever had the account without that proof may be a stranger who signed up with
         the address of another: identities that were linked before are unlinked.
         """
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             found = await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET)
         if found is None:
             raise InvalidLink

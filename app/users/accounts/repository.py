@@ -9,7 +9,7 @@ from app.core.callers import network
 from app.core.errors import InvalidToken
 from app.core.text.email_addresses import email_key
 from app.db.base import utc_now
-from app.db.database import wait_briefly_for_locks
+from app.db.database import set_lock_timeout
 from app.models import SocialIdentity, User, UserSession
 from app.users.paging import Position, newest_first
 
@@ -121,7 +121,7 @@ class UserRepository:
 
         Raises DatabaseBusy.
         """
-        await wait_briefly_for_locks(self._session)
+        await set_lock_timeout(self._session)
         values = {"owner": user_id, "created_at": after[0], "id": after[1], "limit": limit}
         row = (await self._session.execute(_DETACH_IMAGES, values)).one_or_none()
         return None if row is None else (row.created_at, row.id)
@@ -131,5 +131,5 @@ class UserRepository:
 
         It rewrites each image that was not detached before. Raises DatabaseBusy.
         """
-        await wait_briefly_for_locks(self._session)
+        await set_lock_timeout(self._session)
         await self._session.execute(delete(User).where(User.id == user_id))

@@ -36,7 +36,7 @@ class Accounts:
         code = digest_token(body.invitation_code) if body.invitation_code else b""
         if self._settings.sign_up == "invite":
             # Without a valid code, no password is hashed, and a stranger does not learn which addresses are taken.
-            async with self._services.database.reader() as session:
+            async with self._services.database.read_session() as session:
                 _require_invitation(is_valid=await InvitationRepository(session).is_valid(code, body.email))
         # Hashed before the unit of work begins: no connection waits for it.
         password_hash = await self._services.passwords.hash(body.password)

@@ -50,7 +50,7 @@ class Proof:
 
         Raises RecentSignInRequired.
         """
-        async with self._services.database.reader() as session:
+        async with self._services.database.read_session() as session:
             opened = await UserSessionRepository(session).find(viewer.session_id)
         if opened is None or opened.created_at < utc_now() - RECENT:
             raise RecentSignInRequired("Sign in again and repeat the request within ten minutes")

@@ -72,7 +72,7 @@ class SignIn:
         return self._token_answer(opened, refresh_token)
 
     async def _checked(self, account: str, password: str, device: Device) -> User:
-        async with self._services.database.reader() as session:
+        async with self._services.database.read_session() as session:
             user, known = await UserRepository(session).find_for_sign_in(account, device.address)
         limits = self._settings.login_limits
         charges = login_charges(limits, account, device.address, known_address=known)

@@ -20,7 +20,7 @@ class Identities:
 
     async def list_all(self, user_id: uuid.UUID) -> Sequence[SocialIdentity]:
         """Return the account's identities, oldest first; MAX_IDENTITIES at most."""
-        async with self._database.reader() as session:
+        async with self._database.read_session() as session:
             return await SocialRepository(session).list_identities(user_id)
 
     async def unlink(self, user_id: uuid.UUID, provider: str, kept_session: uuid.UUID | None) -> None:

@@ -1,7 +1,7 @@
 """Logs on stdout with structlog: a JSON object for each event in production, a readable line in development.
 
 Events of this service and of libraries pass the same processors, which add the request id and redact exceptions: see
-`app.core.log_redaction`.
+`app.core.observability.log_redaction`.
 """
 
 import logging
@@ -12,7 +12,7 @@ import structlog
 from structlog.stdlib import BoundLogger
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from app.core.log_redaction import format_redacted, redact_exception
+from app.core.observability.log_redaction import format_redacted, redact_exception
 
 # At INFO, or after the first line of a message, these repeat their input: addresses, values, whole tasks.
 _VERBOSE_LIBRARIES = ("httpx", "httpcore", "urllib3")
