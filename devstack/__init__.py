@@ -1,10 +1,10 @@
-"""Real local servers for development and tests, as child processes: PostgreSQL, MongoDB, an S3 server, a Redis server.
+"""Local servers for development and tests, as child processes: PostgreSQL, MongoDB, S3, Redis.
 
-`Stack` is the public face. It needs the dev-packages (psutil and the wheels that carry the servers), so nothing that
-runs in production imports this package.
+`Stack` is the public class. It needs the development packages (psutil, and the wheels with the servers), so production
+code does not import this package.
 """
 
-from devstack.errors import BackendFailed, BackendMissing, DataDirUnusable, EmbeddedError, PortInUse
+from devstack.errors import BackendFailed, BackendMissing, DataDirUnusable, DevStackError, PortInUse
 from devstack.stack import BACKENDS, Stack
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "BackendFailed",
     "BackendMissing",
     "DataDirUnusable",
-    "EmbeddedError",
+    "DevStackError",
     "PortInUse",
     "Stack",
 ]

@@ -1,4 +1,4 @@
-"""What each kind of server has in common: how its program is found, and the steps the stack takes it through."""
+"""The base class of the local servers."""
 
 import re
 import signal
@@ -34,8 +34,8 @@ class Program:
 
 class Backend(ABC):
     name: ClassVar[str]
-    missing: ClassVar[str]  # what to install or which setting to set
-    port_names: ClassVar[tuple[str, ...]]  # the first one is what clients connect to
+    missing: ClassVar[str]  # the remedy if no program is found
+    port_names: ClassVar[tuple[str, ...]]  # clients connect to the first one
     with_grpc: bool = False
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
@@ -48,30 +48,30 @@ class Backend(ABC):
 
     @abstractmethod
     def candidates(self) -> Iterator[Program]:
-        """The programs of this kind on this machine, PATH before the wheel."""
+        """Yield the programs on this machine, those on PATH before that of the wheel."""
 
     def prepare(self) -> None:
-        """Everything needed before the server can be spawned; called before every spawn."""
+        """Prepare the data directory. Called before every start of the server."""
         self.data.mkdir(mode=0o700, exist_ok=True)
         self.record_maker()
 
     @abstractmethod
     def command(self, ports: Mapping[str, int]) -> Command:
-        """The command line, for the ports by `port_names`."""
+        """Return the command line for these ports by name."""
 
     @abstractmethod
     def is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:
-        """Whether this very process answers its protocol; must return within about a second. May raise OSError."""
+        """Return whether this process responds, within about a second. May raise OSError."""
 
     @abstractmethod
     def addresses(self, ports: Mapping[str, int]) -> dict[str, str]:
-        """Under their setting names."""
+        """Return the addresses by setting name."""
 
     def clean_up(self, ports: Mapping[str, int]) -> None:  # noqa: B027 - most leave nothing outside their directory
-        """Called when the server has ended."""
+        """Remove files outside of the data directory. Called when the server has ended."""
 
     def made_by(self) -> str | None:
-        """The `Program.maker` of the existing data, None without data."""
+        """Return the `Program.maker` of the existing data; None without data."""
         record = self._home / "made_by"
         return record.read_text().strip() if record.exists() and self.data.exists() else None
 
@@ -86,15 +86,15 @@ class Backend(ABC):
             if maker in (None, found.maker):
                 return found
         if found is None:
-            raise BackendMissing(f"{self.name}: no server program for this platform: {self.missing}")
+            raise BackendMissing(f"{self.name}: no server program for this platform; {self.missing}")
         raise BackendMissing(
-            f"{self.name}: {self.data} was written by {maker}, here is only {found.maker}:"
+            f"{self.name}: {self.data} was written by {maker}, but only {found.maker} is installed;"
             f" put {maker} on PATH, or choose another --data-dir"
         )
 
 
 def on_path(*names: str) -> Iterator[Path]:
-    """Executables of these names, in the order of names, then of PATH, links resolved."""
+    """Yield executables of these names, ordered by name, then by PATH, with links resolved."""
     for name in names:
         for directory in get_exec_path():
             path = Path(directory, name)
@@ -103,7 +103,7 @@ def on_path(*names: str) -> Iterator[Path]:
 
 
 def reported_version(program: Path, *arguments: str) -> str | None:
-    """The first `1.2` or `1.2.3` it prints; None when it does not run here (a library is missing, another platform)."""
+    """Return the first version number that it prints; None if it does not run, for example without a library."""
     try:
         result = subprocess.run(  # noqa: S603 - a server binary that was looked up
             [str(program), *arguments], capture_output=True, text=True, timeout=10, check=False

@@ -1,14 +1,14 @@
-"""The data directory of a stack. Whatever a stack writes is in it:
+"""The data directory of a stack, with all files that the stack writes.
 
-.gitignore             "*"; only where the stack made the directory itself
-lock                   flock of the running stack; its text is that process's id
-secrets.json           passwords and S3 keys, made once (0600)
-ports.json             the ports of the last run, taken again when they are free
-run/<name>.json        process id, start time and command of a running server
-logs/<name>.log        its output; <name>.log.1 is the one before it grew past 10 MB
-<name>/made_by         the program and major version that wrote <name>/data and must open it again
-<name>/data            the server's own files, for each of postgres, mongo, object_store, redis
-redis/redis.conf, object_store/s3.json    written anew at each start (0600)
+- `.gitignore`: "*"; only if the stack created the directory
+- `lock`: locked by the running stack; contains its process id
+- `secrets.json`: passwords and S3 keys, created once (0600)
+- `ports.json`: the ports of the last run, reused if they are free
+- `run/<name>.json`: process id, start time and command of a running server
+- `logs/<name>.log`: its output; `<name>.log.1` has the output before the last rotation at 10 MB
+- `<name>/made_by`: the program and major version that wrote `<name>/data`
+- `<name>/data`: the files of the server: postgres, mongo, object_store or redis
+- `redis/redis.conf`, `object_store/s3.json`: rewritten at each start (0600)
 """
 
 import fcntl
@@ -29,7 +29,7 @@ class DataDir:
         self._lock: IO[str] | None = None
 
     def open(self) -> bool:
-        """Makes the directory and takes its lock, which ends with this process at the latest; False if it has it.
+        """Create and lock the directory. Return False if this object already holds the lock.
 
         Raises DataDirUnusable.
         """
@@ -39,7 +39,7 @@ class DataDir:
             self._make()
             self._lock = self._take_lock()
         except OSError as error:
-            raise DataDirUnusable(f"{self.path} cannot be used as data directory: {error.strerror}") from error
+            raise DataDirUnusable(f"{self.path} cannot be used as a data directory: {error.strerror}") from error
         return True
 
     def close(self) -> None:
@@ -48,21 +48,21 @@ class DataDir:
             self._lock = None
 
     def home(self, name: str) -> Path:
-        """The directory of one backend."""
+        """Return the directory of one backend."""
         return _make_private(self.path / name)
 
     def pid_file(self, name: str) -> Path:
         return self.path / "run" / f"{name}.json"
 
     def log_file(self, name: str) -> Path:
-        """Where the next process of that name writes; not for one that is already writing."""
+        """Rotate and return the log file for the next process of this name."""
         log = self.path / "logs" / f"{name}.log"
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
         return log
 
     def secret(self, name: str) -> str:
-        """32 hexadecimal digits, the same in every run."""
+        """Return 32 hexadecimal digits, the same in every run."""
         known = self._read_json("secrets.json")
         if name not in known:
             known[name] = secrets.token_hex(16)
@@ -92,7 +92,7 @@ class DataDir:
             owner = lock.read().strip() or "unknown"
             lock.close()
             raise DataDirUnusable(
-                f"{self.path} is in use by another run (process {owner}): stop that one, or choose another --data-dir"
+                f"{self.path} is in use by another run (process {owner}); stop it, or choose another --data-dir"
             ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
@@ -108,7 +108,7 @@ class DataDir:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replaces the file as a whole, readable by its owner only: a reader sees the old text or the new one."""
+    """Replace the file atomically, readable only by its owner."""
     new = path.with_name(f".{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -1,7 +1,7 @@
 """The `dev` command: runs the service with a local server for each backend without an address.
 
-The main thread runs a loop: it starts the servers, migrates, runs the service as a child process and supervises all
-processes until a signal or the end of the service. It owns the listening socket, so that connections wait while the
+The main thread starts the servers, migrates and runs the service as a child process. It supervises all processes until
+a signal or the end of the service. It owns the listening socket, so that connections wait while the
 service restarts after a change of code.
 """
 
@@ -67,11 +67,11 @@ def dev(
 
 
 class CommandError(Exception):
-    """Ends the command; the message is one line for the user."""
+    """An error that ends the command. The message is one line."""
 
 
 class _Signals:
-    """The first signal interrupts whatever the main thread does; while stopping, one more ends the service's drain."""
+    """The first signal interrupts the main thread. A second one ends the drain of the service."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -103,7 +103,7 @@ class _DevServer:
     _retry_at: dict[str, float] = field(default_factory=dict)
 
     def run(self, *, reload: bool) -> int:
-        """Returns the exit code once the service has ended by itself; raises KeyboardInterrupt on a signal."""
+        """Run until the service ends, and return the exit code. Raises KeyboardInterrupt on a signal."""
         self._stack = self._make_stack()
         self._listener = _listen(self.host, self.port)
         self._start_everything(self._stack)
@@ -116,7 +116,7 @@ class _DevServer:
         return 0
 
     def stop(self) -> None:
-        """The service first, which drains; then the backends."""
+        """Stop the service, which drains, then the backends."""
         if self._listener is not None:
             self._listener.close()
         self._stop_service()
@@ -126,7 +126,7 @@ class _DevServer:
 
     def _make_stack(self) -> "Stack":
         try:
-            from devstack import EmbeddedError, Stack  # noqa: PLC0415 - a production install lacks what it needs
+            from devstack import DevStackError, Stack  # noqa: PLC0415 - a production installation lacks its packages
         except ImportError as error:
             raise CommandError(
                 f"dev needs the development packages ({error.name} is missing). In production, use `serve`."
@@ -136,13 +136,13 @@ class _DevServer:
         stack = Stack(self.data_dir, wanted, {name: self.ports[name] for name in wanted if name in self.ports}, _say)
         try:
             stack.open()
-        except EmbeddedError as error:
+        except DevStackError as error:
             raise CommandError(str(error)) from error
         return stack
 
     def _start_everything(self, stack: "Stack") -> None:
-        """The service starts as soon as its tables are there: while it is imported, the slower servers come up."""
-        from devstack import EmbeddedError  # noqa: PLC0415 - as above
+        """Start the service as soon as its tables exist. The slower servers start while it is imported."""
+        from devstack import DevStackError  # noqa: PLC0415 - as above
 
         for name, address in configured_backends().items():
             _say(f"{name}: {_without_credentials(address)}, from the environment")
@@ -161,11 +161,11 @@ class _DevServer:
             if stack.wait() != addresses:
                 self._publish(stack.addresses(), own_bucket=own_bucket)
                 self._restart_service()
-        except EmbeddedError as error:
+        except DevStackError as error:
             raise CommandError(str(error)) from error
 
     def _publish(self, addresses: Mapping[str, str], *, own_bucket: bool) -> None:
-        """To the service and, in a file, to the other commands; the name of the bucket may be the user's own."""
+        """Pass the addresses to the service and, in a file, to the other commands. The user may have set the bucket."""
         from devstack.data_dir import write_private  # noqa: PLC0415 - as above
 
         published = {name: value for name, value in addresses.items() if not (own_bucket and name == "STORAGE_BUCKET")}
@@ -174,7 +174,7 @@ class _DevServer:
         os.environ.update(published, APP_ENV="development")
 
     def _jwt_secret(self) -> str:
-        """Kept, so that a restart leaves the tokens valid."""
+        """Return the stored secret, so that tokens stay valid after a restart."""
         from devstack.data_dir import write_private  # noqa: PLC0415 - as above
 
         path = self.data_dir / "jwt.secret"
@@ -183,7 +183,7 @@ class _DevServer:
         return path.read_text()
 
     def _migrate(self) -> None:
-        """A database that is down is said once; the supervising loop tries again."""
+        """Migrate. Report an unavailable database once; the main loop tries again."""
         from app.db.schema_upgrade import upgrade  # noqa: PLC0415 - slow, and the port is checked before
 
         try:
@@ -206,12 +206,12 @@ class _DevServer:
             self._revive()
 
     def _revive(self) -> None:
-        from devstack import EmbeddedError  # noqa: PLC0415 - as above
+        from devstack import DevStackError  # noqa: PLC0415 - as above
 
         try:
             if self._stack:
                 self._stack.revive()
-        except (EmbeddedError, OSError) as error:
+        except (DevStackError, OSError) as error:
             _say(str(error))
             self._retry_at["revive"] = time.monotonic() + _RETRY_SECONDS
 
@@ -253,7 +253,7 @@ class _DevServer:
         self._service = None
 
     def _service_has_ended(self) -> bool:
-        """After a change of code a service that does not come up is no end: the next change may mend it."""
+        """Return whether the service has ended. After a change of code it may fail; the next change may repair it."""
         if self._service is None:
             return False
         exit_code = self._service.exit_code
@@ -291,20 +291,20 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CommandError(
-                f"port {port} on {host} is in use: stop what uses it, or choose another --port"
+                f"port {port} on {host} is in use; stop the program that uses it, or choose another --port"
             ) from error
         raise CommandError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
 def _connectable(listener: socket.socket) -> str:
-    """Host and port under which this machine reaches the socket, as in a URL."""
+    """Return host and port of the socket for a URL on this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_down(error: Exception) -> bool:
-    """Refused or timed out; or the server's own word that it cannot serve now.
+    """Return whether the server is down: connection refused, timeout, or an SQLSTATE that reports it.
 
     SQLSTATE classes: 08 connection, 53 insufficient resources, 57 operator intervention ("is starting up").
     """
@@ -324,11 +324,11 @@ def _answers(address: str) -> bool:
 
 
 def _code_changes(*, reload: bool) -> Iterator[bool]:
-    """A tick whenever the caller should look after things; True when the service's code has changed."""
+    """Yield at each tick whether the code of the service has changed."""
     if reload and importlib.util.find_spec("watchfiles") is None:
         _say("service: no reload on changes of code, watchfiles is not installed")
     elif reload:
-        from watchfiles import PythonFilter, watch  # noqa: PLC0415 - a dev-package
+        from watchfiles import PythonFilter, watch  # noqa: PLC0415 - a development package
 
         timeout = int(_TICK_SECONDS * 1000)
         changes = watch(

@@ -1,28 +1,21 @@
-"""What can go wrong with local servers. Each message is one line for the terminal (a server's log may follow it).
-
-EmbeddedError
-├── BackendMissing    no usable binary on this machine
-├── BackendFailed     a server that did not come up
-├── DataDirUnusable   in use by another run, or not writable
-└── PortInUse         a port that was asked for is taken
-"""
+"""Errors of the local servers. Each message is one line for the terminal; the end of a server's log can follow."""
 
 
-class EmbeddedError(Exception):
-    """Base of all of them: catch this to print the message and leave."""
+class DevStackError(Exception):
+    """Base class of the errors of local servers."""
 
 
-class BackendMissing(EmbeddedError):
-    """Says what to install or which setting to set instead."""
+class BackendMissing(DevStackError):
+    """No usable program is installed. The message names the remedy."""
 
 
-class BackendFailed(EmbeddedError):
-    """Carries the last lines of the server's log."""
+class BackendFailed(DevStackError):
+    """A server failed to start. The message has the end of its log."""
 
 
-class DataDirUnusable(EmbeddedError):
-    pass
+class DataDirUnusable(DevStackError):
+    """The data directory is in use by another run, or not writable."""
 
 
-class PortInUse(EmbeddedError):
-    pass
+class PortInUse(DevStackError):
+    """A requested port is in use."""

@@ -1,14 +1,14 @@
-"""Starts one server so that it ends with its parent, and under another user where it has to. Run by path:
+"""Starts one server that ends with its parent, under another user if necessary. Run by path:
 
     python -I -S launch.py --signal N --parent PID [--user UID:GID] [--need DIR]... -- program argument...
 
-A process of its own, because both are properties of the process that becomes the server, and `preexec_fn` is not
-safe beside threads. On Linux the kernel sends the signal when the thread that spawned this process ends.
+This is a separate process because `preexec_fn` is not safe with threads. On Linux, the kernel sends the signal when the
+thread that spawned this process ends.
 
-PostgreSQL refuses to run as root. Under an unprivileged user it could not pass a directory that only root may enter
-(0700: /root, `mktemp -d`) to reach its data or its own libraries, so it keeps exactly one capability, as an ambient
-one: CAP_DAC_READ_SEARCH, or, where a container withholds that, CAP_DAC_OVERRIDE. access(2), with which PostgreSQL
-looks for its own files, ignores the capabilities of a user other than root unless SECBIT_NO_SETUID_FIXUP is set.
+PostgreSQL refuses to run as root. An unprivileged user cannot pass a directory that only root can enter (0700: /root,
+`mktemp -d`) to reach the data or the libraries. The server therefore keeps one ambient capability: CAP_DAC_READ_SEARCH,
+or CAP_DAC_OVERRIDE in containers that withhold the first. PostgreSQL looks for its files with access(2). This call
+ignores the capabilities of an unprivileged user unless SECBIT_NO_SETUID_FIXUP is set.
 """
 
 import argparse
@@ -42,12 +42,12 @@ def main() -> None:
     if options.user:
         _become(libc, options.user, options.need)
     if libc is not None:
-        # Last, because a change of user clears it.
+        # Last, because a change of the user clears it.
         libc.prctl(_PR_SET_PDEATHSIG, options.signal, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if os.getppid() != options.parent:
-        sys.exit("the process that asked for this server has ended")
-    os.execve(options.command[0], options.command, os.environ)  # noqa: S606 - no shell is the point
+        sys.exit("the parent process of this server has ended")
+    os.execve(options.command[0], options.command, os.environ)  # noqa: S606 - no shell, on purpose
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -71,13 +71,13 @@ def _become(libc: ctypes.CDLL | None, user: str, needed: list[str]) -> None:
     for path in needed:
         if not os.access(path, os.X_OK):
             sys.exit(
-                f"{path} is closed to user id {uid}, under which this server has to run (it refuses to run as root),"
-                " and this system grants no capability to pass: run as an ordinary user"
+                f"user id {uid} cannot enter {path}. The server refuses to run as root and runs under this user id,"
+                " and this system grants no capability. Run the command as an ordinary user."
             )
 
 
 def _keep_one(libc: ctypes.CDLL) -> None:
-    """Gives up all capabilities but the first of the two that is to be had; that one is kept over exec."""
+    """Drop all capabilities except the first available of the two, which is kept across exec."""
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
         mask = 1 << capability

@@ -36,18 +36,15 @@ class ObjectStore(Backend):
     def command(self, ports: Mapping[str, int]) -> Command:
         return self._weed(ports) if self.program.family == "SeaweedFS" else self._minio(ports)
 
-    def is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:  # noqa: ARG002 - the keys prove who answers
-        """Lists the buckets under this data directory's own keys, which no other server knows."""
+    def is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:  # noqa: ARG002 - the keys identify the server
+        """List the buckets with the keys of this data directory, which no other server knows."""
         host = f"{HOST}:{ports['object_store']}"
         if _get(host, "/", signed_headers(host, *self._keys())) is None:
             return False
         return self.program.family != "SeaweedFS" or self._has_volumes(ports["weed_master"])
 
     def _has_volumes(self, master_port: int) -> bool:
-        """Whether the master knows the volumes that lie on the disk.
-
-        S3 answers before that, with 500 to every read and write.
-        """
+        """Return whether the master knows the volumes on disk. Until then, S3 responds with 500."""
         status = _get(f"{HOST}:{master_port}", "/dir/status", {})
         centers = json.loads(status)["Topology"].get("DataCenters") if status else None
         nodes = [node for center in centers or () for rack in center["Racks"] for node in rack["DataNodes"] or ()]
@@ -64,7 +61,7 @@ class ObjectStore(Backend):
         }
 
     def clean_up(self, ports: Mapping[str, int]) -> None:
-        """SeaweedFS leaves some of its sockets in a directory that it does not let us choose."""
+        """Remove sockets that SeaweedFS leaves in a fixed directory."""
         for name in self.port_names:
             for socket in _WEED_SOCKETS.glob(f"seaweedfs-*-grpc-{ports[name] + GRPC_OFFSET}.sock"):
                 socket.unlink(missing_ok=True)
@@ -89,8 +86,8 @@ class ObjectStore(Backend):
             "webdav": "false",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
-            # A master alone needs no election: so it leads before the volumes report, which else may wait for 5 s.
-            # What it would resume (the highest volume and file ids) it learns from that report.
+            # A single master needs no election. It then leads before the volumes report. Otherwise they may wait 5 s.
+            # The report contains the state that it would resume.
             "master.resumeState": "false",
             "master.telemetry": "false",
             "volume.preStopSeconds": 0,
@@ -111,7 +108,7 @@ class ObjectStore(Backend):
 
 
 def _get(host: str, path: str, headers: Mapping[str, str]) -> bytes | None:
-    """The body of a 200."""
+    """Return the body of a 200 response; None for others."""
     connection = http.client.HTTPConnection(host, timeout=1)
     try:
         connection.request("GET", path, headers=dict(headers))

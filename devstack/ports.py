@@ -1,9 +1,8 @@
-"""Which TCP ports the servers take.
+"""Chooses the TCP ports of the servers.
 
-Chosen at random below the range that systems use for outgoing connections (32768 and up on Linux, 49152 elsewhere),
-so that no client socket sits on one, and claimed, so that two stacks that start at the same time do not pick the same
-one. There is no way to reserve a port against other programs: a server that finds its port taken after all is started
-again on another.
+Ports are random and below the range of outgoing connections (32768 and up on Linux, 49152 elsewhere), so that no client
+socket uses one. A stack claims its ports, so that two stacks do not choose the same one. A port cannot be reserved
+against other programs. A server whose port is in use is therefore started again on another port.
 """
 
 import errno
@@ -20,17 +19,17 @@ _ATTEMPTS = 200
 
 
 class Claims:
-    """The ports of one stack, which no other stack on this machine takes meanwhile.
+    """The ports of one stack, reserved against other stacks on this machine.
 
-    A claim is a name in Linux's abstract socket namespace, which goes with the process that holds it, however that
-    ends. On other systems every claim succeeds.
+    A claim is a name in Linux's abstract socket namespace, which the kernel removes when the process ends. On other
+    systems, every claim succeeds.
     """
 
     def __init__(self) -> None:
         self._held: dict[int, socket.socket] = {}
 
     def take(self, *wanted: int) -> bool:
-        """Claim all of these or none; what is held already is held on."""
+        """Claim all of these ports or none. Ports that are already claimed stay so."""
         missing = [port for port in wanted if port not in self._held]
         taken = {port: claim for port in missing if (claim := _claim(port))}
         if len(taken) < len(missing):
@@ -57,7 +56,7 @@ def is_free(port: int) -> bool:
 
 
 def choose(name: str, asked: int | None, last: int | None, claims: Claims, *, with_grpc: bool) -> int:
-    """The port asked for, else the last run's, else a random one; claimed. Raises PortInUse."""
+    """Claim and return the requested port, else that of the last run, else a random one. Raises PortInUse."""
     if asked is not None:
         if not _usable(asked, claims, with_grpc=with_grpc):
             wanted = f"{asked} and {asked + GRPC_OFFSET}" if with_grpc else str(asked)

@@ -21,7 +21,7 @@ _SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 _DATABASE = _USER = "imts"
 _SETTINGS = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",  # the default directory need not be writable, and a deep one exceeds its limit
+    "unix_socket_directories": "",  # the default directory may not be writable, and a long path exceeds the limit
     "timezone": "UTC",
     "log_timezone": "UTC",
     "max_connections": "200",
@@ -36,7 +36,7 @@ class Postgres(Backend):
         " on PATH, or set DATABASE_URL"
     )
     port_names = ("postgres",)
-    stop_signal = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
+    stop_signal = signal.SIGINT  # fast shutdown: ends the sessions, writes a checkpoint
 
     def candidates(self) -> Iterator[Program]:
         for path in (*on_path("postgres"), *_wheel()):
@@ -53,7 +53,7 @@ class Postgres(Backend):
             self._make_cluster()
             self.record_maker()
         self._own(self.data)
-        wait_for_processes_in(self.data)  # what is left of a killed server may still be writing
+        wait_for_processes_in(self.data)  # processes of a killed server may still write
         self._drop_stale_lock()
 
     def command(self, ports: Mapping[str, int]) -> Command:
@@ -77,7 +77,7 @@ class Postgres(Backend):
         return {"DATABASE_URL": f"postgresql://{_USER}:{password}@{HOST}:{ports['postgres']}/{_DATABASE}"}
 
     def _make_cluster(self) -> None:
-        """In a directory beside, renamed when it is complete: a run that is killed meanwhile leaves no half cluster."""
+        """Create the cluster under another name and rename it, so that a killed run leaves no partial one."""
         new = self._home / "new"
         wait_for_processes_in(new)
         shutil.rmtree(new, ignore_errors=True)
@@ -94,9 +94,9 @@ class Postgres(Backend):
         new.rename(self.data)
 
     def _drop_stale_lock(self) -> None:
-        """A killed server leaves its process id; once another program has that id, PostgreSQL would refuse to start.
+        """Remove the lock file of a killed server whose process id another program has. PostgreSQL would refuse it.
 
-        Otherwise the file stays: by it PostgreSQL finds out whether processes of the old server still live.
+        Otherwise the file stays. PostgreSQL uses it to find processes of the old server.
         """
         lock = self.data / "postmaster.pid"
         try:
@@ -112,7 +112,7 @@ class Postgres(Backend):
         return [str(_initdb(self.program.path)), "-D", str(directory), *options]
 
     def _as_user(self, argv: list[str]) -> Command:
-        """PostgreSQL refuses to run as root: then it runs as the owner of its data, or as nobody."""
+        """Return the command. For root, it runs as the owner of the data or an unprivileged user."""
         user = self._unprivileged_user()
         need = (self._home, self.program.path.parent)
         return Command(argv, self._home, stop_signal=self.stop_signal, user=user, need=need)
@@ -126,7 +126,7 @@ class Postgres(Backend):
         return nobody.pw_uid, nobody.pw_gid
 
     def _own(self, path: Path) -> None:
-        """Gives root's files, new or copied, to the user that the server runs as."""
+        """Give the files of root to the user of the server."""
         user = self._unprivileged_user()
         if user is None or path.stat().st_uid == user[0]:
             return

@@ -1,4 +1,4 @@
-"""One child process: spawned through `launch`, known by a pid file, ended by signal."""
+"""A child process that is started by `launch`, recorded in a pid file and ended by a signal."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ _LOG_LINES = 12
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `user` is (uid, gid) to run under, `need` the paths that this user must be able to reach."""
+    """A command. `user` is (uid, gid) of the process, `need` the paths that this user must be able to reach."""
 
     argv: Sequence[str]
     directory: Path
@@ -43,13 +43,13 @@ class Command:
         return [sys.executable, "-I", "-S", str(_LAUNCHER), *options, "--", *self.argv]
 
     def popen_environment(self) -> dict[str, str]:
-        """Nothing of the caller's PG*, AWS_*, WEED_* …: a server is told everything on its command line."""
+        """Return the environment without PG*, AWS_*, WEED_* and such: servers are configured by command line only."""
         kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         return {**kept, "HOME": str(self.directory), "LC_ALL": "C", "TZ": "UTC", **self.environment}
 
 
 class ServerProcess:
-    """Spawning it is making it. It gets a session of its own, so that Ctrl-C reaches only its parent."""
+    """A running server, in a session of its own, so that Ctrl-C reaches only its parent. The constructor starts it."""
 
     def __init__(self, command: Command, pid_file: Path, log_file: Path | None = None) -> None:
         self._command = command
@@ -66,11 +66,11 @@ class ServerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; the negative signal number when a signal ended it."""
+        """None while it runs; the negative signal number if a signal ended it."""
         return self._popen.poll()
 
     def log_tail(self) -> str:
-        """The last lines it wrote since it was spawned, under a heading that names the file."""
+        """Return the last lines of the log since the start, under a heading with the file name."""
         if self._log_file is None:
             return ""
         with self._log_file.open("rb") as log:
@@ -86,7 +86,7 @@ class ServerProcess:
             self._popen.send_signal(signum)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended within that time."""
+        """Return whether the process has ended within this time."""
         try:
             self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -96,12 +96,12 @@ class ServerProcess:
         return True
 
     def _end_group(self) -> None:
-        """Its own children that have outlived it, such as workers of a service that was killed."""
+        """Kill children that have outlived the process, such as workers of a killed service."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def finish(self, seconds: float = _STOP_SECONDS) -> None:
-        """Waits for a stop that was requested; kills it when the time is over."""
+        """Wait for the requested stop, and kill the process after the timeout."""
         if not self.wait(seconds):
             self.send(signal.SIGKILL)
             self.wait(_STOP_SECONDS)
@@ -127,9 +127,9 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Signals wait until the end of the block: so that none falls between a spawn and its being known.
+    """Delay signals until the end of the block, so that a new process is always recorded.
 
-    The child inherits the blocked signals; the launcher lets them through again.
+    The child inherits the blocked signals. The launcher unblocks them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
@@ -140,7 +140,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def run_to_end(command: Command, log_file: Path, stdin: str = "", seconds: float = 60) -> None:
-    """A preparing step such as initdb. Raises BackendFailed with what it wrote."""
+    """Run a preparing step such as initdb. Raises BackendFailed with the output."""
     result = subprocess.run(  # noqa: S603 - our own argv, no shell
         command.launcher_argv(),
         input=stdin.encode(),
@@ -160,7 +160,7 @@ def run_to_end(command: Command, log_file: Path, stdin: str = "", seconds: float
 
 
 def end_leftover(pid_file: Path, stop_signal: signal.Signals) -> bool:
-    """Ends the process that a run which could not stop it has left; True when there was one."""
+    """End the process of an earlier run. Return whether there was one."""
     process = _recorded(pid_file)
     if process is not None:
         end_process(process, stop_signal)
@@ -180,7 +180,7 @@ def end_process(process: psutil.Process, stop_signal: signal.Signals) -> None:
 
 
 def wait_for_processes_in(directory: Path, seconds: float = _STOP_SECONDS) -> None:
-    """Waits until no process works in the directory, then kills those that still do."""
+    """Wait until no process works in the directory. Kill the remaining ones after the timeout."""
     deadline = time.monotonic() + seconds
     while remaining := [process for process in psutil.process_iter() if _works_in(process, directory)]:
         if time.monotonic() > deadline:
@@ -191,8 +191,10 @@ def wait_for_processes_in(directory: Path, seconds: float = _STOP_SECONDS) -> No
 
 
 def _recorded(pid_file: Path) -> psutil.Process | None:
-    """A process id alone proves nothing, since the system gives them out again: the start time and the command line
-    must agree as well (before its exec it is the launcher's, which ends with the same arguments).
+    """Return the recorded process, if it still runs.
+
+    Process ids are reused, so the start time and the command line must be equal, too. Before its exec, the process has
+    the command line of the launcher, which ends with the same arguments.
     """
     try:
         record = json.loads(pid_file.read_text())

@@ -30,11 +30,11 @@ class Redis(Backend):
             "requirepass": self._data_dir.secret("redis_password"),
             "dir": f'"{self.data}"',
             "save": "60 1" if self._durable else '""',
-            # Full of cached answers, it removes the keys that expire first. Those are never rate limits.
+            # When the memory is full, Redis evicts the keys that expire first: cached responses, never rate limits.
             "maxmemory": MAX_MEMORY,
             "maxmemory-policy": "volatile-ttl",
             "daemonize": "no",
-            "set-proc-title": "no",  # the command line keeps the data directory, by which a leftover is known
+            "set-proc-title": "no",  # the command line shows the data directory and identifies leftovers
         }
         configuration = self._home / "redis.conf"
         write_private(configuration, "".join(f"{name} {value}\n" for name, value in settings.items()))

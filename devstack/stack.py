@@ -1,4 +1,4 @@
-"""The servers together: started side by side, kept alive, stopped. The data directory's layout is in `data_dir`."""
+"""Starts, restarts and stops the local servers together. `data_dir` describes the files."""
 
 import signal
 import time
@@ -19,20 +19,20 @@ from devstack.process import ServerProcess, end_leftover, uninterrupted
 from devstack.redis import Redis
 
 BACKENDS = ("postgres", "mongo", "object_store", "redis")
-SERVICE = "service"  # the pid file of the service that a development server runs beside the stack
-# The slowest to boot first; PostgreSQL last, since its initdb runs while the others boot.
+SERVICE = "service"  # the pid file of the service that `dev` runs beside the stack
+# The slowest first; PostgreSQL last, because its initdb runs while the others start.
 _KINDS: tuple[type[Backend], ...] = (ObjectStore, Mongo, Redis, Postgres)
 _LEFTOVERS = {SERVICE: signal.SIGTERM, **{kind.name: kind.stop_signal for kind in _KINDS}}
-_READY_SECONDS = 60.0  # crash recovery of a large database takes its time
+_READY_SECONDS = 60.0  # crash recovery of a large database is slow
 _POLL_SECONDS = 0.02
 _SPAWNS = 3
 
 
 class Stack:
-    """Local servers under one data directory; each of `wanted` on the port in `ports` or on a free one.
+    """Local servers with one data directory, each on the port in `ports` or on a free one.
 
-    Not for use from several threads: on Linux a server ends with the thread that spawned it. `durable=False` gives up
-    the safety of PostgreSQL's and Redis's data for speed, for tests.
+    Use it from one thread: on Linux, a server ends with the thread that started it. `durable=False` makes PostgreSQL
+    and Redis faster without the safety of their data, for tests.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Stack:
         self._claims = port_choice.Claims()
         self._backends: dict[str, Backend] = {}
         self._processes: dict[str, ServerProcess] = {}
-        self._booting: list[str] = []  # launched and not yet waited for
+        self._booting: list[str] = []  # launched, but not yet ready
 
     def __enter__(self) -> Self:
         self.start()
@@ -67,7 +67,7 @@ class Stack:
         self.stop()
 
     def open(self) -> None:
-        """Takes the data directory and ends what an earlier run has left running in it; `start` does so too.
+        """Lock the data directory and end processes of an earlier run. `start` does this, too.
 
         Raises DataDirUnusable.
         """
@@ -80,17 +80,17 @@ class Stack:
         return self._data_dir.pid_file(name)
 
     def start(self) -> dict[str, str]:
-        """Returns once every server answers: the addresses under their setting names.
+        """Start all servers, wait until they are ready, and return the addresses by setting name.
 
-        Raises EmbeddedError; then nothing is left running.
+        Raises DevStackError; then no server is left running.
         """
         self.launch()
         return self.wait()
 
     def launch(self) -> dict[str, str]:
-        """The first half of `start`: every server is spawned. `wait` may still move one whose port is taken meanwhile.
+        """Start all servers and return the addresses. `wait` may still move a server whose port is in use.
 
-        Raises EmbeddedError; then nothing is left running.
+        Raises DevStackError; then no server is left running.
         """
         self.open()
         with self._all_or_nothing():
@@ -103,9 +103,9 @@ class Stack:
         return self.addresses()
 
     def wait(self, *names: str) -> dict[str, str]:
-        """Returns once these launched servers answer, or all of them: all addresses under their setting names.
+        """Wait until these servers, or all of them, are ready. Return all addresses by setting name.
 
-        Raises EmbeddedError; then nothing is left running.
+        Raises DevStackError; then no server is left running.
         """
         with self._all_or_nothing():
             self._await_ready([name for name in self._booting if not names or name in names], may_move=True)
@@ -120,9 +120,9 @@ class Stack:
         return found
 
     def revive(self) -> list[str]:
-        """Starts those that have died again, at the same address on the same data; returns their names.
+        """Restart servers that have ended, with the same address and data. Return their names.
 
-        Raises BackendFailed; a later call tries again.
+        Raises BackendFailed. A later call tries again.
         """
         dead = [name for name, process in self._processes.items() if process.exit_code is not None]
         for name in dead:
@@ -132,9 +132,9 @@ class Stack:
         return dead
 
     def stop(self) -> None:
-        """Asks all of them to end, the last started first, then waits for each and kills what does not end.
+        """Stop all servers, the last started first. Kill those that do not end in time.
 
-        They do not depend on each other, so none waits for another. May be called again at any time.
+        The servers do not depend on each other. Can be called again at any time.
         """
         stopping = list(reversed(self._processes.items()))
         for _, process in stopping:
@@ -152,7 +152,7 @@ class Stack:
             yield
         except PermissionError as error:
             self.stop()
-            raise DataDirUnusable(f"{error.filename} belongs to another user: {error.strerror}") from error
+            raise DataDirUnusable(f"{error.filename} belongs to another user ({error.strerror})") from error
         except BaseException:
             self.stop()
             raise
@@ -193,9 +193,7 @@ class Stack:
         return answers and process.exit_code is None
 
     def _check_booting(self, name: str, deadline: float, spawns: dict[str, int], *, may_move: bool) -> None:
-        """A server that ended is given another chance: its port was taken in between, or a killed one still held
-        its data.
-        """
+        """Restart a server that ended, because its port was in use or a killed one still had its data."""
         process = self._processes[name]
         ended = process.exit_code is not None
         if time.monotonic() > deadline or (ended and spawns[name] == _SPAWNS):

@@ -174,7 +174,9 @@ def test_port_in_use_is_one_line_and_starts_nothing(directory: Path) -> None:
         port = taken.getsockname()[1]
         dev = Dev(directory, "--port", str(port))
         assert dev.wait_for_end() == 1
-    assert dev.output == f"port {port} on 127.0.0.1 is in use: stop what uses it, or choose another --port\n"
+    assert (
+        dev.output == f"port {port} on 127.0.0.1 is in use; stop the program that uses it, or choose another --port\n"
+    )
     assert list((dev.data_dir / "logs").iterdir()) == []
 
 

@@ -107,7 +107,7 @@ def test_data_that_no_program_here_wrote_is_left_alone(
     monkeypatch.setattr(case.module, "_wheel", lambda: iter(()))
     for name in case.names:
         put(bin_dir, name, case.banner.format("99.1"))
-    with pytest.raises(BackendMissing, match=r"was written by .*, here is only .* 99: put .* on PATH"):
+    with pytest.raises(BackendMissing, match=r"was written by .*, but only .* 99 is installed; put .* on PATH"):
         case.kind(opened, durable=False)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from devstack import BACKENDS, BackendFailed, BackendMissing, DataDirUnusable, PortInUse, Stack
 from devstack import ports as port_choice
-from devstack.errors import EmbeddedError
+from devstack.errors import DevStackError
 from tests.devstack.clients import fetch_value, read_everywhere, write_everywhere
 from tests.devstack.processes import processes_of
 
@@ -255,4 +255,4 @@ def test_unknown_backend_is_refused(data_dir: Path) -> None:
 
 def test_every_error_is_one_kind() -> None:
     for kind in (BackendFailed, BackendMissing, DataDirUnusable, PortInUse):
-        assert issubclass(kind, EmbeddedError)
+        assert issubclass(kind, DevStackError)
