@@ -78,8 +78,8 @@ class Charge(NamedTuple):
 class RateLimiter:
     """Counts in Redis, shared by all workers; while Redis is down, in the memory of the process."""
 
-    def __init__(self, cache: RedisClient, secret: str) -> None:
-        self._cache = cache
+    def __init__(self, redis: RedisClient, secret: str) -> None:
+        self._redis = redis
         self._key = derive_key(secret, b"imts-limits")
         self._local = _LocalLimits()
         self._seen = _LastSeen()
@@ -132,7 +132,7 @@ class RateLimiter:
         if time.monotonic() < self._redis_again:
             return None
         try:
-            return [float(number) for number in (await self._cache.run_script(script, keys, arguments)).split()]
+            return [float(number) for number in (await self._redis.run_script(script, keys, arguments)).split()]
         except CacheUnavailable:
             self._redis_again = time.monotonic() + RETRY_REDIS_SECONDS
             return None

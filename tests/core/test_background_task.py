@@ -1,4 +1,4 @@
-"""Work beside a block."""
+"""`background_task`."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ import pytest
 from app.core.concurrency import background_task
 
 
-async def test_what_it_finds_is_awaited_in_the_block() -> None:
+async def test_the_block_can_await_the_result() -> None:
     async with background_task(asyncio.sleep(0.01, "found")) as work:
         assert await work == "found"
 
 
-async def test_it_has_ended_when_the_block_fails() -> None:
+async def test_the_task_is_cancelled_when_the_block_fails() -> None:
     steps = []
 
     async def work() -> None:
@@ -32,7 +32,7 @@ async def test_it_has_ended_when_the_block_fails() -> None:
     assert steps == ["cleaned up"]
 
 
-async def test_of_two_failures_the_blocks_is_told() -> None:
+async def test_the_error_of_the_block_is_raised_if_both_fail() -> None:
     async def fail(error: Exception) -> None:
         raise error
 

@@ -1,4 +1,4 @@
-"""The queue in front of a shared resource: bounded, and fair by address and account."""
+"""Fair queues: limits, and fairness by address and account."""
 
 import asyncio
 import uuid
@@ -138,7 +138,7 @@ async def test_k5_a_client_that_waits_too_often_is_refused_and_a_full_queue_is_b
     await asyncio.gather(*tasks)
 
 
-async def test_k5_a_wait_ends_and_its_error_says_whose_requests_it_was_for() -> None:
+async def test_k5_a_wait_ends_with_an_error_that_names_its_cause() -> None:
     own = make_queue(slots=2, account=1, seconds=0.01)
     caller = make_caller(account=uuid.uuid4())
     async with own.enter(caller):
@@ -190,14 +190,14 @@ async def test_k5_a_slot_that_is_granted_to_a_cancelled_waiter_is_passed_on() ->
     assert (queue.held, queue.length) == (0, 0)
 
 
-async def test_k5_a_request_that_is_inside_does_not_wait_for_itself() -> None:
+async def test_k5_a_request_inside_the_queue_does_not_wait_for_itself() -> None:
     queue, caller = make_queue(slots=1), make_caller()
     async with queue.enter(caller), queue.enter(caller):
         assert queue.held == 1
     assert queue.held == 0
 
 
-async def test_f10_a_refusal_for_cost_takes_slots_away() -> None:
+async def test_f10_a_refusal_for_cost_reduces_the_slots() -> None:
     queue, release = make_queue(slots=3, account=3, address=3), asyncio.Event()
     queue.penalise(make_caller())
     tasks = [asyncio.create_task(pass_through(queue, make_caller(), release.wait)) for _ in range(3)]
@@ -208,7 +208,7 @@ async def test_f10_a_refusal_for_cost_takes_slots_away() -> None:
     await asyncio.gather(*tasks, *others)
 
 
-async def test_k7_the_queue_forgets_flows() -> None:
+async def test_k7_the_number_of_flows_is_bounded() -> None:
     queue = make_queue(slots=1, waiting=5000)
     await asyncio.gather(
         *(pass_through(queue, make_caller(f"10.0.{n // 250}.{n % 250}")) for n in range(3 * MAX_FLOWS))

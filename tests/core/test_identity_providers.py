@@ -12,7 +12,7 @@ def providers(given: object) -> Settings:
     return Settings(_env_file=None, social_providers=given)
 
 
-def test_the_usual_providers_need_their_credentials_only() -> None:
+def test_known_providers_need_credentials_only() -> None:
     known = providers({"google": CLIENT, "gitlab": CLIENT, "github": CLIENT, "microsoft": {**CLIENT, "tenant": "t"}})
     issuers = {name: one.issuer for name, one in known.social_providers.items()}
     assert issuers == {
@@ -24,7 +24,7 @@ def test_the_usual_providers_need_their_credentials_only() -> None:
     assert known.social_providers["github"].kind == "github"
 
 
-def test_they_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_providers_are_read_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCIAL_PROVIDERS", json.dumps({"own": {**CLIENT, "issuer": "https://id.example.com/"}}))
     monkeypatch.setenv("LOGIN_LIMITS", '{"account": "5/hour", "address": "6/minute", "total": "7/second"}')
     settings = Settings(_env_file=None)
@@ -46,7 +46,7 @@ def test_they_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch)
         [],
     ],
 )
-def test_what_cannot_be_used_is_refused(given: object) -> None:
+def test_unusable_providers_are_refused(given: object) -> None:
     with pytest.raises(ValidationError):
         providers(given)
 
@@ -57,7 +57,7 @@ def test_rates_read_like_ten_a_minute(rate: str) -> None:
         Settings(_env_file=None, login_limits={"account": rate, "address": "1/hour", "total": "1/hour"})
 
 
-def test_production_needs_an_address_to_come_back_to() -> None:
+def test_production_needs_a_public_url_for_redirects() -> None:
     given = {"google": CLIENT}
     local = Settings(_env_file=None, app_env="production", social_providers=given)
     assert any(line.startswith("PUBLIC_URL") for line in local.validation_errors())

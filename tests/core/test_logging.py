@@ -70,20 +70,20 @@ def test_messages_that_hold_values_are_not_logged(
     assert SECRET not in line
 
 
-def test_what_led_to_an_exception_comes_first() -> None:
+def test_causes_of_an_exception_come_first() -> None:
     first, second = TypeError("first"), TypeError("second")
     second.__context__ = first
     text = format_redacted(second)
     assert text.index("first") < text.index("During handling") < text.index("second")
 
 
-def test_a_circle_of_exceptions_ends() -> None:
+def test_a_cycle_of_exceptions_is_cut() -> None:
     first, second = TypeError("first"), TypeError("second")
     first.__context__, second.__context__ = second, first
     assert len(format_redacted(first)) < 2000
 
 
-async def test_a_task_that_failed_unseen_logs_no_values() -> None:
+async def test_an_exception_of_a_forgotten_task_logs_no_values() -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign,assignment]

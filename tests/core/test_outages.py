@@ -19,7 +19,7 @@ logger = get_logger("outages")
 
 
 def test_f94_an_outage_costs_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    """An attempt each second for ten minutes: the begin, a summary each minute, and the end."""
+    """One attempt a second for ten minutes logs the beginning, a summary each minute, and the end."""
     caplog.set_level(logging.INFO)
     now = 0.0
     outage = OutageLog(logger, "job", lambda: now)
@@ -73,7 +73,7 @@ async def test_f94_a_repeated_job_logs_its_failures_once(caplog: pytest.LogCaptu
 async def test_f94_without_postgres_and_redis_the_lease_logs_two_lines(
     caplog: pytest.LogCaptureFixture, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line for the cache, one for PostgreSQL, however often the worker tries."""
+    """One line for the cache and one for PostgreSQL, however many attempts fail."""
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{refusing.getsockname()[1]}"

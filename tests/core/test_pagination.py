@@ -9,7 +9,7 @@ SIGNER = CursorSigner("secret")
 
 
 @given(st.lists(st.one_of(st.integers(), st.text(), st.none(), st.booleans())), st.text())
-def test_a_cursor_gives_its_position_back(position: list[object], query: str) -> None:
+def test_a_cursor_contains_its_position(position: list[object], query: str) -> None:
     assert SIGNER.decode(SIGNER.encode(position, query), query) == position
 
 
@@ -19,7 +19,7 @@ def test_arbitrary_text_is_an_invalid_cursor(text: str) -> None:
         SIGNER.decode(text, "query")
 
 
-def test_a_cursor_outlives_the_change_of_the_secret() -> None:
+def test_a_cursor_outlives_a_rotation_of_the_secret() -> None:
     cursor = SIGNER.encode([1], "query")
     assert CursorSigner("new", ["secret"]).decode(cursor, "query") == [1]
 

@@ -6,7 +6,7 @@ from app.core.concurrency import repeat
 from app.core.errors import DatabaseUnavailable
 
 
-async def test_no_error_ends_it() -> None:
+async def test_no_error_ends_a_periodic_job() -> None:
     outcomes = iter([DatabaseUnavailable(), RuntimeError("a bug"), None])
     done = asyncio.Event()
 
