@@ -11,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import Sight
 from app.core.observability.request_counters import SearchStep, count_search_step
-from app.db.asyncpg_queries import fetch
 from app.db.base import utc_now
-from app.db.sql_text import EVERY, Values, all_true
+from app.db.sql_text import Values
 from app.search.language import ast
 from app.search.language.hints import Hint, find_prefixed_terms, make_hints
 from app.search.planning.cost_model import CostModel
@@ -23,12 +22,13 @@ from app.search.planning.predicates import QueryPredicates
 from app.search.planning.sort_order import SortKey, SortOrder
 from app.search.planning.table_sample import take_sample
 from app.search.planning.tag_resolution import list_visible_names, resolve_tags
-from app.search.strategies.base import PartialPage, Strategy
+from app.search.repository import list_match_ids
 from app.search.strategies.bitmap_scan import BitmapScan
 from app.search.strategies.fetch_and_sort import FetchAndSort, RangeFetch
 from app.search.strategies.name_index_scan import NameIndexScan
 from app.search.strategies.ordered_scan import OrderedScan
 from app.search.strategies.row import ImageRow
+from app.search.strategies.strategy import PartialPage, Strategy
 
 STRATEGIES: tuple[type[Strategy], ...] = (OrderedScan, FetchAndSort, RangeFetch, NameIndexScan, BitmapScan)
 # Searches without a bound that run at once in a worker: each of them occupies a processor of PostgreSQL.
@@ -78,11 +78,7 @@ class SearchExecutor:
 
     async def list_ids(self, owner: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
         """Return the ids of up to `limit` matches, unordered; with an owner, of theirs only. Raises QueryTimeout."""
-        values = Values()
-        is_owned = EVERY if owner is None else f"uploaded_by = {values.bind(owner)}"
-        condition = all_true([self.predicates.visible_condition(values), is_owned])
-        statement = f"SELECT id FROM images WHERE {condition} LIMIT {values.bind(limit)}"  # noqa: S608
-        return [row[0] for row in await fetch(self.session, statement, values.listed)]
+        return await list_match_ids(self.session, self.predicates, owner, limit)
 
     async def _fetch_rows(self, query: PlannedQuery, after: SortKey | None, limit: int) -> list[ImageRow]:
         planner = self.engine.planner

@@ -14,7 +14,7 @@ import pytest
 
 from app.authz.visibility import Sight
 from app.db.sql_text import Values
-from app.search.bitmap_index.queries import CountStatement
+from app.search.bitmap_index.bitmap_queries import CountStatement
 from app.search.executor import SearchEngine
 from app.search.language import parser
 from app.search.language.ast import Node, Tag, Wildcard, format_query, leaves

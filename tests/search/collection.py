@@ -11,7 +11,7 @@ import asyncpg
 
 from app.search.language import ast
 from app.search.language.filters import RANGE_FILTERS
-from app.search.language.ranges import parse_range
+from app.search.language.value_ranges import parse_range
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = ("cat", "cattle", "dog", "hot dog", "sofa", "a_b", "axb", "x:y", "unused")

@@ -21,8 +21,8 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.db.sql_text import Values
 from app.models.bitmap import CHUNK
+from app.search.bitmap_index.bitmap_queries import CountStatement, count_by_bitmaps
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
-from app.search.bitmap_index.queries import CountStatement, count_by_bitmaps
 from app.search.count import count_exactly, estimate_count
 from app.search.executor import SearchEngine
 from app.search.language import ast

@@ -21,7 +21,7 @@ from app.search.planning.predicates import QueryPredicates
 from app.search.planning.sort_order import SortOrder
 from app.search.planning.table_sample import Sample
 from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
-from app.search.strategies.base import Strategy
+from app.search.strategies.strategy import Strategy
 from tests.search.collection import NOW
 
 IMAGES = 1_000_000

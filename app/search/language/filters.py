@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from app.search.language.ranges import (
+from app.search.language.value_ranges import (
     ValueParser,
     ValueRange,
     parse_date,

@@ -14,7 +14,7 @@ from app.core.errors import Unauthenticated
 from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search.language import ast
 from app.search.language.filters import parse_range_filter, parse_uploader
-from app.search.language.ranges import ValueRange
+from app.search.language.value_ranges import ValueRange
 from app.search.planning.cost_model import MAX_ALTERNATIVES
 from app.search.planning.glob import Glob
 from app.search.planning.tag_resolution import ResolvedTags

@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import EVERY, Values, all_true
 from app.models.bitmap import CHUNK
-from app.search.bitmap_index.queries import candidates_cte, images_of
+from app.search.bitmap_index.bitmap_queries import candidates_cte, images_of
 from app.search.language import ast
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.predicates import has_any
 from app.search.planning.sort_order import SortKey
-from app.search.strategies.base import UNAVAILABLE, PartialPage
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
+from app.search.strategies.strategy import UNAVAILABLE, PartialPage
 
 # Values of `created_at` after all others, by comparison.
 _FARTHEST = {">": "-infinity", "<": "infinity"}

@@ -10,8 +10,8 @@ from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import ALL_ROWS
 from app.search.planning.sort_order import ConditionBuilder, SortKey, SortOrder
-from app.search.strategies.base import PartialPage
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
+from app.search.strategies.strategy import PartialPage
 
 
 class FetchAndSort:

@@ -17,8 +17,8 @@ from app.search.planning.glob import Glob
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import ALL_ROWS
 from app.search.planning.sort_order import ConditionBuilder, SortKey
-from app.search.strategies.base import UNAVAILABLE, PartialPage
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
+from app.search.strategies.strategy import UNAVAILABLE, PartialPage
 
 
 class NameIndexScan:
