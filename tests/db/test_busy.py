@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from app.core.errors import DatabaseUnavailable
 from app.core.settings import Settings
-from app.db.database import _LONGEST_LOCK_WAIT, Database
+from app.db.database import Database
+from app.db.engine import _LOCK_TIMEOUT
 from tests.support.accounts import Account
 from tests.support.fd_exhaustion import no_descriptor_left
 from tests.support.photos import png
@@ -38,7 +39,7 @@ async def test_who_waits_for_a_lock_is_told_that_it_is_busy(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name, say, that a frozen worker is just writing: the server answers, to everybody but for that."""
-    monkeypatch.setitem(_LONGEST_LOCK_WAIT, "lock_timeout", "300ms")
+    monkeypatch.setitem(_LOCK_TIMEOUT, "lock_timeout", "300ms")
     async with running_service(settings) as service:
         async with sql.transaction():
             await sql.execute("LOCK TABLE images IN EXCLUSIVE MODE")

@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import Settings
-from app.db.database import SILENCE_SECONDS, Database
+from app.db.database import Database
+from app.db.engine import SILENCE_SECONDS
 from tests.faults.conftest import Acknowledged, Behind, wait_until_well
 from tests.images.files import noise_png
 from tests.support.accounts import Account

@@ -1,0 +1,110 @@
+"""Creates the engines: timeouts, server settings, and event listeners of each connection."""
+
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import Session
+
+from app.core.observability.request_counters import count_statement
+
+CONNECT_TIMEOUT = 1.5
+# Waiting for a connection means load, not a server that is down.
+POOL_TIMEOUT = 5
+# Of a single statement on a server that responds; the circuit breaker detects one that does not.
+COMMAND_TIMEOUT = 10
+# Shorter than the statement timeout, so that lock contention is reported as `busy`, not as an outage.
+_LOCK_TIMEOUT = {"lock_timeout": "8s"}
+# Of a connection. Searches have many shapes; preparing one costs a round trip.
+PREPARED_STATEMENTS = 500
+# A connection ends when its packets are not acknowledged for this long: the network has dropped it, while the server
+# still serves others. The operating system enforces it where it has these options (Linux; see tcp(7)).
+SILENCE_SECONDS = 2
+_SILENCE_OPTIONS = (
+    ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
+    ("TCP_KEEPIDLE", socket.IPPROTO_TCP, 1),
+    ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
+    ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, SILENCE_SECONDS * 1000),
+)
+# The same seen from the server: after these times it releases the locks and connections of a frozen worker or of one
+# whose machine is lost. No unit of work leaves its connection idle for longer; the longest waits while the object store
+# deletes a batch.
+_IDLE_TIMEOUTS = {
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+# Each plan is made for the actual values, and uses the indexes, as the cost model of the search assumes: they are in
+# memory, where all pages cost about the same. A search uses one processor: starting parallel workers takes longer than
+# most searches, and takes processors from other clients.
+SEARCH_SETTINGS = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
+    "random_page_cost": "0.25",
+    "seq_page_cost": "0.2",
+    "max_parallel_workers_per_gather": "0",
+}
+
+
+def make_engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
+    """Create an engine; it opens no connection yet. `server_settings` are PostgreSQL's run-time parameters."""
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_IDLE_TIMEOUTS, **_LOCK_TIMEOUT}
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=POOL_TIMEOUT,
+        pool_use_lifo=True,
+        hide_parameters=True,  # password hashes and addresses must not reach the logs
+        connect_args={
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": COMMAND_TIMEOUT,
+            "prepared_statement_cache_size": PREPARED_STATEMENTS,
+            "statement_cache_size": PREPARED_STATEMENTS,
+            "max_cached_statement_lifetime": 0,
+            "server_settings": {**common, **server_settings},
+        },
+    )
+    event.listen(engine.sync_engine, "connect", _bound_silence)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
+    event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
+    return engine
+
+
+def _bound_silence(connection: Any, _record: Any) -> None:
+    # The driver has no public access to its socket.
+    opened = connection.driver_connection._transport.get_extra_info("socket")  # noqa: SLF001
+    if opened.family == socket.AF_UNIX:
+        return
+    for name, level, value in _SILENCE_OPTIONS:
+        if option := getattr(socket, name, None):
+            opened.setsockopt(level, option, value)
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server has closed; unlike a ping, this costs nothing."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def _watch_changes(session: Session, _transaction: Any, connection: Any) -> None:
+    connection.info["changes"] = session.info.get("changes")
+
+
+def _start_clock(connection: Any, _cursor: Any, sql: str, _values: Any, context: Any, _many: bool) -> None:
+    if changes := connection.info.get("changes"):
+        changes.note(sql)
+    context.started_at = time.perf_counter()
+
+
+def _count_statement(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    count_statement(time.perf_counter() - context.started_at)
+
+
+event.listen(Session, "after_begin", _watch_changes)
