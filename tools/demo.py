@@ -57,7 +57,7 @@ def service_at(url: str) -> Iterator[None]:
         deadline = time.monotonic() + START_SECONDS
         while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit("the service did not start")
+                sys.exit("the service failed to start")
             time.sleep(0.1)
         yield
     finally:
@@ -66,7 +66,7 @@ def service_at(url: str) -> Iterator[None]:
 
 
 def answers(url: str) -> bool:
-    """Tell whether a service answers."""
+    """Return whether a service responds."""
     try:
         return httpx.get(f"{url}/healthz", timeout=2).is_success
     except httpx.TransportError:
@@ -74,7 +74,7 @@ def answers(url: str) -> bool:
 
 
 def sign_in(client: httpx.Client) -> None:
-    """Sign up as somebody new and keep the token."""
+    """Sign up with a new account and keep the token."""
     email, password = f"demo-{secrets.token_hex(4)}@example.com", secrets.token_urlsafe()
     client.post("/v1/users", json={"email": email, "password": password}).raise_for_status()
     form = {"grant_type": "password", "username": email, "password": password}
@@ -84,18 +84,18 @@ def sign_in(client: httpx.Client) -> None:
 
 
 def upload_all(client: httpx.Client) -> None:
-    """Upload every photograph; one that is there from an earlier run is no failure."""
+    """Upload every photograph that is not stored yet."""
     for name, tags in PHOTOS.items():
         answer = client.post("/v1/images", files={"image": (name, photo(name))}, data={"tags": tags})
         if answer.status_code == httpx.codes.CONFLICT:
-            print(f"  {name}: stored already as {answer.json()['image']}")
+            print(f"  {name}: already stored as {answer.json()['image']}")
             continue
         image = answer.raise_for_status().json()
         print(f"  {name}: {image['width']} x {image['height']}, {image['size']} bytes, {', '.join(image['tags'])}")
 
 
 def search(client: httpx.Client) -> None:
-    """Ask some questions."""
+    """Print the results of some queries."""
     for query in QUERIES:
         page = client.get("/v1/images", params={"q": query}).raise_for_status().json()
         print(f"  {query!r} finds {', '.join(sorted(image['name'] for image in page['items']))}")
@@ -107,8 +107,8 @@ def compare_one(client: httpx.Client) -> None:
     image = next(one for one in found if one["name"] == "chelsea.png")
     content = client.get(image["links"]["content"]).raise_for_status().content
     if content != photo("chelsea.png"):
-        sys.exit("chelsea.png came back with other bytes")
-    print(f"chelsea.png came back as it went: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+        sys.exit("the content of chelsea.png has changed")
+    print(f"chelsea.png is unchanged: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
 
 
 def photo(name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The committed documents that the code generates: `--write` renews them, without it differences are shown."""
+"""Generates the committed documents from the code. `--write` updates them; otherwise differences are shown."""
 
 import difflib
 import json
@@ -25,7 +25,7 @@ further members for programs. `make openapi` generates this page from `app/`.
 
 
 def application() -> FastAPI:
-    """Return the service as the code has it; no backend is asked."""
+    """Return the application, without a connection to a backend."""
     return create_app(
         Settings(
             _env_file=None,
@@ -38,26 +38,26 @@ def application() -> FastAPI:
 
 
 def generated() -> dict[str, str]:
-    """Return the documents by their names in `docs`."""
+    """Return the documents by their file names in `docs`."""
     openapi = json.dumps(application().openapi(), indent=2, ensure_ascii=False) + "\n"
     return {"openapi.json": openapi, "problems.md": PROBLEMS + "".join(problems())}
 
 
 def problems() -> Iterator[str]:
-    """Yield a row for each problem type of the loaded code, in order of the status."""
+    """Yield a table row for each problem type, in order of the status."""
     for kind in problem_types():
         yield f"| {kind.status} | `{kind.slug}` | {kind.title} | {kind.description} |\n"
 
 
 def differ() -> bool:
-    """Tell whether a committed document differs, and show where."""
+    """Return whether a committed document differs, and print the differences."""
     lines: list[str] = []
     for name, content in generated().items():
         committed = (DOCS / name).read_text() if (DOCS / name).exists() else ""
         lines += difflib.unified_diff(committed.splitlines(), content.splitlines(), f"docs/{name}", "generated")
     print("\n".join(lines[:60]), end="\n" if lines else "")
     if lines:
-        print("the documents are not what the code says: `make openapi` renews them")
+        print("the documents are out of date: run `make openapi`")
     return bool(lines)
 
 

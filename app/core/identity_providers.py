@@ -70,7 +70,7 @@ IdentityProviders = Annotated[dict[str, IdentityProvider], BeforeValidator(apply
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError("a provider's name has 1-32 of a-z, 0-9, _ and -")
+        raise ValueError("a provider's name must have 1-32 characters: a-z, 0-9, _ and -")
     return name
 
 

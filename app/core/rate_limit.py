@@ -29,7 +29,7 @@ def parse_rate(text: object) -> object:
         return text
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError("must read like 10/minute; second, minute, hour and day are known")
+        raise ValueError("must have the form 10/minute, with second, minute, hour or day")
     return Rate(int(match[1]), _SECONDS[match[2]])
 
 

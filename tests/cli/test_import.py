@@ -260,7 +260,7 @@ async def test_f71_wrong_options_are_reported_before_anything_is_sent(
     token = ("--token", user.access_token)
     store = f"http://{settings.storage_endpoint}"
     for url, options, remedy in (
-        (service.url, (*token, "--tag", "a/b"), "a tag has letters"),
+        (service.url, (*token, "--tag", "a/b"), "a tag can contain only letters"),
         ("127.0.0.1:1", token, "http://host:port"),
         ("http://127.0.0.1:1", token, "does not respond"),
         (store, token, "is not an Image-Tagged-System"),

@@ -26,14 +26,14 @@ _PUNCTUATION = frozenset("_-.:()'&!+~# ")
 _JOINERS = frozenset("\u200c\u200d")
 _WHITE_SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile(f"[{DEFAULT_IGNORABLE_CLASS}]")
-_CHARACTERS = "a tag has letters, digits, spaces and _ - . : ( ) ' & ! + ~ # only"
+_CHARACTERS = "a tag can contain only letters, digits, spaces and _ - . : ( ) ' & ! + ~ #"
 
 
 def normalize_tag(name: str) -> str:
     """Return the name in NFC, case-folded, its white space runs as one space, trimmed. Raises ValueError."""
     tag = normalize_tag_term(name)
     if tag in RESERVED:
-        _refuse("a tag is not named . or .. or like an operator: or, and, not")
+        _refuse("a tag must not be . or .. or an operator: or, and, not")
     return tag
 
 
@@ -41,9 +41,9 @@ def normalize_tag_term(name: str) -> str:
     """Return the name as `normalize_tag` does, but accept reserved ones, as searches do. Raises ValueError."""
     tag = fold_tag(name).strip()
     if not 1 <= len(tag) <= MAX_LENGTH:
-        _refuse(f"a tag has 1 to {MAX_LENGTH} characters")
+        _refuse(f"a tag must have 1 to {MAX_LENGTH} characters")
     if tag[0] in "-~":
-        _refuse("a tag does not start with - or ~")
+        _refuse("a tag must not start with - or ~")
     if not all(_is_allowed_at(tag, position) for position in range(len(tag))):
         _refuse(_CHARACTERS)
     return tag
@@ -52,7 +52,7 @@ def normalize_tag_term(name: str) -> str:
 def fold_tag(text: str) -> str:
     """Return a tag or a part of one in NFC, case-folded, its white space runs as one space. Raises ValueError."""
     if len(text) > MAX_RAW_LENGTH:
-        _refuse(f"a tag has 1 to {MAX_LENGTH} characters")
+        _refuse(f"a tag must have 1 to {MAX_LENGTH} characters")
     if has_control(text):
         _refuse("a tag must not contain control characters")
     # Case folding can leave NFC, and composing again can bring back what folds: a fixed point is reached in two turns.
@@ -64,7 +64,7 @@ def normalize_tag_pattern(pattern: str) -> str:
     """Return a pattern over tag names, `*` for any characters, under the same rule. Raises ValueError."""
     folded = re.sub(r"\*+", "*", fold_tag(pattern))
     if len(folded) > MAX_LENGTH + 1:
-        _refuse(f"a tag has 1 to {MAX_LENGTH} characters")
+        _refuse(f"a tag must have 1 to {MAX_LENGTH} characters")
     # A `*` may stand for what a mark or a joiner follows.
     if folded[0] in "-~" or not all(char in "*\u200c\u200d" or _is_allowed(char) for char in folded):
         _refuse(_CHARACTERS)
@@ -84,7 +84,7 @@ def normalize_tags(names: Iterable[str]) -> list[str]:
 def split_tags(text: str) -> list[str]:
     """Return the normalised names of a comma-separated list. Raises ValueError."""
     if text.count(",") >= MAX_NAMES:
-        _refuse(f"a list has at most {MAX_NAMES} names")
+        _refuse(f"a list can have at most {MAX_NAMES} names")
     return normalize_tags(name for name in text.split(",") if name.strip() or has_control(name))
 
 

@@ -31,18 +31,18 @@ _BLANK = "\u2800"
 def normalize_name(name: str) -> str:
     """Return the name in NFC. Raises ValueError; nothing else is changed: a client finds what it sent."""
     if len(name) > MAX_RAW_CHARACTERS:
-        _refuse(f"a name has 1 to {MAX_CHARACTERS} characters")
+        _refuse(f"a name must have 1 to {MAX_CHARACTERS} characters")
     if has_control(name):
         _refuse("a name must not contain control characters")
     name = unicodedata.normalize("NFC", name)
     if not name.strip().strip(_BLANK) or len(name) > MAX_CHARACTERS:
-        _refuse(f"a name has 1 to {MAX_CHARACTERS} characters")
+        _refuse(f"a name must have 1 to {MAX_CHARACTERS} characters")
     if BIDI_CONTROLS & set(name) or _INVISIBLE.search(_DISPLAYED.sub("", name)):
         _refuse("a name must not contain invisible or bidirectional control characters")
     if len(name.encode()) > MAX_BYTES:
-        _refuse(f"a name has at most {MAX_BYTES} bytes")
+        _refuse(f"a name can have at most {MAX_BYTES} bytes")
     if "/" in name or "\\" in name or name in (".", ".."):
-        _refuse("a name has no / or \\ and is not . or ..")
+        _refuse("a name must not contain / or \\ and must not be . or ..")
     return name
 
 

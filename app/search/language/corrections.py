@@ -84,7 +84,7 @@ def _quote_parentheses(chunks: list[str]) -> Iterator[str]:
 _REWRITES: Mapping[str, Rewrite] = MappingProxyType(
     {
         "Operators are upper-case: OR, AND and NOT; - negates one term.": _write_operators,
-        "A filter and its value, and a number and its unit, stand together without a space.": _join_filters,
-        "Parentheses form groups; a tag that contains them stands in quotation marks.": _quote_parentheses,
+        "Write a filter and its value, or a number and its unit, without a space.": _join_filters,
+        "Parentheses form groups. Quote a tag that contains them.": _quote_parentheses,
     }
 )

@@ -98,7 +98,7 @@ def _word_end(text: str, start: int) -> int:
             break
         if char == '"':
             if not head:
-                raise LexicalError("A quotation mark inside of a word", position, "a space before it")
+                raise LexicalError("A quotation mark is inside a word", position, "a space before it")
             position = _closing_quote(text, position)
         opened += (char == "(") - (char == ")")
         position += 1

@@ -84,7 +84,7 @@ class _Parser:
             return MATCH_ALL
         tree = self._or_term()
         if not self._accept(TokenKind.END):
-            self._fail("This closes no group", "the end, or a ( before")
+            self._fail("The parenthesis does not close a group", "the end, or a ( before")
         return tree
 
     def _is_lone_star(self) -> bool:
@@ -117,14 +117,14 @@ class _Parser:
         self._index += 1
         self._terms += 1
         if self._terms > MAX_TERMS:
-            raise InvalidQuery(f"A query has at most {MAX_TERMS} terms", token.position, "the end")
+            raise InvalidQuery(f"A query can have at most {MAX_TERMS} terms", token.position, "the end")
         return _tag(token) if token.kind is TokenKind.QUOTED else _word(token)
 
     def _group(self, token: Token) -> Node:
         self._index += 1
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise InvalidQuery(f"Groups are nested at most {MAX_DEPTH} deep", token.position, _TERM)
+            raise InvalidQuery(f"Groups can be nested at most {MAX_DEPTH} deep", token.position, _TERM)
         term = self._or_term() if token.kind is TokenKind.OPEN else self._at_least(token)
         if not self._accept(TokenKind.CLOSE):
             self._fail("The group is not closed", ")")
@@ -137,7 +137,7 @@ class _Parser:
             terms.append(self._unary())
         number = int(token.text)
         if not 1 <= number <= len(terms):
-            raise InvalidQuery(f"{number} of {len(terms)} cannot be", token.position, f"1 to {len(terms)}")
+            raise InvalidQuery(f"The number must be from 1 to {len(terms)}", token.position, f"1 to {len(terms)}")
         return AtLeast(number, tuple(terms))
 
     def _accept(self, kind: TokenKind) -> bool:
@@ -165,10 +165,10 @@ def _filter(token: Token, name: str) -> Node:
             values[normalize_value(name, text)] = None
         except InvalidFilterValue as error:
             mean = f"{name}:{error.did_you_mean}" if error.did_you_mean else None
-            detail = f"{name}: does not take this value"
+            detail = f"The filter {name}: does not accept this value"
             raise InvalidQuery(detail, position + offset, error.expected, mean) from error
     if len(values) > MAX_VALUES:
-        raise InvalidQuery(f"A filter has at most {MAX_VALUES} values", position, "fewer values")
+        raise InvalidQuery(f"A filter can have at most {MAX_VALUES} values", position, "fewer values")
     return Filter(name, tuple(values))
 
 
@@ -176,7 +176,9 @@ def _wildcard(token: Token) -> Node:
     try:
         return Wildcard(normalize_tag_pattern(token.text))
     except ValueError as error:
-        raise InvalidQuery(f"No tag can match this: {error}", token.position, "a part of a tag with *") from error
+        raise InvalidQuery(
+            f"The wildcard cannot match a tag: {error}", token.position, "a part of a tag with *"
+        ) from error
 
 
 def _tag(token: Token) -> Node:
@@ -184,7 +186,7 @@ def _tag(token: Token) -> Node:
         return Tag(normalize_tag_term(token.text))
     except ValueError as error:
         meant = suggest_filter(token.text) if token.kind is TokenKind.WORD else None
-        raise InvalidQuery(f"This is no tag: {error}", token.position, "a tag", meant) from error
+        raise InvalidQuery(f"The term is not a valid tag: {error}", token.position, "a tag", meant) from error
 
 
 def suggest_filter(term: str) -> str | None:

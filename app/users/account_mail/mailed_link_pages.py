@@ -24,7 +24,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _RESET, _VERIFICATION = "Choose a new password", "Confirm your e-mail address"
-_INVALID = "This link is not valid, has expired or was used already. Ask for a new one."
+_INVALID = "The link is invalid, has expired or was already used. Request a new one."
 _Token = Annotated[str, Query(max_length=128)]
 _TokenField = Annotated[str, Form(max_length=128)]
 
