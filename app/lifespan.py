@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TypedDict
 
 from fastapi import FastAPI
@@ -108,6 +109,10 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         "Workers whose cache does not ask Redis",
         lambda: settings.cache_enabled and response_cache.is_disconnected,
     )
+    search = SearchEngine(settings.search_strategies)
+    for name in search.steps:
+        counter = f'imts_search_steps_total{{strategy="{name}"}}'
+        recorder.registry.counter(counter, "Steps of searches", partial(search.steps.__getitem__, name))
     await recorder.start()
     stack.push_async_callback(recorder.close)
     passwords = PasswordHasher()
@@ -128,7 +133,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
         limits=RateLimiter(redis, secret),
         queues=Queues.of(settings),
-        search=SearchEngine(settings.search_strategies),
+        search=search,
         outbox=Outbox(settings),
     )
 

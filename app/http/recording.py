@@ -135,6 +135,7 @@ class _Exchange(RequestCounters):
                 None if self.disconnected else state.get("error_slug"),
                 self.disconnected,
                 self.status != 0 and not self.complete,
+                self.search_trace,
             ),
         )
 

@@ -46,6 +46,8 @@ class SearchEngine:
         self.planner: Planner[Strategy] = Planner(made, self.costs)
         self.uses_bitmaps = any(isinstance(strategy, BitmapScan) for strategy in made)
         self.long_searches = asyncio.Semaphore(long_searches)
+        # Steps since the start of the worker, by strategy; a metric.
+        self.steps = {strategy.name: 0 for strategy in made}
 
     async def prepare(self, session: AsyncSession, query: ast.Node, visibility: Sight) -> "SearchExecutor":
         """Return the search of a query with resolved tags. Raises QueryTooBroad."""
@@ -55,7 +57,7 @@ class SearchEngine:
 
 @dataclass(slots=True)
 class SearchExecutor:
-    """Runs one query. The statements of the session are bounded in time; see `Database.searcher`."""
+    """Runs one query. The statements of the session are bounded in time; see `Database.search_session`."""
 
     session: AsyncSession
     predicates: QueryPredicates
@@ -112,6 +114,7 @@ class SearchExecutor:
         started = time.perf_counter()
         page = await step.strategy.fetch(self.session, query, after, step.max_rows, estimate.limit)
         milliseconds = (time.perf_counter() - started) * 1000
+        self.engine.steps[step.strategy.name] += 1
         count_search_step(
             SearchStep(
                 strategy=step.strategy.name,

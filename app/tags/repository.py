@@ -54,7 +54,7 @@ _BY_ANY_NAMES = text(
     f"SELECT n.name AS asked, {_ENTRY} FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id) "  # noqa: S608
     "WHERE n.name = ANY(:names)"
 )
-# A plan is made for each pattern (`Database.searcher`): what comes before its first `%` is a range of the index.
+# A plan is made for each pattern (`Database.search_session`): what comes before its first `%` is a range of the index.
 _MATCHING = "{0}.name LIKE :pattern"
 _BY_NAME = text(f"""
     SELECT {_ENTRY} FROM tags t JOIN (

@@ -5,9 +5,14 @@ constants in between; texts repeat, and are kept as they were written the last t
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from math import isinf
 from struct import Struct, pack
 
+import bson
+
+from app.core.observability.request_counters import SearchStep
 from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_USER_AGENT, RequestRecord, labels_of, milliseconds
 from app.telemetry.redaction import PersonalData, address, plain, redacted_query
 
@@ -69,7 +74,7 @@ class DocumentWriter:
         # fmt: off
         (time, method, route, path, status, duration, request_id, query, first_byte, bytes_in, bytes_out, user_id,
          credential_id, client, user_agent, traceparent, statements, statement_seconds, cache_hits, cache_misses,
-         error_slug, client_disconnected, aborted) = record
+         error_slug, client_disconnected, aborted, search_trace) = record
         texts = (
             _meta(method, route, status)
             + self._target(path, query)
@@ -82,6 +87,8 @@ class DocumentWriter:
             texts += _text(b"trace_id", match[1].decode())
         if error_slug:
             texts += _text(b"error_slug", plain(error_slug, MAX_NAME))
+        if search_trace:
+            texts += _search_field(search_trace)
         texts += self._end
         return _FIXED_PART.pack(
             _FIXED_PART.size + len(texts), _TIME, time // 1_000_000, _ID, event_id, _STATUS, status,
@@ -105,6 +112,28 @@ class DocumentWriter:
         if credential_id:
             written += _text(b"credential_id", plain(str(credential_id), MAX_NAME))
         return written
+
+
+def _search_field(steps: Sequence[SearchStep]) -> bytes:
+    """Return the field `search`, an array of the steps. Only searches without a cached page have it."""
+    trace = [
+        {
+            "strategy": step.strategy,
+            "reason": step.reason,
+            "expected_rows": _finite(step.expected_rows),
+            "max_rows": step.max_rows,
+            "returned_rows": step.returned_rows,
+            "cost_ms": _finite(round(step.cost / 1000, 3)),
+            "duration_ms": round(step.milliseconds, 3),
+        }
+        for step in steps
+    ]
+    # A document is its length in four bytes, the fields, and a zero byte.
+    return bson.encode({"search": trace})[4:-1]
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or isinf(number) else number
 
 
 @lru_cache(_KEPT_TEXTS)

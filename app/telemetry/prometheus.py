@@ -88,7 +88,7 @@ class Registry:
         self._help[name], self._gauges[name] = description, read
 
     def counter(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Show what `read` returns, which must only ever grow while the process lives."""
+        """Show the result of `read`, which must not decrease. The name may have labels: `name{label="value"}`."""
         self._help[name], self._counters[name] = description, read
 
     def resume(self, directory: Path) -> None:
@@ -117,7 +117,10 @@ class Registry:
             ("gauge", self._gauges, total.gauges),
         ):
             for name in names:
-                lines += [*_header(name, self._help[name], kind), f"{name} {_number(values.get(name, 0))}"]
+                # A name may have labels: `name{label="value"}`. Such counters share a header.
+                family = name.partition("{")[0]
+                header = _header(family, self._help[name], kind)
+                lines += [*(header if header[0] not in lines else ()), f"{name} {_number(values.get(name, 0))}"]
         return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,9 @@
 """The record of one request: what is known of it, as it is put into the queue."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from app.core.observability.request_counters import SearchStep
 
 UNMATCHED = "unmatched"
 # The route of all 405s in the metrics: clients choose the methods, and every route would have a series for each.
@@ -54,6 +57,7 @@ class RequestRecord(NamedTuple):
     error_slug: str | None = None
     client_disconnected: bool = False
     aborted: bool = False
+    search_trace: Sequence[SearchStep] = ()
 
     @property
     def duration_ms(self) -> float:

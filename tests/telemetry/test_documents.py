@@ -1,12 +1,14 @@
 """The BSON written by hand, as the driver reads it."""
 
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import bson
 import pytest
 from bson.codec_options import CodecOptions
 
+from app.core.observability.request_counters import SearchStep
 from app.telemetry.documents import DocumentWriter
 from app.telemetry.redaction import PersonalData
 from tests.telemetry.records import make_record
@@ -66,6 +68,10 @@ def test_everything_that_may_be_known() -> None:
         error_slug="database-unavailable",
         client_disconnected=True,
         aborted=True,
+        search_trace=[
+            SearchStep("ordered_scan", "probe", None, 0, 2_000, 3, 1.2345),
+            SearchStep("fetch_and_sort", "no other strategy is cheaper", 10.5, inf, 9, 2, 20),
+        ],
     )
     assert found == LEAST | {
         "meta": {"method": "GET", "route": "/v1/images/{id}", "status_class": "5xx"},
@@ -87,6 +93,26 @@ def test_everything_that_may_be_known() -> None:
         "error_slug": "database-unavailable",
         "client_disconnected": True,
         "aborted": True,
+        "search": [
+            {
+                "strategy": "ordered_scan",
+                "reason": "probe",
+                "expected_rows": None,
+                "max_rows": 2_000,
+                "returned_rows": 3,
+                "cost_ms": 0,
+                "duration_ms": 1.234,
+            },
+            {
+                "strategy": "fetch_and_sort",
+                "reason": "no other strategy is cheaper",
+                "expected_rows": 10.5,
+                "max_rows": 9,
+                "returned_rows": 2,
+                "cost_ms": None,
+                "duration_ms": 20,
+            },
+        ],
     }
 
 
