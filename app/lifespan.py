@@ -25,15 +25,15 @@ from app.db.database import Database
 from app.health.probes import probe_backends
 from app.http.container import Services
 from app.http.request_queues import Queues
-from app.images.maintenance.orphan_sweeper import Sweeper
-from app.images.upload.usage_compaction import UsageFolder
+from app.images.maintenance.orphan_sweeper import OrphanSweeper
+from app.images.upload.usage_compaction import StorageUsageCompactor
 from app.mail.outbox import Outbox
-from app.media.decoder_pool import Decoders
+from app.media.decoder_pool import DecoderPool
 from app.ratelimit.rate_limiter import RateLimiter
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
-from app.tags.count_compaction import CountFolder
+from app.tags.count_compaction import TagCountCompactor
 from app.telemetry.recorder import Recorder
 from app.users.sessions.session_cleanup import remove_expired_logins
 from app.users.social.providers import SocialProviders
@@ -60,15 +60,15 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
         async with AsyncExitStack() as stack:
             services = await _open(settings, stack)
             await _warm_up(services)
-            sweeper = Sweeper(services.database, services.object_store, settings)
-            counts = CountFolder(services.database, settings.tag_count_interval_seconds)
+            sweeper = OrphanSweeper(services.database, services.object_store, settings)
+            counts = TagCountCompactor(services.database, settings.tag_count_interval_seconds)
             bitmaps = BitmapIndexUpdater(services.database, settings.tag_bitmap_interval_seconds)
             for job in (
                 _await_backends(services),
                 sweeper.run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
-                UsageFolder(services.database).run_forever(),
+                StorageUsageCompactor(services.database).run_forever(),
                 repeat(lambda: remove_expired_logins(services.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)
@@ -87,7 +87,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(database.close)
     object_store = ObjectStore(settings)
     stack.push_async_callback(object_store.close)
-    decoders = Decoders(settings.decoder_processes, settings.max_image_pixels, settings.storage_port)
+    decoders = DecoderPool(settings.decoder_processes, settings.max_image_pixels, settings.storage_port)
     stack.push_async_callback(decoders.close)
     renditions = SingleFlight[None]()
     stack.push_async_callback(renditions.close)

@@ -7,7 +7,7 @@ from app.administration.repository import AccountRepository
 from app.administration.schemas import ImagesOnDeletion
 from app.core.errors import AppError, DatabaseBusy
 from app.http.container import Services
-from app.images.maintenance.orphan_cleanup import remove_doomed
+from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
 from app.users.accounts.repository import START, UserRepository
@@ -89,4 +89,4 @@ class Closing:
         if keys:
             with contextlib.suppress(AppError):
                 await self._object_store.remove([one for key in keys for one in rendition_keys(key)])
-                await remove_doomed(self._database, self._object_store, keys)
+                await remove_orphans(self._database, self._object_store, keys)

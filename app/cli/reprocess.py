@@ -19,7 +19,7 @@ from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.database import Database
 from app.images.maintenance.reprocessing import DimensionsReprocessor, ReprocessingReport
-from app.media.decoder_pool import Decoders
+from app.media.decoder_pool import DecoderPool
 from app.storage.object_store import ObjectStore
 
 # Lower priority than the service's own processes.
@@ -92,7 +92,7 @@ async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> Reprocessing
         # Cached responses of the service have the old dimensions.
         cache = ResponseCache(connection, Lease(database, connection), "", settings.cache_ttl_seconds)
         database.on_commit = cache.invalidate
-    decoders = Decoders(1, settings.max_image_pixels, settings.storage_port)
+    decoders = DecoderPool(1, settings.max_image_pixels, settings.storage_port)
     try:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("images", total=None)

@@ -11,8 +11,8 @@ from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.database import Database
-from app.images.maintenance.consistency_check import Audit, AuditReport
-from app.images.maintenance.orphan_sweeper import Sweeper
+from app.images.maintenance.consistency_check import ConsistencyCheck, ConsistencyReport
+from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.storage.object_store import ObjectStore
 
 
@@ -37,16 +37,16 @@ def sweep(
     raise typer.Exit(0 if report.is_clean else 1)
 
 
-async def _sweep(settings: Settings, *, dry_run: bool, digests: bool) -> AuditReport:
+async def _sweep(settings: Settings, *, dry_run: bool, digests: bool) -> ConsistencyReport:
     database, object_store = Database(settings), ObjectStore(settings)
     try:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("images", total=None)
-            audit = Audit(database, object_store, settings, lambda count: bar.update(task, completed=count))
+            audit = ConsistencyCheck(database, object_store, settings, lambda count: bar.update(task, completed=count))
             bar.update(task, total=await audit.count())
             report = await audit.run(dry_run=dry_run, digests=digests)
         if not dry_run:
-            report.swept = await Sweeper(database, object_store, settings).sweep()
+            report.swept = await OrphanSweeper(database, object_store, settings).sweep()
         return report
     finally:
         await object_store.close()

@@ -15,7 +15,7 @@ from app.db.database import Database
 from app.http.request_queues import Queues
 from app.http.shutdown_state import ShutdownState
 from app.mail.outbox import Outbox
-from app.media.decoder_pool import Decoders
+from app.media.decoder_pool import DecoderPool
 from app.ratelimit.rate_limiter import RateLimiter
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
@@ -29,7 +29,7 @@ class Services:
     settings: Settings
     database: Database
     object_store: ObjectStore
-    decoders: Decoders
+    decoders: DecoderPool
     # The thumbnails that are being made.
     renditions: SingleFlight[None]
     redis: RedisClient

@@ -8,14 +8,14 @@ from app.authz.policy import require_change
 from app.authz.principal import Viewer
 from app.core.errors import AppError
 from app.http.container import Services
-from app.images.maintenance.orphan_cleanup import remove_doomed
+from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageRead, to_read
 from app.images.storage_keys import rendition_keys
 from app.tags.repository import TagRepository
 
 
-class ImageService:
+class DeleteService:
     """What touches both the rows and the bytes of images that are there."""
 
     def __init__(self, services: Services) -> None:
@@ -28,10 +28,10 @@ class ImageService:
             repository = ImageRepository(session)
             image = await repository.get_for_change(image_id, viewer)
             require_change(viewer, image)
-            names = await TagRepository(session).names_of([image.id])
+            names = await TagRepository(session).list_names_by_image([image.id])
             precondition(to_read(image, names[image.id]))
             await repository.remove(image)
         # The thumbnails stay listed: one may be made at this moment, and be stored after this.
         with contextlib.suppress(AppError):
             await self._object_store.remove(rendition_keys(image.storage_key))
-            await remove_doomed(self._database, self._object_store, [image.storage_key])
+            await remove_orphans(self._database, self._object_store, [image.storage_key])

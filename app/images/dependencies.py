@@ -6,10 +6,10 @@ from app.authz.principal import Viewer
 from app.core.errors import Unauthenticated
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.problems import raising
-from app.images.delete_service import ImageService
+from app.images.delete_service import DeleteService
 from app.images.repository import ImageRepository
-from app.images.upload.service import Uploads
-from app.tags.dependencies import NewTagsDep
+from app.images.upload.service import UploadService
+from app.tags.dependencies import TagCreatorDep
 from app.users.dependencies import ViewerDep
 
 
@@ -23,14 +23,14 @@ async def get_images_reader(session: ReaderDep) -> ImageRepository:
     return ImageRepository(session)
 
 
-async def get_image_service(services: ServicesDep) -> ImageService:
+async def get_delete_service(services: ServicesDep) -> DeleteService:
     """Return the service that moves bytes and rows together."""
-    return ImageService(services)
+    return DeleteService(services)
 
 
-async def get_uploads(services: ServicesDep, new_tags: NewTagsDep) -> Uploads:
+async def get_upload_service(services: ServicesDep, tag_creator: TagCreatorDep) -> UploadService:
     """Return the service that makes images of uploads."""
-    return Uploads(services, new_tags)
+    return UploadService(services, tag_creator)
 
 
 @raising(Unauthenticated)
@@ -43,6 +43,6 @@ async def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
 
 ImagesRepo = Annotated[ImageRepository, Depends(get_images_repository)]
 ImagesReader = Annotated[ImageRepository, Depends(get_images_reader)]
-ImageServiceDep = Annotated[ImageService, Depends(get_image_service)]
+DeleteServiceDep = Annotated[DeleteService, Depends(get_delete_service)]
 Uploader = Annotated[Viewer, Depends(get_uploader)]
-UploadsDep = Annotated[Uploads, Depends(get_uploads)]
+UploadServiceDep = Annotated[UploadService, Depends(get_upload_service)]

@@ -55,7 +55,7 @@ _FREE_NAME = text("""
     SELECT name FROM unnest(:names) WITH ORDINALITY AS candidate (name, number)
     WHERE (SELECT id FROM images WHERE images.name = candidate.name) IS NULL ORDER BY number LIMIT 1
 """).bindparams(bindparam("names", type_=ARRAY(String)))
-_DOOM = text("""
+_MARK_ORPHANED = text("""
     INSERT INTO orphaned_objects (storage_key, orphaned_at)
     SELECT key, coalesce(:since, now()) FROM unnest(:keys) AS key ORDER BY key
     ON CONFLICT (storage_key) DO UPDATE SET orphaned_at = now()""").bindparams(
@@ -68,7 +68,7 @@ _ADD = """
     made AS (
         INSERT INTO images ({columns}) SELECT {values} FROM listed
         ON CONFLICT (name) DO NOTHING RETURNING storage_key, created_at
-    ), spared AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
+    ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
     SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
         ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY sha256, id LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
@@ -92,19 +92,19 @@ class Removed(NamedTuple):
     keys: list[str]
 
 
-class Added(NamedTuple):
+class InsertResult(NamedTuple):
     """What became of an image that was to be inserted.
 
-    `was_listed`: its key was on the list of doomed objects, and so its object is there; `created_at` is None where its
-    name is taken; `duplicates` are the ids of images with the same bytes.
+    `key_reserved`: its key was on the list of orphaned objects, so its object exists. `created_at` is None if its name
+    is taken. `duplicates` are the ids of images with the same bytes.
     """
 
-    was_listed: bool
+    key_reserved: bool
     created_at: datetime | None
     duplicates: list[uuid.UUID]
 
 
-class Named(NamedTuple):
+class NameOwner(NamedTuple):
     """The image that has a name, and what decides who may see it."""
 
     id: uuid.UUID
@@ -141,10 +141,10 @@ class ImageRepository:
             raise ImageNotFound
         return image
 
-    async def find_named(self, name: str) -> Named | None:
+    async def find_by_name(self, name: str) -> NameOwner | None:
         """Return the image of this name, whoever may see it."""
         row = (await self._session.execute(_NAMED, {"name": name})).one_or_none()
-        return None if row is None else Named(*row)
+        return None if row is None else NameOwner(*row)
 
     async def find_free_name(self, name: str) -> str:
         """Return this name with the lowest free number from 2 to MAX_NUMBER, or else with a random higher one.
@@ -155,7 +155,7 @@ class ImageRepository:
         free: str | None = await self._session.scalar(_FREE_NAME, {"names": names})
         return free or numbered_name(name, random.randint(MAX_NUMBER + 1, 10**9))  # noqa: S311 - no secret
 
-    async def add(self, columns: Mapping[str, Any], viewer: Viewer) -> Added:
+    async def add(self, columns: Mapping[str, Any], viewer: Viewer) -> InsertResult:
         """Insert an image and take its key off the list of doomed objects: both, or neither.
 
         One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `viewer` sees
@@ -165,7 +165,7 @@ class ImageRepository:
         statement = _adding(tuple(columns), sight_of(viewer).sql(values))
         with invalidates_only(self._session, LISTS):
             row = (await self._session.execute(statement, {**columns, **values.by_name})).one()
-        return Added(*row)
+        return InsertResult(*row)
 
     async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
         """Change columns of an image whose row is locked. Raises NameTaken."""
@@ -176,7 +176,7 @@ class ImageRepository:
 
     async def remove(self, image: Image) -> None:
         """Delete the row and doom its objects, in the same transaction."""
-        await self.doom([image.storage_key, *rendition_keys(image.storage_key)])
+        await self.mark_orphaned([image.storage_key, *rendition_keys(image.storage_key)])
         with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
 
@@ -191,16 +191,16 @@ class ImageRepository:
         if not rows:
             return Removed(None, [])
         keys = [row.storage_key for row in rows]
-        await self.doom([one for key in keys for one in (key, *rendition_keys(key))])
+        await self.mark_orphaned([one for key in keys for one in (key, *rendition_keys(key))])
         await self._session.execute(delete(Image).where(Image.id.in_([row.id for row in rows])))
         return Removed(max((row.created_at, row.id) for row in rows), keys)
 
-    async def exists(self, image_id: uuid.UUID) -> bool:
+    async def lock_if_exists(self, image_id: uuid.UUID) -> bool:
         """Tell whether the image is there, and keep it from being deleted until the commit."""
         statement = select(Image.id).where(Image.id == image_id).with_for_update(read=True, key_share=True)
         return await self._session.scalar(statement) is not None
 
-    async def oldest_by_sha256(self, digests: Collection[bytes], viewer: Viewer) -> dict[bytes, uuid.UUID]:
+    async def list_oldest_by_sha256(self, digests: Collection[bytes], viewer: Viewer) -> dict[bytes, uuid.UUID]:
         """Return, by digest, the id of the oldest image that has it and that the viewer may see."""
         statement = (
             select(Image.sha256, Image.id)
@@ -210,7 +210,7 @@ class ImageRepository:
         )
         return dict((await self._session.execute(statement)).all())
 
-    async def list_seen(self, images: Sequence[uuid.UUID], sight: Sight, owner: uuid.UUID | None) -> list[uuid.UUID]:
+    async def list_visible(self, images: Sequence[uuid.UUID], sight: Sight, owner: uuid.UUID | None) -> list[uuid.UUID]:
         """Return those of the images that can be seen; with an owner, of theirs only."""
         statement = select(Image.id).where(Image.id.in_(images), sight.condition())
         if owner is not None:
@@ -244,21 +244,21 @@ class ImageRepository:
             changed += (await self._session.execute(statement.returning(Image.id))).one_or_none() is not None
         return changed
 
-    async def find_listed(self, keys: Collection[str]) -> set[str]:
+    async def list_orphaned_keys(self, keys: Collection[str]) -> set[str]:
         """Return those of these keys that are on the list of doomed objects."""
         found = select(OrphanedObject.storage_key).where(OrphanedObject.storage_key.in_(keys))
         return set((await self._session.scalars(found)).all())
 
-    async def find_owned(self, keys: Collection[str]) -> set[str]:
+    async def list_owned_keys(self, keys: Collection[str]) -> set[str]:
         """Return those of these keys that are the originals of images."""
         found = select(Image.storage_key).where(Image.storage_key.in_(keys))
         return set((await self._session.scalars(found)).all())
 
-    async def doom(self, keys: Sequence[str], since: datetime | None = None) -> None:
+    async def mark_orphaned(self, keys: Sequence[str], since: datetime | None = None) -> None:
         """List storage keys that no committed image owns; their grace begins now, or at `since`."""
-        await self._session.execute(_DOOM, {"keys": keys, "since": since})
+        await self._session.execute(_MARK_ORPHANED, {"keys": keys, "since": since})
 
-    async def claim_key(self, key: str, stale_after: timedelta) -> bool:
+    async def acquire_lease(self, key: str, stale_after: timedelta) -> bool:
         """List a key that many may want to write; False when somebody else listed it less than `stale_after` ago."""
         statement = insert(OrphanedObject).values(storage_key=key)
         statement = statement.on_conflict_do_update(
@@ -268,19 +268,19 @@ class ImageRepository:
         )
         return await self._session.scalar(statement.returning(OrphanedObject.storage_key)) is not None
 
-    async def renew_claim(self, key: str) -> None:
+    async def renew_lease(self, key: str) -> None:
         """Count the key as listed now; one that is off the list stays off."""
         renewed = update(OrphanedObject).where(OrphanedObject.storage_key == key).values(orphaned_at=func.now())
         await self._session.execute(renewed)
 
-    async def spare(self, keys: Sequence[str]) -> bool:
+    async def unmark_orphaned(self, keys: Sequence[str]) -> bool:
         """Take keys off the list; False when one was not there any more, because the sweeper has it."""
         result = await self._session.execute(
             delete(OrphanedObject).where(OrphanedObject.storage_key.in_(keys)).returning(OrphanedObject.storage_key)
         )
         return len(result.all()) == len(keys)
 
-    async def lock_listed(self, keys: Collection[str]) -> Sequence[str]:
+    async def lock_orphans(self, keys: Collection[str]) -> Sequence[str]:
         """Return those of these keys that are still listed, locked; those that somebody else has are left out.
 
         A key that is off the list belongs to an image by now, one that is locked may be about to.
@@ -292,7 +292,7 @@ class ImageRepository:
         )
         return (await self._session.scalars(statement)).all()
 
-    async def lock_doomed(self, before: datetime, limit: int) -> Sequence[str]:
+    async def lock_expired_orphans(self, before: datetime, limit: int) -> Sequence[str]:
         """Return up to `limit` keys listed before this time, locked against other sweepers until the commit."""
         statement = (
             select(OrphanedObject.storage_key)

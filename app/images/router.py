@@ -28,8 +28,8 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
 from app.http.requests.multipart import MalformedBody, MultipartStream
-from app.http.requests.slow_body import Pace, UploadTimeout, read_body
-from app.images.dependencies import ImageServiceDep, ImagesReader, ImagesRepo, Uploader, UploadsDep
+from app.http.requests.slow_body import MinimumRate, UploadTimeout, read_body
+from app.images.dependencies import DeleteServiceDep, ImagesReader, ImagesRepo, Uploader, UploadServiceDep
 from app.images.repository import ImageRepository
 from app.images.schemas import (
     ImageRead,
@@ -113,7 +113,7 @@ async def upload_image(
     request: Request,
     response: Response,
     viewer: Uploader,
-    uploads: UploadsDep,
+    uploads: UploadServiceDep,
     services: ServicesDep,
     device: DeviceDep,
     idempotency_key: Annotated[
@@ -137,7 +137,7 @@ async def upload_image(
     settings = services.settings
     await services.limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
     refuse_declared_length(request, settings)
-    body = read_body(request, pace(settings, services.queues.uploads))
+    body = read_body(request, upload_rate(settings, services.queues.uploads))
     form = MultipartStream(request.headers.get("content-type", ""), body)
     uploaded = await uploads.upload(form, viewer, idempotency_key)
     response.headers["Location"] = uploaded.links.self
@@ -167,7 +167,7 @@ async def lookup_images(
     body: LookupRequest, _user: CurrentUser, viewer: ViewerDep, images: ImagesReader
 ) -> LookupResult:
     """Return the digests of files that are stored in images the caller may see. A client can skip their upload."""
-    found = await images.oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], viewer)
+    found = await images.list_oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], viewer)
     items = [
         LookupItem(sha256=digest, image=image_path(found[bytes.fromhex(digest)]))
         for digest in dict.fromkeys(body.sha256)
@@ -197,14 +197,14 @@ async def update_image(
     """
     image = await images.get_for_change(image_id, viewer)
     require_change(viewer, image)
-    names = (await tags.names_of([image.id]))[image.id]
+    names = (await tags.list_names_by_image([image.id]))[image.id]
     require_match(request, to_read(image, names))
     changes = body.model_dump(exclude_unset=True)
-    taken = await images.find_named(changes["name"]) if "name" in changes else None
+    taken = await images.find_by_name(changes["name"]) if "name" in changes else None
     if taken is not None and taken.id != image.id:
         raise name_taken(taken, viewer)
     await images.update(image, changes)
-    return tagged_read(response, to_read(image, names))
+    return with_etag(response, to_read(image, names))
 
 
 @router.delete(
@@ -214,7 +214,7 @@ async def update_image(
     responses=problems(Forbidden, ImageNotFound, PreconditionFailed),
 )
 async def delete_image(
-    request: Request, image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: ImageServiceDep
+    request: Request, image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: DeleteServiceDep
 ) -> None:
     """Delete an image and its files permanently. Owner and admins only."""
     await service.delete(image_id, viewer, partial(require_match, request))
@@ -227,10 +227,10 @@ def refuse_declared_length(request: Request, settings: Settings) -> None:
         raise PayloadTooLarge(f"A file can have at most {settings.max_upload_bytes} bytes")
 
 
-def pace(settings: Settings, queue: FairQueue) -> Pace:
+def upload_rate(settings: Settings, queue: FairQueue) -> MinimumRate:
     """Return how slow an upload may be; one that outlasts the grace of its object could not be committed."""
     window = settings.upload_idle_seconds
-    return Pace(
+    return MinimumRate(
         window,
         int(window * settings.upload_min_bytes_per_second),
         settings.doomed_grace_seconds,
@@ -238,7 +238,7 @@ def pace(settings: Settings, queue: FairQueue) -> Pace:
     )
 
 
-def tagged_read(response: Response, read: ImageRead) -> ImageRead:
+def with_etag(response: Response, read: ImageRead) -> ImageRead:
     """Tell the new entity tag with an image that was changed, for the next If-Match."""
     response.headers["ETag"] = entity_tag(read)
     return read

@@ -134,12 +134,12 @@ def image_path(image_id: uuid.UUID) -> str:
 
 def to_read(image: Image, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
-    return ImageRead.model_validate(_told(image, tags))
+    return ImageRead.model_validate(_fields(image, tags))
 
 
 def to_uploaded(image: Image, tags: list[str], duplicates: Iterable[uuid.UUID]) -> ImageUploaded:
     """Shape a new image for the wire, with the ids of its duplicates."""
-    return ImageUploaded(**_told(image, tags), duplicates=[image_path(one) for one in duplicates])
+    return ImageUploaded(**_fields(image, tags), duplicates=[image_path(one) for one in duplicates])
 
 
 def page_json(
@@ -151,7 +151,7 @@ def page_json(
 ) -> bytes:
     """Return an ImagePage as JSON, in one pass: to make the models and validate them would take longer."""
     page: dict[str, Any] = {
-        "items": [_told(one, one.tags) for one in images],
+        "items": [_fields(one, one.tags) for one in images],
         "next_cursor": next_cursor,
         "query": query,
     }
@@ -162,7 +162,7 @@ def page_json(
     return to_json(page)
 
 
-def _told(image: Image | ImageRow, tags: list[str]) -> dict[str, Any]:
+def _fields(image: Image | ImageRow, tags: list[str]) -> dict[str, Any]:
     path = image_path(image.id)
     return {
         # As text: what is no UUID of Python's own, but the driver's, takes the serializer ten times as long.

@@ -36,15 +36,15 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import require_match
 from app.images.repository import ImageRepository
-from app.images.router import tagged_read
+from app.images.router import with_etag
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
 from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
 from app.search.planning.tag_resolution import QueryTooBroad
-from app.tags.dependencies import NewTagsDep
-from app.tags.image_tag_repository import Held, Tagging, holding
-from app.tags.new_tags import NewTags
+from app.tags.dependencies import TagCreatorDep
+from app.tags.image_tag_repository import ImageTagRepository, LockedTags, with_locked_tags
 from app.tags.repository import TagRepository
+from app.tags.tag_creator import TagCreator
 from app.users.dependencies import CurrentUser, ViewerDep
 from app.users.guarded_route import GuardedRoute
 
@@ -102,7 +102,7 @@ class BulkResult(BaseModel):
     responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def tag_images(
-    body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, new_tags: NewTagsDep
+    body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, tag_creator: TagCreatorDep
 ) -> BulkResult:
     """Add tags to and remove tags from up to 10,000 images, all or none.
 
@@ -111,10 +111,10 @@ async def tag_images(
     """
     # An account makes one bulk edit at a time; the others wait here, without a connection.
     async with services.queues.bulk_edits.enter(current_caller.get()):
-        return await tag_matches(body, viewer, services, new_tags)
+        return await tag_matches(body, viewer, services, tag_creator)
 
 
-async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, new_tags: NewTags) -> BulkResult:
+async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, tag_creator: TagCreator) -> BulkResult:
     """Tag the images that match, or only count them."""
     await refuse_contradiction(services.database, body)
     async with services.queues.searches.enter(current_caller.get()):
@@ -122,10 +122,10 @@ async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, new
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0
-    async with holding(body.add, new_tags, viewer.id) as (session, held):
-        removed = await TagRepository(session).find_ids(body.remove)
+    async with with_locked_tags(body.add, tag_creator, viewer.id) as (session, locked_tags):
+        removed = await TagRepository(session).list_ids(body.remove)
         for start in range(0, len(images), BULK_BATCH):
-            changed += await tag_batch(session, images[start : start + BULK_BATCH], held, removed)
+            changed += await tag_batch(session, images[start : start + BULK_BATCH], locked_tags, removed)
     return BulkResult(matched=len(images), changed=changed)
 
 
@@ -137,15 +137,15 @@ async def replace_image_tags(
     body: TagsUpdate,
     _user: CurrentUser,
     viewer: ViewerDep,
-    new_tags: NewTagsDep,
+    tag_creator: TagCreatorDep,
 ) -> ImageRead:
     """Replace the tags of an image. Implied tags are added. Owner and admins only."""
 
-    async def replace(tagging: Tagging, image: Image, held: Held) -> None:
-        await tagging.replace(image.id, held)
+    async def replace(image_tags: ImageTagRepository, image: Image, locked_tags: LockedTags) -> None:
+        await image_tags.replace_tags(image.id, locked_tags)
 
     permission = Permission(viewer, require_change, partial(require_match, request))
-    return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, replace))
+    return with_etag(response, await change_tags(tag_creator, image_id, body.tags, permission, replace))
 
 
 @router.post("/{image_id}/tags", summary="Add tags to an image", responses=problems(*ERRORS))
@@ -156,21 +156,21 @@ async def add_image_tags(
     body: TagsUpdate,
     _user: CurrentUser,
     viewer: ViewerDep,
-    new_tags: NewTagsDep,
+    tag_creator: TagCreatorDep,
 ) -> ImageRead:
     """Add tags, and the tags that they imply. Every user can tag a public image. Existing tags are no error.
 
     An image has at most 100 tags. Users other than the owner can add tags up to a total of 50.
     """
 
-    async def add(tagging: Tagging, image: Image, held: Held) -> None:
+    async def add(image_tags: ImageTagRepository, image: Image, locked_tags: LockedTags) -> None:
         if may_change(viewer, image):
-            await tagging.give([image.id], held)
+            await image_tags.add_tags([image.id], locked_tags)
         else:
-            await tagging.give_as_guest(image.id, held)
+            await image_tags.add_tags_as_guest(image.id, locked_tags)
 
     permission = Permission(viewer, require_tagger, partial(require_match, request))
-    return tagged_read(response, await change_tags(new_tags, image_id, body.tags, permission, add))
+    return with_etag(response, await change_tags(tag_creator, image_id, body.tags, permission, add))
 
 
 @router.delete(
@@ -183,42 +183,42 @@ async def remove_image_tag(
     tag: Annotated[TagName, Path(examples=["cat"])],
     _user: CurrentUser,
     viewer: ViewerDep,
-    new_tags: NewTagsDep,
+    tag_creator: TagCreatorDep,
 ) -> ImageRead:
     """Remove an explicit tag, and the tags that only it implies. Owner and admins only."""
 
-    async def remove(tagging: Tagging, image: Image, _held: Held) -> None:
-        await tagging.remove(image.id, tag)
+    async def remove(image_tags: ImageTagRepository, image: Image, _held: LockedTags) -> None:
+        await image_tags.remove_tag(image.id, tag)
 
     permission = Permission(viewer, require_change, partial(require_match, request))
-    return tagged_read(response, await change_tags(new_tags, image_id, [], permission, remove))
+    return with_etag(response, await change_tags(tag_creator, image_id, [], permission, remove))
 
 
 async def change_tags(
-    new_tags: NewTags,
+    tag_creator: TagCreator,
     image_id: uuid.UUID,
     names: list[str],
     permission: Permission,
-    change: Callable[[Tagging, Image, Held], Awaitable[None]],
+    change: Callable[[ImageTagRepository, Image, LockedTags], Awaitable[None]],
 ) -> ImageRead:
     """Change the tags of an image that the viewer may change; it is locked, after the tags."""
     viewer = permission.viewer
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
-    async with new_tags.database.read_session() as session:
+    async with tag_creator.database.read_session() as session:
         image = await ImageRepository(session).get_visible(image_id, viewer)
         permission.rule(viewer, image)
-    async with holding(names, new_tags, private_owner(image)) as (session, held):
+    async with with_locked_tags(names, tag_creator, private_owner(image)) as (session, locked_tags):
         image = await ImageRepository(session).get_for_change(image_id, viewer)
         permission.rule(viewer, image)
         permission.check(await shape_image(session, image))
         with invalidates_only(session, LISTS, image_scope(image.id)):
-            await change(Tagging(session), image, held)
+            await change(ImageTagRepository(session), image, locked_tags)
         return await shape_image(session, image)
 
 
 async def shape_image(session: AsyncSession, image: Image) -> ImageRead:
     """Shape an image with the tags that it has now."""
-    return to_read(image, (await TagRepository(session).names_of([image.id]))[image.id])
+    return to_read(image, (await TagRepository(session).list_names_by_image([image.id]))[image.id])
 
 
 async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
@@ -226,7 +226,7 @@ async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
     if not body.add or not body.remove:
         return
     async with database.read_session() as session:
-        ids = await TagRepository(session).find_ids_by_name([*body.add, *body.remove])
+        ids = await TagRepository(session).list_ids_by_name([*body.add, *body.remove])
     added = {ids.get(name, name) for name in body.add}
     for name in body.remove:
         if ids.get(name, name) in added:
@@ -241,7 +241,7 @@ async def list_changeable(services: Services, body: BulkTagging, viewer: Viewer)
             search = await services.search.prepare(session, parse(body.q or ""), sight)
             found = await search.list_ids(owner, MAX_BULK + 1)
         else:
-            found = await ImageRepository(session).list_seen(body.ids, sight, owner)
+            found = await ImageRepository(session).list_visible(body.ids, sight, owner)
     if len(found) > MAX_BULK:
         raise QueryTooBroad(f"More than {MAX_BULK} images match. Use a narrower query.")
     return sorted(found)
@@ -251,20 +251,22 @@ async def count_changing(database: Database, images: list[uuid.UUID], body: Bulk
     """Return how many of the images would change."""
     async with database.search_session() as session:
         tags = TagRepository(session)
-        added, removed = await tags.list_named(body.add), await tags.find_ids(body.remove)
+        added, removed = await tags.list_by_any_name(body.add), await tags.list_ids(body.remove)
         if set(body.add) - added.keys():
             return len(images)
-        return len(await Tagging(session).list_changing(images, list({tag.id for tag in added.values()}), removed))
+        return len(
+            await ImageTagRepository(session).list_affected(images, list({tag.id for tag in added.values()}), removed)
+        )
 
 
-async def tag_batch(session: AsyncSession, images: list[uuid.UUID], held: Held, removed: list[int]) -> int:
+async def tag_batch(session: AsyncSession, images: list[uuid.UUID], locked_tags: LockedTags, removed: list[int]) -> int:
     """Change some images; return how many of them that changed."""
-    tagging = Tagging(session)
-    locked = await tagging.lock_images(images)
-    changing_images = await tagging.list_changing(locked, held.given, removed)
+    image_tags = ImageTagRepository(session)
+    locked = await image_tags.lock_images(images)
+    changing_images = await image_tags.list_affected(locked, locked_tags.explicit, removed)
     if changing_images:
         with invalidates_only(session, LISTS, *map(image_scope, changing_images)):
             if removed:
-                await tagging.take(changing_images, removed)
-            await tagging.give(changing_images, held)
+                await image_tags.remove_tags(changing_images, removed)
+            await image_tags.add_tags(changing_images, locked_tags)
     return len(changing_images)

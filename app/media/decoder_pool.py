@@ -146,7 +146,7 @@ def _spawn(arguments: Sequence[str]) -> "tuple[subprocess.Popen[bytes], socket.s
         raise
 
 
-class Decoders:
+class DecoderPool:
     """Decodes images, at most `processes` at once; the others wait, first come, first served.
 
     Whoever asks has as many places in that queue as there are processes, by a turn each (`Services.decoder_turns`).

@@ -5,7 +5,7 @@ behind it as its `length` says. Its address space is bounded once, its processor
 bounds ends it, and the pool starts another. It knows nothing of the service and is given none of its secrets: its
 environment has none, and of the service's memory and open files it inherits nothing.
 
-A file that takes it over has a process of the service's own user, from which `confine` has taken what it could, as far
+A file that takes the process over runs as the service's own user. `apply_sandbox` has restricted it, as far
 as the kernel has Landlock (Linux 5.13, if not left out). It keeps the processor and the memory of its limits, libraries
 to read, and connections: to whatever listens on the object store's port, before Linux 6.7 to any port, to sockets in
 the file system, and by UDP. Without Landlock it can read what that user can, also the service's environment under
@@ -191,7 +191,7 @@ def require_few_pixels(job: dict[str, Any], frames: int, image: Image.Image) -> 
         raise TooLarge(f"{frames} frames of {image.width} x {image.height} are too many pixels")
 
 
-def answer(job: dict[str, Any], source: IO[bytes]) -> Result:
+def handle_job(job: dict[str, Any], source: IO[bytes]) -> Result:
     """Do one job; return its answer. A file that makes a decoder raise, whatever it raises, is a damaged file."""
     try:
         return TASKS[job["task"]](job, source)
@@ -217,17 +217,17 @@ def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
         # The default action of SIGPROF ends the process, also in the midst of a decoder that never looks at signals.
         signal.setitimer(signal.ITIMER_PROF, job["cpu_seconds"])
         if job["url"] is None:
-            head, result = answer(job, io.BytesIO(body))
+            head, result = handle_job(job, io.BytesIO(body))
         else:
             with io.BufferedReader(RemoteFile(job["url"], job["size_bytes"]), BUFFER_BYTES) as source:
-                head, result = answer(job, source)
+                head, result = handle_job(job, source)
         signal.setitimer(signal.ITIMER_PROF, 0)
         del body
         answers.write(json.dumps({"error": None, **head, "length": len(result)}).encode() + b"\n" + result)
         answers.flush()
 
 
-def confine(port: int) -> bool:
+def apply_sandbox(port: int) -> bool:
     """Give up, for good, what no decoder needs; False where the kernel cannot take it.
 
     Landlock (landlock(7)): files are read below READABLE only, none is written or run; no other process is looked into
@@ -267,7 +267,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for none in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
         resource.setrlimit(none, (0, 0))
-    confine(port)
+    apply_sandbox(port)
     os.nice(NICENESS)
     # Ctrl-C reaches the whole process group; the service says when a decoder ends, by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from app.core.errors import ImageTooLarge, InvalidImage
-from app.media.byte_scripts import Drop, DropUntil, Look, Script, ScriptRunner, Step
 from app.media.file_types import SEARCHED_BYTES, unsupported
+from app.media.incremental_parser import IncrementalParser, ParserSteps, Peek, Skip, SkipUntil, Step
 
 SIGNATURE_BYTES = 16
 # Segments, boxes, extensions and sub-blocks before the dimensions. A 100 MiB file has 1,600 segments of full size.
@@ -43,7 +43,7 @@ class HeaderReader:
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._runner = ScriptRunner(self._read())
+        self._runner = IncrementalParser(self._read())
         # Known from the signature, hence long before the dimensions.
         self.content_type: str | None = None
 
@@ -62,7 +62,7 @@ class HeaderReader:
             raise InvalidImage("The file ends within its header")
         return self._runner.result
 
-    def _read(self) -> Script[ImageHeader]:
+    def _read(self) -> ParserSteps[ImageHeader]:
         content_type = yield from _content_type()
         self.content_type = content_type
         width, height = yield from _SIZES[content_type]()
@@ -73,8 +73,8 @@ class HeaderReader:
         return ImageHeader(content_type, width, height)
 
 
-def _content_type() -> Script[str]:
-    head = yield Look(SIGNATURE_BYTES)
+def _content_type() -> ParserSteps[str]:
+    head = yield Peek(SIGNATURE_BYTES)
     if len(head) == SIGNATURE_BYTES:
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
             return "image/png"
@@ -86,25 +86,25 @@ def _content_type() -> Script[str]:
             return "image/webp"
         if head[4:8] == b"ftyp" and (yield from _is_avif(int.from_bytes(head[:4], "big"))):
             return "image/avif"
-    raise unsupported((yield Look(SEARCHED_BYTES)))
+    raise unsupported((yield Peek(SEARCHED_BYTES)))
 
 
-def _is_avif(box_size: int) -> Script[bool]:
-    box = yield Look(min(box_size, 256))
+def _is_avif(box_size: int) -> ParserSteps[bool]:
+    box = yield Peek(min(box_size, 256))
     return any(box[at : at + 4] in (b"avif", b"avis") for at in range(8, len(box), 4))
 
 
-def _look(count: int) -> Generator[Step, bytes, bytes]:
+def _peek(count: int) -> Generator[Step, bytes, bytes]:
     """Return exactly the next `count` bytes. Raises InvalidImage if the file ends before."""
-    head = yield Look(count)
+    head = yield Peek(count)
     if len(head) < count:
         raise InvalidImage("The file ends within its header")
     return head
 
 
-def _unpack(layout: str, offset: int = 0) -> Script[tuple[Any, ...]]:
+def _unpack(layout: str, offset: int = 0) -> ParserSteps[tuple[Any, ...]]:
     """Return the fields that start `offset` bytes ahead."""
-    head = yield from _look(offset + struct.calcsize(layout))
+    head = yield from _peek(offset + struct.calcsize(layout))
     return struct.unpack_from(layout, head, offset)
 
 
@@ -112,20 +112,20 @@ def _too_many() -> NoReturn:
     raise InvalidImage(f"The file has more than {MAX_SEGMENTS} blocks of metadata before the image data")
 
 
-def _png_size() -> Script[Size]:
+def _png_size() -> ParserSteps[Size]:
     kind, width, height = yield from _unpack(">4sII", 12)
     if kind != b"IHDR":
         raise InvalidImage("The PNG does not start with its header")
     return width, height
 
 
-def _jpeg_size() -> Script[Size]:
-    yield Drop(2)
+def _jpeg_size() -> ParserSteps[Size]:
+    yield Skip(2)
     for _ in range(MAX_SEGMENTS):
-        yield DropUntil(_JPEG_MARKER)
+        yield SkipUntil(_JPEG_MARKER)
         _, code = yield from _unpack("BB")
         if code in _JPEG_STANDALONE:
-            yield Drop(2)
+            yield Skip(2)
         elif code in _JPEG_FRAMES:
             height, width = yield from _unpack(">HH", 5)
             return width, height
@@ -135,19 +135,19 @@ def _jpeg_size() -> Script[Size]:
             (length,) = yield from _unpack(">H", 2)
             if length < 2:
                 raise InvalidImage("The JPEG has a segment without length")
-            yield Drop(2 + length)
+            yield Skip(2 + length)
     _too_many()
 
 
-def _gif_size() -> Script[Size]:
+def _gif_size() -> ParserSteps[Size]:
     """Return the logical screen, enlarged to show all of the first frame, as browsers do."""
     screen_width, screen_height, flags = yield from _unpack("<HHB", 6)
-    yield Drop(13 + _gif_color_table(flags))
+    yield Skip(13 + _gif_color_table(flags))
     for _ in range(MAX_SEGMENTS):
-        yield DropUntil(_GIF_BLOCK)
-        kind = yield from _look(1)
+        yield SkipUntil(_GIF_BLOCK)
+        kind = yield from _peek(1)
         if kind == b"!":
-            yield Drop(2)
+            yield Skip(2)
             yield from _gif_sub_blocks()
         elif kind == b",":
             left, top, width, height = yield from _unpack("<HHHH", 1)
@@ -162,17 +162,17 @@ def _gif_color_table(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _gif_sub_blocks() -> Script[None]:
+def _gif_sub_blocks() -> ParserSteps[None]:
     for _ in range(MAX_SEGMENTS):
         (length,) = yield from _unpack("B")
-        yield Drop(1 + length)
+        yield Skip(1 + length)
         if not length:
             return
     _too_many()
 
 
-def _webp_size() -> Script[Size]:
-    head = yield from _look(30)
+def _webp_size() -> ParserSteps[Size]:
+    head = yield from _peek(30)
     kind = head[12:16]
     if kind == b"VP8 ":
         if head[23:26] != b"\x9d\x01\x2a":
@@ -189,7 +189,7 @@ def _webp_size() -> Script[Size]:
     raise InvalidImage("The WebP has no image chunk")
 
 
-def _avif_size() -> Script[Size]:
+def _avif_size() -> ParserSteps[Size]:
     """Return the largest of the spatial extents: the grid's own, where the picture is cut into tiles."""
     for _ in range(MAX_SEGMENTS):
         size, kind = yield from _unpack(">I4s")
@@ -199,14 +199,14 @@ def _avif_size() -> Script[Size]:
             raise InvalidImage("The AVIF has a box with a wrong size")
         if kind == b"meta":
             return (yield from _avif_extent(size))
-        yield Drop(size)
+        yield Skip(size)
     _too_many()
 
 
-def _avif_extent(size: int) -> Script[Size]:
+def _avif_extent(size: int) -> ParserSteps[Size]:
     if size > MAX_META_BYTES:
         raise InvalidImage(f"The description of the AVIF is larger than {MAX_META_BYTES} bytes")
-    meta = yield from _look(size)
+    meta = yield from _peek(size)
     properties = _find_box(meta, b"iprp", 12, size)
     extents = _find_box(meta, b"ipco", *properties)
     sizes = [
@@ -239,7 +239,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
     _too_many()
 
 
-_SIZES: dict[str, Callable[[], Script[Size]]] = {
+_SIZES: dict[str, Callable[[], ParserSteps[Size]]] = {
     "image/png": _png_size,
     "image/jpeg": _jpeg_size,
     "image/gif": _gif_size,

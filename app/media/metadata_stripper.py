@@ -4,8 +4,8 @@ What a picture needs to look the same is kept (ICC profile, colour and animation
 block of its own); EXIF, GPS, XMP, IPTC, comments, embedded thumbnails, whatever is unknown and whatever stands behind
 the end of the picture are not. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2).
 
-Each format is a script for `ScriptRunner`. `Stripper` runs it over a file that arrives in chunks; it holds one chunk
-and at most MAX_LOOK bytes.
+Each format is a generator for `IncrementalParser`. `Stripper` runs it over a file that arrives in chunks. It holds one
+chunk and at most MAX_PEEK bytes.
 """
 
 import re
@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.media.byte_scripts import Drop, DropUntil, Insert, Keep, KeepUntil, Look, Script, ScriptRunner
+from app.media.incremental_parser import Copy, CopyUntil, IncrementalParser, Insert, ParserSteps, Peek, Skip, SkipUntil
 
-MAX_LOOK = 64 * 1024 + 2
+MAX_PEEK = 64 * 1024 + 2
 _ORIENTATION = 0x0112
 # The next marker between segments: libjpeg skips all other bytes, fill bytes and stuffed zeros.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -33,12 +33,12 @@ _WEBP_KEPT = frozenset([b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"])
 _WEBP_EXIF_FLAG, _WEBP_XMP_FLAG = 0x08, 0x04
 
 
-class Unreadable(Exception):
+class UnreadableStructure(Exception):
     """The file's structure cannot be followed, so that nobody can tell its metadata from its pixels."""
 
 
 @dataclass(slots=True)
-class Survey:
+class FirstPass:
     """What a first pass found out, which a WebP says at its start: bytes that will be written, and any orientation."""
 
     size: int = 0
@@ -46,59 +46,59 @@ class Survey:
 
 
 class Stripper:
-    """Strips one file. A WebP needs two passes, the second with the survey of the first."""
+    """Strips one file. A WebP needs two passes, the second with the findings of the first."""
 
-    def __init__(self, content_type: str, survey: Survey | None = None) -> None:
-        self.survey = Survey()
-        self._runner = ScriptRunner(SCRIPTS[content_type](survey or Survey(), self.survey))
+    def __init__(self, content_type: str, first_pass: FirstPass | None = None) -> None:
+        self.first_pass = FirstPass()
+        self._runner = IncrementalParser(STRIPPERS[content_type](first_pass or FirstPass(), self.first_pass))
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes of the file; return the next bytes of the stripped file. Raises Unreadable."""
+        """Take the next bytes of the file; return the next bytes of the stripped file. Raises UnreadableStructure."""
         return self._count(self._runner.feed(data))
 
     def finish(self) -> bytes:
-        """Return the rest of the stripped file when the file has ended. Raises Unreadable."""
+        """Return the rest of the stripped file when the file has ended. Raises UnreadableStructure."""
         return self._count(self._runner.finish())
 
     def _count(self, written: bytes) -> bytes:
-        self.survey.size += len(written)
+        self.first_pass.size += len(written)
         return written
 
 
-def strip_jpeg(_known: Survey, _found: Survey) -> Script[None]:
+def strip_jpeg(_known: FirstPass, _found: FirstPass) -> ParserSteps[None]:
     """Keep the frame, its tables and scans; bytes between segments, which decoders skip, are dropped."""
-    yield Keep(2)
+    yield Copy(2)
     while True:
-        yield DropUntil(_JPEG_MARKER)
-        head = yield Look(4)
+        yield SkipUntil(_JPEG_MARKER)
+        head = yield Peek(4)
         if len(head) < 2:
             # Without an end marker, which decoders do not need.
             return
         code = head[1]
         if code in _JPEG_STANDALONE:
-            yield Keep(2)
+            yield Copy(2)
         elif code == 0xD9:
-            yield Keep(2)
-            yield Drop(None)
+            yield Copy(2)
+            yield Skip(None)
         else:
             yield from _jpeg_segment(code, head[2:])
 
 
-def _jpeg_segment(code: int, length: bytes) -> Script[None]:
+def _jpeg_segment(code: int, length: bytes) -> ParserSteps[None]:
     total = 2 + int.from_bytes(length, "big")
     if len(length) < 2 or total < 4:
-        raise Unreadable
+        raise UnreadableStructure
     if code == 0xDA:
-        yield Keep(total)
-        yield KeepUntil(_SCAN_END)
+        yield Copy(total)
+        yield CopyUntil(_SCAN_END)
     elif code in _JPEG_STRUCTURE:
-        yield Keep(total)
+        yield Copy(total)
     elif 0xE0 <= code <= 0xEF:
-        segment = yield Look(total)
+        segment = yield Peek(total)
         yield Insert(_jpeg_application(code, segment))
-        yield Drop(total)
+        yield Skip(total)
     else:
-        yield Drop(total)
+        yield Skip(total)
 
 
 def _jpeg_application(code: int, segment: bytes) -> bytes:
@@ -115,23 +115,23 @@ def _jpeg_application(code: int, segment: bytes) -> bytes:
     return segment if is_profile or is_transform else b""
 
 
-def strip_png(_known: Survey, _found: Survey) -> Script[None]:
+def strip_png(_known: FirstPass, _found: FirstPass) -> ParserSteps[None]:
     """Keep the chunks that pixels and colours are made of."""
-    yield Keep(8)
-    while head := (yield Look(8)):
+    yield Copy(8)
+    while head := (yield Peek(8)):
         if len(head) < 8 or not head[4:].isalpha():
-            raise Unreadable
+            raise UnreadableStructure
         length, kind = struct.unpack(">I4s", head)
         if kind in _PNG_KEPT:
-            yield Keep(12 + length)
+            yield Copy(12 + length)
         elif kind == b"eXIf":
-            content = yield Look(min(8 + length, MAX_LOOK))
+            content = yield Peek(min(8 + length, MAX_PEEK))
             yield Insert(_png_chunk(kind, _minimal_exif(content[8:])))
-            yield Drop(12 + length)
+            yield Skip(12 + length)
         else:
-            yield Drop(12 + length)
+            yield Skip(12 + length)
         if kind == b"IEND":
-            yield Drop(None)
+            yield Skip(None)
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -140,37 +140,37 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def strip_webp(known: Survey, found: Survey) -> Script[None]:
+def strip_webp(known: FirstPass, found: FirstPass) -> ParserSteps[None]:
     """Keep the chunks that pixels, colours and frames are made of; `known` is what the header then has to say."""
-    riff = yield Look(12)
+    riff = yield Peek(12)
     missing = int.from_bytes(riff[4:8], "little") - 4
     yield Insert(b"RIFF" + struct.pack("<I", max(0, known.size - 8)) + b"WEBP")
-    yield Drop(12)
-    while missing > 0 and (head := (yield Look(8))):
+    yield Skip(12)
+    while missing > 0 and (head := (yield Peek(8))):
         if len(head) < 8:
-            raise Unreadable
+            raise UnreadableStructure
         kind, length = struct.unpack("<4sI", head)
         total = 8 + length + length % 2
         yield from _webp_chunk(kind, total, known, found)
         missing -= total
-    yield Drop(None)
+    yield Skip(None)
 
 
-def _webp_chunk(kind: bytes, total: int, known: Survey, found: Survey) -> Script[None]:
+def _webp_chunk(kind: bytes, total: int, known: FirstPass, found: FirstPass) -> ParserSteps[None]:
     if kind == b"VP8X":
-        head = yield Look(9)
+        head = yield Peek(9)
         flags = head[-1] & ~(_WEBP_EXIF_FLAG | _WEBP_XMP_FLAG)
         yield Insert(head[:8] + bytes([flags | _WEBP_EXIF_FLAG if known.has_orientation else flags]))
-        yield Drop(9)
-        yield Keep(max(0, total - 9))
+        yield Skip(9)
+        yield Copy(max(0, total - 9))
     elif kind == b"EXIF":
-        content = yield Look(min(total, MAX_LOOK))
+        content = yield Peek(min(total, MAX_PEEK))
         exif = _minimal_exif(content[8:].removeprefix(b"Exif\0\0"))
         found.has_orientation = found.has_orientation or bool(exif)
         yield Insert(b"EXIF" + struct.pack("<I", len(exif)) + exif if exif else b"")
-        yield Drop(total)
+        yield Skip(total)
     else:
-        yield Keep(total) if kind in _WEBP_KEPT else Drop(total)
+        yield Copy(total) if kind in _WEBP_KEPT else Skip(total)
 
 
 def _minimal_exif(exif: bytes) -> bytes:
@@ -199,9 +199,9 @@ def read_orientation(exif: bytes) -> int:
     return 0
 
 
-SCRIPTS: dict[str, Callable[[Survey, Survey], Script[None]]] = {
+STRIPPERS: dict[str, Callable[[FirstPass, FirstPass], ParserSteps[None]]] = {
     "image/jpeg": strip_jpeg,
     "image/png": strip_png,
     "image/webp": strip_webp,
 }
-NEEDS_SURVEY = frozenset(["image/webp"])
+NEEDS_FIRST_PASS = frozenset(["image/webp"])

@@ -10,14 +10,14 @@ PIECE_BYTES = 64 * 1024
 Item = TypeVar("Item")
 
 
-async def grouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[list[bytes]]:
+async def split_parts(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[list[bytes]]:
     """Yield the same bytes in parts of exactly `size`, but for the last; none for an empty body.
 
     A part is a list of pieces, which are not joined: that would need its memory twice.
     """
     part: list[bytes] = []
     missing = size
-    async for chunk in coarse(chunks):
+    async for chunk in rechunk(chunks):
         rest = chunk
         while len(rest) >= missing:
             part.append(rest[:missing])
@@ -31,7 +31,7 @@ async def grouped(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> Async
         yield part
 
 
-async def coarse(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def rechunk(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the same bytes in pieces of PIECE_BYTES or more, but for the last: each is written by itself further on,
     and a client may send one byte at a time.
     """
@@ -49,7 +49,7 @@ async def coarse(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(small)
 
 
-async def chained(head: Item, rest: AsyncIterator[Item]) -> AsyncIterator[Item]:
+async def prepend(head: Item, rest: AsyncIterator[Item]) -> AsyncIterator[Item]:
     """Yield `head`, then the rest, holding none of it any longer than that."""
     yield head
     del head

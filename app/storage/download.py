@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from app.storage.timeouts import answer, translate_errors
+from app.storage.timeouts import request_timeout, translate_errors
 
 # Who comes for the next piece later than this, a client that does not read say, has no connection meanwhile.
 KEPT_SECONDS = 10.0
@@ -21,7 +21,7 @@ class OpenObject:
     chunks: AsyncIterator[bytes]
 
 
-class Reading:
+class Download:
     """An object, or a range of it, on its way from the store; `get` opens it at an offset."""
 
     def __init__(self, get: Callable[..., Awaitable[aiohttp.ClientResponse]], offset: int) -> None:
@@ -33,7 +33,7 @@ class Reading:
 
     async def begin(self, length: int | None) -> int:
         """Open it, up to the end where no length is given, and return how many bytes will come."""
-        async with answer():
+        async with request_timeout():
             self._response = await self._get(offset=self._offset, length=length or 0)
         self._missing = self._response.content_length or 0
         return self._missing

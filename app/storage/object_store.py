@@ -25,10 +25,10 @@ from miniopy_async.error import InvalidResponseError, S3Error, ServerError
 from app.core.concurrency import wait_loop_ticks
 from app.core.errors import StorageUnavailable
 from app.core.settings import Settings
-from app.storage.chunks import PART_BYTES, chained, grouped, length
-from app.storage.download import OpenObject, Reading
+from app.storage.chunks import PART_BYTES, length, prepend, split_parts
+from app.storage.download import Download, OpenObject
 from app.storage.s3_client import READ_TIMEOUT, Body, Pieces, connect, open_session
-from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, answer, translate_errors
+from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, request_timeout, translate_errors
 
 # Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
 PROBE_AFTER = 0.9
@@ -47,7 +47,7 @@ _RETRIED_STATUS = range(500, 600)
 Answer = TypeVar("Answer")
 
 
-class BytesDiffer(StorageUnavailable):
+class ChecksumMismatch(StorageUnavailable):
     """The store has other bytes than it was sent."""
 
     def __init__(self) -> None:
@@ -86,13 +86,13 @@ class ObjectStore:
 
     async def ensure_bucket(self) -> None:
         """Make the bucket unless it exists."""
-        async with answer():
+        async with request_timeout():
             if not await self._client.bucket_exists(self.bucket):
                 await self._make_bucket()
 
     async def ping(self) -> None:
         """Ask the store for a sign of life. Raises StorageUnavailable, also when the bucket is missing."""
-        async with answer():
+        async with request_timeout():
             if not await self._client.bucket_exists(self.bucket):
                 raise StorageUnavailable("The bucket does not exist")
 
@@ -111,12 +111,12 @@ class ObjectStore:
         A body that fits one part is one request. Whatever goes wrong meanwhile, cancellation included, leaves no
         multipart upload behind. Raises StorageUnavailable, and whatever `chunks` raises.
         """
-        parts = grouped(chunks)
+        parts = split_parts(chunks)
         first: list[bytes] = await anext(parts, [])
         if length(first) < PART_BYTES:
             await self.put_whole(key, first, content_type)
             return
-        parts = chained(first, parts)
+        parts = prepend(first, parts)
         del first
         await self.put_parts(key, parts, content_type)
 
@@ -125,9 +125,9 @@ class ObjectStore:
         await self._put(key, body, {"Content-Type": content_type}, None)
 
     async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> None:
-        """Store a body in parts of PART_BYTES, as `grouped` makes them; one is sent while the next one is gathered."""
+        """Store a body in parts of PART_BYTES, made by `split_parts`. One is sent while the next one is gathered."""
         client: Any = self._client
-        async with answer():
+        async with request_timeout():
             upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
         sending: asyncio.Task[Part] | None = None
         try:
@@ -143,13 +143,13 @@ class ObjectStore:
             if sending:
                 sent.append(await sending)
             # A store may copy the parts together before it answers.
-            async with self._moving(size):
+            async with self._transfer_timeout(size):
                 await client._complete_multipart_upload(self.bucket, key, upload_id, sent)  # noqa: SLF001
         except BaseException:
-            await asyncio.shield(self._abandon(key, upload_id, sending))
+            await asyncio.shield(self._abort_upload(key, upload_id, sending))
             raise
         if await self.size_of(key) != size:
-            raise BytesDiffer
+            raise ChecksumMismatch
 
     @asynccontextmanager
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[OpenObject]:
@@ -158,7 +158,7 @@ class ObjectStore:
         Read to its end its connection serves the next request; left before, the connection is closed, since the store
         would go on sending. Whoever is slow to take the pieces holds none.
         """
-        reading = Reading(partial(self._reader.get_object, self.bucket, key), offset)
+        reading = Download(partial(self._reader.get_object, self.bucket, key), offset)
         try:
             size = await reading.begin(length)
             yield OpenObject(size, reading.chunks())
@@ -167,7 +167,7 @@ class ObjectStore:
 
     async def size_of(self, key: str) -> int:
         """Return how many bytes the store has under `key`. Raises ObjectMissing."""
-        async with answer():
+        async with request_timeout():
             found = await self._client.stat_object(self.bucket, key)
         return int(found.size or 0)
 
@@ -178,7 +178,7 @@ class ObjectStore:
         for start in range(0, len(doomed), 1000):
             batch = [DeleteObject(key) for key in doomed[start : start + 1000]]
             # Some stores delete one after the other.
-            async with answer(len(batch) * MIN_BYTES_PER_SECOND // 100):
+            async with request_timeout(len(batch) * MIN_BYTES_PER_SECOND // 100):
                 result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
             refused |= {error.name or "" for error in result.error_list if error.code not in MISSING_CODES}
         if not refused <= set(doomed):
@@ -220,7 +220,7 @@ class ObjectStore:
     async def abort(self, key: str, upload_id: str) -> None:
         """End a multipart upload and drop its parts; one that is gone is no error. Raises StorageUnavailable."""
         try:
-            async with answer():
+            async with request_timeout():
                 await self._client._abort_multipart_upload(self.bucket, key, upload_id)  # noqa: SLF001
         except ObjectMissing:
             return
@@ -253,28 +253,28 @@ class ObjectStore:
         return Part(number, await self._put(key, part, {}, {"partNumber": str(number), "uploadId": upload_id}))
 
     async def _put(self, key: str, body: Pieces, headers: dict[str, Any], query: dict[str, Any] | None) -> str:
-        """Send a body and return its entity tag, which is the digest of what was sent. Raises BytesDiffer."""
+        """Send a body and return its entity tag, which is the digest of what was sent. Raises ChecksumMismatch."""
 
         async def put() -> str:
             client: Any = self._client
             result = await client._put_object(self.bucket, key, Body(body), headers, query)  # noqa: SLF001
             return str(result.etag)
 
-        async with self._moving(length(body)):
+        async with self._transfer_timeout(length(body)):
             if length(body) < _DIGESTED_AT_ONCE:
                 etag, digest = await _retried(put), _md5(body)
             else:
                 etag, digest = await asyncio.gather(_retried(put), asyncio.to_thread(_md5, body))
         if etag != digest:
-            raise BytesDiffer
+            raise ChecksumMismatch
         return digest
 
     @asynccontextmanager
-    async def _moving(self, size: int) -> AsyncIterator[None]:
+    async def _transfer_timeout(self, size: int) -> AsyncIterator[None]:
         """Give the store its time to take `size` bytes, for as long as it has an answer for others meanwhile."""
         loop = asyncio.get_running_loop()
         watching: list[asyncio.Task[None]] = []
-        async with answer(size) as limit:
+        async with request_timeout(size) as limit:
             # Most of the time there is no doubt, and a task would be made for nothing.
             doubt = loop.call_later(
                 PROBE_AFTER, lambda: watching.append(loop.create_task(self._end_when_frozen(limit)))
@@ -295,7 +295,7 @@ class ObjectStore:
                 return
             await asyncio.sleep(PROBE_AFTER)
 
-    async def _abandon(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
+    async def _abort_upload(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
         if sending:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)

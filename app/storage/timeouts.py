@@ -11,7 +11,7 @@ from miniopy_async.error import MinioException, S3Error
 from app.core.errors import NotFound, StorageUnavailable
 
 # A store that has not answered a question by then is down.
-ANSWER_TIMEOUT = 1.9
+RESPONSE_TIMEOUT = 1.9
 # What a store must be able to take at least: the time that the bytes of a part may need beyond that.
 MIN_BYTES_PER_SECOND = 1024 * 1024
 MISSING_CODES = ("NoSuchKey", "NoSuchUpload")
@@ -22,9 +22,9 @@ class ObjectMissing(NotFound):
 
 
 @asynccontextmanager
-async def answer(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
+async def request_timeout(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
     """Give the store its time for one request that moves `size` bytes, and translate what goes wrong."""
-    async with translate_errors(), asyncio.timeout(ANSWER_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
+    async with translate_errors(), asyncio.timeout(RESPONSE_TIMEOUT + size / MIN_BYTES_PER_SECOND) as limit:
         yield limit
 
 

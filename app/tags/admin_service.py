@@ -20,23 +20,23 @@ from app.core.errors import DatabaseBusy, TagExists, TagIsAlias, TagNotFound, Va
 from app.db.database import set_lock_timeout
 from app.models import Tag, Tagged, TagImplication
 from app.tags.bulk_retag import BATCH, replace_tag
-from app.tags.image_tag_repository import Tagging
+from app.tags.image_tag_repository import ImageTagRepository
 from app.tags.implication_graph import Implications
 from app.tags.repository import TagRepository
 
 _ADVISORY_LOCK = 0x746167  # "tag"
 
 
-class VocabularyChange:
+class TagAdminService:
     """One change in one unit of work."""
 
     def __init__(self, session: AsyncSession, implications: Implications) -> None:
         self._session = session
-        self._tagging = Tagging(session)
+        self._image_tags = ImageTagRepository(session)
         self._implications = implications
 
     @classmethod
-    async def begin(cls, session: AsyncSession) -> "VocabularyChange":
+    async def begin(cls, session: AsyncSession) -> "TagAdminService":
         """Wait for the change under way, if it is short; the next begins when this unit of work ends.
 
         Raises DatabaseBusy.
@@ -65,7 +65,7 @@ class VocabularyChange:
         await self._for_images_with(tag, partial(replace_tag, self._session, tag, None))
         await self._session.execute(delete(Tag).where(Tag.id == tag))
 
-    async def widen(self, name: str, other: str) -> None:
+    async def inherit_implications(self, name: str, other: str) -> None:
         """Have a tag imply what another one implies, short of a cycle. Raises TagNotFound, TagIsAlias."""
         tag, implied = await self._get(name), self._implications.implied_by(await self._get_named(other))
         await self._lock({tag} | self._implications.ancestors(tag))
@@ -80,9 +80,9 @@ class VocabularyChange:
             raise ValidationFailed.at(["body", "into"], "A tag cannot be merged into itself.")
         ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
         await self._lock({tag, target} | ancestors)
-        widened = await self._move_edges(tag, target)
+        inherited = await self._move_edges(tag, target)
         await self._for_images_with(tag, partial(replace_tag, self._session, tag, target))
-        if widened:
+        if inherited:
             await self._for_images_with(target)
         await self._keep_listed(target, [tag])
         await self._session.execute(update(Tag).where(Tag.alias_of == tag).values(alias_of=target))
@@ -112,10 +112,10 @@ class VocabularyChange:
 
     async def set_implications(self, name: str, implied: Sequence[str]) -> int:
         """Have a tag imply exactly these, which exist. Raises TagNotFound, TagIsAlias, ValidationFailed for a cycle."""
-        tag, held = await self._get_named(name), await self._tagging.hold(implied)
-        if held is None:
+        tag, locked_tags = await self._get_named(name), await self._image_tags.lock_tags(implied)
+        if locked_tags is None:
             raise DatabaseBusy
-        wanted = set(held.given)
+        wanted = set(locked_tags.explicit)
         await self._lock({tag} | self._implications.ancestors(tag))
         current = self._implications.implied_by(tag)
         for one in current - wanted:
@@ -165,10 +165,10 @@ class VocabularyChange:
             if not images:
                 return
             after = images[-1]
-            locked = await self._tagging.lock_images(images)
+            locked = await self._image_tags.lock_images(images)
             if change:
                 await change(locked)
-            await self._tagging.derive(locked)
+            await self._image_tags.recompute_implied(locked)
 
     async def _keep_listed(self, target: int, sources: Sequence[int]) -> None:
         """Have a tag listed where one of the tags whose names it takes over was."""
@@ -191,7 +191,7 @@ class VocabularyChange:
         return tag
 
     async def _lock(self, tags: set[int]) -> None:
-        """Wait for who is tagging with these, and keep others from it until the commit."""
+        """Wait for transactions that use these tags, and lock them against others until the commit."""
         await self._session.execute(select(Tag.id).where(Tag.id.in_(tags)).order_by(Tag.id).with_for_update())
 
     async def _is_used(self, tag: int) -> bool:

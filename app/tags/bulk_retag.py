@@ -2,7 +2,7 @@
 
 Each lot is a transaction of its own and an ordinary change of images' tags, after which everything is right: who is
 interrupted has some images with the tag and some with the other one, all of them found and counted, and goes on by
-asking again. What is left is for the change itself, which is one transaction (`VocabularyChange`).
+asking again. What is left is for the change itself, which is one transaction (`TagAdminService`).
 """
 
 import uuid
@@ -15,7 +15,7 @@ from app.core.errors import DatabaseBusy
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
 from app.models import Tagged, TagImplication
-from app.tags.image_tag_repository import Tagging
+from app.tags.image_tag_repository import ImageTagRepository
 from app.tags.repository import TagRepository
 
 BATCH = 1000
@@ -29,7 +29,7 @@ _MOVE = text("""
     ) DELETE FROM tagged WHERE tag = :tag AND image = ANY(:images)""")
 
 
-async def hand_over(database: Database, name: str, into: str | None) -> None:
+async def retag_in_batches(database: Database, name: str, into: str | None) -> None:
     """Give the images that have a tag by hand the other one instead, or none; less than a lot of them is left.
 
     Nothing is done where a tag is not known, where the first name is an alias, nor while the other one does not imply
@@ -38,30 +38,30 @@ async def hand_over(database: Database, name: str, into: str | None) -> None:
     after: uuid.UUID | None = uuid.UUID(int=0)
     while after is not None:
         async with database.unit_of_work() as session:
-            after = await hand_over_lot(session, name, into, after)
+            after = await retag_batch(session, name, into, after)
 
 
-async def hand_over_lot(session: AsyncSession, name: str, into: str | None, after: uuid.UUID) -> uuid.UUID | None:
+async def retag_batch(session: AsyncSession, name: str, into: str | None, after: uuid.UUID) -> uuid.UUID | None:
     """Do so for the first 1,000 images after this one; return the last of them, None where they are not so many."""
-    tagging, tag = Tagging(session), await TagRepository(session).find_named_id(name)
+    image_tags, tag = ImageTagRepository(session), await TagRepository(session).find_id_by_exact_name(name)
     target = None if into is None else await TagRepository(session).find_id(into)
     if tag is None or tag == target or (into is not None and target is None):
         return None
     if into is not None:
         # Its target keeps its meaning until the commit.
-        held = await tagging.hold([into])
-        if held is None:
+        locked_tags = await image_tags.lock_tags([into])
+        if locked_tags is None:
             raise DatabaseBusy
-        if await _list_implied(session, tag) - {*held.given, *held.implied}:
+        if await _list_implied(session, tag) - {*locked_tags.explicit, *locked_tags.implied}:
             return None
     given = select(Tagged.image).where(Tagged.tag == tag, Tagged.is_explicit, Tagged.image > after)
     images = (await session.scalars(given.order_by(Tagged.image).limit(BATCH))).all()
     if len(images) < BATCH:
         return None
-    locked = await tagging.lock_images(images)
+    locked = await image_tags.lock_images(images)
     with invalidates_only(session, LISTS, *map(image_scope, locked)):
         await replace_tag(session, tag, target, locked)
-        await tagging.derive(locked)
+        await image_tags.recompute_implied(locked)
     return images[-1]
 
 

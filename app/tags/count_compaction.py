@@ -11,7 +11,7 @@ from app.db.database import Database
 BATCH = 20_000
 # One at a time: who comes second has nothing to do, and nobody waits.
 _ADVISORY_LOCK = 0x636F756E74  # "count"
-_FOLD = text("""
+_COMPACT = text("""
     WITH oldest AS (SELECT id, tag_id FROM tag_count_deltas ORDER BY id LIMIT :most),
     -- In the order of the ids, as everyone locks tags; a tag that is being changed, which may take minutes, waits.
     locked AS (
@@ -28,7 +28,7 @@ _FOLD = text("""
     SELECT count(*) FROM taken""")
 
 
-class CountFolder:
+class TagCountCompactor:
     """Folds `tag_count_deltas` into `tags.image_count`; safe to run in many processes at once."""
 
     def __init__(self, database: Database, interval: float) -> None:
@@ -37,18 +37,18 @@ class CountFolder:
 
     async def run_forever(self) -> None:
         """Fold again and again; the counts are exact in between as well."""
-        await repeat(self.fold, self._interval, "tag counts")
+        await repeat(self.compact, self._interval, "tag counts")
 
-    async def fold(self) -> int:
+    async def compact(self) -> int:
         """Fold what is pending; return how many changes that were."""
         folded = 0
-        while batch := await self._fold_batch():
+        while batch := await self._compact_batch():
             folded += batch
             if batch < BATCH:
                 break
         return folded
 
-    async def _fold_batch(self) -> int:
+    async def _compact_batch(self) -> int:
         # The counts that anybody is told stay what they are.
         async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
-            return 0 if session is None else await session.scalar(_FOLD, {"most": BATCH}) or 0
+            return 0 if session is None else await session.scalar(_COMPACT, {"most": BATCH}) or 0

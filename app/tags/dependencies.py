@@ -7,9 +7,9 @@ from app.core.callers import current_caller
 from app.core.errors import TooManyRequests
 from app.http.dependencies import ServicesDep, SessionDep
 from app.http.problems import raising
-from app.tags.admin_service import VocabularyChange
-from app.tags.new_tags import NewTags
+from app.tags.admin_service import TagAdminService
 from app.tags.repository import TagRepository
+from app.tags.tag_creator import TagCreator
 from app.users.dependencies import AdminUser, DeviceDep, ViewerDep
 
 
@@ -26,18 +26,18 @@ async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]
 
 
 @raising(TooManyRequests)
-async def get_new_tags(services: ServicesDep, viewer: ViewerDep, device: DeviceDep) -> NewTags:
+async def get_tag_creator(services: ServicesDep, viewer: ViewerDep, device: DeviceDep) -> TagCreator:
     """Return what makes tags for the caller."""
     rates = services.settings.new_tag_limits
-    return NewTags(services.database, services.limits, rates, viewer, device.address)
+    return TagCreator(services.database, services.limits, rates, viewer, device.address)
 
 
-async def get_change(_admin: AdminUser, session: SessionDep) -> VocabularyChange:
+async def get_tag_admin_service(_admin: AdminUser, session: SessionDep) -> TagAdminService:
     """Begin a change of the vocabulary in the request's unit of work."""
-    return await VocabularyChange.begin(session)
+    return await TagAdminService.begin(session)
 
 
 TagsRepo = Annotated[TagRepository, Depends(get_tags_repository)]
 TagsReader = Annotated[TagRepository, Depends(get_tags_reader, scope="function")]
-ChangeDep = Annotated[VocabularyChange, Depends(get_change)]
-NewTagsDep = Annotated[NewTags, Depends(get_new_tags)]
+TagAdminServiceDep = Annotated[TagAdminService, Depends(get_tag_admin_service)]
+TagCreatorDep = Annotated[TagCreator, Depends(get_tag_creator)]

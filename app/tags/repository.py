@@ -162,7 +162,7 @@ class TagRepository:
         """Return the id of the tag of this name or alias."""
         return await self._session.scalar(select(func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name == name))
 
-    async def find_named_id(self, name: str) -> int | None:
+    async def find_id_by_exact_name(self, name: str) -> int | None:
         """Return the id of the tag of this name; None where the name is an alias."""
         return await self._session.scalar(select(Tag.id).where(Tag.name == name, Tag.alias_of.is_(None)))
 
@@ -171,16 +171,16 @@ class TagRepository:
         statement = delete(Tag).where(Tag.name == name, Tag.alias_of.is_not(None)).returning(Tag.id)
         return await self._session.scalar(statement) is not None
 
-    async def find_ids(self, names: Sequence[str]) -> list[int]:
+    async def list_ids(self, names: Sequence[str]) -> list[int]:
         """Return the ids of those tags that exist by these names or aliases, sorted, each once; in one statement."""
-        return sorted(set((await self.find_ids_by_name(names)).values()))
+        return sorted(set((await self.list_ids_by_name(names)).values()))
 
-    async def find_ids_by_name(self, names: Sequence[str]) -> dict[str, int]:
+    async def list_ids_by_name(self, names: Sequence[str]) -> dict[str, int]:
         """Return the ids of those tags that exist, by the name or alias asked for; in one statement."""
         statement = select(Tag.name, func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name.in_(names))
         return dict((await self._session.execute(statement)).all()) if names else {}
 
-    async def list_named(self, names: Sequence[str]) -> dict[str, CountedTag]:
+    async def list_by_any_name(self, names: Sequence[str]) -> dict[str, CountedTag]:
         """Return the tags of these names or aliases, by the name asked for; in one statement."""
         rows = await self._session.execute(_BY_ANY_NAMES, {"names": names})
         return {row.asked: CountedTag(*row[1:]) for row in rows}
@@ -195,7 +195,7 @@ class TagRepository:
         found = await self._list(_VISIBLE_BY_ANY_NAME, {"name": name, **sight.named})
         return found[0] if found else None
 
-    async def names_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    async def list_names_by_image(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         """Return the sorted tag names of each of these images, in one statement."""
         names = {row.id: row.tags for row in await self._session.execute(_NAMES_OF, {"images": images})}
         return {image: names.get(image, []) for image in images}

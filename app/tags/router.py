@@ -25,9 +25,9 @@ from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
-from app.tags.admin_service import VocabularyChange
-from app.tags.bulk_retag import hand_over
-from app.tags.dependencies import ChangeDep, NewTagsDep, TagsReader, TagsRepo
+from app.tags.admin_service import TagAdminService
+from app.tags.bulk_retag import retag_in_batches
+from app.tags.dependencies import TagAdminServiceDep, TagCreatorDep, TagsReader, TagsRepo
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (
     RelatedList,
@@ -95,16 +95,16 @@ async def list_tags(
 
 @router.post("", status_code=201, summary="Create tags", responses=problems(DatabaseBusy))
 async def create_tags(
-    body: TagsCreate, _user: CurrentUser, new_tags: NewTagsDep, services: ServicesDep, response: Response
+    body: TagsCreate, _user: CurrentUser, tag_creator: TagCreatorDep, services: ServicesDep, response: Response
 ) -> TagList:
     """Create the tags that do not exist. An existing tag is no error, and an alias returns its tag.
 
     The tags become visible to everyone.
     """
-    await new_tags.ensure_listed(body.names)
+    await tag_creator.ensure_listed(body.names)
     response.headers["Location"] = "/v1/tags"
     async with services.database.read_session() as session:
-        found = await TagRepository(session).list_named(body.names)
+        found = await TagRepository(session).list_by_any_name(body.names)
     return TagList(items=[to_read(found[name], asked=name) for name in body.names if name in found])
 
 
@@ -146,7 +146,7 @@ async def list_related_tags(
 
 @router.patch("/{name}", summary="Rename a tag", responses=problems(*ADMIN_ERRORS, TagExists))
 async def rename_tag(
-    name: NamePath, body: TagRename, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
+    name: NamePath, body: TagRename, _admin: AdminUser, change: TagAdminServiceDep, repository: TagsRepo
 ) -> TagRead:
     """Rename a tag. The name of another tag is a conflict; merge the tags instead."""
     await change.rename(name, body.name)
@@ -163,9 +163,9 @@ async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -
         await set_lock_timeout(session)
         if await TagRepository(session).remove_alias(name):
             return
-    await hand_over(services.database, name, None)
+    await retag_in_batches(services.database, name, None)
     async with services.database.unit_of_work() as session:
-        await (await VocabularyChange.begin(session)).remove(name)
+        await (await TagAdminService.begin(session)).remove(name)
 
 
 @router.post("/{name}/merge", summary="Merge a tag into another", responses=problems(*ADMIN_ERRORS))
@@ -176,16 +176,16 @@ async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, services:
     used, and each image has one of them. Repeat the request to complete an interrupted merge.
     """
     async with services.database.unit_of_work() as session:
-        await (await VocabularyChange.begin(session)).widen(body.into, name)
-    await hand_over(services.database, name, body.into)
+        await (await TagAdminService.begin(session)).inherit_implications(body.into, name)
+    await retag_in_batches(services.database, name, body.into)
     async with services.database.unit_of_work() as session:
-        await (await VocabularyChange.begin(session)).merge(name, body.into)
+        await (await TagAdminService.begin(session)).merge(name, body.into)
         return to_read(await get_tag(TagRepository(session), body.into))
 
 
 @router.put("/{name}/aliases", summary="Set the aliases of a tag", responses=problems(*ADMIN_ERRORS, TagExists))
 async def set_tag_aliases(
-    name: NamePath, body: TagAliases, _admin: AdminUser, change: ChangeDep, repository: TagsRepo
+    name: NamePath, body: TagAliases, _admin: AdminUser, change: TagAdminServiceDep, repository: TagsRepo
 ) -> TagRead:
     """Replace the aliases of a tag. The name of a tag in use is a conflict."""
     await change.set_aliases(name, body.aliases)
@@ -204,7 +204,7 @@ async def set_tag_implications(
         await get_tag(TagRepository(session), name)
         await TagRepository(session).ensure_listed(body.implies)
     async with services.database.unit_of_work() as session:
-        await (await VocabularyChange.begin(session)).set_implications(name, body.implies)
+        await (await TagAdminService.begin(session)).set_implications(name, body.implies)
         return to_read(await get_tag(TagRepository(session), name))
 
 

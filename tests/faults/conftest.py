@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from app.core.settings import Settings
 from app.db.database import Database
 from app.db.schema_upgrade import upgrade
-from app.images.maintenance.consistency_check import Audit
-from app.images.maintenance.orphan_sweeper import Sweeper
+from app.images.maintenance.consistency_check import ConsistencyCheck
+from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.storage.object_store import ObjectStore
 from devstack import Stack
 from tests.support.accounts import Account
@@ -88,9 +88,9 @@ class Backends:
     async def check(self, client: httpx.AsyncClient, acknowledged: Acknowledged, *, thumbnails: bool = False) -> None:
         """Run the sweeper once, then check everything; `client` may read every image, some may have thumbnails."""
         await self.sql.execute("UPDATE orphaned_objects SET orphaned_at = orphaned_at - interval '1 day'")
-        await Sweeper(self.database, self.object_store, self.settings).sweep()
+        await OrphanSweeper(self.database, self.object_store, self.settings).sweep()
         at_once = self.settings.model_copy(update={"doomed_grace_seconds": 0})
-        report = await Audit(self.database, self.object_store, at_once).run(dry_run=False, digests=True)
+        report = await ConsistencyCheck(self.database, self.object_store, at_once).run(dry_run=False, digests=True)
         assert report.damaged == []
         assert report.orphans == []
         assert await self.object_store.list_uploads() == []

@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.images.upload.usage_compaction import UsageFolder
+from app.images.upload.usage_compaction import StorageUsageCompactor
 from app.images.upload.usage_repository import UsageRepository
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account
@@ -178,7 +178,7 @@ async def test_f57_usage_is_exact_after_every_change_folded_or_not(
     sql: asyncpg.Connection, database: Database, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
     owners = [(await make_account()).id for _ in range(3)]
-    choice, folder = random.Random(7), UsageFolder(database)
+    choice, folder = random.Random(7), StorageUsageCompactor(database)
     add = (
         "INSERT INTO images (id, name, storage_key, content_type, size, width, height, sha256, uploaded_by) "
         "SELECT gen_random_uuid(), n, n, 'image/png', $2, 1, 1, sha256(''), $3 FROM unnest($1::varchar[]) n"
@@ -195,12 +195,12 @@ async def test_f57_usage_is_exact_after_every_change_folded_or_not(
             case 3:
                 await sql.execute(f"UPDATE images SET uploaded_by = $2 WHERE {some}", seed, owner)  # noqa: S608
             case 4:
-                await folder.fold()
+                await folder.compact()
         for one in owners:
             async with database.read_session() as session:
                 counted = await UsageRepository(session).get(one)
             row = await sql.fetchrow("SELECT count(*), coalesce(sum(size), 0) FROM images WHERE uploaded_by = $1", one)
             assert (counted.images, counted.bytes) == tuple(row)
     await sql.execute("DELETE FROM users")
-    await folder.fold()
+    await folder.compact()
     assert await sql.fetchval("SELECT count(*) FROM storage_usage") == 0

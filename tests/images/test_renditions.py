@@ -11,7 +11,7 @@ import pytest
 from app.core.concurrency import SingleFlight
 from app.db.database import Database
 from app.images.content import renditions
-from app.images.content.renditions import Original, Renditions
+from app.images.content.renditions import Renditions, RenditionSource
 from app.images.storage_keys import thumbnail_key
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account
@@ -39,7 +39,7 @@ async def test_a_maker_at_work_keeps_its_hold(
     monkeypatch.setattr(renditions, "RENEW_SECONDS", 0.01)
     made = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()
     storage_key = await sql.fetchval("SELECT storage_key FROM images")
-    original = Original(made["id"], storage_key, "image/png", made["size"])
+    original = RenditionSource(made["id"], storage_key, "image/png", made["size"])
     key = thumbnail_key(storage_key, 320)
     is_done = asyncio.Event()
 

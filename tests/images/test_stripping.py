@@ -1,4 +1,4 @@
-"""Originals without their metadata, and with every pixel."""
+"""OriginalLocator without their metadata, and with every pixel."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from app.core.settings import Settings
-from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from app.media.metadata_stripper import NEEDS_FIRST_PASS, STRIPPERS, Stripper, UnreadableStructure
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.images.files import noise_jpeg
@@ -40,12 +40,12 @@ def exif(orientation: int = 1) -> bytes:
 
 def strip(body: bytes, kind: str, size: int = 4096) -> bytes:
     """Strip a file that comes in chunks of this size."""
-    survey = None
-    for _ in range(1 + (kind in NEEDS_SURVEY)):
-        stripper = Stripper(kind, survey)
+    first_pass = None
+    for _ in range(1 + (kind in NEEDS_FIRST_PASS)):
+        stripper = Stripper(kind, first_pass)
         pieces = [stripper.feed(body[start : start + size]) for start in range(0, len(body), size)]
         stripped = b"".join([*pieces, stripper.finish()])
-        survey = stripper.survey
+        first_pass = stripper.first_pass
     return stripped
 
 
@@ -144,7 +144,7 @@ def test_a_stripped_webp_says_its_own_length_and_parts() -> None:
 
 
 def test_hostile_structure_is_refused_or_followed_in_bounds() -> None:
-    """Whatever the bytes say, nothing but Unreadable comes out, and no more than went in."""
+    """Whatever the bytes say, nothing but UnreadableStructure comes out, and no more than went in."""
     chance = random.Random(4)
     hostile = [body for _, body, _ in (*lies(), *strangers())]
     for _, _, body in list(photos())[::3]:
@@ -155,12 +155,12 @@ def test_hostile_structure_is_refused_or_followed_in_bounds() -> None:
             hostile.append(bytes(damaged[: chance.randrange(len(damaged))]))
         hostile.append(body[:40])
     for body in hostile:
-        for kind in SCRIPTS:
+        for kind in STRIPPERS:
             stripper = Stripper(kind)
             try:
                 size = sum(len(stripper.feed(body[at : at + 1000])) for at in range(0, len(body), 1000))
                 size += len(stripper.finish())
-            except Unreadable:
+            except UnreadableStructure:
                 continue
             # An EXIF block as short as can be may become one of the shortest that states the orientation.
             assert size <= len(body) + 64

@@ -11,10 +11,10 @@ import pytest
 from app.core.concurrency import SingleFlight
 from app.core.settings import Settings
 from app.db.database import Database
-from app.images.content.renditions import Original, Renditions
-from app.images.maintenance.consistency_check import Audit
-from app.images.maintenance.orphan_cleanup import remove_doomed
-from app.images.maintenance.orphan_sweeper import Sweeper
+from app.images.content.renditions import Renditions, RenditionSource
+from app.images.maintenance.consistency_check import ConsistencyCheck
+from app.images.maintenance.orphan_cleanup import remove_orphans
+from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account
 from tests.support.environment import environment
@@ -45,7 +45,7 @@ async def test_the_sweeper_deletes_what_is_past_its_grace(
     await sql.execute(
         "INSERT INTO orphaned_objects VALUES ('originals/old', now() - interval '1 hour'), ('originals/young', now())"
     )
-    sweepers = [Sweeper(database, object_store, swift) for _ in range(3)]
+    sweepers = [OrphanSweeper(database, object_store, swift) for _ in range(3)]
     assert sum(await asyncio.gather(*(sweeper.sweep() for sweeper in sweepers))) == 1
     assert await keys(object_store) == {"originals/young"}
     assert await sql.fetchval("SELECT storage_key FROM orphaned_objects") == "originals/young"
@@ -61,14 +61,14 @@ async def test_what_the_store_refuses_to_remove_holds_up_nothing(
         "INSERT INTO orphaned_objects VALUES ($1, now() - interval '1 day')",
         [("originals/a",), (refused,), ("originals/b",)],
     )
-    sweeper = Sweeper(database, object_store, settings)
+    sweeper = OrphanSweeper(database, object_store, settings)
     assert await sweeper.sweep() == 2
     assert await keys(object_store) == set()
     waiting = await sql.fetch(
         "SELECT storage_key, orphaned_at > now() - interval '1 hour' AS young FROM orphaned_objects"
     )
     assert [tuple(one) for one in waiting] == [(refused, True)]
-    await remove_doomed(database, object_store, [refused])
+    await remove_orphans(database, object_store, [refused])
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
 
 
@@ -78,7 +78,7 @@ async def test_nothing_is_forgotten_while_the_store_is_down(
     await sql.execute("INSERT INTO orphaned_objects VALUES ('originals/old', now() - interval '1 hour')")
     store = ObjectStore(swift.model_copy(update={"storage_endpoint": "127.0.0.1:1"}))
     with pytest.raises(Exception, match="object store"):
-        await Sweeper(database, store, swift).sweep()
+        await OrphanSweeper(database, store, swift).sweep()
     await store.close()
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
 
@@ -105,15 +105,15 @@ async def test_the_audit_finds_all_that_differs(
     await client._create_multipart_upload(object_store.bucket, "originals/left", {"Content-Type": "image/png"})
     await asyncio.sleep(GRACE + 1.1)  # the store tells times in whole seconds
 
-    patient = await Audit(database, object_store, settings).run(dry_run=False, digests=False)
+    patient = await ConsistencyCheck(database, object_store, settings).run(dry_run=False, digests=False)
     assert (patient.orphans, patient.stale_uploads) == ([], [])
-    audit = Audit(database, object_store, swift)
+    audit = ConsistencyCheck(database, object_store, swift)
     found = await audit.run(dry_run=True, digests=True)
     assert {one.storage_key for one in found.damaged} == {rows[name][0] for name in ("missing", "short", "changed")}
     assert (found.orphans, found.stale_uploads) == (["originals/orphan"], ["originals/left"])
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     await audit.run(dry_run=False, digests=False)
-    await Sweeper(database, object_store, swift).sweep()
+    await OrphanSweeper(database, object_store, swift).sweep()
     left = await keys(object_store)
     assert "originals/orphan" not in left
     assert {"others/own", rows["whole"][0]} <= left
@@ -146,7 +146,7 @@ async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
 ) -> None:
     flights = SingleFlight[None]()
     services: Any = SimpleNamespace(database=database, object_store=object_store, renditions=flights)
-    original = Original(uuid.uuid4(), "originals/a", "image/png", 100)
+    original = RenditionSource(uuid.uuid4(), "originals/a", "image/png", 100)
     made = asyncio.Event()
 
     async def make() -> None:

@@ -1,4 +1,4 @@
-"""Uploads: bounded in number by account and address, and in memory; those that wait make slow ones go."""
+"""UploadService: bounded in number by account and address, and in memory; those that wait make slow ones go."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -15,7 +15,7 @@ import pytest
 from app.core.errors import AppError
 from app.media import image_header
 from app.media.image_header import HeaderReader
-from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from app.media.metadata_stripper import NEEDS_FIRST_PASS, STRIPPERS, Stripper, UnreadableStructure
 from tests.images.hostile import chunk, png_of
 from tests.support.photos import image_bytes
 
@@ -64,7 +64,7 @@ def read_header(body: bytes, size: int) -> None:
 
 def strip(content_type: str, body: bytes, size: int) -> None:
     stripper = Stripper(content_type)
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableStructure):
         for start in range(0, len(body), size):
             stripper.feed(body[start : start + size])
         stripper.finish()
@@ -109,7 +109,7 @@ def test_f5_metadata_is_stripped_in_linear_time(name: str, size: int) -> None:
 
 
 def test_each_format_that_is_stripped_has_a_row() -> None:
-    assert {row[0] for row in STRIPPED.values()} == set(SCRIPTS) >= NEEDS_SURVEY
+    assert {row[0] for row in STRIPPED.values()} == set(STRIPPERS) >= NEEDS_FIRST_PASS
 
 
 def test_one_byte_at_a_time_gives_the_same_header() -> None:

@@ -17,7 +17,7 @@ from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.language.filters import FILTER_NAMES
 from app.search.planning import cost_model
 from app.search.planning.sort_order import SORTS
-from app.tags.count_compaction import CountFolder
+from app.tags.count_compaction import TagCountCompactor
 from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
 from tests.support.accounts import Account
 from tests.support.server import RunningService, running_service
@@ -118,14 +118,14 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cost_model, "COMMON_TAG_IMAGES", 3)
-    counts, bitmaps = CountFolder(database, 1), BitmapIndexUpdater(database, 1)
+    counts, bitmaps = TagCountCompactor(database, 1), BitmapIndexUpdater(database, 1)
     await store_private_collection(sql, user.id, 1, 500)
     if mapped != "none":
-        await counts.fold()
+        await counts.compact()
         await bitmaps.update()
     await store_private_collection(sql, user.id, 501, PUBLIC + PRIVATE)
     if mapped == "all":
-        await counts.fold()
+        await counts.compact()
         await bitmaps.update()
     await sql.execute("ANALYZE images; ANALYZE tags")
     stranger = await make_account()
@@ -142,7 +142,7 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
 
     with_private = await ask_everything()
     await remove_what_is_private(sql)
-    await counts.fold()
+    await counts.compact()
     await bitmaps.update()
     alone = await ask_everything()
     for (request, told), (_, expected) in zip(with_private, alone, strict=True):

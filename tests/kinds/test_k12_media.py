@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page
 
 from app.core.errors import ImageTooLarge, InvalidImage
-from app.media.decoder_pool import Decoders, Picture
+from app.media.decoder_pool import DecoderPool, Picture
 from tests.media import corpus
 from tests.media.corpus import TYPES, MediaFile
 from tests.media.rendered import Appearance, appearance, difference, draw
@@ -22,8 +22,8 @@ SIZES = (160, 320, 640, 1280)
 
 
 @pytest.fixture
-async def decoders() -> AsyncIterator[Decoders]:
-    decoders = Decoders(2, 10**8, 9)
+async def decoders() -> AsyncIterator[DecoderPool]:
+    decoders = DecoderPool(2, 10**8, 9)
     yield decoders
     await decoders.close()
 
@@ -38,7 +38,7 @@ def picture_of(file: MediaFile) -> Picture:
     return Picture(TYPES[file.kind], len(file.body), [file.body])
 
 
-async def fault(decoders: Decoders, file: MediaFile, shown: Appearance, sizes: Sequence[int]) -> str | None:
+async def fault(decoders: DecoderPool, file: MediaFile, shown: Appearance, sizes: Sequence[int]) -> str | None:
     """Return what a decoder makes of a file otherwise than Chromium."""
     try:
         dimensions = await decoders.check(picture_of(file))
@@ -63,7 +63,7 @@ def compare(thumbnail: Image.Image, shown: Appearance, size: int) -> str | None:
     return f"delta E {delta:.1f} at {size}: {made.pixels} for {shown.pixels}" if delta >= DELTA_E else None
 
 
-async def faults(decoders: Decoders, page: Page, files: Sequence[MediaFile], sizes: Sequence[int]) -> dict[str, str]:
+async def faults(decoders: DecoderPool, page: Page, files: Sequence[MediaFile], sizes: Sequence[int]) -> dict[str, str]:
     drawn = await draw(page, files)
     assert sum(shown is not None for shown in drawn) > len(files) * 0.8
     found = {
@@ -74,20 +74,20 @@ async def faults(decoders: Decoders, page: Page, files: Sequence[MediaFile], siz
     return {name: problem for name, problem in found.items() if problem}
 
 
-async def test_k12_modes_and_orientations_are_as_in_chromium(decoders: Decoders, page: Page) -> None:
+async def test_k12_modes_and_orientations_are_as_in_chromium(decoders: DecoderPool, page: Page) -> None:
     files = [*corpus.modes(), *corpus.oriented()]
     assert await faults(decoders, page, files, [160]) == {}
 
 
-async def test_k12_profiles_are_as_in_chromium(decoders: Decoders, page: Page) -> None:
+async def test_k12_profiles_are_as_in_chromium(decoders: DecoderPool, page: Page) -> None:
     assert await faults(decoders, page, list(corpus.profiled()), [160]) == {}
 
 
-async def test_k12_harmless_damage_is_accepted(decoders: Decoders, page: Page) -> None:
+async def test_k12_harmless_damage_is_accepted(decoders: DecoderPool, page: Page) -> None:
     assert await faults(decoders, page, list(corpus.harmless()), [160]) == {}
 
 
-async def test_k12_missing_pixels_are_refused(decoders: Decoders) -> None:
+async def test_k12_missing_pixels_are_refused(decoders: DecoderPool) -> None:
     accepted = []
     for file in corpus.cut():
         try:

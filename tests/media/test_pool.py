@@ -13,7 +13,7 @@ import pytest
 
 from app.core.settings import Settings
 from app.media import decoder_pool
-from app.media.decoder_pool import Decoders, DecodersBusy, DecodersUnavailable, Picture, _Decoder
+from app.media.decoder_pool import DecoderPool, DecodersBusy, DecodersUnavailable, Picture, _Decoder
 from tests.images.hostile import scan_bomb
 from tests.support.accounts import Account
 from tests.support.photos import png
@@ -44,7 +44,7 @@ async def test_one_client_with_many_slow_files_makes_nobody_else_wait(
 
 async def test_who_waits_too_long_for_a_decoder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_pool, "QUEUE_SECONDS", 0.01)
-    decoders = Decoders(1, 10**8, NOWHERE)
+    decoders = DecoderPool(1, 10**8, NOWHERE)
     body = png()
     picture = Picture("image/png", len(body), [body])
     async with decoders._one_free():
@@ -69,13 +69,13 @@ async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
 ) -> None:
     monkeypatch.setattr(decoder_pool, "GONE_SECONDS", 0.1)
     async with asyncio.timeout(30):
-        assert await Decoders(1, 10**8, NOWHERE)._attempt(deserter, {}, []) is None
+        assert await DecoderPool(1, 10**8, NOWHERE)._attempt(deserter, {}, []) is None
         while await deserter.exit_code() is None:
             pass
 
 
 async def test_a_process_that_closes_its_end_does_not_outlive_who_gives_up(deserter: _Decoder) -> None:
-    task = asyncio.create_task(Decoders(1, 10**8, NOWHERE)._attempt(deserter, {}, []))
+    task = asyncio.create_task(DecoderPool(1, 10**8, NOWHERE)._attempt(deserter, {}, []))
     while not deserter._writer.is_closing():
         await asyncio.sleep(0.01)
     task.cancel()

@@ -11,8 +11,8 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.images.maintenance.consistency_check import Audit
-from app.images.maintenance.orphan_sweeper import Sweeper
+from app.images.maintenance.consistency_check import ConsistencyCheck
+from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.images.files import noise_png
@@ -108,8 +108,8 @@ async def test_hanging_clients_do_not_delay_the_end_and_leave_nothing_behind(
             await trickle
     # Objects that a busy store did not delete in time are removed by the next sweep.
     at_once = settings.model_copy(update={"doomed_grace_seconds": 0})
-    await Sweeper(database, empty_bucket, at_once).sweep()
-    await Audit(database, empty_bucket, at_once).run(dry_run=False, digests=False)
+    await OrphanSweeper(database, empty_bucket, at_once).sweep()
+    await ConsistencyCheck(database, empty_bucket, at_once).run(dry_run=False, digests=False)
     assert await empty_bucket.list_uploads() == []
     assert await sql.fetchval("SELECT array_agg(name) FROM images") == ["big.png"]
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.storage.chunks import PIECE_BYTES, grouped, length
+from app.storage.chunks import PIECE_BYTES, length, split_parts
 
 PART = 3 * PIECE_BYTES + 5
 
@@ -16,12 +16,12 @@ async def cut(body: bytes, size: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART])
 async def test_parts_have_their_size_whatever_comes(size: int, chunk_bytes: int) -> None:
     body = bytes(number % 251 for number in range(size))
-    parts = [part async for part in grouped(cut(body, chunk_bytes), PART)]
+    parts = [part async for part in split_parts(cut(body, chunk_bytes), PART)]
     assert b"".join(piece for part in parts for piece in part) == body
     assert all(length(part) == PART for part in parts[:-1])
     assert all(0 < length(part) <= PART for part in parts)
 
 
 async def test_bytes_that_come_one_by_one_make_no_more_pieces_than_others() -> None:
-    (part,) = [part async for part in grouped(cut(bytes(PART), 1), PART)]
+    (part,) = [part async for part in split_parts(cut(bytes(PART), 1), PART)]
     assert len(part) <= PART // PIECE_BYTES + 1

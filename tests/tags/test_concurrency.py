@@ -13,8 +13,8 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.planning import cost_model
-from app.tags.count_compaction import CountFolder
-from app.tags.image_tag_repository import Tagging
+from app.tags.count_compaction import TagCountCompactor
+from app.tags.image_tag_repository import ImageTagRepository
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, read, upload
 
@@ -29,7 +29,7 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
     images = [await upload(user) for _ in range(8)]
     user.client.timeout = httpx.Timeout(60)
     dice = random.Random(5)
-    folder, bitmaps = CountFolder(database, 1), BitmapIndexUpdater(database, 1)
+    folder, bitmaps = TagCountCompactor(database, 1), BitmapIndexUpdater(database, 1)
 
     async def post(path: str, part: list[str]) -> None:
         while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:
@@ -44,9 +44,9 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
         for part in parts:
             await post(path, part)
 
-    folds = (update() for update in (folder.fold, bitmaps.update) * 5)
+    folds = (update() for update in (folder.compact, bitmaps.update) * 5)
     await asyncio.gather(*(add(number) for number in range(CLIENTS)), *folds)
-    await folder.fold()
+    await folder.compact()
     await assert_consistent(user.client, sql)
     await bitmaps.update()
     await assert_consistent(user.client, sql)
@@ -103,8 +103,8 @@ async def test_to_use_a_tag_does_not_read_them_all(sql: asyncpg.Connection, data
     read = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tags'")
     async with database.unit_of_work() as session:
         before = await session.scalar(read)
-        held = await Tagging(session).hold(["alias", "tag 9"])
+        held = await ImageTagRepository(session).lock_tags(["alias", "tag 9"])
         assert 0 < await session.scalar(read) - before < 20
     assert held is not None
-    names = await sql.fetch("SELECT name FROM tags WHERE id = ANY($1) ORDER BY name", held.given)
+    names = await sql.fetch("SELECT name FROM tags WHERE id = ANY($1) ORDER BY name", held.explicit)
     assert [row["name"] for row in names] == ["tag 7", "tag 9"]

@@ -10,8 +10,8 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.tags.admin_service import _ADVISORY_LOCK, VocabularyChange
-from app.tags.bulk_retag import hand_over, hand_over_lot
+from app.tags.admin_service import _ADVISORY_LOCK, TagAdminService
+from app.tags.bulk_retag import retag_batch, retag_in_batches
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
@@ -92,7 +92,7 @@ async def test_an_interrupted_merge_is_right_and_is_completed_by_another(
     user: Account, admin: Account, sql: asyncpg.Connection, database: Database, many: list[str]
 ) -> None:
     async with database.unit_of_work() as session:
-        assert await hand_over_lot(session, "old", "new", uuid.UUID(int=0))
+        assert await retag_batch(session, "old", "new", uuid.UUID(int=0))
     found = sorted([(await read(user.client, image))["tags"] for image in many])
     assert found in ([["new"], ["new"], *[["old"]] * 3], [["new"], ["new", "old"], *[["old"]] * 3])
     await assert_consistent(user.client, sql)
@@ -105,7 +105,7 @@ async def test_an_interrupted_delete_is_right_and_is_completed_by_another(
     user: Account, admin: Account, sql: asyncpg.Connection, database: Database, many: list[str]
 ) -> None:
     async with database.unit_of_work() as session:
-        assert await hand_over_lot(session, "old", None, uuid.UUID(int=0))
+        assert await retag_batch(session, "old", None, uuid.UUID(int=0))
     assert (await read(user.client, "/v1/tags/old"))["images"] == 3
     await assert_consistent(user.client, sql)
     assert (await admin.client.delete("/v1/tags/old")).status_code == 204
@@ -124,12 +124,12 @@ async def test_what_a_merged_tag_implies_is_never_missing(
         having = "SELECT count(*) FROM images WHERE tag_ids @> ARRAY[(SELECT id FROM tags WHERE name = $1)]"
         return int(await sql.fetchval(having, tag))
 
-    await hand_over(database, "old", "new")
+    await retag_in_batches(database, "old", "new")
     assert (await have("old"), await have("thing")) == (5, 5)
     async with database.unit_of_work() as session:
-        await (await VocabularyChange.begin(session)).widen("new", "old")
+        await (await TagAdminService.begin(session)).inherit_implications("new", "old")
     async with database.unit_of_work() as session:
-        assert await hand_over_lot(session, "old", "new", uuid.UUID(int=0))
+        assert await retag_batch(session, "old", "new", uuid.UUID(int=0))
     assert (await have("old"), await have("thing")) == (3, 5)
     await assert_consistent(user.client, sql)
     await admin.client.post("/v1/tags/old/merge", json={"into": "new"})

@@ -11,7 +11,7 @@ import pytest
 from app.db.database import Database
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.planning import cost_model
-from app.tags.count_compaction import CountFolder
+from app.tags.count_compaction import TagCountCompactor
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, upload
 
@@ -27,12 +27,12 @@ class Machine:
     def __init__(self, seed: int, user: Account, admin: Account, sql: asyncpg.Connection, database: Database) -> None:
         self.dice = random.Random(seed)
         self.user, self.admin, self.sql = user, admin, sql
-        self.folder = CountFolder(database, 1)
+        self.folder = TagCountCompactor(database, 1)
         self.bitmaps = BitmapIndexUpdater(database, 1)
         self.steps: list[Step] = [
             *(self.upload, self.replace, self.add, self.take, self.remove, self.bulk, self.show),
             *(self.imply, self.imply, self.alias, self.merge, self.rename, self.delete),
-            *(self.folder.fold, self.bitmaps.update, self.bitmaps.update),
+            *(self.folder.compact, self.bitmaps.update, self.bitmaps.update),
         ]
 
     def some(self) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from app.authz.visibility import Sight
 from app.db.database import Database
-from app.tags.count_compaction import CountFolder
+from app.tags.count_compaction import TagCountCompactor
 from app.tags.repository import TagRepository
 from tests.support.accounts import Account
 from tests.support.counters import tallied
@@ -120,10 +120,10 @@ async def test_counts_follow_visibility_and_are_the_same_before_and_after_foldin
 ) -> None:
     images = [await upload(user, "cat", f"tag{number}") for number in range(3)]
     await upload(user, "cat", "secret", visibility="private")
-    folder = CountFolder(database, 1)
+    folder = TagCountCompactor(database, 1)
     before = await counts(user.client)
     assert (before["cat"], before["secret"]) == (3, 0)
-    await folder.fold()
+    await folder.compact()
     assert await sql.fetchval("SELECT count(*) FROM tag_count_deltas") == 0
     assert await counts(user.client) == before
     await sql.execute("UPDATE images SET visibility = 'private' WHERE name = $1", images[0]["name"])

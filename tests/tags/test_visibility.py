@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.db.database import Database
-from app.tags.count_compaction import CountFolder
+from app.tags.count_compaction import TagCountCompactor
 from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
 
@@ -55,21 +55,21 @@ async def test_f15_a_tag_of_private_images_is_there_for_their_owner_and_admins_o
 ) -> None:
     stranger, path = await make_account(), private_image["links"]["self"]
 
-    async def fold() -> None:
+    async def compact() -> None:
         if folded:
-            await CountFolder(database, 1).fold()
+            await TagCountCompactor(database, 1).compact()
 
-    await fold()
+    await compact()
     for visibility, images in (("private", 0), ("public", 1), ("private", 0)):
         changed = await user.client.patch(path, json={"visibility": visibility})
         assert changed.status_code == 200
-        await fold()
+        await compact()
         for viewer in (user.client, admin.client):
             await assert_seen(viewer, images)
         for viewer in (client, stranger.client):
             await (assert_seen(viewer, 1) if images else assert_hidden(viewer))
     assert (await user.client.delete(path)).status_code == 204
-    await fold()
+    await compact()
     await assert_hidden(client)
 
 

@@ -20,7 +20,7 @@ class UploadTimeout(RequestTimeout):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class MinimumRate:
     """How slow a client may be: in each window it sends at least so many bytes, and all within the total.
 
     While other uploads wait for memory (`is_contended`), it has to send at least CONTENDED_BYTES_PER_SECOND.
@@ -37,7 +37,7 @@ class Pace:
         return max(self.window_bytes, contended)
 
 
-async def read_body(request: Request, pace: Pace) -> AsyncIterator[bytes]:
+async def read_body(request: Request, rate: MinimumRate) -> AsyncIterator[bytes]:
     """Yield the body's chunks. Raises UploadTimeout, ClientGone.
 
     Only the time in which we wait for the client counts: a slow object store is not its fault.
@@ -48,11 +48,11 @@ async def read_body(request: Request, pace: Pace) -> AsyncIterator[bytes]:
         started = time.monotonic()
         try:
             # The message itself and not `request.stream()`: a generator would not survive its time-out.
-            async with asyncio.timeout(pace.window_seconds - waited):
+            async with asyncio.timeout(rate.window_seconds - waited):
                 message = await request.receive()
         except TimeoutError as error:
-            total += pace.window_seconds
-            if received < pace.required_bytes() or total >= pace.total_seconds:
+            total += rate.window_seconds
+            if received < rate.required_bytes() or total >= rate.total_seconds:
                 raise UploadTimeout from error
             waited, received = 0.0, 0
             continue

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from app.core.errors import StorageUnavailable
 from app.http.requests.byte_ranges import parse_range
 from app.http.requests.conditional import check_preconditions, http_date, range_applies
-from app.images.content.original_source import Originals
+from app.images.content.original_source import OriginalLocator
 from app.models import Image
 from app.models.image import Visibility
 from app.storage.download import OpenObject
@@ -93,7 +93,7 @@ async def respond(
 
 
 async def content_response(
-    request: Request, object_store: ObjectStore, originals: Originals, image: Image, *, download: bool
+    request: Request, object_store: ObjectStore, originals: OriginalLocator, image: Image, *, download: bool
 ) -> Response:
     """Answer a read of the original: whole, a range of it, or 304.
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from app.core.errors import InvalidImage
 from app.http.container import Services
-from app.images.content.renditions import Original, Renditions
+from app.images.content.renditions import Renditions, RenditionSource
 from app.images.storage_keys import stripped_key
-from app.media.metadata_stripper import NEEDS_SURVEY, SCRIPTS, Stripper, Unreadable
+from app.media.metadata_stripper import NEEDS_FIRST_PASS, STRIPPERS, Stripper, UnreadableStructure
 from app.models import Image
 from app.storage.object_store import ObjectStore
 
@@ -22,14 +22,14 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StoredObject:
     """Where the bytes lie, and how many they are."""
 
     storage_key: str
     size: int
 
 
-class Originals:
+class OriginalLocator:
     """Finds what is given out as an image's original."""
 
     def __init__(self, services: Services) -> None:
@@ -42,38 +42,38 @@ class Originals:
         version = f"-stripped-{VERSION}" if self._is_stripped(image) else ""
         return f'"{image.sha256.hex()}{version}"'
 
-    async def find(self, image: Image) -> Source:
+    async def find(self, image: Image) -> StoredObject:
         """Return where it lies, making it first where that is needed.
 
         Raises StorageUnavailable; InvalidImage when the metadata cannot be told from the pixels; ImageNotFound when the
         image was deleted meanwhile.
         """
         if not self._is_stripped(image):
-            return Source(image.storage_key, image.size)
+            return StoredObject(image.storage_key, image.size)
         key = stripped_key(image.storage_key)
         size = await self._renditions.find_size(key)
         if size is None:
-            original = Original.of(image)
+            original = RenditionSource.of(image)
             await self._renditions.ensure(original, key, lambda: strip(self._object_store, original, key))
             size = await self._object_store.size_of(key)
-        return Source(key, size)
+        return StoredObject(key, size)
 
     def _is_stripped(self, image: Image) -> bool:
-        return self._strips and image.content_type in SCRIPTS
+        return self._strips and image.content_type in STRIPPERS
 
 
-async def strip(object_store: ObjectStore, original: Original, key: str) -> None:
+async def strip(object_store: ObjectStore, original: RenditionSource, key: str) -> None:
     """Store a copy of the original without metadata under `key`. Raises InvalidImage, StorageUnavailable."""
     first = Stripper(original.content_type)
-    if original.content_type in NEEDS_SURVEY:
+    if original.content_type in NEEDS_FIRST_PASS:
         async for _chunk in stripped(object_store, original, first):
             pass
-    stripper = Stripper(original.content_type, first.survey)
+    stripper = Stripper(original.content_type, first.first_pass)
     async with aclosing(stripped(object_store, original, stripper)) as chunks:
         await object_store.put(key, chunks, original.content_type)
 
 
-async def stripped(object_store: ObjectStore, original: Original, stripper: Stripper) -> AsyncGenerator[bytes]:
+async def stripped(object_store: ObjectStore, original: RenditionSource, stripper: Stripper) -> AsyncGenerator[bytes]:
     """Yield the original as the stripper leaves it."""
     try:
         async with object_store.open(original.storage_key) as opened:
@@ -81,5 +81,5 @@ async def stripped(object_store: ObjectStore, original: Original, stripper: Stri
                 # A chunk of tiny segments costs tens of milliseconds, which other requests must not wait for.
                 yield await asyncio.to_thread(stripper.feed, chunk)
         yield stripper.finish()
-    except Unreadable as error:
+    except UnreadableStructure as error:
         raise InvalidImage("The metadata of the file cannot be separated from its pixels") from error

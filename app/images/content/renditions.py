@@ -15,7 +15,7 @@ from typing import Self
 
 from app.core.errors import AppError, ImageNotFound, StorageUnavailable
 from app.http.container import Services
-from app.images.maintenance.orphan_cleanup import remove_doomed
+from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.models import Image
 from app.storage.timeouts import ObjectMissing
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class RenditionSource:
     """What of an image is needed after its row was read."""
 
     id: uuid.UUID
@@ -50,7 +50,7 @@ class Renditions:
         self._object_store = services.object_store
         self._flights = services.renditions
 
-    async def ensure(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+    async def ensure(self, original: RenditionSource, key: str, make: Callable[[], Awaitable[object]]) -> None:
         """Have the object under `key`, which `make` stores where it is not there yet.
 
         Raises StorageUnavailable, and what `make` raises; ImageNotFound when the image was deleted meanwhile.
@@ -64,11 +64,11 @@ class Renditions:
         except ObjectMissing:
             return None
 
-    async def _ensure(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+    async def _ensure(self, original: RenditionSource, key: str, make: Callable[[], Awaitable[object]]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             async with self._database.unit_of_work() as session:
-                mine = await ImageRepository(session).claim_key(key, STALE)
+                mine = await ImageRepository(session).acquire_lease(key, STALE)
             # Whoever had the key before may have just finished.
             if await self.find_size(key) is not None:
                 return await self._keep(original, key) if mine else None
@@ -77,13 +77,13 @@ class Renditions:
             await asyncio.sleep(POLL_SECONDS)
         raise StorageUnavailable("The image is not ready yet")
 
-    async def _make(self, original: Original, key: str, make: Callable[[], Awaitable[object]]) -> None:
+    async def _make(self, original: RenditionSource, key: str, make: Callable[[], Awaitable[object]]) -> None:
         renewing = asyncio.create_task(self._renew(key))
         try:
             await make()
         except BaseException:
             # Also when this worker ends: the others would wait for STALE.
-            await asyncio.shield(remove_doomed(self._database, self._object_store, [key]))
+            await asyncio.shield(remove_orphans(self._database, self._object_store, [key]))
             raise
         finally:
             renewing.cancel()
@@ -95,15 +95,15 @@ class Renditions:
             # With the database down others may make it as well, which does no harm.
             with contextlib.suppress(AppError):
                 async with self._database.unit_of_work() as session:
-                    await ImageRepository(session).renew_claim(key)
+                    await ImageRepository(session).renew_lease(key)
 
-    async def _keep(self, original: Original, key: str) -> None:
+    async def _keep(self, original: RenditionSource, key: str) -> None:
         async with self._database.unit_of_work() as session:
             repository = ImageRepository(session)
-            if alive := await repository.exists(original.id):
-                await repository.spare([key])
+            if alive := await repository.lock_if_exists(original.id):
+                await repository.unmark_orphaned([key])
             else:
                 # Deleted meanwhile: what was just stored must go too.
-                await repository.doom([key])
+                await repository.mark_orphaned([key])
         if not alive:
             raise ImageNotFound

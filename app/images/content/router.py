@@ -30,7 +30,7 @@ from app.images.content.content_response import (
     respond,
     thumbnail_headers,
 )
-from app.images.content.original_source import Originals
+from app.images.content.original_source import OriginalLocator
 from app.images.content.thumbnails import CONTENT_TYPE, Thumbnails
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
@@ -82,7 +82,7 @@ async def read_content(
     not change. Length and entity tag then differ from `size` and `sha256`, which describe the stored file.
     """
     image = await _find(services, image_id, viewer)
-    return await content_response(request, services.object_store, Originals(services), image, download=download)
+    return await content_response(request, services.object_store, OriginalLocator(services), image, download=download)
 
 
 @router.get(
@@ -142,7 +142,7 @@ async def make_image_url(
     the account that requested it signs out, changes its password or is deleted.
     """
     image = await _find(services, image_id, viewer)
-    source = await Originals(services).find(image)
+    source = await OriginalLocator(services).find(image)
     lifetime = timedelta(seconds=expires_in)
     expires_at = utc_now() + lifetime
     told = {

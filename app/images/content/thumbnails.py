@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from app.http.container import Services
 from app.images.content.decoder_slot import decoder_slot
-from app.images.content.renditions import Original, Renditions
+from app.images.content.renditions import Renditions, RenditionSource
 from app.images.storage_keys import thumbnail_key
 from app.media.decoder_pool import URL_SECONDS, Picture
 from app.models import Image
@@ -33,7 +33,7 @@ class Thumbnails:
         image was deleted meanwhile.
         """
         key = thumbnail_key(image.storage_key, size)
-        original = Original.of(image)
+        original = RenditionSource.of(image)
         async with AsyncExitStack() as stack:
             try:
                 thumbnail = await stack.enter_async_context(self._object_store.open(key))
@@ -44,7 +44,7 @@ class Thumbnails:
                 thumbnail = await stack.enter_async_context(self._object_store.open(key))
             yield thumbnail
 
-    async def _make(self, original: Original, key: str, size: int) -> None:
+    async def _make(self, original: RenditionSource, key: str, size: int) -> None:
         url = await self._object_store.presign_internal(original.storage_key, timedelta(seconds=URL_SECONDS))
         picture = Picture(original.content_type, original.size, url)
         await self._object_store.put_whole(key, [await self._decoders.make_thumbnail(picture, size)], CONTENT_TYPE)

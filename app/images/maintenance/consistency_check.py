@@ -28,7 +28,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
-class Damage:
+class Inconsistency:
     """An image whose object is not what its row says."""
 
     image: str
@@ -37,14 +37,14 @@ class Damage:
 
 
 @dataclass(slots=True)
-class AuditReport:
+class ConsistencyReport:
     """What was found, and what was done about it; with `dry_run` nothing was."""
 
     dry_run: bool
     images: int = 0
     objects: int = 0
     swept: int = 0
-    damaged: list[Damage] = field(default_factory=list)
+    damaged: list[Inconsistency] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     stale_uploads: list[str] = field(default_factory=list)
 
@@ -58,7 +58,7 @@ class AuditReport:
         return {**asdict(self), "clean": self.is_clean}
 
 
-class Audit:
+class ConsistencyCheck:
     """Compares rows and objects. Raises when a backend stops answering: half an audit deletes nothing."""
 
     def __init__(
@@ -73,9 +73,9 @@ class Audit:
         self._grace = timedelta(seconds=settings.doomed_grace_seconds)
         self._progress = progress
 
-    async def run(self, *, dry_run: bool, digests: bool) -> AuditReport:
-        """Audit everything; with `digests` every original is read and its SHA-256 compared."""
-        report = AuditReport(dry_run)
+    async def run(self, *, dry_run: bool, digests: bool) -> ConsistencyReport:
+        """Check everything. With `digests`, every original is read and its SHA-256 is compared."""
+        report = ConsistencyReport(dry_run)
         await self._check_rows(report, digests=digests)
         await self._check_objects(report)
         await self._check_uploads(report)
@@ -88,12 +88,12 @@ class Audit:
         async with self._database.read_session() as session:
             return await ImageRepository(session).count()
 
-    async def _check_rows(self, report: AuditReport, *, digests: bool) -> None:
+    async def _check_rows(self, report: ConsistencyReport, *, digests: bool) -> None:
         async for images in self._rows():
             for image in images:
                 problem = await self._problem(image, digests=digests)
                 if problem and await self._is_still_there(image.id):
-                    report.damaged.append(Damage(str(image.id), image.storage_key, problem))
+                    report.damaged.append(Inconsistency(str(image.id), image.storage_key, problem))
                 report.images += 1
                 self._progress(report.images)
 
@@ -130,7 +130,7 @@ class Audit:
         async with self._database.read_session() as session:
             return await ImageRepository(session).find(image_id) is not None
 
-    async def _check_objects(self, report: AuditReport) -> None:
+    async def _check_objects(self, report: ConsistencyReport) -> None:
         before = utc_now() - self._grace
         batch: list[ListedObject] = []
         async for found in self._object_store.list_objects():
@@ -148,11 +148,11 @@ class Audit:
         async with self._database.read_session() as session:
             repository = ImageRepository(session)
             # The list first: a key leaves it in the transaction that makes the row, so none falls between the two.
-            listed = await repository.find_listed(keys)
-            owned = await repository.find_owned({original_of(key) for key in keys})
+            listed = await repository.list_orphaned_keys(keys)
+            owned = await repository.list_owned_keys({original_of(key) for key in keys})
         return [key for key in keys if key not in listed and original_of(key) not in owned]
 
-    async def _check_uploads(self, report: AuditReport) -> None:
+    async def _check_uploads(self, report: ConsistencyReport) -> None:
         before = utc_now() - self._grace
         for upload in await self._object_store.list_uploads():
             if upload.begun < before:
@@ -163,4 +163,4 @@ class Audit:
     async def _doom(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), BATCH):
             async with self._database.unit_of_work() as session:
-                await ImageRepository(session).doom(keys[start : start + BATCH], utc_now() - self._grace * 2)
+                await ImageRepository(session).mark_orphaned(keys[start : start + BATCH], utc_now() - self._grace * 2)

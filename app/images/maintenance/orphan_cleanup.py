@@ -9,7 +9,7 @@ from app.images.repository import ImageRepository
 from app.storage.object_store import ObjectStore
 
 
-async def remove_doomed(database: Database, object_store: ObjectStore, keys: Collection[str]) -> None:
+async def remove_orphans(database: Database, object_store: ObjectStore, keys: Collection[str]) -> None:
     """Delete those of these objects whose keys are on the list; they stay listed when that does not work now.
 
     The list decides, and not the caller: whoever lost the connection while committing does not know whether the image
@@ -20,6 +20,6 @@ async def remove_doomed(database: Database, object_store: ObjectStore, keys: Col
     with contextlib.suppress(AppError):
         async with database.unit_of_work() as session:
             repository = ImageRepository(session)
-            if listed := await repository.lock_listed(keys):
+            if listed := await repository.lock_orphans(keys):
                 refused = await object_store.remove(listed)
-                await repository.spare([key for key in listed if key not in refused])
+                await repository.unmark_orphaned([key for key in listed if key not in refused])

@@ -25,7 +25,7 @@ class _Batch(NamedTuple):
     refused: list[str]
 
 
-class Sweeper:
+class OrphanSweeper:
     """Works through the list of doomed objects; safe to run in many processes at once."""
 
     def __init__(self, database: Database, object_store: ObjectStore, settings: Settings) -> None:
@@ -65,16 +65,16 @@ class Sweeper:
         # The rows stay locked while the objects go: an upload that commits just now waits, and finds its key gone.
         async with self._database.unit_of_work() as session:
             repository = ImageRepository(session)
-            keys = await repository.lock_doomed(before, BATCH)
+            keys = await repository.lock_expired_orphans(before, BATCH)
             if not keys:
                 return None
             await self._abort_uploads(set(keys))
             refused = await self._object_store.remove(keys)
             batch = _Batch([key for key in keys if key not in refused], sorted(refused))
-            await repository.spare(batch.removed)
+            await repository.unmark_orphaned(batch.removed)
             if refused:
                 # Their grace begins anew: what a store refuses now (retention, a policy) it may give up later.
-                await repository.doom(batch.refused)
+                await repository.mark_orphaned(batch.refused)
         return batch
 
     async def _abort_uploads(self, keys: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from app.core.errors import AppError, ImageTooLarge, InvalidImage, StorageUnavailable
 from app.db.database import Database
 from app.images.repository import ImageRepository
-from app.media.decoder_pool import URL_SECONDS, Decoders, Dimensions, Picture
+from app.media.decoder_pool import URL_SECONDS, DecoderPool, Dimensions, Picture
 from app.models import Image
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
@@ -43,7 +43,9 @@ class ReprocessingReport:
 class DimensionsReprocessor:
     """Measures stored images and corrects their rows, one image at a time."""
 
-    def __init__(self, database: Database, object_store: ObjectStore, decoders: Decoders, progress: Progress) -> None:
+    def __init__(
+        self, database: Database, object_store: ObjectStore, decoders: DecoderPool, progress: Progress
+    ) -> None:
         self._database = database
         self._object_store = object_store
         self._decoders = decoders

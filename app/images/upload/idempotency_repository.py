@@ -40,11 +40,11 @@ class IdempotencyInProgress(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAnswer:
+class StoredResponse:
     """What the key's upload was, and its answer in JSON."""
 
     fingerprint: bytes
-    answer: str
+    response: str
 
 
 def key_id(owner: uuid.UUID | None, client: str, key: str) -> bytes:
@@ -65,7 +65,7 @@ class IdempotencyClaims:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, claimed: bytes) -> EarlierAnswer | None:
+    async def claim(self, claimed: bytes) -> StoredResponse | None:
         """Claim a key, or return the answer it has already. Raises IdempotencyInProgress."""
         async with self._database.unit_of_work() as session:
             if await _claim(session, claimed):
@@ -73,7 +73,7 @@ class IdempotencyClaims:
             row = await session.get(IdempotencyKey, claimed)
         if row is None or row.response is None or row.fingerprint is None:
             raise IdempotencyInProgress
-        return EarlierAnswer(row.fingerprint, row.response)
+        return StoredResponse(row.fingerprint, row.response)
 
     @asynccontextmanager
     async def held(self, claimed: bytes) -> AsyncIterator[None]:
@@ -102,9 +102,9 @@ class IdempotencyClaims:
                 await session.execute(delete(IdempotencyKey).where(IdempotencyKey.id == claimed, unanswered))
 
 
-async def keep_answer(session: AsyncSession, claimed: bytes, image: uuid.UUID, earlier: EarlierAnswer) -> None:
+async def save_response(session: AsyncSession, claimed: bytes, image: uuid.UUID, earlier: StoredResponse) -> None:
     """Keep the answer, in the transaction that makes the image."""
-    values = {"image_id": image, "fingerprint": earlier.fingerprint, "response": earlier.answer}
+    values = {"image_id": image, "fingerprint": earlier.fingerprint, "response": earlier.response}
     await session.execute(_running(claimed).values(**values, expires_at=utc_now() + KEPT))
 
 

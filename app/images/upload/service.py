@@ -30,17 +30,17 @@ from app.db.cache_invalidation import LISTS, invalidates_only
 from app.http.container import Services
 from app.http.requests.multipart import MultipartStream, Part
 from app.images.content.decoder_slot import decoder_slot
-from app.images.maintenance.orphan_cleanup import remove_doomed
-from app.images.repository import ImageRepository, Named, new_image_id
+from app.images.maintenance.orphan_cleanup import remove_orphans
+from app.images.repository import ImageRepository, NameOwner, new_image_id
 from app.images.schemas import ImageUploaded, image_path, to_uploaded
 from app.images.storage_keys import new_original_key
 from app.images.upload.filenames import normalize_name
 from app.images.upload.idempotency_repository import (
-    EarlierAnswer,
     IdempotencyClaims,
     IdempotencyMismatch,
-    keep_answer,
+    StoredResponse,
     key_id,
+    save_response,
 )
 from app.images.upload.storage_quota import Reservation
 from app.media.decoder_pool import QUEUE_SECONDS, URL_SECONDS, Dimensions, Picture
@@ -48,10 +48,10 @@ from app.media.image_header import HeaderReader, ImageHeader
 from app.models import Image
 from app.models.image import Visibility
 from app.models.tag import NO_OWNER
-from app.storage.chunks import PART_BYTES, chained, grouped, length
-from app.tags.image_tag_repository import Tagging, holding
-from app.tags.new_tags import NewTags
+from app.storage.chunks import PART_BYTES, length, prepend, split_parts
+from app.tags.image_tag_repository import ImageTagRepository, with_locked_tags
 from app.tags.repository import TagRepository
+from app.tags.tag_creator import TagCreator
 
 FORM_FIELDS = ("image", "tags", "visibility", "on_conflict")
 # Each further attempt means that another upload took the free name meanwhile.
@@ -105,7 +105,7 @@ def _choice(choices: type[Choice], name: str, value: str) -> Choice:
     return choices(value)
 
 
-class _Measured:
+class HashingStream:
     """The bytes of a file on their way: counted, bounded and digested."""
 
     def __init__(self, chunks: AsyncIterator[bytes], limit: int) -> None:
@@ -147,11 +147,11 @@ class ReceivedFile:
     storage_key: str | None = None
 
 
-class Uploads:
+class UploadService:
     """Makes images of uploads."""
 
-    def __init__(self, services: Services, new_tags: NewTags) -> None:
-        self._new_tags = new_tags
+    def __init__(self, services: Services, tag_creator: TagCreator) -> None:
+        self._tag_creator = tag_creator
         self._database = services.database
         self._object_store = services.object_store
         self._decoders = services.decoders
@@ -190,15 +190,15 @@ class Uploads:
             # It would not answer now either: the sweeper does it.
             raise
         except BaseException:
-            await asyncio.shield(remove_doomed(self._database, self._object_store, doomed))
+            await asyncio.shield(remove_orphans(self._database, self._object_store, doomed))
             raise
 
-    async def _repeat(self, form: MultipartStream, viewer: Viewer, earlier: EarlierAnswer) -> ImageUploaded:
+    async def _repeat(self, form: MultipartStream, viewer: Viewer, earlier: StoredResponse) -> ImageUploaded:
         fields = UploadFields()
         received = await self._receive(form, fields, viewer, None)
         if _fingerprint(received, fields) != earlier.fingerprint:
             raise IdempotencyMismatch
-        return ImageUploaded.model_validate_json(earlier.answer)
+        return ImageUploaded.model_validate_json(earlier.response)
 
     async def _receive(
         self, form: MultipartStream, fields: UploadFields, viewer: Viewer, doomed: list[str] | None
@@ -222,10 +222,10 @@ class Uploads:
 
     async def _read(self, part: Part) -> ReceivedFile:
         name = _file_name(part)
-        measured = _Measured(part.chunks, self._settings.max_upload_bytes)
-        async for _chunk in measured:
+        hashing = HashingStream(part.chunks, self._settings.max_upload_bytes)
+        async for _chunk in hashing:
             pass
-        return ReceivedFile(name, measured.size, measured.sha256)
+        return ReceivedFile(name, hashing.size, hashing.sha256)
 
     async def _store(self, part: Part, fields: UploadFields, viewer: Viewer, doomed: list[str]) -> ReceivedFile:
         name = _file_name(part)
@@ -234,30 +234,30 @@ class Uploads:
             await self._refuse_taken_name(name, viewer)
         reservation = Reservation(self._database, self._settings, viewer.user)
         await reservation.refuse_full()
-        measured = _Measured(part.chunks, self._settings.max_upload_bytes)
+        hashing = HashingStream(part.chunks, self._settings.max_upload_bytes)
         reader = HeaderReader(self._settings.max_image_pixels)
-        parts = grouped(_inspected(measured, reader))
+        parts = split_parts(_inspected(hashing, reader))
         first: list[bytes] = await anext(parts, [])
         key = new_original_key()
         if length(first) < PART_BYTES:
             header = reader.finish()
-            dimensions = await self._check(Picture(header.content_type, measured.size, first))
+            dimensions = await self._check(Picture(header.content_type, hashing.size, first))
             # Ours to remove from now on, whether or not the answer to the commit arrives.
             doomed.append(key)
-            await reservation.take(key, measured.size)
+            await reservation.take(key, hashing.size)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
             doomed.append(key)
             await reservation.take(key, length(first))
             # Not to be held here as well while the others follow.
-            parts = reservation.follow(chained(first, parts))
+            parts = reservation.follow(prepend(first, parts))
             del first
             # The signature stands in the first bytes; metadata of any size may precede the dimensions.
             await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")
             header = reader.finish()
             url = await self._object_store.presign_internal(key, timedelta(seconds=CHECK_URL_SECONDS))
-            dimensions = await self._check(Picture(header.content_type, measured.size, url))
-        return ReceivedFile(name, measured.size, measured.sha256, header.content_type, dimensions, key)
+            dimensions = await self._check(Picture(header.content_type, hashing.size, url))
+        return ReceivedFile(name, hashing.size, hashing.sha256, header.content_type, dimensions, key)
 
     async def _check(self, picture: Picture) -> Dimensions:
         async with decoder_slot(self._queues.decoders):
@@ -265,7 +265,7 @@ class Uploads:
 
     async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
         async with self._database.read_session() as session:
-            taken = await ImageRepository(session).find_named(name)
+            taken = await ImageRepository(session).find_by_name(name)
         if taken is not None:
             raise name_taken(taken, viewer)
 
@@ -278,16 +278,18 @@ class Uploads:
                 image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
             return to_uploaded(image, [], duplicates)
         private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NO_OWNER
-        async with holding(fields.tags, self._new_tags, private_to) as (session, held):
-            row = _row(received, fields, viewer, held.all)
+        async with with_locked_tags(fields.tags, self._tag_creator, private_to) as (session, locked_tags):
+            row = _row(received, fields, viewer, locked_tags.all)
             image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
             with invalidates_only(session, LISTS):
-                await Tagging(session).give([image.id], held)
-            names = await TagRepository(session).names_of([image.id]) if held.given else {image.id: []}
+                await ImageTagRepository(session).add_tags([image.id], locked_tags)
+            names = (
+                await TagRepository(session).list_names_by_image([image.id]) if locked_tags.explicit else {image.id: []}
+            )
             answer = to_uploaded(image, names[image.id], duplicates)
             if claimed is not None:
-                earlier = EarlierAnswer(_fingerprint(received, fields), answer.model_dump_json())
-                await keep_answer(session, claimed, image.id, earlier)
+                earlier = StoredResponse(_fingerprint(received, fields), answer.model_dump_json())
+                await save_response(session, claimed, image.id, earlier)
         return answer
 
     async def _add(
@@ -298,18 +300,18 @@ class Uploads:
         name = row["name"]
         for _ in range(MAX_RENAMES):
             added = await repository.add(row, viewer)
-            if not added.was_listed:
+            if not added.key_reserved:
                 raise StorageUnavailable("The upload took longer than the limit")
             if added.created_at is not None:
                 return Image(**row, created_at=added.created_at), added.duplicates
             if on_conflict is not OnConflict.RENAME:
                 break
             row["name"] = await repository.find_free_name(name)
-        taken = await repository.find_named(row["name"])
+        taken = await repository.find_by_name(row["name"])
         raise name_taken(taken, viewer) if taken else NameTaken
 
 
-def name_taken(taken: Named, viewer: Viewer) -> NameTaken:
+def name_taken(taken: NameOwner, viewer: Viewer) -> NameTaken:
     """Make the error, with the path of the image that has the name when the viewer may see it."""
     return NameTaken(image=image_path(taken.id)) if sight_of(viewer).sees(taken) else NameTaken()
 

@@ -47,7 +47,7 @@ class Reservation:
         self._key = key
         if self._user is None:
             async with self._database.autocommit_session() as session:
-                await ImageRepository(session).doom([key])
+                await ImageRepository(session).mark_orphaned([key])
         elif not self._is_limited:
             async with self._database.autocommit_session() as session:
                 await UsageRepository(session).reserve(key, self._user.id, size)

@@ -9,7 +9,7 @@ INTERVAL_SECONDS = 5
 _ADVISORY_LOCK = 0x7573616765  # "usage"
 
 
-class UsageFolder:
+class StorageUsageCompactor:
     """Folds `storage_usage_deltas` into `storage_usage`; safe to run in many processes at once."""
 
     def __init__(self, database: Database) -> None:
@@ -17,17 +17,17 @@ class UsageFolder:
 
     async def run_forever(self) -> None:
         """Fold every INTERVAL_SECONDS."""
-        await repeat(self.fold, INTERVAL_SECONDS, "storage usage")
+        await repeat(self.compact, INTERVAL_SECONDS, "storage usage")
 
-    async def fold(self) -> int:
+    async def compact(self) -> int:
         """Fold all pending deltas; return their number."""
         folded = 0
-        while batch := await self._fold_batch():
+        while batch := await self._compact_batch():
             folded += batch
             if batch < BATCH:
                 break
         return folded
 
-    async def _fold_batch(self) -> int:
+    async def _compact_batch(self) -> int:
         async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
-            return 0 if session is None else await UsageRepository(session).fold(BATCH)
+            return 0 if session is None else await UsageRepository(session).compact(BATCH)

@@ -21,7 +21,7 @@ _RESERVE = text("""
     INSERT INTO orphaned_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
     ON CONFLICT (storage_key) DO UPDATE SET reserved_bytes = :size""").bindparams(bindparam("user", type_=Uuid))
 _EXTEND = text("UPDATE orphaned_objects SET reserved_bytes = :size WHERE storage_key = :key")
-_FOLD = text("""
+_COMPACT = text("""
     WITH oldest AS (SELECT id FROM storage_usage_deltas ORDER BY id LIMIT :most),
     taken AS (
         DELETE FROM storage_usage_deltas d USING oldest WHERE d.id = oldest.id
@@ -81,9 +81,9 @@ class UsageRepository:
         """Change the bytes of a key that is listed."""
         await self._session.execute(_EXTEND, {"key": key, "size": size})
 
-    async def fold(self, most: int) -> int:
+    async def compact(self, most: int) -> int:
         """Add up to `most` deltas to the sums; return how many they were. One caller at a time."""
-        folded, empty = (await self._session.execute(_FOLD, {"most": most})).one()
+        folded, empty = (await self._session.execute(_COMPACT, {"most": most})).one()
         if empty:
             # Most of these accounts were deleted.
             await self._session.execute(_FORGET, {"users": empty})

@@ -13,7 +13,7 @@ from app.tags.repository import TagRepository
 
 
 @dataclass(frozen=True, slots=True)
-class NewTags:
+class TagCreator:
     """Makes tags for one caller, within NEW_TAG_LIMITS. Admins are not limited."""
 
     database: Database

@@ -1,8 +1,8 @@
 """Parsers of files that arrive in chunks, written as generators that look at the bytes ahead and skip or copy them.
 
-`ScriptRunner` runs such a script. Its work is linear in the size of the file, however small the chunks are and whatever
-the file consists of: bytes are searched by regular expressions that never backtrack, are never copied twice, and a
-request that is not satisfied yet is not evaluated again from its start. It holds one chunk and what a `Look` asks for.
+`IncrementalParser` runs such a generator. Its work is linear in the size of the file, for chunks of any size and any
+content: bytes are searched by regular expressions that never backtrack, are never copied twice, and a
+request that is not satisfied yet is not evaluated again from its start. It holds one chunk and what a `Peek` asks for.
 """
 
 import re
@@ -14,35 +14,35 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Peek:
     """Return the next `count` bytes without consuming them; fewer at the end of the file."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Copy:
     """Copy the next `count` bytes to the output."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class KeepUntil:
+class CopyUntil:
     """Copy the bytes before the next match of a pattern of at most two bytes."""
 
     pattern: re.Pattern[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Skip:
     """Skip the next `count` bytes; with None all that follow."""
 
     count: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class DropUntil:
+class SkipUntil:
     """Skip the bytes before the next match of a pattern of at most two bytes."""
 
     pattern: re.Pattern[bytes]
@@ -55,15 +55,15 @@ class Insert:
     data: bytes
 
 
-Step = Look | Keep | KeepUntil | Drop | DropUntil | Insert
-Script = Generator[Step, bytes, Result]
+Step = Peek | Copy | CopyUntil | Skip | SkipUntil | Insert
+ParserSteps = Generator[Step, bytes, Result]
 
 
-class ScriptRunner(Generic[Result]):
+class IncrementalParser(Generic[Result]):
     """Runs one script over one file."""
 
-    def __init__(self, script: Script[Result]) -> None:
-        self._script = script
+    def __init__(self, steps: ParserSteps[Result]) -> None:
+        self._steps = steps
         self._data = bytearray()
         self._offset = 0
         self._step: Step | None = None
@@ -97,16 +97,16 @@ class ScriptRunner(Generic[Result]):
         """Carry the step out as far as the bytes reach; return whether it is complete."""
         if isinstance(step, Insert):
             self._output.append(step.data)
-        elif isinstance(step, Look):
-            return self._look(step.count, is_end=is_end)
-        elif isinstance(step, (KeepUntil, DropUntil)):
-            return self._search(step.pattern, keep=isinstance(step, KeepUntil), is_end=is_end)
-        elif not self._pass(keep=isinstance(step, Keep)):
+        elif isinstance(step, Peek):
+            return self._peek(step.count, is_end=is_end)
+        elif isinstance(step, (CopyUntil, SkipUntil)):
+            return self._search(step.pattern, keep=isinstance(step, CopyUntil), is_end=is_end)
+        elif not self._pass(keep=isinstance(step, Copy)):
             return False
         self._resume(b"")
         return True
 
-    def _look(self, count: int, *, is_end: bool) -> bool:
+    def _peek(self, count: int, *, is_end: bool) -> bool:
         if len(self._data) - self._offset < count and not is_end:
             return False
         self._resume(bytes(self._data[self._offset : self._offset + count]))
@@ -140,9 +140,9 @@ class ScriptRunner(Generic[Result]):
     def _resume(self, reply: bytes | None) -> None:
         """Hand the reply to the script and fetch its next step."""
         try:
-            self._step = next(self._script) if reply is None else self._script.send(reply)
+            self._step = next(self._steps) if reply is None else self._steps.send(reply)
         except StopIteration as stop:
             self._step, self.result = None, stop.value
             self._offset = len(self._data)
             return
-        self._missing = self._step.count if isinstance(self._step, (Keep, Drop)) else None
+        self._missing = self._step.count if isinstance(self._step, (Copy, Skip)) else None

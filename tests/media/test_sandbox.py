@@ -19,7 +19,7 @@ from tests.support.processes import decoders
 ATTEMPTS = """
 import json, os, runpy, socket, sys
 program, port, closed, left = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-confined = runpy.run_path(program)["confine"](port)
+confined = runpy.run_path(program)["apply_sandbox"](port)
 service = os.getppid()
 attempts = {
     "environment": lambda: open(f"/proc/{service}/environ", "rb"),
