@@ -34,10 +34,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.authz.visibility import Sight
 from app.core.settings import Settings
 from app.db.database import Database
+from app.search.errors import QueryTooBroad
 from app.search.executor import SearchEngine
 from app.search.language.parser import parse
 from app.search.planning.sort_order import SortOrder
-from app.search.planning.tag_resolution import QueryTooBroad
 from benchmarks import dataset
 from benchmarks.background_load import searchers, writer
 from benchmarks.dataset import names

@@ -29,12 +29,12 @@ from app.http.requests.conditional import NOT_MODIFIED
 from app.images.schemas import ImagePage, page_json
 from app.ratelimit.policies import search_charges
 from app.search.count import count_exactly, estimate_count
+from app.search.errors import InvalidQuery, QueryTooBroad
 from app.search.executor import SearchExecutor
 from app.search.language import ast
 from app.search.language.ast import format_query
-from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
+from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.sort_order import Sort, SortOrder
-from app.search.planning.tag_resolution import QueryTooBroad
 from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 

@@ -39,8 +39,8 @@ from app.images.repository import ImageRepository
 from app.images.router import with_etag
 from app.images.schemas import ImageRead, TagsUpdate, to_read
 from app.models import Image
-from app.search.language.parser import MAX_LENGTH, InvalidQuery, parse
-from app.search.planning.tag_resolution import QueryTooBroad
+from app.search.errors import InvalidQuery, QueryTooBroad
+from app.search.language.parser import MAX_LENGTH, parse
 from app.tags.dependencies import TagCreatorDep
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags, with_locked_tags
 from app.tags.repository import TagRepository

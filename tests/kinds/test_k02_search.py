@@ -15,13 +15,14 @@ import pytest
 from app.authz.visibility import Sight
 from app.db.sql_text import Values
 from app.search.bitmap_index.bitmap_queries import CountStatement
+from app.search.errors import InvalidQuery
 from app.search.executor import SearchEngine
 from app.search.language import parser
 from app.search.language.ast import Node, Tag, Wildcard, format_query, leaves
 from app.search.language.filters import FILTER_NAMES
 from app.search.language.hints import find_prefixed_terms, make_hints
 from app.search.language.lexer import TokenKind
-from app.search.language.parser import InvalidQuery, parse
+from app.search.language.parser import parse
 from app.search.planning.bitmap_coverage import is_computable
 from app.search.planning.planned_query import PlannedQuery
 from app.search.planning.predicates import QueryPredicates

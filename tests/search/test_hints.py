@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.search.errors import InvalidQuery
 from app.search.language.ast import MATCH_ALL, format_query
 from app.search.language.hints import find_prefixed_terms, make_hints
-from app.search.language.parser import InvalidQuery, parse
+from app.search.language.parser import parse
 from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
 

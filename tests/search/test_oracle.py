@@ -12,10 +12,11 @@ from app.authz.visibility import Sight
 from app.db.database import Database
 from app.db.sql_text import Values
 from app.search.count import count_exactly, estimate_count
+from app.search.errors import InvalidQuery
 from app.search.executor import SearchEngine
 from app.search.language import ast
 from app.search.language.ast import format_query
-from app.search.language.parser import InvalidQuery, parse
+from app.search.language.parser import parse
 from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
 from app.search.planning.table_sample import take_sample

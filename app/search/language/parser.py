@@ -7,8 +7,8 @@ primary = "(" or_term ")" | N "-of:(" unary { unary } ")" | filter | wildcard | 
 
 from typing import NoReturn
 
-from app.core.errors import BadRequest
 from app.core.text.tag_names import normalize_tag_pattern, normalize_tag_term
+from app.search.errors import InvalidQuery
 from app.search.language.ast import MATCH_ALL, AtLeast, Filter, Node, Tag, Wildcard, conjunction, disjunction, negate
 from app.search.language.corrections import corrections
 from app.search.language.filters import FILTER_NAMES, MAX_VALUES, InvalidFilterValue, nearest, normalize_value
@@ -21,17 +21,6 @@ MAX_LENGTH = 4096
 MIN_PREFIX, MAX_PREFIX = 4, 20
 _STARTS = (TokenKind.WORD, TokenKind.QUOTED, TokenKind.MINUS, TokenKind.NOT, TokenKind.OPEN, TokenKind.AT_LEAST)
 _TERM = "a tag, a filter or a group"
-
-
-class InvalidQuery(BadRequest):
-    """The query does not parse. `position` is a 0-based character, `expected` a text that is valid there."""
-
-    slug, title = "invalid-query", "Invalid query"
-    description = "The query has a syntax error."
-
-    def __init__(self, detail: str, position: int, expected: str, did_you_mean: str | None = None) -> None:
-        extras = {"did_you_mean": did_you_mean} if did_you_mean else {}
-        super().__init__(detail, position=position, expected=expected, **extras)
 
 
 def parse(query: str) -> Node:

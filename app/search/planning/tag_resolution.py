@@ -7,9 +7,9 @@ from itertools import chain
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import Sight
-from app.core.errors import BadRequest
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import Condition, Values, all_true
+from app.search.errors import QueryTooBroad
 from app.search.language import ast
 from app.search.planning.glob import like, starts_with
 
@@ -21,11 +21,6 @@ ESTIMATED_IMAGES = "greatest((SELECT reltuples FROM pg_class WHERE oid = 'images
 _TAGS_BY_NAME = f"""
     SELECT n.name, coalesce(t.id, n.id), coalesce(t.image_count, n.image_count), {ESTIMATED_IMAGES}
     FROM tags n LEFT JOIN tags t ON t.id = n.alias_of"""  # noqa: S608 - of constants only
-
-
-class QueryTooBroad(BadRequest):
-    slug, title = "query-too-broad", "Query too broad"
-    description = "The query covers more tags or images than the limit."
 
 
 @dataclass(frozen=True, slots=True)
