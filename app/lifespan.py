@@ -34,7 +34,7 @@ from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
 from app.tags.count_compaction import TagCountCompactor
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from app.users.sessions.session_cleanup import remove_expired_logins
 from app.users.social.providers import SocialProviders
 
@@ -98,7 +98,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     gauge = recorder.registry.gauge
     gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
-    gauge("imts_cache_open_workers", "Workers that use their cache", lambda: response_cache.is_usable)
+    gauge("imts_cache_enabled_workers", "Workers that use their cache", lambda: response_cache.is_usable)
     gauge(
         "imts_postgres_breaker_open",
         "Workers that refuse what needs PostgreSQL",

@@ -19,13 +19,13 @@ from app.http.middleware.core_middleware import (
     RequestContextMiddleware,
 )
 from app.http.middleware.cors import ContractCorsMiddleware
+from app.http.middleware.request_recording import RecordingMiddleware
 from app.http.middleware.response_cache_middleware import CachedPath, ResponseCacheMiddleware, cached_path
 from app.http.openapi.document import DEFAULT_RESPONSE, DESCRIPTION, TAGS, install_openapi, operation_id
 from app.http.openapi.documentation_pages import install_documentation
 from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers
-from app.http.recording import RecordingMiddleware
 from app.http.site import router as site_router
 from app.images.content.router import router as image_content_router
 from app.images.router import router as images_router

@@ -27,13 +27,13 @@ import uvloop
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.observability.request_counters import count_cache
-from app.http.recording import RecordingMiddleware
-from app.telemetry.batch import Draft, Encoder
-from app.telemetry.documents import DocumentWriter
-from app.telemetry.minutes import grouped
-from app.telemetry.record import RequestRecord
-from app.telemetry.recorder import SLICE_RECORDS
+from app.http.middleware.request_recording import RecordingMiddleware
+from app.telemetry.metrics.minute_rollup import grouped
+from app.telemetry.recording.batch import BatchBuilder, Encoder
+from app.telemetry.recording.document_encoder import DocumentEncoder
+from app.telemetry.recording.recorder import SLICE_RECORDS
 from app.telemetry.redaction import PersonalData
+from app.telemetry.request_record import RequestRecord
 from benchmarks.paired_statistics import median_of
 from benchmarks.toggleable_service import Floor
 
@@ -97,7 +97,7 @@ async def _send(_message: Message) -> None:
 
 async def measure(turns: int) -> dict[str, list[float]]:
     """Return for each part what it takes, turn by turn."""
-    encoder = Encoder("0" * 16, DocumentWriter("bench:1", PersonalData("keep", "b" * 48), frozenset()))
+    encoder = Encoder("0" * 16, DocumentEncoder("bench:1", PersonalData("keep", "b" * 48), frozenset()))
     collector = Collector()
     kinds: dict[str, ASGIApp] = {"floor": Floor(application), "in the request": RecordingMiddleware(application)}
     figures: dict[str, list[float]] = {name: [] for name in ("bare", *kinds, "in the batch")}
@@ -116,12 +116,12 @@ async def measure(turns: int) -> dict[str, list[float]]:
 
 
 def _write(encoder: Encoder, records: Sequence[RequestRecord]) -> float:
-    draft = Draft(encoder)
+    builder = BatchBuilder(encoder)
     started = time.thread_time_ns()
     for start in range(0, len(records), SLICE_RECORDS):
         some = records[start : start + SLICE_RECORDS]
-        draft.add(some, grouped(some))
-    draft.payload()
+        builder.add(some, grouped(some))
+    builder.payload()
     return (time.thread_time_ns() - started) / len(records) / 1000
 
 

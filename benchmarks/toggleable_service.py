@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.settings import Settings
-from app.http.recording import RecordingMiddleware
+from app.http.middleware.request_recording import RecordingMiddleware
 from app.main import create_app
 from app.serving.server import tune_gc
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 
 SETTLE_SECONDS = 20
 _TICK_SECONDS = 0.01

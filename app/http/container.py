@@ -19,7 +19,7 @@ from app.media.decoder_pool import DecoderPool
 from app.ratelimit.rate_limiter import RateLimiter
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from app.core.text.timestamps import Timestamp
 from app.http.dependencies import ServicesDep
 from app.ops.errors import readable_error
 from app.telemetry.errors import TelemetryError
-from app.telemetry.mongo import RequestLog
-from app.telemetry.queries import LogFilter
+from app.telemetry.log_queries import LogFilter
+from app.telemetry.mongo_store import RequestLog
 
 DEFAULT_LOG_HOURS = 24
 Status = Annotated[

@@ -24,13 +24,13 @@ from app.http.cookies import single_cookie
 from app.http.dependencies import ServicesDep
 from app.http.problems import error_response, validation_failed
 from app.models import User
+from app.ops.dashboard import WINDOWS, Live, WindowMinutes, load_dashboard
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
-from app.ops.live import WINDOWS, Live, WindowMinutes, look
-from app.ops.operators import COOKIE, PATH, Operator, require_same_origin, set_cookie, sign_in, sign_out
 from app.ops.schemas import RequestRead
+from app.ops.session_cookie import COOKIE, PATH, Operator, require_same_origin, set_cookie, sign_in, sign_out
 from app.telemetry.errors import TelemetryError
-from app.telemetry.queries import find_request, list_requests
+from app.telemetry.log_queries import find_request, list_requests
 from app.users.dependencies import DeviceDep
 from app.users.schemas import CurrentPassword
 
@@ -182,7 +182,7 @@ async def look_live(
 ) -> Live:
     """Return what the dashboard shows."""
     response.headers["Cache-Control"] = "no-store"
-    return await look(log, minutes, route, own=own, with_4xx=with_4xx)
+    return await load_dashboard(log, minutes, route, own=own, with_4xx=with_4xx)
 
 
 @live.get("/static/{name}")

@@ -7,7 +7,7 @@ from app.core.errors import InvalidToken, Unauthenticated
 from app.core.settings import Settings
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
-from app.telemetry.prometheus import CONTENT_TYPE
+from app.telemetry.metrics.prometheus_exposition import CONTENT_TYPE
 
 router = APIRouter(tags=["operations"])
 

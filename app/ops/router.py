@@ -15,7 +15,7 @@ from app.http.requests.strict_route import StrictRoute
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import TelemetryNotReadable, too_many_points
 from app.ops.schemas import MetricsPoint, MetricsSeries, RequestPage, RequestRead
-from app.telemetry.queries import GroupBy, list_metrics, list_requests
+from app.telemetry.log_queries import GroupBy, list_metrics, list_requests
 from app.users.dependencies import get_admin
 
 MAX_POINTS = 5000

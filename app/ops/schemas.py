@@ -4,11 +4,11 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from app.core.pagination import Page
-from app.telemetry.series import Point
+from app.telemetry.metrics.time_series import Point
 
 
 class RequestRead(BaseModel):
-    """A request record. Durations are in milliseconds; `bytes_in` and `bytes_out` are the sizes of the bodies.
+    """A request record. LatencyHistogram are in milliseconds; `bytes_in` and `bytes_out` are the sizes of the bodies.
 
     `status` is 499 if the client disconnected before the response. `aborted` marks an incomplete response.
     """

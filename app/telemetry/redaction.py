@@ -53,7 +53,7 @@ _HARMLESS = re.compile(
 )
 
 
-def plain(text: str, limit: int) -> str:
+def escape(text: str, limit: int) -> str:
     """Return at most `limit` characters of `text`, with everything unprintable (NUL, lone surrogates …) escaped."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
@@ -81,7 +81,7 @@ def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
     if name not in _NAMES:
         return f"[other]={REDACTED}"
     if name in kept:
-        return f"{name}={plain(unquote_plus(raw_value.decode('latin-1')), MAX_VALUE)}"
+        return f"{name}={escape(unquote_plus(raw_value.decode('latin-1')), MAX_VALUE)}"
     return f"{name}={raw_value.decode('ascii') if _HARMLESS.fullmatch(raw_value) else REDACTED}"
 
 
@@ -101,7 +101,7 @@ class PersonalData:
         self._mode = mode
         self._key = derive_key(secret, b"imts-personal")
 
-    def treat(self, value: str | None) -> str | None:
+    def anonymize(self, value: str | None) -> str | None:
         """Return the value as it may be recorded; the same value always gives the same hash."""
         if value is None or self._mode == "keep":
             return value

@@ -42,7 +42,7 @@ LARGE = PART_BYTES + 100_000
 QUIET_SECONDS = (0.1, 1.0, 8.0)
 HEALED_SECONDS = 60
 HEALED = {
-    "imts_cache_open_workers": WORKERS,
+    "imts_cache_enabled_workers": WORKERS,
     "imts_telemetry_connected_workers": WORKERS,
     "imts_postgres_breaker_open": 0,
     "imts_redis_breaker_open": 0,
@@ -51,7 +51,7 @@ HEALED = {
     "imts_telemetry_queue_length": 0,
     "imts_telemetry_spilled_records": 0,
     "imts_telemetry_dropped_total": 0,
-    "imts_telemetry_lost_total": 0,
+    "imts_telemetry_unreadable_total": 0,
 }
 
 

@@ -14,7 +14,7 @@ import httpx
 
 from app.core.security import Audience
 from app.models import ApiKey, Invitation, MailedLink, OAuthFlow, SocialIdentity, UserSession
-from app.ops.operators import COOKIE
+from app.ops.session_cookie import COOKIE
 from tests.support.accounts import PASSWORD, Account
 from tests.users.openid_server import OpenIdServer
 

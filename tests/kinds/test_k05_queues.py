@@ -37,7 +37,7 @@ BOUNDED = {
     ("app/search/executor.py", "Semaphore"): "SEARCH_TIMEOUT_MS, behind the queue for searches",
     ("app/db/database.py", "create_async_engine"): "the queues for connections and for searches",
     ("app/media/decoder_pool.py", "Semaphore"): "the queue for decoders",
-    ("app/telemetry/recorder.py", "ThreadPoolExecutor"): "TELEMETRY_QUEUE_SIZE: batches, one at a time",
+    ("app/telemetry/recording/recorder.py", "ThreadPoolExecutor"): "TELEMETRY_QUEUE_SIZE: batches, one at a time",
 }
 RESOURCES = {"Semaphore", "BoundedSemaphore", "ThreadPoolExecutor", "ProcessPoolExecutor", "create_async_engine"}
 

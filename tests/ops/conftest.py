@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.main import create_app
-from app.ops.operators import COOKIE, PATH
+from app.ops.session_cookie import COOKIE, PATH
 from tests.support.accounts import Account
 from tests.support.browser import PATIENCE_MS, chromium
 from tests.support.server import RunningService, serving

@@ -4,7 +4,7 @@ import re
 import httpx
 
 from app import VERSION
-from app.telemetry.record import series_of
+from app.telemetry.request_record import series_of
 
 
 async def _metrics_with(client: httpx.AsyncClient, pattern: str) -> str:

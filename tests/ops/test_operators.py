@@ -9,7 +9,7 @@ import pytest
 
 from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
-from app.ops.operators import COOKIE, LIFETIME_SECONDS
+from app.ops.session_cookie import COOKIE, LIFETIME_SECONDS
 from tests.support.accounts import PASSWORD, Account
 from tests.support.server import RunningService, running_service
 

@@ -10,7 +10,7 @@ from app.search.executor import STRATEGIES, SearchEngine
 from app.search.language.parser import parse
 from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
-from app.telemetry.prometheus import Registry
+from app.telemetry.metrics.prometheus_exposition import Registry
 from tests.search.collection import pictures, store
 from tests.support.counters import tallied
 

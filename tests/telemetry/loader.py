@@ -6,7 +6,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.records import make_record, telemetry_settings
 
 FLUSH_SECONDS = 0.1

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from app.core.settings import Settings
-from app.telemetry.record import RequestRecord
+from app.telemetry.request_record import RequestRecord
 
 
 def make_record(number: int = 0, **values: Any) -> RequestRecord:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.records import make_record, telemetry_settings, until
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "telemetry.md").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.mongo_message_proxy import INSERT, UPDATE, proxied
 from tests.telemetry.records import metrics_count, numbered, request_ids, telemetry_settings, until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.mongod import Mongod
 from tests.telemetry.records import make_record, metrics_count, request_ids, until
 

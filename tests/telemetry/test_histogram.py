@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.telemetry.histogram import LAST_BUCKET, bucket_of, percentile, slowest_bound
+from app.telemetry.metrics.latency_histogram import LAST_BUCKET, bucket_of, percentile, slowest_bound
 
 
 def _exact(values: list[float], percent: float) -> float:

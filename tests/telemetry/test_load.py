@@ -4,7 +4,7 @@ import asyncio
 import tracemalloc
 from pathlib import Path
 
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.records import make_record, request_ids, telemetry_settings, until
 
 MIB = 1024 * 1024

@@ -11,7 +11,7 @@ import pytest
 
 from app.core.pagination import CursorSigner
 from app.ops.router import router
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from app.users.dependencies import get_admin
 from tests.telemetry.mongod import Mongod
 from tests.telemetry.recorded_app import make_app, serving

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pymongo.database import Database
 
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.recorded_app import make_app, serving
 from tests.telemetry.records import telemetry_settings, until
 

@@ -1,6 +1,6 @@
 import pytest
 
-from app.telemetry.redaction import MAX_PARAMETERS, PersonalData, address, plain, recorded_parameters, redacted_query
+from app.telemetry.redaction import MAX_PARAMETERS, PersonalData, address, escape, recorded_parameters, redacted_query
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from app.telemetry.redaction import MAX_PARAMETERS, PersonalData, address, plain
     ],
 )
 def test_plain(text: str, expected: str) -> None:
-    assert plain(text, 10) == expected
+    assert escape(text, 10) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_query_is_bounded() -> None:
 
 
 def test_personal_data() -> None:
-    assert PersonalData("keep", "s").treat("10.0.0.1") == "10.0.0.1"
-    assert PersonalData("drop", "s").treat("10.0.0.1") is None
-    hashed = PersonalData("hash", "s").treat("10.0.0.1")
-    assert hashed == PersonalData("hash", "s").treat("10.0.0.1")
-    assert hashed not in ("10.0.0.1", PersonalData("hash", "other").treat("10.0.0.1"))
+    assert PersonalData("keep", "s").anonymize("10.0.0.1") == "10.0.0.1"
+    assert PersonalData("drop", "s").anonymize("10.0.0.1") is None
+    hashed = PersonalData("hash", "s").anonymize("10.0.0.1")
+    assert hashed == PersonalData("hash", "s").anonymize("10.0.0.1")
+    assert hashed not in ("10.0.0.1", PersonalData("hash", "other").anonymize("10.0.0.1"))
 
 
 def test_address() -> None:

@@ -15,8 +15,8 @@ from app.core.callers import Caller, current_caller
 from app.core.errors import ServiceStopping
 from app.core.observability.logging import get_logger
 from app.http.container import Services
+from app.http.middleware.request_recording import route_template
 from app.http.problems import error_response, internal_error_response, slug_of
-from app.http.recording import route_template
 from app.ratelimit.request_quota import Quota, Quotas
 
 logger = get_logger(__name__)

@@ -3,7 +3,7 @@
 Every batch passes through it, not only those of an outage: so there is one path, a `kill -9` loses nothing that is
 older than a flush, and what had been sent and not yet answered is known after it. A batch is appended and fsync'd
 before it is sent; one that was delivered is acknowledged by its position. The position is not fsync'd: after a power
-cut it may be an old one, which costs a look-up of what MongoDB already has (see `app.telemetry.delivery`), no double.
+cut it may be an old one, which costs a look-up of what MongoDB already has (see `delivery`), no double.
 
 When the disk fails, batches are kept in memory, up to a smaller bound. Not thread-safe; everything here blocks.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from app.core.observability.logging import get_logger
 from app.core.observability.outages import OutageLog
-from app.telemetry.batch import Batch
 from app.telemetry.errors import SpoolFull
+from app.telemetry.recording.batch import Batch
 
 logger = get_logger(__name__)
 
@@ -60,7 +60,7 @@ class _Entry:
 class Spool:
     """The batches that wait, oldest first; those that an earlier run left in the directory come before new ones.
 
-    `unsure` says that the first batches may have been sent before, and that the answer did not come.
+    `outcome_unknown` says that the first batches may have been sent before, and that the answer did not come.
     """
 
     def __init__(self, directory: Path | None, max_bytes: int) -> None:
@@ -78,7 +78,7 @@ class Spool:
         self._next_number = 1
         if directory is not None:
             self._recover(directory)
-        self.unsure = bool(self._entries)
+        self.outcome_unknown = bool(self._entries)
 
     def append(self, payload: bytes, count: int) -> None:
         """Add a batch of `count` records durably. Raises SpoolFull."""

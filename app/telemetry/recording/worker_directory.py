@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.telemetry.spool import has_batches
+from app.telemetry.recording.write_ahead_log import has_batches
 
 MAX_SLOTS = 1024
 
 
 @dataclass(slots=True)
-class Slot:
+class WorkerDirectory:
     """A directory that is ours until `release`."""
 
     directory: Path
@@ -28,7 +28,7 @@ class Slot:
         os.close(self._lock)
 
 
-def claim_slot(root: Path) -> Slot:
+def claim_directory(root: Path) -> WorkerDirectory:
     """Take the first free slot. Raises OSError when the directory cannot be made or written."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     for number in range(MAX_SLOTS):
@@ -37,19 +37,19 @@ def claim_slot(root: Path) -> Slot:
     raise OSError(f"all {MAX_SLOTS} telemetry slots of {root} are taken")
 
 
-def claim_orphans(root: Path) -> Iterator[Slot]:
+def claim_orphans(root: Path) -> Iterator[WorkerDirectory]:
     """Take the slots that a worker which is no more has left batches in."""
-    for directory in slot_directories(root):
+    for directory in worker_directories(root):
         if has_batches(directory) and (slot := _claim(directory)):
             yield slot
 
 
-def slot_directories(root: Path) -> list[Path]:
+def worker_directories(root: Path) -> list[Path]:
     """Return the directories of all workers, past ones included."""
     return sorted(root.glob("[0-9][0-9][0-9][0-9]"))
 
 
-def _claim(directory: Path) -> Slot | None:
+def _claim(directory: Path) -> WorkerDirectory | None:
     directory.mkdir(exist_ok=True, mode=0o700)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -60,4 +60,4 @@ def _claim(directory: Path) -> Slot | None:
     except OSError:
         os.close(lock)
         raise
-    return Slot(directory, lock)
+    return WorkerDirectory(directory, lock)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from app.telemetry.histogram import bucket_of
-from app.telemetry.record import MAX_NAME, RequestRecord, Series, milliseconds, series_of
-from app.telemetry.redaction import plain
+from app.telemetry.metrics.latency_histogram import bucket_of
+from app.telemetry.redaction import escape
+from app.telemetry.request_record import MAX_NAME, RequestRecord, Series, milliseconds, series_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE_NS = 60 * 10**9
@@ -70,20 +70,20 @@ class _Sum:
         ]
 
 
-class MinuteSums:
+class MinuteRollup:
     """The sums of a batch while it grows."""
 
     def __init__(self) -> None:
-        self._sums: defaultdict[tuple[int, Series], _Sum] = defaultdict(_Sum)
+        self._rollup: defaultdict[tuple[int, Series], _Sum] = defaultdict(_Sum)
 
     def add(self, groups: Iterable[Group]) -> None:
         """Add these requests."""
         for group in groups:
-            self._sums[group.minute, group.series].add(group)
+            self._rollup[group.minute, group.series].add(group)
 
     def increments(self) -> list[dict[str, Any]]:
         """Return the increments as documents: `key` names the series and minute, `inc` what is added to it."""
-        return [{"key": _key(*of), "inc": one.named()} for of, one in self._sums.items()]
+        return [{"key": _key(*of), "inc": one.named()} for of, one in self._rollup.items()]
 
 
 def _key(minute: int, series: Series) -> dict[str, Any]:
@@ -91,6 +91,6 @@ def _key(minute: int, series: Series) -> dict[str, Any]:
     return {
         "minute": EPOCH + minute * MINUTE,
         "method": method,
-        "route": plain(route, MAX_NAME),
+        "route": escape(route, MAX_NAME),
         "status_class": status_class,
     }

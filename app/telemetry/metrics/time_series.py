@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from app.telemetry.errors import QueryTooCostly
-from app.telemetry.histogram import percentile
-from app.telemetry.mongo import METRICS, QUERY_MS, RequestLog, translated_query_errors
+from app.telemetry.metrics.latency_histogram import percentile
+from app.telemetry.mongo_store import METRICS, QUERY_MS, RequestLog, translated_query_errors
 
 SeriesBy = Literal["route", "status", "series"]
 # So many are decoded at a time, some 5 ms; then the requests have their turn.
@@ -28,7 +28,7 @@ _NAMES: dict[SeriesBy, Callable[[dict[str, Any]], str]] = {
 
 @dataclass(slots=True)
 class Point:
-    """One group in one step of time. `errors` are the 5xx, `buckets` those of `app.telemetry.histogram`."""
+    """One group in one step of time. `errors` counts 5xx responses; `buckets` are those of `latency_histogram`."""
 
     start: datetime
     group: str

@@ -1,4 +1,4 @@
-"""The record of one request: what is known of it, as it is put into the queue."""
+"""The record of one request, as the middleware puts it into the queue, and its labels in the metrics."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,13 +11,13 @@ METHOD_NOT_ALLOWED = "method-not-allowed"
 MAX_PATH = 1024
 MAX_USER_AGENT = 256
 MAX_NAME = 256
-# As long as the first version of it is; later ones may be longer, and begin alike.
+# The length of version 00 of the header; later versions may be longer, and begin with the same fields.
 MAX_TRACEPARENT = 55
-# A method becomes part of the time series' meta: what clients make up must not multiply the series.
+# A method is a label of the time series: invented methods must not multiply the series.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "OTHER"
 METHOD_NOT_ALLOWED_STATUS = 405
-# The route, in the metrics, of what was refused before the router saw it, such as a head that is malformed.
+# The route, in the metrics, of requests that were refused before routing, such as one with a malformed head.
 NOT_ROUTED = "not-routed"
 NOT_FOUND_STATUS = 404
 _CLASSES = {number: f"{number}xx" for number in range(1, 6)}
@@ -27,11 +27,11 @@ Series = tuple[str, str, str]
 
 
 class RequestRecord(NamedTuple):
-    """One request and its answer, raw: it is converted, escaped and redacted when its batch is written.
+    """One request and its response, raw: the encoder of its batch converts, escapes and redacts the values.
 
-    `time` is in nanoseconds since 1970, the durations are in nanoseconds, sizes in bytes of the bodies as the
-    application saw them. `first_byte` 0: there was none. `status` 499 says that the client went away before an answer
-    began. `aborted`: the answer began and did not end.
+    `time` is in nanoseconds since 1970, durations are in nanoseconds. Sizes are the bytes of the bodies that the
+    application received and sent. `first_byte` is 0 without a response. Status 499 means that the client disconnected
+    before the response. `aborted`: the response began and did not end. `search_trace` holds the steps of a search.
     """
 
     time: int
@@ -71,7 +71,7 @@ def milliseconds(nanoseconds: int) -> float:
 
 
 def series_of(method: str, route: str, status: int) -> Series:
-    """Return the series of the metrics that such requests belong to: one for all 405s, one for all unknown paths."""
+    """Return the series that such requests belong to: one for all 405s, one for all unknown paths."""
     if status == METHOD_NOT_ALLOWED_STATUS:
         return labels_of(OTHER_METHOD, METHOD_NOT_ALLOWED, status)
     if route == UNMATCHED:

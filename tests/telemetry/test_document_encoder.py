@@ -1,4 +1,4 @@
-"""The BSON written by hand, as the driver reads it."""
+"""Records are encoded as documented, and the driver decodes them."""
 
 from datetime import UTC, datetime
 from math import inf
@@ -9,7 +9,7 @@ import pytest
 from bson.codec_options import CodecOptions
 
 from app.core.observability.request_counters import SearchStep
-from app.telemetry.documents import DocumentWriter
+from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.redaction import PersonalData
 from tests.telemetry.records import make_record
 
@@ -37,18 +37,18 @@ LEAST = {
 
 
 def _written(**values: Any) -> dict[str, Any]:
-    writer = DocumentWriter("host:1", PersonalData("keep", "s" * 40), frozenset())
+    writer = DocumentEncoder("host:1", PersonalData("keep", "s" * 40), frozenset())
     record = make_record(time=NOON, **values)
     first = writer.write(record, EVENT_ID)
-    assert writer.write(record, EVENT_ID) == first  # out of what is kept
+    assert writer.write(record, EVENT_ID) == first  # from the cached texts
     return bson.decode(first, CodecOptions(tz_aware=True))
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     assert _written() == LEAST
 
 
-def test_everything_that_may_be_known() -> None:
+def test_every_field_is_encoded() -> None:
     found = _written(
         status=503,
         duration_ms=12.3456,

@@ -4,7 +4,6 @@ The payload is BSON documents one after the other: first the head (what the batc
 event ids and times by which it is found again), then one for each record.
 """
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,9 +16,9 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
 from app.core.observability.logging import get_logger
-from app.telemetry.documents import DocumentWriter
-from app.telemetry.minutes import EPOCH, Group, MinuteSums
-from app.telemetry.record import RequestRecord
+from app.telemetry.metrics.minute_rollup import EPOCH, Group, MinuteRollup
+from app.telemetry.recording.document_encoder import DocumentEncoder
+from app.telemetry.request_record import RequestRecord
 
 logger = get_logger(__name__)
 
@@ -80,7 +79,7 @@ class _Block(RawBSONDocument):
 class Encoder:
     """Writes the records of one stream, and gives each its event id: stream and number."""
 
-    def __init__(self, stream: str, writer: DocumentWriter) -> None:
+    def __init__(self, stream: str, writer: DocumentEncoder) -> None:
         self._stream = stream.encode()
         self._writer = writer
         self._events = 0
@@ -91,7 +90,7 @@ class Encoder:
             self._events += 1
             try:
                 yield self._writer.write(record, self.last_id())
-            except (struct.error, ValueError, TypeError, AttributeError):
+            except (BSONError, ValueError, TypeError, AttributeError, OverflowError):
                 # A bug of ours, but it may cost this record only, never the batch.
                 logger.exception("request record could not be encoded")
 
@@ -100,7 +99,7 @@ class Encoder:
         return b"%b%010x" % (self._stream, self._events)
 
 
-class Draft:
+class BatchBuilder:
     """A batch that still grows: `records` were added, of which `count` have become documents of `bytes` in all."""
 
     def __init__(self, encoder: Encoder) -> None:
@@ -108,7 +107,7 @@ class Draft:
         self._first = self._last = encoder.last_id()
         self._documents: list[bytes] = []
         self._times: list[int] = []
-        self._sums = MinuteSums()
+        self._rollup = MinuteRollup()
         self.records = 0
         self.bytes = 0
 
@@ -121,7 +120,7 @@ class Draft:
         """Write some more records; `groups` are the same ones, grouped."""
         times = [record.time for record in records]
         self._times += min(times), max(times)
-        self._sums.add(groups)
+        self._rollup.add(groups)
         written = list(self._encoder.written(records))
         self._documents += written
         self.bytes += sum(map(len, written))
@@ -135,7 +134,7 @@ class Draft:
             "last": self._last.decode(),
             "since": EPOCH + timedelta(milliseconds=min(self._times) // 1_000_000),
             "until": EPOCH + timedelta(milliseconds=max(self._times) // 1_000_000),
-            "sums": self._sums.increments(),
+            "sums": self._rollup.increments(),
         }
         return b"".join((bson.encode(head), *self._documents))
 

@@ -30,11 +30,11 @@ from bson.raw_bson import RawBSONDocument
 from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS
 from app.core.observability.logging import get_logger
 from app.core.observability.outages import OutageLog
-from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
-from app.telemetry.mongo import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
-from app.telemetry.slots import Slot, claim_orphans
-from app.telemetry.spool import Spool
+from app.telemetry.mongo_store import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
+from app.telemetry.recording.batch import Batch
+from app.telemetry.recording.worker_directory import WorkerDirectory, claim_orphans
+from app.telemetry.recording.write_ahead_log import Spool
 
 logger = get_logger(__name__)
 
@@ -116,16 +116,16 @@ class Delivery:
         slots = await self._run_blocking(lambda: list(claim_orphans(root)))
         try:
             if slots:
-                await self._settle()
+                await self._wait_until_stable()
             for slot in slots:
                 await self._deliver_orphan(slot)
         finally:
             for slot in slots:
                 slot.release()
 
-    async def _deliver_orphan(self, slot: Slot) -> None:
+    async def _deliver_orphan(self, slot: WorkerDirectory) -> None:
         orphan = await self._run_blocking(partial(Spool, slot.directory, 0))
-        orphan.unsure = False  # settled already, and an earlier run's batches are looked up in any case
+        orphan.outcome_unknown = False  # settled already, and an earlier run's batches are looked up in any case
         try:
             await self.deliver_all(orphan)
         finally:
@@ -139,8 +139,8 @@ class Delivery:
 
     async def deliver_all(self, spool: Spool) -> None:
         """Deliver what is in the spool. Raises TelemetryUnavailable; what is left stays in the spool."""
-        if spool.unsure:
-            await self._settle()
+        if spool.outcome_unknown:
+            await self._wait_until_stable()
         while spool.records:
             try:
                 batches = await self._run_blocking(spool.first)
@@ -157,29 +157,29 @@ class Delivery:
 
     async def _deliver(self, spool: Spool, batches: Sequence[Batch]) -> None:
         await self._log.add_metrics(batches)
-        if spool.unsure or batches[0].stream != spool.stream:
-            known = await self._log.present(batches)
+        if spool.outcome_unknown or batches[0].stream != spool.stream:
+            known = await self._log.existing_ids(batches)
             documents = [one for batch in batches for one in batch.documents() if one["_id"] not in known]
         else:
             documents = [one for batch in batches for one in batch.blocks()]
-        spool.unsure = False
+        spool.outcome_unknown = False
         refused = await self._insert(spool, documents) if documents else 0
         self.refused += refused
         self.written += sum(batch.count for batch in batches) - refused
 
     async def _insert(self, spool: Spool, documents: list[RawBSONDocument]) -> int:
-        spool.unsure = True  # also if this task is cancelled meanwhile
+        spool.outcome_unknown = True  # also if this task is cancelled meanwhile
         try:
             refused = await self._log.insert(documents)
         except OutcomeUnknown:
             raise
         except TelemetryUnavailable:
-            spool.unsure = False
+            spool.outcome_unknown = False
             raise
-        spool.unsure = False
+        spool.outcome_unknown = False
         return refused
 
-    async def _settle(self) -> None:
+    async def _wait_until_stable(self) -> None:
         calm_since = time.monotonic()
         while time.monotonic() - calm_since < SETTLE_SECONDS:
             asked = time.monotonic()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.telemetry.histogram import FLOOR_MS, GAMMA, LAST_BUCKET
-from app.telemetry.mongo import LOGS, QUERY_MS, RequestLog, translated_query_errors
-from app.telemetry.series import Point, SeriesBy, list_minutes
+from app.telemetry.metrics.latency_histogram import FLOOR_MS, GAMMA, LAST_BUCKET
+from app.telemetry.metrics.time_series import Point, SeriesBy, list_minutes
+from app.telemetry.mongo_store import LOGS, QUERY_MS, RequestLog, translated_query_errors
 
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]

@@ -1,4 +1,4 @@
-"""The middleware that records every request, whatever becomes of it."""
+"""The middleware that records every request, including failed and aborted ones."""
 
 import time
 from collections.abc import Awaitable
@@ -6,15 +6,15 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.observability.request_counters import RequestCounters, current_counters
-from app.telemetry.record import MAX_NAME, MAX_PATH, MAX_TRACEPARENT, MAX_USER_AGENT, UNMATCHED, RequestRecord
-from app.telemetry.recorder import Recorder
+from app.telemetry.recording.recorder import Recorder
 from app.telemetry.redaction import MAX_QUERY_BYTES
+from app.telemetry.request_record import MAX_NAME, MAX_PATH, MAX_TRACEPARENT, MAX_USER_AGENT, UNMATCHED, RequestRecord
 
-CLIENT_CLOSED_REQUEST = 499  # nginx's number for "the client went away before an answer began"
+CLIENT_CLOSED_REQUEST = 499  # nginx's status of a client that disconnects before the response
 
 
 class RecordingMiddleware:
-    """Hands a record of each request to the recorder. Sits inside the request id, outside of everything else."""
+    """Passes a record of each request to the recorder. Only the request id's middleware is outside of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -24,9 +24,9 @@ class RecordingMiddleware:
             await self.app(scope, receive, send)
             return
         recorder: Recorder = scope["state"]["services"].recorder
-        # Made here, so that a middleware further in which copies the scope still shares where the route is noted.
+        # Created here: an inner middleware that copies the scope still shares it, and the router notes the route in it.
         scope.setdefault("fastapi", {})
-        exchange = _Exchange(receive, send)
+        exchange = _RequestRecording(receive, send)
         recorder.in_flight += 1
         token = current_counters.set(exchange)
         try:
@@ -37,10 +37,10 @@ class RecordingMiddleware:
             recorder.record(exchange.record(scope))
 
 
-class _Exchange(RequestCounters):
-    """Stands between the server and the application and notes what passes, beside what is tallied further in.
+class _RequestRecording(RequestCounters):
+    """Measures the messages between server and application; the layers below add to the inherited counters.
 
-    Times are in nanoseconds, as integers: they are the cheapest.
+    Times are integers in nanoseconds, which are the cheapest.
     """
 
     __slots__ = (
@@ -71,15 +71,15 @@ class _Exchange(RequestCounters):
         message = await self._receive()
         if message["type"] == "http.request":
             self.bytes_in += len(message.get("body", b""))
-        # After the end of the answer the server says "disconnect" to everybody who still asks.
+        # After the end of the response the server sends "disconnect" to each further call.
         elif not self.complete:
             self.disconnected = True
         return message
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Note what is sent. No coroutine of its own: one for each message would cost more than all it does."""
+        """Note a message and send it. Not a coroutine: creating one would cost more than the rest of the method."""
         if message["type"] == "http.response.start":
-            # What is answered to a client that has gone is nobody's answer.
+            # A client that has disconnected does not receive this status.
             self.status = CLIENT_CLOSED_REQUEST if self.disconnected else message["status"]
             self.first_byte = time.perf_counter_ns()
         elif message["type"] == "http.response.body":
@@ -90,7 +90,7 @@ class _Exchange(RequestCounters):
         return self._send(message)
 
     async def _send_piece(self, message: Message) -> None:
-        """Send a piece of a stream, in which a client may well go away: some servers say so by an OSError."""
+        """Send a piece of a stream. Some servers raise OSError when the client has disconnected."""
         try:
             await self._send(message)
         except OSError:
@@ -99,7 +99,7 @@ class _Exchange(RequestCounters):
         self.bytes_out += len(message.get("body", b""))
 
     def record(self, scope: Scope) -> RequestRecord:
-        """Return what is known now, as it is: this code is cold each time, and every call is dear."""
+        """Return the record of the request, which has ended."""
         ended = time.perf_counter_ns()
         state, method, client = scope["state"], scope["method"], scope.get("client")
         user_agent = traceparent = b""
@@ -108,44 +108,40 @@ class _Exchange(RequestCounters):
                 user_agent = value[: MAX_USER_AGENT + 1]
             elif name == b"traceparent":
                 traceparent = value[:MAX_TRACEPARENT]
-        # Not by its own constructor, which is a function in Python.
-        return tuple.__new__(
-            RequestRecord,
-            (
-                self._time,
-                method,
-                state.get("route_template") or route_template(scope),
-                scope["path"][: MAX_PATH + 1],
-                self.status or (CLIENT_CLOSED_REQUEST if self.disconnected else 500),
-                ended - self._started,
-                state["request_id"],
-                scope["query_string"][: MAX_QUERY_BYTES + 1],
-                self.first_byte and self.first_byte - self._started,
-                self.bytes_in,
-                0 if method == "HEAD" else self.bytes_out,
-                state.get("user_id"),
-                state.get("credential_id"),
-                client and client[0][: MAX_NAME + 1],
-                user_agent,
-                traceparent,
-                self.statements,
-                self.statement_seconds,
-                self.cache_hits,
-                self.cache_misses,
-                None if self.disconnected else state.get("error_slug"),
-                self.disconnected,
-                self.status != 0 and not self.complete,
-                self.search_trace,
-            ),
+        return RequestRecord(
+            time=self._time,
+            method=method,
+            route=state.get("route_template") or route_template(scope),
+            path=scope["path"][: MAX_PATH + 1],
+            status=self.status or (CLIENT_CLOSED_REQUEST if self.disconnected else 500),
+            duration=ended - self._started,
+            request_id=state["request_id"],
+            query=scope["query_string"][: MAX_QUERY_BYTES + 1],
+            first_byte=self.first_byte and self.first_byte - self._started,
+            bytes_in=self.bytes_in,
+            bytes_out=0 if method == "HEAD" else self.bytes_out,
+            user_id=state.get("user_id"),
+            credential_id=state.get("credential_id"),
+            client=client and client[0][: MAX_NAME + 1],
+            user_agent=user_agent,
+            traceparent=traceparent,
+            statements=self.statements,
+            statement_seconds=self.statement_seconds,
+            cache_hits=self.cache_hits,
+            cache_misses=self.cache_misses,
+            error_slug=None if self.disconnected else state.get("error_slug"),
+            client_disconnected=self.disconnected,
+            aborted=self.status != 0 and not self.complete,
+            search_trace=self.search_trace,
         )
 
 
 def route_template(scope: Scope) -> str:
-    """Return the full path template of the route that answered, `unmatched` if there was none."""
+    """Return the full path template of the route that responded, `unmatched` without one."""
     template: str | None = scope["state"].get("route_template")
     if template:
-        return template  # answered in front of the router
-    # FastAPI's own `scope["route"].path` lacks the routers' prefixes; where the full one stands is internal to it.
+        return template  # a cached response, which is served before the router
+    # FastAPI's own `scope["route"].path` lacks the prefixes of the routers; the full path is in an internal object.
     context = scope.get("fastapi", {}).get("effective_route_context")
     path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
     return str(path) if path else _plain_route(scope)

@@ -20,17 +20,17 @@ import psutil
 
 from app.core.observability.logging import get_logger
 from app.core.settings import Settings
-from app.telemetry.batch import Draft, Encoder
-from app.telemetry.delivery import Delivery
-from app.telemetry.documents import DocumentWriter
 from app.telemetry.errors import SpoolFull
-from app.telemetry.minutes import Group, grouped
-from app.telemetry.mongo import RequestLog
-from app.telemetry.prometheus import Registry, publish
-from app.telemetry.record import RequestRecord
+from app.telemetry.metrics.minute_rollup import Group, grouped
+from app.telemetry.metrics.prometheus_exposition import Registry, publish
+from app.telemetry.mongo_store import RequestLog
+from app.telemetry.recording.batch import BatchBuilder, Encoder
+from app.telemetry.recording.delivery import Delivery
+from app.telemetry.recording.document_encoder import DocumentEncoder
+from app.telemetry.recording.worker_directory import WorkerDirectory, claim_directory, worker_directories
+from app.telemetry.recording.write_ahead_log import MEMORY_BYTES, Spool
 from app.telemetry.redaction import PersonalData, recorded_parameters
-from app.telemetry.slots import Slot, claim_slot, slot_directories
-from app.telemetry.spool import MEMORY_BYTES, Spool
+from app.telemetry.request_record import RequestRecord
 
 logger = get_logger(__name__)
 
@@ -64,7 +64,7 @@ class Recorder:
         self._size = settings.telemetry_queue_size
         # Records as they came; those that are written already; how many both are, and what is on its way to the disk.
         self._raw: deque[RequestRecord] = deque()
-        self._drafts: list[Draft] = []
+        self._builders: list[BatchBuilder] = []
         self._waiting = 0
         # There is none before the spool is open, whose stream the event ids name.
         self._encoder: Encoder | None = None
@@ -73,7 +73,7 @@ class Recorder:
         self._wake = asyncio.Event()
         self._publish_due = 0.0
         self._closing = False
-        self._slot: Slot | None = None
+        self._slot: WorkerDirectory | None = None
         self._spool = Spool(None, 0)
         self._delivery = Delivery(self.log, self._run_blocking)
         self._task: asyncio.Task[None] | None = None
@@ -173,9 +173,9 @@ class Recorder:
         while self._raw and left > 0:
             left -= self._write_slice()
             await asyncio.sleep(0)  # at the start there may be many slices
-        drafts, self._drafts = self._drafts, []
-        for draft in drafts:
-            await self._spool_batch(draft)
+        drafts, self._builders = self._builders, []
+        for builder in drafts:
+            await self._spool_batch(builder)
         # Under load a flush comes whenever a batch is full; nobody wants the figures so often.
         if time.monotonic() >= self._publish_due:
             await self._publish_figures()
@@ -184,25 +184,25 @@ class Recorder:
         """Write and count the oldest that wait; return how many. Raises nothing: it is called within a request."""
         if not self._raw or self._encoder is None:
             return 0
-        if not self._drafts or self._is_full(self._drafts[-1]):
-            self._drafts.append(Draft(self._encoder))
-        draft = self._drafts[-1]
-        room = min(self._slice_records, self._batch_records - draft.records)
+        if not self._builders or self._is_full(self._builders[-1]):
+            self._builders.append(BatchBuilder(self._encoder))
+        builder = self._builders[-1]
+        room = min(self._slice_records, self._batch_records - builder.records)
         records = [self._raw.popleft() for _ in range(min(room, len(self._raw)))]
         try:
             groups = grouped(records)
             self._count(groups)
-            draft.add(records, groups)
+            builder.add(records, groups)
         except Exception:
             logger.exception("request records lost")
             self._waiting -= len(records)
             self.dropped += len(records)
-        if self._is_full(draft):
+        if self._is_full(builder):
             self._wake.set()
         return len(records)
 
-    def _is_full(self, draft: Draft) -> bool:
-        return draft.records >= self._batch_records or draft.bytes >= _BATCH_BYTES
+    def _is_full(self, builder: BatchBuilder) -> bool:
+        return builder.records >= self._batch_records or builder.bytes >= _BATCH_BYTES
 
     def _count(self, groups: Sequence[Group]) -> None:
         for group in groups:
@@ -210,18 +210,18 @@ class Recorder:
             self._cache_hits += sum([record.cache_hits for record in group.records])
             self._cache_misses += sum([record.cache_misses for record in group.records])
 
-    async def _spool_batch(self, draft: Draft) -> None:
+    async def _spool_batch(self, builder: BatchBuilder) -> None:
         stored = 0
         try:
-            payload = draft.payload()
-            await self._run_blocking(lambda: self._spool.append(payload, draft.count))
-            stored = draft.count
+            payload = builder.payload()
+            await self._run_blocking(lambda: self._spool.append(payload, builder.count))
+            stored = builder.count
         except SpoolFull:
             pass
         except Exception:
             logger.exception("batch of request records lost")
-        self._waiting -= draft.records
-        self.dropped += draft.records - stored
+        self._waiting -= builder.records
+        self.dropped += builder.records - stored
         self._delivery.notify()
 
     def _run_blocking(self, function: Callable[[], T], /) -> asyncio.Future[T]:
@@ -229,7 +229,7 @@ class Recorder:
 
     def _enter(self) -> None:
         try:
-            self._slot = claim_slot(self._root)
+            self._slot = claim_directory(self._root)
             self._spool = Spool(self._slot.directory, self._settings.telemetry_spill_max_bytes)
             self.registry.resume(self._slot.directory)
         # Whatever lies there: a worker that cannot use it records all the same.
@@ -258,7 +258,7 @@ class Recorder:
 
     def _render(self, snapshot: str) -> str:
         self._publish(snapshot)
-        return self.registry.render(slot_directories(self._root) if self._slot else [], snapshot)
+        return self.registry.render(worker_directories(self._root) if self._slot else [], snapshot)
 
     def _register_figures(self) -> None:
         process = psutil.Process()
@@ -276,8 +276,8 @@ class Recorder:
         counter("imts_cache_misses_total", "Look-ups that the cache did not answer", lambda: self._cache_misses)
         counter("imts_telemetry_written_total", "Records written to MongoDB", lambda: self.written)
         counter("imts_telemetry_dropped_total", "Records dropped at a bound", lambda: self.dropped)
-        counter("imts_telemetry_refused_total", "Records that MongoDB refused", lambda: delivery.refused)
-        counter("imts_telemetry_lost_total", "Records that the disk did not give back", lambda: delivery.lost)
+        counter("imts_telemetry_rejected_total", "Records that MongoDB refused", lambda: delivery.refused)
+        counter("imts_telemetry_unreadable_total", "Records that the disk did not give back", lambda: delivery.lost)
 
 
 def _batch_records(settings: Settings) -> int:
@@ -286,8 +286,8 @@ def _batch_records(settings: Settings) -> int:
     return max(1, min(BATCH_RECORDS, in_queue, in_spill))
 
 
-def _document_writer(settings: Settings) -> DocumentWriter:
+def _document_writer(settings: Settings) -> DocumentEncoder:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
     kept = recorded_parameters(settings.telemetry_query_values, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    return DocumentWriter(worker, personal, kept)
+    return DocumentEncoder(worker, personal, kept)

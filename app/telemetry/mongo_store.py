@@ -13,8 +13,8 @@ from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
 from app.core.settings import Settings
-from app.telemetry.batch import Batch
 from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavailable
+from app.telemetry.recording.batch import Batch
 
 LOGS = "request_logs"
 METRICS = "request_metrics"
@@ -102,7 +102,7 @@ class RequestLog:
             index = {"keyPattern": {"minute": 1}, "expireAfterSeconds": seconds}
             await self.database.command({"collMod": METRICS, "index": index})
 
-    async def present(self, batches: Sequence[Batch]) -> set[str]:
+    async def existing_ids(self, batches: Sequence[Batch]) -> set[str]:
         """Return which event ids of these batches of one stream the log has. Raises TelemetryUnavailable."""
         heads = [batch.head for batch in batches]
         # The times bound the buckets that have to be opened; a time series has no useful index on a random id.

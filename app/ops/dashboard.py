@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import BaseModel
 
 from app.ops.schemas import RequestRead
-from app.telemetry.histogram import percentile, slowest_bound
-from app.telemetry.mongo import RequestLog
-from app.telemetry.queries import LogFilter, list_metrics, list_requests, list_slowest
-from app.telemetry.series import Point, step_start
+from app.telemetry.log_queries import LogFilter, list_metrics, list_requests, list_slowest
+from app.telemetry.metrics.latency_histogram import percentile, slowest_bound
+from app.telemetry.metrics.time_series import Point, step_start
+from app.telemetry.mongo_store import RequestLog
 
 # Minutes of the window: minutes of a step.
 WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
@@ -76,7 +76,9 @@ class _Sum:
         return {f"p{percent}_ms": percentile(self.buckets, percent) for percent in (50, 95, 99)}
 
 
-async def look(log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, with_4xx: bool) -> Live:
+async def load_dashboard(
+    log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, with_4xx: bool
+) -> Live:
     """Return what to show of the last `minutes`; chart and lists of one `route` ("GET /v1/tags") only, if given.
 
     `own` shows the requests of operators and probes too; `with_4xx` shows every 4xx among the failed ones. By default

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, right with several workers.
+"""MetricsSnapshot for Prometheus, right with several workers.
 
 A scrape reaches one worker only. So each worker keeps a snapshot of its figures in its slot of the spill directory, and
 the one that is asked adds all of them up. Counters go on from where the last worker in the slot left them, since a sum
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app import VERSION
-from app.telemetry.record import Series
+from app.telemetry.request_record import Series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -32,7 +32,7 @@ _slot_of = partial(bisect_left, [bound * 1000 for bound in BOUNDS])
 
 
 @dataclass(slots=True)
-class Durations:
+class LatencyHistogram:
     """A histogram of one series: a count for each of BOUNDS and one above, and the sum in seconds."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
@@ -45,16 +45,16 @@ class Durations:
 
 
 @dataclass(slots=True)
-class Figures:
+class MetricsSnapshot:
     """Counters, gauges and request histograms, of one worker or of all."""
 
     counters: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
-    requests: dict[Series, Durations] = field(default_factory=dict)
+    requests: dict[Series, LatencyHistogram] = field(default_factory=dict)
 
     def observe(self, series: Series, durations_ms: Sequence[float]) -> None:
         """Count requests of one series."""
-        durations = self.requests.setdefault(series, Durations())
+        durations = self.requests.setdefault(series, LatencyHistogram())
         for slot, count in Counter(map(_slot_of, durations_ms)).items():
             durations.counts[slot] += count
         durations.seconds += sum(durations_ms) / 1000
@@ -70,14 +70,14 @@ class Figures:
         if gauges:
             _add(self.gauges, snapshot["gauges"])
         for method, route, status_class, counts, seconds in snapshot["requests"]:
-            self.requests.setdefault((method, route, status_class), Durations()).merge(counts, seconds)
+            self.requests.setdefault((method, route, status_class), LatencyHistogram()).merge(counts, seconds)
 
 
 class Registry:
     """The names of the figures, with their help texts, and the gauges that are read when they are published."""
 
     def __init__(self) -> None:
-        self.figures = Figures()
+        self.figures = MetricsSnapshot()
         self._help: dict[str, str] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
         self._counters: dict[str, Callable[[], float]] = {}
@@ -94,7 +94,7 @@ class Registry:
     def resume(self, directory: Path) -> None:
         """Go on from the counters that the last worker in this slot published."""
         if snapshot := _load(directory):
-            before = Figures()
+            before = MetricsSnapshot()
             before.merge(snapshot, gauges=False)
             self._before = before.counters
             self.figures.merge({**snapshot, "counters": {}}, gauges=False)
@@ -107,7 +107,7 @@ class Registry:
 
     def render(self, directories: Iterable[Path], own: str) -> str:
         """Return the text of all workers' figures; `own` stands alone where there is no spill directory. Blocks."""
-        total = Figures()
+        total = MetricsSnapshot()
         snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
         for snapshot in snapshots:
             total.merge(snapshot, gauges=abs(time.time() - snapshot["time"]) < GAUGE_SECONDS)
@@ -126,9 +126,9 @@ class Registry:
 
 def publish(directory: Path, snapshot: str) -> None:
     """Put a worker's snapshot where the others find it, whole or not at all. Raises OSError."""
-    draft = directory / f"{_SNAPSHOT}.new"
-    draft.write_text(snapshot)
-    draft.replace(directory / _SNAPSHOT)
+    builder = directory / f"{_SNAPSHOT}.new"
+    builder.write_text(snapshot)
+    builder.replace(directory / _SNAPSHOT)
 
 
 def _add(sums: dict[str, float], values: Mapping[str, float]) -> None:
@@ -140,7 +140,7 @@ def _load(directory: Path) -> dict[str, Any] | None:
     """Return the snapshot that lies there; None for one that another version of the service has written otherwise."""
     try:
         snapshot: dict[str, Any] = json.loads((directory / _SNAPSHOT).read_text())
-        Figures().merge(snapshot, gauges=float(snapshot["time"]) > 0)
+        MetricsSnapshot().merge(snapshot, gauges=float(snapshot["time"]) > 0)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return snapshot
@@ -151,7 +151,7 @@ def _build_lines() -> Iterable[str]:
     yield f'imts_build_info{{version="{VERSION}",python="{platform.python_version()}"}} 1'
 
 
-def _request_lines(requests: Mapping[Series, Durations]) -> Iterable[str]:
+def _request_lines(requests: Mapping[Series, LatencyHistogram]) -> Iterable[str]:
     yield from _header(*_REQUESTS, "counter")
     for series, durations in sorted(requests.items()):
         yield f"{_REQUESTS[0]}{{{_labels(series)}}} {sum(durations.counts)}"
@@ -160,7 +160,7 @@ def _request_lines(requests: Mapping[Series, Durations]) -> Iterable[str]:
         yield from _histogram_lines(_DURATION[0], _labels(series), durations)
 
 
-def _histogram_lines(name: str, labels: str, durations: Durations) -> Iterable[str]:
+def _histogram_lines(name: str, labels: str, durations: LatencyHistogram) -> Iterable[str]:
     total = 0
     for bound, count in zip((*map(str, BOUNDS), "+Inf"), durations.counts, strict=True):
         total += count
