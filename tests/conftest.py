@@ -81,7 +81,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - xdist has no types
-    node.workerinput["addresses"] = node.config.stash[ADDRESSES]
+    node.workerinput["addresses"] = node.config.stash.get(ADDRESSES, None)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -93,7 +93,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def backends(request: pytest.FixtureRequest) -> dict[str, str]:
     """The addresses of the servers, under their settings' names."""
     worker = getattr(request.config, "workerinput", None)
-    addresses: dict[str, str] = worker["addresses"] if worker else request.config.stash[ADDRESSES]
+    addresses: dict[str, str] | None = worker["addresses"] if worker else request.config.stash.get(ADDRESSES, None)
+    if addresses is None:
+        pytest.fail("a unit test has no servers: mark it `integration`")
     return addresses
 
 

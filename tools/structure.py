@@ -1,4 +1,4 @@
-"""Checks of the structure of `app/`: module names, sizes of packages, places of SQL, docstrings, commit subjects.
+"""Checks of the structure of `app/`: names, sizes, places of SQL, imports, docstrings, and commit subjects.
 
 `python -m tools.structure` runs all of them; `--commit-message FILE` checks a message as the `commit-msg` hook.
 """
@@ -9,7 +9,11 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"
@@ -17,8 +21,13 @@ APP = ROOT / "app"
 ROLES = {"__init__", "__main__", "router", "service", "repository", "schemas", "dependencies", "errors"}
 MAX_MODULES = 12
 MAX_SUBJECT = 72
+SUBJECT = re.compile(r"[a-z][a-z0-9_, -]*: \S|(?:Merge|Revert|fixup!|squash!) ")
+# A repository can be used without an HTTP server and without a cache.
+BARRED_FROM_REPOSITORIES = ("fastapi", "starlette", "redis")
 # SQL as text stands where a reader looks for it.
 SQL_PLACES = re.compile(r"repository\.py$|app/db/|app/models/|/(?:strategies|bitmap_index|planning)/")
+# Separates a finding from its details, which may change while it is an exception.
+VIA = " via "
 # Findings that are older than the rule, one a line; it may only shrink.
 EXCEPTIONS = ROOT / "tools" / "structure_exceptions.txt"
 
@@ -56,6 +65,36 @@ def undocumented_modules() -> Iterator[str]:
             yield f"{relative(path)}: no docstring says what the module is responsible for"
 
 
+@cache
+def import_graph() -> grimp.ImportGraph:
+    """Return the imports of the service and of the libraries it uses, without those for type checkers."""
+    return grimp.build_graph("app", include_external_packages=True, exclude_type_checking_imports=True)
+
+
+def coupled_repositories() -> Iterator[str]:
+    """Yield the repositories whose direct or indirect imports reach HTTP or Redis."""
+    graph = import_graph()
+    for module in sorted(name for name in graph.modules if name.startswith("app.") and name.endswith("repository")):
+        for library in BARRED_FROM_REPOSITORIES:
+            if library in graph.modules and (chain := graph.find_shortest_chain(module, library)):
+                yield f"{module}: a repository reaches {library}{VIA}{' -> '.join(chain)}"
+
+
+def import_cycles() -> Iterator[str]:
+    """Yield a cycle of imports between modules, if there is one."""
+    graph = import_graph()
+    try:
+        TopologicalSorter({one: graph.find_modules_directly_imported_by(one) for one in graph.modules}).prepare()
+    except CycleError as error:
+        yield f"import cycle: {' -> '.join(error.args[1])}"
+
+
+def missing_blame_file() -> Iterator[str]:
+    """Yield a finding if `git blame` cannot skip the commits that only move or rename code."""
+    if not (ROOT / ".git-blame-ignore-revs").exists():
+        yield ".git-blame-ignore-revs is missing"
+
+
 def long_subjects() -> Iterator[str]:
     """Yield the commits of the last hundred whose subject is too long; none outside of a checkout."""
     command = ["git", "log", "-100", "--no-merges", "--format=%s"]
@@ -68,6 +107,15 @@ def is_long(subject: str) -> bool:
     return len(subject) > MAX_SUBJECT
 
 
+def subject_error(subject: str) -> str | None:
+    """Return what a commit subject violates."""
+    if is_long(subject):
+        return f"The subject has {len(subject)} characters; the limit is {MAX_SUBJECT}."
+    if not SUBJECT.match(subject):
+        return f"{subject!r} does not have the form `<area>: <imperative>`, as in `search: sort by size`."
+    return None
+
+
 def modules() -> list[Path]:
     """Return the modules of the service."""
     return sorted(APP.rglob("*.py"))
@@ -78,6 +126,18 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+CHECKS = (
+    shared_names,
+    crowded_packages,
+    scattered_sql,
+    undocumented_modules,
+    coupled_repositories,
+    import_cycles,
+    missing_blame_file,
+    long_subjects,
+)
+
+
 def main() -> int:
     """Run the checks and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,16 +146,15 @@ def main() -> int:
     options = parser.parse_args()
     if options.commit_message:
         subject = options.commit_message.read_text().partition("\n")[0]
-        if is_long(subject):
-            print(f"The subject has {len(subject)} characters; the limit is {MAX_SUBJECT}.")
-        return int(is_long(subject))
-    checks = (shared_names, crowded_packages, scattered_sql, undocumented_modules, long_subjects)
-    findings = [finding for check in checks for finding in check()]
+        if error := subject_error(subject):
+            print(error)
+        return int(error is not None)
+    findings = [finding for check in CHECKS for finding in check()]
     if options.write_exceptions:
-        EXCEPTIONS.write_text("".join(f"{finding}\n" for finding in findings))
+        EXCEPTIONS.write_text("".join(f"{finding.partition(VIA)[0]}\n" for finding in findings))
         return 0
     excepted = set(EXCEPTIONS.read_text().splitlines()) if EXCEPTIONS.exists() else set()
-    findings = [finding for finding in findings if finding not in excepted]
+    findings = [finding for finding in findings if finding.partition(VIA)[0] not in excepted]
     print(*findings, sep="\n", end="\n" if findings else "")
     return 1 if findings else 0
 
