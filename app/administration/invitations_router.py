@@ -37,7 +37,7 @@ async def create_invitation(
 async def list_invitations(_admin: AdminUser, invitations: InvitationsReader, paging: PagingDep) -> InvitationPage:
     """Return a page of unused invitations that have not expired, newest first. Admins only."""
     query = "invitations"
-    rows, next_cursor = paging.cut(await invitations.list_newest(paging.after(query), paging.fetch), query)
+    rows, next_cursor = paging.page(await invitations.list_newest(paging.after(query), paging.fetch_limit), query)
     return InvitationPage(items=[InvitationRead.model_validate(row) for row in rows], next_cursor=next_cursor)
 
 

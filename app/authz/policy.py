@@ -25,7 +25,7 @@ def require_scope(viewer: Viewer, method: str) -> None:
 
 
 def require_user(viewer: Viewer) -> User:
-    """Return the account that asks. Raises Unauthenticated."""
+    """Return the account of the caller. Raises Unauthenticated."""
     if viewer.user is None:
         raise Unauthenticated
     return viewer.user

@@ -40,8 +40,8 @@ async def list_sessions(
 ) -> SessionPage:
     """Return a page of the account's active sessions, newest first."""
     query = f"sessions {user.id}"
-    found = await sessions.list_newest(user.id, paging.after(query), paging.fetch)
-    rows, next_cursor = paging.cut(found, query)
+    found = await sessions.list_newest(user.id, paging.after(query), paging.fetch_limit)
+    rows, next_cursor = paging.page(found, query)
     return SessionPage(items=[_session_read(row, viewer) for row in rows], next_cursor=next_cursor)
 
 
@@ -83,7 +83,7 @@ async def create_api_key(
 async def list_api_keys(user: CurrentUser, keys: ApiKeysReader, paging: PagingDep) -> ApiKeyPage:
     """Return a page of the account's API keys, newest first."""
     query = f"api-keys {user.id}"
-    rows, next_cursor = paging.cut(await keys.list_newest(user.id, paging.after(query), paging.fetch), query)
+    rows, next_cursor = paging.page(await keys.list_newest(user.id, paging.after(query), paging.fetch_limit), query)
     return ApiKeyPage(items=[_api_key_read(row) for row in rows], next_cursor=next_cursor)
 
 

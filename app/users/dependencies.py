@@ -1,4 +1,4 @@
-"""Who is asking. Each check has a short read of its own, so that no connection stays held after it."""
+"""Dependencies for the caller and the permissions. No check holds a connection afterwards."""
 
 from typing import Annotated
 
@@ -43,7 +43,7 @@ _bearer = OAuth2PasswordBearer(
 
 
 async def settle_viewer(request: Request) -> Viewer:
-    """Return who asks, found out once a request. No credentials are nobody; bad ones are an error, never nobody."""
+    """Return the caller, authenticated at most once per request. No credentials mean anonymous; invalid ones raise."""
     viewer: Viewer | None = getattr(request.state, "viewer", None)
     if viewer is None:
         viewer = await _viewer(request)
@@ -67,7 +67,7 @@ async def _viewer(request: Request) -> Viewer:
 
 
 async def settle_sight(request: Request) -> str:
-    """Return whose eyes see the answer: those of one account, of one as an admin, or anybody's. Raises AppError."""
+    """Return the cache partition: an account, an account as admin, or empty for anonymous callers. Raises AppError."""
     if not any(name == b"authorization" for name, _ in request.scope["headers"]):
         return ""
     viewer = await settle_viewer(request)
@@ -76,7 +76,7 @@ async def settle_sight(request: Request) -> str:
 
 @raising(InvalidToken, InsufficientScope)
 async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
-    """Return who asks."""
+    """Return the caller."""
     return await settle_viewer(request)
 
 
@@ -85,7 +85,7 @@ ViewerDep = Annotated[Viewer, Depends(get_viewer)]
 
 @raising(Unauthenticated)
 async def get_user(viewer: ViewerDep) -> User:
-    """Return the account that asks. Raises Unauthenticated."""
+    """Return the account of the caller. Raises Unauthenticated."""
     return policy.require_user(viewer)
 
 

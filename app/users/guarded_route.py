@@ -10,14 +10,13 @@ from app.users.dependencies import get_user, get_viewer, settle_viewer
 
 
 class GuardedRoute(StrictRoute):
-    """Settles who asks before the body is read.
+    """Authenticates the caller before the body is read.
 
-    FastAPI reads and parses the body before it looks at any dependency, so that a stranger would be told what is wrong
-    with it; missing and bad credentials come first here.
+    FastAPI parses the body before it resolves dependencies. Errors of the body would precede those of the credentials.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put the check in front of FastAPI's own handler, where the route asks for it."""
+        """Return FastAPI's handler, preceded by the check if the route has an authentication dependency."""
         handle = super().get_route_handler()
         if not self.needs_viewer:
             return handle
@@ -33,7 +32,7 @@ class GuardedRoute(StrictRoute):
 
     @property
     def needs_viewer(self) -> bool:
-        """Whether the route asks who asks."""
+        """Whether the route depends on the caller."""
         return get_viewer in _calls(self.dependant)
 
 

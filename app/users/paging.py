@@ -40,7 +40,7 @@ def newest_first(
 
 
 class Paging:
-    """The `limit` and `cursor` of a request, and the way to the next page."""
+    """The `limit` and `cursor` of a request, and the link to the next page."""
 
     def __init__(
         self, request: Request, response: Response, cursors: CursorSigner, limit: int, cursor: str | None
@@ -49,19 +49,19 @@ class Paging:
         self._limit, self._cursor = limit, cursor
 
     @property
-    def fetch(self) -> int:
-        """How many rows to read: one more than the page shows tells whether there is a next one."""
+    def fetch_limit(self) -> int:
+        """The number of rows to read: one more than the page, to detect a next page."""
         return self._limit + 1
 
     def after(self, query: str) -> Position | None:
-        """Return where the page begins, None for the first. Raises InvalidCursor."""
+        """Return the position before the page; None for the first page. Raises InvalidCursor."""
         if self._cursor is None:
             return None
         created_at, row_id = self._cursors.decode(self._cursor, query)
         return datetime.fromisoformat(created_at), uuid.UUID(row_id)
 
-    def cut(self, rows: Sequence[Row], query: str) -> tuple[Sequence[Row], str | None]:
-        """Return the page's rows and the cursor of the next page, which goes into the `Link` header too."""
+    def page(self, rows: Sequence[Row], query: str) -> tuple[Sequence[Row], str | None]:
+        """Return the rows of the page and the cursor of the next one. Set the `Link` header."""
         if len(rows) <= self._limit:
             return rows, None
         last = rows[self._limit - 1]

@@ -30,7 +30,7 @@ MIB = 1024 * 1024
 
 
 def large_png(size: int) -> bytes:
-    """Return a PNG that no compression makes smaller than `size` bytes; random pixels, as many as it takes."""
+    """Return a PNG that no compression makes smaller than `size` bytes; its pixels are random."""
     side = int((size / 3) ** 0.5) + 1
     buffer = io.BytesIO()
     Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(buffer, "PNG", compress_level=0)
@@ -38,7 +38,7 @@ def large_png(size: int) -> bytes:
 
 
 class SlowFile(io.BytesIO):
-    """A file whose reader is told when `until` bytes are gone, and waits there."""
+    """A file that pauses its reader after `until` bytes."""
 
     def __init__(self, content: bytes, until: int) -> None:
         super().__init__(content)

@@ -1,4 +1,4 @@
-"""Who is still running."""
+"""Helpers that find running processes."""
 
 from pathlib import Path
 

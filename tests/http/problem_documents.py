@@ -1,4 +1,4 @@
-"""What tests expect of a problem document."""
+"""Assertions on problem documents."""
 
 from typing import Any
 

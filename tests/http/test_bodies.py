@@ -44,6 +44,6 @@ async def test_an_answer_may_take_longer_than_a_body(service: RunningService, us
     async with raw_connection(service.url) as connection:
         await connection.begin("GET", links["content"], {})
         await connection.reader.readuntil(b"\r\n\r\n")
-        # It waits for its reader, and meanwhile for a word that the reader has gone.
+        # The service waits for the reader, and for its disconnection.
         await asyncio.sleep(0.6)
         assert await connection.reader.readexactly(len(picture)) == picture

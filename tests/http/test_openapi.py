@@ -130,6 +130,6 @@ async def etag_of(client: httpx.AsyncClient, url: str) -> str:
 
 
 def problems(operation: dict[str, Any], status: str) -> set[str]:
-    """Return the slugs that the operation tells for a status."""
+    """Return the slugs that the operation documents for a status."""
     content = operation["responses"].get(status, {}).get("content", {})
     return set(content.get("application/problem+json", {}).get("examples", ()))

@@ -1,4 +1,4 @@
-"""What a real browser does with images: shows them, saves them under their names, asks before it loads them again."""
+"""Images in a real browser: display, download under the file name, revalidation."""
 
 from pathlib import Path
 

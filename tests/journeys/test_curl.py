@@ -1,4 +1,4 @@
-"""What people do with curl and wget."""
+"""Sessions with curl and wget."""
 
 import asyncio
 import shutil
@@ -56,7 +56,7 @@ async def test_wget_goes_on_where_it_stopped(service: RunningService, user: Acco
     target.write_bytes(body[:70_000])
     assert (await run("wget", "-q", "-c", "-O", str(target), url))[0] == 0
     assert target.read_bytes() == body
-    # Complete already: 416 tells it so.
+    # The file is already complete: 416.
     assert (await run("wget", "-q", "-c", "-O", str(target), url))[0] == 0
     assert target.read_bytes() == body
 

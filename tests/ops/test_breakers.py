@@ -1,7 +1,4 @@
-"""`/metrics` tells that a worker has given its database up for the moment, and when it takes it up again.
-
-That of Redis is looked at where a Redis fails: in tests/cache.
-"""
+"""`/metrics` reports an open circuit breaker of PostgreSQL. tests/cache has the tests of the breaker of Redis."""
 
 import asyncio
 import uuid
@@ -40,6 +37,6 @@ async def test_a_database_that_is_given_up_is_told(settings: Settings, tmp_path:
             proxy.set(black_hole=True)
             await _wait_for_breaker(client, is_open=True)
             proxy.set()
-            # What was on its way has gone for good.
+            # The data in transit is lost.
             proxy.cut()
             await _wait_for_breaker(client, is_open=False)

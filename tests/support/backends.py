@@ -26,7 +26,7 @@ MINIO_IMAGE = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
 
 @contextmanager
 def embedded_backends(directory: Path) -> Iterator[dict[str, str]]:
-    """Start real servers from the wheels, without the safety of data that nobody keeps."""
+    """Start real servers from the wheels, without durability."""
     stack = Stack(directory / "data", durable=False, report=lambda _line: None)
     try:
         yield stack.start()
@@ -36,7 +36,7 @@ def embedded_backends(directory: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def environment_backends(_directory: Path) -> Iterator[dict[str, str]]:
-    """Take the addresses of the environment. What the tests make there has names of its own, but in Redis."""
+    """Take the addresses of the environment. The tests use unique names there, except in Redis."""
     addresses = {name: os.environ[name] for name in NAMES}
     with Redis.from_url(addresses["REDIS_URL"]) as redis:
         assert not redis.info("keyspace"), "the tests empty the databases of this Redis: give them an empty one"

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
-# What a person would wait some seconds for, on a machine that does other things as well.
+# Generous, for a busy machine.
 PATIENCE_MS = 30_000
 
-# No sandbox, since tests may run as root; the rest keeps the browser from asking anybody but the service.
+# No sandbox, since tests may run as root; the rest keeps the browser from requests to other hosts.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

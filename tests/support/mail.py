@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP
 
 @dataclass(slots=True)
 class Mailbox:
-    """What the server at `url` has received; it refuses mails while `refuses` is positive, counting down."""
+    """The mails that the server at `url` has received. It refuses the next `refuses` mails."""
 
     url: str = ""
     mails: list[EmailMessage] = field(default_factory=list)

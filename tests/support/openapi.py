@@ -1,10 +1,10 @@
-"""What the OpenAPI document says, held against what the service answers."""
+"""Compares responses of the service with the OpenAPI document."""
 
 from typing import Any
 
 import httpx
 
-# The headers that the document has to tell where they are sent; the others are the protocol's or the same everywhere.
+# The headers that the document must declare. Others belong to the protocol or are the same everywhere.
 TOLD = frozenset(
     {
         *("accept-ranges", "content-disposition", "content-range", "etag", "last-modified", "link", "location"),

@@ -51,8 +51,7 @@ def _descendants(process: psutil.Process, argument: str) -> list[psutil.Process]
 def service_process(settings: Settings, *options: str, log: Path | None = None) -> Iterator[ServiceProcess]:
     """Serve these settings in a process of its own; it is killed when the block ends and it still lives.
 
-    It inherits its socket: a port that is looked up and given free again may be somebody else's by then. `log` takes
-    what it writes, to stdout and to stderr.
+    It inherits its socket, because another program could take a free port. `log` receives stdout and stderr.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener, (log or Path(os.devnull)).open("wb") as out:
         port, fd = listener.getsockname()[1], listener.fileno()

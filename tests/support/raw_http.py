@@ -18,7 +18,7 @@ def file_part(name: str) -> bytes:
 
 @dataclass(slots=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]

@@ -14,15 +14,15 @@ _TOLD = 4
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong now. Everything is off at first."""
+    """The active faults. All are off at first."""
 
-    refuse: bool = False  # new connections are cut at once, old ones too
-    black_hole: bool = False  # bytes are taken and go nowhere
+    refuse: bool = False  # cut all connections at once
+    black_hole: bool = False  # discard all bytes
     latency: float = 0.0  # seconds before each piece
     bytes_per_second: int = 0  # 0: as fast as it goes
-    reset_after_sent: int | None = None  # cut once the client has sent so many bytes, over all connections
+    reset_after_sent: int | None = None  # cut after this number of bytes, over all connections
     reset_after_received: int | None = None
-    unavailable: int = 0  # so many requests that write are answered with a 503
+    unavailable: int = 0  # the number of writing requests to answer with 503
     hold_at: bytes = b""  # freeze the connection whose client sends this, "before" or "after" the server has it
     hold: Literal["before", "after"] = "before"
     damaged: bytes = b""  # where the client sends this, the server gets as many zeros

@@ -67,8 +67,8 @@ class AccountMail:
     async def reset(self, token: str, password: str) -> None:
         """Set a new password, which ends all sessions and API keys. Raises InvalidLink, ValidationFailed.
 
-        The link proves the address. Whoever had the account without that proof may be a stranger who signed up with
-        the address of another: identities that were linked before are unlinked.
+        The link proves the address. Before, another person may have signed up with it. Linked identities are therefore
+        unlinked.
         """
         async with self._database.read_session() as session:
             found = await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET)

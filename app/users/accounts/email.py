@@ -1,4 +1,4 @@
-"""One rule for what an e-mail address is, wherever one enters."""
+"""Validates and normalizes e-mail addresses."""
 
 import email_validator
 from email_validator import EmailNotValidError, validate_email
@@ -8,8 +8,8 @@ from app.core.text.normalization import refuse_control
 
 # RFC 5321, 4.5.3.1: 64 octets before the @-sign and 255 after it.
 MAX_LENGTH = 320
-# The validator refuses local networks' names (`nas.local`, `home.arpa`) whatever its options; its documentation says to
-# empty this list of its module.
+# The validator always refuses names of local networks (`nas.local`, `home.arpa`). Its documentation recommends to empty
+# this list of its module.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 

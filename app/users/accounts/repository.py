@@ -69,7 +69,7 @@ class UserRepository:
     async def find_for_sign_in(self, email: str, address: str | None) -> tuple[User | None, bool]:
         """Return the account, and whether it has an open session from this address or one of its network.
 
-        One statement, so that an address that nobody has takes as long as one that somebody has.
+        One statement, so that an unknown address takes as long as a known one.
         """
         same_place = or_(UserSession.network == network(address), UserSession.address == address)
         known = exists().where(UserSession.user_id == User.id, same_place, UserSession.expires_at > utc_now())
@@ -81,7 +81,7 @@ class UserRepository:
         return await self._session.scalar(_BY_SESSION, {"user": user_id, "session": session_id, "now": utc_now()})
 
     async def get_for_change(self, user_id: uuid.UUID) -> User:
-        """Return the account with its row locked until the commit. Raises InvalidToken when it is gone."""
+        """Return the account and lock its row until the commit. Raises InvalidToken if it was deleted."""
         user = await self._session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
         if user is None:
             raise InvalidToken("The account was deleted")

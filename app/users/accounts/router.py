@@ -57,7 +57,7 @@ async def list_users(
 ) -> UserPage:
     """Return a page of accounts, newest first. Admins only."""
     query = f"users {email}"
-    rows, next_cursor = paging.cut(await users.list_newest(email, paging.after(query), paging.fetch), query)
+    rows, next_cursor = paging.page(await users.list_newest(email, paging.after(query), paging.fetch_limit), query)
     return UserPage(items=await with_providers(users, rows), next_cursor=next_cursor)
 
 

@@ -60,7 +60,7 @@ class Accounts:
         for _ in range(2):
             await self._proof.require_password(viewer, user, change.current_password)
             if change.password and new_hash is None:
-                # Not before: whoever may not guess any more is not to keep the hashing threads busy either.
+                # Not earlier: a caller who has reached the limit must not use the hashing threads.
                 new_hash = await self._services.passwords.hash(change.password)
             async with self._services.database.unit_of_work() as session:
                 current = await UserRepository(session).get_for_change(user.id)

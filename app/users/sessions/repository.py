@@ -21,22 +21,22 @@ MAX_SESSIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a sign-in comes from, as its owner is shown it later."""
+    """The address and the user agent of a sign-in, as the list of sessions shows them."""
 
     address: str | None = None
     user_agent: str | None = None
 
 
-class Misuse(Enum):
-    """What is wrong with a refresh token that is not its session's current one."""
+class RefreshTokenReuse(Enum):
+    """The kinds of refresh tokens that are not the current one of their session."""
 
     UNKNOWN = auto()
-    RACED = auto()
+    CONCURRENT = auto()
     REUSED = auto()
 
 
 class UserSessionRepository:
-    """All SQL about sessions."""
+    """Reads and writes sessions."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -87,14 +87,14 @@ class UserSessionRepository:
         )
         return await self._session.scalar(statement)
 
-    async def judge(self, session_id: uuid.UUID, presented: bytes) -> Misuse:
-        """Tell what it means that somebody has an authentic refresh token of the session that is not current."""
+    async def classify_reuse(self, session_id: uuid.UUID, presented: bytes) -> RefreshTokenReuse:
+        """Classify the use of an authentic refresh token that is not the current one of its session."""
         recent = UserSession.rotated_at > func.clock_timestamp() - RACE
         statement = select(UserSession.previous_refresh_digest == presented, recent).where(UserSession.id == session_id)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
-            return Misuse.UNKNOWN
-        return Misuse.RACED if all(row) else Misuse.REUSED
+            return RefreshTokenReuse.UNKNOWN
+        return RefreshTokenReuse.CONCURRENT if all(row) else RefreshTokenReuse.REUSED
 
     async def find(self, session_id: uuid.UUID | None) -> UserSession | None:
         """Return the session."""
@@ -106,7 +106,7 @@ class UserSessionRepository:
         return (await self._session.scalars(newest_first(open_ones, UserSession, after, limit))).all()
 
     async def remove(self, session_id: uuid.UUID) -> None:
-        """End a session; its tokens are refused from the commit on."""
+        """End a session. Its tokens are refused after the commit."""
         await self._session.execute(delete(UserSession).where(UserSession.id == session_id))
 
     async def remove_own(self, user_id: uuid.UUID, session_id: uuid.UUID) -> None:

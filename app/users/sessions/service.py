@@ -11,7 +11,7 @@ from app.ratelimit.policies import login_charges, refresh_charges
 from app.users.accounts.email import account_name
 from app.users.accounts.repository import UserRepository
 from app.users.schemas import TokenRead
-from app.users.sessions.repository import Device, Misuse, UserSessionRepository
+from app.users.sessions.repository import Device, RefreshTokenReuse, UserSessionRepository
 
 
 class SignIn:
@@ -56,11 +56,11 @@ class SignIn:
         async with self._services.database.unit_of_work() as session:
             sessions = UserSessionRepository(session)
             rotated = await sessions.rotate(session_id, old, new, self._refresh_lifetime)
-            misuse = None if rotated else await sessions.judge(session_id, old)
-            if misuse is Misuse.REUSED:
+            reuse = None if rotated else await sessions.classify_reuse(session_id, old)
+            if reuse is RefreshTokenReuse.REUSED:
                 await sessions.remove(session_id)
         if rotated is None:
-            raise InvalidToken(_MISUSE[misuse or Misuse.UNKNOWN])
+            raise InvalidToken(_REUSE_DETAILS[reuse or RefreshTokenReuse.UNKNOWN])
         return self._token_answer(rotated, successor)
 
     async def open_session(self, sessions: UserSessionRepository, user_id: uuid.UUID, device: Device) -> TokenRead:
@@ -97,8 +97,8 @@ class SignIn:
         return TokenRead(access_token=tokens.issue(claims), expires_in=tokens.lifetime, refresh_token=refresh_token)
 
 
-_MISUSE = {
-    Misuse.UNKNOWN: "The session has ended",
-    Misuse.RACED: "This refresh token was used a moment ago: go on with the one from that answer",
-    Misuse.REUSED: "This refresh token was used before: the session has been ended",
+_REUSE_DETAILS = {
+    RefreshTokenReuse.UNKNOWN: "The session has ended",
+    RefreshTokenReuse.CONCURRENT: "The refresh token was used a moment ago. Continue with the token of that response.",
+    RefreshTokenReuse.REUSED: "The refresh token was used before. Its session has ended.",
 }

@@ -1,4 +1,4 @@
-"""Forgets the logins that have run out: they hold addresses and user agents, which nobody needs any more."""
+"""Deletes expired sessions and links, with their addresses and user agents."""
 
 from typing import Any, TypeAlias
 
@@ -22,8 +22,8 @@ _EXPIRING: tuple[tuple[type[_Expiring], InstrumentedAttribute[Any]], ...] = (
 async def remove_expired_logins(database: Database) -> None:
     """Delete expired sessions, social logins, invitations and mailed links; safe to run in many processes at once.
 
-    In batches that are committed, so that a backlog neither outlasts a time limit nor holds locks. Raises AppError when
-    the database does not answer.
+    Each batch is committed, so that a backlog neither times out nor holds locks. Raises AppError if the database
+    does not respond.
     """
     for model, key in _EXPIRING:
         removed = BATCH
@@ -37,7 +37,7 @@ async def _remove_batch(
     model: type[_Expiring],
     key: InstrumentedAttribute[Any],
 ) -> int:
-    """Delete up to BATCH rows that nobody else has locked; return how many that were."""
+    """Delete up to BATCH unlocked rows, and return their number."""
     expired = select(key).where(model.expires_at <= func.now()).order_by(model.expires_at).limit(BATCH)
     gone = delete(model).where(key.in_(expired.with_for_update(skip_locked=True))).returning(key)
     return len((await session.scalars(gone)).all())

@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from app.core.errors import SocialLoginFailed
 from app.core.identity_providers import IdentityProvider
 from app.users.social.http_client import ProviderHttp
-from app.users.social.identity import Exchange, Identity, lifetime_of
+from app.users.social.identity import CodeExchange, Identity, lifetime_of
 
 
 class GitHubProvider:
@@ -31,7 +31,7 @@ class GitHubProvider:
         )
         return str(uri)
 
-    async def identify(self, exchange: Exchange) -> Identity:
+    async def identify(self, exchange: CodeExchange) -> Identity:
         """Exchange the code and ask the API who that is. Raises SocialLoginFailed, IdentityProviderUnavailable."""
         form = {
             "client_id": self._settings.client_id,

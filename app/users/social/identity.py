@@ -1,4 +1,4 @@
-"""Who somebody is at an identity provider, and the protocol that every kind of provider keeps."""
+"""The protocol of identity providers, and the identity that they return."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ MAX_SUBJECT = 255
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a provider vouches for. Issuer and subject name the identity; the e-mail only says where to write."""
+    """An identity at a provider. Issuer and subject identify it; the e-mail address does not."""
 
     issuer: str
     subject: str
@@ -19,8 +19,8 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """What the exchange of a code needs of the login that it ends."""
+class CodeExchange:
+    """The parameters of an authorization code exchange."""
 
     code: str = field(repr=False)
     code_verifier: str = field(repr=False)
@@ -34,13 +34,13 @@ class Provider(Protocol):
     issuer: str
 
     async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:
-        """Return where to send the browser. Raises IdentityProviderUnavailable."""
+        """Return the URL of the provider's sign-in page. Raises IdentityProviderUnavailable."""
 
-    async def identify(self, exchange: Exchange) -> Identity:
+    async def identify(self, exchange: CodeExchange) -> Identity:
         """Exchange the code. Raises SocialLoginFailed, IdentityProviderUnavailable."""
 
 
 def lifetime_of(token: dict[str, Any]) -> int | None:
-    """Return a token answer's `expires_in` in seconds, when it says a sane one."""
+    """Return `expires_in` of a token response in seconds; None if it is missing or not plausible."""
     seconds = token.get("expires_in")
     return seconds if type(seconds) is int and 0 < seconds < 10**9 else None

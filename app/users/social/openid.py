@@ -14,7 +14,7 @@ from joserfc.jws import CompactSignature
 from app.core.errors import IdentityProviderUnavailable, SocialLoginFailed
 from app.core.identity_providers import IdentityProvider, is_safe_url
 from app.users.social.http_client import ProviderHttp
-from app.users.social.identity import MAX_SUBJECT, Exchange, Identity, lifetime_of
+from app.users.social.identity import MAX_SUBJECT, CodeExchange, Identity, lifetime_of
 
 # Asymmetric ones only: with a shared secret the provider's public key could be made to pass for one.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -24,11 +24,11 @@ _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class _UnknownKey(Exception):
-    """The token names a key that the provider's set, as we know it, does not hold."""
+    """The key of the token is not in the cached key set."""
 
 
 class OpenIdProvider:
-    """One provider. What discovery and its key set say is kept for an hour; an unknown key id asks again."""
+    """An OpenID Connect provider. Metadata and keys are cached for an hour; an unknown key id reloads the keys."""
 
     def __init__(self, settings: IdentityProvider, http: ProviderHttp) -> None:
         self._settings, self._http = settings, http
@@ -37,7 +37,7 @@ class OpenIdProvider:
         self._keys: tuple[float, list[Key]] | None = None
 
     async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:
-        """Return where to send the browser. Raises IdentityProviderUnavailable."""
+        """Return the URL of the provider's sign-in page. Raises IdentityProviderUnavailable."""
         metadata = await self._discover()
         uri = prepare_grant_uri(
             metadata["authorization_endpoint"],
@@ -52,7 +52,7 @@ class OpenIdProvider:
         )
         return str(uri)
 
-    async def identify(self, exchange: Exchange) -> Identity:
+    async def identify(self, exchange: CodeExchange) -> Identity:
         """Exchange the code and verify the ID token. Raises SocialLoginFailed, IdentityProviderUnavailable."""
         metadata = await self._discover()
         token = await self._exchange(metadata, exchange)
@@ -77,7 +77,7 @@ class OpenIdProvider:
             self._metadata = (time.monotonic() + CACHE_SECONDS, metadata)
         return self._metadata[1]
 
-    async def _exchange(self, metadata: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    async def _exchange(self, metadata: dict[str, Any], exchange: CodeExchange) -> dict[str, Any]:
         form = {
             "grant_type": "authorization_code",
             "code": exchange.code,
@@ -140,7 +140,7 @@ def _is_metadata(metadata: Any, issuer: str) -> bool:
 
 
 def _import_keys(answer: Any) -> list[Key]:
-    """Import what can verify a signature; a set may hold other keys, of kinds that nobody here knows."""
+    """Import the keys that can verify a signature. A set can have keys of other kinds."""
     keys: list[Key] = []
     for entry in answer.get("keys", ()) if isinstance(answer, dict) else ():
         if isinstance(entry, dict) and entry.get("kty") in ("RSA", "EC", "OKP") and entry.get("use", "sig") == "sig":
@@ -153,7 +153,7 @@ def _import_keys(answer: Any) -> list[Key]:
 
 def _decode(id_token: str, keys: list[Key]) -> jwt.Token:
     def key_of(signed: Any) -> Key:
-        # `jwk`, `jku`, `x5u` of the token itself are never looked at.
+        # `jwk`, `jku` and `x5u` of the token are ignored.
         kid = cast("CompactSignature", signed).headers().get("kid")
         fitting = [key for key in keys if kid is None or key.kid == kid]
         if len(fitting) != 1:

@@ -25,7 +25,7 @@ from app.users.dependencies import DeviceDep, ViewerDep
 from app.users.guarded_route import GuardedRoute
 from app.users.schemas import TokenRead
 from app.users.social.providers import SocialProviders
-from app.users.social.service import SIGN_IN_SECONDS, Arrival, SocialLogin
+from app.users.social.service import SIGN_IN_SECONDS, AuthorizationCallback, SocialLogin
 
 router = PrefixRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
 
@@ -110,13 +110,13 @@ async def start_social_login(
 
     A script cannot send a token in a navigation. With `Accept: application/json`, it gets the URL and no redirect.
     """
-    departure = await login.start(provider, viewer, device, single_cookie(request, COOKIE))
-    response = _departure_response(departure.url, as_json=_asks_for_json(request))
+    redirect = await login.start(provider, viewer, device, single_cookie(request, COOKIE))
+    response = _redirect_response(redirect.url, as_json=_asks_for_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     public = urlsplit(settings.public_url)
     response.set_cookie(
         COOKIE,
-        departure.browser,
+        redirect.browser,
         max_age=SIGN_IN_SECONDS,
         path=f"{public.path}/v1/auth/social",
         secure=public.scheme == "https",
@@ -148,7 +148,9 @@ async def finish_social_login(
 
     A browser can have several independent social logins in progress, for example in several tabs.
     """
-    tokens = await login.finish(provider, Arrival(state, code, iss, single_cookie(request, COOKIE)), device)
+    tokens = await login.finish(
+        provider, AuthorizationCallback(state, code, iss, single_cookie(request, COOKIE)), device
+    )
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return tokens
@@ -160,7 +162,7 @@ def _asks_for_json(request: Request) -> bool:
     return "application/json" in kinds
 
 
-def _departure_response(url: str, *, as_json: bool) -> Response:
+def _redirect_response(url: str, *, as_json: bool) -> Response:
     if as_json:
         return Response(AuthorizeRead(authorize_url=url).model_dump_json(), media_type="application/json")
     return RedirectResponse(url, 302)

@@ -1,8 +1,7 @@
 """Social login: from the redirect to the provider to an open session.
 
-An account is found by issuer and subject. By e-mail it is found only when the provider says that the address is proven
-and the account proved it too, by an earlier social login: otherwise somebody who registered the address of another
-would share an account with them.
+An account is found by issuer and subject. By e-mail it is found only if the address is verified by the provider and in
+the account. Otherwise a person who signs up with the address of another would share the account with them.
 """
 
 import asyncio
@@ -38,28 +37,28 @@ from app.users.schemas import TokenRead
 from app.users.sessions.reauthentication import Proof
 from app.users.sessions.repository import Device, UserSessionRepository
 from app.users.sessions.service import SignIn
-from app.users.social.identity import Exchange, Identity
+from app.users.social.identity import CodeExchange, Identity
 from app.users.social.providers import SocialProviders
 from app.users.social.repository import SocialRepository
 
 SIGN_IN_SECONDS = 600
-# For all that a request asks of the provider together.
+# For all requests to the provider within one request of the client.
 PROVIDER_SECONDS = 2.5
 # Of one account.
 MAX_IDENTITIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """Where the browser goes, and the secret by which it is known when it comes back."""
+class AuthorizationRedirect:
+    """The URL of the provider, and the token that identifies the browser at the callback."""
 
     url: str
     browser: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What the browser brings back from the provider."""
+class AuthorizationCallback:
+    """The parameters of the callback from the provider."""
 
     state: str | None = field(repr=False)
     code: str | None = field(repr=False)
@@ -73,7 +72,7 @@ class SocialLogin:
     def __init__(self, services: Services, providers: SocialProviders) -> None:
         self._services, self._providers = services, providers
 
-    async def start(self, name: str, viewer: Viewer, device: Device, browser: str | None) -> Departure:
+    async def start(self, name: str, viewer: Viewer, device: Device, browser: str | None) -> AuthorizationRedirect:
         """Begin a login, or the linking of an identity when the viewer is signed in.
 
         `browser` is the token of the browser's cookie. A browser that has one keeps it, so that the logins in its
@@ -109,17 +108,17 @@ class SocialLogin:
         )
         async with self._services.database.unit_of_work() as session:
             await SocialRepository(session).add_sign_in(sign_in)
-        return Departure(url, browser)
+        return AuthorizationRedirect(url, browser)
 
-    async def finish(self, name: str, arrival: Arrival, device: Device) -> TokenRead:
+    async def finish(self, name: str, callback: AuthorizationCallback, device: Device) -> TokenRead:
         """End a login: open a session. Raises SocialLoginFailed, SignUpClosed, IdentityProviderUnavailable."""
         provider = self._providers.get(name)
-        sign_in = await self._take(name, arrival)
-        if arrival.code is None:
+        sign_in = await self._take(name, callback)
+        if callback.code is None:
             raise SocialLoginFailed("The identity provider reported an error")
-        if arrival.issuer not in (None, provider.issuer):
+        if callback.issuer not in (None, provider.issuer):
             raise SocialLoginFailed("The response comes from another identity provider")
-        exchange = Exchange(arrival.code, sign_in.code_verifier, sign_in.nonce, self._redirect_uri(name))
+        exchange = CodeExchange(callback.code, sign_in.code_verifier, sign_in.nonce, self._redirect_uri(name))
         async with _time_limit():
             identity = await provider.identify(exchange)
         try:
@@ -128,10 +127,10 @@ class SocialLogin:
             # The same person's other first login was faster: now the account is there.
             return await self._open_session(sign_in, identity, device)
 
-    async def _take(self, name: str, arrival: Arrival) -> OAuthFlow:
-        if not arrival.state or not arrival.browser or not is_opaque_token(arrival.browser):
+    async def _take(self, name: str, callback: AuthorizationCallback) -> OAuthFlow:
+        if not callback.state or not callback.browser or not is_opaque_token(callback.browser):
             raise SocialLoginFailed("This browser has not started a social login")
-        state, browser = digest_token(arrival.state), digest_token(arrival.browser)
+        state, browser = digest_token(callback.state), digest_token(callback.browser)
         async with self._services.database.unit_of_work() as session:
             sign_in = await SocialRepository(session).take_sign_in(name, state, browser)
         if sign_in is None:
