@@ -39,9 +39,9 @@ from app.tags.router import router as tags_router
 from app.users.account_mail.mailed_link_pages import pages as mailed_link_pages
 from app.users.account_mail.router import router as account_mail_router
 from app.users.accounts.router import router as users_router
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.credentials_router import router as credentials_router
-from app.users.dependencies import settle_sight
-from app.users.guarded_route import GuardedRoute
+from app.users.dependencies import cache_partition_key
 from app.users.sessions.router import router as auth_router
 from app.users.sessions.router import token_router
 from app.users.social.identities_router import router as identities_router
@@ -112,10 +112,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:
-    """Find the endpoints whose answers are kept; whose do not depend on who asks settle nobody."""
+    """Yield the cacheable routes. Routes that do not depend on the caller skip authentication."""
     for router in routers:
         for route in router.routes:
-            if isinstance(route, GuardedRoute):
-                path = cached_path("/v1", route, settle_sight if route.needs_viewer else None)
+            if isinstance(route, AuthenticatedRoute):
+                path = cached_path("/v1", route, cache_partition_key if route.requires_principal else None)
                 if path:
                     yield path

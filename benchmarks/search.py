@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
 from app.db.database import Database
 from app.search.errors import QueryTooBroad
@@ -126,7 +126,7 @@ async def in_the_database(asked: Iterable[Asked]) -> Times:
         statements.clear()
         try:
             async with database.search_session() as session, noting(session, note):
-                search = await engine.prepare(session, parse(params["q"]), Sight())
+                search = await engine.prepare(session, parse(params["q"]), VisibilityScope())
                 await search.fetch_page(SortOrder(params.get("sort", "-created")), None, LIMIT)
         except QueryTooBroad:
             continue

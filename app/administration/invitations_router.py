@@ -7,11 +7,11 @@ from app.administration.schemas import InvitationCreate, InvitationCreated, Invi
 from app.core.errors import InvitationNotFound, TooManyInvitations
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import AdminUser
-from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 
-router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=AuthenticatedRoute)
 
 
 @router.post(

@@ -13,10 +13,10 @@ from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_response
 from app.images.upload.storage_quota import quota_of
 from app.images.upload.usage_repository import UsageRepository
-from app.users.dependencies import AdminUser, CurrentUser, RecentlySignedIn, ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import AdminUser, CurrentUser, PrincipalDep, RecentlySignedIn
 
-router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)
 
 ImagesParameter = Annotated[
     ImagesOnDeletion,
@@ -31,7 +31,7 @@ ImagesParameter = Annotated[
     responses=problems(DatabaseBusy, LastAdmin),
 )
 async def delete_me(
-    _viewer: RecentlySignedIn, user: CurrentUser, closing: ClosingDep, images: ImagesParameter = "keep"
+    _principal: RecentlySignedIn, user: CurrentUser, closing: ClosingDep, images: ImagesParameter = "keep"
 ) -> None:
     """Delete the account, its sessions and its API keys. Its images are kept or deleted, as `images` specifies.
 
@@ -85,7 +85,7 @@ async def update_user(
     user_id: uuid.UUID,
     body: AccountUpdate,
     _admin: AdminUser,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     administration: AdministrationDep,
 ) -> AccountRead:
     """Change the given fields of an account. Admins only; `is_admin` and `password` require an access token.
@@ -93,7 +93,7 @@ async def update_user(
     A change of `disabled` to true or of `password` ends all sessions and API keys of the account at once.
     """
     if body.changes_rights:
-        policy.require_sign_in(viewer)
+        policy.require_sign_in(principal)
     await administration.change(user_id, body)
     return await administration.read(user_id)
 

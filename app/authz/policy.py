@@ -1,74 +1,68 @@
-"""Who may do what. Every guard and every service asks here; no rule stands anywhere else, but for who sees
-an image, which queries have to know as well: `app.authz.visibility`.
+"""The authorization rules of the service, except the visibility of images and tags (`app.authz.visibility`).
 
-| who                       | may                                                                            |
-|---------------------------|--------------------------------------------------------------------------------|
-| anyone                    | see what is public                                                             |
-| a user                    | see and change what is theirs, add tags to what is public                      |
-| an admin                  | see and change everything                                                      |
-| an API key                | what its account may, cut down to `read` (GET), `write` (the rest), `admin`    |
-| a sign-in (no API key)    | also change the account and its credentials: a leaked key must not outlive itself |
+| principal           | permissions                                                                     |
+|---------------------|---------------------------------------------------------------------------------|
+| anonymous           | see public images                                                               |
+| user                | see and change its own images, add tags to public images                        |
+| admin               | see and change everything                                                       |
+| API key             | those of its account, within the scopes `read` (GET), `write` (the rest), `admin` |
+| session (no API key) | also change the account and its credentials: a leaked key must not create others |
 """
 
-from app.authz.principal import Viewer
-from app.authz.visibility import Seen, Sight
+from app.authz.principal import Principal
+from app.authz.visibility import HasVisibility
 from app.core.errors import AdminRequired, Forbidden, InsufficientScope, SignInRequired, Unauthenticated
 from app.models import Image, Scope, User
 from app.models.image import Visibility
 
 
-def require_scope(viewer: Viewer, method: str) -> None:
-    """Let pass what the credential's scopes allow. Raises InsufficientScope."""
+def require_scope(principal: Principal, method: str) -> None:
+    """Raise InsufficientScope unless the scopes of the credential include the method's."""
     scope = Scope.READ if method in ("GET", "HEAD") else Scope.WRITE
-    if not viewer.has(scope):
+    if not principal.has(scope):
         raise InsufficientScope(f"This API key does not have the scope `{scope}`", scope=scope.value)
 
 
-def require_user(viewer: Viewer) -> User:
+def require_user(principal: Principal) -> User:
     """Return the account of the caller. Raises Unauthenticated."""
-    if viewer.user is None:
+    if principal.user is None:
         raise Unauthenticated
-    return viewer.user
+    return principal.user
 
 
-def require_sign_in(viewer: Viewer) -> User:
-    """Return the account, when it asks from a session. Raises Unauthenticated, SignInRequired."""
-    user = require_user(viewer)
-    if viewer.session_id is None:
+def require_sign_in(principal: Principal) -> User:
+    """Return the account of a session. Raises Unauthenticated; SignInRequired for an API key."""
+    user = require_user(principal)
+    if principal.session_id is None:
         raise SignInRequired
     return user
 
 
-def require_admin(viewer: Viewer) -> User:
-    """Return the admin that asks. Raises Unauthenticated, AdminRequired."""
-    user = require_user(viewer)
-    if not viewer.is_admin:
+def require_admin(principal: Principal) -> User:
+    """Return the account of an admin. Raises Unauthenticated, AdminRequired."""
+    user = require_user(principal)
+    if not principal.is_admin:
         raise AdminRequired
     return user
 
 
-def is_owner(viewer: Viewer, image: Seen) -> bool:
-    """Tell whether the image is the viewer's; one without an owner is nobody's."""
-    return viewer.id is not None and image.uploaded_by == viewer.id
+def is_owner(principal: Principal, image: HasVisibility) -> bool:
+    """Return whether the principal owns the image. An image without an owner belongs to no principal."""
+    return principal.id is not None and image.uploaded_by == principal.id
 
 
-def sight_of(viewer: Viewer) -> Sight:
-    """Return which images are there for the viewer; all others are not found."""
-    return Sight(viewer.id, viewer.is_admin)
+def can_edit(principal: Principal, image: Image) -> bool:
+    """Return whether the principal may change a visible image."""
+    return principal.is_admin or is_owner(principal, image)
 
 
-def may_change(viewer: Viewer, image: Image) -> bool:
-    """Return whether the viewer may change an image that they may see."""
-    return viewer.is_admin or is_owner(viewer, image)
-
-
-def require_change(viewer: Viewer, image: Image) -> None:
-    """Let pass who may change an image that they may see. Raises Forbidden."""
-    if not may_change(viewer, image):
+def ensure_can_edit(principal: Principal, image: Image) -> None:
+    """Raise Forbidden unless the principal may change a visible image."""
+    if not can_edit(principal, image):
         raise Forbidden("Only the owner of the image or an admin can change it")
 
 
-def require_tagger(viewer: Viewer, image: Image) -> None:
-    """Let every user add tags to a public image. Raises Forbidden."""
+def ensure_can_tag(principal: Principal, image: Image) -> None:
+    """Raise Forbidden unless the principal may add tags: every user may tag a public image."""
     if image.visibility != Visibility.PUBLIC:
-        require_change(viewer, image)
+        ensure_can_edit(principal, image)

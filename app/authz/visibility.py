@@ -1,4 +1,4 @@
-"""Who may see an image or a tag: said here, for queries and for an image at hand, and nowhere else."""
+"""The visibility of images and tags, as SQL conditions and as a check of one loaded image."""
 
 import uuid
 from dataclasses import dataclass
@@ -6,90 +6,96 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, or_, true
 
+from app.authz.principal import Principal
 from app.db.sql_text import EVERY, NONE, Condition, Values
 from app.models import Image
 from app.models.image import Visibility
 from app.models.tag import EXACT_COUNT, NO_OWNER
 
 _HAS_PRIVATE_ONE = "EXISTS (SELECT FROM private_tags p WHERE p.tag_id = t.id AND p.owner_id = {})"
-# Of a tag without a public image: no private image has it, or had it.
+# For a tag without a public image: no private image has or had it.
 NEVER_PRIVATE = "NOT EXISTS (SELECT FROM private_tags p WHERE p.tag_id = t.id)"
 
 
-def tag_visible_to_viewer(images: str = EXACT_COUNT) -> Condition:
-    """Return the condition under which the tag `t` may be seen, for statements with the parameters `Sight.named`.
+def tag_visibility_sql(images: str = EXACT_COUNT) -> Condition:
+    """Return the condition that the tag `t` is visible, with the parameters `VisibilityScope.parameters`.
 
-    `images` is the expression of the exact number of public images that have it.
+    `images` is the expression of the exact number of its public images.
     """
-    # The planner drops the subquery of a viewer without an account.
-    private = f"(CAST(:viewer AS uuid) IS NOT NULL AND {_HAS_PRIVATE_ONE.format('CAST(:viewer AS uuid)')})"
+    # For an anonymous principal, the planner drops the subquery.
+    private = f"(CAST(:principal AS uuid) IS NOT NULL AND {_HAS_PRIVATE_ONE.format('CAST(:principal AS uuid)')})"
     return f"({images} > 0 OR t.is_listed OR :sees_all OR {NEVER_PRIVATE} OR {private})"
 
 
-class Seen(Protocol):
-    """What decides who may see an image."""
+class HasVisibility(Protocol):
+    """An image, or the columns of one that determine its visibility."""
 
     @property
     def uploaded_by(self) -> uuid.UUID | None:
-        """The account that the image belongs to."""
+        """The id of the owner."""
 
     @property
     def visibility(self) -> Visibility:
-        """Whether everybody may see it."""
+        """Public or private."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """Whose eyes look: an account's, an admin's, which see all, or a stranger's."""
+class VisibilityScope:
+    """The images that a principal may see: public and own images, or all images for an admin."""
 
-    viewer_id: uuid.UUID | None = None
+    principal_id: uuid.UUID | None = None
     sees_all: bool = False
 
     def condition(self) -> ColumnElement[bool]:
-        """Return the condition under which an image may be seen."""
+        """Return the condition that an image is visible."""
         if self.sees_all:
             return true()
         public = Image.visibility == Visibility.PUBLIC
-        return public if self.viewer_id is None else or_(public, Image.uploaded_by == self.viewer_id)
+        return public if self.principal_id is None else or_(public, Image.uploaded_by == self.principal_id)
 
     def sql(self, values: Values) -> Condition:
-        """Say the same as text."""
+        """Return the condition that an image is visible, as SQL text."""
         if self.sees_all:
             return EVERY
         public = "visibility = 'public'"
-        return public if self.viewer_id is None else f"({public} OR uploaded_by = {values.bind(self.viewer_id)})"
+        return public if self.principal_id is None else f"({public} OR uploaded_by = {values.bind(self.principal_id)})"
 
     def private(self, values: Values) -> Condition:
-        """Say which of the private images may be seen."""
+        """Return the condition that an image is private and visible."""
         private = f"visibility = '{Visibility.PRIVATE}'"
         if self.sees_all:
             return private
-        return NONE if self.viewer_id is None else f"({private} AND uploaded_by = {values.bind(self.viewer_id)})"
+        return NONE if self.principal_id is None else f"({private} AND uploaded_by = {values.bind(self.principal_id)})"
 
-    def of_tag(self, values: Values) -> Condition:
-        """Return the condition under which the tag `t` may be seen: only that of private images is not by everyone."""
-        return EVERY if self.sees_all else f"(t.is_listed OR {NEVER_PRIVATE} OR {self.of_tag_in_use(values)})"
+    def tag_condition(self, values: Values) -> Condition:
+        """Return the condition that the tag `t` is visible: only tags of private images are hidden."""
+        return EVERY if self.sees_all else f"(t.is_listed OR {NEVER_PRIVATE} OR {self.used_tag_condition(values)})"
 
-    def of_tag_in_use(self, values: Values) -> Condition:
-        """Return the condition under which the viewer sees an image that has the tag `t`."""
+    def used_tag_condition(self, values: Values) -> Condition:
+        """Return the condition that the tag `t` has a visible image."""
         public = f"{EXACT_COUNT} > 0"
         if self.sees_all:
             return "(t.image_count > 0 OR EXISTS (SELECT FROM tagged WHERE tagged.tag = t.id))"
-        if self.viewer_id is None:
+        if self.principal_id is None:
             return f"({public})"
-        return f"({public} OR {_HAS_PRIVATE_ONE.format(values.bind(self.viewer_id, 'uuid'))})"
+        return f"({public} OR {_HAS_PRIVATE_ONE.format(values.bind(self.principal_id, 'uuid'))})"
 
     @property
-    def named(self) -> dict[str, Any]:
-        """Return the parameters of a statement with `tag_visible_to_viewer`."""
-        return {"viewer": self.viewer_id, "sees_all": self.sees_all}
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of a statement with `tag_visibility_sql`."""
+        return {"principal": self.principal_id, "sees_all": self.sees_all}
 
-    def sees(self, image: Seen) -> bool:
-        """Tell the same of an image at hand."""
-        own = self.viewer_id is not None and image.uploaded_by == self.viewer_id
+    def sees(self, image: HasVisibility) -> bool:
+        """Return whether the image is visible."""
+        own = self.principal_id is not None and image.uploaded_by == self.principal_id
         return self.sees_all or own or image.visibility == Visibility.PUBLIC
 
 
-def private_owner(image: Seen) -> uuid.UUID | None:
-    """Return the account whose private image this is, or `NO_OWNER`; None for a public image."""
+def visibility_scope(principal: Principal) -> VisibilityScope:
+    """Return the scope of the images that the principal may see."""
+    return VisibilityScope(principal.id, principal.is_admin)
+
+
+def private_owner(image: HasVisibility) -> uuid.UUID | None:
+    """Return the owner of a private image, or `NO_OWNER` if it has none; None for a public image."""
     return None if image.visibility == Visibility.PUBLIC else image.uploaded_by or NO_OWNER

@@ -32,7 +32,7 @@ class Caller:
     @cached_property
     def address(self) -> str:
         """The address, or the network of an IPv6 address."""
-        return network(self._host)
+        return rate_limit_network(self._host)
 
 
 # None outside of requests: background tasks and commands wait in no queue.
@@ -41,7 +41,7 @@ current_caller: ContextVar[Caller | None] = ContextVar("current_caller", default
 
 # The argument is an address of the transport or of at most MAX_ADDRESS_LENGTH, so that the entries are short.
 @lru_cache(maxsize=4096)
-def network(address: str | None) -> str:
+def rate_limit_network(address: str | None) -> str:
     """Return the unit that limits count: an IPv4 address, or the /64 of an IPv6 address, which belongs to one site."""
     try:
         parsed = ip_address(address or "")

@@ -4,8 +4,8 @@ import contextlib
 import uuid
 from collections.abc import Callable
 
-from app.authz.policy import require_change
-from app.authz.principal import Viewer
+from app.authz.policy import ensure_can_edit
+from app.authz.principal import Principal
 from app.core.errors import AppError
 from app.http.container import Services
 from app.images.maintenance.orphan_cleanup import remove_orphans
@@ -22,12 +22,14 @@ class DeleteService:
         self._database = services.database
         self._object_store = services.object_store
 
-    async def delete(self, image_id: uuid.UUID, viewer: Viewer, precondition: Callable[[ImageRead], None]) -> None:
+    async def delete(
+        self, image_id: uuid.UUID, principal: Principal, precondition: Callable[[ImageRead], None]
+    ) -> None:
         """Delete an image unless the precondition raises. Raises ImageNotFound, Forbidden."""
         async with self._database.unit_of_work() as session:
             repository = ImageRepository(session)
-            image = await repository.get_for_change(image_id, viewer)
-            require_change(viewer, image)
+            image = await repository.get_for_change(image_id, principal)
+            ensure_can_edit(principal, image)
             names = await TagRepository(session).list_names_by_image([image.id])
             precondition(to_read(image, names[image.id]))
             await repository.remove(image)

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import Unauthenticated
 from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
 from app.http.problems import raising
@@ -10,7 +10,7 @@ from app.images.delete_service import DeleteService
 from app.images.repository import ImageRepository
 from app.images.upload.service import UploadService
 from app.tags.dependencies import TagCreatorDep
-from app.users.dependencies import ViewerDep
+from app.users.dependencies import PrincipalDep
 
 
 async def get_images_repository(session: SessionDep) -> ImageRepository:
@@ -34,15 +34,15 @@ async def get_upload_service(services: ServicesDep, tag_creator: TagCreatorDep) 
 
 
 @raising(Unauthenticated)
-async def get_uploader(viewer: ViewerDep, services: ServicesDep) -> Viewer:
+async def get_uploader(principal: PrincipalDep, services: ServicesDep) -> Principal:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
-    if viewer.user is None and not services.settings.anonymous_upload:
+    if principal.user is None and not services.settings.anonymous_upload:
         raise Unauthenticated
-    return viewer
+    return principal
 
 
 ImagesRepo = Annotated[ImageRepository, Depends(get_images_repository)]
 ImagesReader = Annotated[ImageRepository, Depends(get_images_reader)]
 DeleteServiceDep = Annotated[DeleteService, Depends(get_delete_service)]
-Uploader = Annotated[Viewer, Depends(get_uploader)]
+Uploader = Annotated[Principal, Depends(get_uploader)]
 UploadServiceDep = Annotated[UploadService, Depends(get_upload_service)]

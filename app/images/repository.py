@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     DateTime,
     String,
     TextClause,
@@ -23,9 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.policy import sight_of
-from app.authz.principal import Viewer
-from app.authz.visibility import Sight
+from app.authz.principal import Principal
+from app.authz.visibility import VisibilityScope, visibility_scope
 from app.core.errors import ImageNotFound
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
@@ -118,24 +116,28 @@ class ImageRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def get_visible(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
-        """Return the image. Raises ImageNotFound when there is none or the viewer may not see it."""
+    async def get_visible(self, image_id: uuid.UUID, principal: Principal) -> Image:
+        """Return the image. Raises ImageNotFound when there is none or the principal may not see it."""
         image = await self._session.scalar(_BY_ID, {"id": image_id})
-        if image is None or not sight_of(viewer).sees(image):
+        if image is None or not visibility_scope(principal).sees(image):
             raise ImageNotFound
         return image
 
-    async def get_tagged(self, image_id: uuid.UUID, viewer: Viewer) -> tuple[Image, list[str]]:
+    async def get_tagged(self, image_id: uuid.UUID, principal: Principal) -> tuple[Image, list[str]]:
         """Return the image and its sorted tags, in one statement. Raises ImageNotFound as `get_visible` does."""
         row = (await self._session.execute(_TAGGED, {"id": image_id})).one_or_none()
-        if row is None or not sight_of(viewer).sees(row[0]):
+        if row is None or not visibility_scope(principal).sees(row[0]):
             raise ImageNotFound
         return row[0], list(row[1])
 
-    async def get_for_change(self, image_id: uuid.UUID, viewer: Viewer) -> Image:
+    async def get_for_change(self, image_id: uuid.UUID, principal: Principal) -> Image:
         """Return the image with its row locked until the commit. Raises ImageNotFound, DatabaseBusy."""
         await set_lock_timeout(self._session)
-        statement = select(Image).where(Image.id == image_id, visible_to(viewer)).with_for_update(key_share=True)
+        statement = (
+            select(Image)
+            .where(Image.id == image_id, visibility_scope(principal).condition())
+            .with_for_update(key_share=True)
+        )
         image = await self._session.scalar(statement)
         if image is None:
             raise ImageNotFound
@@ -155,14 +157,14 @@ class ImageRepository:
         free: str | None = await self._session.scalar(_FREE_NAME, {"names": names})
         return free or numbered_name(name, random.randint(MAX_NUMBER + 1, 10**9))  # noqa: S311 - no secret
 
-    async def add(self, columns: Mapping[str, Any], viewer: Viewer) -> InsertResult:
+    async def add(self, columns: Mapping[str, Any], principal: Principal) -> InsertResult:
         """Insert an image and take its key off the list of doomed objects: both, or neither.
 
-        One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `viewer` sees
+        One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `principal` sees
         them, MAX_DUPLICATES at most, as their index has them: the same bytes may be there a hundred thousand times.
         """
         values = NamedValues()
-        statement = _adding(tuple(columns), sight_of(viewer).sql(values))
+        statement = _adding(tuple(columns), visibility_scope(principal).sql(values))
         with invalidates_only(self._session, LISTS):
             row = (await self._session.execute(statement, {**columns, **values.by_name})).one()
         return InsertResult(*row)
@@ -200,19 +202,21 @@ class ImageRepository:
         statement = select(Image.id).where(Image.id == image_id).with_for_update(read=True, key_share=True)
         return await self._session.scalar(statement) is not None
 
-    async def list_oldest_by_sha256(self, digests: Collection[bytes], viewer: Viewer) -> dict[bytes, uuid.UUID]:
-        """Return, by digest, the id of the oldest image that has it and that the viewer may see."""
+    async def list_oldest_by_sha256(self, digests: Collection[bytes], principal: Principal) -> dict[bytes, uuid.UUID]:
+        """Return, by digest, the id of the oldest image that has it and that the principal may see."""
         statement = (
             select(Image.sha256, Image.id)
-            .where(Image.sha256.in_(digests), visible_to(viewer))
+            .where(Image.sha256.in_(digests), visibility_scope(principal).condition())
             .ext(distinct_on(Image.sha256))
             .order_by(Image.sha256, Image.created_at, Image.id)
         )
         return dict((await self._session.execute(statement)).all())
 
-    async def list_visible(self, images: Sequence[uuid.UUID], sight: Sight, owner: uuid.UUID | None) -> list[uuid.UUID]:
+    async def list_visible(
+        self, images: Sequence[uuid.UUID], scope: VisibilityScope, owner: uuid.UUID | None
+    ) -> list[uuid.UUID]:
         """Return those of the images that can be seen; with an owner, of theirs only."""
-        statement = select(Image.id).where(Image.id.in_(images), sight.condition())
+        statement = select(Image.id).where(Image.id.in_(images), scope.condition())
         if owner is not None:
             statement = statement.where(Image.uploaded_by == owner)
         return list(await self._session.scalars(statement))
@@ -311,8 +315,3 @@ def _adding(columns: tuple[str, ...], seen: Condition) -> TextClause:
     values = ", ".join(f":{name}" for name in columns)
     statement = _ADD.format(columns=", ".join(columns), values=values, seen=seen, most=MAX_DUPLICATES)
     return text(statement).bindparams(*(bindparam(name, type_=table.c[name].type) for name in columns))
-
-
-def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition under which a viewer may see an image."""
-    return sight_of(viewer).condition()

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 
-from app.authz.policy import require_change
+from app.authz.policy import ensure_can_edit
 from app.core.errors import (
     Forbidden,
     ImageNotFound,
@@ -46,10 +46,10 @@ from app.images.upload.service import name_taken
 from app.media.decoder_pool import DecodersBusy, DecodersUnavailable
 from app.ratelimit.policies import upload_charges
 from app.tags.dependencies import TagsRepo
-from app.users.dependencies import CurrentUser, DeviceDep, ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import CurrentUser, DeviceDep, PrincipalDep
 
-router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
 
 # What the fields and the headers of the parts may take beside the file.
 MAX_FORM_BYTES = 1024 * 1024
@@ -112,7 +112,7 @@ UPLOAD_FORM: dict[str, Any] = {
 async def upload_image(
     request: Request,
     response: Response,
-    viewer: Uploader,
+    principal: Uploader,
     uploads: UploadServiceDep,
     services: ServicesDep,
     device: DeviceDep,
@@ -135,11 +135,11 @@ async def upload_image(
     `duplicates` has the paths of up to 20 visible images with the same bytes.
     """
     settings = services.settings
-    await services.limits.charge(upload_charges(settings.upload_limits, viewer.id, device.address))
+    await services.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     refuse_declared_length(request, settings)
     body = read_body(request, upload_rate(settings, services.queues.uploads))
     form = MultipartStream(request.headers.get("content-type", ""), body)
-    uploaded = await uploads.upload(form, viewer, idempotency_key)
+    uploaded = await uploads.upload(form, principal, idempotency_key)
     response.headers["Location"] = uploaded.links.self
     return uploaded
 
@@ -151,10 +151,10 @@ async def upload_image(
     responses={**NOT_MODIFIED, **problems(ImageNotFound)},
 )
 @cached(one_image)
-async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesDep) -> Response:
+async def read_image(image_id: uuid.UUID, principal: PrincipalDep, services: ServicesDep) -> Response:
     """Return an image. A private image is visible only to its owner and admins."""
     async with services.database.read_session() as session:
-        image, tags = await ImageRepository(session).get_tagged(image_id, viewer)
+        image, tags = await ImageRepository(session).get_tagged(image_id, principal)
     return full_response(to_read(image, tags), f"{image.visibility}, no-cache")
 
 
@@ -164,10 +164,10 @@ async def read_image(image_id: uuid.UUID, viewer: ViewerDep, services: ServicesD
     responses=problems(),
 )
 async def lookup_images(
-    body: LookupRequest, _user: CurrentUser, viewer: ViewerDep, images: ImagesReader
+    body: LookupRequest, _user: CurrentUser, principal: PrincipalDep, images: ImagesReader
 ) -> LookupResult:
     """Return the digests of files that are stored in images the caller may see. A client can skip their upload."""
-    found = await images.list_oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], viewer)
+    found = await images.list_oldest_by_sha256([bytes.fromhex(digest) for digest in body.sha256], principal)
     items = [
         LookupItem(sha256=digest, image=image_path(found[bytes.fromhex(digest)]))
         for digest in dict.fromkeys(body.sha256)
@@ -187,7 +187,7 @@ async def update_image(
     image_id: uuid.UUID,
     body: ImageUpdate,
     _user: CurrentUser,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     images: ImagesRepo,
     tags: TagsRepo,
 ) -> ImageRead:
@@ -195,14 +195,14 @@ async def update_image(
 
     `If-Match` prevents the loss of concurrent changes.
     """
-    image = await images.get_for_change(image_id, viewer)
-    require_change(viewer, image)
+    image = await images.get_for_change(image_id, principal)
+    ensure_can_edit(principal, image)
     names = (await tags.list_names_by_image([image.id]))[image.id]
     require_match(request, to_read(image, names))
     changes = body.model_dump(exclude_unset=True)
     taken = await images.find_by_name(changes["name"]) if "name" in changes else None
     if taken is not None and taken.id != image.id:
-        raise name_taken(taken, viewer)
+        raise name_taken(taken, principal)
     await images.update(image, changes)
     return with_etag(response, to_read(image, names))
 
@@ -214,10 +214,10 @@ async def update_image(
     responses=problems(Forbidden, ImageNotFound, PreconditionFailed),
 )
 async def delete_image(
-    request: Request, image_id: uuid.UUID, _user: CurrentUser, viewer: ViewerDep, service: DeleteServiceDep
+    request: Request, image_id: uuid.UUID, _user: CurrentUser, principal: PrincipalDep, service: DeleteServiceDep
 ) -> None:
     """Delete an image and its files permanently. Owner and admins only."""
-    await service.delete(image_id, viewer, partial(require_match, request))
+    await service.delete(image_id, principal, partial(require_match, request))
 
 
 def refuse_declared_length(request: Request, settings: Settings) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Query, Request, Response
 
-from app.authz.policy import sight_of
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
+from app.authz.visibility import visibility_scope
 from app.core.callers import Caller, current_caller
 from app.core.concurrency import background_task
 from app.core.errors import (
@@ -35,10 +35,10 @@ from app.search.language import ast
 from app.search.language.ast import format_query
 from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.sort_order import Sort, SortOrder
-from app.users.dependencies import DeviceDep, ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import DeviceDep, PrincipalDep
 
-router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
 
 QUERY_HELP = """\
 Tags and filters. Terms side by side mean AND, which binds tighter than `OR` (or `|`). `-` or `NOT` negates, `( )`
@@ -84,7 +84,7 @@ def report_search_quota(request: Request) -> None:
 @cached(lists, report_search_quota)
 async def list_images(
     request: Request,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     services: ServicesDep,
     device: DeviceDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
@@ -99,22 +99,22 @@ async def list_images(
 
     An empty page has `hints` if the query probably has a mistake. Each hint has a corrected query.
     """
-    await services.limits.charge(search_charges(services.settings.search_limits, viewer.id, device.address))
+    await services.limits.charge(search_charges(services.settings.search_limits, principal.id, device.address))
     query, order = parse(q), SortOrder(sort)
     spelled = format_query(query)
-    fingerprint = f"images {viewer.id} {sort} {spelled}"
+    fingerprint = f"images {principal.id} {sort} {spelled}"
     after = order.decode_key(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(services.queues.searches.enter(current_caller.get()))
         async with services.database.search_session() as session:
-            search = await services.search.prepare(session, query, sight_of(viewer))
+            search = await services.search.prepare(session, query, visibility_scope(principal))
             counting: Awaitable[Counted | None] | None = None
             if count != "none" and has_idle_connection(session):
                 counting = await stack.enter_async_context(background_task(count_images(services, search, count)))
             found, more = await search.fetch_page(order, after, limit)
             hints = await search.list_hints(q) if not found and after is None else []
         counted = await (counting or count_images(services, search, count))
-    headers = {"Cache-Control": cache_control(query, viewer), "Vary": "Authorization"}
+    headers = {"Cache-Control": cache_control(query, principal), "Vary": "Authorization"}
     following = services.cursors.encode(order.encode_key(found[-1]), fingerprint) if more else None
     if following:
         headers["Link"] = next_link(request, following)
@@ -123,11 +123,11 @@ async def list_images(
     )
 
 
-def cache_control(query: ast.Node, viewer: Viewer) -> str:
+def cache_control(query: ast.Node, principal: Principal) -> str:
     """Say who may keep a page, which is to be revalidated; one that the clock changes too, nobody."""
     if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in ast.leaves(query)):
         return "no-store"
-    return "public, no-cache" if viewer.user is None else "private, no-cache"
+    return "public, no-cache" if principal.user is None else "private, no-cache"
 
 
 async def count_images(services: Services, search: SearchExecutor, how: Count) -> Counted | None:

@@ -10,9 +10,9 @@ from fastapi import Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.policy import may_change, require_change, require_tagger, sight_of
-from app.authz.principal import Viewer
-from app.authz.visibility import private_owner
+from app.authz.policy import can_edit, ensure_can_edit, ensure_can_tag
+from app.authz.principal import Principal
+from app.authz.visibility import private_owner, visibility_scope
 from app.core.callers import current_caller
 from app.core.errors import (
     AppError,
@@ -45,22 +45,22 @@ from app.tags.dependencies import TagCreatorDep
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags, with_locked_tags
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
-from app.users.dependencies import CurrentUser, ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import CurrentUser, PrincipalDep
 
-router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
 
 MAX_BULK = 10_000
 BULK_BATCH = 500
 ERRORS: tuple[type[AppError], ...] = (Forbidden, ImageNotFound, PreconditionFailed, DatabaseBusy)
-Rule = Callable[[Viewer, Image], None]
+Rule = Callable[[Principal, Image], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
     """Who may change which image, and in which state of it."""
 
-    viewer: Viewer
+    principal: Principal
     rule: Rule
     check: Callable[[ImageRead], None]
 
@@ -102,7 +102,7 @@ class BulkResult(BaseModel):
     responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def tag_images(
-    body: BulkTagging, _user: CurrentUser, viewer: ViewerDep, services: ServicesDep, tag_creator: TagCreatorDep
+    body: BulkTagging, _user: CurrentUser, principal: PrincipalDep, services: ServicesDep, tag_creator: TagCreatorDep
 ) -> BulkResult:
     """Add tags to and remove tags from up to 10,000 images, all or none.
 
@@ -111,18 +111,20 @@ async def tag_images(
     """
     # An account makes one bulk edit at a time; the others wait here, without a connection.
     async with services.queues.bulk_edits.enter(current_caller.get()):
-        return await tag_matches(body, viewer, services, tag_creator)
+        return await tag_matches(body, principal, services, tag_creator)
 
 
-async def tag_matches(body: BulkTagging, viewer: Viewer, services: Services, tag_creator: TagCreator) -> BulkResult:
+async def tag_matches(
+    body: BulkTagging, principal: Principal, services: Services, tag_creator: TagCreator
+) -> BulkResult:
     """Tag the images that match, or only count them."""
     await refuse_contradiction(services.database, body)
     async with services.queues.searches.enter(current_caller.get()):
-        images = await list_changeable(services, body, viewer)
+        images = await list_changeable(services, body, principal)
     if body.dry_run:
         return BulkResult(matched=len(images), changed=await count_changing(services.database, images, body))
     changed = 0
-    async with with_locked_tags(body.add, tag_creator, viewer.id) as (session, locked_tags):
+    async with with_locked_tags(body.add, tag_creator, principal.id) as (session, locked_tags):
         removed = await TagRepository(session).list_ids(body.remove)
         for start in range(0, len(images), BULK_BATCH):
             changed += await tag_batch(session, images[start : start + BULK_BATCH], locked_tags, removed)
@@ -136,7 +138,7 @@ async def replace_image_tags(
     image_id: uuid.UUID,
     body: TagsUpdate,
     _user: CurrentUser,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     tag_creator: TagCreatorDep,
 ) -> ImageRead:
     """Replace the tags of an image. Implied tags are added. Owner and admins only."""
@@ -144,7 +146,7 @@ async def replace_image_tags(
     async def replace(image_tags: ImageTagRepository, image: Image, locked_tags: LockedTags) -> None:
         await image_tags.replace_tags(image.id, locked_tags)
 
-    permission = Permission(viewer, require_change, partial(require_match, request))
+    permission = Permission(principal, ensure_can_edit, partial(require_match, request))
     return with_etag(response, await change_tags(tag_creator, image_id, body.tags, permission, replace))
 
 
@@ -155,7 +157,7 @@ async def add_image_tags(
     image_id: uuid.UUID,
     body: TagsUpdate,
     _user: CurrentUser,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     tag_creator: TagCreatorDep,
 ) -> ImageRead:
     """Add tags, and the tags that they imply. Every user can tag a public image. Existing tags are no error.
@@ -164,12 +166,12 @@ async def add_image_tags(
     """
 
     async def add(image_tags: ImageTagRepository, image: Image, locked_tags: LockedTags) -> None:
-        if may_change(viewer, image):
+        if can_edit(principal, image):
             await image_tags.add_tags([image.id], locked_tags)
         else:
             await image_tags.add_tags_as_guest(image.id, locked_tags)
 
-    permission = Permission(viewer, require_tagger, partial(require_match, request))
+    permission = Permission(principal, ensure_can_tag, partial(require_match, request))
     return with_etag(response, await change_tags(tag_creator, image_id, body.tags, permission, add))
 
 
@@ -182,7 +184,7 @@ async def remove_image_tag(
     image_id: uuid.UUID,
     tag: Annotated[TagName, Path(examples=["cat"])],
     _user: CurrentUser,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     tag_creator: TagCreatorDep,
 ) -> ImageRead:
     """Remove an explicit tag, and the tags that only it implies. Owner and admins only."""
@@ -190,7 +192,7 @@ async def remove_image_tag(
     async def remove(image_tags: ImageTagRepository, image: Image, _held: LockedTags) -> None:
         await image_tags.remove_tag(image.id, tag)
 
-    permission = Permission(viewer, require_change, partial(require_match, request))
+    permission = Permission(principal, ensure_can_edit, partial(require_match, request))
     return with_etag(response, await change_tags(tag_creator, image_id, [], permission, remove))
 
 
@@ -201,15 +203,15 @@ async def change_tags(
     permission: Permission,
     change: Callable[[ImageTagRepository, Image, LockedTags], Awaitable[None]],
 ) -> ImageRead:
-    """Change the tags of an image that the viewer may change; it is locked, after the tags."""
-    viewer = permission.viewer
+    """Change the tags of an image that the principal may change; it is locked, after the tags."""
+    principal = permission.principal
     # Asked before, too: who may not change the image makes no tags, and waits for nobody.
     async with tag_creator.database.read_session() as session:
-        image = await ImageRepository(session).get_visible(image_id, viewer)
-        permission.rule(viewer, image)
+        image = await ImageRepository(session).get_visible(image_id, principal)
+        permission.rule(principal, image)
     async with with_locked_tags(names, tag_creator, private_owner(image)) as (session, locked_tags):
-        image = await ImageRepository(session).get_for_change(image_id, viewer)
-        permission.rule(viewer, image)
+        image = await ImageRepository(session).get_for_change(image_id, principal)
+        permission.rule(principal, image)
         permission.check(await shape_image(session, image))
         with invalidates_only(session, LISTS, image_scope(image.id)):
             await change(ImageTagRepository(session), image, locked_tags)
@@ -233,15 +235,15 @@ async def refuse_contradiction(database: Database, body: BulkTagging) -> None:
             raise ValidationFailed.at(["body", "remove"], f"A tag cannot be both added and removed: {name}.")
 
 
-async def list_changeable(services: Services, body: BulkTagging, viewer: Viewer) -> list[uuid.UUID]:
+async def list_changeable(services: Services, body: BulkTagging, principal: Principal) -> list[uuid.UUID]:
     """Return the ids of the images meant, sorted, as locks are taken. Raises QueryTooBroad for too many."""
-    sight, owner = sight_of(viewer), None if viewer.is_admin else viewer.id
+    scope, owner = visibility_scope(principal), None if principal.is_admin else principal.id
     async with services.database.search_session() as session:
         if body.ids is None:
-            search = await services.search.prepare(session, parse(body.q or ""), sight)
+            search = await services.search.prepare(session, parse(body.q or ""), scope)
             found = await search.list_ids(owner, MAX_BULK + 1)
         else:
-            found = await ImageRepository(session).list_visible(body.ids, sight, owner)
+            found = await ImageRepository(session).list_visible(body.ids, scope, owner)
     if len(found) > MAX_BULK:
         raise QueryTooBroad(f"More than {MAX_BULK} images match. Use a narrower query.")
     return sorted(found)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 
 from app.authz import policy
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import AdminRequired, Forbidden, InvalidToken, Unauthenticated
 from app.core.security import Audience
 from app.http.container import Services, services_of
@@ -37,9 +37,9 @@ async def sign_in(services: Services, email: str, password: str, device: Device)
     """
     answer = await SignIn(services).with_password(email, password, device)
     claims = services.access_tokens.read(answer.access_token)
-    viewer = await authenticate_session(services, answer.access_token, Audience.API)
-    if not viewer.is_admin:
-        await _end(services, viewer)
+    principal = await authenticate_session(services, answer.access_token, Audience.API)
+    if not principal.is_admin:
+        await _end(services, principal)
         raise AdminRequired("The account is not an admin. Run `python -m app create-admin --existing` to promote it.")
     return services.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
 
@@ -47,16 +47,16 @@ async def sign_in(services: Services, email: str, password: str, device: Device)
 async def sign_out(services: Services, token: str | None) -> None:
     """End the session of the cookie, if there is one."""
     try:
-        viewer = await authenticate_session(services, token or "", Audience.OPS)
+        principal = await authenticate_session(services, token or "", Audience.OPS)
     except InvalidToken:
         return
-    await _end(services, viewer)
+    await _end(services, principal)
 
 
-async def _end(services: Services, viewer: Viewer) -> None:
-    if viewer.session_id:
+async def _end(services: Services, principal: Principal) -> None:
+    if principal.session_id:
         async with services.database.unit_of_work() as session:
-            await UserSessionRepository(session).remove(viewer.session_id)
+            await UserSessionRepository(session).remove(principal.session_id)
 
 
 def set_cookie(response: Response, request: Request, token: str) -> None:
@@ -77,9 +77,9 @@ async def get_operator(request: Request, services: ServicesDep) -> User:
     token = single_cookie(request, COOKIE)
     if token is None:
         raise Unauthenticated
-    viewer = await authenticate_session(services, token, Audience.OPS)
-    request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id
-    return policy.require_admin(viewer)
+    principal = await authenticate_session(services, token, Audience.OPS)
+    request.state.user_id, request.state.credential_id = principal.id, principal.session_id
+    return policy.require_admin(principal)
 
 
 def require_same_origin(request: Request) -> None:

@@ -1,12 +1,12 @@
 """The charges of each rate-limited action, by account, by address and in total.
 
 A successful sign-in gets its charges back. An address at which the account has an open session has a counter of its
-own, so that an attacker elsewhere cannot lock the owner out. `app.core.callers.network` groups addresses.
+own, so that an attacker elsewhere cannot lock the owner out. `app.core.callers.rate_limit_network` groups addresses.
 """
 
 import uuid
 
-from app.core.callers import network
+from app.core.callers import rate_limit_network
 from app.core.rate_limit import RateLimitSettings
 from app.core.text.email_addresses import email_key
 from app.ratelimit.rate_limiter import Charge
@@ -14,7 +14,7 @@ from app.ratelimit.rate_limiter import Charge
 
 def login_charges(limits: RateLimitSettings, account: str, address: str | None, *, known_address: bool) -> list[Charge]:
     """Return the charges for one attempt at an account, which need not exist; `account` is its e-mail address."""
-    place = network(address)
+    place = rate_limit_network(address)
     own_counter = f" at {place}" if known_address else ""
     return [Charge(f"login account {account}{own_counter}", limits.account), *_shared("login", limits, place)]
 
@@ -28,24 +28,24 @@ def sign_up_charges(limits: RateLimitSettings, email: str, address: str | None) 
     """Return the charges for one sign-up."""
     return [
         Charge(f"sign-up account {email_key(email)}", limits.account),
-        *_shared("sign-up", limits, network(address)),
+        *_shared("sign-up", limits, rate_limit_network(address)),
     ]
 
 
 def refresh_charges(limits: RateLimitSettings, session_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     """Return the charges for one refresh; an invalid token has no session."""
     own = [] if session_id is None else [Charge(f"refresh session {session_id}", limits.account)]
-    return [*own, *_shared("refresh", limits, network(address))]
+    return [*own, *_shared("refresh", limits, rate_limit_network(address))]
 
 
 def social_charges(limits: RateLimitSettings, address: str | None) -> list[Charge]:
     """Return the charges for one start of a social login."""
-    return _shared("social", limits, network(address))
+    return _shared("social", limits, rate_limit_network(address))
 
 
 def mail_charges(limits: RateLimitSettings, account: str, address: str | None) -> list[Charge]:
     """Return the charges for one mail to an account, which need not exist; `account` is its e-mail address."""
-    return [Charge(f"mail account {account}", limits.account), *_shared("mail", limits, network(address))]
+    return [Charge(f"mail account {account}", limits.account), *_shared("mail", limits, rate_limit_network(address))]
 
 
 def upload_charges(limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
@@ -67,7 +67,7 @@ def new_tag_charges(
 
 def _use(action: str, limits: RateLimitSettings, user_id: uuid.UUID | None, address: str | None) -> list[Charge]:
     own = [] if user_id is None else [Charge(f"{action} account {user_id}", limits.account)]
-    return [*own, *_shared(action, limits, network(address))]
+    return [*own, *_shared(action, limits, rate_limit_network(address))]
 
 
 def _shared(action: str, limits: RateLimitSettings, place: str) -> list[Charge]:

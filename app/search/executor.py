@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.core.observability.request_counters import SearchStep, count_search_step
 from app.db.base import utc_now
 from app.db.sql_text import Values
@@ -49,7 +49,7 @@ class SearchEngine:
         # Steps since the start of the worker, by strategy; a metric.
         self.steps = {strategy.name: 0 for strategy in made}
 
-    async def prepare(self, session: AsyncSession, query: ast.Node, visibility: Sight) -> "SearchExecutor":
+    async def prepare(self, session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> "SearchExecutor":
         """Return the search of a query with resolved tags. Raises QueryTooBroad."""
         tags = await resolve_tags(session, query, visibility)
         return SearchExecutor(session, QueryPredicates(query, tags, visibility, utc_now()), self)
@@ -76,7 +76,7 @@ class SearchExecutor:
         if names := sorted(terms.keys() - wildcards.keys()):
             known |= await list_visible_names(self.session, names, self.predicates.visibility)
         unknown = [token for name, token in terms.items() if name not in known]
-        return make_hints(text, unknown, self.predicates.visibility.viewer_id)
+        return make_hints(text, unknown, self.predicates.visibility.principal_id)
 
     async def list_ids(self, owner: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
         """Return the ids of up to `limit` matches, unordered; with an owner, of theirs only. Raises QueryTimeout."""

@@ -10,7 +10,7 @@ from app.http.problems import raising
 from app.tags.admin_service import TagAdminService
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
-from app.users.dependencies import AdminUser, DeviceDep, ViewerDep
+from app.users.dependencies import AdminUser, DeviceDep, PrincipalDep
 
 
 async def get_tags_repository(session: SessionDep) -> TagRepository:
@@ -26,10 +26,10 @@ async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]
 
 
 @raising(TooManyRequests)
-async def get_tag_creator(services: ServicesDep, viewer: ViewerDep, device: DeviceDep) -> TagCreator:
+async def get_tag_creator(services: ServicesDep, principal: PrincipalDep, device: DeviceDep) -> TagCreator:
     """Return what makes tags for the caller."""
     rates = services.settings.new_tag_limits
-    return TagCreator(services.database, services.limits, rates, viewer, device.address)
+    return TagCreator(services.database, services.limits, rates, principal, device.address)
 
 
 async def get_tag_admin_service(_admin: AdminUser, session: SessionDep) -> TagAdminService:

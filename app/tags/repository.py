@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, String, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.visibility import NEVER_PRIVATE, Sight, tag_visible_to_viewer
+from app.authz.visibility import NEVER_PRIVATE, VisibilityScope, tag_visibility_sql
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.database import set_lock_timeout
 from app.models import PrivateTag, Tag
@@ -49,7 +49,7 @@ _ENTRY = f"""
 _BY_ANY_NAME = text(
     f"SELECT {_ENTRY} FROM tags t WHERE t.id = (SELECT coalesce(alias_of, id) FROM tags WHERE name = :name)"  # noqa: S608
 )
-_VISIBLE_BY_ANY_NAME = text(f"{_BY_ANY_NAME.text} AND {tag_visible_to_viewer()}")
+_VISIBLE_BY_ANY_NAME = text(f"{_BY_ANY_NAME.text} AND {tag_visibility_sql()}")
 _BY_ANY_NAMES = text(
     f"SELECT n.name AS asked, {_ENTRY} FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id) "  # noqa: S608
     "WHERE n.name = ANY(:names)"
@@ -60,10 +60,10 @@ _BY_NAME = text(f"""
     SELECT {_ENTRY} FROM tags t JOIN (
         (
             SELECT id FROM tags t WHERE {_MATCHING.format("t")} AND alias_of IS NULL AND name > :after
-            AND {tag_visible_to_viewer()} ORDER BY name LIMIT :most
+            AND {tag_visibility_sql()} ORDER BY name LIMIT :most
         )
         UNION SELECT t.id FROM tags a JOIN tags t ON t.id = a.alias_of
-        WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL AND {tag_visible_to_viewer()}
+        WHERE {_MATCHING.format("a")} AND a.alias_of IS NOT NULL AND {tag_visibility_sql()}
     ) AS matching USING (id)
     WHERE t.name > :after ORDER BY t.name LIMIT :most""")  # noqa: S608
 # The tags without a pending change are in the order of their base counts, which an index has; those with one are few.
@@ -74,7 +74,7 @@ _BY_COUNT = text(f"""
     settled AS (
         SELECT t.id FROM tags t
         WHERE {_MATCHING.format("t")} AND t.alias_of IS NULL AND {_AFTER.format(images="t.image_count")}
-        AND t.id NOT IN (SELECT id FROM pending) AND {tag_visible_to_viewer("t.image_count")}
+        AND t.id NOT IN (SELECT id FROM pending) AND {tag_visibility_sql("t.image_count")}
         ORDER BY t.image_count DESC, t.name LIMIT :most
     ), changing AS (
         SELECT t.id FROM tags t
@@ -86,7 +86,7 @@ _BY_COUNT = text(f"""
         JOIN tags t USING (id) LEFT JOIN pending p USING (id)
     ), first AS (
         SELECT t.id, t.images FROM candidates t
-        WHERE {_AFTER.format(images="t.images")} AND {tag_visible_to_viewer("t.images")}
+        WHERE {_AFTER.format(images="t.images")} AND {tag_visibility_sql("t.images")}
         ORDER BY t.images DESC, t.name LIMIT :most
     )
     SELECT {_ENTRY} FROM first f JOIN tags t USING (id) ORDER BY f.images DESC, t.name""")  # noqa: S608
@@ -190,9 +190,9 @@ class TagRepository:
         found = await self._list(_BY_ANY_NAME, {"name": name})
         return found[0] if found else None
 
-    async def find_visible(self, name: str, sight: Sight) -> CountedTag | None:
+    async def find_visible(self, name: str, scope: VisibilityScope) -> CountedTag | None:
         """Return the tag of this name or alias if it may be seen."""
-        found = await self._list(_VISIBLE_BY_ANY_NAME, {"name": name, **sight.named})
+        found = await self._list(_VISIBLE_BY_ANY_NAME, {"name": name, **scope.parameters})
         return found[0] if found else None
 
     async def list_names_by_image(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
@@ -200,18 +200,20 @@ class TagRepository:
         names = {row.id: row.tags for row in await self._session.execute(_NAMES_OF, {"images": images})}
         return {image: names.get(image, []) for image in images}
 
-    async def list_by_name(self, pattern: str, sight: Sight, after: str | None, limit: int) -> list[CountedTag]:
+    async def list_by_name(
+        self, pattern: str, scope: VisibilityScope, after: str | None, limit: int
+    ) -> list[CountedTag]:
         """Return up to `limit` visible tags after a name whose name or alias matches, by name."""
-        values = {"pattern": like(pattern), "after": after or "", "most": limit, **sight.named}
+        values = {"pattern": like(pattern), "after": after or "", "most": limit, **scope.parameters}
         return await self._list(_BY_NAME, values)
 
     async def list_by_count(
-        self, pattern: str, sight: Sight, after: tuple[int, str] | None, limit: int
+        self, pattern: str, scope: VisibilityScope, after: tuple[int, str] | None, limit: int
     ) -> list[CountedTag]:
         """Return up to `limit` visible tags after `(images, name)` whose name or alias matches, most used first."""
         images, name = after or (0, "")
         position = {"started": after is None, "images": images, "after": name}
-        return await self._list(_BY_COUNT, {"pattern": like(pattern), **position, "most": limit, **sight.named})
+        return await self._list(_BY_COUNT, {"pattern": like(pattern), **position, "most": limit, **scope.parameters})
 
     async def list_related(self, tag: CountedTag, limit: int) -> list[RelatedTag]:
         """Return the tags that occur together with this one on public images, the most similar first."""

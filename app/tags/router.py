@@ -2,8 +2,8 @@ from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
 
-from app.authz.policy import sight_of
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
+from app.authz.visibility import visibility_scope
 from app.core.errors import (
     AppError,
     DatabaseBusy,
@@ -41,10 +41,10 @@ from app.tags.schemas import (
     TagRename,
     TagsCreate,
 )
-from app.users.dependencies import AdminUser, CurrentUser, ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import AdminUser, CurrentUser, PrincipalDep
 
-router = PrefixRouter(prefix="/tags", tags=["tags"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/tags", tags=["tags"], route_class=AuthenticatedRoute)
 
 NamePath = Annotated[TagName, Path(description="The name of the tag, or an alias of it", examples=["cat"])]
 Part = Annotated[Text | None, Query(min_length=1, max_length=64)]
@@ -60,7 +60,7 @@ ADMIN_ERRORS: tuple[type[AppError], ...] = (TagNotFound, TagIsAlias, DatabaseBus
 @cached(lists)
 async def list_tags(
     request: Request,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     repository: TagsReader,
     cursors: CursorsDep,
     prefix: Annotated[Part, Query(description="The start of a name or alias", examples=["ca"])] = None,
@@ -76,15 +76,15 @@ async def list_tags(
     A tag that only private images have is visible only to their owners and admins. A tag created by `POST` is visible
     to everyone.
     """
-    pattern, sight = name_pattern(prefix or "", contains or ""), sight_of(viewer)
-    fingerprint = f"tags {viewer.id} {sort} {pattern}"
+    pattern, scope = name_pattern(prefix or "", contains or ""), visibility_scope(principal)
+    fingerprint = f"tags {principal.id} {sort} {pattern}"
     after = cursors.decode(cursor, fingerprint) if cursor is not None else None
     if sort == "name":
-        rows = await repository.list_by_name(pattern, sight, after[0] if after else None, limit + 1)
+        rows = await repository.list_by_name(pattern, scope, after[0] if after else None, limit + 1)
     else:
-        rows = await repository.list_by_count(pattern, sight, (after[0], after[1]) if after else None, limit + 1)
+        rows = await repository.list_by_count(pattern, scope, (after[0], after[1]) if after else None, limit + 1)
     page = TagPage(items=[to_read(row, matched=pattern) for row in rows[:limit]])
-    headers = cache_headers(viewer)
+    headers = cache_headers(principal)
     if len(rows) > limit:
         last = page.items[-1]
         page.next_cursor = cursors.encode([last.name] if sort == "name" else [last.images, last.name], fingerprint)
@@ -115,10 +115,10 @@ async def create_tags(
     responses={**NOT_MODIFIED, **problems(TagNotFound, TooManyConcurrentRequests)},
 )
 @cached(lists)
-async def read_tag(name: NamePath, viewer: ViewerDep, repository: TagsReader) -> Response:
+async def read_tag(name: NamePath, principal: PrincipalDep, repository: TagsReader) -> Response:
     """Return a tag. An alias returns its target, with `alias_of`."""
-    response = full_response(to_read(await get_visible_tag(repository, name, viewer), asked=name))
-    response.headers.update(cache_headers(viewer))
+    response = full_response(to_read(await get_visible_tag(repository, name, principal), asked=name))
+    response.headers.update(cache_headers(principal))
     return response
 
 
@@ -130,7 +130,7 @@ async def read_tag(name: NamePath, viewer: ViewerDep, repository: TagsReader) ->
 @cached(lists)
 async def list_related_tags(
     name: NamePath,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     repository: TagsReader,
     response: Response,
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
@@ -139,8 +139,8 @@ async def list_related_tags(
 
     The scores of a tag with thousands of images are estimated from a sample.
     """
-    response.headers.update(cache_headers(viewer))
-    rows = await repository.list_related(await get_visible_tag(repository, name, viewer), limit)
+    response.headers.update(cache_headers(principal))
+    rows = await repository.list_related(await get_visible_tag(repository, name, principal), limit)
     return RelatedList(items=[RelatedRead(tag=row.name, images=row.images, score=round(row.score, 4)) for row in rows])
 
 
@@ -216,14 +216,14 @@ async def get_tag(repository: TagRepository, name: str) -> CountedTag:
     return tag
 
 
-def cache_headers(viewer: Viewer) -> dict[str, str]:
-    """Return the headers of an answer that depends on the viewer, to be revalidated."""
-    return {"Cache-Control": "no-cache" if viewer.user is None else "private, no-cache", "Vary": "Authorization"}
+def cache_headers(principal: Principal) -> dict[str, str]:
+    """Return the headers of an answer that depends on the principal, to be revalidated."""
+    return {"Cache-Control": "no-cache" if principal.user is None else "private, no-cache", "Vary": "Authorization"}
 
 
-async def get_visible_tag(repository: TagRepository, name: str, viewer: Viewer) -> CountedTag:
-    """Return the tag of this name or alias. Raises TagNotFound, also when the viewer may not see it."""
-    tag = await repository.find_visible(name, sight_of(viewer))
+async def get_visible_tag(repository: TagRepository, name: str, principal: Principal) -> CountedTag:
+    """Return the tag of this name or alias. Raises TagNotFound, also when the principal may not see it."""
+    tag = await repository.find_visible(name, visibility_scope(principal))
     if tag is None:
         raise TagNotFound
     return tag

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.rate_limit import RateLimitSettings
 from app.db.database import Database
 from app.ratelimit.policies import new_tag_charges
@@ -19,7 +19,7 @@ class TagCreator:
     database: Database
     limits: RateLimiter
     rates: RateLimitSettings
-    viewer: Viewer
+    principal: Principal
     address: str | None
 
     async def ensure(self, names: Sequence[str], private_to: UUID | None = None) -> None:
@@ -41,6 +41,6 @@ class TagCreator:
         """Charge for the missing ones and return them; no connection is held meanwhile."""
         async with self.database.read_session() as session:
             missing = await TagRepository(session).list_missing(names)
-        if missing and not self.viewer.is_admin:
-            await self.limits.charge(new_tag_charges(self.rates, self.viewer.id, self.address, len(missing)))
+        if missing and not self.principal.is_admin:
+            await self.limits.charge(new_tag_charges(self.rates, self.principal.id, self.address, len(missing)))
         return missing

@@ -4,7 +4,7 @@ import uuid
 
 from fastapi import Response
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import (
     AdminRequired,
     ApiKeyNotFound,
@@ -17,32 +17,32 @@ from app.core.errors import (
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.models import ApiKey, UserSession
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import (
     ApiKeysDep,
     ApiKeysReader,
     ApiKeysRepo,
     CurrentUser,
+    PrincipalDep,
     SignedIn,
     UserSessionsReader,
     UserSessionsRepo,
-    ViewerDep,
 )
-from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 from app.users.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead, SessionPage, SessionRead
 
-router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=AuthenticatedRoute)
 
 
 @router.get("/sessions", summary="List your sessions")
 async def list_sessions(
-    viewer: ViewerDep, user: CurrentUser, sessions: UserSessionsReader, paging: PagingDep
+    principal: PrincipalDep, user: CurrentUser, sessions: UserSessionsReader, paging: PagingDep
 ) -> SessionPage:
     """Return a page of the account's active sessions, newest first."""
     query = f"sessions {user.id}"
     found = await sessions.list_newest(user.id, paging.after(query), paging.fetch_limit)
     rows, next_cursor = paging.page(found, query)
-    return SessionPage(items=[_session_read(row, viewer) for row in rows], next_cursor=next_cursor)
+    return SessionPage(items=[_session_read(row, principal) for row in rows], next_cursor=next_cursor)
 
 
 @router.delete(
@@ -52,7 +52,7 @@ async def list_sessions(
     responses=problems(SessionNotFound),
 )
 async def delete_session(
-    session_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, sessions: UserSessionsRepo
+    session_id: uuid.UUID, _principal: SignedIn, user: CurrentUser, sessions: UserSessionsRepo
 ) -> None:
     """End a session of the account. Its access and refresh tokens are refused at once."""
     await sessions.remove_own(user.id, session_id)
@@ -65,7 +65,7 @@ async def delete_session(
     responses=problems(AdminRequired, WrongPassword, RecentSignInRequired, TooManyApiKeys, TooManyRequests),
 )
 async def create_api_key(
-    body: ApiKeyCreate, viewer: SignedIn, user: CurrentUser, api_keys: ApiKeysDep, response: Response
+    body: ApiKeyCreate, principal: SignedIn, user: CurrentUser, api_keys: ApiKeysDep, response: Response
 ) -> ApiKeyCreated:
     """Create a key for scripts, which send it as a bearer token. The key is shown once and stored as a digest.
 
@@ -73,7 +73,7 @@ async def create_api_key(
     An account has at most `MAX_API_KEYS_PER_USER` keys, including expired ones.
     Only an admin can create a key with the scope `admin`. A change of the account's role removes the scope.
     """
-    row, key = await api_keys.create(viewer, user, body)
+    row, key = await api_keys.create(principal, user, body)
     response.headers["Location"] = f"/v1/users/me/api-keys/{row.id}"
     response.headers["Cache-Control"] = "no-store"
     return ApiKeyCreated(**_api_key_read(row).model_dump(), key=key)
@@ -93,12 +93,12 @@ async def list_api_keys(user: CurrentUser, keys: ApiKeysReader, paging: PagingDe
     summary="Delete an API key",
     responses=problems(ApiKeyNotFound),
 )
-async def delete_api_key(key_id: uuid.UUID, _viewer: SignedIn, user: CurrentUser, keys: ApiKeysRepo) -> None:
+async def delete_api_key(key_id: uuid.UUID, _principal: SignedIn, user: CurrentUser, keys: ApiKeysRepo) -> None:
     """Delete an API key of the account. It is refused at once."""
     await keys.remove(user.id, key_id)
 
 
-def _session_read(session: UserSession, viewer: Viewer) -> SessionRead:
+def _session_read(session: UserSession, principal: Principal) -> SessionRead:
     return SessionRead(
         id=session.id,
         created_at=session.created_at,
@@ -106,7 +106,7 @@ def _session_read(session: UserSession, viewer: Viewer) -> SessionRead:
         expires_at=session.expires_at,
         address=session.address,
         user_agent=session.user_agent,
-        current=session.id == viewer.session_id,
+        current=session.id == principal.session_id,
     )
 
 

@@ -7,7 +7,7 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from app.authz import policy
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import (
     AdminRequired,
@@ -33,7 +33,7 @@ from app.users.sessions.service import SignIn
 
 MAX_USER_AGENT = 256
 
-# Documents the scheme and gives the Authorize button its address; the header is read in `settle_viewer`.
+# For the OpenAPI document and the Authorize button only; `get_principal` reads the header.
 _bearer = OAuth2PasswordBearer(
     tokenUrl="/v1/auth/token",
     refreshUrl="/v1/auth/token",
@@ -42,83 +42,85 @@ _bearer = OAuth2PasswordBearer(
 )
 
 
-async def settle_viewer(request: Request) -> Viewer:
+async def get_principal(request: Request) -> Principal:
     """Return the caller, authenticated at most once per request. No credentials mean anonymous; invalid ones raise."""
-    viewer: Viewer | None = getattr(request.state, "viewer", None)
-    if viewer is None:
-        viewer = await _viewer(request)
-        request.state.viewer = viewer
-    return viewer
+    principal: Principal | None = getattr(request.state, "principal", None)
+    if principal is None:
+        principal = await _principal(request)
+        request.state.principal = principal
+    return principal
 
 
-async def _viewer(request: Request) -> Viewer:
+async def _principal(request: Request) -> Principal:
     header = request.headers.get("authorization")
     if header is None:
-        return Viewer()
+        return Principal()
     scheme, token = get_authorization_scheme_param(header)
     if scheme.lower() != "bearer":
         raise InvalidToken("The Authorization header does not contain a bearer token")
-    viewer = await authenticate(services_of(request), token)
-    request.state.user_id, request.state.credential_id = viewer.id, viewer.session_id or viewer.key_id
+    principal = await authenticate(services_of(request), token)
+    request.state.user_id, request.state.credential_id = principal.id, principal.session_id or principal.key_id
     if caller := current_caller.get():
-        caller.account = viewer.id
-    policy.require_scope(viewer, request.method)
-    return viewer
+        caller.account = principal.id
+    policy.require_scope(principal, request.method)
+    return principal
 
 
-async def settle_sight(request: Request) -> str:
+async def cache_partition_key(request: Request) -> str:
     """Return the cache partition: an account, an account as admin, or empty for anonymous callers. Raises AppError."""
     if not any(name == b"authorization" for name, _ in request.scope["headers"]):
         return ""
-    viewer = await settle_viewer(request)
-    return "" if viewer.user is None else f"{'admin' if viewer.is_admin else 'user'} {viewer.id}"
+    principal = await get_principal(request)
+    return "" if principal.user is None else f"{'admin' if principal.is_admin else 'user'} {principal.id}"
 
 
 @raising(InvalidToken, InsufficientScope)
-async def get_viewer(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Viewer:
+async def require_valid_credentials(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Principal:
     """Return the caller."""
-    return await settle_viewer(request)
+    return await get_principal(request)
 
 
-ViewerDep = Annotated[Viewer, Depends(get_viewer)]
+PrincipalDep = Annotated[Principal, Depends(require_valid_credentials)]
 
 
 @raising(Unauthenticated)
-async def get_user(viewer: ViewerDep) -> User:
+async def get_user(principal: PrincipalDep) -> User:
     """Return the account of the caller. Raises Unauthenticated."""
-    return policy.require_user(viewer)
+    return policy.require_user(principal)
 
 
 CurrentUser = Annotated[User, Depends(get_user)]
 
 
 @raising(SignInRequired)
-async def get_signed_in(viewer: ViewerDep, _user: CurrentUser) -> Viewer:
-    """Return who asks, in a session and not by an API key. Raises Unauthenticated, SignInRequired."""
-    policy.require_sign_in(viewer)
-    return viewer
+async def get_signed_in(principal: PrincipalDep, _user: CurrentUser) -> Principal:
+    """Return the caller if it uses a session. Raises Unauthenticated; SignInRequired for an API key."""
+    policy.require_sign_in(principal)
+    return principal
 
 
 @raising(AdminRequired)
-async def get_admin(viewer: ViewerDep, _user: CurrentUser) -> User:
-    """Return the admin that asks. Raises Unauthenticated, AdminRequired."""
-    return policy.require_admin(viewer)
+async def get_admin(principal: PrincipalDep, _user: CurrentUser) -> User:
+    """Return the account of an admin. Raises Unauthenticated, AdminRequired."""
+    return policy.require_admin(principal)
 
 
 @raising(RecentSignInRequired)
-async def get_recently_signed_in(viewer: Annotated[Viewer, Depends(get_signed_in)], services: ServicesDep) -> Viewer:
-    """Return who asks, in a session of the last ten minutes. Raises Unauthenticated, RecentSignInRequired."""
-    await Proof(services).require_recent_sign_in(viewer)
-    return viewer
+async def get_recently_signed_in(
+    principal: Annotated[Principal, Depends(get_signed_in)], services: ServicesDep
+) -> Principal:
+    """Return the caller if its session is at most ten minutes old. Raises Unauthenticated, RecentSignInRequired."""
+    await Proof(services).require_recent_sign_in(principal)
+    return principal
 
 
-SignedIn = Annotated[Viewer, Depends(get_signed_in)]
-RecentlySignedIn = Annotated[Viewer, Depends(get_recently_signed_in)]
+SignedIn = Annotated[Principal, Depends(get_signed_in)]
+RecentlySignedIn = Annotated[Principal, Depends(get_recently_signed_in)]
 AdminUser = Annotated[User, Depends(get_admin)]
 
 
 async def get_device(request: Request) -> Device:
-    """Return where the request comes from; behind configured proxies the middleware has put the client's address."""
+    """Return the client's address and user agent. Behind a trusted proxy, the middleware has set the address."""
     user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
     printable = "".join(char for char in user_agent if char.isprintable())
     return Device(request.client.host if request.client else None, printable or None)
@@ -128,47 +130,38 @@ DeviceDep = Annotated[Device, Depends(get_device)]
 
 
 async def get_users_reader(session: ReaderDep) -> UserRepository:
-    """Return the repository of accounts for a request that only reads."""
     return UserRepository(session)
 
 
 async def get_sessions(session: SessionDep) -> UserSessionRepository:
-    """Return the repository of sessions on the request's unit of work."""
     return UserSessionRepository(session)
 
 
 async def get_sessions_reader(session: ReaderDep) -> UserSessionRepository:
-    """Return the repository of sessions for a request that only reads."""
     return UserSessionRepository(session)
 
 
 async def get_api_keys(session: SessionDep) -> ApiKeyRepository:
-    """Return the repository of API keys on the request's unit of work."""
     return ApiKeyRepository(session)
 
 
 async def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
-    """Return the repository of API keys for a request that only reads."""
     return ApiKeyRepository(session)
 
 
 async def get_sign_in(services: ServicesDep) -> SignIn:
-    """Return the sign-in service."""
     return SignIn(services)
 
 
 async def get_accounts(services: ServicesDep) -> Accounts:
-    """Return the service of accounts."""
     return Accounts(services)
 
 
 async def get_api_key_service(services: ServicesDep) -> ApiKeys:
-    """Return the service of API keys."""
     return ApiKeys(services)
 
 
 async def get_limits(services: ServicesDep) -> RateLimiter:
-    """Return the rate limits."""
     return services.limits
 
 

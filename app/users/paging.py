@@ -18,7 +18,7 @@ from app.models import ApiKey, Invitation, User, UserSession
 Position = tuple[datetime, uuid.UUID]
 
 
-class Dated(Protocol):
+class HasCreatedAt(Protocol):
     """A row with the two columns that the order goes by."""
 
     @property
@@ -27,7 +27,7 @@ class Dated(Protocol):
     def created_at(self) -> Any: ...
 
 
-Row = TypeVar("Row", bound=Dated)
+Row = TypeVar("Row", bound=HasCreatedAt)
 
 
 def newest_first(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.sql_text import Values
 from app.search.bitmap_index.bitmap_queries import CountStatement
 from app.search.errors import InvalidQuery
@@ -105,7 +105,7 @@ def plan_everything(text: str) -> None:
     query = parse(text)
     format_query(query)
     make_hints(text, list(find_prefixed_terms(text).values()), None)
-    predicates = QueryPredicates(query, tags_of(query), Sight(), datetime(2026, 11, 22, tzinfo=UTC))
+    predicates = QueryPredicates(query, tags_of(query), VisibilityScope(), datetime(2026, 11, 22, tzinfo=UTC))
     predicates.condition(Values())
     predicates.index_condition(Values(), frozenset(FILTER_NAMES))
     engine = SearchEngine()

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.search.executor import SearchEngine, SearchExecutor
 from app.search.language import ast
 from app.search.planning.predicates import QueryPredicates
@@ -72,7 +72,14 @@ def trees(leaves: st.SearchStrategy[ast.Node]) -> st.SearchStrategy[ast.Node]:
 nodes = trees(st.one_of(tags, tags, wildcards, filters))
 types = st.sampled_from((ast.Filter("type", ("png",)), ast.Filter("type", ("jpeg", "avif"))))
 mapped_queries = trees(st.one_of(tags, tags, wildcards, types))
-sights = st.sampled_from([Sight(), Sight(OWNERS[0]), Sight(OWNERS[1]), Sight(OWNERS[0], sees_all=True)])
+scopes = st.sampled_from(
+    [
+        VisibilityScope(),
+        VisibilityScope(OWNERS[0]),
+        VisibilityScope(OWNERS[1]),
+        VisibilityScope(OWNERS[0], sees_all=True),
+    ]
+)
 sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS), "random:1", "random:abc"])
 
 
@@ -108,7 +115,7 @@ async def pages(search: SearchExecutor, order: SortOrder, limit: int) -> list[uu
 
 
 async def make_search(
-    session: Any, query: ast.Node, visibility: Sight, engine: SearchEngine | None = None
+    session: Any, query: ast.Node, visibility: VisibilityScope, engine: SearchEngine | None = None
 ) -> SearchExecutor:
     tags = await resolve_tags(session, query, visibility)
     return SearchExecutor(session, QueryPredicates(query, tags, visibility, NOW), engine or SearchEngine())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.util import await_only
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
 from app.db.database import Database
 from app.db.sql_text import Values
@@ -32,7 +32,7 @@ from app.search.planning.bitmap_coverage import is_count_by_bitmaps_cheaper
 from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
 from tests.search.collection import NAMES, Picture, matches, pictures, store, visible
-from tests.search.queries import RELAXED, in_order, make_search, mapped_queries, nodes, pages, run, sights
+from tests.search.queries import RELAXED, in_order, make_search, mapped_queries, nodes, pages, run, scopes
 from tests.support.accounts import Account
 from tests.support.counters import tallied
 from tests.support.server import running_service
@@ -122,11 +122,11 @@ async def test_bitmaps_count_what_plain_python_counts(
     async with database.search_session(1800) as session:
 
         @hypothesis_settings(RELAXED, max_examples=150)
-        @given(query=mapped_queries, sight=sights)
-        async def check(query: ast.Node, sight: Sight) -> None:
-            seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
-            expected = sum(matches(query, one, sight.viewer_id) for one in seen)
-            search = await make_search(session, query, sight)
+        @given(query=mapped_queries, scope=scopes)
+        async def check(query: ast.Node, scope: VisibilityScope) -> None:
+            seen = [one for one in collection if visible(one, scope.principal_id, sees_all=scope.sees_all)]
+            expected = sum(matches(query, one, scope.principal_id) for one in seen)
+            search = await make_search(session, query, scope)
             # Also for queries that are cheaper to count without bitmaps.
             assert await count_by_bitmaps(session, search.predicates, 5_000) == expected
 
@@ -163,12 +163,12 @@ async def test_bitmap_scans_find_what_plain_python_finds(
 
         @hypothesis_settings(RELAXED, max_examples=150)
         @given(
-            query=nodes, sight=sights, order=st.sampled_from(["created", "-created"]), limit=st.sampled_from((1, 3, 7))
+            query=nodes, scope=scopes, order=st.sampled_from(["created", "-created"]), limit=st.sampled_from((1, 3, 7))
         )
-        async def check(query: ast.Node, sight: Sight, order: str, limit: int) -> None:
-            seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
-            expected = [one for one in seen if matches(query, one, sight.viewer_id)]
-            search = await make_search(session, query, sight, engine)
+        async def check(query: ast.Node, scope: VisibilityScope, order: str, limit: int) -> None:
+            seen = [one for one in collection if visible(one, scope.principal_id, sees_all=scope.sees_all)]
+            expected = [one for one in seen if matches(query, one, scope.principal_id)]
+            search = await make_search(session, query, scope, engine)
             assert await pages(search, SortOrder(order), limit) == in_order(SortOrder(order), expected)
 
         with tallied() as counters:
@@ -180,7 +180,7 @@ async def count(database: Database, text: str, max_queued: int = 5_000) -> tuple
     """Return the counts of a query by bitmaps, by an exact count and by an estimate."""
     async with database.search_session() as session:
         engine = SearchEngine(costs=CostModel(max_queued_for_count=max_queued))
-        search = await make_search(session, parse(text), Sight(), engine)
+        search = await make_search(session, parse(text), VisibilityScope(), engine)
         by_bitmaps = None
         if is_count_by_bitmaps_cheaper(search.predicates):
             by_bitmaps = await count_by_bitmaps(session, search.predicates, max_queued)
@@ -262,7 +262,7 @@ async def test_counts_are_exact_during_writes_and_updates(
     await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
     await updater.update()
     async with database.search_session() as session:
-        search = await make_search(session, parse("-cat (dog OR sofa)"), Sight())
+        search = await make_search(session, parse("-cat (dog OR sofa)"), VisibilityScope())
     by_bitmaps, values = CountStatement(search.predicates, 5_000), Values()
     plain = f"SELECT count(*) FROM images WHERE {search.predicates.visible_condition(values)}"  # noqa: S608
     dice = random.Random(1)

@@ -5,7 +5,7 @@ from itertools import product
 import asyncpg
 import pytest
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import fetch
 from app.db.database import Database
 from app.db.sql_text import Values, all_true
@@ -36,7 +36,7 @@ async def test_names_are_found_from_either_end(sql: asyncpg.Connection, database
         for pattern in map("".join, product(STARTS, MIDDLES, ENDS)):
             query = ast.Filter("name", (pattern,))
             fitting = [one for one in collection if visible(one, None, sees_all=False) and matches(query, one, None)]
-            planned = PlannedQuery(QueryPredicates(query, ResolvedTags({}, {}), Sight(), NOW), order)
+            planned = PlannedQuery(QueryPredicates(query, ResolvedTags({}, {}), VisibilityScope(), NOW), order)
             is_supported = strategy.supports(planned)
             looked += len(fitting) if is_supported else 0
             page = await strategy.fetch(session, planned, None, ALL_ROWS, len(collection))

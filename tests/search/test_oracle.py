@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.database import Database
 from app.db.sql_text import Values
 from app.search.count import count_exactly, estimate_count
@@ -21,7 +21,7 @@ from app.search.planning.cost_model import CostModel
 from app.search.planning.sort_order import SortOrder
 from app.search.planning.table_sample import take_sample
 from tests.search.collection import OWNERS, matches, pictures, store, visible
-from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, sights, sorts
+from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, scopes, sorts
 
 TREES, MANY_TREES = 40, 1_000
 # Estimates from every second page of the table, without exact counts.
@@ -82,12 +82,12 @@ async def test_every_query_finds_what_plain_python_finds(
     async with database.search_session(1800) as session:
 
         @settings(RELAXED, max_examples=trees)
-        @given(query=nodes, sight=sights, sort=sorts, limit=st.sampled_from((1, 3, 7, 100)))
-        async def check(query: ast.Node, sight: Sight, sort: str, limit: int) -> None:
-            seen = [one for one in collection if visible(one, sight.viewer_id, sees_all=sight.sees_all)]
-            expected = [one for one in seen if matches(query, one, sight.viewer_id)]
+        @given(query=nodes, scope=scopes, sort=sorts, limit=st.sampled_from((1, 3, 7, 100)))
+        async def check(query: ast.Node, scope: VisibilityScope, sort: str, limit: int) -> None:
+            seen = [one for one in collection if visible(one, scope.principal_id, sees_all=scope.sees_all)]
+            expected = [one for one in seen if matches(query, one, scope.principal_id)]
             order = SortOrder(sort)
-            search = await make_search(session, query, sight, engine)
+            search = await make_search(session, query, scope, engine)
             assert await pages(search, order, max(limit, 1 + len(expected) // 4)) == in_order(order, expected)
             assert await count_exactly(session, search) == await estimate_count(session, search) == len(expected)
 
@@ -102,21 +102,21 @@ async def test_a_sample_of_the_pages_estimates_the_number_of_matches(
 ) -> None:
     await store(sql, sorted(pictures(3, 900), key=lambda one: one.created_at))
     async with database.search_session(1800) as session:
-        search = await make_search(session, parse(text), Sight(), SAMPLING)
+        search = await make_search(session, parse(text), VisibilityScope(), SAMPLING)
         exact, estimated = await count_exactly(session, search), await estimate_count(session, search)
     assert exact > 50
     assert exact / 2 < estimated < 2 * exact
 
 
-@pytest.mark.parametrize("sight", [Sight(), Sight(OWNERS[0]), Sight(sees_all=True)])
+@pytest.mark.parametrize("scope", [VisibilityScope(), VisibilityScope(OWNERS[0]), VisibilityScope(sees_all=True)])
 async def test_f14_an_estimate_of_all_images_covers_only_visible_ones(
-    sql: asyncpg.Connection, database: Database, sight: Sight
+    sql: asyncpg.Connection, database: Database, scope: VisibilityScope
 ) -> None:
     collection = pictures(3, 900)
     await store(sql, collection)
-    share = sum(visible(one, sight.viewer_id, sees_all=sight.sees_all) for one in collection)
+    share = sum(visible(one, scope.principal_id, sees_all=scope.sees_all) for one in collection)
     async with database.search_session(1800) as session:
-        estimated = await estimate_count(session, await make_search(session, parse("*"), sight, SAMPLING))
+        estimated = await estimate_count(session, await make_search(session, parse("*"), scope, SAMPLING))
     assert estimated == pytest.approx(share, rel=0.15)
 
 
@@ -124,7 +124,7 @@ async def test_a_sample_of_a_table_without_statistics_is_no_larger(sql: asyncpg.
     await store(sql, pictures(3, 900))
     await sql.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = 'images'::regclass")
     async with database.search_session(1800) as session:
-        predicates, values = (await make_search(session, parse("cat"), Sight())).predicates, Values()
+        predicates, values = (await make_search(session, parse("cat"), VisibilityScope())).predicates, Values()
         sample = await take_sample(session, predicates.visible_condition(values), values, 100)
     assert 0 < sample.matches < sample.images < 300
     assert sample.share == pytest.approx(sample.images / 900, rel=0.5)

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 from pydantic import ValidationError
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
 from app.models.bitmap import IMAGES_OF_TYPE
 from app.search.executor import STRATEGIES, SearchEngine
@@ -41,7 +41,7 @@ def plan(text: str, sort: str = NEWEST) -> PlannedQuery:
         for leaf in ast.leaves(query)
         if isinstance(leaf, ast.Tag)
     }
-    return PlannedQuery(QueryPredicates(query, ResolvedTags(tags, {}), Sight(), NOW), SortOrder(sort))
+    return PlannedQuery(QueryPredicates(query, ResolvedTags(tags, {}), VisibilityScope(), NOW), SortOrder(sort))
 
 
 def choose(planner: Planner[Strategy], query: PlannedQuery, matches: Sequence[int]) -> Step[Strategy]:

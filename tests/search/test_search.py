@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
 from app.db.database import Database
 from app.db.sql_text import Values
@@ -188,7 +188,7 @@ async def test_a_page_takes_few_statements_however_many_images_it_has(
     for limit in (1, 20):
         with tallied() as tally:
             async with database.search_session() as session:
-                search = await SearchEngine().prepare(session, parse(query), Sight(sees_all=True))
+                search = await SearchEngine().prepare(session, parse(query), VisibilityScope(sees_all=True))
                 found, _more = await search.fetch_page(SortOrder("-created"), None, limit)
         assert len(found) == limit
         counts.add(tally.statements)
@@ -200,7 +200,7 @@ async def test_a_last_page_is_not_searched_for_again(sql: asyncpg.Connection, da
     await store(sql, pictures(3, 30))
     with tallied() as tally:
         async with database.search_session() as session:
-            search = await SearchEngine().prepare(session, parse("-cat width:1.."), Sight(sees_all=True))
+            search = await SearchEngine().prepare(session, parse("-cat width:1.."), VisibilityScope(sees_all=True))
             found, more = await search.fetch_page(SortOrder("-created"), None, 100)
     assert (0 < len(found) < 30, more) == (True, False)
     # The names, the walk, whether it has seen all.
@@ -342,7 +342,7 @@ async def test_the_sql_of_nested_choices_does_not_grow_exponentially(database: D
     for number in range(9):
         query = f"a{number} {'2' if number else '15'}-of:({query})"
     async with database.search_session() as session:
-        search = await SearchEngine().prepare(session, parse(f"2-of:({query})"), Sight())
+        search = await SearchEngine().prepare(session, parse(f"2-of:({query})"), VisibilityScope())
         values = Values()
         search.predicates.condition(values)
     assert len(values.listed) < 200

@@ -4,7 +4,7 @@ from functools import partial
 
 import asyncpg
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.database import Database
 from app.search.executor import STRATEGIES, SearchEngine
 from app.search.language.parser import parse
@@ -20,7 +20,7 @@ async def test_each_step_of_a_search_is_in_the_trace(sql: asyncpg.Connection, da
     engine = SearchEngine(costs=CostModel(fetch_at_once=0, probe_rows=5))
     with tallied() as counters:
         async with database.search_session() as session:
-            search = await engine.prepare(session, parse("-cat width:1.."), Sight(sees_all=True))
+            search = await engine.prepare(session, parse("-cat width:1.."), VisibilityScope(sees_all=True))
             rows, has_more = await search.fetch_page(SortOrder("-created"), None, 20)
     first, *rest = counters.search_trace
     assert (first.strategy, first.reason, first.expected_rows, first.max_rows) == ("ordered_scan", "probe", None, 5)

@@ -4,7 +4,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.database import Database
 from app.tags.count_compaction import TagCountCompactor
 from app.tags.repository import TagRepository
@@ -217,7 +217,7 @@ async def test_a_page_of_tags_is_one_statement_however_many_it_has(user: Account
         with tallied() as counters:
             async with database.search_session() as session:
                 repository = TagRepository(session)
-                assert len(await repository.list_by_count("tag *", Sight(), None, most)) == most
-                assert len(await repository.list_by_name("tag *", Sight(), None, most)) == most
-                assert await repository.find_visible("tag 7", Sight())
+                assert len(await repository.list_by_count("tag *", VisibilityScope(), None, most)) == most
+                assert len(await repository.list_by_name("tag *", VisibilityScope(), None, most)) == most
+                assert await repository.find_visible("tag 7", VisibilityScope())
         assert counters.statements == 3

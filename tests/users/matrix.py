@@ -92,10 +92,10 @@ def expected(endpoint: Endpoint, method: str, actor: Actor, target: Target | Non
 
 
 def _expected_of_image(endpoint: Endpoint, actor: Actor, target: Target) -> int:
-    may_change = actor.is_admin or (target.owned and actor.account == "owner")
-    if target.private and not may_change:
+    can_edit = actor.is_admin or (target.owned and actor.account == "owner")
+    if target.private and not can_edit:
         return 404
-    if endpoint.rule is Rule.CHANGE_IMAGE and not may_change:
+    if endpoint.rule is Rule.CHANGE_IMAGE and not can_edit:
         return 403
     return endpoint.ok
 

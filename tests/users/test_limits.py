@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.callers import network
+from app.core.callers import rate_limit_network
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
 from tests.conftest import UNLIMITED
@@ -243,4 +243,4 @@ async def test_searches_are_limited_by_address_and_by_account(limited: Callable[
     ],
 )
 def test_what_counts_as_one_address(address: str | None, counted_as: str) -> None:
-    assert network(address) == counted_as
+    assert rate_limit_network(address) == counted_as

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.core.callers import MAX_ADDRESS_LENGTH, UNKNOWN, network
+from app.core.callers import MAX_ADDRESS_LENGTH, UNKNOWN, rate_limit_network
 
 # The fields that uvicorn's middleware reads.
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
@@ -39,4 +39,4 @@ class ClientAddressMiddleware:
 
 def _is_address(text: str) -> bool:
     # A zone is any text, and means nothing on another host (RFC 4007, 6).
-    return len(text) <= MAX_ADDRESS_LENGTH and "%" not in text and network(text) != UNKNOWN
+    return len(text) <= MAX_ADDRESS_LENGTH and "%" not in text and rate_limit_network(text) != UNKNOWN

@@ -25,8 +25,8 @@ from app.http.requests.query_parameters import QueryParameters
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 # From the parameters of the path to the scope that the answer depends on; None where there is no such thing.
 ScopeOf = Callable[[Mapping[str, str]], str | None]
-# Tells whose eyes see the answer; raises AppError for credentials that are not good.
-Settle = Callable[[Request], Awaitable[str]]
+# Returns the part of the cache key that depends on the caller; raises AppError for invalid credentials.
+KeyFn = Callable[[Request], Awaitable[str]]
 ReportQuota = Callable[[Request], None]
 
 _ATTRIBUTE = "cached_by"
@@ -62,24 +62,24 @@ def one_image(parameters: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class CachedPath:
-    """The paths of one endpoint whose answers are kept; `settle` is None where they are the same for everybody."""
+    """The paths of one cached endpoint; without a `partition_key`, its responses do not depend on the caller."""
 
     template: str
     pattern: re.Pattern[str]
     scope_of: ScopeOf
-    settle: Settle | None
+    partition_key: KeyFn | None
     parameters: QueryParameters
     report_quota: ReportQuota | None = None
 
 
-def cached_path(prefix: str, route: APIRoute, settle: Settle | None) -> CachedPath | None:
+def cached_path(prefix: str, route: APIRoute, partition_key: KeyFn | None) -> CachedPath | None:
     """Return the paths of a route below the prefix, None when its endpoint is not marked `cached`."""
     mark: tuple[ScopeOf, ReportQuota | None] | None = getattr(route.endpoint, _ATTRIBUTE, None)
     if mark is None:
         return None
     template = prefix + route.path
     parameters = QueryParameters(route.dependant)
-    return CachedPath(template, compile_path(template)[0], mark[0], settle, parameters, mark[1])
+    return CachedPath(template, compile_path(template)[0], mark[0], partition_key, parameters, mark[1])
 
 
 class ResponseCacheMiddleware:
@@ -105,7 +105,7 @@ class ResponseCacheMiddleware:
             return
         request = Request(scope)
         try:
-            sight = await path.settle(request) if path.settle else ""
+            partition = await path.partition_key(request) if path.partition_key else ""
         except AppError:
             # The endpoint comes to the same end, and says so as it says everything.
             await self.app(scope, receive, send)
@@ -114,7 +114,7 @@ class ResponseCacheMiddleware:
         cache: ResponseCache = scope["state"]["services"].response_cache
         try:
             answer = await cache.get_or_load(
-                _name(scope["path"], query, sight), (EVERYTHING, depends_on), exchange.load
+                _name(scope["path"], query, partition), (EVERYTHING, depends_on), exchange.load
             )
         except _NoAnswer:
             await exchange.forward(send)
@@ -193,7 +193,7 @@ def _if_none_match(scope: Scope) -> str | None:
     return ",".join(listed) if listed else None
 
 
-def _name(path: str, query: str, sight: str) -> str:
-    """Return the key of the answer: path, canonical query and the eyes that see it."""
-    asked = f"{sight}\n{path}\n{query}".encode("utf-8", "surrogatepass")
+def _name(path: str, query: str, partition: str) -> str:
+    """Return the cache key: path, canonical query and the partition of the caller."""
+    asked = f"{partition}\n{path}\n{query}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(asked, digest_size=16).hexdigest()

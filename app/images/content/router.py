@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import (
     ImageNotFound,
     ImageTooLarge,
@@ -37,10 +37,10 @@ from app.images.schemas import ImageUrl
 from app.images.storage_keys import THUMBNAIL_VERSION
 from app.media.decoder_pool import MEDIA_TYPES, DecodersBusy, DecodersUnavailable
 from app.models import Image
-from app.users.dependencies import ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import PrincipalDep
 
-router = PrefixRouter(prefix="/images", tags=["images"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
 
 
 class ThumbnailSize(IntEnum):
@@ -70,7 +70,7 @@ def _bytes(*kinds: str) -> dict[int | str, dict[str, Any]]:
 async def read_content(
     request: Request,
     image_id: uuid.UUID,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     services: ServicesDep,
     download: Annotated[
         bool, Query(description="Whether the browser saves the file instead of displaying it", examples=[True])
@@ -81,7 +81,7 @@ async def read_content(
     With `STRIP_METADATA`, the service removes EXIF, GPS, XMP, IPTC and comments from JPEG, PNG and WebP. The pixels do
     not change. Length and entity tag then differ from `size` and `sha256`, which describe the stored file.
     """
-    image = await _find(services, image_id, viewer)
+    image = await _find(services, image_id, principal)
     return await content_response(request, services.object_store, OriginalLocator(services), image, download=download)
 
 
@@ -106,7 +106,7 @@ async def read_content(
 async def read_thumbnail(
     request: Request,
     image_id: uuid.UUID,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     services: ServicesDep,
     size: Annotated[ThumbnailSize, Query(description="The longest side in pixels")] = ThumbnailSize.MEDIUM,
 ) -> Response:
@@ -114,7 +114,7 @@ async def read_thumbnail(
 
     Browsers can cache it for a year. Shared caches revalidate after five minutes, because its visibility can change.
     """
-    image = await _find(services, image_id, viewer)
+    image = await _find(services, image_id, principal)
     headers = thumbnail_headers(image, size, THUMBNAIL_VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
@@ -130,7 +130,7 @@ async def read_thumbnail(
 async def make_image_url(
     response: Response,
     image_id: uuid.UUID,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     services: ServicesDep,
     expires_in: Annotated[
         int, Query(ge=60, le=3600, description="The lifetime of the URL in seconds", examples=[300])
@@ -141,7 +141,7 @@ async def make_image_url(
     The URL is valid until `expires_at` and cannot be revoked. It continues to work if the image becomes private, and if
     the account that requested it signs out, changes its password or is deleted.
     """
-    image = await _find(services, image_id, viewer)
+    image = await _find(services, image_id, principal)
     source = await OriginalLocator(services).find(image)
     lifetime = timedelta(seconds=expires_in)
     expires_at = utc_now() + lifetime
@@ -154,7 +154,7 @@ async def make_image_url(
     return ImageUrl(url=url, expires_at=expires_at)
 
 
-async def _find(services: Services, image_id: uuid.UUID, viewer: Viewer) -> Image:
+async def _find(services: Services, image_id: uuid.UUID, principal: Principal) -> Image:
     # A read of its own, over before the store is asked: no connection is held while bytes move.
     async with services.database.read_session() as session:
-        return await ImageRepository(session).get_visible(image_id, viewer)
+        return await ImageRepository(session).get_visible(image_id, principal)

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.policy import sight_of
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
+from app.authz.visibility import visibility_scope
 from app.core.callers import current_caller
 from app.core.errors import DatabaseUnavailable, NameTaken, PayloadTooLarge, StorageUnavailable, ValidationFailed
 from app.core.field_errors import REQUIRED, unknown_field, unknown_value
@@ -159,7 +159,7 @@ class UploadService:
         self._settings = services.settings
         self._claims = IdempotencyClaims(services.database)
 
-    async def upload(self, form: MultipartStream, viewer: Viewer, idempotency_key: str | None) -> ImageUploaded:
+    async def upload(self, form: MultipartStream, principal: Principal, idempotency_key: str | None) -> ImageUploaded:
         """Store the form's image and return it, or the answer that the same key got for the same upload before.
 
         Raises ValidationFailed, NameTaken, PayloadTooLarge, StorageQuotaExceeded, UnsupportedMediaType, InvalidImage,
@@ -168,24 +168,24 @@ class UploadService:
         """
         # Not a byte of the body is read before.
         async with self._queues.uploads.enter(current_caller.get()):
-            return await self._run(form, viewer, idempotency_key)
+            return await self._run(form, principal, idempotency_key)
 
-    async def _run(self, form: MultipartStream, viewer: Viewer, idempotency_key: str | None) -> ImageUploaded:
+    async def _run(self, form: MultipartStream, principal: Principal, idempotency_key: str | None) -> ImageUploaded:
         if idempotency_key is None:
-            return await self._upload(form, viewer, None)
+            return await self._upload(form, principal, None)
         caller = current_caller.get()
-        claimed = key_id(viewer.id, caller.address if caller else "unknown", idempotency_key)
+        claimed = key_id(principal.id, caller.address if caller else "unknown", idempotency_key)
         if earlier := await self._claims.claim(claimed):
-            return await self._repeat(form, viewer, earlier)
+            return await self._repeat(form, principal, earlier)
         async with self._claims.held(claimed):
-            return await self._upload(form, viewer, claimed)
+            return await self._upload(form, principal, claimed)
 
-    async def _upload(self, form: MultipartStream, viewer: Viewer, claimed: bytes | None) -> ImageUploaded:
+    async def _upload(self, form: MultipartStream, principal: Principal, claimed: bytes | None) -> ImageUploaded:
         fields = UploadFields()
         doomed: list[str] = []
         try:
-            received = await self._receive(form, fields, viewer, doomed)
-            return await self._commit(received, fields, viewer, claimed)
+            received = await self._receive(form, fields, principal, doomed)
+            return await self._commit(received, fields, principal, claimed)
         except (StorageUnavailable, DatabaseUnavailable):
             # It would not answer now either: the sweeper does it.
             raise
@@ -193,15 +193,15 @@ class UploadService:
             await asyncio.shield(remove_orphans(self._database, self._object_store, doomed))
             raise
 
-    async def _repeat(self, form: MultipartStream, viewer: Viewer, earlier: StoredResponse) -> ImageUploaded:
+    async def _repeat(self, form: MultipartStream, principal: Principal, earlier: StoredResponse) -> ImageUploaded:
         fields = UploadFields()
-        received = await self._receive(form, fields, viewer, None)
+        received = await self._receive(form, fields, principal, None)
         if _fingerprint(received, fields) != earlier.fingerprint:
             raise IdempotencyMismatch
         return ImageUploaded.model_validate_json(earlier.response)
 
     async def _receive(
-        self, form: MultipartStream, fields: UploadFields, viewer: Viewer, doomed: list[str] | None
+        self, form: MultipartStream, fields: UploadFields, principal: Principal, doomed: list[str] | None
     ) -> ReceivedFile:
         """Read the form; store its file, with the key added to `doomed`, or with None only read it."""
         received: ReceivedFile | None = None
@@ -213,10 +213,10 @@ class UploadService:
             elif doomed is None:
                 received = await self._read(part)
             else:
-                received = await self._store(part, fields, viewer, doomed)
+                received = await self._store(part, fields, principal, doomed)
         if received is None:
             raise ValidationFailed.at(["body", "image"], REQUIRED, "missing")
-        if fields.visibility == Visibility.PRIVATE and viewer.id is None:
+        if fields.visibility == Visibility.PRIVATE and principal.id is None:
             raise ValidationFailed.at(["body", "visibility"], "An anonymous upload cannot be private.")
         return received
 
@@ -227,12 +227,12 @@ class UploadService:
             pass
         return ReceivedFile(name, hashing.size, hashing.sha256)
 
-    async def _store(self, part: Part, fields: UploadFields, viewer: Viewer, doomed: list[str]) -> ReceivedFile:
+    async def _store(self, part: Part, fields: UploadFields, principal: Principal, doomed: list[str]) -> ReceivedFile:
         name = _file_name(part)
         # Without the field, it may still follow the file.
         if fields.on_conflict is OnConflict.ERROR:
-            await self._refuse_taken_name(name, viewer)
-        reservation = Reservation(self._database, self._settings, viewer.user)
+            await self._refuse_taken_name(name, principal)
+        reservation = Reservation(self._database, self._settings, principal.user)
         await reservation.refuse_full()
         hashing = HashingStream(part.chunks, self._settings.max_upload_bytes)
         reader = HeaderReader(self._settings.max_image_pixels)
@@ -263,24 +263,24 @@ class UploadService:
         async with decoder_slot(self._queues.decoders):
             return await self._decoders.check(picture)
 
-    async def _refuse_taken_name(self, name: str, viewer: Viewer) -> None:
+    async def _refuse_taken_name(self, name: str, principal: Principal) -> None:
         async with self._database.read_session() as session:
             taken = await ImageRepository(session).find_by_name(name)
         if taken is not None:
-            raise name_taken(taken, viewer)
+            raise name_taken(taken, principal)
 
     async def _commit(
-        self, received: ReceivedFile, fields: UploadFields, viewer: Viewer, claimed: bytes | None
+        self, received: ReceivedFile, fields: UploadFields, principal: Principal, claimed: bytes | None
     ) -> ImageUploaded:
         if not fields.tags and claimed is None:
             async with self._database.autocommit_session() as session:
-                row = _row(received, fields, viewer, [])
-                image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
+                row = _row(received, fields, principal, [])
+                image, duplicates = await self._add(session, row, principal, fields.on_conflict)
             return to_uploaded(image, [], duplicates)
-        private_to = None if fields.visibility == Visibility.PUBLIC else viewer.id or NO_OWNER
+        private_to = None if fields.visibility == Visibility.PUBLIC else principal.id or NO_OWNER
         async with with_locked_tags(fields.tags, self._tag_creator, private_to) as (session, locked_tags):
-            row = _row(received, fields, viewer, locked_tags.all)
-            image, duplicates = await self._add(session, row, viewer, fields.on_conflict)
+            row = _row(received, fields, principal, locked_tags.all)
+            image, duplicates = await self._add(session, row, principal, fields.on_conflict)
             with invalidates_only(session, LISTS):
                 await ImageTagRepository(session).add_tags([image.id], locked_tags)
             names = (
@@ -293,13 +293,13 @@ class UploadService:
         return answer
 
     async def _add(
-        self, session: AsyncSession, row: dict[str, Any], viewer: Viewer, on_conflict: OnConflict | None
+        self, session: AsyncSession, row: dict[str, Any], principal: Principal, on_conflict: OnConflict | None
     ) -> tuple[Image, list[uuid.UUID]]:
         """Write the image; return it, and the ids of those that have the same bytes."""
         repository = ImageRepository(session)
         name = row["name"]
         for _ in range(MAX_RENAMES):
-            added = await repository.add(row, viewer)
+            added = await repository.add(row, principal)
             if not added.key_reserved:
                 raise StorageUnavailable("The upload took longer than the limit")
             if added.created_at is not None:
@@ -308,12 +308,12 @@ class UploadService:
                 break
             row["name"] = await repository.find_free_name(name)
         taken = await repository.find_by_name(row["name"])
-        raise name_taken(taken, viewer) if taken else NameTaken
+        raise name_taken(taken, principal) if taken else NameTaken
 
 
-def name_taken(taken: NameOwner, viewer: Viewer) -> NameTaken:
-    """Make the error, with the path of the image that has the name when the viewer may see it."""
-    return NameTaken(image=image_path(taken.id)) if sight_of(viewer).sees(taken) else NameTaken()
+def name_taken(taken: NameOwner, principal: Principal) -> NameTaken:
+    """Make the error, with the path of the image that has the name when the principal may see it."""
+    return NameTaken(image=image_path(taken.id)) if visibility_scope(principal).sees(taken) else NameTaken()
 
 
 def _file_name(part: Part) -> str:
@@ -333,13 +333,13 @@ def _fingerprint(received: ReceivedFile, fields: UploadFields) -> bytes:
     return hashlib.sha256(json.dumps(told).encode()).digest()
 
 
-def _row(received: ReceivedFile, fields: UploadFields, viewer: Viewer, tag_ids: list[int]) -> dict[str, Any]:
+def _row(received: ReceivedFile, fields: UploadFields, principal: Principal, tag_ids: list[int]) -> dict[str, Any]:
     assert received.dimensions is not None  # noqa: S101 - known for a file that was stored
     return {
         "id": new_image_id(),
         "name": received.name,
         "storage_key": received.storage_key,
-        "uploaded_by": viewer.id,
+        "uploaded_by": principal.id,
         "content_type": received.content_type,
         "size": received.size,
         "width": received.dimensions.width,

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import fetch_value
 from app.db.sql_text import Values
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
@@ -48,7 +48,7 @@ class CountStatement:
         # For an admin the bitmap of all images; else that of the public ones, and private matches are added.
         sees_all = predicates.visibility.sees_all
         self._image_set = ALL_IMAGES if sees_all else PUBLIC_IMAGES
-        self._public = Sight(sees_all=sees_all).sql(self.values)
+        self._public = VisibilityScope(sees_all=sees_all).sql(self.values)
         self.text = self._text()
 
     def _text(self) -> str:

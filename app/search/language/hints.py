@@ -33,7 +33,7 @@ def find_prefixed_terms(text: str) -> dict[str, Token]:
     return terms
 
 
-def make_hints(text: str, unknown: Sequence[Token], viewer_id: uuid.UUID | None) -> list[Hint]:
+def make_hints(text: str, unknown: Sequence[Token], principal_id: uuid.UUID | None) -> list[Hint]:
     """Return valid queries to suggest for a valid query without matches.
 
     `unknown` are those of its `find_prefixed_terms` that are not tags.
@@ -41,7 +41,7 @@ def make_hints(text: str, unknown: Sequence[Token], viewer_id: uuid.UUID | None)
     asked = format_query(parse(text))
     meant: dict[str, Hint] = {}
     for message, query in islice(_rewrites(text, unknown), 2 * MAX_HINTS):
-        if is_valid_query(query) and _is_open_to(parse(query), viewer_id):
+        if is_valid_query(query) and _is_open_to(parse(query), principal_id):
             spelled = format_query(parse(query))
             meant.setdefault(spelled, Hint(message, spelled))
     return [hint for hint in meant.values() if hint.query not in ("", asked)][:MAX_HINTS]
@@ -62,10 +62,10 @@ def _replace(text: str, token: Token, term: str) -> str:
     return text[: token.position] + term + text[token.position + len(token.text) :]
 
 
-def _is_open_to(query: ast.Node, viewer_id: uuid.UUID | None) -> bool:
-    """Return whether the viewer may run the query: `uploader:me` needs an account."""
+def _is_open_to(query: ast.Node, principal_id: uuid.UUID | None) -> bool:
+    """Return whether the principal may run the query: `uploader:me` needs an account."""
     filters = (leaf for leaf in leaves(query) if isinstance(leaf, ast.Filter))
-    return viewer_id is not None or not any(one.name == "uploader" and "me" in one.values for one in filters)
+    return principal_id is not None or not any(one.name == "uploader" and "me" in one.values for one in filters)
 
 
 def _name(token: Token) -> str:

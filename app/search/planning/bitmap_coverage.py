@@ -70,9 +70,9 @@ class BitmapCoverage:
 
     @property
     def image_set(self) -> int:
-        """The bitmap of the images that the viewer may see, or of all images if some of theirs are private."""
+        """The bitmap of the images that the principal may see, or of all images if some of theirs are private."""
         visibility = self.predicates.visibility
-        is_anonymous = visibility.viewer_id is None and not visibility.sees_all
+        is_anonymous = visibility.principal_id is None and not visibility.sees_all
         return PUBLIC_IMAGES if is_anonymous else ALL_IMAGES
 
     @cached_property

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.core.errors import Unauthenticated
 from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
 from app.search.language import ast
@@ -26,14 +26,14 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class QueryPredicates:
-    """A query with resolved tags, for one viewer at one moment.
+    """A query with resolved tags, for one principal at one moment.
 
     Each node of the query is visited a constant number of times: no method visits a child from two levels above it.
     """
 
     query: ast.Node
     tags: ResolvedTags
-    visibility: Sight
+    visibility: VisibilityScope
     now: datetime
 
     @property
@@ -52,11 +52,11 @@ class QueryPredicates:
         return self._condition(self.query, values)
 
     def visible_condition(self, values: Values) -> Condition:
-        """Return the condition of the matches that the viewer may see."""
+        """Return the condition of the matches that the principal may see."""
         return all_true([self.condition(values), self.visibility.sql(values)])
 
     def visible_private_condition(self, values: Values) -> Condition:
-        """Return the condition of the private matches that the viewer may see."""
+        """Return the condition of the private matches that the principal may see."""
         return all_true([self.condition(values), self.visibility.private(values)])
 
     def index_condition(self, values: Values, filters: frozenset[str]) -> Condition:
@@ -195,9 +195,9 @@ class QueryPredicates:
     def _uploader(self, value: str, values: Values) -> Condition:
         if value == "none":
             return "uploaded_by IS NULL"
-        if value == "me" and self.visibility.viewer_id is None:
+        if value == "me" and self.visibility.principal_id is None:
             raise Unauthenticated("uploader:me needs an account")
-        account = values.bind(self.visibility.viewer_id if value == "me" else parse_uploader(value))
+        account = values.bind(self.visibility.principal_id if value == "me" else parse_uploader(value))
         # Never NULL: the negate includes the images without an owner.
         return f"(uploaded_by = {account} AND uploaded_by IS NOT NULL)"
 

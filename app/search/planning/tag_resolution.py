@@ -6,7 +6,7 @@ from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.visibility import Sight
+from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import Condition, Values, all_true
 from app.search.errors import QueryTooBroad
@@ -66,7 +66,7 @@ class ResolvedTags:
         return chain(self.tags.values(), *self.wildcards.values())
 
 
-async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: Sight) -> ResolvedTags:
+async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
     """Return the tags of a query.
 
     Raises QueryTooBroad if more than 100 tags of visible images match a wildcard.
@@ -84,23 +84,25 @@ async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: Sight
     return ResolvedTags(tags, wildcards)
 
 
-async def list_visible_names(session: AsyncSession, names: Sequence[str], visibility: Sight) -> set[str]:
-    """Return those of the names that are tags, or aliases of tags, that the viewer may see."""
+async def list_visible_names(session: AsyncSession, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
+    """Return those of the names that are tags, or aliases of tags, that the principal may see."""
     values = Values()
     statement = f"""
         SELECT n.name FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id)
-        WHERE n.name = ANY({values.bind(names)}) AND {visibility.of_tag(values)}"""  # noqa: S608
+        WHERE n.name = ANY({values.bind(names)}) AND {visibility.tag_condition(values)}"""  # noqa: S608
     return {row[0] for row in await fetch(session, statement, values.listed)}
 
 
-async def _resolve_wildcard(session: AsyncSession, pattern: str, visibility: Sight) -> tuple[ResolvedTag, ...]:
+async def _resolve_wildcard(
+    session: AsyncSession, pattern: str, visibility: VisibilityScope
+) -> tuple[ResolvedTag, ...]:
     """Return the tags of visible images that match, each once even if several of its names match."""
     values = Values()
     text, prefix = values.bind(like(pattern)), pattern.partition("*")[0]
     is_tag, is_alias = (
         all_true([f"{table}.name LIKE {text}", starts_with(f"{table}.name", prefix, values)]) for table in "ta"
     )
-    in_use = visibility.of_tag_in_use(values)
+    in_use = visibility.used_tag_condition(values)
     # Most tags have no alias, so the first part ends at the limit. UNION removes duplicates.
     statement = f"""
         SELECT id, image_count, {ESTIMATED_IMAGES} FROM (

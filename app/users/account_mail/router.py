@@ -10,12 +10,12 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.mail.errors import MailBusy, MailNotConfigured
 from app.users.account_mail.service import AccountMail
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, DeviceDep
 from app.users.errors import InvalidLink
-from app.users.guarded_route import GuardedRoute
 from app.users.schemas import Email, NewPassword
 
-router = PrefixRouter(tags=["auth"], route_class=GuardedRoute)
+router = PrefixRouter(tags=["auth"], route_class=AuthenticatedRoute)
 
 LinkToken = Annotated[Text, Field(min_length=1, max_length=128, examples=["q8Xv…"])]
 

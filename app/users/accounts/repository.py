@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import and_, bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.callers import network
+from app.core.callers import rate_limit_network
 from app.core.errors import InvalidToken
 from app.core.text.email_addresses import email_key
 from app.db.base import utc_now
@@ -71,7 +71,7 @@ class UserRepository:
 
         One statement, so that an unknown address takes as long as a known one.
         """
-        same_place = or_(UserSession.network == network(address), UserSession.address == address)
+        same_place = or_(UserSession.network == rate_limit_network(address), UserSession.address == address)
         known = exists().where(UserSession.user_id == User.id, same_place, UserSession.expires_at > utc_now())
         row = (await self._session.execute(select(User, known).where(User.email_key == email_key(email)))).one_or_none()
         return (None, False) if row is None else (row[0], row[1])

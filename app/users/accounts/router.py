@@ -14,6 +14,7 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_response
 from app.models import User
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import (
     AccountsDep,
     AdminUser,
@@ -22,11 +23,10 @@ from app.users.dependencies import (
     SignedIn,
     UsersReader,
 )
-from app.users.guarded_route import GuardedRoute
 from app.users.paging import PagingDep
 from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
 
-router = PrefixRouter(prefix="/users", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)
 
 
 @router.post(
@@ -79,7 +79,7 @@ async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Re
     responses=problems(WrongPassword, RecentSignInRequired, EmailTaken, TooManyRequests),
 )
 async def update_me(
-    body: UserUpdate, viewer: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
+    body: UserUpdate, principal: SignedIn, user: CurrentUser, accounts: AccountsDep, users: UsersReader
 ) -> UserRead:
     """Change the e-mail address or the password. The current password is required.
 
@@ -87,7 +87,7 @@ async def update_me(
 
     An account without a password can set one within ten minutes after a social login.
     """
-    changed = await accounts.change(viewer, user, body)
+    changed = await accounts.change(principal, user, body)
     (read,) = await with_providers(users, [changed])
     return read
 

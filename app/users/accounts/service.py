@@ -4,7 +4,7 @@ import uuid
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import SignUpClosed, WrongPassword
 from app.core.security import digest_token
 from app.core.text.email_addresses import is_same_mailbox
@@ -46,7 +46,7 @@ class Accounts:
                 _require_invitation(is_valid=is_valid)
             return await UserRepository(session).add(body.email, password_hash)
 
-    async def change(self, viewer: Viewer, user: User, change: UserUpdate) -> User:
+    async def change(self, principal: Principal, user: User, change: UserUpdate) -> User:
         """Change e-mail or password; a new password ends all other sessions and, unless they are kept, all keys.
 
         Raises WrongPassword, RecentSignInRequired, EmailTaken, ValidationFailed, TooManyRequests.
@@ -58,14 +58,14 @@ class Accounts:
         new_hash: str | None = None
         # Twice, because a concurrent sign-in may have renewed the hash that this one checked.
         for _ in range(2):
-            await self._proof.require_password(viewer, user, change.current_password)
+            await self._proof.require_password(principal, user, change.current_password)
             if change.password and new_hash is None:
                 # Not earlier: a caller who has reached the limit must not use the hashing threads.
                 new_hash = await self._services.passwords.hash(change.password)
             async with self._services.database.unit_of_work() as session:
                 current = await UserRepository(session).get_for_change(user.id)
                 if current.password == user.password:
-                    await _apply(session, current, change, new_hash, viewer.session_id)
+                    await _apply(session, current, change, new_hash, principal.session_id)
                     return current
             user = current
         raise WrongPassword("The password was changed by another request")

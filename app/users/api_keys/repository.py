@@ -19,7 +19,7 @@ class ValidKey(NamedTuple):
 
     key: ApiKey
     user: User
-    use_is_news: bool
+    should_touch: bool
 
 
 class ApiKeyRepository:
@@ -50,7 +50,7 @@ class ApiKeyRepository:
         row = (await self._session.execute(statement.where(alive, User.disabled.is_(False)))).one_or_none()
         return None if row is None else ValidKey(*row)
 
-    async def note_use(self, key_id: uuid.UUID) -> None:
+    async def touch(self, key_id: uuid.UUID) -> None:
         """Write down that the key was used now."""
         await self._session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=func.now()))
 

@@ -1,6 +1,6 @@
 """Creating API keys: where a key, the account's role and fresh proof meet."""
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import AdminRequired, InvalidToken, TooManyApiKeys
 from app.core.security import digest_token, new_opaque_token
 from app.http.container import Services
@@ -20,19 +20,19 @@ class ApiKeys:
         self._max_keys = services.settings.max_api_keys_per_user
         self._proof = Proof(services)
 
-    async def create(self, viewer: Viewer, user: User, body: ApiKeyCreate) -> tuple[ApiKey, str]:
+    async def create(self, principal: Principal, user: User, body: ApiKeyCreate) -> tuple[ApiKey, str]:
         """Return the stored row and the key itself, which is stored as a digest only.
 
         Raises AdminRequired, WrongPassword, RecentSignInRequired, InvalidToken, TooManyApiKeys, TooManyRequests.
         """
         _require_role(user, body)
-        await self._proof.require(viewer, user, body.current_password)
+        await self._proof.require(principal, user, body.current_password)
         key = API_KEY_PREFIX + new_opaque_token()
         async with self._database.unit_of_work() as session:
             users = UserRepository(session)
             # With the row locked: a new password or another role that commits meanwhile also ends this key.
             _require_role(await users.get_for_change(user.id), body)
-            if viewer.session_id is None or await users.find_by_session(user.id, viewer.session_id) is None:
+            if principal.session_id is None or await users.find_by_session(user.id, principal.session_id) is None:
                 raise InvalidToken("The session has ended")
             keys = ApiKeyRepository(session)
             if await keys.count(user.id) >= self._max_keys:

@@ -6,7 +6,7 @@ and an API key proves nothing: both stay what they are and must not become a lon
 
 from datetime import timedelta
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import RecentSignInRequired, ValidationFailed, WrongPassword
 from app.db.base import utc_now
 from app.http.container import Services
@@ -14,7 +14,7 @@ from app.models import User
 from app.ratelimit.policies import password_check_charges
 from app.users.sessions.repository import UserSessionRepository
 
-RECENT = timedelta(minutes=10)
+REAUTH_WINDOW = timedelta(minutes=10)
 
 
 class Proof:
@@ -23,7 +23,7 @@ class Proof:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def require(self, viewer: Viewer, user: User, current_password: str | None) -> None:
+    async def require(self, principal: Principal, user: User, current_password: str | None) -> None:
         """Accept the current password if it is given, else a recent sign-in.
 
         Raises WrongPassword, RecentSignInRequired, TooManyRequests.
@@ -31,28 +31,28 @@ class Proof:
         if current_password is not None and user.password is not None:
             await self._check_password(user, user.password, current_password)
         else:
-            await self.require_recent_sign_in(viewer)
+            await self.require_recent_sign_in(principal)
 
-    async def require_password(self, viewer: Viewer, user: User, current_password: str | None) -> None:
+    async def require_password(self, principal: Principal, user: User, current_password: str | None) -> None:
         """Accept the current password only; for an account without a password, a recent sign-in.
 
         Raises ValidationFailed, WrongPassword, RecentSignInRequired, TooManyRequests.
         """
         if user.password is None:
-            await self.require_recent_sign_in(viewer)
+            await self.require_recent_sign_in(principal)
         elif current_password is None:
             raise ValidationFailed.at(["body", "current_password"], "Field required", "missing")
         else:
             await self._check_password(user, user.password, current_password)
 
-    async def require_recent_sign_in(self, viewer: Viewer) -> None:
-        """Accept a session that was opened within RECENT; a refresh does not make it younger.
+    async def require_recent_sign_in(self, principal: Principal) -> None:
+        """Accept a session that was opened within REAUTH_WINDOW; a refresh does not make it younger.
 
         Raises RecentSignInRequired.
         """
         async with self._services.database.read_session() as session:
-            opened = await UserSessionRepository(session).find(viewer.session_id)
-        if opened is None or opened.created_at < utc_now() - RECENT:
+            opened = await UserSessionRepository(session).find(principal.session_id)
+        if opened is None or opened.created_at < utc_now() - REAUTH_WINDOW:
             raise RecentSignInRequired("Sign in again and repeat the request within ten minutes")
 
     async def _check_password(self, user: User, stored: str, current_password: str) -> None:

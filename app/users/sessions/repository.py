@@ -7,7 +7,7 @@ from enum import Enum, auto
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.callers import network
+from app.core.callers import rate_limit_network
 from app.core.errors import SessionNotFound
 from app.db.base import utc_now
 from app.models import UserSession
@@ -56,7 +56,7 @@ class UserSessionRepository:
             refresh_digest=refresh_digest,
             expires_at=utc_now() + lifetime,
             address=device.address,
-            network=network(device.address),
+            network=rate_limit_network(device.address),
             user_agent=device.user_agent,
         )
         self._session.add(session)

@@ -11,13 +11,13 @@ from app.core.errors import (
 from app.core.text.normalization import Text
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, SignedIn, SignInDep, UserSessionsRepo
 from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
-from app.users.guarded_route import GuardedRoute
 from app.users.schemas import CurrentPassword, TokenRead
 from app.users.sessions.token_route import TokenRoute
 
-router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=AuthenticatedRoute)
 token_router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=TokenRoute)
 
 _PARAMETERS = ("grant_type", "username", "password", "refresh_token")
@@ -60,10 +60,10 @@ async def issue_token(
     status_code=204,
     summary="End this session",
 )
-async def log_out(viewer: SignedIn, sessions: UserSessionsRepo) -> None:
+async def log_out(principal: SignedIn, sessions: UserSessionsRepo) -> None:
     """End the session of the access token. Its access and refresh tokens are refused at once."""
-    if viewer.session_id:
-        await sessions.remove(viewer.session_id)
+    if principal.session_id:
+        await sessions.remove(principal.session_id)
 
 
 def _required(name: str, value: str | None) -> str:

@@ -9,11 +9,11 @@ from starlette.exceptions import HTTPException
 
 from app.core.errors import AppError, PayloadTooLarge, RequestTimeout, TooManyRequests, Unauthenticated, Unavailable
 from app.http.problems import oauth_text, validation_failed
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
-from app.users.guarded_route import GuardedRoute
 
 
-class TokenRoute(GuardedRoute):
+class TokenRoute(AuthenticatedRoute):
     """Adds `error` and `error_description` to every error that a request can cause.
 
     Without `error`, clients such as authlib take the problem document for a token.

@@ -8,12 +8,12 @@ from app.core.errors import IdentityNotFound, LastSignInMethod
 from app.http.dependencies import ServicesDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, RecentlySignedIn
-from app.users.guarded_route import GuardedRoute
 from app.users.social.identities import Identities
 from app.users.social.router import ProviderName, ProvidersDep
 
-router = PrefixRouter(prefix="/users/me/identities", tags=["users"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/users/me/identities", tags=["users"], route_class=AuthenticatedRoute)
 
 
 class IdentityRead(BaseModel):
@@ -53,11 +53,11 @@ async def list_identities(user: CurrentUser, identities: IdentitiesDep) -> Ident
     responses=problems(IdentityNotFound, LastSignInMethod),
 )
 async def unlink_identity(
-    provider: ProviderName, viewer: RecentlySignedIn, user: CurrentUser, identities: IdentitiesDep
+    provider: ProviderName, principal: RecentlySignedIn, user: CurrentUser, identities: IdentitiesDep
 ) -> None:
     """Unlink the account's identities at this provider and end all other sessions.
 
     The last sign-in must be at most ten minutes old. The only sign-in method of an account cannot be removed; set a
     password first. The address becomes unverified; otherwise the next social login would link the identity again.
     """
-    await identities.unlink(user.id, provider, viewer.session_id)
+    await identities.unlink(user.id, provider, principal.session_id)

@@ -21,13 +21,13 @@ from app.http.dependencies import ServicesDep, SettingsDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
-from app.users.dependencies import DeviceDep, ViewerDep
-from app.users.guarded_route import GuardedRoute
+from app.users.authenticated_route import AuthenticatedRoute
+from app.users.dependencies import DeviceDep, PrincipalDep
 from app.users.schemas import TokenRead
 from app.users.social.providers import SocialProviders
 from app.users.social.service import SIGN_IN_SECONDS, AuthorizationCallback, SocialLogin
 
-router = PrefixRouter(prefix="/auth/social", tags=["auth"], route_class=GuardedRoute)
+router = PrefixRouter(prefix="/auth/social", tags=["auth"], route_class=AuthenticatedRoute)
 
 COOKIE = "imts_social"
 _State = Annotated[Text | None, Query(max_length=4096, description="The state of the sign-in")]
@@ -99,7 +99,7 @@ async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
 async def start_social_login(
     request: Request,
     provider: ProviderName,
-    viewer: ViewerDep,
+    principal: PrincipalDep,
     device: DeviceDep,
     login: SocialLoginDep,
     settings: SettingsDep,
@@ -110,7 +110,7 @@ async def start_social_login(
 
     A script cannot send a token in a navigation. With `Accept: application/json`, it gets the URL and no redirect.
     """
-    redirect = await login.start(provider, viewer, device, single_cookie(request, COOKIE))
+    redirect = await login.start(provider, principal, device, single_cookie(request, COOKIE))
     response = _redirect_response(redirect.url, as_json=_asks_for_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     public = urlsplit(settings.public_url)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.authz.principal import Viewer
+from app.authz.principal import Principal
 from app.core.errors import (
     EmailTaken,
     IdentityProviderUnavailable,
@@ -72,8 +72,10 @@ class SocialLogin:
     def __init__(self, services: Services, providers: SocialProviders) -> None:
         self._services, self._providers = services, providers
 
-    async def start(self, name: str, viewer: Viewer, device: Device, browser: str | None) -> AuthorizationRedirect:
-        """Begin a login, or the linking of an identity when the viewer is signed in.
+    async def start(
+        self, name: str, principal: Principal, device: Device, browser: str | None
+    ) -> AuthorizationRedirect:
+        """Begin a login, or the linking of an identity when the principal is signed in.
 
         `browser` is the token of the browser's cookie. A browser that has one keeps it, so that the logins in its
         other tabs can still end.
@@ -82,11 +84,11 @@ class SocialLogin:
         TooManyRequests.
         """
         provider = self._providers.get(name)
-        if viewer.key_id is not None:
+        if principal.key_id is not None:
             raise SignInRequired
-        if viewer.session_id is not None:
+        if principal.session_id is not None:
             # A linked identity outlives the access token that linked it.
-            await Proof(self._services).require_recent_sign_in(viewer)
+            await Proof(self._services).require_recent_sign_in(principal)
         await self._services.limits.charge(social_charges(self._services.settings.login_limits, device.address))
         state, nonce, verifier = (new_opaque_token() for _ in range(3))
         browser = browser if browser and is_opaque_token(browser) else new_opaque_token()
@@ -103,7 +105,7 @@ class SocialLogin:
             provider=name,
             nonce=nonce,
             code_verifier=verifier,
-            session_id=viewer.session_id,
+            session_id=principal.session_id,
             expires_at=utc_now() + timedelta(seconds=SIGN_IN_SECONDS),
         )
         async with self._services.database.unit_of_work() as session:

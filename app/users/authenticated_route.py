@@ -1,3 +1,5 @@
+"""A route that authenticates the caller before it reads the body."""
+
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -6,10 +8,10 @@ from fastapi.dependencies.models import Dependant
 
 from app.authz import policy
 from app.http.requests.strict_route import StrictRoute
-from app.users.dependencies import get_user, get_viewer, settle_viewer
+from app.users.dependencies import get_principal, get_user, require_valid_credentials
 
 
-class GuardedRoute(StrictRoute):
+class AuthenticatedRoute(StrictRoute):
     """Authenticates the caller before the body is read.
 
     FastAPI parses the body before it resolves dependencies. Errors of the body would precede those of the credentials.
@@ -18,22 +20,22 @@ class GuardedRoute(StrictRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler, preceded by the check if the route has an authentication dependency."""
         handle = super().get_route_handler()
-        if not self.needs_viewer:
+        if not self.requires_principal:
             return handle
         needs_user = get_user in _calls(self.dependant)
 
         async def guarded(request: Request) -> Response:
-            viewer = await settle_viewer(request)
+            principal = await get_principal(request)
             if needs_user:
-                policy.require_user(viewer)
+                policy.require_user(principal)
             return await handle(request)
 
         return guarded
 
     @property
-    def needs_viewer(self) -> bool:
+    def requires_principal(self) -> bool:
         """Whether the route depends on the caller."""
-        return get_viewer in _calls(self.dependant)
+        return require_valid_credentials in _calls(self.dependant)
 
 
 def _calls(dependant: Dependant) -> set[Any]:
