@@ -26,7 +26,7 @@ _PROCESSES = multiprocessing.get_context("spawn")
 
 @contextmanager
 def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
-    """Upload so many images a second; after the block, what is yielded tells how many were taken, and of how many."""
+    """Upload `rate` images a second. The yielded function returns the accepted and sent numbers after the block."""
     results: Any = _PROCESSES.Queue()
     begun, end = _PROCESSES.Event(), _PROCESSES.Event()
     process = _PROCESSES.Process(target=_write, args=(url, rate, begun, end, results))
@@ -43,7 +43,7 @@ def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
 
 @contextmanager
 def searchers(url: str, texts: Sequence[str], number: int) -> Iterator[None]:
-    """Send these queries over and over, by so many clients of one address."""
+    """Send these queries over and over, by `number` clients of one address."""
     end, begun = _PROCESSES.Event(), _PROCESSES.Barrier(number + 1)
     processes = [_PROCESSES.Process(target=_search, args=(url, texts, start, begun, end)) for start in range(number)]
     for process in processes:

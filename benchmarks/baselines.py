@@ -1,4 +1,4 @@
-"""What the framework alone can do here: the floors of benchmarks.http, served by uvicorn."""
+"""Bare FastAPI on uvicorn: the baselines of benchmarks.http."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -4,7 +4,7 @@
 
 An image belongs to a topic, one in five to the next one as well. It has some of a few hundred tags that all topics use,
 the tag of its topic, and some tags that only its topic has; all by Zipf's law. So every tag of a topic is a subset of
-the topic's own tag, common tags of topics that are no neighbours never meet, and those of one topic meet often.
+the topic's own tag. Common tags of one topic meet often; those of topics that are not neighbours never meet.
 """
 
 import argparse
@@ -94,7 +94,7 @@ class Zipf:
 
 
 def tag_rows(random: np.random.Generator, count: int) -> list[list[int]]:
-    """Return the sorted tag ids of so many images."""
+    """Return the sorted tag ids of `count` images."""
     topic = Zipf(TOPICS).draw(random, (count,))
     second = np.where(random.random(count) < 0.2, (topic + 1) % TOPICS, topic)
     shared = Zipf(SHARED).draw(random, (count, 5)) + 1
@@ -141,7 +141,7 @@ def _uuid1(at: datetime, seed: int, number: int) -> uuid.UUID:
 
 
 async def load(url: str, images: int, seed: int = 1) -> None:
-    """Replace whatever the tables hold. Indexes, constraints and triggers are off meanwhile: that is minutes less."""
+    """Replace the content of the tables. Indexes, constraints and triggers are off meanwhile, which saves minutes."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(f"TRUNCATE {', '.join(_TABLES + _BITMAPS)} RESTART IDENTITY CASCADE")

@@ -2,11 +2,11 @@
 
     python -m benchmarks.http [--seconds 2] [--rounds 3] [--images 20000] [--json docs/performance/http.json]
 
-Needs `wrk` on PATH. It brings its own servers: the embedded backends, a collection by benchmarks.dataset, and of the
-service one worker with its cache, one without, one whose Redis is not there, and two workers with the cache; beside
-them bare FastAPI (benchmarks.baselines), with one worker and two, and the object store by itself. Every subject is
-measured in each round, for a slice of time, in another order; the median of the rounds is told, and its ratios to the
-floors.
+Needs `wrk` on PATH. It starts its own servers: the embedded backends with a collection by benchmarks.dataset, the
+service and the baselines. The service runs as one worker with its cache, one without, one without Redis, and two
+workers with the cache. The baselines are bare FastAPI (benchmarks.baselines) with one worker and two, and the object
+store by itself. Each round measures every subject for a slice of time, in another order. The report has the median of
+the rounds and its ratios to the baselines.
 """
 
 import argparse
@@ -48,7 +48,7 @@ SCRIPT = Path(__file__).with_name("paths.lua")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is asked for: paths in turn, at one server."""
+    """The requests to measure: paths in turn, at one server."""
 
     name: str
     server: Server

@@ -1,8 +1,8 @@
-"""Can known and unknown e-mails be told apart by how long a refused sign-in takes?
+"""Does the time of a refused sign-in distinguish known from unknown e-mail addresses?
 
-`python -m benchmarks.login_timing [--pairs 300]` starts the servers and the service, measures interleaved pairs in
-random order, and prints the AUC: the probability that a known address takes longer than an unknown one. 0.5 tells
-nothing; 0.45-0.55 is what we hold ourselves to. The limits on guessing, which would end the measurement, are lifted.
+`python -m benchmarks.login_timing [--pairs 300]` measures interleaved pairs in random order against its own servers.
+It prints the AUC: the probability that a known address takes longer than an unknown one. 0.5 reveals nothing; the
+target is 0.45-0.55. The limits on guessing, which would end the measurement, are lifted.
 """
 
 import argparse
@@ -46,7 +46,7 @@ async def seconds(client: httpx.AsyncClient, email: str) -> float:
 
 
 async def measure(url: str, pairs: int) -> dict[str, list[float]]:
-    """Measure so many pairs, each in random order."""
+    """Measure the pairs, each in random order."""
     times: dict[str, list[float]] = {KNOWN: [], UNKNOWN: []}
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         made = await client.post("/v1/users", json={"email": KNOWN, "password": "correct horse battery staple"})

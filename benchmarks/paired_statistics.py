@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 RESAMPLES = 1000
-# Latencies are kept to half a percent, far below what is told of them.
+# Latencies are kept to half a percent, far below the precision of the report.
 _STEP = math.log(1.005)
 
 
@@ -57,7 +57,7 @@ class Estimate(NamedTuple):
     high: float
 
     def within(self, limit: float) -> str:
-        """Tell whether it is at most `limit`, as far as the interval decides it."""
+        """Return whether it is at most `limit`, or `open` if the interval does not decide."""
         if self.low <= limit < self.high:
             return "open"
         return "met" if self.value <= limit else "missed"

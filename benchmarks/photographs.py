@@ -12,7 +12,7 @@ _QUALITIES = (85, 92, 96, 100)
 
 
 def photograph(size: int) -> bytes:
-    """Return a JPEG of exactly `size` bytes: of so many pixels as a photograph of that size has, filled up at its end.
+    """Return a JPEG of exactly `size` bytes, with the pixels of a photograph of that size, padded at its end.
 
     Noise of that size would have fewer pixels, each dearer to decode.
     """

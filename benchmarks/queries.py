@@ -9,7 +9,7 @@ from app.search.planning.sort_order import SORTS
 from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
 
 Query = dict[str, Any]
-# What class of query it is, the path and its parameters.
+# The class of the query, its path and its parameters.
 Asked = tuple[str, str, Query]
 IMAGES, TAGS = "/v1/images", "/v1/tags"
 COUNTED = ("estimate", "exact")
@@ -36,7 +36,7 @@ ATTACKS = (
 
 
 def queries(seed: int, rounds: int, images: int) -> Iterator[Asked]:
-    """Yield the whole set, for a collection of so many images."""
+    """Yield the whole set, for a collection of `images` images."""
     random, known = np.random.default_rng(seed), names()
 
     def shared() -> str:

@@ -1,12 +1,12 @@
-"""What one record costs the processor between other work, in one process without servers: a busy machine may decide it.
+"""Processor time of one request record, in one process without servers; other load distorts it little.
 
     python -m benchmarks.record_overhead [--turns 40]
 
-An application that computes for some 30 µs, with so much code that the recorder's has left the processor's cache when
-its turn comes (in a loop of nothing else it costs a third), is asked in turns: as it is, behind a middleware that keeps
-one tuple and drops it (the floor), behind RecordingMiddleware. Then the records are counted and written as a batch.
-Not in it: the disk, the driver and MongoDB. Printed is the median of the turns, in microseconds for a request, with the
-95 % interval of benchmarks.paired_statistics.
+The application computes for some 30 µs, with enough code to push the recorder's out of the processor's cache. In a loop
+of nothing else, the recorder costs a third of its real cost. The turns are: the application as it is, behind a
+middleware that keeps one tuple and drops it (the floor), and behind RecordingMiddleware. Then the records are counted
+and written as a batch. The disk, the driver and MongoDB are left out. The output is the median of the turns, in
+microseconds for a request, with the 95 % interval of benchmarks.paired_statistics.
 """
 
 import argparse

@@ -84,7 +84,7 @@ def _summary(times: list[tuple[float, str]]) -> dict[str, Any]:
 
 
 def over_http(url: str, asked: Iterable[Asked], pages: int) -> tuple[Times, float]:
-    """Run the set and so many deep pages of some orders; return the times and the worst factor of an estimate."""
+    """Run the set and `pages` deep pages of some orders; return the times and the worst factor of an estimate."""
     times, client = Times(), Client(url)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for kind, path, params in asked:
@@ -160,8 +160,8 @@ async def naively(asked: Iterable[Asked]) -> Times:
 
 
 def under_attack(url: str, images: int, seconds: float) -> dict[str, Any]:
-    """Measure each attack alone; then what another client sees beside nobody, beside four that search as one does, and
-    beside four that send attacks.
+    """Measure each attack alone; then another client alone, beside four with usual searches, and beside four with
+    attacks.
     """
     client, alone, answers = Client(url), Times(), Counter[int]()
     for attack in ATTACKS:
@@ -204,7 +204,7 @@ def watched(machine: dict[str, Any], stage: str) -> Iterator[None]:
 
 
 def _stolen_seconds() -> float:
-    """Return the processor time that the host gave to others so far, 0 where the system does not tell."""
+    """Return the processor time that the host gave to others so far, 0 where the system does not report it."""
     return float(getattr(psutil.cpu_times(), "steal", 0))
 
 

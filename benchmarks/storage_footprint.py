@@ -1,4 +1,4 @@
-"""What an image costs in the database: bytes of each table and index, for each image.
+"""Bytes of each table and index for each image.
 
     python -m benchmarks.dataset --images 300000      # into DATABASE_URL
     python -m benchmarks.storage_footprint
@@ -28,7 +28,7 @@ async def main() -> None:
     await connection.close()
     print(f"{images} images, {tagged / images:.1f} tags an image\n\n| | MB | bytes an image |\n|---|---|---|")
     for name, is_table, size in rows:
-        # Whatever is smaller does not grow with the images.
+        # A smaller relation does not grow with the images.
         if size > images:
             print(f"| {'**' + name + '**' if is_table else name} | {size / 1e6:.1f} | {size / images:.0f} |")
     total = sum(size for _, _, size in rows)

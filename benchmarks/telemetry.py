@@ -1,4 +1,4 @@
-"""What the recorder costs a small GET: one service, asked in short turns with and without it.
+"""Cost of the recorder for a small GET: one service, in short turns with and without it.
 
     python -m benchmarks.telemetry [--blocks 12] [--paths worked cached] [--mongo up …] [--floor]
 
@@ -8,10 +8,10 @@ the hardest case, for the whole of such an answer costs little more than a recor
 keeps one tuple of a request and drops it: no recorder could cost less.
 
 All kinds are one process that answers on the same connections (benchmarks.toggleable_service), so that nothing else
-differs. A block is a turn of each kind and the same once more in reverse, 8 seconds in all. A turn begins with a lead-
-in of one flush interval, so that the second that is looked at has as much flushing in it as any other; it ends when all
-its records are in MongoDB (or on the disk, while that is away), and the processor time of the service counts to that
-end, lead-in too. The clients ask without a pause, one request after the other on each connection.
+differs. A block is a turn of each kind and the same once more in reverse, 8 seconds in all. A turn begins with a
+lead-in of one flush interval, so that the measured second has as much flushing as any other. It ends when all its
+records are in MongoDB, or on the disk while MongoDB is down. The processor time of the service counts to that end,
+lead-in included. The clients send one request after the other on each connection, without a pause.
 
 The target: throughput at most 5 % lower, p99 at most 10 % higher, no request failed. `open` says that the interval has
 the target in it: ask for more blocks.
@@ -86,13 +86,13 @@ class Clients:
             self._poll.register(one.fileno(), select.EPOLLIN)
 
     def begin(self, kind: str) -> dict[str, Any]:
-        """End the turn of now, begin one of this kind; return what the service tells then."""
+        """End the turn of now, begin one of this kind; return the figures of the service."""
         with urlopen(f"http://127.0.0.1:{self._port}/turn?{kind}", timeout=60) as answer:
             told: dict[str, Any] = json.load(answer)
         return told
 
     def ask(self, lead_in: float, seconds: float) -> Turn:
-        """Ask for so long, of which the lead-in is not looked at; `processor` is left for the caller."""
+        """Send requests for lead-in and `seconds`; measure only the latter. The caller sets `processor`."""
         sockets = {one.fileno(): one for one in self._sockets}
         latencies: list[float] = []
         requests = failures = 0
@@ -127,7 +127,7 @@ def _send(connection: socket.socket) -> float:
 
 
 def _receive(connection: socket.socket) -> bool:
-    """Read one answer; tell whether it is a 200."""
+    """Read one response; return whether it is a 200."""
     data = connection.recv(65536)
     while (end := data.find(b"\r\n\r\n")) < 0 or len(data) < end + 4 + _length(data):
         more = connection.recv(65536)
@@ -169,14 +169,14 @@ class Case(NamedTuple):
 
     @property
     def mongod_seconds(self) -> float:
-        """What MongoDB has used of the processors so far."""
+        """Return the processor time that MongoDB has used so far."""
         with contextlib.suppress(psutil.NoSuchProcess):
             return float(sum(self.mongod.cpu_times()[:2]))
         return 0.0
 
 
 def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
-    """Take the turns and print what they say; tell whether no target was missed."""
+    """Take the turns and print the results; return whether all targets were met or open."""
     kinds = ["recorded", "bare", *(["floor"] if options.floor else [])]
     mongod = case.mongod_seconds
     blocks = []
@@ -207,7 +207,7 @@ def take_turn(clients: Clients, kind: str) -> Turn:
 
 
 def report(blocks: Sequence[Block], kind: str) -> bool:
-    """Print a kind against the bare one; tell whether it misses no target."""
+    """Print a kind against the bare one; return whether it misses no target."""
     rates = [statistics.median(throughput(block[one]) for block in blocks) for one in ("bare", kind)]
     costs = [statistics.median(processor_us(block[one]) for block in blocks) for one in ("bare", kind)]
     tails = [pooled_p99(blocks, one) * 1000 for one in ("bare", kind)]
@@ -233,7 +233,7 @@ def _number(estimate: Estimate) -> str:
 
 
 async def compare(options: argparse.Namespace) -> bool:
-    """Measure what is asked for; tell whether no target was missed."""
+    """Measure the selected cases; return whether no target was missed."""
     with (
         TemporaryDirectory() as directory,
         Stack(Path(directory), report=lambda _line: None, durable=False) as backends,

@@ -20,7 +20,7 @@ CONTENT_TYPE = "image/jpeg"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client does for `seconds`, `at_once` at a time: one of the methods of `Client`, with this file.
+    """A client's work for `seconds`, `at_once` at a time: one of the methods of `Client`, with this file.
 
     `place` is what is read: a path of the API, or a key of the store; what is written gets names that start so.
     """

@@ -2,14 +2,14 @@
 
     python -m benchmarks.uploads [--seconds 4] [--rounds 3] [--sizes 50K 2M 64M] [--concurrency 1 8] [--workers 1]
 
-The servers are the embedded ones, the service is one process (or `--workers`) as `serve` starts it. The clients are
-processes of their own, one for each of the machine's processors but no more than there is to do at once; both sides
-have the same library with kept connections. The store alone is asked with `put_object` and `get_object` of
-miniopy_async, as anybody would who has no service. The two sides take turns, so that other load meets both.
+The servers are the embedded ones; the service is one process (or `--workers`) as `serve` starts it. The clients are
+separate processes, one for each processor but at most one for each concurrent operation. Both sides use the same
+library with kept connections. The store alone is used through `put_object` and `get_object` of miniopy_async, as
+without a service. The two sides take turns, so that other load meets both.
 
 It prints two tables in Markdown: operations a second with their ratio, and where the processors' time of one operation
-went, which other load changes least. What all of a column's parts take together, divided by the number of processors,
-is the least time that an operation can take here, however well it is queued.
+went, which other load changes least. The sum of a column's parts, divided by the number of processors, is
+the least time that an operation can take here, however well it is queued.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Meters:
         servers = {name: _family_seconds(process) for name, process in self._servers.items()}
         family = [self._service, *self._service.children(recursive=True)]
         decoding = sum(_own_seconds(one) for one in family if _decodes(one))
-        # What decoders that were replaced have used is counted by the worker that waited for them.
+        # The processor time of replaced decoders is counted by the worker that waited for them.
         decoding += sum(_reaped_seconds(one) for one in family if not _decodes(one))
         return {
             "service": sum(_own_seconds(one) for one in family if not _decodes(one)),
@@ -68,7 +68,7 @@ class Meters:
 
 @dataclass(slots=True)
 class Side:
-    """What one side has done so far, by its turns."""
+    """The results of one side so far, by its turns."""
 
     operation: str
     count: int = 0

@@ -1,8 +1,8 @@
-"""What every test can ask for.
+"""The fixtures of all tests.
 
-One set of servers serves the whole run (`--backend=embedded|docker|env`); each parallel worker has a database, a bucket
-and a Mongo database of its own, made by the migrations, and a real service over them on a real socket. A test gets it
-empty: the tables are cleared before each test that asks for `service`.
+One set of servers serves the whole run (`--backend=embedded|docker|env`). Each parallel worker has its own migrated
+database, bucket and Mongo database, and a real service on a real socket. The tables are emptied before each test that
+uses `service`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from tests.support.backends import docker_backends, embedded_backends, environme
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
 
-# Nothing here speaks TLS: that a client reads certificates for it takes longer than a hundred requests.
+# The tests use no TLS. Reading the certificates takes a client longer than a hundred requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
@@ -41,7 +41,7 @@ SERVER_FIXTURES = frozenset({"backends", "mongod"})
 SERVER_FOLDERS = frozenset({"cache", "cli", "devstack", "serving"})
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
 UNLIMITED = dict.fromkeys(("account", "address", "total"), "1000000/second")
-# The workers of a service agree by the one row of the other one.
+# The workers of a service coordinate through the one row of cache_state, so it stays.
 TABLES = ", ".join(set(Image.metadata.tables) - {"cache_state"})
 
 
@@ -106,7 +106,7 @@ def make_settings(backends: dict[str, str]) -> Callable[..., Settings]:
     def make(**overrides: object) -> Settings:
         values: dict[str, object] = {name.lower(): value for name, value in backends.items()}
         values |= {"app_env": "development", "jwt_secret": "t" * 48, "_env_file": None}
-        # The whole run comes from one address: only the tests of limits have some.
+        # The whole run comes from one address: only the tests of rate limits set limits.
         values |= dict.fromkeys(tuple(name for name in Settings.model_fields if name.endswith("_limits")), UNLIMITED)
         return Settings(**{**values, **overrides})  # type: ignore[arg-type]
 
@@ -115,7 +115,7 @@ def make_settings(backends: dict[str, str]) -> Callable[..., Settings]:
 
 @pytest.fixture(scope="session")
 async def fresh_database_url(backends: dict[str, str]) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-    """Make empty databases, which go at the end of the run."""
+    """Make empty databases, which are dropped at the end of the run."""
     made: list[str] = []
     root = backends["DATABASE_URL"]
 
@@ -170,7 +170,7 @@ async def settings(
         redis_url=redis_url,
         storage_bucket=f"imts-{own}",
         telemetry_flush_seconds=0.05,
-        # Tests say when images enter the bitmaps.
+        # Tests update the bitmaps explicitly.
         tag_bitmap_interval_seconds=3600,
         telemetry_spill_dir=tmp_path_factory.mktemp("spill"),
     )
@@ -204,7 +204,7 @@ async def object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
 
 @pytest.fixture
 async def empty_bucket(object_store: ObjectStore) -> ObjectStore:
-    """The worker's bucket, emptied of what tests before have left, by killed services too."""
+    """The worker's bucket, emptied of the objects that earlier tests and killed services left."""
     await object_store.remove([one.key async for one in object_store.list_objects()])
     for upload in await object_store.list_uploads():
         await object_store.abort(upload.key, upload.upload_id)
@@ -219,7 +219,7 @@ async def _sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def empty_tables(connection: asyncpg.Connection) -> None:
-    """Empty all tables, once the service's background tasks do not hold the one that is wanted and want another."""
+    """Empty all tables, with retries, since the service's background tasks lock them too."""
     for _ in range(10):
         with contextlib.suppress(asyncpg.DeadlockDetectedError):
             await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
@@ -229,7 +229,7 @@ async def empty_tables(connection: asyncpg.Connection) -> None:
 
 @pytest.fixture
 async def sql(_sql: asyncpg.Connection, _redis: Redis) -> asyncpg.Connection:
-    """A plain connection to the worker's database, emptied. What it writes, the cache is not told of."""
+    """A plain connection to the worker's database, emptied. Its writes do not invalidate the cache."""
     await empty_tables(_sql)
     await _redis.flushdb()
     return _sql

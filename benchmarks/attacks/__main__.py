@@ -1,9 +1,9 @@
 """How does the service fare under each attack on its availability?
 
-`python -m benchmarks.attacks [F4 F8 ...]` runs each attack from another process against a worker of its own, started as
-`serve` starts it, and prints the latency of `/healthz`, the worker's peak memory, and the share of honest requests that
-succeed: a search, a sign-in and an upload from another address. The first line is an idle worker. `--full` measures a
-minute for each attack instead of six seconds; `--json FILE` keeps the figures.
+`python -m benchmarks.attacks [F4 F8 ...]` runs each attack from another process, against a worker started like `serve`.
+It prints the latency of `/healthz`, the worker's peak memory, and the share of honest requests that succeed: a search,
+a sign-in and an upload from another address. The first line is an idle worker. `--full` measures a minute for each
+attack instead of six seconds; `--json FILE` keeps the figures.
 """
 
 import argparse
@@ -37,7 +37,7 @@ _PROCESSES = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured under one attack: milliseconds, MiB, and a share of 1."""
+    """The measurements under one attack: milliseconds, MiB, and a share of 1."""
 
     attack: str
     p50_ms: float

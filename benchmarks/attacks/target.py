@@ -45,13 +45,13 @@ class Target:
         return socket.create_connection((parts.hostname, parts.port), SOCKET_SECONDS)
 
     def repeat(self, act: Callable[[], object]) -> None:
-        """Do this until the time is over, whatever the service answers or closes."""
+        """Repeat `act` until the time is over, through any response or disconnect."""
         while not self.is_over:
             with contextlib.suppress(OSError):
                 act()
 
     def in_threads(self, number: int, act: Callable[[int], object]) -> None:
-        """Have this many threads repeat it; each is told its number."""
+        """Have this many threads repeat it; each gets its number."""
         threads = [Thread(target=self.repeat, args=(lambda n=n: act(n),)) for n in range(number)]
         for thread in threads:
             thread.start()

@@ -2,8 +2,9 @@
 
     python -m benchmarks.scale_out [--runs 2] [--seconds 6] [--json FILE]
 
-On this machine alone, and all of it real: haproxy, three service processes, a PostgreSQL primary with two standbys, a
-MongoDB replica set of three, SeaweedFS with three masters, three volume servers and two filers with S3 gateways, Redis.
+All servers are real and run on this machine: haproxy, three service processes, a PostgreSQL primary with two standbys,
+and a MongoDB replica set of three. SeaweedFS has three masters, three volume servers and two filers with S3 gateways.
+There is one Redis.
 Every write that was acknowledged is read back at the end: images byte by byte, tags one by one. Nothing is tried again
 by the clients, so each error is counted. Needs haproxy (`apt-get install haproxy`) and the dev-packages.
 """
@@ -78,7 +79,7 @@ class Run:
     async def _fail_over(self) -> None:
         await asyncio.sleep(1)
         self._cluster.nodes["pg1"].kill()
-        # What finds the death out in earnest (Patroni, a managed service) needs its seconds too.
+        # Failure detection in production (Patroni, a managed service) takes seconds too.
         await asyncio.sleep(2)
         await self._cluster.postgres.fail_over()
         await self._pause()
@@ -145,7 +146,7 @@ async def _result(cluster: Cluster, load: Load, run: Run) -> dict[str, Any]:
 async def _unrecorded(cluster: Cluster, answered: set[str]) -> int:
     """Return how many answered requests have no record in MongoDB, once no more come in."""
     missing, before = answered, -1
-    # What a killed process had on its disk is brought in by its successor, within half a minute.
+    # The successor of a killed process delivers the records on its disk within half a minute.
     for _ in range(20):
         missing = answered - await asyncio.to_thread(_recorded, cluster.mongo.url("imts"))
         if not missing or len(missing) == before:

@@ -17,14 +17,14 @@ from PIL import Image
 
 CREATED, OK = 201, 200
 TAGS = [f"tag {number}" for number in range(40)]
-# What a client does next, and how often.
+# The operations of a client and their weights.
 MIX = {"upload": 30, "tag": 20, "read": 30, "search": 20}
 CLIENTS = 6
 
 
 @dataclass(slots=True)
 class Phase:
-    """What happened between two moments: answers and errors by operation, and how long nothing was acknowledged."""
+    """The results of a period: responses and errors by operation, and the longest gap without an acknowledgement."""
 
     name: str
     answers: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ class Load:
             self._headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ask on and on until told to stop."""
+        """Send requests until `stop` is set."""
         await asyncio.gather(*(self._client(stop) for _ in range(CLIENTS)))
 
     async def _client(self, stop: asyncio.Event) -> None:

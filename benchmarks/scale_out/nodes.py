@@ -15,7 +15,7 @@ READY_SECONDS = 90
 
 
 class Node:
-    """`command` is asked for at each start; `is_ready` tells whether it answers."""
+    """`command` is called at each start; `is_ready` returns whether the node answers."""
 
     def __init__(self, name: str, root: Path, command: Callable[[], Command]) -> None:
         self.name = name

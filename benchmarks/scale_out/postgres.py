@@ -45,7 +45,7 @@ class PostgresCluster:
         return self._url("standby")
 
     def url_of(self, name: str) -> str:
-        """Return the address of one node, whatever it is."""
+        """Return the address of one node in any role."""
         return f"postgresql://imts:{quote(self._password)}@{HOST}:{self._ports[name]}/imts"
 
     @property

@@ -173,7 +173,7 @@ def test_sigterm_ends_it_with_0(process: ServiceProcess) -> None:
     assert process.process.wait(60) == 0
 
 
-def test_it_listens_where_it_is_told_to(settings: Settings) -> None:
+def test_it_listens_on_the_given_address(settings: Settings) -> None:
     claims = Claims()
     port = choose("serve", None, None, claims, with_grpc=False)
     command = [sys.executable, "-m", "app", "serve", "--port", str(port)]

@@ -35,7 +35,7 @@ async def test_load_is_no_outage(
         assert (await ask(f"{narrow.url}/v1/users/me", timeout=60)).status_code == 200
 
 
-async def test_who_waits_for_a_lock_is_told_that_it_is_busy(
+async def test_a_request_that_waits_for_a_lock_gets_database_busy(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name, say, that a frozen worker is just writing: the server answers, to everybody but for that."""

@@ -47,7 +47,9 @@ async def test_a_statement_that_is_broken_off_takes_its_connection_with_it(
     await database.close()
 
 
-async def test_the_server_s_errors_are_told_as_those_of_sessions_are(narrow: Settings, sql: asyncpg.Connection) -> None:
+async def test_the_server_s_errors_are_mapped_as_those_of_sessions_are(
+    narrow: Settings, sql: asyncpg.Connection
+) -> None:
     database = Database(narrow.model_copy(update={"search_timeout_ms": 200}))
 
     async def run(statement: str, *values: Any) -> None:

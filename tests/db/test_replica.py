@@ -54,7 +54,7 @@ async def look(database: Database) -> tuple[bool, int]:
     return on_standby, rows
 
 
-async def test_a_standby_answers_and_nobody_misses_a_write(cluster: PostgresCluster, database: Database) -> None:
+async def test_a_standby_answers_and_no_client_misses_a_write(cluster: PostgresCluster, database: Database) -> None:
     answered_by_standby = 0
     for number in range(1, 101):
         await write(database)

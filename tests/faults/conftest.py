@@ -1,4 +1,4 @@
-"""A service of the test's own behind fault proxies, and what must hold whatever happened to it."""
+"""A service of the test's own behind fault proxies, and the invariants after any fault."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ class Behind:
 
 @dataclass(slots=True)
 class Acknowledged:
-    """What the service has answered 201 for: path and bytes."""
+    """The uploads that the service answered with 201: path and bytes."""
 
     bodies: dict[str, bytes] = field(default_factory=dict)
 
@@ -167,7 +167,7 @@ def kill(stack: Stack, name: str) -> None:
 
 @contextmanager
 def frozen(stack: Stack, name: str) -> Iterator[None]:
-    """Stop a server in its tracks while the block runs: its sockets stay open, and nobody reads them."""
+    """Stop a server in its tracks while the block runs: its sockets stay open, but unread."""
     processes = processes_of(stack, name)
     for process in processes:
         process.suspend()

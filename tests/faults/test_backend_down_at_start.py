@@ -1,4 +1,4 @@
-"""Each backend down when the service starts: it says so, and gets well by itself when the backend comes up."""
+"""Each backend down at the start of the service: it reports that, and recovers when the backend comes up."""
 
 import asyncio
 import time

@@ -64,7 +64,7 @@ async def test_a_reader_that_goes_away_ends_the_read(service: RunningService, be
 
 
 @pytest.mark.slow
-async def test_five_hundred_that_trickle_harm_nobody(
+async def test_five_hundred_slow_clients_harm_no_other_client(
     settings: Settings, sql: asyncpg.Connection, user: Account
 ) -> None:
     assert sql
@@ -150,7 +150,7 @@ def tree_memory(process: psutil.Process) -> int:
 
 
 async def send(url: str, user: Account, name: str, size: int) -> httpx.Response:
-    """Upload an image of so many bytes without ever holding them."""
+    """Upload an image of `size` bytes without ever holding them in memory."""
     picture = noise_png(MIB)
 
     async def body() -> AsyncIterator[bytes]:

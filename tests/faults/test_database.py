@@ -103,7 +103,7 @@ async def test_a_server_that_talks_nonsense_is_asked_on(
         assert (await client.get("/v1/images")).status_code == 200
         behind.postgres.set(garbled=True)
         behind.postgres.cut()
-        # Such as nobody has asked before: the cache may be in use again.
+        # No earlier request had these URLs: the cache may be in use again.
         paths = ("/v1/images?q=nonsense", "/v1/tags?prefix=nonsense")
         assert {(await client.get(path, timeout=30)).status_code for path in paths} == {503}
 
@@ -142,7 +142,7 @@ async def test_a_busy_process_is_no_frozen_server(settings: Settings, sql: async
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
 async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Settings) -> None:
-    """That it does so after this time needs a network that swallows packets; what it was told is seen here."""
+    """Checks the socket options only: the effect needs a network that drops packets."""
     database = Database(settings)
     for engine in (database.engine, database.search_engine):
         async with engine.connect() as connection:
@@ -150,7 +150,7 @@ async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Se
             opened = driver._transport.get_extra_info("socket")
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_SECONDS * 1000
             assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            # And the server forgets a worker that is gone without a word, with all that it had locked.
+            # The server drops a worker that vanished silently, and releases its locks.
             told = await driver.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(FORGETTING))
             assert {row["name"]: row["setting"] for row in told} == FORGETTING
     await database.close()

@@ -30,7 +30,7 @@ PROBLEMS = {"postgres": "/problems/database-unavailable", "object_store": "/prob
 
 @dataclass(slots=True)
 class Scene:
-    """A service on servers of the test's own, somebody who uploads, and what was acknowledged."""
+    """A service on servers of the test's own, an uploading account, and the acknowledged uploads."""
 
     stack: Stack
     service: RunningService

@@ -117,7 +117,7 @@ def start(user: Account, url: str, body: bytes, headers: dict[str, str] | None =
 
 
 async def until_no_transaction_is_open(sql: asyncpg.Connection) -> None:
-    """Wait until the server has noticed that its clients are gone."""
+    """Wait until the server has noticed that its clients have disconnected."""
     async with asyncio.timeout(30):
         while await sql.fetchval(OPEN_TRANSACTIONS):
             await asyncio.sleep(0.02)

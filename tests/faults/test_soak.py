@@ -153,7 +153,7 @@ class Soak:
 async def disturb(soak: Soak, stack: Stack, until: float, *, kills: bool) -> None:
     chance = soak.chance
     while time.monotonic() < until:
-        # Nobody asks anything, now and then: what is idle must notice as well.
+        # Now and then no request is sent: an idle service must notice faults as well.
         if chance.random() < 0.3:
             soak.awake.clear()
         match chance.randrange(5):

@@ -8,7 +8,7 @@ async def test_health_answers(client: httpx.AsyncClient) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_readiness_tells_each_backend(client: httpx.AsyncClient) -> None:
+async def test_readiness_reports_each_backend(client: httpx.AsyncClient) -> None:
     response = await client.get("/readyz")
     assert response.status_code == 200
     readiness = response.json()

@@ -38,7 +38,7 @@ async def test_framework_errors_are_problems(client: httpx.AsyncClient) -> None:
     assert refused.headers["allow"] == "GET, HEAD, POST"
 
 
-async def test_a_bug_is_a_problem_that_tells_nothing(settings: Settings) -> None:
+async def test_a_bug_is_a_problem_without_details(settings: Settings) -> None:
     async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url) as client:
 
         @service.app.get("/fail")

@@ -25,7 +25,7 @@ async def operations(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
     }
 
 
-async def test_every_operation_is_told(operations: dict[str, dict[str, Any]]) -> None:
+async def test_every_operation_is_documented(operations: dict[str, dict[str, Any]]) -> None:
     for name, operation in operations.items():
         assert operation["summary"], name
         assert operation["description"], name
@@ -50,7 +50,7 @@ async def test_bodies_have_examples(client: httpx.AsyncClient, operations: dict[
         assert "examples" in schema or any("examples" in field for field in schema["properties"].values()), name
 
 
-async def test_every_guard_parameter_and_body_is_told(operations: dict[str, dict[str, Any]]) -> None:
+async def test_every_guard_parameter_and_body_is_documented(operations: dict[str, dict[str, Any]]) -> None:
     for name, operation in operations.items():
         slugs = {status: problems(operation, status) for status in ("401", "403", "408", "413", "422")}
         if operation["security"]:
@@ -91,7 +91,7 @@ async def test_references_lead_somewhere(client: httpx.AsyncClient) -> None:
         ("POST /v1/auth/token", set()),
     ],
 )
-async def test_the_headers_of_requests_are_told(
+async def test_the_headers_of_requests_are_documented(
     client: httpx.AsyncClient, operations: dict[str, dict[str, Any]], operation: str, headers: set[str]
 ) -> None:
     known = (await client.get("/openapi.json")).json()["components"]["parameters"]
@@ -100,7 +100,7 @@ async def test_the_headers_of_requests_are_told(
     assert {one["name"] for one in told if one["in"] == "header"} == headers
 
 
-async def test_the_headers_of_answers_are_told(client: httpx.AsyncClient, user: Account) -> None:
+async def test_the_headers_of_responses_are_documented(client: httpx.AsyncClient, user: Account) -> None:
     """Those that the matrix of accounts and endpoints does not see."""
     document = (await client.get("/openapi.json")).json()
     made = [

@@ -24,7 +24,7 @@ def png_of(width: int, height: int, *chunks: bytes, data: bytes = b"", bits: int
 
 
 def zeros(count: int) -> bytes:
-    """Return the deflated form of so many zeros, without ever having them."""
+    """Return the deflated form of `count` zeros, without holding them in memory."""
     packer = zlib.compressobj(9)
     piece = bytes(1 << 20)
     return b"".join(packer.compress(piece) for _ in range(count >> 20)) + packer.flush()
@@ -127,7 +127,7 @@ def lies() -> Iterator[Case]:
 
 
 def strangers() -> Iterator[Case]:
-    """What is no image of ours, and what is also something else."""
+    """Yield unsupported formats and polyglot files."""
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "TIFF")
     yield "tiff", buffer.getvalue(), 415

@@ -103,7 +103,7 @@ async def test_conditional_reads(client: httpx.AsyncClient, content: str) -> Non
     assert await status(If_Unmodified_Since="Sun, 06 Nov 1994 08:49:37 GMT") == 412
 
 
-async def test_head_tells_what_get_would(client: httpx.AsyncClient, content: str) -> None:
+async def test_head_has_the_headers_of_get(client: httpx.AsyncClient, content: str) -> None:
     got, head = await client.get(content), await client.head(content)
     same = ("etag", "content-length", "content-type", "accept-ranges", "last-modified", "content-disposition")
     assert {name: head.headers[name] for name in same} == {name: got.headers[name] for name in same}
@@ -149,7 +149,7 @@ def oriented() -> bytes:
     return buffer.getvalue()
 
 
-async def test_a_thumbnail_is_upright_and_tells_nothing(user: Account) -> None:
+async def test_a_thumbnail_is_upright_and_has_no_metadata(user: Account) -> None:
     links = await make(user, oriented(), "a.jpg")
     answer = await user.client.get(links["thumbnail"], params={"size": 160})
     assert answer.headers["content-type"] == "image/webp"
@@ -164,7 +164,7 @@ async def test_a_thumbnail_is_upright_and_tells_nothing(user: Account) -> None:
         assert not {"exif", "icc_profile", "xmp"} & set(picture.info)
 
 
-async def test_shared_caches_ask_again_for_a_thumbnail_and_are_told_that_it_is_private(
+async def test_shared_caches_revalidate_a_thumbnail_and_learn_that_it_is_private(
     service: RunningService, user: Account
 ) -> None:
     links = await make(user, png())
@@ -300,7 +300,7 @@ async def test_a_client_that_goes_with_the_last_piece_is_no_error(event_errors: 
     async def send(message: Message) -> None:
         if not message.get("more_body", True):
             last_sent.set()
-            # Who waits for the client's end comes to its end first, what that has to say comes after ours.
+            # The task that waits for the disconnect ends first; its message comes after ours.
             await asyncio.sleep(0)
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -314,7 +314,7 @@ async def test_a_client_that_goes_with_the_last_piece_is_no_error(event_errors: 
 
 @pytest.fixture
 async def event_errors() -> AsyncIterator[list[object]]:
-    """What the event loop is told of by callbacks that fail."""
+    """The errors that the event loop's exception handler receives."""
     errors: list[object] = []
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()

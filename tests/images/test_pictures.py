@@ -1,4 +1,4 @@
-"""What is displayed of an image: its size, its colours, and whether all of it is there."""
+"""The displayed image: its size, its colours and its completeness."""
 
 import io
 import struct

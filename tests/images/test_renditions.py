@@ -1,4 +1,4 @@
-"""Who makes a rendition, and for how long the others wait for one who does not."""
+"""Renditions: one request makes each, and the others wait for it within a limit."""
 
 import asyncio
 from datetime import timedelta
@@ -55,6 +55,6 @@ async def test_a_maker_at_work_keeps_its_hold(
             times |= {await sql.fetchval("SELECT orphaned_at FROM orphaned_objects")} - {None}
     is_done.set()
     await making
-    # What renewed the hold has ended with it, and lists nothing that an image owns.
+    # The renewal ended with the hold, and lists no object that an image owns.
     await asyncio.sleep(0.05)
     assert not await sql.fetchval("SELECT count(*) FROM orphaned_objects")

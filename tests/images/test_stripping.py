@@ -110,7 +110,7 @@ def frames_of(body: bytes) -> list[tuple[str, bytes]]:
 
 
 def shown(body: bytes) -> tuple[tuple[int, int], bytes]:
-    """What a viewer that turns pictures upright shows first."""
+    """Return size and pixels after the EXIF orientation is applied."""
     with Image.open(io.BytesIO(body)) as image:
         upright = ImageOps.exif_transpose(image)
         return upright.size, upright.convert("RGBA").tobytes()
@@ -144,7 +144,7 @@ def test_a_stripped_webp_says_its_own_length_and_parts() -> None:
 
 
 def test_hostile_structure_is_refused_or_followed_in_bounds() -> None:
-    """Whatever the bytes say, nothing but UnreadableStructure comes out, and no more than went in."""
+    """Any input raises only UnreadableStructure, and no output is longer than its input."""
     chance = random.Random(4)
     hostile = [body for _, body, _ in (*lies(), *strangers())]
     for _, _, body in list(photos())[::3]:

@@ -103,7 +103,7 @@ async def test_the_audit_finds_all_that_differs(
     await object_store.put_whole("others/own", [b"x"], "image/png")
     client = object_store._client
     await client._create_multipart_upload(object_store.bucket, "originals/left", {"Content-Type": "image/png"})
-    await asyncio.sleep(GRACE + 1.1)  # the store tells times in whole seconds
+    await asyncio.sleep(GRACE + 1.1)  # the store's times are whole seconds
 
     patient = await ConsistencyCheck(database, object_store, settings).run(dry_run=False, digests=False)
     assert (patient.orphans, patient.stale_uploads) == ([], [])

@@ -87,7 +87,7 @@ async def test_fields_may_stand_after_the_file(user: Account) -> None:
     assert answer.json()["tags"] == ["cat", "sofa"]
 
 
-async def test_a_taken_name_is_told_before_the_body_is_read(
+async def test_a_taken_name_is_refused_before_the_body_is_read(
     service: RunningService, user: Account, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
     first = (await upload(user, png(), "same.png")).json()
@@ -107,7 +107,7 @@ async def test_a_taken_name_is_told_before_the_body_is_read(
 async def test_f26_a_name_in_use_is_numbered_on_request(
     user: Account, make_account: Callable[..., Awaitable[Account]], order: str
 ) -> None:
-    """Whoever owns the name, and wherever the field stands."""
+    """For any owner of the name, and any position of the field."""
     stranger = await make_account()
     await upload(stranger, png(), "IMG_0001.JPG", visibility="private")
     fields: list[tuple[str, tuple[str | None, bytes]]] = [
@@ -191,7 +191,7 @@ async def test_bad_fields_after_the_file_leave_nothing(
         assert await nothing_is_left(sql, object_store)
 
 
-async def test_a_file_in_the_wrong_field_is_told(user: Account) -> None:
+async def test_a_file_in_the_wrong_field_is_reported(user: Account) -> None:
     answer = await user.client.post("/v1/images", files={"picture": ("x.png", png(), "image/png")})
     assert (answer.status_code, answer.json()["errors"]) == (
         422,
@@ -239,7 +239,7 @@ async def test_a_slow_or_silent_upload_is_408(settings: Settings, user: Account)
                     trickler.cancel()
 
 
-async def test_duplicates_are_told_to_those_who_may_see_them(
+async def test_duplicates_are_reported_to_accounts_that_may_see_them(
     user: Account, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
     body, other = png(), await make_account()

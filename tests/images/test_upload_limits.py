@@ -45,7 +45,7 @@ async def test_f8_uploads_of_one_account_and_of_one_address_are_bounded(
         refused = await upload(service.url, slow, "own.png", "192.0.2.7")
         assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-requests")
         assert int(refused.headers["retry-after"]) >= 1
-        # The address has six of eight places, whatever the number of its accounts.
+        # The address has six of eight places, for any number of accounts.
         for number in range(4):
             account = await make_account()
             await begin_slow(stack, service.url, account, f"more{number}.png", "192.0.2.1")

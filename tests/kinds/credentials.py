@@ -24,7 +24,7 @@ LINKED, LINKING = "subject-linked", "subject-linking"
 
 
 class Left(Enum):
-    """What is left of a credential."""
+    """The rights that remain to a credential."""
 
     ADMIN = "acts as an admin"
     VALID = "is valid"

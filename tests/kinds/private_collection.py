@@ -1,4 +1,4 @@
-"""A collection of which 99 % is private, for checks of what a stranger is told about it."""
+"""A collection of which 99 % is private, for checks of its visibility to a stranger."""
 
 import uuid
 

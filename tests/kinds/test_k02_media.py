@@ -1,4 +1,4 @@
-"""K2: parsers of image files take time in proportion to the file, whatever it repeats and however it is cut.
+"""K2: parsers of image files take time in proportion to the file, for any repeated unit and any truncation.
 
 Each row is the start of a file and the smallest unit that its parser can be made to repeat. The processor time for four
 times as many units is compared with the time for one. A quadratic parser takes 16 times as long; the limit of 8 leaves

@@ -27,7 +27,7 @@ MAX_GROWTH = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What a client sends: `start` once, then `unit` again and again."""
+    """The bytes that a client sends: `start` once, then `unit` again and again."""
 
     start: bytes
     unit: bytes

@@ -1,4 +1,4 @@
-"""K8: what a stranger is told of a collection that is 99 % private is what its public rows alone would tell.
+"""K8: a stranger sees a collection that is 99 % private as if it had its public rows only.
 
 Each read of the OpenAPI document is asked before and after everything private is removed.
 """
@@ -30,7 +30,7 @@ READS = {
     for method in item
     if method == "get" or path == "/v1/images/lookup"
 }
-# What these tell is about the caller's own account, for admins only, or the same for all.
+# These responses concern the caller's own account, are for admins only, or are the same for all.
 NOT_ABOUT_IMAGES = ("/v1/users", "/v1/auth", "/v1/ops")
 QUERIES = [
     *("", "*", "common", "half -public*", "secret1", "secret*", "-secret*", "a*", "plan:x", "plan:*", "kitty", "hush"),

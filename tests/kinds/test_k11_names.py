@@ -22,7 +22,7 @@ from app.users.accounts.email import normalize_email
 from tests.support.accounts import Account
 from tests.support.photos import png
 
-# What has been, or could be, confused: path segments, invisible characters, marks, scripts with joiners, punctuation.
+# Names that were or could be confused: path segments, invisible characters, marks, joiners, punctuation.
 PIECES = st.one_of(
     st.sampled_from([*"/?#&+:~-'!()_;\\*.", "..", "%2e"]),
     st.sampled_from(["or", "AND", "Not", "cat", "İ", "ß", "Σ", "\ufb01", "ǅ"]),

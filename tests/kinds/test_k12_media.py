@@ -1,4 +1,4 @@
-"""What viewers show is accepted, and what is accepted works in every later step: files by kind, against Chromium."""
+"""Files that viewers show are accepted and work in every later step: by format, against Chromium."""
 
 import io
 from collections.abc import AsyncIterator, Sequence

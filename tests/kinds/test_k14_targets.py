@@ -17,7 +17,7 @@ from tests.support.server import RunningService
 from tests.tags.helpers import upload
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
-# What a successful change of each operation needs; an operation that is missing here fails.
+# The body of a successful change for each operation; an operation that is missing here fails.
 BODIES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("PATCH", "/v1/images/{image_id}"): {"name": "renamed.png", "visibility": "private"},
     ("DELETE", "/v1/images/{image_id}"): None,

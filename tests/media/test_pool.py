@@ -23,7 +23,7 @@ NOWHERE = 9
 UPLOADS = 8
 
 
-async def test_one_client_with_many_slow_files_makes_nobody_else_wait(
+async def test_one_client_with_many_slow_files_makes_no_other_client_wait(
     settings: Settings, user: Account, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
     body = scan_bomb(150)
@@ -42,7 +42,7 @@ async def test_one_client_with_many_slow_files_makes_nobody_else_wait(
     assert served <= UPLOADS // 2
 
 
-async def test_who_waits_too_long_for_a_decoder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_waits_too_long_for_a_decoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_pool, "QUEUE_SECONDS", 0.01)
     decoders = DecoderPool(1, 10**8, NOWHERE)
     body = png()
@@ -86,7 +86,7 @@ async def test_a_process_that_closes_its_end_does_not_outlive_who_gives_up(deser
 
 
 @pytest.mark.parametrize("what", ["socket.socketpair", "subprocess.Popen", "asyncio.open_unix_connection"])
-async def test_a_decoder_that_cannot_be_started_is_told_and_leaves_nothing(
+async def test_a_decoder_that_cannot_be_started_is_reported_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     def fail(*_: object, **__: object) -> NoReturn:

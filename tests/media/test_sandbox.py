@@ -1,4 +1,4 @@
-"""What a decoder that a file has taken over could still do; on kernels with Landlock."""
+"""The remaining rights of a decoder that a file has taken over, on kernels with Landlock."""
 
 import json
 import os

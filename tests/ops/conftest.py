@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.ops.session_cookie import COOKIE, PATH
 from tests.support.accounts import Account
-from tests.support.browser import PATIENCE_MS, chromium
+from tests.support.browser import TIMEOUT_MS, chromium
 from tests.support.server import RunningService, serving
 
 SLOW_SECONDS = 0.8
@@ -59,6 +59,6 @@ async def page(tab: BrowserContext, admin: Account) -> Page:
 async def tab(browser: Browser, watched: RunningService) -> AsyncIterator[BrowserContext]:
     """A browser window without cookies, at the service."""
     context = await browser.new_context(base_url=watched.url)
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(TIMEOUT_MS)
     yield context
     await context.close()

@@ -23,7 +23,7 @@ async def _wait_for_breaker(client: httpx.AsyncClient, *, is_open: bool) -> None
             await asyncio.sleep(0.02)
 
 
-async def test_a_database_that_is_given_up_is_told(settings: Settings, tmp_path: Path) -> None:
+async def test_an_open_breaker_of_the_database_is_reported(settings: Settings, tmp_path: Path) -> None:
     url = settings.database_url.get_secret_value()
     address = url.partition("://")[2].rpartition("@")[2].partition("/")[0]
     async with fault_proxy(address) as proxy:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from app.core.settings import Settings
 from app.main import create_app
 from tests.support.accounts import PASSWORD, Account
-from tests.support.browser import PATIENCE_MS
+from tests.support.browser import TIMEOUT_MS
 from tests.support.server import RunningService, serving
 from tests.telemetry.mongod import Mongod
 
@@ -89,7 +89,7 @@ async def test_f89_scanners_do_not_hide_server_errors(page: Page, watched: Runni
 async def test_f89_a_request_shows_the_address_of_its_account(page: Page, admin: Account) -> None:
     await page.goto("/ops")
     await page.locator("#own").check()
-    await expect(page.locator("#routes")).to_contain_text("GET /ops/live", timeout=PATIENCE_MS)
+    await expect(page.locator("#routes")).to_contain_text("GET /ops/live", timeout=TIMEOUT_MS)
     await page.goto("/ops/requests?own=true&route=/ops/live")
     await page.locator("tbody tr").first.get_by_role("link").click()
     await expect(page.get_by_text(f"({admin.email})")).to_be_visible()
@@ -146,7 +146,7 @@ async def test_it_can_be_used_by_keyboard_alone(tab: BrowserContext, watched: Ru
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")
     link = page.locator('[data-requests="failed"]').get_by_role("link")
-    await expect(link).to_be_visible(timeout=PATIENCE_MS)
+    await expect(link).to_be_visible(timeout=TIMEOUT_MS)
     for _ in range(40):
         await page.keyboard.press("Tab")
         if await link.evaluate("one => one === document.activeElement"):
@@ -187,7 +187,7 @@ async def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways
     assert not complaints
 
 
-async def test_who_may_not_enter_is_told_why(
+async def test_a_refused_visitor_sees_the_reason(
     tab: BrowserContext, make_account: Any, sql: asyncpg.Connection, admin: Account
 ) -> None:
     user = await make_account()
@@ -220,7 +220,7 @@ async def test_while_mongodb_is_away_it_says_so_and_goes_on(
     try:
         async with serving(create_app(page_settings.model_copy(update=own))) as url:
             context = await browser.new_context(base_url=url)
-            context.set_default_timeout(PATIENCE_MS)
+            context.set_default_timeout(TIMEOUT_MS)
             page = await context.new_page()
             await _sign_in(page, admin.email)
             await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:"))
@@ -232,7 +232,7 @@ async def test_while_mongodb_is_away_it_says_so_and_goes_on(
             await page.go_back()
             await asyncio.to_thread(mongod.revive)
             await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:"))
-            await expect(page.locator("#banner")).to_be_empty(timeout=PATIENCE_MS)
+            await expect(page.locator("#banner")).to_be_empty(timeout=TIMEOUT_MS)
             await context.close()
     finally:
         mongod.stop()

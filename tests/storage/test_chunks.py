@@ -14,7 +14,7 @@ async def cut(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, PART, 10 * PART])
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART])
-async def test_parts_have_their_size_whatever_comes(size: int, chunk_bytes: int) -> None:
+async def test_parts_have_their_size_for_any_input(size: int, chunk_bytes: int) -> None:
     body = bytes(number % 251 for number in range(size))
     parts = [part async for part in split_parts(cut(body, chunk_bytes), PART)]
     assert b"".join(piece for part in parts for piece in part) == body

@@ -1,4 +1,4 @@
-"""What is asked of the library's private calls, and of the store."""
+"""The assumptions about the client library's private calls, and the store's own behaviour."""
 
 import asyncio
 import os

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
 # Generous, for a busy machine.
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 
 # No sandbox, since tests may run as root; the rest keeps the browser from requests to other hosts.
 ARGUMENTS = [
@@ -27,7 +27,7 @@ async def chromium() -> AsyncIterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium on PATH")
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:

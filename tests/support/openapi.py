@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 # The headers that the document must declare. Others belong to the protocol or are the same everywhere.
-TOLD = frozenset(
+DECLARED_HEADERS = frozenset(
     {
         *("accept-ranges", "content-disposition", "content-range", "etag", "last-modified", "link", "location"),
         *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset", "ratelimit", "retry-after"),
@@ -21,7 +21,7 @@ def untold(document: dict[str, Any], method: str, path: str, answer: httpx.Respo
     if response is None:
         return [f"status {answer.status_code}"]
     told = {name.lower() for name in response.get("headers", ())}
-    wrong = [f"header {name}" for name in answer.headers if name in TOLD - told]
+    wrong = [f"header {name}" for name in answer.headers if name in DECLARED_HEADERS - told]
     if answer.headers.get("content-type") == "application/problem+json":
         slug = answer.json()["type"].removeprefix("/problems/")
         if slug not in response["content"]["application/problem+json"]["examples"]:

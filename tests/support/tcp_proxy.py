@@ -9,7 +9,7 @@ from typing import Literal
 
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _PIECE = 64 * 1024
-_TOLD = 4
+_GARBLED_AFTER = 4
 
 
 @dataclass(slots=True)
@@ -25,8 +25,8 @@ class Faults:
     unavailable: int = 0  # the number of writing requests to answer with 503
     hold_at: bytes = b""  # freeze the connection whose client sends this, "before" or "after" the server has it
     hold: Literal["before", "after"] = "before"
-    damaged: bytes = b""  # where the client sends this, the server gets as many zeros
-    garbled: bool = False  # what the server says is cut after four bytes and one that is wrong
+    damaged: bytes = b""  # Replace these bytes of the client by zeros.
+    garbled: bool = False  # Cut the server's response after four bytes and a wrong one.
 
 
 @dataclass(slots=True)
@@ -89,8 +89,8 @@ class FaultProxy:
                 held = sending and self.faults.hold_at and self.faults.hold_at in piece
                 if held and self.faults.hold == "before":
                     await self._freeze()
-                if self.faults.garbled and not sending and len(piece) > _TOLD:
-                    writer.write(piece[:_TOLD] + b"\x02")
+                if self.faults.garbled and not sending and len(piece) > _GARBLED_AFTER:
+                    writer.write(piece[:_GARBLED_AFTER] + b"\x02")
                     self.garbled += 1
                     return
                 damaged = self.faults.damaged if sending else b""

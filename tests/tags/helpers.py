@@ -1,4 +1,4 @@
-"""What the tests of tags do over HTTP, and the recount that the counts are held against."""
+"""HTTP calls of the tag tests, and the recount that the counts are compared with."""
 
 import uuid
 from typing import Any
@@ -28,7 +28,7 @@ SELECT count(*) FROM (SELECT image, tag FROM wanted) w FULL JOIN tagged t USING 
 WHERE w.image IS NULL OR t.image IS NULL
 """
 
-# What the bitmaps say of an image that they know is so, and they or the list of changes know each image there is.
+# The bitmaps agree with each image in them, and each image is in them or in the list of changes.
 MISMAPPED = """
 WITH known AS (
     SELECT * FROM bitmap_ordinals n LEFT JOIN images i ON i.id = n.image_id
@@ -73,7 +73,7 @@ async def read(client: httpx.AsyncClient, path: str, **params: Any) -> Any:
 
 
 async def counts(client: httpx.AsyncClient) -> dict[str, int]:
-    """Return every tag's count, as the list tells it, page by page."""
+    """Return every tag's count from the paged list."""
     found: dict[str, int] = {}
     cursor: str | None = None
     while True:

@@ -1,4 +1,4 @@
-"""What happens to the target of an alias: nothing, unless it is named."""
+"""The target of an alias stays unchanged unless a request names it."""
 
 from typing import Any
 

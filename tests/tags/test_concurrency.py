@@ -33,7 +33,7 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
 
     async def post(path: str, part: list[str]) -> None:
         while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:
-            # So many wait for a connection, or for an image, that one may get none in time.
+            # With this load, a request may get no connection or image lock in time.
             assert answer.json()["type"] in ("/problems/database-unavailable", "/problems/database-busy")
         assert answer.status_code == 200, answer.text
 
@@ -86,7 +86,7 @@ async def test_an_upload_does_not_wait_for_the_commit_of_another_with_the_same_n
     await upload(user, "fresh")
     transaction = other.transaction()
     await transaction.start()
-    # What another upload holds until its commit: its rows in tagged, and so a lock on the tag.
+    # Another upload holds its rows in tagged until its commit, and so a lock on the tag.
     image = await other.fetchval("SELECT id FROM images")
     await other.execute("UPDATE tagged SET created_at = now() WHERE image = $1", image)
     await other.execute("SELECT 1 FROM tags WHERE name = 'fresh' FOR KEY SHARE")
@@ -99,7 +99,7 @@ async def test_to_use_a_tag_does_not_read_them_all(sql: asyncpg.Connection, data
     await sql.execute("INSERT INTO tags (name) SELECT 'tag ' || number FROM generate_series(1, 5000) AS number")
     await sql.execute("INSERT INTO tags (name, alias_of) SELECT 'alias', id FROM tags WHERE name = 'tag 7'")
     await sql.execute("ANALYZE tags")
-    # What the connection has read, not all of it in this transaction.
+    # The rows that the connection has read, not all of them in this transaction.
     read = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tags'")
     async with database.unit_of_work() as session:
         before = await session.scalar(read)

@@ -1,4 +1,4 @@
-"""While a tag is changed that very many images have: what others do is done, or told to be busy within seconds."""
+"""While a tag of very many images is changed, other requests succeed or get 503 within seconds."""
 
 import asyncio
 import uuid
@@ -43,21 +43,21 @@ async def test_searches_and_uploads_with_other_tags_go_on(user: Account, changin
     assert (await read(user.client, "/v1/tags/huge"))["images"] == 1
 
 
-async def test_who_wants_the_tag_is_told_that_it_is_busy(user: Account, changing: str) -> None:
+async def test_a_request_for_the_tag_gets_busy(user: Account, changing: str) -> None:
     answer = await user.client.post("/v1/images", files={"image": ("a.png", png())}, data={"tags": "huge"})
     assert told(answer) == BUSY
     assert "retry-after" in answer.headers
     assert (await read(user.client, "/v1/images"))["items"][0]["links"]["self"] == changing
 
 
-async def test_who_wants_the_image_is_told_that_it_is_busy(user: Account, changing: str) -> None:
+async def test_a_request_for_the_image_gets_busy(user: Account, changing: str) -> None:
     assert told(await user.client.patch(changing, json={"visibility": "private"})) == BUSY
     assert told(await user.client.put(f"{changing}/tags", json={"tags": ["small"]})) == BUSY
     assert told(await user.client.delete(changing)) == BUSY
 
 
 @pytest.mark.usefixtures("changing")
-async def test_who_wants_the_vocabulary_is_told_that_it_is_busy(admin: Account) -> None:
+async def test_a_request_for_the_vocabulary_gets_busy(admin: Account) -> None:
     assert told(await admin.client.patch("/v1/tags/huge", json={"name": "vast"})) == BUSY
 
 
@@ -120,7 +120,7 @@ async def test_what_a_merged_tag_implies_is_never_missing(
     await admin.client.put("/v1/tags/old/implications", json={"implies": ["thing"]})
 
     async def have(tag: str) -> int:
-        # Not over HTTP: nobody tells the service's cache of what the test's own database changes.
+        # Not over HTTP: changes in the test's own database do not invalidate the service's cache.
         having = "SELECT count(*) FROM images WHERE tag_ids @> ARRAY[(SELECT id FROM tags WHERE name = $1)]"
         return int(await sql.fetchval(having, tag))
 
@@ -140,7 +140,7 @@ async def test_what_a_merged_tag_implies_is_never_missing(
 async def test_a_merge_that_a_cycle_keeps_from_lots_is_one_transaction(
     user: Account, admin: Account, sql: asyncpg.Connection, many: list[str]
 ) -> None:
-    """What the other tag cannot imply, since that implies it: no lots, as the images would lack it meanwhile."""
+    """`new` cannot imply `thing`, which implies `new`. In batches, images would lack a tag meanwhile."""
     await admin.client.post("/v1/tags", json={"names": ["thing"]})
     await admin.client.put("/v1/tags/thing/implications", json={"implies": ["new"]})
     await admin.client.put("/v1/tags/old/implications", json={"implies": ["thing"]})

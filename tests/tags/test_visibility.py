@@ -116,7 +116,7 @@ async def test_f15_every_way_to_a_new_tag_of_a_private_image_hides_it(
         assert (await user.client.request(method, address, json=body)).status_code == 200
     assert await listed(user.client, "/v1/tags?sort=name") == ["a1", "a2", "a3"]
     assert await listed(client, "/v1/tags") == []
-    # What an admin names is public.
+    # A tag that an admin names is public.
     assert (await admin.client.put("/v1/tags/a1/implications", json={"implies": ["b"]})).status_code == 200
     assert await listed(client, "/v1/tags") == ["b"]
 

@@ -11,8 +11,8 @@ UPDATE = b"\x02update\x00\x10\x00\x00\x00request_metrics\x00"
 
 
 class Proxy:
-    """`cuts`: so many of the next requests that contain `what` get through, and their connection is cut instead of the
-    answer. `hold`: such a request reaches the server only so many seconds after the cut. `latency`: seconds each way.
+    """`cuts`: the number of next requests with `what` whose connection is cut instead of the response. `hold`: the
+    seconds between the cut and the arrival of such a request at the server. `latency`: seconds each way.
     """
 
     def __init__(self, host: str, port: int) -> None:

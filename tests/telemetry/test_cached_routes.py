@@ -1,4 +1,4 @@
-"""What the cache answers in front of the router, and what it has the application answer, is recorded with its route."""
+"""Responses of the cache and those of the application behind it are recorded with their route."""
 
 from pathlib import Path
 from typing import Any

@@ -20,7 +20,7 @@ from tests.telemetry.records import until
 
 CANARY = "c4naryc4nary"
 PASSWORD = "correct horse battery staple"
-# User-Agent, X-Request-ID and traceparent are told on purpose.
+# User-Agent, X-Request-ID and traceparent are recorded on purpose.
 HEADERS = [
     *("Authorization", "Cookie", "Referer", "Origin", "Accept", "Accept-Language", "Content-Language", "If-Match"),
     *("If-None-Match", "If-Range", "Range", "Idempotency-Key", "X-Forwarded-For", "X-Forwarded-Proto", "Forwarded"),
@@ -114,7 +114,7 @@ async def test_a_canary_is_found_nowhere(own: Settings, mongo: Database[dict[str
             records = [*mongo.request_logs.find(), *mongo.request_metrics.find()]
             spilled = [path for path in own.telemetry_spill_dir.rglob("*") if path.is_file()]
             assert not [path for path in spilled if CANARY in path.read_text("latin-1").lower()]
-            # In a path it is recorded, since that is what a path is for; the logs do not tell it even then.
+            # In a path it is recorded, since paths are recorded; the logs omit it even then.
             await client.get(f"/v1/tags/{CANARY}")
             await client.get(f"/{CANARY}", params={CANARY: CANARY})
         await _send_nonsense(service.url)

@@ -20,7 +20,7 @@ MakeRecorder = Callable[..., Recorder]
 
 
 async def _load(recorder: Recorder, seconds: float) -> int:
-    """Record for so long; return how many."""
+    """Record for some seconds and return the number of records."""
     deadline = asyncio.get_running_loop().time() + seconds
     number = 0
     while asyncio.get_running_loop().time() < deadline:
@@ -77,7 +77,7 @@ def _killed_after(command: list[str], delay: float) -> int:
 async def test_service_killed_under_load(
     mongod: Mongod, make_recorder: MakeRecorder, tmp_path: Path, delay: float
 ) -> None:
-    """What was made more than a flush before the kill is there, once, after the next start."""
+    """A record made more than one flush before the kill is stored once after the next start."""
     command = [sys.executable, "-m", "tests.telemetry.loader", mongod.url, str(tmp_path / "spill")]
     safe = await asyncio.to_thread(_killed_after, command, delay)
     recorder = make_recorder(mongod.url)

@@ -38,7 +38,7 @@ async def _ask(url: str, deadline: float, answered: Answered) -> None:
 
 
 async def _load(url: str, seconds: float) -> Answered:
-    """Ask for so long; return the request ids with the times of their answers."""
+    """Send requests for some seconds; return their ids with the times of the responses."""
     answered: Answered = {}
     deadline = time.monotonic() + seconds
     await asyncio.gather(*(_ask(url, deadline, answered) for _ in range(CLIENTS)))

@@ -59,7 +59,7 @@ async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecor
 async def test_close_writes_what_is_left(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:
     recorder = make_recorder(mongo_url, telemetry_flush_seconds=60)
     await recorder.start()
-    # Closing waits for so long and no longer, which making the collections may take on a busy machine.
+    # Closing has a timeout, which making the collections may exceed on a busy machine.
     await until(lambda: recorder.connected)
     recorder.record(make_record(1))
     await recorder.close()

@@ -1,4 +1,4 @@
-"""What the tests of accounts share."""
+"""Fixtures of the account tests."""
 
 from collections.abc import AsyncIterator
 

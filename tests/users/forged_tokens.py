@@ -12,7 +12,7 @@ def b64(data: bytes) -> str:
 
 
 def hs256(header: dict[str, Any], claims: Any, key: bytes, digest: str = "sha256") -> str:
-    """A JWT with exactly this header, signed by HMAC whatever the header says."""
+    """Return a JWT with exactly this header, signed by HMAC even if the header names another method."""
     body = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     signed = f"{b64(json.dumps(header).encode())}.{b64(body)}"
     return f"{signed}.{b64(hmac.digest(key, signed.encode(), getattr(hashlib, digest)))}"

@@ -1,7 +1,8 @@
 """The model that the matrix test holds the service to: who asks, for what, and what API.md says to that.
 
-It is written from API.md and knows nothing of the code. An endpoint's rule says who may; the scopes of a key cut that
-down; what one may not see is 404, what one may see but not change is 403, missing credentials are 401 before all else.
+It is written from API.md and knows nothing of the code. An endpoint's rule names the allowed
+accounts; the scopes of a key restrict them. Missing credentials are 401 before all else. An invisible resource is 404;
+a visible one that the caller may not change is 403.
 """
 
 from collections.abc import Callable

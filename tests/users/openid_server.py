@@ -33,7 +33,7 @@ def unchanged(claims: Claims) -> Claims:
 
 @dataclass
 class Behaviour:
-    """Who signs in next, and what is wrong with the answers."""
+    """The next account to sign in, and the faults of the responses."""
 
     subject: str = "subject-1"
     email: str | None = "ada@example.com"

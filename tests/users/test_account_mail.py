@@ -99,7 +99,7 @@ async def test_f56_every_address_gets_the_same_response_while_the_mail_server_ha
     assert slug(await mailing.post(RESET, json={"email": "nonsense"})) == (422, "validation-error")
     mailbox.goes_on.set()
     await mailbox.next_mail()
-    # The one for nobody came first, and nothing was sent for it.
+    # The request for an unknown address came first, and no mail was sent for it.
     assert mailbox.recipients == [user.email]
 
 

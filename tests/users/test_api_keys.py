@@ -41,7 +41,7 @@ async def test_a_key_is_shown_once_and_stored_hashed(
     assert key["key"] not in str(dict(row))
 
 
-async def test_the_last_use_is_told_and_written_once_a_minute(
+async def test_the_last_use_is_returned_and_written_once_a_minute(
     client: httpx.AsyncClient, user: Account, sql: asyncpg.Connection
 ) -> None:
     key = await make_key(user)

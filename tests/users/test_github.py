@@ -19,7 +19,7 @@ from tests.support.server import running_service, serving
 
 
 class GitHubServer:
-    """What GitHub shows of itself: authorize, access_token (200 also for errors), /user and /user/emails."""
+    """The endpoints of GitHub in use: authorize, access_token (200 also for errors), /user and /user/emails."""
 
     def __init__(self) -> None:
         self.user: Any = {"id": 583231, "login": "octocat"}

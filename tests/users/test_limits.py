@@ -74,7 +74,7 @@ async def test_parallel_guesses_do_not_slip_through(limited: Callable[..., Setti
         assert sorted(one.status_code for one in answers) == [401] * 3 + [429] * 9
 
 
-async def test_an_address_that_nobody_has_is_limited_just_the_same(limited: Callable[..., Settings]) -> None:
+async def test_an_unknown_address_is_limited_just_the_same(limited: Callable[..., Settings]) -> None:
     async with serving(limited(login_limits=UNLIMITED | {"account": "2/minute"})) as client:
         answers = [(await guess(client, "nobody@example.com")).status_code for _ in range(3)]
         assert answers == [401, 401, 429]
@@ -129,7 +129,7 @@ async def test_forwarded_addresses_count_from_configured_proxies_only(limited: C
         answers = [(await guess(client, f"{n}@example.com", address=f"192.0.2.{n}")).status_code for n in range(3)]
         assert answers == [401, 401, 429]
     async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.0/8"])) as client:
-        # What the client itself put in front of the proxy's entry is not believed.
+        # Entries that the client put before the proxy's own are ignored.
         spoofed = [
             (await guess(client, f"{n}@example.com", address=f"10.0.0.{n}, 192.0.2.9")).status_code for n in range(3)
         ]
@@ -172,7 +172,9 @@ async def test_nothing_is_hashed_for_whom_the_limit_refuses(limited: Callable[..
 
 
 @pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
-async def test_what_is_left_is_told(limited: Callable[..., Settings], user: Account, redis: dict[str, str]) -> None:
+async def test_the_remaining_quota_is_reported(
+    limited: Callable[..., Settings], user: Account, redis: dict[str, str]
+) -> None:
     async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"}, **redis)) as client:
         answers = [await guess(client, user.email) for _ in range(4)]
         told = [{name: one.headers[f"ratelimit-{name}"] for name in ("limit", "remaining")} for one in answers]

@@ -1,4 +1,4 @@
-"""Hashing: bounded, in turn by address, and not at all for clients that have gone."""
+"""Hashing: bounded, in turn by address, and skipped for clients that disconnected."""
 
 import asyncio
 from collections import Counter

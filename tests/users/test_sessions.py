@@ -1,4 +1,4 @@
-"""Sessions: one refresh each, reuse ends them, and what has ended is refused at once, whatever Redis does."""
+"""Sessions: a token refreshes once, reuse ends the session, and ended ones are refused even without Redis."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Who may create an account: anyone, only the invited, or none; and how many credentials an account may have."""
+"""Creation of accounts: open, by invitation or closed; and the limit of credentials for an account."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

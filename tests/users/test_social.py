@@ -289,7 +289,7 @@ async def test_a_page_links_an_identity_though_its_browser_sends_no_token(
     assert (told.status_code, told.headers["cache-control"], told.headers["vary"]) == (200, "no-store", "Accept")
     async with httpx.AsyncClient() as outside:
         back = await outside.get(told.json()["authorize_url"])
-    # What its cookies do for it, and nothing else.
+    # Only its cookies give it access.
     linked = await me(browser, await browser.get(back.headers["location"].removeprefix("http://127.0.0.1:8000")))
     assert (linked["id"], linked["providers"]) == (str(account.id), ["local"])
     navigation = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
