@@ -1,28 +1,28 @@
-"""What can go wrong in telemetry. No client of the API ever meets it; `app.ops` tells operators in its own words.
+"""Errors of telemetry. Clients of the API never see them; `app.ops` maps them for operators.
 
 TelemetryError
-├── TelemetryUnavailable   MongoDB does not answer; nothing was sent
-│   └── OutcomeUnknown     the connection broke after sending: the write may have happened, or may yet
+├── TelemetryUnavailable   MongoDB does not respond; nothing was sent
+│   └── OutcomeUnknown     the connection broke after sending: the write may still happen
 ├── QueryTooCostly         the query reached its time limit
-└── SpoolFull              the disk bound is reached
+└── WriteAheadLogFull      the disk limit is reached
 """
 
 
 class TelemetryError(Exception):
-    """Base of the tree."""
+    """Base class of telemetry errors."""
 
 
 class TelemetryUnavailable(TelemetryError):
-    """MongoDB does not answer."""
+    """MongoDB does not respond."""
 
 
 class OutcomeUnknown(TelemetryUnavailable):
-    """A write was sent and not answered: whether it happened has to be looked up before it is sent again."""
+    """A write got no response: look its result up before sending it again."""
 
 
-class SpoolFull(TelemetryError):
-    """The spill file has reached its bound."""
+class WriteAheadLogFull(TelemetryError):
+    """The write-ahead log has reached its limit."""
 
 
 class QueryTooCostly(TelemetryError):
-    """The query was given up by MongoDB at its time limit."""
+    """MongoDB ended the query at its time limit."""

@@ -1,4 +1,4 @@
-"""Reading the request log and the metrics, bounded in time (QUERY_MS) and in rows."""
+"""Queries on the request log and the metrics, limited in time (QUERY_MS) and rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from app.telemetry.mongo_store import LOGS, QUERY_MS, RequestLog, translated_que
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
 ANONYMOUS = "anonymous"
-# What operators and their tools ask themselves; it says nothing about the service's users.
+# Requests of operators and probes, which are no use of the service.
 OWN_ROUTES = r"^/(ops|v1/ops|metrics|healthz|readyz)(/|$)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """Which requests. `status` is a number or a class such as `5xx`; the times are inclusive.
+    """A filter of requests. `status` is a number or a class such as `5xx`; the times are inclusive.
 
     `without_own` leaves out those to OWN_ROUTES, unless one of them is asked for by name.
     """
@@ -34,7 +34,7 @@ class LogFilter:
     without_own: bool = False
 
     def conditions(self) -> Document:
-        """Return the query but for the time."""
+        """Return the query without its period."""
         by_class = self.status is not None and self.status.endswith("xx")
         wanted = {
             "meta.route": self.route or ({"$not": {"$regex": OWN_ROUTES}} if self.without_own else None),
@@ -85,7 +85,7 @@ async def list_slowest(log: RequestLog, wanted: LogFilter, limit: int) -> list[A
 
 
 async def find_request(log: RequestLog, event_id: str, time: datetime) -> Any | None:
-    """Return one document; the time is what it is found by."""
+    """Return one document, found by its time."""
     async with translated_query_errors():
         return await log.database[LOGS].find_one({"time": time, "_id": event_id}, max_time_ms=QUERY_MS)
 

@@ -22,22 +22,22 @@ WRITE_CHECKS = "readiness_checks"
 DEFAULT_DATABASE = "imts"
 SERVER_SELECTION_MS = 1200
 SOCKET_TIMEOUT_MS = 5000
-# The server itself gives a write up before our socket does, so that none lives on for long after we have gone.
+# The server ends a write before our socket times out, so that no write outlives its client for long.
 WRITE_MS = 4000
 CLOSE_SECONDS = 1.0
 QUERY_MS = 1200
 READ_SECONDS = 1.6
 _DAY = 24 * 3600
-# Without the journal, the acknowledged writes of the last 100 ms go with the server; without the majority, with its
-# primary.
+# Without the journal, a crash of the server loses acknowledged writes of the last 100 ms. Without the majority, a
+# failover loses them.
 _DURABLE = WriteConcern(w="majority", j=True)
 _EXISTS, _CONFLICTING_OPTIONS, _DUPLICATE_KEY = 48, 85, 11000
-# Verdicts on the document itself (MongoDB's error_codes.yml); any other error may be gone the next time.
+# Errors of the document itself (MongoDB's error_codes.yml). Any other error may be temporary.
 _BAD_DOCUMENT = frozenset({2, 9, 14, 52, 56, 57, 121, 10334})
 
 
 class RequestLog:
-    """The collections of telemetry. The client is made at the first use, so that no start waits for it."""
+    """The collections of telemetry. The client is created at first use, so that start-up does not wait for it."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.mongo_url.get_secret_value()
@@ -61,7 +61,7 @@ class RequestLog:
         return self._client[parse_uri(self._url)["database"] or DEFAULT_DATABASE]
 
     async def ping(self) -> None:
-        """Ask the server for a sign of life. Raises TelemetryUnavailable."""
+        """Check that the server responds. Raises TelemetryUnavailable."""
         async with translate_errors():
             await self.database.command("ping")
 
@@ -71,7 +71,7 @@ class RequestLog:
             await self.database[WRITE_CHECKS].replace_one({"_id": "readiness"}, {"at": datetime.now(UTC)}, upsert=True)
 
     async def ensure_collections(self) -> None:
-        """Create what is missing, take over what is there with the retention of now. Raises TelemetryUnavailable."""
+        """Create missing collections; apply the configured retention to all. Raises TelemetryUnavailable."""
         series = {"timeField": "time", "metaField": "meta", "granularity": "seconds"}
         async with translate_errors():
             await self._ensure_time_series(series)
@@ -115,7 +115,7 @@ class RequestLog:
             return {found["_id"] async for found in logs.find({"time": times, "_id": ids}, {"_id": 1})}
 
     async def insert(self, documents: Sequence[Any]) -> int:
-        """Insert these documents durably; return how many the server refused for good.
+        """Insert these documents durably; return how many the server rejected for good.
 
         Raises TelemetryUnavailable when nothing was sent, OutcomeUnknown when some may be stored or may yet be.
         """
@@ -134,7 +134,7 @@ class RequestLog:
         return len(errors)
 
     async def add_metrics(self, batches: Sequence[Batch]) -> None:
-        """Add the batches' sums to the metrics, once however often it is called. Raises TelemetryUnavailable."""
+        """Add the batches' sums to the metrics; idempotent. Raises TelemetryUnavailable."""
         increments = [_increment(batch, one) for batch in batches for one in batch.head["sums"]]
         metrics = self.database.get_collection(METRICS, write_concern=_DURABLE)
         start, upsert = 0, True
@@ -143,22 +143,20 @@ class RequestLog:
                 end = len(increments) if upsert else start + 1
                 updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments[start:end]]
                 try:
-                    await metrics.bulk_write(
-                        updates
-                    )  # in order: the guard wants a stream's batches one after the other
+                    await metrics.bulk_write(updates)  # ordered: the guard needs a stream's batches in sequence
                     start, upsert = end, True
                 except BulkWriteError as error:
                     failure = error.details["writeErrors"][0]
                     if failure["code"] != _DUPLICATE_KEY:
                         raise
-                    # Either the guard refused it, so that it was added before, or another worker has just made the
-                    # same document. It is there now, and without the upsert the guard alone decides.
+                    # Either the guard rejected it, because it was added before, or another worker has just created
+                    # the same document. The document exists now: without the upsert the guard alone decides.
                     start, upsert = start + failure["index"], False
 
     async def close(self) -> None:
         """Close every connection."""
         if self._client is not None:
-            # The driver says good-bye to the server, and waits for the answer of one that is frozen.
+            # The driver ends its sessions first, and would wait for a frozen server.
             closing = asyncio.get_running_loop().run_in_executor(None, self._client.close)
             await asyncio.wait([closing], timeout=CLOSE_SECONDS)
 
@@ -177,7 +175,7 @@ def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 @asynccontextmanager
 async def translate_errors() -> AsyncIterator[None]:
-    """Turn what the driver raises into our own errors."""
+    """Translate errors of the driver into TelemetryError."""
     try:
         yield
     except ServerSelectionTimeoutError as error:
@@ -188,7 +186,7 @@ async def translate_errors() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def translated_query_errors() -> AsyncIterator[None]:
-    """Do so for a query, which is given up after READ_SECONDS. Raises QueryTooCostly, TelemetryUnavailable."""
+    """Translate errors of a query, which ends after READ_SECONDS. Raises QueryTooCostly, TelemetryUnavailable."""
     try:
         async with asyncio.timeout(READ_SECONDS), translate_errors():
             try:

@@ -1,4 +1,4 @@
-"""What a record may tell: user data as short plain text, no secret at all, personal data as the operator wants it."""
+"""Redaction of records: escaped short text, no secrets, and personal data only as configured."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ MAX_PARAMETERS = 32
 MAX_VALUE = 128
 REDACTED = "[redacted]"
 
-# The parameters of the API. Any other name was made up by the client and may be a secret itself.
+# The parameters of the API. Any other name comes from the client and may itself be a secret.
 _NAMES = frozenset(
     [
         "q",
@@ -45,8 +45,8 @@ _NAMES = frozenset(
         "error",
     ]
 )
-# The values that cannot be a secret or a person: numbers and the words of the API. All others are redacted, so that a
-# parameter which somebody adds later is safe until someone decides otherwise.
+# Values that are neither secret nor personal: numbers and keywords of the API. All others are redacted, so that a new
+# parameter is safe by default.
 _HARMLESS = re.compile(
     rb"-?[0-9]{1,10}|true|false|exact|estimate|none|-?(created|name|size|width|pixels|tags|count)|route|status|user"
     rb"|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|[1-5]xx|"
@@ -89,13 +89,13 @@ def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
 def address(text: str) -> str | None:
     """Return the IP address that `text` is; None for anything else, which a forwarding header may hold."""
     try:
-        return None if "%" in text else str(ip_address(text))  # a zone may be any text
+        return None if "%" in text else str(ip_address(text))  # a zone may contain any text
     except ValueError:
         return None
 
 
 class PersonalData:
-    """Keeps, hashes or drops what tells a person. The hash is keyed, so that nobody can try out all addresses."""
+    """Keeps, hashes or drops personal data. The hash is keyed, so that addresses cannot be found by trial."""
 
     def __init__(self, mode: PersonalDataMode, secret: str) -> None:
         self._mode = mode

@@ -14,7 +14,7 @@ from app.telemetry.metrics.minute_rollup import grouped
 from app.telemetry.recording.batch import BatchBuilder, Encoder
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.recorder import BATCH_RECORDS, SLICE_RECORDS, Recorder
-from app.telemetry.recording.write_ahead_log import Spool
+from app.telemetry.recording.write_ahead_log import WriteAheadLog
 from app.telemetry.redaction import PersonalData
 from tests.support.fd_exhaustion import no_descriptor_left
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
@@ -48,9 +48,9 @@ async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecor
     await recorder.close()
     seconds = time.monotonic() - started
     [directory] = tmp_path.glob("spill/0*")
-    spool = Spool(directory, 0)
-    batches = spool.first()
-    spool.close()
+    wal = WriteAheadLog(directory, 0)
+    batches = wal.first()
+    wal.close()
     assert sum(batch.count for batch in batches) == count
     # The start and the end have one of their own.
     assert len(batches) <= seconds / flush_seconds + 2
@@ -174,10 +174,10 @@ async def test_what_another_version_left_stops_no_recording(
         directory.mkdir(parents=True)
         (directory / "figures.json").write_text(figures)
         (directory / "old-format.seg").write_bytes(b"?")
-    spool = Spool(tmp_path / "spill" / "0000", 1_000_000)
+    wal = WriteAheadLog(tmp_path / "spill" / "0000", 1_000_000)
     for payload in (bson.encode({"heading": 1}), b"no document at all"):
-        spool.append(payload, 3)
-    spool.close()
+        wal.append(payload, 3)
+    wal.close()
     recorder = make_recorder(mongo_url)
     await recorder.start()
     recorder.record(make_record(7))
@@ -189,21 +189,21 @@ async def test_what_another_version_left_stops_no_recording(
 
 
 async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 1_000_000)
-    encoder = Encoder(spool.stream, DocumentEncoder("worker", PersonalData("keep", "s" * 40), frozenset()))
+    wal = WriteAheadLog(tmp_path, 1_000_000)
+    encoder = Encoder(wal.stream, DocumentEncoder("worker", PersonalData("keep", "s" * 40), frozenset()))
     for number in range(3):
         records = [make_record(number)]
         builder = BatchBuilder(encoder)
         builder.add(records, grouped(records))
-        spool.append(builder.payload(), builder.count)
+        wal.append(builder.payload(), builder.count)
     [segment] = tmp_path.glob("*.seg")
     os.truncate(segment, segment.stat().st_size - 1)
-    assert len(spool.first()) == 2
+    assert len(wal.first()) == 2
     for _ in range(2):
-        spool.acknowledge()
+        wal.acknowledge()
     with pytest.raises(OSError, match="missing"):
-        spool.first()
-    spool.close()
+        wal.first()
+    wal.close()
 
 
 async def test_a_process_without_a_descriptor_loses_no_record(make_recorder: MakeRecorder, mongo_url: str) -> None:

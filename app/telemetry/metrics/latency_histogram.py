@@ -1,8 +1,8 @@
 """A mergeable histogram of durations: fixed logarithmic buckets, added up bucket by bucket.
 
-The scheme is DDSketch's (Masson, Rim, Lee: "DDSketch: A Fast and Fully-Mergeable Quantile Sketch", VLDB 2019): bucket i
-holds durations in (FLOOR_MS * GAMMA**(i-1), FLOOR_MS * GAMMA**i], and its middle is at most (GAMMA - 1) / (GAMMA + 1)
-= 3.9 % off any of them, whatever was merged with what.
+The scheme is DDSketch's (Masson, Rim, Lee: "DDSketch: A Fast and Fully-Mergeable Quantile Sketch", VLDB 2019). Bucket i
+holds durations in (FLOOR_MS * GAMMA**(i-1), FLOOR_MS * GAMMA**i]. The middle of a bucket differs from any of them by at
+most (GAMMA - 1) / (GAMMA + 1) = 3.9 %, also after merges.
 """
 
 from bisect import bisect_left
@@ -35,7 +35,7 @@ def _middle(bucket: int) -> float:
 
 
 def slowest_bound(buckets: Mapping[int, int], count: int) -> float:
-    """Return a duration in milliseconds that at least `count` requests reach, and few more; 0 where there are fewer."""
+    """Return a duration in milliseconds that at least `count` requests reach, and few more; 0 if there are fewer."""
     for bucket, requests in sorted(buckets.items(), reverse=True):
         count -= requests
         if count <= 0:

@@ -1,4 +1,4 @@
-"""What a batch of records adds to the metrics: one sum per minute, method, route and status class."""
+"""Rollup of records to the metrics: one sum per minute, method, route and status class."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class Group(NamedTuple):
 
 def grouped(records: Iterable[RequestRecord]) -> list[Group]:
     """Return the records by minute and kind."""
-    # The keys that take the least to make of a record.
+    # The keys that are cheapest to build from a record.
     kinds: defaultdict[tuple[int, str, str, int], list[RequestRecord]] = defaultdict(list)
     for record in records:
         kinds[record.time // MINUTE_NS, record.method, record.route, record.status].append(record)
@@ -71,7 +71,7 @@ class _Sum:
 
 
 class MinuteRollup:
-    """The sums of a batch while it grows."""
+    """The sums of a batch under construction."""
 
     def __init__(self) -> None:
         self._rollup: defaultdict[tuple[int, Series], _Sum] = defaultdict(_Sum)

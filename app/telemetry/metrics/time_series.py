@@ -1,4 +1,4 @@
-"""The minutes of `request_metrics`, added up to points of a series.
+"""Time series: the minutes of `request_metrics`, added up to points.
 
 They are added up here and not by MongoDB: merging histograms there takes an `$unwind` of every bucket, ten times the
 work of reading them. An hour of 30 busy series is 1,800 documents.
@@ -15,7 +15,7 @@ from app.telemetry.metrics.latency_histogram import percentile
 from app.telemetry.mongo_store import METRICS, QUERY_MS, RequestLog, translated_query_errors
 
 SeriesBy = Literal["route", "status", "series"]
-# So many are decoded at a time, some 5 ms; then the requests have their turn.
+# Documents decoded at a time (about 5 ms) before the event loop serves other requests.
 _BATCH = 250
 _FIELDS = ("minute", "method", "route", "status_class", "count", "errors", "bytes_in", "bytes_out", "buckets")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

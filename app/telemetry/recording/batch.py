@@ -1,7 +1,7 @@
 """A batch of records as bytes: encoded once, the same on the disk, in memory and on the wire to MongoDB.
 
-The payload is BSON documents one after the other: first the head (what the batch adds to the metrics, and the range of
-event ids and times by which it is found again), then one for each record.
+The payload is a sequence of BSON documents: a head, then one for each record. The head holds the sums for the metrics,
+and the range of event ids and times for looking the batch up.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from app.telemetry.request_record import RequestRecord
 
 logger = get_logger(__name__)
 
-# Half of what MongoDB lets one document have.
+# Half of MongoDB's limit for one document.
 MAX_BLOCK_BYTES = 8 * 1024 * 1024
 _AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
@@ -43,7 +43,7 @@ class Batch:
 
     @property
     def is_readable(self) -> bool:
-        """Whether it is of the form described above: one that is not would be tried again and again."""
+        """Whether it has the format above: any other batch would be retried forever."""
         try:
             return self.head.keys() >= {"first", "last", "since", "until", "sums"}
         except BSONError:
@@ -54,16 +54,16 @@ class Batch:
         return [RawBSONDocument(document) for document in _split(self.payload)][1:]
 
     def blocks(self) -> list[RawBSONDocument]:
-        """Return them for sending: in one block, unless it is larger than the driver lets a document be."""
+        """Return them for sending: in one block, unless it exceeds the driver's limit for a document."""
         block = self.payload[_length(self.payload, 0) :]
         return [_Block(block)] if 0 < len(block) <= MAX_BLOCK_BYTES else self.documents()
 
 
 class _Block(RawBSONDocument):
-    """Several documents, which the driver sends as if they were one.
+    """Several documents that the driver sends as one.
 
-    In MongoDB's wire protocol (OP_MSG, a section of kind 1) documents lie one after the other, as they do in a payload,
-    so what arrives is the same, and nobody has looked at each of them on the way.
+    In MongoDB's wire protocol (OP_MSG, a section of kind 1) documents follow each other, as in a payload. The server
+    receives the same bytes, and the driver need not parse each document.
     """
 
     def __init__(self, documents: bytes) -> None:
@@ -72,7 +72,7 @@ class _Block(RawBSONDocument):
 
     @property
     def raw(self) -> bytes:
-        """All of them."""
+        """All documents as bytes."""
         return self._documents
 
 
@@ -91,7 +91,7 @@ class Encoder:
             try:
                 yield self._writer.write(record, self.last_id())
             except (BSONError, ValueError, TypeError, AttributeError, OverflowError):
-                # A bug of ours, but it may cost this record only, never the batch.
+                # A bug in this service: it may lose this record, never the batch.
                 logger.exception("request record could not be encoded")
 
     def last_id(self) -> bytes:
@@ -100,7 +100,7 @@ class Encoder:
 
 
 class BatchBuilder:
-    """A batch that still grows: `records` were added, of which `count` have become documents of `bytes` in all."""
+    """A batch under construction: `records` were added, `count` of them encoded to `bytes` in total."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -117,7 +117,7 @@ class BatchBuilder:
         return len(self._documents)
 
     def add(self, records: Sequence[RequestRecord], groups: Sequence[Group]) -> None:
-        """Write some more records; `groups` are the same ones, grouped."""
+        """Encode more records; `groups` are the same records, grouped."""
         times = [record.time for record in records]
         self._times += min(times), max(times)
         self._rollup.add(groups)

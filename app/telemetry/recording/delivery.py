@@ -1,20 +1,20 @@
-"""Brings the batches of a spool to MongoDB: in order, and each event once.
+"""Delivery of write-ahead logs to MongoDB: in order, and each record exactly once.
 
-A time-series collection has no unique index, no transaction and no conditional write, so a repeated insert would make
-doubles. What is done instead:
+A time-series collection has no unique index, no transaction and no conditional write, so that a repeated insert would
+create duplicates. Delivery therefore works as follows:
 
-1. One write of a spool is under way at a time; the next is sent when the server has journalled it (on a majority).
-2. If the answer does not come (timeout, cut connection, `kill -9` of either side), the outcome is unknown. Nothing is
-   sent until the server has answered promptly for SETTLE_SECONDS. That is longer than it lets a write run (maxTimeMS),
-   so by then a write which was still in its socket or its queue has ended, one way or the other.
-3. Then it is asked which of the event ids it has, and the others are inserted. The batches that a process finds from
-   an earlier run are all looked up so: nobody knows how far that one came.
-4. The metrics need no such care: each increment is guarded by the number of the last batch added (`RequestLog.
-   add_metrics`). They come first, and on a replica set their majority write also makes sure that the look-up in 3 is
-   answered by a primary that has every write which will survive.
+1. A log has one write in progress at a time. The next is sent once a majority has journalled it.
+2. If no response arrives (timeout, cut connection, `kill -9` of either side), the outcome is unknown. Nothing is sent
+   until the server has responded promptly for STABLE_SECONDS. A write may run for maxTimeMS, which is shorter, so that
+   a write still in a socket or queue has ended by then.
+3. Then the existing event ids are read, and the other records are inserted. Batches of an earlier run are always
+   looked up, because its progress is unknown.
+4. The metrics need no look-up: the number of the last batch added guards each increment (`RequestLog.add_metrics`).
+   They are written first. On a replica set their majority write also ensures that the look-up in 3 reads from a primary
+   with every write that will survive.
 
-What remains: a server (or a proxy before it) that holds a write back for longer than SETTLE_SECONDS while answering
-everything else promptly could still make a double.
+Remaining gap: a server or proxy that delays a write by more than STABLE_SECONDS, yet responds promptly to everything
+else, could still create a duplicate.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
 from app.telemetry.mongo_store import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
 from app.telemetry.recording.batch import Batch
 from app.telemetry.recording.worker_directory import WorkerDirectory, claim_orphans
-from app.telemetry.recording.write_ahead_log import Spool
+from app.telemetry.recording.write_ahead_log import WriteAheadLog
 
 logger = get_logger(__name__)
 
-SETTLE_SECONDS = WRITE_MS / 1000 + 1
+STABLE_SECONDS = WRITE_MS / 1000 + 1
 _PROMPT_SECONDS = SOCKET_TIMEOUT_MS / 2000
 _PING_SECONDS = 0.25
 ORPHAN_SECONDS = 30.0
@@ -49,13 +49,13 @@ T = TypeVar("T")
 
 
 class RunBlocking(Protocol):
-    """Runs what touches the disk off the event loop, one call at a time."""
+    """Runs blocking disk operations outside of the event loop, one at a time."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class Delivery:
-    """Delivers spools. `written`, `refused` (by MongoDB, for good) and `lost` (by the disk) count records."""
+    """Delivers write-ahead logs; counts records written, rejected by MongoDB, and unreadable on the disk."""
 
     def __init__(self, log: RequestLog, run_blocking: RunBlocking) -> None:
         self._log = log
@@ -70,20 +70,20 @@ class Delivery:
         self.lost = 0
 
     def notify(self) -> None:
-        """Say that there is something new in the spool."""
+        """Wake the delivery: the log has a new batch."""
         self._arrived.set()
 
     def finish(self) -> None:
-        """Have `run` end when the spool is empty or cannot be delivered now."""
+        """Let `run` end once the log is empty or cannot be delivered now."""
         self._closing.set()
         self._arrived.set()
 
-    async def run(self, spool: Spool, root: Path) -> None:
-        """Deliver the worker's spool, and what workers that are no more have left under `root`."""
+    async def run(self, wal: WriteAheadLog, root: Path) -> None:
+        """Deliver the worker's log, and the logs of ended workers under `root`."""
         pause = 0.0
-        while not (self._closing.is_set() and not spool.records):
+        while not (self._closing.is_set() and not wal.records):
             try:
-                await self._work(spool, root)
+                await self._work(wal, root)
             except TelemetryUnavailable as error:
                 self._outage.fail(error)
                 self.connected = False
@@ -102,12 +102,12 @@ class Delivery:
                 pause = min(MAX_PAUSE_SECONDS, pause * 2 or 0.25)
                 await self._wait(self._closing, pause)
 
-    async def _work(self, spool: Spool, root: Path) -> None:
+    async def _work(self, wal: WriteAheadLog, root: Path) -> None:
         if not self.connected:
             await self._log.ensure_collections()
             self.connected = True
-            logger.info("request log reachable", spilled=spool.records)
-        await self.deliver_all(spool)
+            logger.info("request log reachable", spilled=wal.records)
+        await self.deliver_all(wal)
         if time.monotonic() >= self._orphans_due and not self._closing.is_set():
             self._orphans_due = time.monotonic() + ORPHAN_SECONDS
             await self._deliver_orphans(root)
@@ -124,8 +124,8 @@ class Delivery:
                 slot.release()
 
     async def _deliver_orphan(self, slot: WorkerDirectory) -> None:
-        orphan = await self._run_blocking(partial(Spool, slot.directory, 0))
-        orphan.outcome_unknown = False  # settled already, and an earlier run's batches are looked up in any case
+        orphan = await self._run_blocking(partial(WriteAheadLog, slot.directory, 0))
+        orphan.outcome_unknown = False  # stable already; batches of an earlier run are looked up in any case
         try:
             await self.deliver_all(orphan)
         finally:
@@ -137,53 +137,53 @@ class Delivery:
             async with asyncio.timeout(seconds):
                 await event.wait()
 
-    async def deliver_all(self, spool: Spool) -> None:
-        """Deliver what is in the spool. Raises TelemetryUnavailable; what is left stays in the spool."""
-        if spool.outcome_unknown:
+    async def deliver_all(self, wal: WriteAheadLog) -> None:
+        """Deliver the batches of a log; the others stay in it. Raises TelemetryUnavailable."""
+        if wal.outcome_unknown:
             await self._wait_until_stable()
-        while spool.records:
+        while wal.records:
             try:
-                batches = await self._run_blocking(spool.first)
+                batches = await self._run_blocking(wal.first)
             except OSError as error:
                 if error.errno in RESOURCE_EXHAUSTED_ERRNOS:
-                    # The batch is there.
+                    # The batch itself is readable.
                     raise TelemetryUnavailable(str(error)) from error
                 logger.exception("spilled batch could not be read")
-                self.lost += await self._run_blocking(spool.acknowledge)
+                self.lost += await self._run_blocking(wal.acknowledge)
                 continue
-            await self._deliver(spool, batches)
+            await self._deliver(wal, batches)
             for _ in batches:
-                await self._run_blocking(spool.acknowledge)
+                await self._run_blocking(wal.acknowledge)
 
-    async def _deliver(self, spool: Spool, batches: Sequence[Batch]) -> None:
+    async def _deliver(self, wal: WriteAheadLog, batches: Sequence[Batch]) -> None:
         await self._log.add_metrics(batches)
-        if spool.outcome_unknown or batches[0].stream != spool.stream:
+        if wal.outcome_unknown or batches[0].stream != wal.stream:
             known = await self._log.existing_ids(batches)
             documents = [one for batch in batches for one in batch.documents() if one["_id"] not in known]
         else:
             documents = [one for batch in batches for one in batch.blocks()]
-        spool.outcome_unknown = False
-        refused = await self._insert(spool, documents) if documents else 0
+        wal.outcome_unknown = False
+        refused = await self._insert(wal, documents) if documents else 0
         self.refused += refused
         self.written += sum(batch.count for batch in batches) - refused
 
-    async def _insert(self, spool: Spool, documents: list[RawBSONDocument]) -> int:
-        spool.outcome_unknown = True  # also if this task is cancelled meanwhile
+    async def _insert(self, wal: WriteAheadLog, documents: list[RawBSONDocument]) -> int:
+        wal.outcome_unknown = True  # also if this task is cancelled meanwhile
         try:
             refused = await self._log.insert(documents)
         except OutcomeUnknown:
             raise
         except TelemetryUnavailable:
-            spool.outcome_unknown = False
+            wal.outcome_unknown = False
             raise
-        spool.outcome_unknown = False
+        wal.outcome_unknown = False
         return refused
 
     async def _wait_until_stable(self) -> None:
-        calm_since = time.monotonic()
-        while time.monotonic() - calm_since < SETTLE_SECONDS:
-            asked = time.monotonic()
+        stable_since = time.monotonic()
+        while time.monotonic() - stable_since < STABLE_SECONDS:
+            sent = time.monotonic()
             await self._log.ping()
-            if time.monotonic() - asked > _PROMPT_SECONDS:
-                calm_since = time.monotonic()
+            if time.monotonic() - sent > _PROMPT_SECONDS:
+                stable_since = time.monotonic()
             await asyncio.sleep(_PING_SECONDS)

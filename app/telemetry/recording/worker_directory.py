@@ -1,8 +1,8 @@
-"""The directories of the workers: each takes a numbered slot under the spill directory and holds its lock.
+"""Directories of the workers: each worker locks a numbered directory under the spill directory.
 
-The lock (flock) goes with the process, however it ends. So a slot whose lock can be had belongs to nobody, and whatever
-lies in it may be delivered by whoever takes it. The spill directory has to be on a local disk: flock over a network
-file system is not to be relied upon.
+The operating system releases the lock (flock) when the process ends. A directory without a lock therefore belongs to
+no live worker, and the process that locks it may deliver its batches. The spill directory must be on a local disk:
+flock is unreliable on network file systems.
 """
 
 import fcntl
@@ -18,18 +18,18 @@ MAX_SLOTS = 1024
 
 @dataclass(slots=True)
 class WorkerDirectory:
-    """A directory that is ours until `release`."""
+    """A directory that this process owns until `release`."""
 
     directory: Path
     _lock: int
 
     def release(self) -> None:
-        """Give it back; the lock file stays, since removing it would race with the next owner."""
+        """Unlock the directory. The lock file stays: its removal would race with the next owner."""
         os.close(self._lock)
 
 
 def claim_directory(root: Path) -> WorkerDirectory:
-    """Take the first free slot. Raises OSError when the directory cannot be made or written."""
+    """Lock the first free directory. Raises OSError if it cannot be created or written."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     for number in range(MAX_SLOTS):
         if slot := _claim(root / f"{number:04d}"):
@@ -38,14 +38,14 @@ def claim_directory(root: Path) -> WorkerDirectory:
 
 
 def claim_orphans(root: Path) -> Iterator[WorkerDirectory]:
-    """Take the slots that a worker which is no more has left batches in."""
+    """Lock the directories that contain batches of ended workers."""
     for directory in worker_directories(root):
         if has_batches(directory) and (slot := _claim(directory)):
             yield slot
 
 
 def worker_directories(root: Path) -> list[Path]:
-    """Return the directories of all workers, past ones included."""
+    """Return the directories of all workers, ended ones included."""
     return sorted(root.glob("[0-9][0-9][0-9][0-9]"))
 
 

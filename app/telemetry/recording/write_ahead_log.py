@@ -1,11 +1,11 @@
-"""The spill file of one worker: batches on the disk, in order, until MongoDB has them.
+"""The write-ahead log of one worker: batches on the disk, in order, until MongoDB has them.
 
-Every batch passes through it, not only those of an outage: so there is one path, a `kill -9` loses nothing that is
-older than a flush, and what had been sent and not yet answered is known after it. A batch is appended and fsync'd
-before it is sent; one that was delivered is acknowledged by its position. The position is not fsync'd: after a power
-cut it may be an old one, which costs a look-up of what MongoDB already has (see `delivery`), no double.
+Every batch passes through the log, also while MongoDB responds. There is therefore one path, a `kill -9` loses only
+records younger than a flush, and batches sent without a response are known after a restart. A batch is appended and
+fsync'd before it is sent, and acknowledged by its position after delivery. The position is not fsync'd: after a power
+cut it may be old, which costs a look-up of existing records (see `delivery`), no duplicate.
 
-When the disk fails, batches are kept in memory, up to a smaller bound. Not thread-safe; everything here blocks.
+If the disk fails, batches are kept in memory, up to a smaller limit. Not thread-safe; every method blocks.
 """
 
 import contextlib
@@ -20,24 +20,24 @@ from pathlib import Path
 
 from app.core.observability.logging import get_logger
 from app.core.observability.outages import OutageLog
-from app.telemetry.errors import SpoolFull
+from app.telemetry.errors import WriteAheadLogFull
 from app.telemetry.recording.batch import Batch
 
 logger = get_logger(__name__)
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 MEMORY_BYTES = 8 * 1024 * 1024
-# What one write to MongoDB holds at most: when it is slow, more at a time keep up with the requests.
+# The limit of one write to MongoDB: large writes keep up with the requests when MongoDB is slow.
 GROUP_RECORDS = 4000
 GROUP_BYTES = 4 * 1024 * 1024
 _SEGMENTS = "[0-9]*-*.seg"
-_FRAME = struct.Struct("<IIQI")  # CRC-32 of all that follows, payload length, sequence, number of records
+_FRAME = struct.Struct("<IIQI")  # CRC-32 of the rest, payload length, sequence, number of records
 _POSITION = struct.Struct("<QQI")  # segment, sequence, CRC-32 of both
 
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """A file of at most about SEGMENT_BYTES; its name tells its place in the order and the stream in it."""
+    """A file of about SEGMENT_BYTES at most; its name contains its number and its stream."""
 
     path: Path
     number: int
@@ -46,7 +46,7 @@ class _Segment:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Where a batch lies: in a segment, or (`payload`) in memory."""
+    """The place of a batch: in a segment, or (`payload`) in memory."""
 
     segment: _Segment | None
     offset: int
@@ -57,8 +57,8 @@ class _Entry:
     payload: bytes | None = None
 
 
-class Spool:
-    """The batches that wait, oldest first; those that an earlier run left in the directory come before new ones.
+class WriteAheadLog:
+    """The waiting batches, oldest first; batches of an earlier run precede new ones.
 
     `outcome_unknown` says that the first batches may have been sent before, and that the answer did not come.
     """
@@ -81,9 +81,9 @@ class Spool:
         self.outcome_unknown = bool(self._entries)
 
     def append(self, payload: bytes, count: int) -> None:
-        """Add a batch of `count` records durably. Raises SpoolFull."""
+        """Add a batch of `count` records durably. Raises WriteAheadLogFull."""
         if self.bytes + len(payload) > self._max_bytes:
-            raise SpoolFull
+            raise WriteAheadLogFull
         try:
             entry = self._write(payload, count)
             self._outage.recover()
@@ -94,7 +94,7 @@ class Spool:
         self._add(entry)
 
     def first(self) -> list[Batch]:
-        """Return the oldest batches, as many as one write takes. Raises OSError when the first cannot be read."""
+        """Return the oldest batches, up to the limit of one write. Raises OSError when the first cannot be read."""
         batches: list[Batch] = []
         for entry in self._group():
             try:
@@ -129,7 +129,7 @@ class Spool:
         return batch
 
     def acknowledge(self) -> int:
-        """Forget the oldest batch, which was delivered or is given up; return its number of records."""
+        """Remove the oldest batch, delivered or abandoned; return its number of records."""
         entry = self._entries.popleft()
         self.records -= entry.count
         self.bytes -= entry.length
@@ -141,14 +141,14 @@ class Spool:
         return entry.count
 
     def close(self) -> None:
-        """Close the files; when everything was delivered they go too."""
+        """Close the files, and delete them if every batch was delivered."""
         self._end_segment()
         if self._position >= 0:
             os.close(self._position)
             self._position = -1
 
     def _in_use(self, segment: _Segment) -> bool:
-        # Entries are in order: whatever is left of a segment is at the front (memory entries aside).
+        # Entries are in order: the rest of a segment is at the front (memory entries aside).
         return any(entry.segment == segment for entry in self._entries)
 
     def _add(self, entry: _Entry) -> None:
@@ -172,13 +172,13 @@ class Spool:
 
     def _keep_in_memory(self, payload: bytes, count: int) -> _Entry:
         if sum(len(entry.payload or b"") for entry in self._entries) + len(payload) > MEMORY_BYTES:
-            raise SpoolFull
+            raise WriteAheadLogFull
         return _Entry(None, 0, len(payload), self.stream, self._sequence + 1, count, payload)
 
     def _segment_for_writing(self, directory: Path) -> tuple[_Segment, int]:
         if self._active is not None:
             written = os.fstat(self._file)
-            # Somebody who tidies up may delete it under us: what went on into it would be lost, too.
+            # An operator may delete the open file: later batches written to it would be lost too.
             if written.st_size >= SEGMENT_BYTES or not written.st_nlink:
                 self._end_segment()
         if self._active is None:
@@ -218,7 +218,7 @@ class Spool:
 
 
 def has_batches(directory: Path) -> bool:
-    """Tell whether an earlier run may have left batches in this directory."""
+    """Return whether the directory may contain batches of an earlier run."""
     return any(directory.glob(_SEGMENTS))
 
 
@@ -228,7 +228,7 @@ def _segments(directory: Path) -> list[_Segment]:
 
 
 def _entries_of(segment: _Segment) -> Iterator[_Entry]:
-    """Yield what was written whole; a torn frame at the end is one that nobody was told to be safe."""
+    """Yield complete entries; a torn frame at the end was never acknowledged as safe."""
     with segment.path.open("rb") as file:
         while len(header := file.read(_FRAME.size)) == _FRAME.size:
             checksum, length, sequence, count = _FRAME.unpack(header)
