@@ -6,12 +6,12 @@ import uuid
 from app.administration.repository import AccountRepository
 from app.administration.schemas import ImagesOnDeletion
 from app.core.errors import AppError, DatabaseBusy
+from app.db.keyset import Position
 from app.http.container import Services
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
 from app.users.accounts.repository import START, UserRepository
-from app.users.paging import Position
 from app.users.revocation import revoke_credentials
 
 # Images that lose their owner in one transaction: a second's work, since each of their indexes is written.

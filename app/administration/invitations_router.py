@@ -5,11 +5,11 @@ from fastapi import Response
 from app.administration.dependencies import InvitationsDep, InvitationsReader, InvitationsRepo
 from app.administration.schemas import InvitationCreate, InvitationCreated, InvitationPage, InvitationRead
 from app.core.errors import InvitationNotFound, TooManyInvitations
+from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import AdminUser
-from app.users.paging import PagingDep
 
 router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=AuthenticatedRoute)
 

@@ -27,13 +27,13 @@ from app.authz.visibility import VisibilityScope, visibility_scope
 from app.core.errors import ImageNotFound
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
+from app.db.keyset import Position
 from app.db.sql_text import Condition, NamedValues
 from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name
 from app.models import Image, OrphanedObject
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
-from app.users.paging import Position
 
 MAX_DUPLICATES = 20
 MAX_NUMBER = 1000

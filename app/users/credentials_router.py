@@ -14,6 +14,7 @@ from app.core.errors import (
     TooManyRequests,
     WrongPassword,
 )
+from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.models import ApiKey, UserSession
@@ -28,7 +29,6 @@ from app.users.dependencies import (
     UserSessionsReader,
     UserSessionsRepo,
 )
-from app.users.paging import PagingDep
 from app.users.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead, SessionPage, SessionRead
 
 router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=AuthenticatedRoute)

@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InvitationNotFound
+from app.db.keyset import Position, newest_first
 from app.models import Invitation
-from app.users.paging import Position, newest_first
 
 
 class InvitationRepository:

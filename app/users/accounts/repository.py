@@ -10,8 +10,8 @@ from app.core.errors import InvalidToken
 from app.core.text.email_addresses import email_key
 from app.db.base import utc_now
 from app.db.database import set_lock_timeout
+from app.db.keyset import Position, newest_first
 from app.models import SocialIdentity, User, UserSession
-from app.users.paging import Position, newest_first
 
 # Run at each request that is signed in, and made once: making a statement takes as long as running it.
 _BY_SESSION = (

@@ -10,6 +10,7 @@ from app.core.errors import (
     TooManyRequests,
     WrongPassword,
 )
+from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_response
@@ -23,7 +24,6 @@ from app.users.dependencies import (
     SignedIn,
     UsersReader,
 )
-from app.users.paging import PagingDep
 from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
 
 router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)

@@ -1,4 +1,4 @@
-"""Keyset paging by creation, newest first: what the lists of accounts, sessions and keys have in common."""
+"""The `limit` and `cursor` parameters, and the next page of a list."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,20 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Query, Request, Response
-from sqlalchemy import Select, tuple_
 
 from app.core.errors import InvalidCursor
 from app.core.pagination import DEFAULT_LIMIT, Cursor, CursorSigner, Limit
+from app.db.keyset import Position
 from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.problems import raising
-from app.models import ApiKey, Invitation, User, UserSession
-
-Position = tuple[datetime, uuid.UUID]
 
 
 class HasCreatedAt(Protocol):
-    """A row with the two columns that the order goes by."""
+    """A row with the two columns of the sort order."""
 
     @property
     def id(self) -> Any: ...
@@ -28,15 +25,6 @@ class HasCreatedAt(Protocol):
 
 
 Row = TypeVar("Row", bound=HasCreatedAt)
-
-
-def newest_first(
-    statement: Select[Any], model: type[User | UserSession | ApiKey | Invitation], after: Position | None, limit: int
-) -> Select[Any]:
-    """Order the statement by creation, newest first, and cut it to `limit` rows after the position."""
-    if after is not None:
-        statement = statement.where(tuple_(model.created_at, model.id) < tuple_(*after))
-    return statement.order_by(model.created_at.desc(), model.id.desc()).limit(limit)
 
 
 class Paging:
