@@ -35,7 +35,7 @@ QUEUES = {
 BOUNDED = {
     ("app/core/passwords.py", "ThreadPoolExecutor"): "the queue for passwords",
     ("app/search/executor.py", "Semaphore"): "SEARCH_TIMEOUT_MS, behind the queue for searches",
-    ("app/db/database.py", "create_async_engine"): "the queues for connections and for searches",
+    ("app/db/engine.py", "create_async_engine"): "the queues for connections and for searches",
     ("app/media/decoder_pool.py", "Semaphore"): "the queue for decoders",
     ("app/telemetry/recording/recorder.py", "ThreadPoolExecutor"): "TELEMETRY_QUEUE_SIZE: batches, one at a time",
 }
