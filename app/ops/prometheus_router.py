@@ -1,13 +1,15 @@
+"""The endpoint that Prometheus scrapes."""
+
 import secrets
 
 from fastapi import APIRouter, Request, Response
 from fastapi.security.utils import get_authorization_scheme_param
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from app.core.errors import InvalidToken, Unauthenticated
 from app.core.settings import Settings
 from app.http.dependencies import ServicesDep
 from app.http.problems import problems
-from app.telemetry.metrics.prometheus_exposition import CONTENT_TYPE
 
 router = APIRouter(tags=["operations"])
 
@@ -27,7 +29,7 @@ async def read_metrics(request: Request, services: ServicesDep) -> Response:
     `METRICS_TOKEN`, if it is set, is required as a bearer token.
     """
     require_metrics_token(request.headers.get("authorization"), services.settings)
-    return Response(await services.recorder.metrics_text(), media_type=CONTENT_TYPE)
+    return Response(await services.recorder.metrics_text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def require_metrics_token(authorization: str | None, settings: Settings) -> None:

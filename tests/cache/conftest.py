@@ -98,7 +98,7 @@ class Cached:
     async def wait_until(self, *, is_usable: bool) -> None:
         """Wait until the service uses its cache, or no longer uses it."""
         async with asyncio.timeout(WAIT_SECONDS):
-            while bool(await self.metric("open_workers")) is not is_usable:
+            while bool(await self.metric("enabled_workers")) is not is_usable:
                 await asyncio.sleep(0.02)
 
 

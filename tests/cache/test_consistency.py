@@ -156,12 +156,12 @@ async def disturb(both: Sequence[Worker], own_redis: OwnRedis, until: float) -> 
 async def metric(worker: Worker, name: str) -> int:
     """Return a metric, added up over both workers."""
     text = (await worker.client.get("/metrics")).text
-    return int(next(line for line in text.splitlines() if line.startswith(f"imts_cache_{name} ")).split()[1])
+    return round(float(next(line for line in text.splitlines() if line.startswith(f"imts_cache_{name} ")).split()[1]))
 
 
 async def wait_until_usable(both: Sequence[Worker]) -> None:
     async with asyncio.timeout(60):
-        while await metric(both[0], "open_workers") < len(both):
+        while await metric(both[0], "enabled_workers") < len(both):
             await asyncio.sleep(0.1)
 
 

@@ -200,7 +200,7 @@ async def test_a_slow_or_unreachable_redis_is_bypassed(cached: Cached, user: Acc
     async with asyncio.timeout(30):
         while not await cached.is_disconnected():
             assert (await cached.client.get(path)).status_code == 200
-    assert not await cached.metric("open_workers")
+    assert not await cached.metric("enabled_workers")
     name = f"{uuid.uuid4().hex}.png"
     await patch(cached.client, user, path, name=name)
     assert (await cached.client.get(path)).json()["name"] == name

@@ -91,7 +91,7 @@ async def test_a_server_that_talks_nonsense_is_asked_on(
         await wait_until_well(client)
         behind.postgres.set(black_hole=True)
         assert (await client.get("/v1/images?q=frozen", timeout=30)).status_code == 503
-        while "imts_postgres_breaker_open 1\n" not in (await client.get("/metrics")).text:
+        while "imts_postgres_breaker_open 1.0\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
         behind.postgres.set(garbled=True)
         behind.postgres.cut()

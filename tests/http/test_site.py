@@ -39,7 +39,7 @@ async def test_f80_the_links_of_the_home_page_lead_somewhere(client: httpx.Async
 async def test_f80_the_version_is_the_same_everywhere(client: httpx.AsyncClient) -> None:
     assert (await client.get("/version")).json() == {"name": "Image-Tagged-System", "version": VERSION, "api": "v1"}
     assert (await client.get("/openapi.json")).json()["info"]["version"] == VERSION
-    assert f'imts_build_info{{version="{VERSION}"' in (await client.get("/metrics")).text
+    assert f',version="{VERSION}"}} 1.0' in (await client.get("/metrics")).text
     assert 'version = {attr = "app.VERSION"}' in (ROOT / "pyproject.toml").read_text()
 
 

@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 40
 
 async def _wait_for_breaker(client: httpx.AsyncClient, *, is_open: bool) -> None:
     """Ask for what needs the database until the figure says so."""
-    line = f"imts_postgres_breaker_open {int(is_open)}"
+    line = f"imts_postgres_breaker_open {float(is_open)}"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while line not in (await client.get("/metrics")).text.splitlines():
             await client.get("/v1/tags", params={"prefix": uuid.uuid4().hex})

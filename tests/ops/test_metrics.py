@@ -35,7 +35,7 @@ def test_f86_unmatched_is_404_only() -> None:
 
 async def test_f88_metrics_tell_the_build_and_the_process(client: httpx.AsyncClient) -> None:
     text = await _metrics_with(client, r'^imts_http_request_duration_seconds_bucket.*le="300\.0"')
-    assert f'imts_build_info{{version="{VERSION}"' in text
+    assert re.search(rf'^imts_build_info{{.*version="{re.escape(VERSION)}"}} 1\.0$', text, re.MULTILINE)
     for name in ("process_resident_memory_bytes", "process_open_fds", "process_threads", "process_cpu_seconds_total"):
         value = re.search(rf"^{name} ([\d.e+]+)$", text, re.MULTILINE)
         assert value is not None, name

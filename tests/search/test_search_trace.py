@@ -40,5 +40,5 @@ def test_the_steps_of_all_strategies_are_one_metric() -> None:
         )
     lines = registry.render([], registry.snapshot()).splitlines()
     assert lines.count("# TYPE imts_search_steps_total counter") == 1
-    assert 'imts_search_steps_total{strategy="ordered_scan"} 3' in lines
+    assert 'imts_search_steps_total{strategy="ordered_scan"} 3.0' in lines
     assert sum(line.startswith("imts_search_steps_total{") for line in lines) == len(STRATEGIES)

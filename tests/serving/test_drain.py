@@ -137,7 +137,7 @@ async def test_readiness_fails_before_listening_stops(settings: Settings) -> Non
 
 async def until_connected_to_mongo(url: str) -> None:
     async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(60):
-        while "imts_telemetry_connected_workers 1\n" not in (await client.get("/metrics")).text:
+        while "imts_telemetry_connected_workers 1.0\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
 
 

@@ -72,10 +72,10 @@ async def test_workers_on_one_spill_directory(make_recorder: MakeRecorder, mongo
         await recorder.start()
     await asyncio.gather(*(_record_all(recorder, index * 100, 100) for index, recorder in enumerate(recorders)))
     await until(lambda: sum(recorder.written for recorder in recorders) == 400)
-    total = 'imts_http_requests_total{method="GET",route="/v1/images/{id}",status_class="2xx"} 400\n'
+    total = 'imts_http_requests_total{method="GET",route="/v1/images/{id}",status_class="2xx"} 400.0\n'
     async with asyncio.timeout(30):
         # Each of them publishes its figures with its next flush.
-        while total not in (text := await recorders[2].metrics_text()) or "connected_workers 4\n" not in text:
+        while total not in (text := await recorders[2].metrics_text()) or "connected_workers 4.0\n" not in text:
             await asyncio.sleep(0.02)
     _assert_exactly(mongo_url, 400)
 

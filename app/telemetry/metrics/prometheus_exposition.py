@@ -1,9 +1,11 @@
-"""MetricsSnapshot for Prometheus, right with several workers.
+"""The metrics for Prometheus: collected in each worker, summed over the workers, exposed by prometheus-client.
 
-A scrape reaches one worker only. So each worker keeps a snapshot of its figures in its slot of the spill directory, and
-the one that is asked adds all of them up. Counters go on from where the last worker in the slot left them, since a sum
-that ever goes down would look to Prometheus like a restart; and only what is published is shown, so that a `kill -9`
-cannot take back a figure that was seen. Gauges of workers that are no more do not count.
+A scrape reaches one worker. Each worker therefore publishes a snapshot in its worker directory, and the worker that is
+scraped adds up all of them. Counters continue from the values of the last worker in the same directory, because
+Prometheus takes a decrease for a restart. Only published values are shown, so a `kill -9` cannot take back a value that
+was seen. Gauges of workers that have ended do not count.
+
+The library's own multiprocess mode keeps one file for each process that ever ran, and its gauges cannot be callbacks.
 """
 
 import json
@@ -11,24 +13,35 @@ import platform
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.registry import Collector
 
 from app import VERSION
 from app.telemetry.request_record import Series
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-# A worker publishes with each flush; one that has not for so long is no more, or hangs.
+# A worker publishes with each flush. After this time without one, it has ended or hangs.
 GAUGE_SECONDS = 15
 _SNAPSHOT = "figures.json"
-_REQUESTS = ("imts_http_requests_total", "Requests answered, by route and status class")
-_DURATION = ("imts_http_request_duration_seconds", "Time from the first byte in to the last byte out")
-# Takes a duration in milliseconds and returns its place among BOUNDS.
-_slot_of = partial(bisect_left, [bound * 1000 for bound in BOUNDS])
+_REQUESTS = ("imts_http_requests", "Completed requests, by route and status class")
+_DURATION = ("imts_http_request_duration_seconds", "Time from the first byte received to the last byte sent")
+_LABELS = ("method", "route", "status_class")
+# Takes a duration in milliseconds and returns its index among BOUNDS.
+_bucket_of = partial(bisect_left, [bound * 1000 for bound in BOUNDS])
 
 
 @dataclass(slots=True)
@@ -55,8 +68,8 @@ class MetricsSnapshot:
     def observe(self, series: Series, durations_ms: Sequence[float]) -> None:
         """Count requests of one series."""
         durations = self.requests.setdefault(series, LatencyHistogram())
-        for slot, count in Counter(map(_slot_of, durations_ms)).items():
-            durations.counts[slot] += count
+        for bucket, count in Counter(map(_bucket_of, durations_ms)).items():
+            durations.counts[bucket] += count
         durations.seconds += sum(durations_ms) / 1000
 
     def dump(self) -> str:
@@ -74,7 +87,7 @@ class MetricsSnapshot:
 
 
 class Registry:
-    """The names of the figures, with their help texts, and the gauges that are read when they are published."""
+    """The metrics of this worker: names, help texts, and the callbacks that are read at each publication."""
 
     def __init__(self) -> None:
         self.figures = MetricsSnapshot()
@@ -84,15 +97,15 @@ class Registry:
         self._before: dict[str, float] = {}
 
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Show what `read` returns, added up over the workers."""
+        """Add a gauge that shows the sum over the workers of what `read` returns."""
         self._help[name], self._gauges[name] = description, read
 
     def counter(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Show the result of `read`, which must not decrease. The name may have labels: `name{label="value"}`."""
+        """Add a counter: `read` must not decrease. Names may have a label: `name{label="value"}`."""
         self._help[name], self._counters[name] = description, read
 
     def resume(self, directory: Path) -> None:
-        """Go on from the counters that the last worker in this slot published."""
+        """Continue the counters that the last worker in this directory published."""
         if snapshot := _load(directory):
             before = MetricsSnapshot()
             before.merge(snapshot, gauges=False)
@@ -100,35 +113,76 @@ class Registry:
             self.figures.merge({**snapshot, "counters": {}}, gauges=False)
 
     def snapshot(self) -> str:
-        """Return this worker's figures of now, for `publish`. Not thread-safe: for the event loop."""
+        """Return the current metrics of this worker, for `publish`. Not thread-safe: for the event loop."""
         self.figures.counters = {name: self._before.get(name, 0) + read() for name, read in self._counters.items()}
         self.figures.gauges = {name: read() for name, read in self._gauges.items()}
         return self.figures.dump()
 
     def render(self, directories: Iterable[Path], own: str) -> str:
-        """Return the text of all workers' figures; `own` stands alone where there is no spill directory. Blocks."""
+        """Return the text of all workers' figures. Blocks.
+
+        Without any published snapshot, such as without a spill directory, `own` is the only one.
+        """
         total = MetricsSnapshot()
         snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
         for snapshot in snapshots:
             total.merge(snapshot, gauges=abs(time.time() - snapshot["time"]) < GAUGE_SECONDS)
-        lines = [*_build_lines(), *_request_lines(total.requests)]
-        for kind, names, values in (
-            ("counter", self._counters, total.counters),
-            ("gauge", self._gauges, total.gauges),
-        ):
-            for name in names:
-                # A name may have labels: `name{label="value"}`. Such counters share a header.
-                family = name.partition("{")[0]
-                header = _header(family, self._help[name], kind)
-                lines += [*(header if header[0] not in lines else ()), f"{name} {_number(values.get(name, 0))}"]
-        return "\n".join(lines) + "\n"
+        registry = CollectorRegistry()
+        registry.register(_Total(total, self._help, tuple(self._counters), tuple(self._gauges)))
+        return generate_latest(registry).decode()
+
+
+class _Total(Collector):
+    """Yields the sum of the workers' snapshots as metric families of prometheus-client."""
+
+    def __init__(
+        self, total: MetricsSnapshot, texts: Mapping[str, str], counters: Sequence[str], gauges: Sequence[str]
+    ) -> None:
+        self._total = total
+        self._texts = texts
+        self._counters = counters
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families: build, requests, durations, counters, gauges."""
+        build = InfoMetricFamily("imts_build", "The version of the service and of Python")
+        build.add_metric([], {"version": VERSION, "python": platform.python_version()})
+        yield build
+        yield from self._request_families()
+        yield from self._counter_families()
+        for name in self._gauges:
+            yield GaugeMetricFamily(name, self._texts[name], self._total.gauges.get(name, 0))
+
+    def _request_families(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(*_REQUESTS, labels=_LABELS)
+        durations = HistogramMetricFamily(*_DURATION, labels=_LABELS)
+        for series, histogram in sorted(self._total.requests.items()):
+            requests.add_metric(series, sum(histogram.counts))
+            bounds = (*map(str, BOUNDS), "+Inf")
+            buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+            durations.add_metric(series, buckets, histogram.seconds)
+        yield requests
+        yield durations
+
+    def _counter_families(self) -> Iterator[Metric]:
+        """Counters may have one label: names such as `name{label="value"}` form a family."""
+        families: dict[str, CounterMetricFamily] = {}
+        for name in self._counters:
+            family_name, _, label = name.partition("{")
+            key, _, value = label.rstrip("}").partition("=")
+            if family_name not in families:
+                labels = [key] if key else []
+                families[family_name] = CounterMetricFamily(family_name, self._texts[name], labels=labels)
+            labels = [value.strip('"')] if key else []
+            families[family_name].add_metric(labels, self._total.counters.get(name, 0))
+        yield from families.values()
 
 
 def publish(directory: Path, snapshot: str) -> None:
-    """Put a worker's snapshot where the others find it, whole or not at all. Raises OSError."""
-    builder = directory / f"{_SNAPSHOT}.new"
-    builder.write_text(snapshot)
-    builder.replace(directory / _SNAPSHOT)
+    """Publish a worker's snapshot to the other workers, atomically. Raises OSError."""
+    temporary = directory / f"{_SNAPSHOT}.new"
+    temporary.write_text(snapshot)
+    temporary.replace(directory / _SNAPSHOT)
 
 
 def _add(sums: dict[str, float], values: Mapping[str, float]) -> None:
@@ -137,46 +191,10 @@ def _add(sums: dict[str, float], values: Mapping[str, float]) -> None:
 
 
 def _load(directory: Path) -> dict[str, Any] | None:
-    """Return the snapshot that lies there; None for one that another version of the service has written otherwise."""
+    """Return the snapshot of a directory; None if it is missing or has the format of another version."""
     try:
         snapshot: dict[str, Any] = json.loads((directory / _SNAPSHOT).read_text())
         MetricsSnapshot().merge(snapshot, gauges=float(snapshot["time"]) > 0)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return snapshot
-
-
-def _build_lines() -> Iterable[str]:
-    yield from _header("imts_build_info", "The version of the service and of Python", "gauge")
-    yield f'imts_build_info{{version="{VERSION}",python="{platform.python_version()}"}} 1'
-
-
-def _request_lines(requests: Mapping[Series, LatencyHistogram]) -> Iterable[str]:
-    yield from _header(*_REQUESTS, "counter")
-    for series, durations in sorted(requests.items()):
-        yield f"{_REQUESTS[0]}{{{_labels(series)}}} {sum(durations.counts)}"
-    yield from _header(*_DURATION, "histogram")
-    for series, durations in sorted(requests.items()):
-        yield from _histogram_lines(_DURATION[0], _labels(series), durations)
-
-
-def _histogram_lines(name: str, labels: str, durations: LatencyHistogram) -> Iterable[str]:
-    total = 0
-    for bound, count in zip((*map(str, BOUNDS), "+Inf"), durations.counts, strict=True):
-        total += count
-        yield f'{name}_bucket{{{labels},le="{bound}"}} {total}'
-    yield f"{name}_sum{{{labels}}} {durations.seconds:.6f}"
-    yield f"{name}_count{{{labels}}} {total}"
-
-
-def _header(name: str, description: str, kind: str) -> tuple[str, str]:
-    return f"# HELP {name} {description}", f"# TYPE {name} {kind}"
-
-
-def _labels(series: Series) -> str:
-    method, route, status_class = (value.replace("\\", r"\\").replace('"', r"\"") for value in series)
-    return f'method="{method}",route="{route}",status_class="{status_class}"'
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else f"{value:.6g}"
