@@ -1,13 +1,12 @@
 import random
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
-    DateTime,
     String,
     TextClause,
     Uuid,
@@ -19,7 +18,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
@@ -29,9 +28,10 @@ from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position
 from app.db.sql_text import Condition, NamedValues
+from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name
-from app.models import Image, OrphanedObject
+from app.models import Image
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
 
@@ -53,12 +53,6 @@ _FREE_NAME = text("""
     SELECT name FROM unnest(:names) WITH ORDINALITY AS candidate (name, number)
     WHERE (SELECT id FROM images WHERE images.name = candidate.name) IS NULL ORDER BY number LIMIT 1
 """).bindparams(bindparam("names", type_=ARRAY(String)))
-_MARK_ORPHANED = text("""
-    INSERT INTO orphaned_objects (storage_key, orphaned_at)
-    SELECT key, coalesce(:since, now()) FROM unnest(:keys) AS key ORDER BY key
-    ON CONFLICT (storage_key) DO UPDATE SET orphaned_at = now()""").bindparams(
-    bindparam("keys", type_=ARRAY(String)), bindparam("since", type_=DateTime(timezone=True))
-)
 # All of it as of its start, so that the duplicates are others. The key is locked before anything is inserted: either
 # everything happens or nothing, also where this statement is all of its transaction.
 _ADD = """
@@ -68,7 +62,7 @@ _ADD = """
         ON CONFLICT (name) DO NOTHING RETURNING storage_key, created_at
     ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
     SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
-        ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {seen} ORDER BY sha256, id LIMIT {most})"""
+        ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {visible} ORDER BY sha256, id LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
 
 
@@ -88,6 +82,22 @@ class Removed(NamedTuple):
 
     position: Position | None
     keys: list[str]
+
+
+class NewImage(NamedTuple):
+    """The columns of an image that is to be inserted."""
+
+    id: uuid.UUID
+    name: str
+    storage_key: str
+    uploaded_by: uuid.UUID | None
+    content_type: str
+    size: int
+    width: int
+    height: int
+    sha256: bytes
+    visibility: Visibility
+    tag_ids: list[int]
 
 
 class InsertResult(NamedTuple):
@@ -110,8 +120,15 @@ class NameOwner(NamedTuple):
     visibility: Visibility
 
 
+class TaggedImage(NamedTuple):
+    """An image and its sorted tags."""
+
+    image: Image
+    tags: list[str]
+
+
 class ImageRepository:
-    """All SQL about images and about the objects that none of them owns."""
+    """The SQL of images."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -123,12 +140,12 @@ class ImageRepository:
             raise ImageNotFound
         return image
 
-    async def get_tagged(self, image_id: uuid.UUID, principal: Principal) -> tuple[Image, list[str]]:
+    async def get_tagged(self, image_id: uuid.UUID, principal: Principal) -> TaggedImage:
         """Return the image and its sorted tags, in one statement. Raises ImageNotFound as `get_visible` does."""
         row = (await self._session.execute(_TAGGED, {"id": image_id})).one_or_none()
         if row is None or not visibility_scope(principal).sees(row[0]):
             raise ImageNotFound
-        return row[0], list(row[1])
+        return TaggedImage(row[0], list(row[1]))
 
     async def get_for_change(self, image_id: uuid.UUID, principal: Principal) -> Image:
         """Return the image with its row locked until the commit. Raises ImageNotFound, DatabaseBusy."""
@@ -157,16 +174,16 @@ class ImageRepository:
         free: str | None = await self._session.scalar(_FREE_NAME, {"names": names})
         return free or numbered_name(name, random.randint(MAX_NUMBER + 1, 10**9))  # noqa: S311 - no secret
 
-    async def add(self, columns: Mapping[str, Any], principal: Principal) -> InsertResult:
+    async def add(self, new: NewImage, principal: Principal) -> InsertResult:
         """Insert an image and take its key off the list of doomed objects: both, or neither.
 
         One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `principal` sees
         them, MAX_DUPLICATES at most, as their index has them: the same bytes may be there a hundred thousand times.
         """
         values = NamedValues()
-        statement = _adding(tuple(columns), visibility_scope(principal).sql(values))
+        statement = _insert_statement(visibility_scope(principal).sql(values))
         with invalidates_only(self._session, LISTS):
-            row = (await self._session.execute(statement, {**columns, **values.by_name})).one()
+            row = (await self._session.execute(statement, {**new._asdict(), **values.by_name})).one()
         return InsertResult(*row)
 
     async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
@@ -178,7 +195,7 @@ class ImageRepository:
 
     async def remove(self, image: Image) -> None:
         """Delete the row and doom its objects, in the same transaction."""
-        await self.mark_orphaned([image.storage_key, *rendition_keys(image.storage_key)])
+        await OrphanRepository(self._session).mark_orphaned([image.storage_key, *rendition_keys(image.storage_key)])
         with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
 
@@ -193,7 +210,9 @@ class ImageRepository:
         if not rows:
             return Removed(None, [])
         keys = [row.storage_key for row in rows]
-        await self.mark_orphaned([one for key in keys for one in (key, *rendition_keys(key))])
+        await OrphanRepository(self._session).mark_orphaned(
+            [one for key in keys for one in (key, *rendition_keys(key))]
+        )
         await self._session.execute(delete(Image).where(Image.id.in_([row.id for row in rows])))
         return Removed(max((row.created_at, row.id) for row in rows), keys)
 
@@ -248,70 +267,17 @@ class ImageRepository:
             changed += (await self._session.execute(statement.returning(Image.id))).one_or_none() is not None
         return changed
 
-    async def list_orphaned_keys(self, keys: Collection[str]) -> set[str]:
-        """Return those of these keys that are on the list of doomed objects."""
-        found = select(OrphanedObject.storage_key).where(OrphanedObject.storage_key.in_(keys))
-        return set((await self._session.scalars(found)).all())
-
     async def list_owned_keys(self, keys: Collection[str]) -> set[str]:
         """Return those of these keys that are the originals of images."""
         found = select(Image.storage_key).where(Image.storage_key.in_(keys))
         return set((await self._session.scalars(found)).all())
 
-    async def mark_orphaned(self, keys: Sequence[str], since: datetime | None = None) -> None:
-        """List storage keys that no committed image owns; their grace begins now, or at `since`."""
-        await self._session.execute(_MARK_ORPHANED, {"keys": keys, "since": since})
-
-    async def acquire_lease(self, key: str, stale_after: timedelta) -> bool:
-        """List a key that many may want to write; False when somebody else listed it less than `stale_after` ago."""
-        statement = insert(OrphanedObject).values(storage_key=key)
-        statement = statement.on_conflict_do_update(
-            index_elements=["storage_key"],
-            set_={"orphaned_at": func.now()},
-            where=OrphanedObject.orphaned_at < func.now() - stale_after,
-        )
-        return await self._session.scalar(statement.returning(OrphanedObject.storage_key)) is not None
-
-    async def renew_lease(self, key: str) -> None:
-        """Count the key as listed now; one that is off the list stays off."""
-        renewed = update(OrphanedObject).where(OrphanedObject.storage_key == key).values(orphaned_at=func.now())
-        await self._session.execute(renewed)
-
-    async def unmark_orphaned(self, keys: Sequence[str]) -> bool:
-        """Take keys off the list; False when one was not there any more, because the sweeper has it."""
-        result = await self._session.execute(
-            delete(OrphanedObject).where(OrphanedObject.storage_key.in_(keys)).returning(OrphanedObject.storage_key)
-        )
-        return len(result.all()) == len(keys)
-
-    async def lock_orphans(self, keys: Collection[str]) -> Sequence[str]:
-        """Return those of these keys that are still listed, locked; those that somebody else has are left out.
-
-        A key that is off the list belongs to an image by now, one that is locked may be about to.
-        """
-        statement = (
-            select(OrphanedObject.storage_key)
-            .where(OrphanedObject.storage_key.in_(keys))
-            .with_for_update(skip_locked=True)
-        )
-        return (await self._session.scalars(statement)).all()
-
-    async def lock_expired_orphans(self, before: datetime, limit: int) -> Sequence[str]:
-        """Return up to `limit` keys listed before this time, locked against other sweepers until the commit."""
-        statement = (
-            select(OrphanedObject.storage_key)
-            .where(OrphanedObject.orphaned_at < before)
-            .order_by(OrphanedObject.orphaned_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return (await self._session.scalars(statement)).all()
-
 
 @cache
-def _adding(columns: tuple[str, ...], seen: Condition) -> TextClause:
-    """Return the statement that inserts these columns; `seen` tells which duplicates are told."""
-    table = Image.__table__
+def _insert_statement(visible: Condition) -> TextClause:
+    """Return the statement that inserts an image; `visible` restricts the duplicates that it returns."""
+    columns = NewImage._fields
     values = ", ".join(f":{name}" for name in columns)
-    statement = _ADD.format(columns=", ".join(columns), values=values, seen=seen, most=MAX_DUPLICATES)
+    statement = _ADD.format(columns=", ".join(columns), values=values, visible=visible, most=MAX_DUPLICATES)
+    table = Image.__table__
     return text(statement).bindparams(*(bindparam(name, type_=table.c[name].type) for name in columns))

@@ -1,10 +1,10 @@
 import uuid
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 
 from app.authz.policy import ensure_can_edit
+from app.core.callers import current_caller
 from app.core.errors import (
     Forbidden,
     ImageNotFound,
@@ -26,11 +26,14 @@ from app.http.dependencies import ServicesDep
 from app.http.middleware.response_cache_middleware import cached, one_image
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.requests.conditional import NOT_MODIFIED, entity_tag, full_response, require_match
+from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.http.requests.multipart import MalformedBody, MultipartStream
 from app.http.requests.slow_body import MinimumRate, UploadTimeout, read_body
 from app.images.dependencies import DeleteServiceDep, ImagesReader, ImagesRepo, Uploader, UploadServiceDep
-from app.images.repository import ImageRepository
+from app.images.name_conflict import name_taken
+from app.images.paths import image_path
+from app.images.repository import ImageRepository, TaggedImage
+from app.images.responses import match_precondition, with_etag
 from app.images.schemas import (
     ImageRead,
     ImageUpdate,
@@ -38,11 +41,12 @@ from app.images.schemas import (
     LookupItem,
     LookupRequest,
     LookupResult,
-    image_path,
     to_read,
+    to_uploaded,
 )
-from app.images.upload.idempotency_repository import IdempotencyInProgress, IdempotencyMismatch
-from app.images.upload.service import name_taken
+from app.images.upload.idempotency import IdempotencyInProgress, IdempotencyMismatch
+from app.images.upload.idempotency_repository import StoredResponse
+from app.images.upload.service import UploadedImage
 from app.media.decoder_pool import DecodersBusy, DecodersUnavailable
 from app.ratelimit.policies import upload_charges
 from app.tags.dependencies import TagsRepo
@@ -139,7 +143,13 @@ async def upload_image(
     refuse_declared_length(request, settings)
     body = read_body(request, upload_rate(settings, services.queues.uploads))
     form = MultipartStream(request.headers.get("content-type", ""), body)
-    uploaded = await uploads.upload(form, principal, idempotency_key)
+    # No byte of the body is read before the upload has its place.
+    async with services.queues.uploads.enter(current_caller.get()):
+        if idempotency_key is None:
+            uploaded = shape_uploaded(await uploads.upload(form.parts(), principal))
+        else:
+            result = await uploads.upload_once(form.parts(), principal, idempotency_key, render_uploaded)
+            uploaded = shape_uploaded(result)
     response.headers["Location"] = uploaded.links.self
     return uploaded
 
@@ -198,13 +208,13 @@ async def update_image(
     image = await images.get_for_change(image_id, principal)
     ensure_can_edit(principal, image)
     names = (await tags.list_names_by_image([image.id]))[image.id]
-    require_match(request, to_read(image, names))
+    match_precondition(request)(TaggedImage(image, names))
     changes = body.model_dump(exclude_unset=True)
     taken = await images.find_by_name(changes["name"]) if "name" in changes else None
     if taken is not None and taken.id != image.id:
         raise name_taken(taken, principal)
     await images.update(image, changes)
-    return with_etag(response, to_read(image, names))
+    return with_etag(response, TaggedImage(image, names))
 
 
 @router.delete(
@@ -217,7 +227,7 @@ async def delete_image(
     request: Request, image_id: uuid.UUID, _user: CurrentUser, principal: PrincipalDep, service: DeleteServiceDep
 ) -> None:
     """Delete an image and its files permanently. Owner and admins only."""
-    await service.delete(image_id, principal, partial(require_match, request))
+    await service.delete(image_id, principal, match_precondition(request))
 
 
 def refuse_declared_length(request: Request, settings: Settings) -> None:
@@ -238,7 +248,13 @@ def upload_rate(settings: Settings, queue: FairQueue) -> MinimumRate:
     )
 
 
-def with_etag(response: Response, read: ImageRead) -> ImageRead:
-    """Tell the new entity tag with an image that was changed, for the next If-Match."""
-    response.headers["ETag"] = entity_tag(read)
-    return read
+def shape_uploaded(result: UploadedImage | StoredResponse) -> ImageUploaded:
+    """Return the response to an upload: that of the new image, or the stored one."""
+    if isinstance(result, StoredResponse):
+        return ImageUploaded.model_validate_json(result.response)
+    return to_uploaded(result.image, result.tags, result.duplicates)
+
+
+def render_uploaded(uploaded: UploadedImage) -> str:
+    """Return the response to an upload as JSON, to be stored with its idempotency key."""
+    return shape_uploaded(uploaded).model_dump_json()

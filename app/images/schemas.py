@@ -1,18 +1,20 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import to_json
 
 from app.core.pagination import Page
-from app.core.text.normalization import matches
+from app.core.text.normalization import Text, matches
 from app.core.text.tag_names import TagNames
+from app.images.paths import image_path
 from app.images.upload.filenames import ImageName
 from app.models import Image
 from app.models.image import Visibility
 from app.search.language.hints import Hint
+from app.search.language.parser import MAX_LENGTH
 from app.search.strategies.row import ImageRow
 
 Sha256 = Annotated[
@@ -99,6 +101,37 @@ class TagsUpdate(BaseModel):
     tags: TagNames
 
 
+class BulkTagging(BaseModel):
+    """The images, as a query or as ids, and the tags to add and to remove."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"q": "cat type:png", "add": ["feline"], "dry_run": True}]}
+    )
+
+    q: Annotated[Text, Field(max_length=MAX_LENGTH)] | None = None
+    ids: Annotated[list[uuid.UUID], Field(max_length=1000)] | None = None
+    add: TagNames = []
+    remove: TagNames = []
+    dry_run: StrictBool = False
+
+    @model_validator(mode="after")
+    def _name_images_and_tags(self) -> Self:
+        if (self.q is None) == (self.ids is None):
+            raise ValueError("Exactly one of the fields q and ids is required.")
+        if self.q is not None and not self.q.strip():
+            raise ValueError("The query must not be empty. Use * to select all images that you can change.")
+        if not self.add and not self.remove:
+            raise ValueError("At least one tag to add or to remove is required.")
+        return self
+
+
+class BulkResult(BaseModel):
+    """The number of matching images that the caller may change, and of those that changed."""
+
+    matched: int = Field(examples=[12])
+    changed: int = Field(examples=[7])
+
+
 class ImageUrl(BaseModel):
     """A pre-signed URL of the object store."""
 
@@ -125,11 +158,6 @@ class LookupResult(BaseModel):
     """The digests of stored files, in the order of the request."""
 
     items: list[LookupItem]
-
-
-def image_path(image_id: uuid.UUID) -> str:
-    """Return the path of an image."""
-    return f"/v1/images/{image_id}"
 
 
 def to_read(image: Image, tags: list[str]) -> ImageRead:

@@ -1,15 +1,13 @@
-"""A decoder: the only process that ever decodes what strangers sent. Run by `pool`, never imported by the service.
+"""The decoder process: decodes untrusted files. The pool starts it as a program; the service never imports it.
 
-It reads jobs from its standard input and answers on its standard output: a line of JSON each way, with as many bytes
-behind it as its `length` says. Its address space is bounded once, its processor time for each job; whatever passes the
-bounds ends it, and the pool starts another. It knows nothing of the service and is given none of its secrets: its
-environment has none, and of the service's memory and open files it inherits nothing.
+Standard input has jobs, standard output results: a line of JSON each way, followed by `length` bytes. Memory is limited
+for the process, processor time for each job. A job over a limit ends the process, and the pool starts another. The
+process has no secrets of the service: its environment has none, and it inherits no memory and no open files.
 
-A file that takes the process over runs as the service's own user. `apply_sandbox` has restricted it, as far
-as the kernel has Landlock (Linux 5.13, if not left out). It keeps the processor and the memory of its limits, libraries
-to read, and connections: to whatever listens on the object store's port, before Linux 6.7 to any port, to sockets in
-the file system, and by UDP. Without Landlock it can read what that user can, also the service's environment under
-/proc: where that is too much, the service as a whole needs a sandbox.
+A file that takes the process over runs as the service's own user, within the limits of `app.media.sandbox`. It keeps
+processor time and memory, libraries to read, and connections: to the object store's port (before Linux 6.7 to any
+port), to sockets in the file system, and by UDP. Without Landlock it can read all that the user can, such as the
+service's environment under /proc. If that is too much, run the whole service in a sandbox.
 """
 
 import ctypes
@@ -17,10 +15,7 @@ import http.client
 import io
 import json
 import os
-import resource
 import signal
-import ssl
-import struct
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -37,30 +32,14 @@ from app.media.decoding.jpeg_blocks import require_every_block  # noqa: E402
 from app.media.decoding.opening import OpenedPicture, configure, open_picture  # noqa: E402
 from app.media.decoding.rendering import render_thumbnail  # noqa: E402
 from app.media.decoding.rows import require_every_row  # noqa: E402
+from app.media.decoding.seekable_stream import SeekableStream  # noqa: E402
+from app.media.sandbox import apply_sandbox, limit_job, limit_process, lower_priority  # noqa: E402
 
 sys.path.remove(_ROOT)
 
-NICENESS = 5
 BUFFER_BYTES = 256 * 1024
 READ_SECONDS = 10
 MAX_FRAMES = 2000
-# Where modules, libraries and certificates lie, and what tells a host's address.
-READABLE = [
-    *sys.path,
-    *filter(None, ssl.get_default_verify_paths()[:2]),
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/local/lib",
-]
-READABLE += [f"/etc/{name}" for name in ("hosts", "host.conf", "nsswitch.conf", "resolv.conf", "gai.conf")]
-# landlock(7) and prctl(2); the numbers are the same on every architecture.
-_PR_SET_NO_NEW_PRIVS = 38
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_BELOW_PATH, _TO_PORT = 1, 2
-_ANY_FILE_ACCESS, _READ_FILE, _READ_DIRECTORY = (1 << 13) - 1, 1 << 2, 1 << 3
-_ANY_TCP, _CONNECT_TCP = 3, 2
-_ANY_SCOPE = 3
 # mallopt(3): blocks of this size are mapped, each on its own.
 _M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 1024 * 1024
 Result = tuple[dict[str, Any], bytes]
@@ -70,24 +49,15 @@ class SourceFailed(Exception):
     """The object store does not give the bytes."""
 
 
-class RemoteFile(io.RawIOBase):
-    """An object of the store as a file: read as it is needed, from wherever the decoder asks, held nowhere."""
+class RemoteFile(SeekableStream):
+    """An object of the store as a file. Bytes are requested when the decoder reads them, and are not kept."""
 
     def __init__(self, url: str, length: int) -> None:
+        super().__init__()
         self._url = urlsplit(url)
         self._length = length
-        self._position = 0
         self._body: http.client.HTTPResponse | None = None
         self._connection: http.client.HTTPConnection | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         target = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
@@ -213,46 +183,15 @@ def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
     while line := jobs.readline():
         job = json.loads(line)
         body = jobs.read(job["length"])
-        resource.setrlimit(resource.RLIMIT_AS, (job["memory_bytes"], resource.getrlimit(resource.RLIMIT_AS)[1]))
-        # The default action of SIGPROF ends the process, also in the midst of a decoder that never looks at signals.
-        signal.setitimer(signal.ITIMER_PROF, job["cpu_seconds"])
-        if job["url"] is None:
-            head, result = handle_job(job, io.BytesIO(body))
-        else:
-            with io.BufferedReader(RemoteFile(job["url"], job["size_bytes"]), BUFFER_BYTES) as source:
-                head, result = handle_job(job, source)
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        with limit_job(job["memory_bytes"], job["cpu_seconds"]):
+            if job["url"] is None:
+                head, result = handle_job(job, io.BytesIO(body))
+            else:
+                with io.BufferedReader(RemoteFile(job["url"], job["size_bytes"]), BUFFER_BYTES) as source:
+                    head, result = handle_job(job, source)
         del body
         answers.write(json.dumps({"error": None, **head, "length": len(result)}).encode() + b"\n" + result)
         answers.flush()
-
-
-def apply_sandbox(port: int) -> bool:
-    """Give up, for good, what no decoder needs; False where the kernel cannot take it.
-
-    Landlock (landlock(7)): files are read below READABLE only, none is written or run; no other process is looked into
-    or, from Linux 6.12 on, sent a signal; from 6.7 on TCP leads to `port` only.
-    """
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    version = libc.syscall(_CREATE_RULESET, None, 0, 1)
-    if version < 1:
-        return False
-    handled = struct.pack("QQQ", _ANY_FILE_ACCESS, _ANY_TCP, _ANY_SCOPE)
-    known = handled[: 24 if version >= 6 else 16 if version >= 4 else 8]
-    rules = libc.syscall(_CREATE_RULESET, known, len(known), 0)
-    for path in filter(Path.exists, map(Path, READABLE)):
-        rights = _READ_FILE | _READ_DIRECTORY if path.is_dir() else _READ_FILE
-        opened = os.open(path, os.O_PATH)
-        libc.syscall(_ADD_RULE, rules, _BELOW_PATH, struct.pack("=Qi", rights, opened), 0)
-        os.close(opened)
-    if version >= 4:
-        libc.syscall(_ADD_RULE, rules, _TO_PORT, struct.pack("QQ", _CONNECT_TCP, port), 0)
-    confined: bool = libc.syscall(_RESTRICT_SELF, rules, 0) == 0
-    os.close(rules)
-    return confined
 
 
 def return_freed_memory() -> None:
@@ -264,11 +203,9 @@ def return_freed_memory() -> None:
 def main() -> None:
     """Give up what a decoder does not need, then serve."""
     memory, port = (int(argument) for argument in sys.argv[1:])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    for none in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
-        resource.setrlimit(none, (0, 0))
+    limit_process(memory)
     apply_sandbox(port)
-    os.nice(NICENESS)
+    lower_priority()
     # Ctrl-C reaches the whole process group; the service says when a decoder ends, by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return_freed_memory()

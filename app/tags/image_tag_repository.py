@@ -1,31 +1,26 @@
-"""Which image has which tags: given by hand, or implied by those.
+"""The tags of images: explicit ones, and those that explicit ones imply.
 
-The rows that are implied are a function of those given by hand and of the implications. Locks are taken in one order by
-everyone, tags before images and each by id, so that nothing deadlocks:
+Implied rows are a function of the explicit rows and of the implications. All transactions take locks in one order, tags
+before images and each by id, so that none deadlock:
 
-* who tags holds the tags against a change of the vocabulary (`FOR KEY SHARE`: taggers do not wait for each other), then
-  locks the images;
-* who changes the vocabulary locks the tags whose meaning changes (`FOR UPDATE`), then the images, batch by batch.
+* A change of images' tags locks the tags against administration (`FOR KEY SHARE`, so that such changes do not wait for
+  each other), then the images.
+* The administration of tags locks the tags whose meaning changes (`FOR UPDATE`), then the images, batch by batch.
 """
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Integer, String, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Integer, String, Uuid, bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import DatabaseBusy, TagImplied, TagNotFound, ValidationFailed
+from app.core.errors import TagImplied, TagNotFound, ValidationFailed
 from app.core.text.tag_names import MAX_TAGS_PER_IMAGE
 from app.models import Tagged
 from app.tags.repository import TagRepository
-from app.tags.tag_creator import TagCreator
 
-# A change of a tag that very many images have takes minutes; who wants to use the tag meanwhile is told so in time.
-_WAITS = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-# The owner keeps the other half of the 100, whatever others add.
+# The other half of the 100 is reserved for the owner.
 MAX_TAGS_BY_GUESTS = MAX_TAGS_PER_IMAGE // 2
 _RESERVED = f"Only the owner may give an image more than {MAX_TAGS_BY_GUESTS} of its {MAX_TAGS_PER_IMAGE} tags."
 _IMAGES = bindparam("images", type_=ARRAY(Uuid))
@@ -83,51 +78,35 @@ _AFFECTED = text("""
         SELECT count(*) FROM tagged t WHERE t.image = i.id AND t.tag = ANY(:added) AND t.is_explicit
     )""").bindparams(_IMAGES, bindparam("added", type_=ARRAY(Integer)), bindparam("removed", type_=ARRAY(Integer)))
 
+# One statement: the triggers then update each image's `tag_ids` once, not twice.
+_REPLACE_TAG = text("""
+    WITH moved AS (
+        INSERT INTO tagged (tag, image, is_explicit)
+        SELECT :into, image, true FROM tagged WHERE tag = :tag AND is_explicit AND image = ANY(:images)
+        ON CONFLICT (tag, image) DO UPDATE SET is_explicit = true WHERE NOT tagged.is_explicit
+    ) DELETE FROM tagged WHERE tag = :tag AND image = ANY(:images)""")
+
 
 class LockedTags(NamedTuple):
-    """Tags that keep their meaning until the commit: those named, and what these imply besides."""
+    """Tags that are locked until the commit: explicit ones, and further ones that they imply."""
 
     explicit: list[int]
     implied: list[int]
 
     @property
     def all(self) -> list[int]:
-        """Return the ids of all, sorted, as `images.tag_ids` has them."""
+        """All ids, sorted as in `images.tag_ids`."""
         return sorted([*self.explicit, *self.implied])
 
 
-@asynccontextmanager
-async def with_locked_tags(
-    names: Sequence[str], tag_creator: TagCreator, private_to: uuid.UUID | None = None
-) -> AsyncIterator[tuple[AsyncSession, LockedTags]]:
-    """Yield a transaction in which these tags exist and are locked. Missing ones are created.
-
-    They are created in a transaction of their own, so that others do not wait for this commit. With `private_to`, only
-    that account sees a new one before a public image has it.
-
-    Raises DatabaseBusy when one is being changed for more than two seconds; no connection is held meanwhile. Raises
-    TooManyRequests when the caller has created too many tags.
-    """
-    for seconds in _WAITS:
-        await asyncio.sleep(seconds)
-        async with tag_creator.database.unit_of_work() as session:
-            locked_tags = await ImageTagRepository(session).lock_tags(names)
-            if locked_tags is not None:
-                yield session, locked_tags
-                return
-        # Mostly they are there.
-        await tag_creator.ensure(names, private_to)
-    raise DatabaseBusy
-
-
 class ImageTagRepository:
-    """All SQL that changes which image has which tags."""
+    """The SQL of the tags of images."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def lock_tags(self, names: Sequence[str]) -> LockedTags | None:
-        """Lock the tags of these names, aliases resolved; None when one is gone or somebody is changing it."""
+        """Lock the tags of these names, aliases resolved. Returns None if one is missing or being changed."""
         if not names:
             return LockedTags([], [])
         rows = (await self._session.execute(_LOCK_TAGS, {"names": names})).all()
@@ -140,11 +119,11 @@ class ImageTagRepository:
         return LockedTags(sorted(given), [tag for tag in implied if tag not in given])
 
     async def lock_images(self, images: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-        """Lock those of the images that are there until the commit."""
+        """Lock those of the images that exist until the commit; return their ids."""
         return list(await self._session.scalars(_LOCK_IMAGES, {"images": images}))
 
     async def add_tags(self, images: Sequence[uuid.UUID], locked_tags: LockedTags) -> None:
-        """Tag the images by hand, with what that implies. Raises ValidationFailed where it gets too many."""
+        """Add explicit tags, and those that they imply. Raises ValidationFailed if an image has too many."""
         if locked_tags.explicit:
             await self._session.execute(_ADD_EXPLICIT, {"images": images, "tags": locked_tags.explicit})
             await self._refuse_too_many(images)
@@ -152,25 +131,25 @@ class ImageTagRepository:
             await self._session.execute(_ADD_CLOSURE, {"images": images, "tags": locked_tags.implied})
 
     async def add_tags_as_guest(self, image: uuid.UUID, locked_tags: LockedTags) -> None:
-        """Tag another user's image by hand. Raises ValidationFailed where the owner's reserve would be used."""
+        """Add explicit tags to another user's image. Raises ValidationFailed over MAX_TAGS_BY_GUESTS."""
         if await self.list_affected([image], locked_tags.explicit, []):
             await self.add_tags([image], locked_tags)
             if await self._session.scalar(_TOO_MANY, {"images": [image], "most": MAX_TAGS_BY_GUESTS}):
                 raise ValidationFailed.at(["body", "tags"], _RESERVED)
 
     async def remove_tags(self, images: Sequence[uuid.UUID], tags: Sequence[int]) -> None:
-        """Take the tags off that were given by hand; what other tags imply stays. The images are locked."""
+        """Remove explicit tags; tags that others imply stay. The images are locked."""
         await self._session.execute(_REMOVE_EXPLICIT, {"images": images, "tags": tags})
         await self.recompute_implied(images)
 
     async def replace_tags(self, image: uuid.UUID, locked_tags: LockedTags) -> None:
-        """Have an image tagged by hand with exactly these. It is locked."""
+        """Replace the explicit tags of a locked image."""
         await self._session.execute(_REMOVE_OTHER_EXPLICIT, {"images": [image], "tags": locked_tags.explicit})
         await self.add_tags([image], locked_tags)
         await self.recompute_implied([image])
 
     async def remove_tag(self, image: uuid.UUID, name: str) -> None:
-        """Take one tag off. The image is locked. Raises TagNotFound, TagImplied where another tag implies it."""
+        """Remove one tag of a locked image. Raises TagNotFound; TagImplied if another tag implies it."""
         tag = await TagRepository(self._session).find_id(name)
         found = await self._session.get(Tagged, {"tag": tag, "image": image}) if tag is not None else None
         if tag is None or found is None:
@@ -179,15 +158,31 @@ class ImageTagRepository:
             raise TagImplied
         await self.remove_tags([image], [tag])
 
+    async def list_images(
+        self, tag: int, after: uuid.UUID, limit: int, *, only_explicit: bool = False
+    ) -> Sequence[uuid.UUID]:
+        """Return up to `limit` images with a tag, by id, after this id."""
+        statement = select(Tagged.image).where(Tagged.tag == tag, Tagged.image > after)
+        if only_explicit:
+            statement = statement.where(Tagged.is_explicit)
+        return (await self._session.scalars(statement.order_by(Tagged.image).limit(limit))).all()
+
+    async def replace_tag(self, tag: int, target: int | None, images: Sequence[uuid.UUID]) -> None:
+        """Remove a tag from locked images; those that had it explicitly get `target`."""
+        if target is None:
+            await self._session.execute(delete(Tagged).where(Tagged.tag == tag, Tagged.image.in_(images)))
+        else:
+            await self._session.execute(_REPLACE_TAG, {"tag": tag, "into": target, "images": images})
+
     async def list_affected(
         self, images: Sequence[uuid.UUID], added: Sequence[int], removed: Sequence[int]
     ) -> list[uuid.UUID]:
-        """Return those of the images that lack one of the first tags by hand, or have one of the second so."""
+        """Return those of the images that lack one explicit tag of `added`, or have one of `removed`."""
         values = {"images": images, "added": added, "removed": removed}
         return list(await self._session.scalars(_AFFECTED, values))
 
     async def recompute_implied(self, images: Sequence[uuid.UUID]) -> None:
-        """Have the implied tags of the images follow from those given by hand. They are locked."""
+        """Recompute the implied tags of locked images from their explicit ones."""
         await self._session.execute(_ADD_IMPLIED, {"images": images})
         await self._session.execute(_REMOVE_STALE_IMPLIED, {"images": images})
 

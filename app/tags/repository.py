@@ -8,9 +8,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import NEVER_PRIVATE, VisibilityScope, tag_visibility_sql
+from app.core.errors import TagNotFound
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.database import set_lock_timeout
-from app.models import PrivateTag, Tag
+from app.models import PrivateTag, Tag, TagImplication
 from app.models.tag import EXACT_COUNT
 from app.search.planning.glob import like
 from app.search.strategies.row import TAG_NAMES
@@ -121,10 +122,26 @@ _RELATED = text(f"""
         ORDER BY o.images / sqrt(greatest(t.image_count, o.images, 1)) DESC, t.name LIMIT 2 * :most + {RELATED_MARGIN}
     ) AS scored
     ORDER BY score DESC, name LIMIT :most""")  # noqa: S608
+_COMPACT_COUNTS = text("""
+    WITH oldest AS (SELECT id, tag_id FROM tag_count_deltas ORDER BY id LIMIT :most),
+    -- In the order of the ids, as all transactions lock tags. A tag that is being changed, which can take minutes, is
+    -- compacted later.
+    locked AS (
+        SELECT t.id FROM tags t WHERE t.id IN (SELECT tag_id FROM oldest) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
+    ), taken AS (
+        DELETE FROM tag_count_deltas d USING oldest o WHERE d.id = o.id
+        AND (d.tag_id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM tags t WHERE t.id = d.tag_id))
+        RETURNING d.tag_id, d.delta
+    ), summed AS (SELECT tag_id, sum(delta)::int AS delta FROM taken GROUP BY tag_id),
+    compacted AS (
+        UPDATE tags SET image_count = image_count + summed.delta
+        FROM summed WHERE tags.id = summed.tag_id AND summed.delta <> 0
+    )
+    SELECT count(*) FROM taken""")
 
 
 class TagRepository:
-    """The SQL of the vocabulary."""
+    """The SQL of tags, aliases and their counts."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -180,6 +197,11 @@ class TagRepository:
         statement = select(Tag.name, func.coalesce(Tag.alias_of, Tag.id)).where(Tag.name.in_(names))
         return dict((await self._session.execute(statement)).all()) if names else {}
 
+    async def list_implied_ids(self, tag: int) -> set[int]:
+        """Return the ids of the tags that a tag implies directly."""
+        statement = select(TagImplication.implied_tag_id).where(TagImplication.tag_id == tag)
+        return set(await self._session.scalars(statement))
+
     async def list_by_any_name(self, names: Sequence[str]) -> dict[str, CountedTag]:
         """Return the tags of these names or aliases, by the name asked for; in one statement."""
         rows = await self._session.execute(_BY_ANY_NAMES, {"names": names})
@@ -189,6 +211,20 @@ class TagRepository:
         """Return the tag of this name or alias, whoever may see it."""
         found = await self._list(_BY_ANY_NAME, {"name": name})
         return found[0] if found else None
+
+    async def get(self, name: str) -> CountedTag:
+        """Return the tag of this name or alias, visible or not. Raises TagNotFound."""
+        tag = await self.find(name)
+        if tag is None:
+            raise TagNotFound
+        return tag
+
+    async def get_visible(self, name: str, scope: VisibilityScope) -> CountedTag:
+        """Return the tag of this name or alias. Raises TagNotFound, also if it is not visible."""
+        tag = await self.find_visible(name, scope)
+        if tag is None:
+            raise TagNotFound
+        return tag
 
     async def find_visible(self, name: str, scope: VisibilityScope) -> CountedTag | None:
         """Return the tag of this name or alias if it may be seen."""
@@ -223,6 +259,10 @@ class TagRepository:
         least = 2 if tag.images > SAMPLE else 1
         values = {"tag": tag.id, "images": tag.images, "least": least, "most": limit}
         return [RelatedTag(*row) for row in await self._session.execute(_RELATED, values)]
+
+    async def compact_counts(self, limit: int) -> int:
+        """Add up to `limit` pending deltas to the counts; return their number. One caller at a time."""
+        return await self._session.scalar(_COMPACT_COUNTS, {"most": limit}) or 0
 
     async def _list(self, statement: Any, values: dict[str, Any]) -> list[CountedTag]:
         return [CountedTag(*row) for row in await self._session.execute(statement, values)]

@@ -18,16 +18,13 @@ from app.core.errors import (
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
 from app.core.text.tag_names import TagName, fold_tag
-from app.db.database import set_lock_timeout
 from app.http.dependencies import CursorsDep, ServicesDep
 from app.http.links import next_link
 from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
-from app.tags.admin_service import TagAdminService
-from app.tags.bulk_retag import retag_in_batches
-from app.tags.dependencies import TagAdminServiceDep, TagCreatorDep, TagsReader, TagsRepo
+from app.tags.dependencies import TagAdminServiceDep, TagChangeDep, TagCreatorDep, TagsReader, TagsRepo
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (
     RelatedList,
@@ -117,7 +114,7 @@ async def create_tags(
 @cached(lists)
 async def read_tag(name: NamePath, principal: PrincipalDep, repository: TagsReader) -> Response:
     """Return a tag. An alias returns its target, with `alias_of`."""
-    response = full_response(to_read(await get_visible_tag(repository, name, principal), asked=name))
+    response = full_response(to_read(await repository.get_visible(name, visibility_scope(principal)), asked=name))
     response.headers.update(cache_headers(principal))
     return response
 
@@ -140,93 +137,61 @@ async def list_related_tags(
     The scores of a tag with thousands of images are estimated from a sample.
     """
     response.headers.update(cache_headers(principal))
-    rows = await repository.list_related(await get_visible_tag(repository, name, principal), limit)
+    rows = await repository.list_related(await repository.get_visible(name, visibility_scope(principal)), limit)
     return RelatedList(items=[RelatedRead(tag=row.name, images=row.images, score=round(row.score, 4)) for row in rows])
 
 
 @router.patch("/{name}", summary="Rename a tag", responses=problems(*ADMIN_ERRORS, TagExists))
 async def rename_tag(
-    name: NamePath, body: TagRename, _admin: AdminUser, change: TagAdminServiceDep, repository: TagsRepo
+    name: NamePath, body: TagRename, _admin: AdminUser, change: TagChangeDep, repository: TagsRepo
 ) -> TagRead:
     """Rename a tag. The name of another tag is a conflict; merge the tags instead."""
     await change.rename(name, body.name)
-    return to_read(await get_tag(repository, body.name))
+    return to_read(await repository.get(body.name))
 
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
-async def delete_tag(name: NamePath, _admin: AdminUser, services: ServicesDep) -> None:
+async def delete_tag(name: NamePath, _admin: AdminUser, service: TagAdminServiceDep) -> None:
     """Delete a tag and its aliases, and remove it from all images. The name of an alias deletes the alias only.
 
     The deletion takes as long as a merge.
     """
-    async with services.database.unit_of_work() as session:
-        await set_lock_timeout(session)
-        if await TagRepository(session).remove_alias(name):
-            return
-    await retag_in_batches(services.database, name, None)
-    async with services.database.unit_of_work() as session:
-        await (await TagAdminService.begin(session)).remove(name)
+    await service.delete(name)
 
 
 @router.post("/{name}/merge", summary="Merge a tag into another", responses=problems(*ADMIN_ERRORS))
-async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, services: ServicesDep) -> TagRead:
+async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, service: TagAdminServiceDep) -> TagRead:
     """Replace this tag by another one on all images. The name becomes an alias of the other tag.
 
     A merge takes about a millisecond for each image, so minutes for hundreds of thousands. Meanwhile both tags can be
     used, and each image has one of them. Repeat the request to complete an interrupted merge.
     """
-    async with services.database.unit_of_work() as session:
-        await (await TagAdminService.begin(session)).inherit_implications(body.into, name)
-    await retag_in_batches(services.database, name, body.into)
-    async with services.database.unit_of_work() as session:
-        await (await TagAdminService.begin(session)).merge(name, body.into)
-        return to_read(await get_tag(TagRepository(session), body.into))
+    return to_read(await service.merge(name, body.into))
 
 
 @router.put("/{name}/aliases", summary="Set the aliases of a tag", responses=problems(*ADMIN_ERRORS, TagExists))
 async def set_tag_aliases(
-    name: NamePath, body: TagAliases, _admin: AdminUser, change: TagAdminServiceDep, repository: TagsRepo
+    name: NamePath, body: TagAliases, _admin: AdminUser, change: TagChangeDep, repository: TagsRepo
 ) -> TagRead:
     """Replace the aliases of a tag. The name of a tag in use is a conflict."""
     await change.set_aliases(name, body.aliases)
-    return to_read(await get_tag(repository, name))
+    return to_read(await repository.get(name))
 
 
 @router.put("/{name}/implications", summary="Set the implications of a tag", responses=problems(*ADMIN_ERRORS))
 async def set_tag_implications(
-    name: NamePath, body: TagImplications, _admin: AdminUser, services: ServicesDep
+    name: NamePath, body: TagImplications, _admin: AdminUser, service: TagAdminServiceDep
 ) -> TagRead:
     """Replace the implications of a tag. Images with the tag receive the implied tags at once, at any depth.
 
     A removed implication removes its tags, unless they are explicit or implied by another tag.
     """
-    async with services.database.unit_of_work() as session:
-        await get_tag(TagRepository(session), name)
-        await TagRepository(session).ensure_listed(body.implies)
-    async with services.database.unit_of_work() as session:
-        await (await TagAdminService.begin(session)).set_implications(name, body.implies)
-        return to_read(await get_tag(TagRepository(session), name))
-
-
-async def get_tag(repository: TagRepository, name: str) -> CountedTag:
-    """Return the tag of this name or alias. Raises TagNotFound."""
-    tag = await repository.find(name)
-    if tag is None:
-        raise TagNotFound
-    return tag
+    return to_read(await service.set_implications(name, body.implies))
 
 
 def cache_headers(principal: Principal) -> dict[str, str]:
     """Return the headers of an answer that depends on the principal, to be revalidated."""
     return {"Cache-Control": "no-cache" if principal.user is None else "private, no-cache", "Vary": "Authorization"}
-
-
-async def get_visible_tag(repository: TagRepository, name: str, principal: Principal) -> CountedTag:
-    """Return the tag of this name or alias. Raises TagNotFound, also when the principal may not see it."""
-    tag = await repository.find_visible(name, visibility_scope(principal))
-    if tag is None:
-        raise TagNotFound
-    return tag
 
 
 def name_pattern(prefix: str, contains: str) -> str:

@@ -2,8 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
 
 import asyncpg
 import pytest
@@ -47,8 +45,8 @@ async def test_a_maker_at_work_keeps_its_hold(
         await is_done.wait()
         await object_store.put_whole(key, [b"x"], "image/webp")
 
-    services: Any = SimpleNamespace(database=database, object_store=object_store, renditions=SingleFlight[None]())
-    making = asyncio.create_task(Renditions(services).ensure(original, key, make))
+    maker = Renditions(database, object_store, SingleFlight[None]())
+    making = asyncio.create_task(maker.ensure(original, key, make))
     times: set[object] = set()
     async with asyncio.timeout(30):
         while len(times) < 3:

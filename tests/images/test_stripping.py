@@ -1,4 +1,4 @@
-"""OriginalLocator without their metadata, and with every pixel."""
+"""Originals are served without metadata and with every pixel."""
 
 import asyncio
 import hashlib

@@ -2,8 +2,6 @@ import asyncio
 import json
 import sys
 import uuid
-from types import SimpleNamespace
-from typing import Any
 
 import asyncpg
 import pytest
@@ -145,7 +143,7 @@ async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
     database: Database, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     flights = SingleFlight[None]()
-    services: Any = SimpleNamespace(database=database, object_store=object_store, renditions=flights)
+    renditions = Renditions(database, object_store, flights)
     original = RenditionSource(uuid.uuid4(), "originals/a", "image/png", 100)
     made = asyncio.Event()
 
@@ -153,7 +151,7 @@ async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
         made.set()
         await asyncio.Event().wait()
 
-    asking = asyncio.create_task(Renditions(services).ensure(original, "thumbnails/a", make))
+    asking = asyncio.create_task(renditions.ensure(original, "thumbnails/a", make))
     await made.wait()
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
     await flights.close()

@@ -1,4 +1,4 @@
-"""UploadService: bounded in number by account and address, and in memory; those that wait make slow ones go."""
+"""Limits of concurrent uploads: number by account and address, and memory. A slow upload yields to waiting ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

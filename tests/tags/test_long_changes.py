@@ -10,8 +10,9 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.tags.admin_service import _ADVISORY_LOCK, TagAdminService
 from app.tags.bulk_retag import retag_batch, retag_in_batches
+from app.tags.tag_change import TagChange
+from app.tags.tag_change_repository import _ADVISORY_LOCK
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
@@ -127,7 +128,7 @@ async def test_what_a_merged_tag_implies_is_never_missing(
     await retag_in_batches(database, "old", "new")
     assert (await have("old"), await have("thing")) == (5, 5)
     async with database.unit_of_work() as session:
-        await (await TagAdminService.begin(session)).inherit_implications("new", "old")
+        await (await TagChange.begin(session)).inherit_implications("new", "old")
     async with database.unit_of_work() as session:
         assert await retag_batch(session, "old", "new", uuid.UUID(int=0))
     assert (await have("old"), await have("thing")) == (3, 5)

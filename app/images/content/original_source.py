@@ -10,7 +10,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from app.core.errors import InvalidImage
-from app.http.container import Services
 from app.images.content.renditions import Renditions, RenditionSource
 from app.images.storage_keys import stripped_key
 from app.media.metadata_stripper import NEEDS_FIRST_PASS, STRIPPERS, Stripper, UnreadableStructure
@@ -32,10 +31,10 @@ class StoredObject:
 class OriginalLocator:
     """Finds what is given out as an image's original."""
 
-    def __init__(self, services: Services) -> None:
-        self._strips = services.settings.strip_metadata
-        self._object_store = services.object_store
-        self._renditions = Renditions(services)
+    def __init__(self, object_store: ObjectStore, renditions: Renditions, *, strip_metadata: bool) -> None:
+        self._object_store = object_store
+        self._renditions = renditions
+        self._strips = strip_metadata
 
     def entity_tag(self, image: Image) -> str:
         """Return the strong entity tag of what is given out."""

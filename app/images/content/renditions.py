@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
+from app.core.concurrency import SingleFlight
 from app.core.errors import AppError, ImageNotFound, StorageUnavailable
-from app.http.container import Services
+from app.db.database import Database
 from app.images.maintenance.orphan_cleanup import remove_orphans
+from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.repository import ImageRepository
 from app.models import Image
+from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
 
 STALE = timedelta(seconds=10)
@@ -45,10 +48,10 @@ class RenditionSource:
 class Renditions:
     """Sees to it that a rendition is there."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._object_store = services.object_store
-        self._flights = services.renditions
+    def __init__(self, database: Database, object_store: ObjectStore, flights: SingleFlight[None]) -> None:
+        self._database = database
+        self._object_store = object_store
+        self._flights = flights
 
     async def ensure(self, original: RenditionSource, key: str, make: Callable[[], Awaitable[object]]) -> None:
         """Have the object under `key`, which `make` stores where it is not there yet.
@@ -68,7 +71,7 @@ class Renditions:
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             async with self._database.unit_of_work() as session:
-                mine = await ImageRepository(session).acquire_lease(key, STALE)
+                mine = await OrphanRepository(session).acquire_lease(key, STALE)
             # Whoever had the key before may have just finished.
             if await self.find_size(key) is not None:
                 return await self._keep(original, key) if mine else None
@@ -95,15 +98,15 @@ class Renditions:
             # With the database down others may make it as well, which does no harm.
             with contextlib.suppress(AppError):
                 async with self._database.unit_of_work() as session:
-                    await ImageRepository(session).renew_lease(key)
+                    await OrphanRepository(session).renew_lease(key)
 
     async def _keep(self, original: RenditionSource, key: str) -> None:
         async with self._database.unit_of_work() as session:
-            repository = ImageRepository(session)
-            if alive := await repository.lock_if_exists(original.id):
-                await repository.unmark_orphaned([key])
+            orphans = OrphanRepository(session)
+            if alive := await ImageRepository(session).lock_if_exists(original.id):
+                await orphans.unmark_orphaned([key])
             else:
                 # Deleted meanwhile: what was just stored must go too.
-                await repository.mark_orphaned([key])
+                await orphans.mark_orphaned([key])
         if not alive:
             raise ImageNotFound

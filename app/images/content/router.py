@@ -30,8 +30,8 @@ from app.images.content.content_response import (
     respond,
     thumbnail_headers,
 )
-from app.images.content.original_source import OriginalLocator
-from app.images.content.thumbnails import CONTENT_TYPE, Thumbnails
+from app.images.content.thumbnails import CONTENT_TYPE
+from app.images.dependencies import OriginalLocatorDep, ThumbnailsDep
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
 from app.images.storage_keys import THUMBNAIL_VERSION
@@ -72,6 +72,7 @@ async def read_content(
     image_id: uuid.UUID,
     principal: PrincipalDep,
     services: ServicesDep,
+    originals: OriginalLocatorDep,
     download: Annotated[
         bool, Query(description="Whether the browser saves the file instead of displaying it", examples=[True])
     ] = False,
@@ -82,7 +83,7 @@ async def read_content(
     not change. Length and entity tag then differ from `size` and `sha256`, which describe the stored file.
     """
     image = await _find(services, image_id, principal)
-    return await content_response(request, services.object_store, OriginalLocator(services), image, download=download)
+    return await content_response(request, services.object_store, originals, image, download=download)
 
 
 @router.get(
@@ -108,6 +109,7 @@ async def read_thumbnail(
     image_id: uuid.UUID,
     principal: PrincipalDep,
     services: ServicesDep,
+    thumbnails: ThumbnailsDep,
     size: Annotated[ThumbnailSize, Query(description="The longest side in pixels")] = ThumbnailSize.MEDIUM,
 ) -> Response:
     """Return the image as WebP, scaled down to fit into a square of `size` pixels, upright and without metadata.
@@ -119,7 +121,7 @@ async def read_thumbnail(
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = CONTENT_TYPE
-    return await respond(Thumbnails(services).open(image, size), headers)
+    return await respond(thumbnails.open(image, size), headers)
 
 
 @router.get(
@@ -132,6 +134,7 @@ async def make_image_url(
     image_id: uuid.UUID,
     principal: PrincipalDep,
     services: ServicesDep,
+    originals: OriginalLocatorDep,
     expires_in: Annotated[
         int, Query(ge=60, le=3600, description="The lifetime of the URL in seconds", examples=[300])
     ] = 300,
@@ -142,14 +145,14 @@ async def make_image_url(
     the account that requested it signs out, changes its password or is deleted.
     """
     image = await _find(services, image_id, principal)
-    source = await OriginalLocator(services).find(image)
+    source = await originals.find(image)
     lifetime = timedelta(seconds=expires_in)
     expires_at = utc_now() + lifetime
-    told = {
+    response_headers = {
         "response-content-type": image.content_type,
         "response-content-disposition": content_disposition(image.name, download=False),
     }
-    url = await services.object_store.presign(source.storage_key, lifetime, told)
+    url = await services.object_store.presign(source.storage_key, lifetime, response_headers)
     response.headers["Cache-Control"] = "private, no-store"
     return ImageUrl(url=url, expires_at=expires_at)
 

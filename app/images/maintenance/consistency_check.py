@@ -16,6 +16,7 @@ from typing import Any
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.database import Database
+from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.repository import ImageRepository
 from app.images.storage_keys import ORIGINALS, STRIPPED, THUMBNAILS, original_of
 from app.models import Image
@@ -146,10 +147,9 @@ class ConsistencyCheck:
     async def _orphans(self, batch: Sequence[ListedObject]) -> list[str]:
         keys = [found.key for found in batch]
         async with self._database.read_session() as session:
-            repository = ImageRepository(session)
-            # The list first: a key leaves it in the transaction that makes the row, so none falls between the two.
-            listed = await repository.list_orphaned_keys(keys)
-            owned = await repository.list_owned_keys({original_of(key) for key in keys})
+            # The list first: a key leaves it in the transaction that writes the row, so no key is in neither.
+            listed = await OrphanRepository(session).list_orphaned_keys(keys)
+            owned = await ImageRepository(session).list_owned_keys({original_of(key) for key in keys})
         return [key for key in keys if key not in listed and original_of(key) not in owned]
 
     async def _check_uploads(self, report: ConsistencyReport) -> None:
@@ -163,4 +163,4 @@ class ConsistencyCheck:
     async def _doom(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), BATCH):
             async with self._database.unit_of_work() as session:
-                await ImageRepository(session).mark_orphaned(keys[start : start + BATCH], utc_now() - self._grace * 2)
+                await OrphanRepository(session).mark_orphaned(keys[start : start + BATCH], utc_now() - self._grace * 2)

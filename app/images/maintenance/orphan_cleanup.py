@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from app.core.errors import AppError
 from app.db.database import Database
-from app.images.repository import ImageRepository
+from app.images.maintenance.orphan_repository import OrphanRepository
 from app.storage.object_store import ObjectStore
 
 
@@ -19,7 +19,7 @@ async def remove_orphans(database: Database, object_store: ObjectStore, keys: Co
         return
     with contextlib.suppress(AppError):
         async with database.unit_of_work() as session:
-            repository = ImageRepository(session)
+            repository = OrphanRepository(session)
             if listed := await repository.lock_orphans(keys):
                 refused = await object_store.remove(listed)
                 await repository.unmark_orphaned([key for key in listed if key not in refused])

@@ -9,8 +9,8 @@ from app.core.observability.logging import get_logger
 from app.core.settings import Settings
 from app.db.base import utc_now
 from app.db.database import Database
-from app.images.repository import ImageRepository
-from app.images.upload.idempotency_repository import remove_expired_keys
+from app.images.maintenance.orphan_repository import OrphanRepository
+from app.images.upload.idempotency_repository import IdempotencyRepository
 from app.storage.object_store import ObjectStore
 
 logger = get_logger(__name__)
@@ -41,7 +41,7 @@ class OrphanSweeper:
     async def _run_once(self) -> None:
         await self.sweep()
         async with self._database.unit_of_work() as session:
-            await remove_expired_keys(session)
+            await IdempotencyRepository(session).remove_expired()
 
     async def sweep(self) -> int:
         """Delete what is past its grace; return how many objects that were.
@@ -64,7 +64,7 @@ class OrphanSweeper:
     async def _sweep_batch(self, before: datetime) -> _Batch | None:
         # The rows stay locked while the objects go: an upload that commits just now waits, and finds its key gone.
         async with self._database.unit_of_work() as session:
-            repository = ImageRepository(session)
+            repository = OrphanRepository(session)
             keys = await repository.lock_expired_orphans(before, BATCH)
             if not keys:
                 return None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import StorageQuotaExceeded
 from app.core.settings import Settings
 from app.db.database import Database
-from app.images.repository import ImageRepository
+from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.upload.usage_repository import Usage, UsageRepository
 from app.models import User
 from app.storage.chunks import length
@@ -31,8 +31,13 @@ class Reservation:
         self._default = settings.max_bytes_per_user
         self._user = user
         self._is_limited = user is not None and quota_of(user, settings) is not None
-        self._key = ""
+        self._key: str | None = None
         self._size = 0
+
+    @property
+    def keys(self) -> list[str]:
+        """The key that was reserved, or that a failed commit may have reserved."""
+        return [] if self._key is None else [self._key]
 
     async def refuse_full(self) -> None:
         """Refuse an upload at once if the quota is used up. Raises StorageQuotaExceeded."""
@@ -43,11 +48,11 @@ class Reservation:
             _check(usage, 1, quota)
 
     async def take(self, key: str, size: int) -> None:
-        """List the key as doomed and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
+        """List the key as orphaned and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
         self._key = key
         if self._user is None:
             async with self._database.autocommit_session() as session:
-                await ImageRepository(session).mark_orphaned([key])
+                await OrphanRepository(session).mark_orphaned([key])
         elif not self._is_limited:
             async with self._database.autocommit_session() as session:
                 await UsageRepository(session).reserve(key, self._user.id, size)
@@ -68,7 +73,7 @@ class Reservation:
             del part
 
     async def _extend(self, size: int) -> None:
-        if self._user is None or size <= self._size:
+        if self._user is None or self._key is None or size <= self._size:
             return
         if self._is_limited:
             async with self._database.unit_of_work() as session:

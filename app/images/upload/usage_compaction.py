@@ -1,33 +1,23 @@
-"""Adds the deltas of storage usage up. Usage is exact without it: reads add what is pending."""
+"""The compaction of `storage_usage_deltas` into `storage_usage`."""
 
-from app.core.concurrency import repeat
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.db.database import Database
+from app.db.delta_compaction import DeltaCompactor
 from app.images.upload.usage_repository import UsageRepository
 
-BATCH = 20_000
 INTERVAL_SECONDS = 5
 _ADVISORY_LOCK = 0x7573616765  # "usage"
 
 
-class StorageUsageCompactor:
-    """Folds `storage_usage_deltas` into `storage_usage`; safe to run in many processes at once."""
+class StorageUsageCompactor(DeltaCompactor):
+    """Compacts the pending changes of storage usage."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(
+            database, _compact_batch, advisory_lock=_ADVISORY_LOCK, interval=INTERVAL_SECONDS, name="storage usage"
+        )
 
-    async def run_forever(self) -> None:
-        """Fold every INTERVAL_SECONDS."""
-        await repeat(self.compact, INTERVAL_SECONDS, "storage usage")
 
-    async def compact(self) -> int:
-        """Fold all pending deltas; return their number."""
-        folded = 0
-        while batch := await self._compact_batch():
-            folded += batch
-            if batch < BATCH:
-                break
-        return folded
-
-    async def _compact_batch(self) -> int:
-        async with self._database.advisory_locked(_ADVISORY_LOCK) as session:
-            return 0 if session is None else await UsageRepository(session).compact(BATCH)
+async def _compact_batch(session: AsyncSession, limit: int) -> int:
+    return await UsageRepository(session).compact(limit)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import InvalidToken
 from app.models import User
 
-# One statement, hence one moment: what is folded meanwhile is counted once.
+# One statement, hence one moment: a delta that is compacted meanwhile is counted once.
 _USAGE = text("""
     WITH parts AS (
         SELECT image_count, byte_count, 0 AS uploading FROM storage_usage WHERE user_id = :user
@@ -26,7 +26,7 @@ _COMPACT = text("""
     taken AS (
         DELETE FROM storage_usage_deltas d USING oldest WHERE d.id = oldest.id
         RETURNING d.user_id, d.image_count, d.byte_count
-    ), folded AS (
+    ), compacted AS (
         INSERT INTO storage_usage (user_id, image_count, byte_count)
         SELECT user_id, sum(image_count), sum(byte_count) FROM taken GROUP BY user_id
         ON CONFLICT (user_id) DO UPDATE
@@ -34,7 +34,8 @@ _COMPACT = text("""
             byte_count = storage_usage.byte_count + excluded.byte_count
         RETURNING user_id, image_count, byte_count
     )
-    SELECT (SELECT count(*) FROM taken), ARRAY(SELECT user_id FROM folded WHERE image_count = 0 AND byte_count = 0)""")
+    SELECT (SELECT count(*) FROM taken),
+        ARRAY(SELECT user_id FROM compacted WHERE image_count = 0 AND byte_count = 0)""")
 _FORGET = text("DELETE FROM storage_usage WHERE user_id = ANY(:users) AND image_count = 0 AND byte_count = 0")
 
 
@@ -81,10 +82,10 @@ class UsageRepository:
         """Change the bytes of a key that is listed."""
         await self._session.execute(_EXTEND, {"key": key, "size": size})
 
-    async def compact(self, most: int) -> int:
-        """Add up to `most` deltas to the sums; return how many they were. One caller at a time."""
-        folded, empty = (await self._session.execute(_COMPACT, {"most": most})).one()
+    async def compact(self, limit: int) -> int:
+        """Add up to `limit` deltas to the sums; return their number. One caller at a time."""
+        compacted, empty = (await self._session.execute(_COMPACT, {"most": limit})).one()
         if empty:
             # Most of these accounts were deleted.
             await self._session.execute(_FORGET, {"users": empty})
-        return int(folded)
+        return int(compacted)

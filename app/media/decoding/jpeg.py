@@ -12,6 +12,7 @@ from typing import IO
 
 from app.media.decoding.exif import read_orientation
 from app.media.decoding.jpeg_frame import Frame
+from app.media.decoding.seekable_stream import SeekableStream
 
 BLOCK_BYTES = 64 * 1024
 # Quantization and Huffman tables of real files take less than 2 kB.
@@ -41,15 +42,15 @@ class Piece:
     ends_data: bool = False
 
 
-class JpegStream(io.RawIOBase):
+class JpegStream(SeekableStream):
     """A JPEG without what its decoder does not need. `seek` leads into the header only."""
 
     def __init__(self, source: IO[bytes]) -> None:
         """Read up to the data of the first scan. Raises ValueError when there is none."""
+        super().__init__()
         self._source = source
         self._buffer = b""
         self._offset = 0
-        self._position = 0
         self._profile: dict[int, bytes] = {}
         self._orientation: int | None = None
         self._frame: Frame | None = None
@@ -73,15 +74,6 @@ class JpegStream(io.RawIOBase):
     def is_complete(self) -> bool:
         """Whether the scans that were read cover every coefficient and every restart interval of the picture."""
         return not self._lacks_interval and self._frame is not None and self._frame.is_complete
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET or offset > len(self.header):

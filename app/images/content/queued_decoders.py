@@ -1,0 +1,36 @@
+"""The decoder pool behind its queue of callers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.core.callers import current_caller
+from app.core.errors import ImageTooLarge
+from app.core.fair_queue import FairQueue
+from app.media.decoder_pool import DecoderPool, Dimensions, Picture
+
+
+class QueuedDecoders:
+    """Decoders that a caller uses in its slots of the queue."""
+
+    def __init__(self, pool: DecoderPool, queue: FairQueue) -> None:
+        self.pool = pool
+        self._queue = queue
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a decoder's slot during the block. A caller whose file costs too much has fewer slots for a while.
+
+        Raises TooManyRequests, DecodersBusy, ClientGone, and what the block raises.
+        """
+        caller = current_caller.get()
+        async with self._queue.enter(caller):
+            try:
+                yield
+            except ImageTooLarge:
+                self._queue.penalise(caller)
+                raise
+
+    async def check(self, picture: Picture) -> Dimensions:
+        """Decode a whole file in a slot; return its size. Raises InvalidImage, ImageTooLarge, Unavailable."""
+        async with self.slot():
+            return await self.pool.check(picture)

@@ -1,0 +1,202 @@
+"""The tags of images: changes of one image, and bulk edits.
+
+Tags are locked before images, as everywhere (`app.tags.image_tag_repository`).
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.authz.policy import can_edit, ensure_can_edit, ensure_can_tag
+from app.authz.principal import Principal
+from app.authz.visibility import private_owner, visibility_scope
+from app.core.callers import current_caller
+from app.core.errors import ValidationFailed
+from app.core.fair_queue import FairQueue
+from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
+from app.db.database import Database
+from app.images.repository import ImageRepository, TaggedImage
+from app.models import Image
+from app.search.errors import QueryTooBroad
+from app.search.executor import SearchEngine
+from app.search.language.parser import parse
+from app.tags.image_tag_repository import ImageTagRepository, LockedTags
+from app.tags.repository import TagRepository
+from app.tags.tag_creator import TagCreator
+from app.tags.tag_locks import with_locked_tags
+
+MAX_BULK = 10_000
+BULK_BATCH = 500
+
+Rule = Callable[[Principal, Image], None]
+# Raises if the state of the image is not the one that the client expects.
+Precondition = Callable[[TaggedImage], None]
+Change = Callable[[ImageTagRepository, Image, LockedTags], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkEdit:
+    """Tags to add to and to remove from images, which are named by ids or, without ids, by a query."""
+
+    query: str
+    ids: Sequence[uuid.UUID] | None
+    add: Sequence[str]
+    remove: Sequence[str]
+
+
+class BulkCounts(NamedTuple):
+    """The number of matching images that the caller may change, and of those that change."""
+
+    matched: int
+    changed: int
+
+
+class ImageTagsService:
+    """Changes the tags of images for one caller."""
+
+    def __init__(
+        self,
+        database: Database,
+        search: SearchEngine,
+        tag_creator: TagCreator,
+        *,
+        search_queue: FairQueue,
+        bulk_edit_queue: FairQueue,
+    ) -> None:
+        self._database = database
+        self._search = search
+        self._tag_creator = tag_creator
+        self._search_queue = search_queue
+        self._bulk_edit_queue = bulk_edit_queue
+
+    async def replace_tags(
+        self, image_id: uuid.UUID, names: Sequence[str], principal: Principal, precondition: Precondition
+    ) -> TaggedImage:
+        """Replace the explicit tags of an image. Raises Forbidden, ImageNotFound, DatabaseBusy, ValidationFailed."""
+
+        async def replace(image_tags: ImageTagRepository, image: Image, locked_tags: LockedTags) -> None:
+            await image_tags.replace_tags(image.id, locked_tags)
+
+        return await self._change(image_id, names, principal, ensure_can_edit, precondition, replace)
+
+    async def add_tags(
+        self, image_id: uuid.UUID, names: Sequence[str], principal: Principal, precondition: Precondition
+    ) -> TaggedImage:
+        """Add explicit tags to an image. Raises Forbidden, ImageNotFound, DatabaseBusy, ValidationFailed."""
+
+        async def add(image_tags: ImageTagRepository, image: Image, locked_tags: LockedTags) -> None:
+            if can_edit(principal, image):
+                await image_tags.add_tags([image.id], locked_tags)
+            else:
+                await image_tags.add_tags_as_guest(image.id, locked_tags)
+
+        return await self._change(image_id, names, principal, ensure_can_tag, precondition, add)
+
+    async def remove_tag(
+        self, image_id: uuid.UUID, name: str, principal: Principal, precondition: Precondition
+    ) -> TaggedImage:
+        """Remove an explicit tag. Raises Forbidden, ImageNotFound, DatabaseBusy, TagNotFound, TagImplied."""
+
+        async def remove(image_tags: ImageTagRepository, image: Image, _locked_tags: LockedTags) -> None:
+            await image_tags.remove_tag(image.id, name)
+
+        return await self._change(image_id, [], principal, ensure_can_edit, precondition, remove)
+
+    async def edit_in_bulk(self, edit: BulkEdit, principal: Principal) -> BulkCounts:
+        """Change the tags of all matching images, or of none.
+
+        Raises ValidationFailed, InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy.
+        """
+        # An account runs one bulk edit at a time. A waiting request holds no connection.
+        async with self._bulk_edit_queue.enter(current_caller.get()):
+            images = await self._list_matches(edit, principal)
+            changed = 0
+            async with with_locked_tags(edit.add, self._tag_creator, principal.id) as (session, locked_tags):
+                removed = await TagRepository(session).list_ids(edit.remove)
+                for start in range(0, len(images), BULK_BATCH):
+                    batch = images[start : start + BULK_BATCH]
+                    changed += await _edit_batch(session, batch, locked_tags, removed)
+            return BulkCounts(len(images), changed)
+
+    async def count_bulk_edit(self, edit: BulkEdit, principal: Principal) -> BulkCounts:
+        """Count the images that `edit_in_bulk` would change. Raises the same errors."""
+        async with self._bulk_edit_queue.enter(current_caller.get()):
+            images = await self._list_matches(edit, principal)
+            return BulkCounts(len(images), await self._count_affected(images, edit))
+
+    async def _change(
+        self,
+        image_id: uuid.UUID,
+        names: Sequence[str],
+        principal: Principal,
+        rule: Rule,
+        precondition: Precondition,
+        change: Change,
+    ) -> TaggedImage:
+        # Checked before the locks too: a caller without permission creates no tags and waits for no lock.
+        async with self._database.read_session() as session:
+            image = await ImageRepository(session).get_visible(image_id, principal)
+            rule(principal, image)
+        async with with_locked_tags(names, self._tag_creator, private_owner(image)) as (session, locked_tags):
+            image = await ImageRepository(session).get_for_change(image_id, principal)
+            rule(principal, image)
+            precondition(await _load_tags(session, image))
+            with invalidates_only(session, LISTS, image_scope(image.id)):
+                await change(ImageTagRepository(session), image, locked_tags)
+            return await _load_tags(session, image)
+
+    async def _list_matches(self, edit: BulkEdit, principal: Principal) -> list[uuid.UUID]:
+        """Return the sorted ids of the images to change: locks are taken in this order."""
+        await self._refuse_contradiction(edit)
+        scope, owner = visibility_scope(principal), None if principal.is_admin else principal.id
+        async with self._search_queue.enter(current_caller.get()), self._database.search_session() as session:
+            if edit.ids is None:
+                search = await self._search.prepare(session, parse(edit.query), scope)
+                found = await search.list_ids(owner, MAX_BULK + 1)
+            else:
+                found = await ImageRepository(session).list_visible(edit.ids, scope, owner)
+        if len(found) > MAX_BULK:
+            raise QueryTooBroad(f"More than {MAX_BULK} images match. Use a narrower query.")
+        return sorted(found)
+
+    async def _refuse_contradiction(self, edit: BulkEdit) -> None:
+        """Raise ValidationFailed if a tag is to be added and removed, under the same name or under an alias."""
+        if not edit.add or not edit.remove:
+            return
+        async with self._database.read_session() as session:
+            ids = await TagRepository(session).list_ids_by_name([*edit.add, *edit.remove])
+        added = {ids.get(name, name) for name in edit.add}
+        for name in edit.remove:
+            if ids.get(name, name) in added:
+                raise ValidationFailed.at(["body", "remove"], f"A tag cannot be both added and removed: {name}.")
+
+    async def _count_affected(self, images: list[uuid.UUID], edit: BulkEdit) -> int:
+        async with self._database.search_session() as session:
+            tags = TagRepository(session)
+            added, removed = await tags.list_by_any_name(edit.add), await tags.list_ids(edit.remove)
+            if set(edit.add) - added.keys():
+                return len(images)
+            added_ids = list({tag.id for tag in added.values()})
+            return len(await ImageTagRepository(session).list_affected(images, added_ids, removed))
+
+
+async def _load_tags(session: AsyncSession, image: Image) -> TaggedImage:
+    return TaggedImage(image, (await TagRepository(session).list_names_by_image([image.id]))[image.id])
+
+
+async def _edit_batch(
+    session: AsyncSession, images: list[uuid.UUID], locked_tags: LockedTags, removed: list[int]
+) -> int:
+    """Change the tags of some images; return the number of images that changed."""
+    image_tags = ImageTagRepository(session)
+    locked = await image_tags.lock_images(images)
+    affected = await image_tags.list_affected(locked, locked_tags.explicit, removed)
+    if affected:
+        with invalidates_only(session, LISTS, *map(image_scope, affected)):
+            if removed:
+                await image_tags.remove_tags(affected, removed)
+            await image_tags.add_tags(affected, locked_tags)
+    return len(affected)

@@ -1,0 +1,174 @@
+"""A change of tags by an admin: rename, delete, merge, aliases, implications.
+
+Each change is one transaction and processes the images in batches, so that no statement takes long. Searches, and
+uploads with other tags, continue. Most images of a merged or deleted tag are retagged before, in transactions of their
+own (`bulk_retag`). The rest takes minutes only if implications change that hundreds of thousands of images depend on.
+Then a request for one of the tags, one of the images or another change fails as busy after two seconds. An advisory
+lock admits one change at a time, so that no other changes the graph of implications.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import NoReturn
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import DatabaseBusy, TagExists, TagIsAlias, TagNotFound, ValidationFailed
+from app.tags.bulk_retag import BATCH
+from app.tags.image_tag_repository import ImageTagRepository
+from app.tags.implication_graph import Implications
+from app.tags.repository import TagRepository
+from app.tags.tag_change_repository import TagChangeRepository
+
+
+class TagChange:
+    """One change in one transaction."""
+
+    def __init__(self, session: AsyncSession, implications: Implications) -> None:
+        self._repository = TagChangeRepository(session)
+        self._tags = TagRepository(session)
+        self._image_tags = ImageTagRepository(session)
+        self._implications = implications
+
+    @classmethod
+    async def begin(cls, session: AsyncSession) -> "TagChange":
+        """Wait for the running change, if it is short. The next one begins when this transaction ends.
+
+        Raises DatabaseBusy.
+        """
+        repository = TagChangeRepository(session)
+        await repository.lock_changes()
+        return cls(session, Implications.of(await repository.list_edges()))
+
+    async def rename(self, name: str, new_name: str) -> int:
+        """Rename a tag. Raises TagNotFound, TagIsAlias, TagExists."""
+        tag = await self._get_named(name)
+        await self._repository.lock_tags({tag})
+        await self._repository.rename(tag, new_name)
+        return tag
+
+    async def remove(self, name: str) -> None:
+        """Delete a tag with its aliases, and remove it from all images. Raises TagNotFound, TagIsAlias."""
+        tag = await self._get_named(name)
+        await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
+        await self._repository.remove_edges(tag)
+        await self._for_images_with(tag, partial(self._image_tags.replace_tag, tag, None))
+        await self._repository.remove(tag)
+
+    async def inherit_implications(self, name: str, other: str) -> None:
+        """Add the implications of another tag, unless they close a cycle. Raises TagNotFound, TagIsAlias."""
+        tag, implied = await self._get(name), self._implications.implied_by(await self._get_named(other))
+        await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
+        linked = [await self._link_unless_cycle(tag, one) for one in sorted(implied)]
+        if any(linked):
+            await self._for_images_with(tag)
+
+    async def merge(self, name: str, into: str) -> int:
+        """Replace a tag by another on all images; its name becomes an alias. Raises TagNotFound, TagIsAlias."""
+        tag, target = await self._get_named(name), await self._get(into)
+        if tag == target:
+            raise ValidationFailed.at(["body", "into"], "A tag cannot be merged into itself.")
+        ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
+        await self._repository.lock_tags({tag, target} | ancestors)
+        inherited = await self._move_edges(tag, target)
+        await self._for_images_with(tag, partial(self._image_tags.replace_tag, tag, target))
+        if inherited:
+            await self._for_images_with(target)
+        await self._repository.inherit_listing(target, [tag])
+        await self._repository.make_alias(tag, target)
+        return target
+
+    async def set_aliases(self, name: str, aliases: Sequence[str]) -> int:
+        """Replace the aliases of a tag.
+
+        Raises TagNotFound, TagIsAlias, TagExists if a name is a tag in use.
+        """
+        tag = await self._get_named(name)
+        found = await self._repository.list_by_name(aliases)
+        if tag in {row.id for row in found}:
+            raise ValidationFailed.at(["body", "aliases"], "A tag cannot be an alias of itself.")
+        await self._repository.lock_tags({tag, *(row.id for row in found)})
+        for row in found:
+            if row.alias_of != tag and (row.alias_of is not None or await self._repository.is_used(row.id)):
+                raise TagExists(f"{row.name} is a tag, or an alias of another tag")
+        await self._repository.inherit_listing(tag, [row.id for row in found])
+        await self._repository.set_aliases(tag, aliases)
+        return tag
+
+    async def set_implications(self, name: str, implied: Sequence[str]) -> int:
+        """Replace the implied tags, which exist. Raises TagNotFound, TagIsAlias, ValidationFailed for a cycle."""
+        tag, locked_tags = await self._get_named(name), await self._image_tags.lock_tags(implied)
+        if locked_tags is None:
+            raise DatabaseBusy
+        wanted = set(locked_tags.explicit)
+        await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
+        current = self._implications.implied_by(tag)
+        for one in current - wanted:
+            await self._unlink(tag, one)
+        for one in sorted(wanted - current):
+            if self._implications.would_close_cycle(tag, one):
+                self._refuse_cycle()
+            await self._link(tag, one)
+        if current != wanted:
+            await self._for_images_with(tag)
+        return tag
+
+    async def _move_edges(self, tag: int, target: int) -> bool:
+        """Move edges to the target, unless they close a cycle. Returns whether the target implies more tags."""
+        implied, implying = self._implications.implied_by(tag), self._implications.implying(tag)
+        for one in implied:
+            await self._unlink(tag, one)
+        for one in implying:
+            await self._unlink(one, tag)
+        new = [(target, one) for one in implied] + [(one, target) for one in implying]
+        linked = [edge for edge in new if await self._link_unless_cycle(*edge)]
+        return any(edge[0] == target for edge in linked)
+
+    async def _link_unless_cycle(self, tag: int, implies: int) -> bool:
+        if self._implications.would_close_cycle(tag, implies) or implies in self._implications.implied_by(tag):
+            return False
+        await self._link(tag, implies)
+        return True
+
+    async def _link(self, tag: int, implies: int) -> None:
+        self._implications.add(tag, implies)
+        await self._repository.add_edge(tag, implies)
+
+    async def _unlink(self, tag: int, implies: int) -> None:
+        self._implications.remove(tag, implies)
+        await self._repository.remove_edge(tag, implies)
+
+    async def _for_images_with(
+        self, tag: int, change: Callable[[list[uuid.UUID]], Awaitable[None]] | None = None
+    ) -> None:
+        """Change the images with a tag in batches, and recompute their implied tags."""
+        after = uuid.UUID(int=0)
+        while True:
+            images = await self._image_tags.list_images(tag, after, BATCH)
+            if not images:
+                return
+            after = images[-1]
+            locked = await self._image_tags.lock_images(images)
+            if change:
+                await change(locked)
+            await self._image_tags.recompute_implied(locked)
+
+    async def _get_named(self, name: str) -> int:
+        """Return the tag of this name. Raises TagIsAlias: a change is not made through an alias."""
+        found = await self._tags.find(name)
+        if found is None:
+            raise TagNotFound
+        if found.name != name:
+            raise TagIsAlias(f"{name} is an alias of {found.name}", alias_of=found.name)
+        return found.id
+
+    async def _get(self, name: str) -> int:
+        tag = await self._tags.find_id(name)
+        if tag is None:
+            raise TagNotFound
+        return tag
+
+    @staticmethod
+    def _refuse_cycle() -> NoReturn:
+        raise ValidationFailed.at(["body", "implies"], "The implications would form a cycle.")
