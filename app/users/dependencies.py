@@ -105,12 +105,17 @@ async def get_admin(principal: PrincipalDep, _user: CurrentUser) -> User:
     return policy.require_admin(principal)
 
 
+async def get_proof(services: ServicesDep) -> Proof:
+    return Proof(services.database, services.limits, services.passwords, services.settings.login_limits)
+
+
+ProofDep = Annotated[Proof, Depends(get_proof)]
+
+
 @raising(RecentSignInRequired)
-async def get_recently_signed_in(
-    principal: Annotated[Principal, Depends(get_signed_in)], services: ServicesDep
-) -> Principal:
+async def get_recently_signed_in(principal: Annotated[Principal, Depends(get_signed_in)], proof: ProofDep) -> Principal:
     """Return the caller if its session is at most ten minutes old. Raises Unauthenticated, RecentSignInRequired."""
-    await Proof(services).require_recent_sign_in(principal)
+    await proof.require_recent_sign_in(principal)
     return principal
 
 
@@ -153,12 +158,12 @@ async def get_sign_in(services: ServicesDep) -> SignIn:
     return SignIn(services)
 
 
-async def get_accounts(services: ServicesDep) -> Accounts:
-    return Accounts(services)
+async def get_accounts(services: ServicesDep, proof: ProofDep) -> Accounts:
+    return Accounts(services.settings, services.database, services.limits, services.passwords, proof)
 
 
-async def get_api_key_service(services: ServicesDep) -> ApiKeys:
-    return ApiKeys(services)
+async def get_api_key_service(services: ServicesDep, proof: ProofDep) -> ApiKeys:
+    return ApiKeys(services.database, proof, services.settings.max_api_keys_per_user)
 
 
 async def get_limits(services: ServicesDep) -> RateLimiter:

@@ -3,7 +3,7 @@
 from app.authz.principal import Principal
 from app.core.errors import AdminRequired, InvalidToken, TooManyApiKeys
 from app.core.security import digest_token, new_opaque_token
-from app.http.container import Services
+from app.db.database import Database
 from app.models import ApiKey, Scope, User
 from app.users.accounts.repository import UserRepository
 from app.users.api_keys.repository import ApiKeyRepository
@@ -15,10 +15,8 @@ from app.users.sessions.reauthentication import Proof
 class ApiKeys:
     """Use cases of API keys."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._max_keys = services.settings.max_api_keys_per_user
-        self._proof = Proof(services)
+    def __init__(self, database: Database, proof: Proof, max_keys: int) -> None:
+        self._database, self._proof, self._max_keys = database, proof, max_keys
 
     async def create(self, principal: Principal, user: User, body: ApiKeyCreate) -> tuple[ApiKey, str]:
         """Return the stored row and the key itself, which is stored as a digest only.

@@ -8,10 +8,13 @@ from datetime import timedelta
 
 from app.authz.principal import Principal
 from app.core.errors import RecentSignInRequired, ValidationFailed, WrongPassword
+from app.core.passwords import PasswordHasher
+from app.core.rate_limit import RateLimitSettings
 from app.db.base import utc_now
-from app.http.container import Services
+from app.db.database import Database
 from app.models import User
 from app.ratelimit.policies import password_check_charges
+from app.ratelimit.rate_limiter import RateLimiter
 from app.users.sessions.repository import UserSessionRepository
 
 REAUTH_WINDOW = timedelta(minutes=10)
@@ -20,8 +23,11 @@ REAUTH_WINDOW = timedelta(minutes=10)
 class Proof:
     """Checks fresh proof. No database connection is held while a password is checked."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(
+        self, database: Database, limits: RateLimiter, passwords: PasswordHasher, login_limits: RateLimitSettings
+    ) -> None:
+        self._database, self._limits, self._passwords = database, limits, passwords
+        self._login_limits = login_limits
 
     async def require(self, principal: Principal, user: User, current_password: str | None) -> None:
         """Accept the current password if it is given, else a recent sign-in.
@@ -50,14 +56,14 @@ class Proof:
 
         Raises RecentSignInRequired.
         """
-        async with self._services.database.read_session() as session:
+        async with self._database.read_session() as session:
             opened = await UserSessionRepository(session).find(principal.session_id)
         if opened is None or opened.created_at < utc_now() - REAUTH_WINDOW:
             raise RecentSignInRequired("Sign in again and repeat the request within ten minutes")
 
     async def _check_password(self, user: User, stored: str, current_password: str) -> None:
-        charges = password_check_charges(self._services.settings.login_limits, user.id)
-        await self._services.limits.charge(charges)
-        if not await self._services.passwords.verify(current_password, stored):
+        charges = password_check_charges(self._login_limits, user.id)
+        await self._limits.charge(charges)
+        if not await self._passwords.verify(current_password, stored):
             raise WrongPassword
-        await self._services.limits.refund(charges)
+        await self._limits.refund(charges)

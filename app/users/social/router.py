@@ -22,7 +22,7 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.authenticated_route import AuthenticatedRoute
-from app.users.dependencies import DeviceDep, PrincipalDep
+from app.users.dependencies import DeviceDep, PrincipalDep, ProofDep
 from app.users.schemas import TokenRead
 from app.users.social.providers import SocialProviders
 from app.users.social.service import SIGN_IN_SECONDS, AuthorizationCallback, SocialLogin
@@ -64,9 +64,9 @@ async def get_providers(request: Request) -> SocialProviders:
 ProvidersDep = Annotated[SocialProviders, Depends(get_providers)]
 
 
-async def get_social_login(services: ServicesDep, providers: ProvidersDep) -> SocialLogin:
+async def get_social_login(services: ServicesDep, providers: ProvidersDep, proof: ProofDep) -> SocialLogin:
     """Return the social login service."""
-    return SocialLogin(services, providers)
+    return SocialLogin(services, providers, proof)
 
 
 SocialLoginDep = Annotated[SocialLogin, Depends(get_social_login)]

@@ -69,8 +69,8 @@ class AuthorizationCallback:
 class SocialLogin:
     """Starts and ends logins at identity providers."""
 
-    def __init__(self, services: Services, providers: SocialProviders) -> None:
-        self._services, self._providers = services, providers
+    def __init__(self, services: Services, providers: SocialProviders, proof: Proof) -> None:
+        self._services, self._providers, self._proof = services, providers, proof
 
     async def start(
         self, name: str, principal: Principal, device: Device, browser: str | None
@@ -88,7 +88,7 @@ class SocialLogin:
             raise SignInRequired
         if principal.session_id is not None:
             # A linked identity outlives the access token that linked it.
-            await Proof(self._services).require_recent_sign_in(principal)
+            await self._proof.require_recent_sign_in(principal)
         await self._services.limits.charge(social_charges(self._services.settings.login_limits, device.address))
         state, nonce, verifier = (new_opaque_token() for _ in range(3))
         browser = browser if browser and is_opaque_token(browser) else new_opaque_token()
