@@ -1,1 +1,3 @@
+"""The service: an asynchronous REST API that stores images and finds them by their tags."""
+
 VERSION = "1.0.0"

@@ -1,3 +1,5 @@
+"""Builds the administration services for the endpoints."""
+
 from typing import Annotated
 
 from fastapi import Depends

@@ -1,3 +1,5 @@
+"""Endpoints for invitations, which admins create."""
+
 import uuid
 
 from fastapi import Response

@@ -1,3 +1,5 @@
+"""SQL of the accounts that admins list and change."""
+
 import uuid
 from datetime import datetime
 

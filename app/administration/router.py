@@ -1,3 +1,5 @@
+"""Endpoints with which admins manage accounts."""
+
 import uuid
 from typing import Annotated
 

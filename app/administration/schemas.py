@@ -1,3 +1,5 @@
+"""Request and response bodies of account administration."""
+
 import uuid
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias

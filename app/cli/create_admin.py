@@ -1,3 +1,5 @@
+"""`create-admin`: create an admin account, or promote an existing one."""
+
 import asyncio
 import secrets
 from collections.abc import AsyncIterator

@@ -1,3 +1,5 @@
+"""`create-user`: create an account with a password."""
+
 from pathlib import Path
 from typing import Annotated
 

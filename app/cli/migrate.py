@@ -1,3 +1,5 @@
+"""`migrate`: bring the database schema to the current version."""
+
 from pathlib import Path
 
 import typer

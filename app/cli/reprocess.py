@@ -1,3 +1,5 @@
+"""`reprocess`: read stored images again and correct their metadata."""
+
 import asyncio
 import json
 import os

@@ -1,3 +1,5 @@
+"""`serve`: run the service with one or more workers."""
+
 import signal
 import socket
 import sys

@@ -1,3 +1,5 @@
+"""`set-password`: set the password of an account."""
+
 from pathlib import Path
 from typing import Annotated
 

@@ -1,3 +1,5 @@
+"""`sweep`: delete orphaned objects and check the consistency of the store."""
+
 import asyncio
 import json
 from pathlib import Path

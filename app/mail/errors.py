@@ -1,3 +1,5 @@
+"""Errors of sending mail."""
+
 from app.core.errors import Unavailable
 
 

@@ -1,3 +1,5 @@
+"""Endpoints for operators: the request log and its statistics."""
+
 from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Annotated

@@ -1,3 +1,5 @@
+"""Response bodies of the endpoints for operators."""
+
 from datetime import datetime
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""`import`: upload a folder of images with tags."""
+
 import asyncio
 import json
 from collections import Counter
