@@ -61,8 +61,8 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             services = await _open(settings, stack)
             await _warm_up(services)
             sweeper = OrphanSweeper(services.database, services.object_store, settings)
-            counts = TagCountCompactor(services.database, settings.tag_count_interval_seconds)
-            bitmaps = BitmapIndexUpdater(services.database, settings.tag_bitmap_interval_seconds)
+            counts = TagCountCompactor(services.database, settings.tag_count_compaction_interval_seconds)
+            bitmaps = BitmapIndexUpdater(services.database, settings.bitmap_index_update_interval_seconds)
             for job in (
                 _await_backends(services),
                 sweeper.run_forever(),

@@ -171,7 +171,7 @@ async def settings(
         storage_bucket=f"imts-{own}",
         telemetry_flush_seconds=0.05,
         # Tests update the bitmaps explicitly.
-        tag_bitmap_interval_seconds=3600,
+        bitmap_index_update_interval_seconds=3600,
         telemetry_spill_dir=tmp_path_factory.mktemp("spill"),
     )
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)

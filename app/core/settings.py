@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.identity_providers import IdentityProviders
@@ -17,6 +17,11 @@ EXAMPLE_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark o
 MIN_JWT_SECRET_LENGTH = 32
 _MIB = 1024 * 1024
 SearchStrategy = Literal["ordered_scan", "fetch_and_sort", "range_fetch", "name_index_scan", "bitmap_scan"]
+
+
+def _renamed(old: str, new: str) -> AliasChoices:
+    """Accept a setting under its old name too; version 2.0 removes the old names."""
+    return AliasChoices(new, old)
 
 
 class Settings(BaseSettings):
@@ -87,15 +92,27 @@ class Settings(BaseSettings):
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
     search_strategies: Annotated[list[SearchStrategy], NoDecode] = list(get_args(SearchStrategy))
     # For each account (anonymous: each address) in each worker. Further searches wait.
-    searches_at_once: Annotated[int, Field(ge=1)] = 1
-    tag_count_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
-    tag_bitmap_interval_seconds: Annotated[float, Field(gt=0)] = 10.0
-    uploads_at_once: Annotated[int, Field(ge=1)] = 8
+    search_concurrency_per_client: Annotated[
+        int, Field(ge=1, validation_alias=_renamed("searches_at_once", "search_concurrency_per_client"))
+    ] = 1
+    tag_count_compaction_interval_seconds: Annotated[
+        float,
+        Field(gt=0, validation_alias=_renamed("tag_count_interval_seconds", "tag_count_compaction_interval_seconds")),
+    ] = 1.0
+    bitmap_index_update_interval_seconds: Annotated[
+        float,
+        Field(gt=0, validation_alias=_renamed("tag_bitmap_interval_seconds", "bitmap_index_update_interval_seconds")),
+    ] = 10.0
+    upload_concurrency_per_client: Annotated[
+        int, Field(ge=1, validation_alias=_renamed("uploads_at_once", "upload_concurrency_per_client"))
+    ] = 8
     upload_memory_bytes: Annotated[int, Field(ge=1)] = 160 * _MIB
     upload_idle_seconds: Annotated[float, Field(gt=0)] = 30
     upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 512
     decoder_processes: Annotated[int, Field(ge=1)] = 2
-    doomed_grace_seconds: Annotated[int, Field(ge=1)] = 3600
+    orphan_grace_seconds: Annotated[
+        int, Field(ge=1, validation_alias=_renamed("doomed_grace_seconds", "orphan_grace_seconds"))
+    ] = 3600
     sweep_interval_seconds: Annotated[float, Field(gt=0)] = 300
 
     metrics_token: SecretStr | None = None
@@ -106,7 +123,9 @@ class Settings(BaseSettings):
     telemetry_spill_dir: Path = Path(".imts/telemetry")
     telemetry_spill_max_bytes: Annotated[int, Field(ge=1)] = 256 * _MIB
     telemetry_personal_data: Literal["keep", "hash", "drop"] = "keep"
-    telemetry_query_values: str = ""  # names of query parameters, comma-separated
+    telemetry_logged_query_params: Annotated[
+        str, Field(validation_alias=_renamed("telemetry_query_values", "telemetry_logged_query_params"))
+    ] = ""  # names of query parameters, comma-separated
 
     @field_validator("cors_origins", "trusted_proxies", "search_strategies", mode="before")
     @classmethod

@@ -34,10 +34,10 @@ class Queues:
         connections = settings.database_search_pool_size
         # More than connections: a long search waits for its turn without one.
         slots = 4 * connections
-        at_once = settings.searches_at_once
+        at_once = settings.search_concurrency_per_client
         uploads = max(1, settings.upload_memory_bytes // (PARTS_AN_UPLOAD * PART_BYTES))
         decoders = settings.decoder_processes
-        account = min(settings.uploads_at_once, uploads)
+        account = min(settings.upload_concurrency_per_client, uploads)
         return cls(
             searches=FairQueue(
                 "searches",

@@ -243,7 +243,7 @@ def upload_rate(settings: Settings, queue: FairQueue) -> MinimumRate:
     return MinimumRate(
         window,
         int(window * settings.upload_min_bytes_per_second),
-        settings.doomed_grace_seconds,
+        settings.orphan_grace_seconds,
         lambda: queue.length > 0,
     )
 

@@ -93,3 +93,21 @@ def test_f44_a_public_url_with_a_path_is_refused() -> None:
     with pytest.raises(ValidationError, match="must have no path"):
         Settings(_env_file=None, public_url="https://images.example.org/imts")
     assert Settings(_env_file=None, public_url="https://images.example.org/").public_url == "https://images.example.org"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("DOOMED_GRACE_SECONDS", "orphan_grace_seconds"),
+        ("SEARCHES_AT_ONCE", "search_concurrency_per_client"),
+        ("UPLOADS_AT_ONCE", "upload_concurrency_per_client"),
+        ("TAG_COUNT_INTERVAL_SECONDS", "tag_count_compaction_interval_seconds"),
+        ("TAG_BITMAP_INTERVAL_SECONDS", "bitmap_index_update_interval_seconds"),
+        ("TELEMETRY_QUERY_VALUES", "telemetry_logged_query_params"),
+    ],
+)
+def test_old_names_of_settings_are_accepted(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(old, "7")
+    assert float(getattr(Settings(_env_file=None), new)) == 7
+    monkeypatch.setenv(new.upper(), "8")
+    assert float(getattr(Settings(_env_file=None), new)) == 8

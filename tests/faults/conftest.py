@@ -58,7 +58,7 @@ async def behind(settings: Settings, empty_bucket: ObjectStore, sql: asyncpg.Con
             "database_url": SecretStr(f"{start}{postgres.address}/{name}"),
             "storage_endpoint": store.address,
             # The commit that a test holds up is to be the upload's, not one of the folding of tag counts.
-            "tag_count_interval_seconds": 3600,
+            "tag_count_compaction_interval_seconds": 3600,
         }
         proxied = Settings.model_validate({**settings.model_dump(), **own})
         yield Behind(proxied, postgres, store)
@@ -89,7 +89,7 @@ class Backends:
         """Run the sweeper once, then check everything; `client` may read every image, some may have thumbnails."""
         await self.sql.execute("UPDATE orphaned_objects SET orphaned_at = orphaned_at - interval '1 day'")
         await OrphanSweeper(self.database, self.object_store, self.settings).sweep()
-        at_once = self.settings.model_copy(update={"doomed_grace_seconds": 0})
+        at_once = self.settings.model_copy(update={"orphan_grace_seconds": 0})
         report = await ConsistencyCheck(self.database, self.object_store, at_once).run(dry_run=False, digests=True)
         assert report.damaged == []
         assert report.orphans == []

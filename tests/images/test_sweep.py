@@ -23,7 +23,7 @@ GRACE = 1
 
 @pytest.fixture
 def swift(settings: Settings) -> Settings:
-    return settings.model_copy(update={"doomed_grace_seconds": GRACE})
+    return settings.model_copy(update={"orphan_grace_seconds": GRACE})
 
 
 async def keys(object_store: ObjectStore) -> set[str]:

@@ -36,7 +36,11 @@ async def test_f8_uploads_of_one_account_and_of_one_address_are_bounded(
     settings: Settings, make_account: Callable[..., Awaitable[Account]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.http.request_queues.TURN_SECONDS", 0.5)
-    limits = {"uploads_at_once": 2, "upload_memory_bytes": 8 * 2 * PART_BYTES, "trusted_proxies": ["127.0.0.1"]}
+    limits = {
+        "upload_concurrency_per_client": 2,
+        "upload_memory_bytes": 8 * 2 * PART_BYTES,
+        "trusted_proxies": ["127.0.0.1"],
+    }
     slow, neighbour, honest = [await make_account() for _ in range(3)]
     async with running_service(settings.model_copy(update=limits)) as service, AsyncExitStack() as stack:
         for number in range(2):

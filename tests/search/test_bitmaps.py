@@ -312,7 +312,10 @@ async def test_the_service_updates_the_bitmaps_in_the_background(
     user: Account, settings: Settings, sql: asyncpg.Connection
 ) -> None:
     await upload(user, "cat")
-    async with running_service(settings.model_copy(update={"tag_bitmap_interval_seconds": 0.05})), asyncio.timeout(10):
+    async with (
+        running_service(settings.model_copy(update={"bitmap_index_update_interval_seconds": 0.05})),
+        asyncio.timeout(10),
+    ):
         while await sql.fetchval("SELECT bit_count(bits) FROM tag_bitmaps WHERE tag_id = 0") != 1:
             await asyncio.sleep(0.02)
         await sql.execute("DELETE FROM images")

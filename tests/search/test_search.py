@@ -218,7 +218,7 @@ async def test_long_searches_wait_their_turn_and_hold_no_connection(
     await store(sql, pictures(3, 30))
     monkeypatch.setattr("app.lifespan.SearchEngine", without_turns)
     crowded = settings.model_copy(
-        update={"search_timeout_ms": 3000, "database_search_pool_size": 1, "searches_at_once": 3}
+        update={"search_timeout_ms": 3000, "database_search_pool_size": 1, "search_concurrency_per_client": 3}
     )
     async with running_service(crowded) as service, httpx.AsyncClient(base_url=service.url, timeout=60) as client:
         long = [asyncio.create_task(client.get("/v1/images", params={"q": "-cat width:5..6"})) for _ in range(2)]
@@ -244,7 +244,7 @@ async def test_a_client_that_searches_without_a_pause_delays_only_itself(
     fair = settings.model_copy(
         update={
             "search_timeout_ms": 100_000,
-            "searches_at_once": 1,
+            "search_concurrency_per_client": 1,
             "trusted_proxies": ["127.0.0.1"],
             "cache_enabled": False,
         }

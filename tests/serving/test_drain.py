@@ -107,7 +107,7 @@ async def test_hanging_clients_do_not_delay_the_end_and_leave_nothing_behind(
             assert await exit_code(process.process) == 0
             await trickle
     # Objects that a busy store did not delete in time are removed by the next sweep.
-    at_once = settings.model_copy(update={"doomed_grace_seconds": 0})
+    at_once = settings.model_copy(update={"orphan_grace_seconds": 0})
     await OrphanSweeper(database, empty_bucket, at_once).sweep()
     await ConsistencyCheck(database, empty_bucket, at_once).run(dry_run=False, digests=False)
     assert await empty_bucket.list_uploads() == []

@@ -198,7 +198,7 @@ async def test_f57_deleting_an_account_keeps_or_deletes_its_images(
     page = (await client.get("/v1/images?q=cat&count=exact")).json()
     assert ([one["id"] for one in page["items"]], page["total"]) == ([others["id"]], 1)
     assert (await client.get("/v1/tags/cat")).json()["images"] == 1
-    await OrphanSweeper(database, empty_bucket, settings.model_copy(update={"doomed_grace_seconds": 0})).sweep()
+    await OrphanSweeper(database, empty_bucket, settings.model_copy(update={"orphan_grace_seconds": 0})).sweep()
     originals = {f"{row['storage_key']}" for row in await sql.fetch("SELECT storage_key FROM images")}
     assert {one.key async for one in empty_bucket.list_objects()} == originals
     assert slug(await admin.client.delete(f"/v1/users/{deleter.id}")) == (404, "user-not-found")

@@ -71,7 +71,7 @@ class ConsistencyCheck:
     ) -> None:
         self._database = database
         self._object_store = object_store
-        self._grace = timedelta(seconds=settings.doomed_grace_seconds)
+        self._grace = timedelta(seconds=settings.orphan_grace_seconds)
         self._progress = progress
 
     async def run(self, *, dry_run: bool, digests: bool) -> ConsistencyReport:

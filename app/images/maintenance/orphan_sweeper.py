@@ -31,7 +31,7 @@ class OrphanSweeper:
     def __init__(self, database: Database, object_store: ObjectStore, settings: Settings) -> None:
         self._database = database
         self._object_store = object_store
-        self._grace = timedelta(seconds=settings.doomed_grace_seconds)
+        self._grace = timedelta(seconds=settings.orphan_grace_seconds)
         self._interval = settings.sweep_interval_seconds
 
     async def run_forever(self) -> None:

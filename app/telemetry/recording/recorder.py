@@ -288,6 +288,6 @@ def _batch_records(settings: Settings) -> int:
 
 def _document_writer(settings: Settings) -> DocumentEncoder:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
-    kept = recorded_parameters(settings.telemetry_query_values, settings.telemetry_personal_data)
+    kept = recorded_parameters(settings.telemetry_logged_query_params, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     return DocumentEncoder(worker, personal, kept)
