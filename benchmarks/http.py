@@ -33,7 +33,7 @@ import psutil
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.storage.object_store import ObjectStore
 from benchmarks.dataset import load
 from benchmarks.service import Server, serving

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from devstack import Stack
 from tests.support.processes import service_process
 

@@ -19,7 +19,7 @@ import asyncpg
 import psutil
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from devstack import Stack
 
 OK = 200

@@ -40,7 +40,7 @@ from urllib.request import urlopen
 import psutil
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from benchmarks.paired_statistics import (
     Block,
     Estimate,

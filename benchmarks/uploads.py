@@ -30,7 +30,7 @@ from urllib.parse import urlencode
 import psutil
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.storage.object_store import ObjectStore
 from benchmarks.photographs import photograph
 from benchmarks.service import Client, serving

@@ -184,7 +184,7 @@ class _DevServer:
 
     def _migrate(self) -> None:
         """Migrate. Report an unavailable database once; the main loop tries again."""
-        from app.db.schema_upgrade import upgrade  # noqa: PLC0415 - slow, and the port is checked before
+        from app.db.schema.schema_upgrade import upgrade  # noqa: PLC0415 - slow, and the port is checked before
 
         try:
             upgrade()

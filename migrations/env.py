@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.settings import Settings
-from app.db.rename_schema import rename_schema
-from app.db.schema_upgrade import LockNotAvailable, MigrationRefused
+from app.db.schema.rename_schema import rename_schema
+from app.db.schema.schema_upgrade import LockNotAvailable, MigrationRefused
 from app.models import Image
 
 logger = logging.getLogger("migrations")
@@ -54,7 +54,7 @@ def run(connection: Connection) -> None:
 def adopt_previous_schema(connection: Connection) -> None:
     """Rename a schema of the previous version and stamp it as the baseline, in one transaction.
 
-    Only `app.db.schema_upgrade.upgrade` does so. Raises MigrationRefused for an older revision, and for other commands.
+    Only `schema_upgrade.upgrade` does so. Raises MigrationRefused for an older revision, and for other commands.
     """
     migration = context.get_context()
     unknown = set(migration.get_current_heads()) - {script.revision for script in context.script.walk_revisions()}

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account, add_account

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from app.cli.options import DataDir, load_settings
-from app.db.schema_upgrade import LockNotAvailable, MigrationRefused, upgrade
+from app.db.schema.schema_upgrade import LockNotAvailable, MigrationRefused, upgrade
 
 
 def migrate(data_dir: DataDir = Path(".imts")) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from app.db.database import Database, set_lock_timeout
-from app.tags.bulk_retag import retag_in_batches
+from app.tags.changes.bulk_retag import retag_in_batches
+from app.tags.changes.tag_change import TagChange
 from app.tags.repository import CountedTag, TagRepository
-from app.tags.tag_change import TagChange
 
 
 class TagAdminService:

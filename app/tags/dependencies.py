@@ -8,8 +8,8 @@ from app.core.errors import TooManyRequests
 from app.http.dependencies import ServicesDep, SessionDep
 from app.http.problems import raising
 from app.tags.admin_service import TagAdminService
+from app.tags.changes.tag_change import TagChange
 from app.tags.repository import TagRepository
-from app.tags.tag_change import TagChange
 from app.tags.tag_creator import TagCreator
 from app.users.dependencies import AdminUser, DeviceDep, PrincipalDep
 

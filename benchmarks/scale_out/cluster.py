@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.storage.object_store import ObjectStore
 from benchmarks.scale_out.mongo import MongoReplicaSet
 from benchmarks.scale_out.nodes import HOST, Node, free_port, until

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.storage.object_store import ObjectStore
 from devstack import Stack
 from tests.conftest import empty_tables

@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import alembic_config, downgrade, upgrade
+from app.db.schema.schema_upgrade import alembic_config, downgrade, upgrade
 from tests.support.paths import ROOT
 
 # The given columns of the four core tables: name, type, nullable.

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import alembic_config
+from app.db.schema.schema_upgrade import alembic_config
 from tests.support.accounts import Account
 from tests.support.photos import png
 
@@ -22,7 +22,7 @@ ADDITIVE = """
 import sqlalchemy as sa
 from alembic import op
 
-from app.db.online_ddl import create_index, drop_index
+from app.db.schema.online_ddl import create_index, drop_index
 
 revision = "additive"
 down_revision = {head!r}

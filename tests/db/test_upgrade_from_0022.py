@@ -13,7 +13,7 @@ import pytest
 from alembic import command
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import MigrationRefused, alembic_config, upgrade
+from app.db.schema.schema_upgrade import MigrationRefused, alembic_config, upgrade
 from tests.support.paths import ROOT
 
 SCHEMA_0022 = Path(__file__).with_name("schema_0022.sql").read_text()

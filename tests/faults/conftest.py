@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.images.maintenance.consistency_check import ConsistencyCheck
 from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.storage.object_store import ObjectStore

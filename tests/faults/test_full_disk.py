@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from app.storage.object_store import WRITE_CHECK_SECONDS
 from tests.images.files import noise_png
 from tests.support.paths import ROOT

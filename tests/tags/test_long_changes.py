@@ -10,9 +10,9 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.tags.bulk_retag import retag_batch, retag_in_batches
-from app.tags.tag_change import TagChange
-from app.tags.tag_change_repository import _ADVISORY_LOCK
+from app.tags.changes.bulk_retag import retag_batch, retag_in_batches
+from app.tags.changes.tag_change import TagChange
+from app.tags.changes.tag_change_repository import _ADVISORY_LOCK
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
@@ -74,7 +74,7 @@ async def test_the_counts_of_other_tags_are_folded(user: Account, sql: asyncpg.C
 @pytest.fixture
 async def many(user: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Five images that have `old`, one of them also `new`; and lots are of two."""
-    monkeypatch.setattr("app.tags.bulk_retag.BATCH", 2)
+    monkeypatch.setattr("app.tags.changes.bulk_retag.BATCH", 2)
     tags = (["old"], ["old", "new"], ["old"], ["old"], ["old"])
     return [(await upload(user, *names))["links"]["self"] for names in tags]
 

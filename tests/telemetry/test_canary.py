@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pymongo.database import Database
 
 from app.core.settings import Settings
-from app.db.schema_upgrade import upgrade
+from app.db.schema.schema_upgrade import upgrade
 from tests.support.photos import png
 from tests.support.processes import service_process
 from tests.telemetry.records import until
