@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, or_, true
 
 from app.authz.principal import Principal
-from app.db.sql_text import EVERY, NONE, Condition, Values
+from app.db.sql_text import FALSE, TRUE, BindParameters, Condition
 from app.models import Image
 from app.models.image import Visibility
 from app.models.tag import EXACT_COUNT, NO_OWNER
@@ -53,25 +53,25 @@ class VisibilityScope:
         public = Image.visibility == Visibility.PUBLIC
         return public if self.principal_id is None else or_(public, Image.uploaded_by == self.principal_id)
 
-    def sql(self, values: Values) -> Condition:
+    def sql(self, values: BindParameters) -> Condition:
         """Return the condition that an image is visible, as SQL text."""
         if self.sees_all:
-            return EVERY
+            return TRUE
         public = "visibility = 'public'"
         return public if self.principal_id is None else f"({public} OR uploaded_by = {values.bind(self.principal_id)})"
 
-    def private(self, values: Values) -> Condition:
+    def private(self, values: BindParameters) -> Condition:
         """Return the condition that an image is private and visible."""
         private = f"visibility = '{Visibility.PRIVATE}'"
         if self.sees_all:
             return private
-        return NONE if self.principal_id is None else f"({private} AND uploaded_by = {values.bind(self.principal_id)})"
+        return FALSE if self.principal_id is None else f"({private} AND uploaded_by = {values.bind(self.principal_id)})"
 
-    def tag_condition(self, values: Values) -> Condition:
+    def tag_condition(self, values: BindParameters) -> Condition:
         """Return the condition that the tag `t` is visible: only tags of private images are hidden."""
-        return EVERY if self.sees_all else f"(t.is_listed OR {NEVER_PRIVATE} OR {self.used_tag_condition(values)})"
+        return TRUE if self.sees_all else f"(t.is_listed OR {NEVER_PRIVATE} OR {self.used_tag_condition(values)})"
 
-    def used_tag_condition(self, values: Values) -> Condition:
+    def used_tag_condition(self, values: BindParameters) -> Condition:
         """Return the condition that the tag `t` has a visible image."""
         public = f"{EXACT_COUNT} > 0"
         if self.sees_all:

@@ -27,7 +27,7 @@ from app.core.errors import ImageNotFound
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position
-from app.db.sql_text import Condition, NamedValues
+from app.db.sql_text import Condition, NamedParameters
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name
@@ -180,7 +180,7 @@ class ImageRepository:
         One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `principal` sees
         them, MAX_DUPLICATES at most, as their index has them: the same bytes may be there a hundred thousand times.
         """
-        values = NamedValues()
+        values = NamedParameters()
         statement = _insert_statement(visibility_scope(principal).sql(values))
         with invalidates_only(self._session, LISTS):
             row = (await self._session.execute(statement, {**new._asdict(), **values.by_name})).one()

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.search.bitmap_index.bitmap_queries import count_by_bitmaps
 from app.search.executor import SearchExecutor
 from app.search.planning.bitmap_coverage import is_count_by_bitmaps_cheaper
@@ -32,7 +32,7 @@ async def estimate_count(session: AsyncSession, search: SearchExecutor) -> int:
             return count
     if predicates.is_unrestricted:
         return round(images)
-    values = Values()
+    values = BindParameters()
     sample = await take_sample(session, predicates.visible_condition(values), values, costs.count_sample)
     is_worth_counting = predicates.is_indexed and not has_few_matches
     if sample.matches < costs.min_sample_matches and is_worth_counting:

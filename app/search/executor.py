@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.authz.visibility import VisibilityScope
 from app.core.observability.request_counters import SearchStep, count_search_step
 from app.db.base import utc_now
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.search.language import ast
 from app.search.language.hints import Hint, find_prefixed_terms, make_hints
 from app.search.planning.cost_model import CostModel
@@ -129,7 +129,7 @@ class SearchExecutor:
         return page
 
     async def _take_sample(self, query: PlannedQuery, estimate: PageEstimate) -> PageEstimate:
-        values = Values()
+        values = BindParameters()
         condition = self.predicates.visible_condition(values)
         sample = await take_sample(self.session, condition, values, self.engine.costs.probe_rows)
         return self.engine.planner.add_sample(query, estimate, sample)

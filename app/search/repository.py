@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch, fetch_value
-from app.db.sql_text import EVERY, Values, all_true
+from app.db.sql_text import TRUE, BindParameters, sql_and
 from app.models.tag import EXACT_COUNT
 from app.search.planning.predicates import QueryPredicates
 from app.search.planning.tag_resolution import ESTIMATED_IMAGES
@@ -15,34 +15,34 @@ async def list_match_ids(
     session: AsyncSession, predicates: QueryPredicates, owner: uuid.UUID | None, limit: int
 ) -> list[uuid.UUID]:
     """Return the ids of up to `limit` visible matches, unordered; with an owner, of theirs only."""
-    values = Values()
-    is_owned = EVERY if owner is None else f"uploaded_by = {values.bind(owner)}"
-    condition = all_true([predicates.visible_condition(values), is_owned])
+    values = BindParameters()
+    is_owned = TRUE if owner is None else f"uploaded_by = {values.bind(owner)}"
+    condition = sql_and([predicates.visible_condition(values), is_owned])
     statement = f"SELECT id FROM images WHERE {condition} LIMIT {values.bind(limit)}"  # noqa: S608
-    return [row[0] for row in await fetch(session, statement, values.listed)]
+    return [row[0] for row in await fetch(session, statement, values.values)]
 
 
 async def count_matches(session: AsyncSession, predicates: QueryPredicates) -> int:
     """Return the number of visible matches, from a look at each."""
-    values = Values()
+    values = BindParameters()
     statement = f"SELECT count(*) FROM images WHERE {predicates.visible_condition(values)}"  # noqa: S608
-    return int(await fetch_value(session, statement, values.listed))
+    return int(await fetch_value(session, statement, values.values))
 
 
 async def count_matches_of_tag(session: AsyncSession, predicates: QueryPredicates, tag: int) -> int:
     """Return the number of visible matches of a query that is one tag. Its public images are counted already."""
-    values = Values()
+    values = BindParameters()
     private = f"SELECT count(*) FROM images WHERE {predicates.visible_private_condition(values)}"  # noqa: S608
     public = f"SELECT {EXACT_COUNT} FROM tags t WHERE t.id = {values.bind(tag)}"  # noqa: S608
-    return int(await fetch_value(session, f"SELECT coalesce(({public}), 0) + ({private})", values.listed))
+    return int(await fetch_value(session, f"SELECT coalesce(({public}), 0) + ({private})", values.values))
 
 
 async def count_matches_up_to(session: AsyncSession, predicates: QueryPredicates, limit: int) -> int | None:
     """Return the number of visible matches; None if there are more than `limit`."""
-    values = Values()
+    values = BindParameters()
     condition = predicates.visible_condition(values)
     ids = f"SELECT id FROM images WHERE {condition} LIMIT {values.bind(limit + 1)}"  # noqa: S608
-    count = int(await fetch_value(session, f"SELECT count(*) FROM ({ids}) AS ids", values.listed))  # noqa: S608
+    count = int(await fetch_value(session, f"SELECT count(*) FROM ({ids}) AS ids", values.values))  # noqa: S608
     return count if count <= limit else None
 
 

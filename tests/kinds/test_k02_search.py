@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.authz.visibility import VisibilityScope
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.search.bitmap_index.bitmap_queries import CountStatement
 from app.search.errors import InvalidQuery
 from app.search.executor import SearchEngine
@@ -106,8 +106,8 @@ def plan_everything(text: str) -> None:
     format_query(query)
     make_hints(text, list(find_prefixed_terms(text).values()), None)
     predicates = QueryPredicates(query, tags_of(query), VisibilityScope(), datetime(2026, 11, 22, tzinfo=UTC))
-    predicates.condition(Values())
-    predicates.index_condition(Values(), frozenset(FILTER_NAMES))
+    predicates.condition(BindParameters())
+    predicates.index_condition(BindParameters(), frozenset(FILTER_NAMES))
     engine = SearchEngine()
     for sort in ("-created", "name"):
         planned = PlannedQuery(predicates, SortOrder(sort))

@@ -19,7 +19,7 @@ from sqlalchemy.util import await_only
 from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.models.bitmap import CHUNK
 from app.search.bitmap_index.bitmap_queries import CountStatement, count_by_bitmaps
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
@@ -263,7 +263,7 @@ async def test_counts_are_exact_during_writes_and_updates(
     await updater.update()
     async with database.search_session() as session:
         search = await make_search(session, parse("-cat (dog OR sofa)"), VisibilityScope())
-    by_bitmaps, values = CountStatement(search.predicates, 5_000), Values()
+    by_bitmaps, values = CountStatement(search.predicates, 5_000), BindParameters()
     plain = f"SELECT count(*) FROM images WHERE {search.predicates.visible_condition(values)}"  # noqa: S608
     dice = random.Random(1)
 
@@ -278,8 +278,8 @@ async def test_counts_are_exact_during_writes_and_updates(
     async with repeating(write, write, write, updater.update, updater.update), asyncio.timeout(60):
         for _ in range(300):
             async with reader.transaction(isolation="repeatable_read"):
-                counted = await reader.fetchval(by_bitmaps.text, *by_bitmaps.values.listed)
-                assert counted == await reader.fetchval(plain, *values.listed)
+                counted = await reader.fetchval(by_bitmaps.text, *by_bitmaps.values.values)
+                assert counted == await reader.fetchval(plain, *values.values)
                 seen.add(counted)
     await reader.close()
     assert len(seen) > 3

@@ -8,7 +8,7 @@ import pytest
 from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import fetch
 from app.db.database import Database
-from app.db.sql_text import Values, all_true
+from app.db.sql_text import BindParameters, sql_and
 from app.models.image import week
 from app.search.language import ast
 from app.search.planning.cost_model import CostModel
@@ -53,11 +53,11 @@ async def test_either_end_of_a_name_is_an_index_only_scan(
 ) -> None:
     await store(sql, pictures(5, 300))
     await sql.execute("VACUUM images")
-    glob, values = Glob(pattern), Values()
-    condition = all_true([f"{week('created_at')} = '2026-11-02'", glob.sql(values), glob.suffix_range(values)])
+    glob, values = Glob(pattern), BindParameters()
+    condition = sql_and([f"{week('created_at')} = '2026-11-02'", glob.sql(values), glob.suffix_range(values)])
     statement = f"EXPLAIN SELECT id, created_at FROM images WHERE {condition}"  # noqa: S608
     async with database.search_session(1800) as session:
-        plan = [row[0] for row in await fetch(session, statement, values.listed)]
+        plan = [row[0] for row in await fetch(session, statement, values.values)]
     assert f"Index Only Scan using {index} " in plan[0]
     assert "Index Cond" in plan[1]
     assert "name" in plan[1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.authz.visibility import VisibilityScope
 from app.db.database import Database
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.search.count import count_exactly, estimate_count
 from app.search.errors import InvalidQuery
 from app.search.executor import SearchEngine
@@ -124,7 +124,7 @@ async def test_a_sample_of_a_table_without_statistics_is_no_larger(sql: asyncpg.
     await store(sql, pictures(3, 900))
     await sql.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = 'images'::regclass")
     async with database.search_session(1800) as session:
-        predicates, values = (await make_search(session, parse("cat"), VisibilityScope())).predicates, Values()
+        predicates, values = (await make_search(session, parse("cat"), VisibilityScope())).predicates, BindParameters()
         sample = await take_sample(session, predicates.visible_condition(values), values, 100)
     assert 0 < sample.matches < sample.images < 300
     assert sample.share == pytest.approx(sample.images / 900, rel=0.5)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
 from app.db.database import Database
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.images.schemas import ImagePage
 from app.search.executor import SearchEngine, SearchExecutor
 from app.search.language.parser import parse
@@ -343,6 +343,6 @@ async def test_the_sql_of_nested_choices_does_not_grow_exponentially(database: D
         query = f"a{number} {'2' if number else '15'}-of:({query})"
     async with database.search_session() as session:
         search = await SearchEngine().prepare(session, parse(f"2-of:({query})"), VisibilityScope())
-        values = Values()
+        values = BindParameters()
         search.predicates.condition(values)
-    assert len(values.listed) < 200
+    assert len(values.values) < 200

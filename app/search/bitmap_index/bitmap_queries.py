@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import fetch_value
-from app.db.sql_text import Values
+from app.db.sql_text import BindParameters
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search.language import ast
 from app.search.planning.bitmap_coverage import is_common
@@ -29,7 +29,7 @@ async def count_by_bitmaps(session: AsyncSession, predicates: QueryPredicates, m
     For queries that `is_computable`. With more than `max_queued` images in the queue the bitmaps are not used.
     """
     statement = CountStatement(predicates, max_queued)
-    count = await fetch_value(session, statement.text, statement.values.listed)
+    count = await fetch_value(session, statement.text, statement.values.values)
     return None if count is None else int(count)
 
 
@@ -40,7 +40,7 @@ class CountStatement:
     """
 
     def __init__(self, predicates: QueryPredicates, max_queued: int) -> None:
-        self.values = Values()
+        self.values = BindParameters()
         self._max_queued = max_queued
         self._predicates = predicates
         self._common = replace(predicates, tags=predicates.tags.restrict(is_common))
@@ -97,7 +97,7 @@ def images_of(relation: str) -> str:
     return f"SELECT * FROM images WHERE id = ANY(ARRAY(SELECT image_id FROM {relation})) OFFSET 0"  # noqa: S608
 
 
-def candidates_cte(query: ast.Node, tags: ResolvedTags, image_set: int, values: Values, max_queued: int) -> str:
+def candidates_cte(query: ast.Node, tags: ResolvedTags, image_set: int, values: BindParameters, max_queued: int) -> str:
     """Return the common table expressions `queued`, `readiness` and `chunks` of a query that `is_computable`.
 
     `chunks` has the `bits` of the matches in an image set, where unknown tags have no images. The bits of `queued`
@@ -119,7 +119,7 @@ def candidates_cte(query: ast.Node, tags: ResolvedTags, image_set: int, values: 
         )"""  # noqa: S608 - of constants
 
 
-def _bits(node: ast.Node, tags: ResolvedTags, values: Values) -> str:
+def _bits(node: ast.Node, tags: ResolvedTags, values: BindParameters) -> str:
     match node:
         case ast.Tag() | ast.Wildcard():
             return _bits_of_tags([tag.id for tag in tags.tags_of(node)], values)
@@ -137,5 +137,5 @@ def _bits(node: ast.Node, tags: ResolvedTags, values: Values) -> str:
             return _bits_of_tags([IMAGES_OF_TYPE[name] for name in names], values)
 
 
-def _bits_of_tags(ids: list[int], values: Values) -> str:
+def _bits_of_tags(ids: list[int], values: BindParameters) -> str:
     return f"bit_or(bits) FILTER (WHERE tag_id = ANY({values.bind(ids, 'int[]')}))" if ids else _NO_IMAGES

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from app.db.sql_text import EVERY, Condition, Values, all_true
+from app.db.sql_text import TRUE, BindParameters, Condition, sql_and
 
 _LAST_CHARACTER = "\U0010ffff"
 _SURROGATES = range(0xD800, 0xE000)  # no characters
@@ -18,7 +18,7 @@ class Glob:
 
     pattern: str
 
-    def sql(self, values: Values) -> Condition:
+    def sql(self, values: BindParameters) -> Condition:
         """Return the condition that a name fits, with a range for the B-tree index of the names."""
         if self.is_literal:
             return f"name = {values.bind(self.pattern)}"
@@ -26,13 +26,13 @@ class Glob:
         # an extension or a digit, and without trigrams the whole index is read. IS TRUE prevents both.
         # `like` adds no ?, so each ? is from the glob.
         fits = f"name LIKE {values.bind(like(self.pattern).replace('?', '_'))}"
-        return all_true([fits if self.has_selective_trigrams else f"({fits}) IS TRUE", self.prefix_range(values)])
+        return sql_and([fits if self.has_selective_trigrams else f"({fits}) IS TRUE", self.prefix_range(values)])
 
-    def prefix_range(self, values: Values) -> Condition:
+    def prefix_range(self, values: BindParameters) -> Condition:
         """Return the range of the names with the prefix of the glob."""
         return starts_with("name", self.prefix, values)
 
-    def suffix_range(self, values: Values) -> Condition:
+    def suffix_range(self, values: BindParameters) -> Condition:
         """Return the range of the reversed names with the suffix of the glob."""
         return starts_with("reverse(name)", self.suffix[::-1], values)
 
@@ -62,10 +62,10 @@ def like(pattern: str) -> str:
     return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
 
 
-def starts_with(column: str, prefix: str, values: Values) -> Condition:
+def starts_with(column: str, prefix: str, values: BindParameters) -> Condition:
     """Return the range of the values with this prefix, in the collation "C"."""
     if not prefix:
-        return EVERY
+        return TRUE
     lower = f"{column} >= {values.bind(prefix)}"
     end = _end_of_prefix(prefix)
     return f"({lower} AND {column} < {values.bind(end)})" if end else lower

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from app.db.sql_text import Condition, Values, all_true
+from app.db.sql_text import BindParameters, Condition, sql_and
 from app.search.planning.bitmap_coverage import BitmapCoverage
 from app.search.planning.cost_model import CostInputs
 from app.search.planning.predicates import QueryPredicates
@@ -66,7 +66,7 @@ class PlannedQuery:
             has_name_prefix=predicates.has_name_prefix and not math.isinf(predicates.max_matches),
         )
 
-    def range_condition(self, index_range: ConditionBuilder, values: Values) -> Condition:
+    def range_condition(self, index_range: ConditionBuilder, values: BindParameters) -> Condition:
         """Return a range of the order's index, narrowed by the filters on columns of that index."""
         filters = frozenset({"date", "uploader"} if self.is_creation_order else {self.order.name})
-        return all_true([index_range(values), self.predicates.index_condition(values, filters)])
+        return sql_and([index_range(values), self.predicates.index_condition(values, filters)])

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from app.authz.visibility import VisibilityScope
 from app.core.errors import Unauthenticated
-from app.db.sql_text import EVERY, NONE, Condition, Values, all_true, any_true
+from app.db.sql_text import FALSE, TRUE, BindParameters, Condition, sql_and, sql_or
 from app.search.language import ast
 from app.search.language.filters import parse_range_filter, parse_uploader
 from app.search.language.value_ranges import ValueRange
@@ -47,21 +47,21 @@ class QueryPredicates:
         tags = self.tags.tags_of(self.query) if isinstance(self.query, ast.Tag) else ()
         return tags[0].id if tags else None
 
-    def condition(self, values: Values) -> Condition:
+    def condition(self, values: BindParameters) -> Condition:
         """Return the condition of the matches. Raises Unauthenticated for an anonymous `uploader:me`."""
         return self._condition(self.query, values)
 
-    def visible_condition(self, values: Values) -> Condition:
+    def visible_condition(self, values: BindParameters) -> Condition:
         """Return the condition of the matches that the principal may see."""
-        return all_true([self.condition(values), self.visibility.sql(values)])
+        return sql_and([self.condition(values), self.visibility.sql(values)])
 
-    def visible_private_condition(self, values: Values) -> Condition:
+    def visible_private_condition(self, values: BindParameters) -> Condition:
         """Return the condition of the private matches that the principal may see."""
-        return all_true([self.condition(values), self.visibility.private(values)])
+        return sql_and([self.condition(values), self.visibility.private(values)])
 
-    def index_condition(self, values: Values, filters: frozenset[str]) -> Condition:
+    def index_condition(self, values: BindParameters, filters: frozenset[str]) -> Condition:
         """Return the conditions of these filters, where every match fulfils them, to narrow an index scan."""
-        return all_true(
+        return sql_and(
             Glob(term.values[0]).prefix_range(values) if term.name == "name" else self._condition(term, values)
             for term in conjuncts(self.query)
             if isinstance(term, ast.Filter) and term.name in filters and len(term.values) == 1
@@ -122,12 +122,12 @@ class QueryPredicates:
             if isinstance(term, ast.Filter) and term.name == "name" and len(term.values) == 1:
                 yield Glob(term.values[0])
 
-    def _condition(self, node: ast.Node, values: Values) -> Condition:
+    def _condition(self, node: ast.Node, values: BindParameters) -> Condition:
         match node:
             case ast.Tag() | ast.Wildcard():
                 return has_any(self._ids(node), values)
             case ast.Filter():
-                return any_true(self._filter(node.name, value, values) for value in node.values)
+                return sql_or(self._filter(node.name, value, values) for value in node.values)
             case ast.Not(term):
                 ids = self._only_tags(term)
                 return f"NOT {self._condition(term, values)}" if ids is None else _has_none(ids, values)
@@ -138,22 +138,22 @@ class QueryPredicates:
             case ast.AtLeast():
                 return self._at_least(node, values)
 
-    def _all(self, terms: tuple[ast.Node, ...], values: Values) -> Condition:
+    def _all(self, terms: tuple[ast.Node, ...], values: BindParameters) -> Condition:
         """Join the plain tags into one `@>`, which the index answers from its rarest list."""
         tags = [self._ids(term) for term in terms if isinstance(term, ast.Tag)]
         if not all(tags):
-            return NONE
+            return FALSE
         required = sorted({id_ for ids in tags for id_ in ids})
         contained = [f"tag_ids @> {values.bind(required, 'int[]')}"] if required else []
         rest = [self._condition(term, values) for term in terms if not isinstance(term, ast.Tag)]
-        return all_true([*contained, *rest])
+        return sql_and([*contained, *rest])
 
-    def _any(self, terms: tuple[ast.Node, ...], values: Values) -> Condition:
+    def _any(self, terms: tuple[ast.Node, ...], values: BindParameters) -> Condition:
         tags = [term for term in terms if isinstance(term, ast.Tag | ast.Wildcard)]
         rest = [self._condition(term, values) for term in terms if not isinstance(term, ast.Tag | ast.Wildcard)]
-        return any_true([has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
+        return sql_or([has_any(sorted({id_ for term in tags for id_ in self._ids(term)}), values), *rest])
 
-    def _at_least(self, node: ast.AtLeast, values: Values) -> Condition:
+    def _at_least(self, node: ast.AtLeast, values: BindParameters) -> Condition:
         """An image matches n of k terms if and only if it matches one of each k - n + 1 terms.
 
         For tags, the index answers that, up to 20 combinations. Otherwise the matched terms are counted, and the
@@ -164,16 +164,16 @@ class QueryPredicates:
         tags = [one for one in ids if one is not None]
         if len(tags) == len(ids) and math.comb(len(tags), choice) <= MAX_ALTERNATIVES:
             choices = [sorted({id_ for one in chosen for id_ in one}) for chosen in combinations(tags, choice)]
-            return all_true(has_any(one, values) for one in choices)
+            return sql_and(has_any(one, values) for one in choices)
         matched = " + ".join(f"CAST(({self._condition(term, values)}) AS int)" for term in node.terms)
-        rarest = self._any(self._rarest(node), values) if _is_flat(node) else EVERY
-        return all_true([f"({matched}) >= {node.number}", rarest])
+        rarest = self._any(self._rarest(node), values) if _is_flat(node) else TRUE
+        return sql_and([f"({matched}) >= {node.number}", rarest])
 
     def _rarest(self, node: ast.AtLeast) -> tuple[ast.Node, ...]:
         by_size = sorted(node.terms, key=self.max_matches_of)
         return tuple(by_size[: _choice(node)])
 
-    def _filter(self, name: str, value: str, values: Values) -> Condition:  # noqa: PLR0911 - one a filter
+    def _filter(self, name: str, value: str, values: BindParameters) -> Condition:  # noqa: PLR0911 - one a filter
         match name:
             case "ratio":
                 return _ratio(parse_range_filter(name, value, self.now), values)
@@ -192,7 +192,7 @@ class QueryPredicates:
         # bigint, because a bound may exceed the int4 of the column.
         return _between(_COLUMNS[name], parse_range_filter(name, value, self.now), "bigint", values)
 
-    def _uploader(self, value: str, values: Values) -> Condition:
+    def _uploader(self, value: str, values: BindParameters) -> Condition:
         if value == "none":
             return "uploaded_by IS NULL"
         if value == "me" and self.visibility.principal_id is None:
@@ -256,29 +256,29 @@ def _is_flat(node: ast.AtLeast) -> bool:
     return not any(isinstance(one, ast.AtLeast) for term in node.terms for one in ast.walk(term))
 
 
-def has_any(ids: list[int], values: Values) -> Condition:
+def has_any(ids: list[int], values: BindParameters) -> Condition:
     """Return the condition that an image has one of these tags."""
-    return f"tag_ids && {values.bind(ids, 'int[]')}" if ids else NONE
+    return f"tag_ids && {values.bind(ids, 'int[]')}" if ids else FALSE
 
 
-def _has_none(ids: list[int], values: Values) -> Condition:
+def _has_none(ids: list[int], values: BindParameters) -> Condition:
     """Return a `query_int` of intarray, which the index answers together with the required tags."""
     if not ids:
-        return EVERY
+        return TRUE
     text = "!(" + "|".join(str(id_) for id_ in ids) + ")"
     return f"tag_ids @@ CAST({values.bind(text, 'text')} AS query_int)"
 
 
-def _between(column: str, bounds: ValueRange, kind: str, values: Values) -> Condition:
+def _between(column: str, bounds: ValueRange, kind: str, values: BindParameters) -> Condition:
     conditions = []
     if bounds.low is not None:
         conditions.append(f"{column} {'>=' if bounds.low_included else '>'} {values.bind(bounds.low, kind)}")
     if bounds.high is not None:
         conditions.append(f"{column} {'<=' if bounds.high_included else '<'} {values.bind(bounds.high, kind)}")
-    return all_true(conditions)
+    return sql_and(conditions)
 
 
-def _ratio(bounds: ValueRange, values: Values) -> Condition:
+def _ratio(bounds: ValueRange, values: BindParameters) -> Condition:
     """Compare by cross-multiplication, because a division would round."""
 
     def compared(comparison: str, bound: Fraction) -> Condition:
@@ -290,4 +290,4 @@ def _ratio(bounds: ValueRange, values: Values) -> Condition:
         conditions.append(compared(">=" if bounds.low_included else ">", bounds.low))
     if bounds.high is not None:
         conditions.append(compared("<=" if bounds.high_included else "<", bounds.high))
-    return all_true(conditions)
+    return sql_and(conditions)

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.core.text.suggestions import closest_match
-from app.db.sql_text import EVERY, Condition, Values, all_true, any_true
+from app.db.sql_text import TRUE, BindParameters, Condition, sql_and, sql_or
 
 SORTS = ("created", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"
@@ -28,7 +28,7 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
     {"date": "created", "time": "created", "newest": "-created", "oldest": "created", "filename": "name"}
 )
 SortKey: TypeAlias = tuple[Any, ...]
-ConditionBuilder: TypeAlias = Callable[[Values], Condition]
+ConditionBuilder: TypeAlias = Callable[[BindParameters], Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class SortOrder:
         """Return the ORDER BY list of one index range."""
         return ", ".join(f"{key.column} {self.direction}" for key in self._keys)
 
-    def full_order_by(self, values: Values) -> str:
+    def full_order_by(self, values: BindParameters) -> str:
         """Return the ORDER BY list of all index ranges together."""
         if self.start_digest is None:
             return self.order_by()
@@ -130,17 +130,17 @@ class SortOrder:
         if after is None:
             return [upper, lower]
         if after[0] < self.start_digest:
-            return [lambda values: all_true([lower(values), here(values)])]
-        return [lambda values: all_true([upper(values), here(values)]), lower]
+            return [lambda values: sql_and([lower(values), here(values)])]
+        return [lambda values: sql_and([upper(values), here(values)]), lower]
 
-    def follows(self, after: SortKey | None, values: Values) -> Condition:
+    def follows(self, after: SortKey | None, values: BindParameters) -> Condition:
         """Return the condition of the images after the key."""
-        return any_true(index_range(values) for index_range in self.index_ranges(after))
+        return sql_or(index_range(values) for index_range in self.index_ranges(after))
 
-    def _side(self, comparison: str, values: Values) -> Condition:
+    def _side(self, comparison: str, values: BindParameters) -> Condition:
         return f"sha256 {comparison} {values.bind(self.start_digest)}"
 
-    def precedes(self, last: SortKey, after: SortKey | None, values: Values) -> Condition:
+    def precedes(self, last: SortKey, after: SortKey | None, values: BindParameters) -> Condition:
         """Return the condition of the images up to `last`, or equal to it in the first column.
 
         PostgreSQL estimates one side of a row comparison, or the range between two values of a column. A row on one
@@ -151,13 +151,13 @@ class SortOrder:
             return self._compare(comparison, last, values)
         return f"{self.column} {comparison} {values.bind(last[0])}"
 
-    def _after(self, after: SortKey | None, values: Values) -> Condition:
+    def _after(self, after: SortKey | None, values: BindParameters) -> Condition:
         if after is None:
-            return EVERY
+            return TRUE
         comparison = "<" if self.descending else ">"
         # The first column once more by itself, for the estimates of PostgreSQL: see `precedes`.
         first = f"{self.column} {comparison}= {values.bind(after[0])}"
-        return all_true([first, self._compare(comparison, after, values)])
+        return sql_and([first, self._compare(comparison, after, values)])
 
-    def _compare(self, comparison: str, key: SortKey, values: Values) -> Condition:
+    def _compare(self, comparison: str, key: SortKey, values: BindParameters) -> Condition:
         return f"({self.columns}) {comparison} ({', '.join(values.bind(value) for value in key)})"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch
-from app.db.sql_text import Condition, Values
+from app.db.sql_text import BindParameters, Condition
 
 # Assumed for a table that was never analysed.
 _ROWS_PER_PAGE = 40
@@ -19,7 +19,7 @@ class Sample(NamedTuple):
     share: float
 
 
-async def take_sample(session: AsyncSession, condition: Condition, values: Values, images: int) -> Sample:
+async def take_sample(session: AsyncSession, condition: Condition, values: BindParameters, images: int) -> Sample:
     """Check a condition, which has bound its values, on about `images` images, at 0.3 microseconds each.
 
     The pages are equally far apart (systematic sampling; Cochran, "Sampling Techniques", chapter 8). The table lies in
@@ -40,4 +40,4 @@ async def take_sample(session: AsyncSession, condition: Condition, values: Value
             (SELECT ceil(pages::float8 / step) / greatest(pages, 1) FROM size)
         FROM size CROSS JOIN generate_series(0, pages - 1, step) AS page
         CROSS JOIN LATERAL ({page} OFFSET 0) AS images"""  # noqa: S608
-    return Sample(*(await fetch(session, statement, values.listed))[0])
+    return Sample(*(await fetch(session, statement, values.values))[0])

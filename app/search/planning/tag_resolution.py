@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import fetch
-from app.db.sql_text import Condition, Values, all_true
+from app.db.sql_text import BindParameters, Condition, sql_and
 from app.search.errors import QueryTooBroad
 from app.search.language import ast
 from app.search.planning.glob import like, starts_with
@@ -77,7 +77,7 @@ async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: Visib
             names.add(leaf.name)
         elif isinstance(leaf, ast.Wildcard):
             patterns.add(leaf.pattern)
-    values = Values()
+    values = BindParameters()
     by_name = f"n.name = ANY({values.bind(sorted(names))})"
     tags = await _find_tags(session, by_name, values, len(names)) if names else {}
     wildcards = {pattern: await _resolve_wildcard(session, pattern, visibility) for pattern in sorted(patterns)}
@@ -86,21 +86,21 @@ async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: Visib
 
 async def list_visible_names(session: AsyncSession, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
     """Return those of the names that are tags, or aliases of tags, that the principal may see."""
-    values = Values()
+    values = BindParameters()
     statement = f"""
         SELECT n.name FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id)
         WHERE n.name = ANY({values.bind(names)}) AND {visibility.tag_condition(values)}"""  # noqa: S608
-    return {row[0] for row in await fetch(session, statement, values.listed)}
+    return {row[0] for row in await fetch(session, statement, values.values)}
 
 
 async def _resolve_wildcard(
     session: AsyncSession, pattern: str, visibility: VisibilityScope
 ) -> tuple[ResolvedTag, ...]:
     """Return the tags of visible images that match, each once even if several of its names match."""
-    values = Values()
+    values = BindParameters()
     text, prefix = values.bind(like(pattern)), pattern.partition("*")[0]
     is_tag, is_alias = (
-        all_true([f"{table}.name LIKE {text}", starts_with(f"{table}.name", prefix, values)]) for table in "ta"
+        sql_and([f"{table}.name LIKE {text}", starts_with(f"{table}.name", prefix, values)]) for table in "ta"
     )
     in_use = visibility.used_tag_condition(values)
     # Most tags have no alias, so the first part ends at the limit. UNION removes duplicates.
@@ -111,12 +111,14 @@ async def _resolve_wildcard(
             UNION SELECT t.id, t.image_count FROM tags a JOIN tags t ON t.id = a.alias_of
             WHERE {is_alias} AND a.alias_of IS NOT NULL AND {in_use}
         ) AS matching LIMIT {_TOO_MANY}"""  # noqa: S608
-    tags = [ResolvedTag(*row) for row in await fetch(session, statement, values.listed)]
+    tags = [ResolvedTag(*row) for row in await fetch(session, statement, values.values)]
     if len(tags) > MAX_TAGS_PER_WILDCARD:
         raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_PER_WILDCARD} tags")
     return tuple(sorted(tags, key=lambda tag: tag.id))
 
 
-async def _find_tags(session: AsyncSession, condition: Condition, values: Values, limit: int) -> dict[str, ResolvedTag]:
+async def _find_tags(
+    session: AsyncSession, condition: Condition, values: BindParameters, limit: int
+) -> dict[str, ResolvedTag]:
     statement = f"{_TAGS_BY_NAME} WHERE {condition} LIMIT {values.bind(limit)}"
-    return {name: ResolvedTag(*tag) for name, *tag in await fetch(session, statement, values.listed)}
+    return {name: ResolvedTag(*tag) for name, *tag in await fetch(session, statement, values.values)}

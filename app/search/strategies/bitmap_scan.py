@@ -6,7 +6,7 @@ from typing import ClassVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch
-from app.db.sql_text import EVERY, Values, all_true
+from app.db.sql_text import TRUE, BindParameters, sql_and
 from app.models.bitmap import CHUNK
 from app.search.bitmap_index.bitmap_queries import candidates_cte, images_of
 from app.search.language import ast
@@ -17,7 +17,7 @@ from app.search.planning.sort_order import SortKey
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 from app.search.strategies.strategy import UNAVAILABLE, PartialPage
 
-# Values of `created_at` after all others, by comparison.
+# BindParameters of `created_at` after all others, by comparison.
 _FARTHEST = {">": "-infinity", "<": "infinity"}
 # Bits are read in words of this length, because most words of a sparse chunk are 0.
 _WORD = 32
@@ -77,16 +77,16 @@ class BitmapScan:
         The chunks follow each other in the order of creation, except for images that were committed late. So the page
         ends at the first image of the first chunk that is left out.
         """
-        values = Values()
+        values = BindParameters()
         statement = self._statement(query, after, candidates, limit, values)
-        rows = await fetch(session, statement, values.listed)
+        rows = await fetch(session, statement, values.values)
         if not rows[0]["is_ready"]:
             return UNAVAILABLE
         images = [ImageRow._make(row[2:]) for row in rows if row["id"] is not None]
         return PartialPage(images, is_complete=len(images) == limit or bool(rows[0]["is_end"]))
 
     def _statement(
-        self, query: PlannedQuery, after: SortKey | None, candidates: float, limit: int, values: Values
+        self, query: PlannedQuery, after: SortKey | None, candidates: float, limit: int, values: BindParameters
     ) -> str:
         order, coverage = query.order, query.bitmaps
         first, last, farthest, before = (
@@ -95,15 +95,15 @@ class BitmapScan:
             else ("min_created_at", "max_created_at", "min", "<")
         )
         # A chunk is partly, or wholly, after the key.
-        is_partly_ahead, is_wholly_ahead = EVERY, EVERY
+        is_partly_ahead, is_wholly_ahead = TRUE, TRUE
         if after is not None:
             here = values.bind(after[0])
             is_partly_ahead, is_wholly_ahead = f"{here} {before}= {last}", f"{here} {before}= {first}"
         bound = values.bind(candidates, "float8")
         within = f"created_at {before} coalesce((SELECT until FROM horizon), '{_FARTHEST[before]}')"  # noqa: S608
-        condition = all_true([query.predicates.visible_condition(values), order.follows(after, values), within])
+        condition = sql_and([query.predicates.visible_condition(values), order.follows(after, values), within])
         # For the bitmaps, no image has a rare tag.
-        has_rare_tag = all_true([has_any(coverage.rare_tags, values), condition])
+        has_rare_tag = sql_and([has_any(coverage.rare_tags, values), condition])
         covered = ast.And(coverage.terms)
         max_queued = self._costs.max_queued_for_page
         return f"""

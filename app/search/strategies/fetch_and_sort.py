@@ -5,7 +5,7 @@ from typing import ClassVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch
-from app.db.sql_text import EVERY, Condition, Values, all_true
+from app.db.sql_text import TRUE, BindParameters, Condition, sql_and
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import ALL_ROWS
@@ -38,7 +38,7 @@ class FetchAndSort:
         self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
     ) -> PartialPage:
         """Fetch all matches after the key."""
-        values = Values()
+        values = BindParameters()
         matches = f"SELECT * FROM images WHERE {query.predicates.visible_condition(values)}"  # noqa: S608
         condition = query.order.follows(after, values)
         rows = await _fetch_sorted(session, matches, condition, query.order, limit, values)
@@ -74,15 +74,15 @@ class RangeFetch:
         """Fetch the matches up to the row number `max_rows` after the key."""
         rows: list[ImageRow] = []
         for index_range in query.order.index_ranges(after):
-            values = Values()
+            values = BindParameters()
             last = await _find_key(session, query, index_range, max_rows)
             conditions = [
                 query.range_condition(index_range, values),
-                EVERY if last is None else query.order.precedes(last, after, values),
+                TRUE if last is None else query.order.precedes(last, after, values),
             ]
-            condition = all_true([query.predicates.visible_condition(values), *conditions])
+            condition = sql_and([query.predicates.visible_condition(values), *conditions])
             matches = f"SELECT * FROM images WHERE {condition}"  # noqa: S608
-            rows += await _fetch_sorted(session, matches, EVERY, query.order, limit - len(rows), values)
+            rows += await _fetch_sorted(session, matches, TRUE, query.order, limit - len(rows), values)
             if len(rows) == limit or last is not None:
                 return PartialPage(rows, is_complete=len(rows) == limit)
         return PartialPage(rows, is_complete=True)
@@ -92,16 +92,16 @@ async def _find_key(
     session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, number: int
 ) -> SortKey | None:
     """Return the sort key of the row with this number, from 1, in a range; None if the range is shorter."""
-    values, order = Values(), query.order
+    values, order = BindParameters(), query.order
     statement = f"""
         SELECT {order.columns} FROM images WHERE {query.range_condition(index_range, values)}
         ORDER BY {order.order_by()} OFFSET {values.bind(number - 1)} LIMIT 1"""  # noqa: S608
-    rows = await fetch(session, statement, values.listed)
+    rows = await fetch(session, statement, values.values)
     return tuple(rows[0]) if rows else None
 
 
 async def _fetch_sorted(
-    session: AsyncSession, matches: str, condition: Condition, order: SortOrder, limit: int, values: Values
+    session: AsyncSession, matches: str, condition: Condition, order: SortOrder, limit: int, values: BindParameters
 ) -> list[ImageRow]:
     # OFFSET 0 keeps PostgreSQL from an ordered scan. Unlike a materialised CTE, it keeps no copy of the matches.
     statement = f"""
@@ -109,4 +109,4 @@ async def _fetch_sorted(
             SELECT id FROM ({matches} OFFSET 0) AS matches
             WHERE {condition} ORDER BY {order.full_order_by(values)} LIMIT {values.bind(limit)}
         )) ORDER BY {order.full_order_by(values)}"""  # noqa: S608
-    return [ImageRow._make(row) for row in await fetch(session, statement, values.listed)]
+    return [ImageRow._make(row) for row in await fetch(session, statement, values.values)]

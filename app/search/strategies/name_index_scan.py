@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch
-from app.db.sql_text import EVERY, Condition, Values, all_true
+from app.db.sql_text import TRUE, BindParameters, Condition, sql_and
 from app.models.image import week
 from app.search.planning.cost_model import CostModel
 from app.search.planning.glob import Glob
@@ -69,7 +69,7 @@ class NameIndexScan:
         microseconds a name. Images are looked up by their time as well, because that index has neighbours side by
         side. One more than 4,000 stands for all others.
         """
-        values, order = Values(), query.order
+        values, order = BindParameters(), query.order
         by_week, max_names = f"week {order.direction}, {order.order_by()}", self._costs.max_names
         follows = partial(order.follows, after)
         statement = f"""
@@ -87,7 +87,7 @@ class NameIndexScan:
             )
             SELECT place, {IMAGE_COLUMNS} FROM page JOIN images USING (id)
             ORDER BY {order.order_by()}"""  # noqa: S608
-        rows = await fetch(session, statement, values.listed)
+        rows = await fetch(session, statement, values.values)
         if any(row["place"] > max_names for row in rows):
             return UNAVAILABLE
         return PartialPage([ImageRow._make(row[1:]) for row in rows], is_complete=True)
@@ -96,10 +96,10 @@ class NameIndexScan:
         self, session: AsyncSession, query: PlannedQuery, glob: Glob, after: SortKey | None, limit: int
     ) -> PartialPage:
         """Look up all images whose names fit, and sort them."""
-        values, order, max_names = Values(), query.order, self._costs.max_names
+        values, order, max_names = BindParameters(), query.order, self._costs.max_names
         statement = f"""
             WITH candidates AS MATERIALIZED (
-                SELECT id FROM {_fitting(query, glob, lambda _values: EVERY, values)}
+                SELECT id FROM {_fitting(query, glob, lambda _values: TRUE, values)}
                 LIMIT {values.bind(max_names + 1)}
             ), counted AS MATERIALIZED (SELECT count(*) AS number FROM candidates)
             SELECT number, found.* FROM counted LEFT JOIN (
@@ -111,17 +111,17 @@ class NameIndexScan:
                     ORDER BY {order.full_order_by(values)} LIMIT {values.bind(limit)}
                 ))
             ) AS found ON TRUE ORDER BY {order.full_order_by(values)}"""  # noqa: S608
-        rows = await fetch(session, statement, values.listed)
+        rows = await fetch(session, statement, values.values)
         if rows[0]["number"] > max_names:
             return UNAVAILABLE
         return PartialPage([ImageRow._make(row[1:]) for row in rows if row["id"] is not None], is_complete=True)
 
 
-def _fitting(query: PlannedQuery, glob: Glob, index_range: ConditionBuilder, values: Values) -> str:
+def _fitting(query: PlannedQuery, glob: Glob, index_range: ConditionBuilder, values: BindParameters) -> str:
     """Return, as a table expression, the images of a range of time whose names fit, week by week."""
 
     def bounds() -> Condition:
-        return all_true([index_range(values), query.predicates.index_condition(values, frozenset({"date"}))])
+        return sql_and([index_range(values), query.predicates.index_condition(values, frozenset({"date"}))])
 
     return f"""(
             SELECT generate_series({week("first")}, {week("last")}, '7 days') AS week

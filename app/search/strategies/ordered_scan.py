@@ -6,7 +6,7 @@ from typing import ClassVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch, fetch_value
-from app.db.sql_text import EVERY, Values
+from app.db.sql_text import TRUE, BindParameters
 from app.search.planning.cost_model import CostInputs, CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.sort_order import ConditionBuilder, SortKey
@@ -67,7 +67,7 @@ class OrderedScan:
     async def _scan(
         self, session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int, limit: int
     ) -> list[ImageRow]:
-        values, order_by = Values(), query.order.order_by()
+        values, order_by = BindParameters(), query.order.order_by()
         statement = f"""
             SELECT {IMAGE_COLUMNS} FROM (
                 SELECT * FROM images WHERE {query.range_condition(index_range, values)}
@@ -75,17 +75,17 @@ class OrderedScan:
             ) AS images
             WHERE {query.predicates.visible_condition(values)}
             ORDER BY {order_by} LIMIT {values.bind(limit)}"""  # noqa: S608 - of constants
-        return [ImageRow._make(row) for row in await fetch(session, statement, values.listed)]
+        return [ImageRow._make(row) for row in await fetch(session, statement, values.values)]
 
     async def _ends_within(
         self, session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int
     ) -> bool:
         """Return whether the range has no more rows than were scanned."""
-        values = Values()
+        values = BindParameters()
         condition = query.range_condition(index_range, values)
-        if condition == EVERY and max_rows == self._costs.probe_rows and not query.predicates.is_unbounded:
+        if condition == TRUE and max_rows == self._costs.probe_rows and not query.predicates.is_unbounded:
             # The whole table after a probe: for a small collection, the next step costs no more than this count.
             return False
         rows = f"SELECT FROM images WHERE {condition} LIMIT {values.bind(max_rows + 1)}"
-        number = await fetch_value(session, f"SELECT count(*) FROM ({rows}) AS rows", values.listed)  # noqa: S608
+        number = await fetch_value(session, f"SELECT count(*) FROM ({rows}) AS rows", values.values)  # noqa: S608
         return int(number) <= max_rows
