@@ -12,6 +12,7 @@ from aiosmtplib import SMTPException
 
 from app.core.errors import AppError
 from app.core.observability.logging import get_logger
+from app.core.observability.outages import OutageLog
 from app.core.settings import Settings
 from app.mail.errors import MailBusy, MailNotConfigured
 from app.mail.smtp import SmtpServer
@@ -26,12 +27,17 @@ PAUSES_SECONDS = (1, 10, None)
 DRAIN_SECONDS = 3
 
 
+class _SendFailed(Exception):
+    """A failed attempt. The message is the type of the error: the error's own message may contain the address."""
+
+
 class Outbox:
     """Runs the jobs of one worker process, CONCURRENT_MAILS at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = SmtpServer(settings) if settings.smtp_url else None
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(QUEUE_LENGTH)
+        self._outage = OutageLog(logger, "send mail")
 
     def require_configured(self) -> None:
         """Raise MailNotConfigured unless there is an SMTP server."""
@@ -58,19 +64,19 @@ class Outbox:
             await asyncio.wait_for(self._jobs.join(), DRAIN_SECONDS)
 
     async def send(self, recipient: str, subject: str, text: str) -> None:
-        """Send a mail, in up to three attempts. Failures are logged without the recipient."""
+        """Send a mail, in up to three attempts. An outage is logged once, without the recipient."""
         if self._server is None:
             return
         for pause in PAUSES_SECONDS:
             try:
                 await self._server.send(recipient, subject, text)
-            # The messages of these errors may contain the address.
             except (SMTPException, OSError, ValueError) as error:
-                logger.warning("mail not sent", error=type(error).__name__)
+                self._outage.fail(_SendFailed(type(error).__name__))
                 if pause is None:
                     return
                 await asyncio.sleep(pause)
             else:
+                self._outage.recover()
                 return
 
     async def _run_jobs(self) -> None:
