@@ -1,4 +1,4 @@
-"""What the lifespan hands over to the requests, typed."""
+"""The typed container of the backends that the lifespan passes to the requests."""
 
 from dataclasses import dataclass, field
 
@@ -24,13 +24,13 @@ from app.telemetry.recording.recorder import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The open backends and what is made once from the settings."""
+    """The open backends, and the objects that depend on the settings only."""
 
     settings: Settings
     database: Database
     object_store: ObjectStore
     decoders: DecoderPool
-    # The thumbnails that are being made.
+    # The thumbnails in progress.
     renditions: SingleFlight[None]
     redis: RedisClient
     response_cache: ResponseCache
@@ -47,6 +47,6 @@ class Services:
 
 
 def services_of(connection: HTTPConnection) -> Services:
-    """Return what the lifespan opened."""
+    """Return the services that the lifespan opened."""
     services: Services = connection.state.services
     return services

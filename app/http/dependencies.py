@@ -1,7 +1,7 @@
 """The dependencies that every feature shares.
 
-All are `async`, here and in the features, also where they wait for nothing: FastAPI runs a plain function in a thread,
-and the way there and back costs more than most endpoints do.
+All dependencies are `async`, even those that await nothing. FastAPI runs a plain function in a thread, and that switch
+costs more than most endpoints.
 """
 
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from app.http.container import Services, services_of
 
 
 async def get_services(request: Request) -> Services:
-    """Return what the lifespan opened."""
+    """Return the services that the lifespan opened."""
     return services_of(request)
 
 
@@ -24,7 +24,7 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 async def get_session(services: ServicesDep) -> AsyncIterator[AsyncSession]:
-    """Yield the request's unit of work: committed once, before the answer is sent."""
+    """Yield the request's unit of work. It is committed once, before the response is sent."""
     async with services.database.unit_of_work() as session:
         yield session
 
@@ -45,7 +45,7 @@ async def get_cursors(services: ServicesDep) -> CursorSigner:
     return services.cursors
 
 
-# scope="function": with the default scope the commit would run after the answer, and a failed one would still be a 201.
+# With the default scope, the commit would run after the response, and a failed commit would still return 201.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 ReaderDep = Annotated[AsyncSession, Depends(get_reader, scope="function")]
 SettingsDep = Annotated[Settings, Depends(get_settings)]

@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 
 def add_next_link(request: Request, response: Response, cursor: str) -> None:
-    """Tell the next page in the `Link` header: the same path and query with this cursor."""
+    """Set the `Link` header to the next page: the same path and query with this cursor."""
     response.headers["Link"] = next_link(request, cursor)
 
 

@@ -1,4 +1,4 @@
-"""The methods that a path takes: for `Allow`, for OPTIONS, and for an id that names no resource."""
+"""Finds the methods of a path: for `Allow`, for OPTIONS, and for an id that names no resource."""
 
 from collections.abc import Iterable, Iterator
 from uuid import UUID
@@ -9,14 +9,14 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from app.core.errors import NotFound
 
 _ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-# What a mount of static files takes.
+# The methods of a mount of static files.
 _STATIC = frozenset({"GET", "HEAD"})
 
 
 def methods_of_path(app: FastAPI, path: str) -> list[str]:
     """Return the methods of all routes that match a path; `*` stands for every path.
 
-    An id that is no UUID matches only if no other route does: `/v1/images/lookup` is not an image.
+    An invalid UUID matches only if no other route does: `/v1/images/lookup` is not an image.
     """
     contexts = list(iter_route_contexts(app.routes))
     if path == "*":
@@ -27,7 +27,7 @@ def methods_of_path(app: FastAPI, path: str) -> list[str]:
 
 
 def has_other_route(app: FastAPI, path: str) -> bool:
-    """Return whether a route matches the path whose ids, if it has any, are UUIDs there."""
+    """Return whether a route matches the path and all ids of the route are valid UUIDs."""
     for one in iter_route_contexts(app.routes):
         match = one.path_regex.match(path)
         if match and all(is_uuid(match[name]) for name in _id_names(one)):
@@ -36,7 +36,7 @@ def has_other_route(app: FastAPI, path: str) -> bool:
 
 
 def missing_resource(route: object) -> type[NotFound]:
-    """Return the first 404 that a route declares: that of the resource which its path identifies."""
+    """Return the first 404 error that a route declares, which is that of the path's resource."""
     responses = route.responses if isinstance(route, APIRoute) else {}
     slugs = [slug for content in responses.get(404, {}).get("content", {}).values() for slug in content["examples"]]
     kinds = {kind.slug: kind for kind in NotFound.__subclasses__()}
@@ -63,7 +63,7 @@ def _methods(contexts: Iterable[RouteContext]) -> Iterator[str]:
     for one in contexts:
         methods = one.methods or _STATIC
         yield from methods
-        # HEAD is answered wherever GET is.
+        # Every route that supports GET supports HEAD.
         if "GET" in methods:
             yield "HEAD"
 

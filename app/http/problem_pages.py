@@ -1,4 +1,4 @@
-"""`/problems` and `/problems/{slug}`: what the `type` of an error refers to (RFC 9457, 3.1.1)."""
+"""`/problems` and `/problems/{slug}`: the pages that the `type` of an error refers to (RFC 9457, 3.1.1)."""
 
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -44,7 +44,7 @@ class ProblemTypes(BaseModel):
 
 
 def problem_types() -> list[type[AppError]]:
-    """Return a class of errors per problem type, by status and slug: of several, the one that defines the slug."""
+    """Return the class that defines each problem type, ordered by status and slug."""
     classes = {kind.slug: kind for kind in _descendants(AppError) if "slug" in kind.__dict__}
     return sorted(classes.values(), key=lambda kind: (kind.status, kind.slug))
 
@@ -84,7 +84,7 @@ def _read(kind: type[AppError]) -> ProblemType:
 
 
 def _accepts_html(request: Request) -> bool:
-    # Browsers name it; `*/*` alone is what clients of APIs send.
+    # Browsers send `text/html`; API clients send only `*/*`.
     kinds = request.headers.get("accept", "").lower().split(",")
     return any(kind.partition(";")[0].strip() == "text/html" for kind in kinds)
 

@@ -1,4 +1,4 @@
-"""The one place where an error becomes a response: RFC 9457 problem documents."""
+"""Maps errors to RFC 9457 problem documents. No other module does."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _ATTRIBUTE = "problems"
 MAX_ERRORS = 100
 RATE_LIMITED = "x-rate-limited"
-# What the framework itself raises, by status.
+# The errors of the framework, by status.
 _FRAMEWORK: dict[int, type[AppError]] = {
     400: BadRequest,
     404: NotFound,
@@ -53,7 +53,7 @@ _FRAMEWORK: dict[int, type[AppError]] = {
     429: TooManyRequests,
     503: Unavailable,
 }
-# What any operation may answer, whatever it lists.
+# The errors that every operation may return in addition to its declared ones.
 GENERAL_ERRORS: dict[str, tuple[type[AppError], ...]] = {
     "4XX": (BadRequest, MethodNotAllowed, NotFound, RequestHeadTooLarge, HttpError),
     "5XX": (AppError, ServiceStopping),
@@ -99,13 +99,13 @@ def problem_response(
         "request_id": request_id,
         **extras,
     }
-    # A refused value can hold a lone surrogate, and an error's `loc` repeats names that the client chose.
+    # A refused value can contain a lone surrogate, and `loc` repeats names that the client sent.
     body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return Response(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def error_response(request_id: str, error: AppError) -> Response:
-    """Turn one of our own errors into its problem document, with the headers that belong to its status."""
+    """Return the problem document of an AppError, with the headers of its status."""
     headers: dict[str, str] = {}
     if isinstance(error, (TooManyRequests, Unavailable)):
         headers["Retry-After"] = str(error.retry_after)
@@ -114,7 +114,7 @@ def error_response(request_id: str, error: AppError) -> Response:
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.extras['total']}"
     if isinstance(error, RequestTimeout):
-        # What may still come of the body is not waited for.
+        # The service does not wait for the rest of the body.
         headers["Connection"] = "close"
     return problem_response(
         request_id,
@@ -144,12 +144,12 @@ def _challenge(error: AppError) -> str:
 
 
 def internal_error_response(request_id: str) -> Response:
-    """Answer for a bug: it tells nothing but the request id, by which the log has the rest."""
+    """Return the response to a bug. It shows only the request id; the log has the details."""
     return error_response(request_id, AppError())
 
 
 def slug_of(error: BaseException | None) -> str | None:
-    """Return the slug of an error that is an answer to the client; None for a bug."""
+    """Return the slug of an error that has a problem document; None for a bug."""
     if isinstance(error, AppError):
         return error.slug
     if isinstance(error, HTTPException):
@@ -158,14 +158,14 @@ def slug_of(error: BaseException | None) -> str | None:
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Have every error of the framework and of ours answered as a problem document."""
+    """Register handlers that return a problem document for every error of the framework and the service."""
     app.add_exception_handler(AppError, _handle_app_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
 
 
 def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
-    """Describe these errors for OpenAPI, as the `responses` of a route."""
+    """Return the OpenAPI `responses` of a route for these errors."""
     responses: dict[str, Any] = {}
     for error in errors:
         add_problem(responses, error)
@@ -173,17 +173,17 @@ def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 
 
 def add_general_problems(responses: dict[str, Any]) -> None:
-    """Add to an operation's `responses` the errors that any operation may answer."""
+    """Add the errors that every operation may return to an operation's `responses`."""
     for status, errors in GENERAL_ERRORS.items():
         content = responses[status]["content"][MEDIA_TYPE]
         content["examples"] = {error.slug: _example(error) for error in errors}
 
 
 def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
-    """Add an error to an operation's `responses`, unless it is told there."""
+    """Add an error to an operation's `responses`, unless it is already there."""
     response = responses.setdefault(str(error.status), {})
     if error is TooManyRequests:
-        # `app.http.openapi.response_headers` takes it away again.
+        # `app.http.openapi.response_headers` removes this mark.
         response[RATE_LIMITED] = True
     content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": _SCHEMA, "examples": {}})
     if error.slug not in content["examples"]:
@@ -193,7 +193,7 @@ def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
 
 
 def raising(*errors: type[AppError]) -> Callable[[Dependency], Dependency]:
-    """Mark a dependency with the errors that it adds to whatever endpoint uses it; OpenAPI tells them there."""
+    """Mark a dependency with its errors. OpenAPI lists them in each endpoint that uses the dependency."""
 
     def mark(dependency: Dependency) -> Dependency:
         setattr(dependency, _ATTRIBUTE, errors)
@@ -228,7 +228,7 @@ async def _handle_app_error(request: Request, error: Exception) -> Response:
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     if any(one["loc"][0] == "path" and one["type"] == "uuid_parsing" for one in error.errors()):
-        # An id that is no UUID identifies nothing; or the path is another resource's, which lacks the method.
+        # An invalid UUID identifies no resource, or the path belongs to another resource that lacks the method.
         if has_other_route(request.app, request.scope["path"]):
             return await _handle_http_exception(request, HTTPException(405))
         return await _handle_app_error(request, missing_resource(request.scope.get("route"))())
@@ -236,7 +236,7 @@ async def _handle_validation_error(request: Request, error: Exception) -> Respon
 
 
 def validation_failed(request: Request, error: RequestValidationError) -> ValidationFailed:
-    """Return FastAPI's error as one of ours."""
+    """Convert FastAPI's validation error."""
     route = request.scope.get("route")
     return ValidationFailed([translate(one, route) for one in error.errors()[:MAX_ERRORS]])
 
@@ -264,7 +264,7 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
 
 
 def _allow(request: Request, status: int) -> dict[str, str] | None:
-    """Return the `Allow` header of a path that exists, or of the service as a whole (`*`); None for any other."""
+    """Return the `Allow` header of an existing path or of the whole service (`*`); None for other paths."""
     path = request.scope["path"]
     return {"Allow": ", ".join(methods_of_path(request.app, path))} if status == 405 or path == "*" else None
 

@@ -1,6 +1,6 @@
 """The queues in front of shared resources, with their limits in one place.
 
-The database has two more (`app.db.database`), the password hasher has one.
+The database has two more queues (`app.db.database`), and the password hasher has one.
 """
 
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from app.core.settings import Settings
 from app.media.decoder_pool import QUEUE_SECONDS, DecodersBusy
 from app.storage.chunks import PART_BYTES
 
-# A search that waits holds a connection of its client and nothing else; most clients give up later than this.
+# A waiting search holds only the connection of its client. Most clients have longer timeouts than this.
 TURN_SECONDS = 10
 # While one part of an upload is sent to the object store, the next one is received.
 PARTS_AN_UPLOAD = 2
@@ -32,7 +32,7 @@ class Queues:
     def of(cls, settings: Settings) -> Self:
         """Make the queues with the limits that follow from the settings."""
         connections = settings.database_search_pool_size
-        # More than connections: a long search waits for its turn without one.
+        # More slots than connections: a long search waits for its turn without a connection.
         slots = 4 * connections
         at_once = settings.search_concurrency_per_client
         uploads = max(1, settings.upload_memory_bytes // (PARTS_AN_UPLOAD * PART_BYTES))

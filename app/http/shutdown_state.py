@@ -1,11 +1,11 @@
-"""What the process knows about its own end."""
+"""The shutdown state of the process."""
 
 
 class ShutdownState:
-    """Set by the server when it is told to stop; nothing takes it back.
+    """Set by the server at a signal to stop, and never reset.
 
-    `is_ending`: every answer closes its connection. `is_leaving`: besides, nobody takes this process's place, so
-    `/readyz` sends the balancer elsewhere.
+    `is_ending`: every response closes its connection. `is_leaving`: no other process replaces this one, so `/readyz`
+    makes the load balancer choose another host.
     """
 
     __slots__ = ("is_ending", "is_leaving")
@@ -14,6 +14,6 @@ class ShutdownState:
         self.is_ending = self.is_leaving = False
 
     def begin(self, *, leaving: bool) -> None:
-        """Start to end."""
+        """Begin the shutdown."""
         self.is_ending = True
         self.is_leaving = leaving

@@ -1,4 +1,4 @@
-"""What browsers, crawlers and operators expect of any site: `/`, `/favicon.ico`, `/robots.txt`, `/version`."""
+"""The resources that browsers, crawlers and operators expect: `/`, `/favicon.ico`, `/robots.txt`, `/version`."""
 
 from pathlib import Path
 from typing import Literal
@@ -63,5 +63,5 @@ async def read_favicon() -> Response:
 
 @router.get("/robots.txt", include_in_schema=False)
 async def read_robots() -> Response:
-    """Return what crawlers should not fetch."""
+    """Return the paths that crawlers should not fetch."""
     return PlainTextResponse(_ROBOTS, headers=_DAY)

@@ -12,8 +12,8 @@ _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 class ClientAddressMiddleware:
     """Takes the client's address from `X-Forwarded-For` if a trusted proxy sent the request.
 
-    uvicorn's middleware takes any text for an address. Here a value that is none leaves the address of the proxy: the
-    text would be stored with the session, and all clients with such a value would share one rate limit.
+    uvicorn's middleware accepts any text as an address. This one keeps the proxy's address if the value is invalid.
+    Otherwise, the text would be stored with the session, and all clients with such a value would share one rate limit.
     """
 
     def __init__(self, app: ASGIApp, trusted_proxies: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Compression of text: JSON, HTML, scripts, metrics. Images are compressed as they are."""
+"""Compresses text: JSON, HTML, scripts, metrics. Image formats are compressed already."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,10 +17,10 @@ _CONDITIONS = (b"if-match", b"if-none-match")
 
 
 class CompressionMiddleware:
-    """Compresses with gzip on request. The compressed representation has an entity tag of its own, ending in `-gzip`.
+    """Compresses with gzip on request. The compressed representation has its own entity tag, which ends in `-gzip`.
 
     Conditional requests may name either tag: the suffix is removed before the application compares them. A request that
-    does not accept gzip passes by Starlette's middleware, which would double the cost of a cached response.
+    does not accept gzip bypasses Starlette's middleware, which would double the cost of a cached response.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,7 +41,7 @@ class CompressionMiddleware:
                 headers.append((name, value.replace(_SUFFIX, b'"')))
             else:
                 headers.append((name, value))
-        # Not in a copy of the scope: the router notes the route in it, and the record of the request reads it there.
+        # A copy of the scope would lose the route, which the router stores in it for the request record.
         scope["headers"] = headers
         if not is_accepted and not tags:
             await self._plain(scope, receive, _with_vary(send))
@@ -93,7 +93,7 @@ def accepts_gzip(header: str) -> bool:
 
 
 def _tag(message: Message, sent_tags: str) -> None:
-    """Give a compressed response its own entity tag, and a 304 the one that the client has sent."""
+    """Set the entity tag of a compressed response. A 304 gets the tag that the client sent."""
     headers = MutableHeaders(raw=message.setdefault("headers", []))
     etag = headers.get("etag", "")
     own = f"{etag[:-1]}{_SUFFIX.decode()}"

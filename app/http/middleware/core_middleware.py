@@ -1,4 +1,4 @@
-"""Pure-ASGI middleware that every request passes: its identity, its limits, and the last line against a bug."""
+"""Pure ASGI middleware of every request: request id, headers, body limits, HEAD, and unhandled errors."""
 
 import asyncio
 import re
@@ -22,20 +22,20 @@ from app.ratelimit.request_quota import Quota, Quotas
 logger = get_logger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
-# Of all requests in progress, and of those of one address: a body takes up to BODY_SECONDS to arrive.
+# The limits for all requests in progress and for those of one address. A body may take BODY_SECONDS to arrive.
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 MAX_BUFFERED_BYTES_EACH = 16 * 1024 * 1024
-# Less than a drain has, for a client that begins to trickle when it begins.
+# Shorter than a drain, because a client may start a slow body when the drain starts.
 BODY_SECONDS = 15
-# A browser that was here once uses HTTPS for a year. Browsers ignore the header of a plain connection (RFC 6797, 8.1).
+# Makes a browser use HTTPS for a year. Browsers ignore the header on a plain connection (RFC 6797, 8.1).
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
-# No response of these may be stored, errors included, unless the endpoint decides otherwise.
+# Responses of these paths, including errors, must not be stored unless the endpoint allows it.
 _OF_CREDENTIALS = ("/v1/auth/", "/v1/users")
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContextMiddleware:
-    """Gives each request an id (a sane incoming one is kept) and each answer the headers that all answers have."""
+    """Gives each request an id and each response the common headers. A valid id of the client is kept."""
 
     def __init__(self, app: ASGIApp, *, is_public_https: bool = False) -> None:
         self.app = app
@@ -88,7 +88,7 @@ def _has_header(message: Message, name: bytes) -> bool:
 def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
     """Return the headers that describe a quota.
 
-    `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-10, the others of draft 06.
+    `RateLimit` and `RateLimit-Policy` follow draft-ietf-httpapi-ratelimit-headers-10; the others follow draft 06.
     """
     policy = quota.policy.encode()
     return [
@@ -101,10 +101,10 @@ def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
 
 
 class InternalErrorMiddleware:
-    """Answers a bug with a problem document that hides it, and logs it; a started answer is cut instead.
+    """Logs an unhandled error and returns a problem document without details. A started response is aborted.
 
-    A request that is cancelled is one that a drain has no more time for: it is answered too. A backend that fails once
-    the answer has begun is no bug: the connection is cut, so that nobody takes what they have for the whole.
+    A drain cancels the requests that exceed its timeout; they get a response, too. A backend failure after the start of
+    the response is not a bug. It aborts the connection, so that the client does not accept an incomplete body.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -124,7 +124,7 @@ class InternalErrorMiddleware:
         try:
             await self.app(scope, receive, watched_send)
         except ClientDisconnect:
-            # Nobody is there to answer, and nothing went wrong on our side.
+            # The client has disconnected, which is not an error of the service.
             scope["state"]["error_slug"] = "client-disconnected"
         except asyncio.CancelledError:
             scope["state"]["error_slug"] = ServiceStopping.slug
@@ -133,7 +133,7 @@ class InternalErrorMiddleware:
             else:
                 await error_response(scope["state"]["request_id"], ServiceStopping())(scope, receive, send)
         except Exception as error:
-            # Starlette wraps what it would have made an answer of.
+            # Starlette wraps an error that it can no longer convert to a response.
             slug = slug_of(error.__cause__) if started else None
             scope["state"]["error_slug"] = slug or "internal-error"
             if slug:
@@ -150,12 +150,12 @@ def _log_aborted(scope: Scope) -> None:
 
 
 def _fields(scope: Scope) -> dict[str, str]:
-    # Not the path: names that clients chose stand in it.
+    # Not the path, because it contains names that clients chose.
     return {"method": scope["method"], "route": route_template(scope)}
 
 
 class BodyLimitMiddleware:
-    """Bounds bodies in size (413) and in time (408), but on the routes that stream theirs by rules of their own."""
+    """Limits the size (413) and the duration (408) of bodies, except on streaming routes with their own limits."""
 
     def __init__(self, app: ASGIApp, streamed: frozenset[tuple[str, str]]) -> None:
         self.app = app
@@ -176,14 +176,14 @@ class BodyLimitMiddleware:
 
 
 class _BodyBudget:
-    """The bytes of the bodies of all requests in progress, in all and by address."""
+    """The body bytes of all requests in progress, in total and by address."""
 
     def __init__(self) -> None:
         self._total = 0
         self._by_address: Counter[str] = Counter()
 
     def add(self, address: str, size: int) -> None:
-        """Count bytes that have arrived. Raises HTTPException when they are too many."""
+        """Count received bytes. Raises HTTPException above a limit."""
         self._total += size
         self._by_address[address] += size
         if self._by_address[address] > MAX_BUFFERED_BYTES_EACH:
@@ -194,7 +194,7 @@ class _BodyBudget:
             raise HTTPException(503, "The service is receiving too many request bodies.", {"Retry-After": "1"})
 
     def remove(self, address: str, size: int) -> None:
-        """Forget the bytes of a request that has ended."""
+        """Subtract the bytes of a request that has ended."""
         self._total -= size
         self._by_address[address] -= size
         if not self._by_address[address]:
@@ -202,7 +202,7 @@ class _BodyBudget:
 
 
 def _declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
-    """Return the length of a body in bytes, 0 without one; None if it is chunked."""
+    """Return the length of the body in bytes; 0 without a body, None for a chunked one."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit():
             return int(value)
@@ -212,7 +212,7 @@ def _declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
 
 
 class _BoundedBody:
-    """A body that has to be here soon after it was first asked for: whoever trickles holds a task and a socket."""
+    """A body with a deadline that starts at the first read. A slow client would occupy a task and a socket."""
 
     __slots__ = (
         "_ahead",
@@ -234,21 +234,21 @@ class _BoundedBody:
         self._is_answered = False
         self._budget = budget
         self._caller = caller
-        # The bytes that the budget counts: those that are kept.
+        # The bytes that the budget counts.
         self._counted = 0
-        # A message that `is_gone` has read before the application asked for it.
+        # A message that `is_gone` has read before the application did.
         self._ahead: Message | None = None
         self._received = 0
         self._deadline: float | None = None
         self._is_whole = False
 
     async def receive(self) -> Message:
-        """Raises HTTPException: the framework lets no other error of a body's pass."""
+        """Raises HTTPException, because the framework replaces every other error of a body."""
         if self._ahead is not None:
             message, self._ahead = self._ahead, None
             return message
         if self._is_whole:
-            # From here on one waits for the client to go, for as long as the answer takes.
+            # The body is complete: the next message is the disconnection, without a timeout.
             return await self._receive()
         if self._is_answered:
             return await self._receive_disconnect()
@@ -276,7 +276,7 @@ class _BoundedBody:
         return self._declared != 0
 
     def watch(self, send: Send) -> Send:
-        """Note when the response begins: from then on the body is discarded."""
+        """Return a `send` that detects the start of the response. The rest of the body is then discarded."""
 
         async def watched_send(message: Message) -> None:
             self._is_answered = True
@@ -285,31 +285,31 @@ class _BoundedBody:
         return watched_send
 
     async def _receive_disconnect(self) -> Message:
-        """Discard a body that no operation has asked for, such as that of a GET, without an end to its response."""
+        """Discard an unread body, such as that of a GET, without ending the response."""
         while self._received <= MAX_BODY_BYTES:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 return message
             self._received += len(message.get("body", b""))
-        # What is not read stays with the client.
+        # The rest is not read.
         return await asyncio.Future[Message]()
 
     def close(self) -> None:
-        """Give the bytes back: the request has ended."""
+        """Return the bytes to the budget at the end of the request."""
         if self._counted:
             self._budget.remove(self._caller.address, self._counted)
 
     async def is_gone(self) -> bool:
-        """Return whether the client has disconnected, without a wait and without taking a part of the body."""
+        """Return whether the client has disconnected, without waiting or consuming the body."""
         if self._ahead is None and not self._is_whole:
             self._ahead = await _poll(self.receive)
-        # Once the body is whole, the only message that may follow is the disconnection.
+        # After the complete body, the only further message is the disconnection.
         message = await _poll(self._receive) if self._is_whole else None
         return any(one is not None and one["type"] == "http.disconnect" for one in (self._ahead, message))
 
 
 async def _poll(receive: Receive) -> Message | None:
-    """Return a message that has arrived already, None when there is none."""
+    """Return a message that has already arrived; None without one."""
     with anyio.CancelScope() as scope:
         scope.cancel()
         return await receive()
@@ -317,7 +317,7 @@ async def _poll(receive: Receive) -> Message | None:
 
 
 class HeadMiddleware:
-    """Answers HEAD wherever GET works: the same headers, no body."""
+    """Supports HEAD on every GET route: the same headers, without a body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -326,7 +326,7 @@ class HeadMiddleware:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
-        # Streaming endpoints look at this, so as not to fetch bytes that nobody gets.
+        # Streaming endpoints read this flag, and then do not fetch the content.
         scope["state"]["is_head"] = True
 
         async def send_head(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""CORS: the headers that pages of other origins may send and read are those of the OpenAPI document."""
+"""CORS: pages of other origins may send and read the headers of the OpenAPI document."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from structlog.contextvars import get_contextvars
 from app.core.errors import BadRequest
 from app.http.problems import error_response
 
-# Not of single operations: credentials, tracing, the id of the request, and the preconditions of RFC 9110.
+# Headers of all operations: credentials, tracing, the request id, and the preconditions of RFC 9110.
 REQUEST_HEADERS = frozenset(
     {
         *("Accept", "Authorization", "Content-Type", "X-Request-ID", "traceparent", "tracestate"),
         *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"),
-        # Of resumable uploads (tus 1.0.0 and draft-ietf-httpbis-resumable-upload).
+        # Resumable uploads (tus 1.0.0 and draft-ietf-httpbis-resumable-upload).
         *("Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"),
         *("Upload-Checksum", "Upload-Complete", "Upload-Draft-Interop-Version", "Content-Disposition"),
     }
@@ -46,7 +46,7 @@ class ContractCorsMiddleware(CORSMiddleware):
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Return the permission, or a problem document with the headers of a preflight."""
+        """Return Starlette's response, or a problem document with its headers if the preflight is refused."""
         response = super().preflight_response(request_headers)
         if response.status_code < 400:
             return response

@@ -14,7 +14,7 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's status of a client that disconnects befor
 
 
 class RecordingMiddleware:
-    """Passes a record of each request to the recorder. Only the request id's middleware is outside of it."""
+    """Passes a record of each request to the recorder. Only RequestContextMiddleware is outside of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -77,7 +77,7 @@ class _RequestRecording(RequestCounters):
         return message
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Note a message and send it. Not a coroutine: creating one would cost more than the rest of the method."""
+        """Measure a message and send it. Not a coroutine: creating one would cost more than the rest of the method."""
         if message["type"] == "http.response.start":
             # A client that has disconnected does not receive this status.
             self.status = CLIENT_CLOSED_REQUEST if self.disconnected else message["status"]
@@ -137,7 +137,7 @@ class _RequestRecording(RequestCounters):
 
 
 def route_template(scope: Scope) -> str:
-    """Return the full path template of the route that responded, `unmatched` without one."""
+    """Return the full path template of the route that responded; `unmatched` without a route."""
     template: str | None = scope["state"].get("route_template")
     if template:
         return template  # a cached response, which is served before the router

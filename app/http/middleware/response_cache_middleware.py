@@ -1,7 +1,7 @@
-"""Answers that may be kept: which endpoints have such, and the middleware that gives them.
+"""The response cache: the `cached` mark of endpoints, and the middleware that serves cached responses.
 
-It stands in front of the router: an answer that is at hand costs neither routing nor dependencies nor models. An
-endpoint says by `cached` what its answers depend on, and knows nothing else of it.
+The middleware precedes the router, so a cached response needs no routing, dependencies or models. An endpoint declares
+with `cached` what its responses depend on, and is otherwise independent of the cache.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ from app.http.requests.conditional import matches, tag_of
 from app.http.requests.query_parameters import QueryParameters
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-# From the parameters of the path to the scope that the answer depends on; None where there is no such thing.
+# Maps the path parameters to the scope that the response depends on; None for an invalid path.
 ScopeOf = Callable[[Mapping[str, str]], str | None]
 # Returns the part of the cache key that depends on the caller; raises AppError for invalid credentials.
 KeyFn = Callable[[Request], Awaitable[str]]
 ReportQuota = Callable[[Request], None]
 
 _ATTRIBUTE = "cached_by"
-# What a 304 does not repeat: it has no body to describe.
+# Headers that describe the body; a 304 has none.
 _OF_THE_BODY = (b"content-length", b"content-type")
 
 
 def cached(scope_of: ScopeOf, report_quota: ReportQuota | None = None) -> Callable[[Endpoint], Endpoint]:
-    """Have the answers of a GET endpoint kept until something of their scope changes.
+    """Cache the responses of a GET endpoint until their scope changes.
 
-    `report_quota` notes the quota of a rate-limited endpoint for an answer that is not charged, since it is kept.
+    `report_quota` reports the quota of a rate-limited endpoint with a cached response, which is not charged.
     """
 
     def mark(endpoint: Endpoint) -> Endpoint:
@@ -48,12 +48,12 @@ def cached(scope_of: ScopeOf, report_quota: ReportQuota | None = None) -> Callab
 
 
 def lists(_parameters: Mapping[str, str]) -> str:
-    """Whatever lists or counts images or tags changes with any of them."""
+    """Return the scope of lists and counts, which change with every image and tag."""
     return LISTS
 
 
 def one_image(parameters: Mapping[str, str]) -> str | None:
-    """One image, by `image_id`."""
+    """Return the scope of the image `image_id`; None for an invalid id."""
     try:
         return image_scope(UUID(parameters["image_id"]))
     except ValueError:
@@ -73,7 +73,7 @@ class CachedPath:
 
 
 def cached_path(prefix: str, route: APIRoute, partition_key: KeyFn | None) -> CachedPath | None:
-    """Return the paths of a route below the prefix, None when its endpoint is not marked `cached`."""
+    """Return the paths of a route below the prefix; None if its endpoint is not marked `cached`."""
     mark: tuple[ScopeOf, ReportQuota | None] | None = getattr(route.endpoint, _ATTRIBUTE, None)
     if mark is None:
         return None
@@ -83,9 +83,9 @@ def cached_path(prefix: str, route: APIRoute, partition_key: KeyFn | None) -> Ca
 
 
 class ResponseCacheMiddleware:
-    """Answers GETs out of the cache; what is not there is made by the application, once for all who ask for it.
+    """Serves GET requests from the cache. The application handles concurrent misses of one key once.
 
-    Who asks is settled first, by PostgreSQL, and is part of an answer's name: nobody is given what was made for others.
+    PostgreSQL authenticates the caller first. The caller is part of the cache key, so no response reaches another one.
     """
 
     def __init__(self, app: ASGIApp, paths: Iterable[CachedPath]) -> None:
@@ -100,14 +100,14 @@ class ResponseCacheMiddleware:
         path, depends_on = found
         query = path.parameters.canonical(scope["query_string"]) if scope["query_string"] else ""
         if query is None:
-            # The application refuses it; nothing of it may become a key.
+            # The application refuses the query, which must not become a cache key.
             await self.app(scope, receive, send)
             return
         request = Request(scope)
         try:
             partition = await path.partition_key(request) if path.partition_key else ""
         except AppError:
-            # The endpoint comes to the same end, and says so as it says everything.
+            # The endpoint raises the same error, which becomes its usual response.
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(self.app, scope, receive)
@@ -133,11 +133,11 @@ class ResponseCacheMiddleware:
 
 
 class _NoAnswer(Exception):
-    """The application said something else than 200."""
+    """The application returned another status than 200."""
 
 
 class _Exchange:
-    """One request to the application, whose answer is held back."""
+    """One request to the application, with its response held back."""
 
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         self._app, self._scope, self._receive = app, scope, receive
@@ -145,12 +145,12 @@ class _Exchange:
 
     @property
     def is_used(self) -> bool:
-        """Whether the application was asked."""
+        """Whether the application has responded."""
         return bool(self._messages)
 
     async def load(self) -> CachedResponse:
-        """Have the application answer. Raises _NoAnswer when it is no 200."""
-        # The condition is looked at here, for all who share the answer.
+        """Return the application's response. Raises _NoAnswer unless the status is 200."""
+        # The middleware evaluates the condition for each client that shares the response.
         headers = [header for header in self._scope["headers"] if header[0] != b"if-none-match"]
         await self._app({**self._scope, "headers": headers}, self._receive, self._hold)
         start = self._messages[0]
@@ -160,7 +160,7 @@ class _Exchange:
         return _to_answer(start["headers"], body)
 
     async def forward(self, send: Send) -> None:
-        """Send what the application said instead."""
+        """Send the application's uncached response."""
         for message in self._messages:
             await send(message)
 
@@ -169,7 +169,7 @@ class _Exchange:
 
 
 def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> CachedResponse:
-    """Make an answer to keep, with an entity tag and to be revalidated; `no-store` is meant for this cache as well."""
+    """Return a cacheable response with an entity tag and `no-cache`. `no-store` applies to this cache, too."""
     told = [(name.lower(), value) for name, value in headers]
     names = {name for name, _ in told}
     if b"etag" not in names:

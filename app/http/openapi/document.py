@@ -79,7 +79,7 @@ def install_openapi(app: FastAPI) -> None:
                         _document_errors(method, operation, route)
                         describe(operation, components["schemas"])
                         add_examples(operation, components["schemas"])
-            # For readers: the routers are registered in the order of matching.
+                    # Sorted for readers: the routers are registered in the order of matching.
             document["paths"] = dict(sorted(document["paths"].items(), key=_sort_key))
         return generate()
 
@@ -87,7 +87,7 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Name the operation as the function that serves it: `upload_image`."""
+    """Return the name of the endpoint function as the operation id, such as `upload_image`."""
     return route.name
 
 
@@ -139,7 +139,7 @@ def _errors(operation: dict[str, Any], route: RouteContext) -> Iterator[type[App
     if isinstance(route.original_route, StrictRoute) or "parameters" in operation or "requestBody" in operation:
         yield ValidationFailed
     if route.body_field is not None:
-        # The limits of a body that is read as a whole.
+        # The limits of a body that is not streamed.
         yield RequestTimeout
         yield PayloadTooLarge
         yield UnsupportedBodyType

@@ -1,4 +1,4 @@
-"""`/openapi.json`, `/docs` and `/redoc`. The pages need no host but this one."""
+"""`/openapi.json`, `/docs` and `/redoc`. The pages load nothing from other hosts."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from app.http.requests.conditional import matches, tag_of
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _STATIC = "/static-offline-docs"
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-# ReDoc's script shows a logo that it takes from here; without it, it shows none.
+# The logo that ReDoc's script would load. Without it, the page shows no logo.
 _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 # Both pages set styles inline, and ReDoc searches in a worker.
 _POLICY = (
@@ -98,7 +98,7 @@ def _conditional(request: Request, response: Response) -> Response:
 
 
 def _page(page: HTMLResponse) -> Response:
-    """Return the page with a policy that allows its own inline scripts by their digests, and nothing else inline."""
+    """Return the page with a policy that allows only its own inline scripts, by their digests."""
     html = bytes(page.body).decode()
     digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in _INLINE_SCRIPT.findall(html)]
     hashes = "".join(f" 'sha256-{digest}'" for digest in digests)

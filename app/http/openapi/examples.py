@@ -1,6 +1,6 @@
-"""Examples of requests, as the documentation pages fill them in.
+"""Adds request examples, which the documentation pages fill in.
 
-Swagger UI takes `example` of a parameter and of a body, but not the `examples` of their schemas.
+Swagger UI reads the `example` of a parameter or a body, but not the `examples` of their schemas.
 """
 
 import uuid
@@ -24,7 +24,7 @@ def add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """Return an example of a schema; None where it has none."""
+    """Return an example of a schema; None if it has none."""
     if "$ref" in schema:
         return _example(schemas[schema["$ref"].removeprefix(_REFERENCE)], schemas)
     if schema.get("examples"):
@@ -37,6 +37,6 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
 
 
 def _object_example(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return the required fields, and the others that have an example."""
+    """Return the fields that have an example."""
     values = {name: _example(field, schemas) for name, field in schema["properties"].items()}
     return {name: value for name, value in values.items() if value is not None}

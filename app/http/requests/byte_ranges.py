@@ -10,7 +10,7 @@ _SINGLE = re.compile(r"bytes=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.IGNORECASE |
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from `start` on, `length` of them, of a content of `total` bytes."""
+    """A range of `length` bytes from `start`, in a content of `total` bytes."""
 
     start: int
     length: int
@@ -18,15 +18,15 @@ class ByteRange:
 
     @property
     def content_range(self) -> str:
-        """The value of the header of that name."""
+        """The value of the `Content-Range` header."""
         return f"bytes {self.start}-{self.start + self.length - 1}/{self.total}"
 
 
 def parse_range(header: str | None, total: int) -> ByteRange | None:
-    """Return the range that the header asks for; None where the whole is to be sent.
+    """Return the requested range; None if the whole content is to be sent. Raises RangeNotSatisfiable.
 
-    That is so without a header, for another unit, for one that is no range, and for several ranges: a server may
-    always ignore them. Raises RangeNotSatisfiable.
+    Without a header, and for another unit, an invalid range or several ranges, the whole content is sent: a server may
+    always ignore the header.
     """
     match = _SINGLE.fullmatch(header.strip()) if header else None
     if match is None or match.group(1) == match.group(2) == "":

@@ -20,7 +20,7 @@ _HTTP_DATE = re.compile(
     r"|[A-Z][a-z]{5,8}, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8} GMT"
     r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [0-9]{4}"
 )
-# Among the `responses` of endpoints that honour `If-None-Match`.
+# Part of the `responses` of endpoints that support `If-None-Match`.
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client already has the current version."}}
 
 
@@ -35,15 +35,13 @@ def tag_of(body: bytes) -> str:
 
 
 def full_response(entity: BaseModel, cache_control: str = "no-cache") -> Response:
-    """Answer a read of one resource: its JSON with a strong entity tag. For endpoints marked `cached`: theirs is the
-    304, too.
-    """
+    """Return the JSON of a resource with a strong entity tag. The cache adds the 304 of endpoints marked `cached`."""
     body = entity.model_dump_json().encode()
     return Response(body, headers={"ETag": tag_of(body), "Cache-Control": cache_control}, media_type="application/json")
 
 
 def entity_response(request: Request, entity: BaseModel, cache_control: str = "no-cache") -> Response:
-    """Answer a read of one resource: its JSON with a strong entity tag, or 304 when the client has it already."""
+    """Return the JSON of a resource with a strong entity tag, or 304 if the client already has it."""
     response = full_response(entity, cache_control)
     if matches(request.headers.get("if-none-match"), response.headers["ETag"]):
         headers = {name: response.headers[name] for name in ("ETag", "Cache-Control")}
@@ -52,14 +50,14 @@ def entity_response(request: Request, entity: BaseModel, cache_control: str = "n
 
 
 def require_match(request: Request, entity: BaseModel) -> None:
-    """Let a change pass that names the entity tag of the resource as it is, or none. Raises PreconditionFailed."""
+    """Raise PreconditionFailed if `If-Match` does not list the current entity tag of the resource."""
     header = request.headers.get("if-match")
     if header is not None and not _listed(header) & {"*", entity_tag(entity)}:
         raise PreconditionFailed
 
 
 def matches(header: str | None, etag: str) -> bool:
-    """Tell whether an If-None-Match header lists this entity tag (weak comparison)."""
+    """Return whether an If-None-Match header lists this entity tag (weak comparison)."""
     if header is None:
         return False
     return not {tag.removeprefix("W/") for tag in _listed(header)}.isdisjoint(("*", etag))
@@ -79,7 +77,7 @@ def check_preconditions(headers: Headers, etag: str, modified: datetime) -> bool
 
 
 def range_applies(headers: Headers, etag: str, modified: datetime) -> bool:
-    """Tell whether If-Range, where it is there, still names this representation: by strong tag or exact date."""
+    """Return whether If-Range is missing or names this representation, by strong tag or exact date."""
     condition = headers.get("if-range")
     if condition is None:
         return True
@@ -87,7 +85,7 @@ def range_applies(headers: Headers, etag: str, modified: datetime) -> bool:
 
 
 def http_date(moment: datetime) -> str:
-    """Return the moment as HTTP writes it, in whole seconds."""
+    """Return the time in the format of HTTP, in whole seconds."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
@@ -97,12 +95,12 @@ def _listed(header: str) -> set[str]:
 
 
 def _date(header: str | None) -> datetime | None:
-    """Read a date in one of the three forms of HTTP; any other value is ignored (RFC 9110, 13.1.3 and 13.1.4)."""
+    """Parse a date in one of the three HTTP formats; None for other values (RFC 9110, 13.1.3 and 13.1.4)."""
     if header is None or not _HTTP_DATE.fullmatch(header):
         return None
     try:
         moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
-        # There is no such day or hour.
+        # The day or the hour does not exist.
         return None
     return moment.replace(tzinfo=UTC)

@@ -16,7 +16,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _CONSTANT = re.compile(rf"{_STRING}|(NaN|-?Infinity)", re.DOTALL)
 _LONG_NUMBER = re.compile(rf"{_STRING}|(\d{{{MAX_DIGITS + 1},}})", re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING}|([\[{{}}\]])", re.DOTALL)
-# The parser gives up near Python's recursion limit, which depends on the stack.
+# The parser fails near Python's recursion limit, which depends on the stack.
 _DEPTH = 500
 _REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -44,8 +44,8 @@ class JsonRequest(Request):
 def parse_json(body: bytes) -> Any:
     """Return the value of a JSON document.
 
-    Raises MalformedBody with the 1-based `line` and `column` of the error, and ValidationFailed for an object that has
-    a field twice.
+    Raises MalformedBody with the 1-based `line` and `column` of the error, and ValidationFailed for a repeated field of
+    an object.
     """
     try:
         text = body.decode("utf-8-sig")

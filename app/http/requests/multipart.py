@@ -1,4 +1,4 @@
-"""A multipart/form-data body as a stream of parts: nothing is spooled, memory holds one network chunk."""
+"""Parses a multipart/form-data body as a stream of parts. Memory holds one network chunk; no file is written."""
 
 import re
 from collections import deque
@@ -16,10 +16,10 @@ __all__ = ["MalformedBody", "MultipartStream", "Part"]
 
 MAX_PARTS = 200
 MAX_FIELD_BYTES = 64 * 1024
-# Before the first boundary, and of white space after it.
+# The limits before the first boundary, and of white space after it.
 MAX_PREAMBLE_BYTES = 64 * 1024
 MAX_PADDING_BYTES = 1024
-# Everything but the content of parts: boundaries, white space after them, headers of parts.
+# All bytes except the content of parts: boundaries, white space after them, headers of parts.
 MAX_FRAMING_BYTES = 1024 * 1024
 _PADDING = re.compile(rb"[ \t]*")
 _IDENTITY_ENCODINGS = (b"7bit", b"8bit", b"binary")
@@ -51,7 +51,7 @@ _Event = _PartStart | bytes | _PartEnd | _BodyEnd
 
 
 class MultipartStream:
-    """The parts of a body, in their order. Each must be read before the next one is asked for, or is passed over."""
+    """The parts of a body, in order. Asking for the next part skips the rest of the current one."""
 
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
         self._body = body
@@ -66,7 +66,7 @@ class MultipartStream:
             raise MalformedBody("The body is not valid multipart/form-data.") from error
 
     async def parts(self) -> AsyncIterator["Part"]:
-        """Yield the parts. Raises MalformedBody, and whatever reading the body raises."""
+        """Yield the parts. Raises MalformedBody and the errors of the body's iterator."""
         count = 0
         while True:
             event = await self._next_event()
@@ -110,15 +110,15 @@ class MultipartStream:
             raise MalformedBody(f"The headers and boundaries of a form can have at most {MAX_FRAMING_BYTES} bytes.")
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        """Take a piece of a header's name."""
+        """Append to the name of a header."""
         self._headers.name += data[start:end]
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        """Take a piece of a header's value."""
+        """Append to the value of a header."""
         self._headers.value += data[start:end]
 
     def on_header_end(self) -> None:
-        """Keep the header that is complete now."""
+        """Store a complete header."""
         headers = self._headers
         name = headers.name.decode("latin-1").lower()
         if name in headers.values:
@@ -133,7 +133,7 @@ class MultipartStream:
         self._headers = _Headers()
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """Take a piece of the part's body."""
+        """Queue a chunk of the part's body."""
         self._framing_bytes -= end - start
         self._events.append(data[start:end])
 
@@ -142,26 +142,26 @@ class MultipartStream:
         self._events.append(_PartEnd())
 
     def on_end(self) -> None:
-        """End the body. What follows is no part of it, whatever it is (RFC 2046, 5.1.1)."""
+        """End the body. Text after the closing boundary is ignored (RFC 2046, 5.1.1)."""
         self._events.append(_BodyEnd())
 
 
 class Part:
-    """A part: a file when it has a file name, else a field."""
+    """A part: a file if it has a file name, otherwise a field."""
 
     def __init__(self, headers: dict[str, bytes], chunks: AsyncIterator[bytes]) -> None:
         disposition, parameters = _parsed(headers.get("content-disposition", b""))
         if disposition != b"form-data" or b"name" not in parameters:
             raise MalformedBody("A part has no name.")
         if headers.get("content-transfer-encoding", b"binary").lower() not in _IDENTITY_ENCODINGS:
-            # RFC 7578 (4.7) deprecates it: the encoded text would be stored.
+            # RFC 7578 (4.7) deprecates the header, and the encoded text would be stored.
             raise MalformedBody("A part must not have a Content-Transfer-Encoding.")
         self.name = _decoded(parameters[b"name"])
         self.filename = _file_name(parameters)
         self.chunks = chunks
 
     async def text(self) -> str:
-        """Return the field's value. Raises ValidationFailed when it is too long or no UTF-8."""
+        """Return the field's value. Raises ValidationFailed if it is too long or not UTF-8."""
         value = bytearray()
         async for chunk in self.chunks:
             value += chunk
@@ -176,19 +176,19 @@ class Part:
 
 
 class _Preamble:
-    """Skips what stands before the first boundary, and white space after it (RFC 2046, 5.1.1).
+    """Skips the text before the first boundary and white space after it (RFC 2046, 5.1.1).
 
     The parser accepts neither.
     """
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\r\n--" + boundary
-        # The first boundary has no line before it.
+        # The first boundary may start the body, without a preceding line.
         self._kept = bytearray(b"\r\n")
         self._searched = 0
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take a chunk; return the body from its first boundary on, or nothing before that is complete.
+        """Add a chunk. Return the body from its first boundary; empty until that is complete.
 
         Raises MalformedBody.
         """
@@ -206,7 +206,7 @@ class _Preamble:
             self._searched = found
             if bytes(self._kept[line : line + 2]) in (b"", b"\r", b"-"):
                 return b""
-            # A line that only begins like the boundary.
+            # The line only starts like the boundary.
             self._searched = end
         self._searched = max(self._searched, len(self._kept) - len(self._delimiter) + 1)
         self._check_length(self._searched)
@@ -234,13 +234,13 @@ def _parsed(field: bytes) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 async def _check_charset(part: Part) -> None:
-    """Accept UTF-8 as the charset of the fields (RFC 7578, 4.6), which HTML forms send when asked to."""
+    """Accept only UTF-8 as the charset of the fields, which HTML forms can send (RFC 7578, 4.6)."""
     if (await part.text()).lower() != "utf-8":
         raise ValidationFailed.at(["body", part.name], "The charset of a form must be UTF-8.")
 
 
 def _file_name(parameters: dict[bytes, bytes]) -> str | None:
-    # RFC 6266 (4.3) prefers the extended form, and ignores one that cannot be decoded.
+    # RFC 6266 (4.3) prefers the extended form, unless it cannot be decoded.
     extended = parameters.get(b"filename*")
     name = None if extended is None else decode_extended(extended)
     if name is not None:
@@ -249,7 +249,7 @@ def _file_name(parameters: dict[bytes, bytes]) -> str | None:
     if plain is None:
         return None
     if plain[1:3] == b":\\" or plain[:2] == b"\\\\":
-        # Old browsers send the path.
+        # Old browsers send the whole path.
         plain = plain.rpartition(b"\\")[2]
     # Browsers write a quotation mark within a name as %22 (WHATWG HTML, multipart/form-data encoding).
     return _decoded(plain).replace("%22", '"')

@@ -1,4 +1,4 @@
-"""Parameters of a header field: `form-data; name="image"; filename*=UTF-8''k%C3%A4se.png` (RFC 9110, 5.6.6)."""
+"""Parses header parameters: `form-data; name="image"; filename*=UTF-8''k%C3%A4se.png` (RFC 9110, 5.6.6)."""
 
 import re
 from urllib.parse import unquote_to_bytes
@@ -7,16 +7,16 @@ from urllib.parse import unquote_to_bytes
 _PARAMETER = re.compile(
     rb";[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\"]*)))?[ \t]*", re.DOTALL
 )
-# Browsers quote the quotation mark only, some clients the backslash, too: a path of Windows has neither quoted.
+# Browsers escape only quotation marks; some clients also escape backslashes. A Windows path has neither escaped.
 _QUOTED_PAIR = re.compile(rb'\\(["\\])')
-# RFC 8187, 3.2; also with characters that need no encoding in a quoted string, such as a space.
+# RFC 8187, 3.2, extended by characters that a quoted string may contain, such as a space.
 _EXTENDED = re.compile(rb"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:[ -$&-~]|%[0-9A-Fa-f]{2})*)", re.IGNORECASE)
 
 
 def parse_parameters(field: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-    """Return the value before the parameters, in lower case, and the parameters by lower-case name.
+    """Return the lower-case value before the parameters, and the parameters by lower-case name.
 
-    Raises ValueError for a repeated parameter, which is ambiguous, and for what is no parameter.
+    Raises ValueError for a repeated parameter, which is ambiguous, and for invalid syntax.
     """
     end = field.find(b";")
     end = len(field) if end < 0 else end

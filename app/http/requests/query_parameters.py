@@ -1,4 +1,4 @@
-"""Strict query parameters: an operation accepts those that it declares, and each of them once unless it is a list."""
+"""Strict query parameters: an operation accepts only declared ones, and repeats only of lists."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -18,14 +18,14 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 MAX_REPORTED = 10
 MAX_NAME_LENGTH = 100
-# Of the canonical forms that are kept.
+# The number of cached canonical forms, and the longest query string that is cached.
 MAX_KEPT = 1024
 MAX_KEPT_LENGTH = 256
 _ATTRIBUTE = "ignores_unknown_parameters"
 
 
 def ignores_unknown_parameters(endpoint: Endpoint) -> Endpoint:
-    """Mark an endpoint whose URL is completed by another server, which may add parameters of its own."""
+    """Mark an endpoint that accepts unknown parameters, because another server builds its URL."""
     setattr(endpoint, _ATTRIBUTE, True)
     return endpoint
 
@@ -39,7 +39,7 @@ class QueryParameters:
         self._kept_canonical = lru_cache(MAX_KEPT)(self._canonical)
 
     def check(self, given: QueryParams) -> None:
-        """Raise ValidationFailed for an unknown parameter, and for a repeated one that takes a single value."""
+        """Raise ValidationFailed for an unknown parameter, and for a repeated one that is not a list."""
         counts: dict[str, int] = {}
         for name, _ in given.multi_items():
             counts[name] = counts.get(name, 0) + 1
@@ -47,9 +47,9 @@ class QueryParameters:
             raise ValidationFailed(errors[:MAX_REPORTED])
 
     def canonical(self, query_string: bytes) -> str | None:
-        """Return the same string for the same declared parameters in any order or spelling.
+        """Return a canonical form, independent of the order and the encoding of the parameters.
 
-        None for a query with an unknown or a repeated parameter: its answer is not the one of the others.
+        None for a query with an unknown or repeated parameter, because its response differs.
         """
         is_kept = len(query_string) <= MAX_KEPT_LENGTH
         return self._kept_canonical(query_string) if is_kept else self._canonical(query_string)

@@ -1,4 +1,4 @@
-"""The body of an upload, bounded in time."""
+"""Reads the body of an upload with a minimum rate and a total timeout."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ CONTENDED_BYTES_PER_SECOND = 16 * 1024
 
 
 class UploadTimeout(RequestTimeout):
-    """The client sent nothing, or next to nothing, for too long."""
+    """The client sent data too slowly."""
 
     slug, title = "upload-timeout", "Upload too slow"
     description = "The upload stopped, or was slower than the minimum rate."
@@ -21,9 +21,9 @@ class UploadTimeout(RequestTimeout):
 
 @dataclass(frozen=True, slots=True)
 class MinimumRate:
-    """How slow a client may be: in each window it sends at least so many bytes, and all within the total.
+    """The minimum rate: `window_bytes` in each window, and the whole body within `total_seconds`.
 
-    While other uploads wait for memory (`is_contended`), it has to send at least CONTENDED_BYTES_PER_SECOND.
+    While other uploads wait for memory (`is_contended`), the minimum is CONTENDED_BYTES_PER_SECOND.
     """
 
     window_seconds: float
@@ -32,7 +32,7 @@ class MinimumRate:
     is_contended: Callable[[], bool] = lambda: False
 
     def required_bytes(self) -> int:
-        """Return how many bytes the window that ends now must have brought."""
+        """Return the minimum number of bytes for the window that ends now."""
         contended = int(self.window_seconds * CONTENDED_BYTES_PER_SECOND) if self.is_contended() else 1
         return max(self.window_bytes, contended)
 
@@ -40,14 +40,14 @@ class MinimumRate:
 async def read_body(request: Request, rate: MinimumRate) -> AsyncIterator[bytes]:
     """Yield the body's chunks. Raises UploadTimeout, ClientGone.
 
-    Only the time in which we wait for the client counts: a slow object store is not its fault.
+    Only the time spent waiting for the client counts. A slow object store does not.
     """
     total = waited = 0.0
     received = 0
     while True:
         started = time.monotonic()
         try:
-            # The message itself and not `request.stream()`: a generator would not survive its time-out.
+            # Not `request.stream()`: a timeout would end that generator.
             async with asyncio.timeout(rate.window_seconds - waited):
                 message = await request.receive()
         except TimeoutError as error:

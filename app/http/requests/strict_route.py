@@ -1,4 +1,4 @@
-"""The route class of the API: requests that an operation does not declare are refused."""
+"""The route class of the API, which refuses undeclared query parameters and body types."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class StrictRoute(APIRoute):
-    """Checks the query parameters after the dependencies of the router, which check credentials; then the body."""
+    """Checks the body's syntax, and the query parameters after the router's dependencies, which check credentials."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class StrictRoute(APIRoute):
         self._parameters = QueryParameters(self.dependant)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, preceded by the check of the body's media type and syntax."""
+        """Return FastAPI's handler, with a preceding check of the body's media type and syntax."""
         handle = super().get_route_handler()
         if self.body_field is None:
             return handle

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from app.core.field_errors import REQUIRED, Location, field_error, sentence, unknown_field, unknown_value
 
 _QUOTED = re.compile(r"'([^']*)'")
-# By the type of pydantic's error; the fields are those of its `ctx`.
+# By the type of pydantic's error. The placeholders are keys of its `ctx`.
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "string_type": "The value must be a string.",
@@ -53,7 +53,7 @@ _TIME = "The value must be an RFC 3339 time, for example 2026-11-22T10:00:00Z."
 
 
 def translate(error: Mapping[str, Any], route: Any) -> dict[str, Any]:
-    """Return the entry for one of pydantic's errors; `route` is the one that was asked, for suggestions."""
+    """Return the entry for one of pydantic's errors. Suggestions come from the requested `route`."""
     kind, loc, context = error["type"], list(error["loc"]), error.get("ctx") or {}
     if kind == "missing":
         is_field = loc[0] == "body"
@@ -81,7 +81,7 @@ def _text(kind: str, message: str, context: Mapping[str, Any]) -> str:
 
 
 def _known_fields(route: Any, loc: Location) -> list[str]:
-    """Return the names of the fields of the object at `loc`, without its last step; none when it is unknown."""
+    """Return the field names of the object that contains `loc`; an empty list if it is unknown."""
     if not isinstance(route, APIRoute) or route.body_field is None:
         return []
     model: Any = route.body_field.field_info.annotation
