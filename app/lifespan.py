@@ -1,4 +1,4 @@
-"""Opens the backends, hands them over to the requests as `Services`, and closes them in reverse."""
+"""Opens the backends, passes them to the requests as `Services`, and closes them in reverse order."""
 
 import asyncio
 import contextlib
@@ -46,14 +46,14 @@ WARM_CONNECTIONS = 4
 
 
 class State(TypedDict):
-    """What Starlette copies into the state of each request."""
+    """The state that Starlette copies into each request."""
 
     services: Services
     social_providers: SocialProviders
 
 
 def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
-    """Return the lifespan of a service with these settings. No backend needs to be up for it to start."""
+    """Return the lifespan of a service with these settings. It starts even if backends are down."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -162,9 +162,9 @@ def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]
 
 
 async def _warm_up(services: Services) -> None:
-    """Open connections before the first request wants one: a new worker of a rolling restart is asked at once.
+    """Open connections before the first request, which reaches a new worker of a rolling restart immediately.
 
-    Alone, since what else starts keeps the processor busy for longer than a connection may take.
+    Nothing else starts at the same time, because it would delay connections beyond their timeout.
     """
     with contextlib.suppress(AppError, TimeoutError):
         async with asyncio.timeout(WARM_UP_SECONDS):
@@ -172,9 +172,9 @@ async def _warm_up(services: Services) -> None:
 
 
 async def _await_backends(services: Services) -> None:
-    """Make the bucket, and report the backends that are down.
+    """Create the bucket, and report the backends that are down.
 
-    One attempt to make the bucket comes first: on a first start, a missing bucket is no outage.
+    The first attempt precedes the report, because a missing bucket is not an outage on the first start.
     """
     with contextlib.suppress(AppError):
         await services.object_store.ensure_bucket()
@@ -183,14 +183,14 @@ async def _await_backends(services: Services) -> None:
 
 
 async def _report_backends(services: Services) -> None:
-    """Say once, at the start, which backends are down: the service runs all the same, and they may come."""
+    """Log once which backends are down. The service starts anyway, and they may recover."""
     for name, dependency in (await probe_backends(services)).items():
         if dependency.status == "down":
             logger.warning("backend unavailable at startup, retrying in the background", backend=name)
 
 
 async def _make_bucket(object_store: ObjectStore) -> None:
-    """Make the bucket, as soon as the store is there."""
+    """Create the bucket as soon as the object store responds."""
     outage = OutageLog(logger, "creation of the bucket")
     while True:
         try:

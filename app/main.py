@@ -47,7 +47,7 @@ from app.users.sessions.router import token_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
-# These read their bodies as streams and count the bytes themselves.
+# These endpoints read their bodies as streams and count the bytes themselves.
 STREAMED = frozenset({("POST", "/v1/images")})
 
 
@@ -66,9 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=make_lifespan(settings),
         generate_unique_id_function=operation_id,
-        # A path that is not there is 404; a redirect would lead to whatever host the client's own header names.
+        # An unknown path is 404. A redirect would use the `Host` header that the client sent.
         redirect_slashes=False,
-        # `app.telemetry` records the requests; the search for an OpenTelemetry SDK would cost each of them 10 µs.
+        # `app.telemetry` records the requests. Looking for an OpenTelemetry SDK would cost 10 µs a request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         separate_input_output_schemas=False,
     )
@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         identities_router,
         social_router,
     )
-    # Asked in this order for each request: what is asked most comes first.
+    # Each request is matched in this order, so the most frequent routes come first.
     images = (image_content_router, search_router, images_router, tagging_router)
     for router in (*images, tags_router, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)
@@ -95,8 +95,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_pages(app)
     install_openapi(app)
     install_documentation(app)
-    # Added last runs first: the client's address, identity, record, CORS, the net for bugs, HEAD, compression, the
-    # cache, the body's bound.
+    # The last one added runs first: client address, request context, recording, CORS, internal errors, HEAD,
+    # compression, response cache, body limit.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
     app.add_middleware(ResponseCacheMiddleware, paths=list(_cached_paths(*images, tags_router)))
     app.add_middleware(CompressionMiddleware)

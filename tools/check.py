@@ -1,4 +1,4 @@
-"""`make check`: runs all static checks, and fails if one of them fails."""
+"""`make check`: runs all static checks, and fails if any of them fails."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from devstack import Stack
 from tools.generated import differ
 
 ROOT = Path(__file__).resolve().parents[1]
-# No tracked file may name a package index. The pattern does not match itself.
+# No tracked file may contain the host of a package index. The pattern does not match itself.
 INDEX_HOSTS = "(pypi|pythonhosted|npmjs|debian)[.](org|com)"
 
 
@@ -103,7 +103,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
 
 def main() -> None:
     """Run every check and exit with 1 when one fails."""
-    # pipenv's hash of the Pipfile covers the indexes of the user's pip: the lock is made without any.
+    # pipenv's hash of the Pipfile includes the indexes of the user's pip configuration. The lock has none.
     os.environ |= {"PIPENV_VERBOSITY": "-1", "PYTHONPATH": str(ROOT), "PIP_CONFIG_FILE": os.devnull}
     failed = []
     for name, check in CHECKS.items():

@@ -1,4 +1,4 @@
-"""The commands, one file each."""
+"""The command line. Each command is a module."""
 
 from importlib import import_module
 from importlib.util import find_spec

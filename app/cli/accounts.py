@@ -29,7 +29,7 @@ def hash_password(password: str) -> str:
 
 
 def run_unit_of_work(data_dir: Path, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
-    """Run `work` in one transaction. Exits with code 1 and one line where it raises an AppError."""
+    """Run `work` in one transaction. Exits with code 1 and one line if it raises an AppError."""
     settings = load_settings(data_dir, needs=("DATABASE_URL",))
     try:
         asyncio.run(_run(settings, work))

@@ -36,7 +36,7 @@ def load_settings(data_dir: Path | None = None, needs: Sequence[str] = ()) -> Se
 
 
 def exit_with_errors(problems: Sequence[str]) -> None:
-    """End the command where there are problems, a line for each."""
+    """Exit with code 2 and one line for each problem, if there are any."""
     for problem in problems:
         typer.echo(f"Not started: {problem}", err=True)
     if problems:

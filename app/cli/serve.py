@@ -50,7 +50,7 @@ def serve(
     from app.serving.server import DrainingServer  # noqa: PLC0415 - as above
 
     server = DrainingServer(config, drain_seconds, _taken_over(supervisor_fd))
-    # Not uvicorn's own `fd`: it takes the socket for one of the UNIX family and leaves Nagle's algorithm on.
+    # Not uvicorn's own `fd`, which treats the socket as a UNIX one and leaves Nagle's algorithm on.
     listener = _taken_over(fd)
     server.run(sockets=[listener] if listener else None)
     raise typer.Exit(0 if server.started else 1)

@@ -1,4 +1,4 @@
-"""Search statements by asyncpg itself, on the connection of a session.
+"""Runs search statements with asyncpg directly, on the connection of a session.
 
 See docs/performance/notes/range-scans-and-the-driver.md.
 """
@@ -15,16 +15,16 @@ from sqlalchemy.orm import Session
 from app.core.errors import DatabaseUnavailable
 from app.core.observability.request_counters import count_statement
 
-# Under this key a search's session holds what is told of each statement that has ended.
+# The key in `session.info` of the callback that runs after each statement of a search.
 ON_ANSWER = "on_answer"
 _DRIVER = "driver"
 
 
 async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
-    """Run one statement, with `$1` and so on for its values, and return all rows.
+    """Run one statement with the placeholders `$1`, `$2`, ..., and return all rows.
 
-    Raises DatabaseUnavailable, and asyncpg.PostgresError, which the session's block translates. A statement that is
-    broken off otherwise takes its connection with it, as SQLAlchemy's own do.
+    Raises DatabaseUnavailable and asyncpg.PostgresError, which the session's block translates. Another interruption
+    invalidates the connection, as it does in SQLAlchemy.
     """
     driver = await _driver(session)
     started = time.perf_counter()
@@ -39,7 +39,7 @@ async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) ->
     except BaseException as error:
         await (await session.connection()).invalidate()
         if isinstance(error, asyncpg.InternalClientError):
-            # What came is no PostgreSQL: the sentence was cut, or another server speaks there.
+            # The response violates the protocol: a message was cut, or the server is not PostgreSQL.
             raise DatabaseUnavailable from error
         raise
     count_statement(time.perf_counter() - started)
@@ -48,12 +48,12 @@ async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) ->
 
 
 async def fetch_value(session: AsyncSession, statement: str, values: Sequence[Any]) -> Any:
-    """Run one statement and return the one value that it says."""
+    """Run one statement and return the first value of its first row."""
     return (await fetch(session, statement, values))[0][0]
 
 
 async def _driver(session: AsyncSession) -> Any:
-    """Return the connection that the session has, or takes now."""
+    """Return the session's connection. Check one out if it has none."""
     if not session.in_transaction():
         await session.connection()
     return session.info[_DRIVER]

@@ -1,7 +1,7 @@
 """Tracks which cached responses a unit of work invalidates.
 
 Every statement of a unit of work is inspected, so no writer can forget to invalidate. A change of a table that cached
-responses are made of invalidates all of them, unless the code narrows it with `invalidates_only`.
+responses depend on invalidates all of them, unless the code narrows it with `invalidates_only`.
 """
 
 import re

@@ -1,10 +1,10 @@
-"""Tells a database that is frozen from one that is slow, by asking it on a connection of its own.
+"""The circuit breaker of a database. It distinguishes a frozen server from a slow one by a probe connection.
 
-No time-out of a statement can tell the two apart: one short enough for a frozen server would cut bulk work, a search or
-a wait for a lock. So a connection that has been at work for PROBE_AFTER is a reason to ask. While the server answers,
-nothing happens. When it does not, those connections are cut, which ends their requests as any lost connection does, and
-everything that comes meanwhile is refused at once, until the server answers again. A statement that ends anywhere
-meanwhile is an answer too: on a machine that is merely overloaded the question may take too long, but others do not.
+A statement timeout cannot distinguish them: one that is short enough for a frozen server would end bulk work, searches
+and waits for locks. Instead, a connection in use for PROBE_AFTER starts a probe. A response changes nothing. Without a
+response, those connections are terminated, which ends their requests like any lost connection. New requests are refused
+until the server responds again. A statement that ends during the probe counts as a response, because on an overloaded
+machine the probe alone may exceed its timeout.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS, wait_loop_ticks
 from app.core.errors import DatabaseUnavailable
 
-# Together the time after which a request ends whose server is frozen.
+# Together, the time after which a request to a frozen server ends, in seconds.
 PROBE_AFTER = 0.8
 PROBE_TIMEOUT = 1.0
-# A connection is made in milliseconds; asked so early, the answer is there before the attempt's own time-out.
+# A connection takes milliseconds. A probe this early ends before the timeout of the connection attempt.
 CONNECT_PROBE_AFTER = 0.4
-# Until it is asked again: while it answers and some connection is still at work, and while it does not answer.
+# The pauses between probes: while the server responds and a connection is still in use, and while it does not respond.
 PAUSE_SECONDS = 0.5
 RETRY_SECONDS = 0.1
-# "The database system is starting up" and its kin, and a connection that was cut before it was made (PostgreSQL manual,
-# appendix A). Any other error that the server tells is a sign of life.
+# SQLSTATE classes of a server that starts or stops, and of failed connections (PostgreSQL manual, appendix A). Any
+# other error of the server counts as a response.
 _NOT_SERVING = ("57P", "08")
 
 
@@ -53,8 +53,8 @@ class CircuitBreaker:
         self._asking: asyncio.Task[None] | None = None
 
     def watch(self, engine: AsyncEngine) -> None:
-        """Watch this engine's connections; all engines of a breaker lead to the same server."""
-        # The dialect's own option, which the driver does not know.
+        """Watch this engine's connections. All engines of a breaker connect to the same server."""
+        # An option of the dialect, which the driver does not accept.
         url = engine.url.difference_update_query(["prepared_statement_cache_size"])
         self._arguments = dict(engine.dialect.create_connect_args(url)[1])
         event.listen(engine.sync_engine, "do_connect", self._connect)
@@ -64,7 +64,7 @@ class CircuitBreaker:
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
-        """End the block when the server does not answer. Raises DatabaseUnavailable, TimeoutError."""
+        """End the block when the server does not respond. Raises DatabaseUnavailable, TimeoutError."""
         self._check()
         async with asyncio.timeout(None) as limit:
             self._guarded[limit] = asyncio.current_task()
@@ -75,11 +75,11 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether whoever wants a connection is refused at once, since the server does not answer."""
+        """Whether requests for a connection are refused, because the server does not respond."""
         return self._is_down
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop probing."""
         if self._asking is not None:
             self._asking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -96,7 +96,7 @@ class CircuitBreaker:
             return dialect.connect(*arguments, **options)
         except Exception as error:
             if getattr(error, "sqlstate", None):
-                # The server's own word.
+                # The server returned this error.
                 raise
             self._ask()
             raise ConnectionError("PostgreSQL refuses connections") from error
@@ -113,7 +113,7 @@ class CircuitBreaker:
             at_work.doubt.cancel()
 
     def see(self, *_: Any) -> None:
-        """Take note that the server has answered."""
+        """Record that the server has responded."""
         self._last_sign = time.monotonic()
 
     def _ask(self) -> None:
@@ -133,11 +133,11 @@ class CircuitBreaker:
         asked = time.monotonic()
         try:
             await wait_loop_ticks(self._greet(), PROBE_TIMEOUT)
-        # The driver raises almost anything at a server that dies within a sentence, or where another one speaks at its
-        # address. Were it to end the asking, what is refused meanwhile would be refused for ever.
+        # The driver raises many exceptions if a server dies within a message, or is not PostgreSQL. An exception that
+        # ended the probes would leave the breaker open for ever.
         except Exception as error:  # noqa: BLE001
             if isinstance(error, OSError) and error.errno in RESOURCE_EXHAUSTED_ERRNOS:
-                # Nobody was asked; the connections that are there serve on.
+                # The probe was not sent. The existing connections still work.
                 return True
             state = getattr(error, "sqlstate", None)
             return bool(state and not state.startswith(_NOT_SERVING)) or self._last_sign > asked
@@ -150,7 +150,7 @@ class CircuitBreaker:
     def _cut(self) -> None:
         for connection in self._doubted():
             connection.terminate()
-        # The pool does not tell those that wait for a connection that none could be made.
+        # The pool does not notify waiting tasks that no connection could be opened.
         served = {at_work.task for at_work in self._at_work.values()}
         for limit, task in self._guarded.items():
             if task not in served and not limit.expired():

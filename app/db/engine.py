@@ -19,10 +19,10 @@ POOL_TIMEOUT = 5
 COMMAND_TIMEOUT = 10
 # Shorter than the statement timeout, so that lock contention is reported as `busy`, not as an outage.
 _LOCK_TIMEOUT = {"lock_timeout": "8s"}
-# Of a connection. Searches have many shapes; preparing one costs a round trip.
+# The limit for each connection. Searches have many shapes, and preparing one costs a round trip.
 PREPARED_STATEMENTS = 500
-# A connection ends when its packets are not acknowledged for this long: the network has dropped it, while the server
-# still serves others. The operating system enforces it where it has these options (Linux; see tcp(7)).
+# A connection ends if its packets are not acknowledged within this time, because the network has dropped it. An
+# operating system with these options enforces it (Linux; see tcp(7)).
 SILENCE_SECONDS = 2
 _SILENCE_OPTIONS = (
     ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
@@ -30,18 +30,17 @@ _SILENCE_OPTIONS = (
     ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 1),
     ("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, SILENCE_SECONDS * 1000),
 )
-# The same seen from the server: after these times it releases the locks and connections of a frozen worker or of one
-# whose machine is lost. No unit of work leaves its connection idle for longer; the longest waits while the object store
-# deletes a batch.
+# The same limits on the server. It then releases the locks and connections of a frozen worker or a lost machine. No
+# unit of work leaves its connection idle for longer; the longest one waits while the object store deletes a batch.
 _IDLE_TIMEOUTS = {
     "idle_in_transaction_session_timeout": "60s",
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-# Each plan is made for the actual values, and uses the indexes, as the cost model of the search assumes: they are in
-# memory, where all pages cost about the same. A search uses one processor: starting parallel workers takes longer than
-# most searches, and takes processors from other clients.
+# Each plan is made for the actual values and uses the indexes, as the cost model of the search assumes. The indexes are
+# in memory, where all pages cost about the same. A search uses one processor: starting parallel workers takes longer
+# than most searches, and takes processors from other clients.
 SEARCH_SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",

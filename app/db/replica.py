@@ -1,9 +1,9 @@
-"""Searches on a standby, never on older data than the primary has acknowledged. See docs/decisions/0013.
+"""Runs searches on a standby, never on older data than the primary has acknowledged. See docs/decisions/0013.
 
-Before a search the primary is asked how far its log is on the disk: every write that anybody was told of lies before
-that. The standby is used once it has replayed as much; when that takes too long, or when it is away, the primary
-searches itself. So who reads from a standby sees their own writes, and everybody else's, on whatever worker they were
-made; and what is cached is as new as it would be without one.
+Before a search, the primary returns the flushed position of its log. Every acknowledged write precedes that position.
+The search uses the standby if it has replayed the log to the position. If that takes too long, or the standby does not
+respond, the search uses the primary. Readers see all acknowledged writes of all workers, and cached responses are as
+recent as without a standby.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from app.core.errors import DatabaseUnavailable
 from app.db.circuit_breaker import CircuitBreaker
 
-# Streaming takes a few milliseconds; a search that waits for longer is quicker on the primary.
+# Streaming takes a few milliseconds. A search that would wait for longer is faster on the primary.
 LOOKS = 5
 PAUSE_SECONDS = 0.01
 LOG_POSITION = text("SELECT pg_current_wal_flush_lsn()::text")
-# NULL on a server that is no standby.
+# NULL on a server that is not a standby.
 _HAS_REPLAYED = text("SELECT pg_last_wal_replay_lsn() >= CAST(CAST(:position AS text) AS pg_lsn)")
 
 
 class Replica:
-    """The connections to one standby; it may be away at any time."""
+    """The connections to one standby, which may be unavailable at any time."""
 
     def __init__(
         self, engine: AsyncEngine, sessions: async_sessionmaker[AsyncSession], breaker: CircuitBreaker
@@ -37,9 +37,9 @@ class Replica:
         self._breaker.watch(engine)
 
     async def enter(self, stack: AsyncExitStack, position: str) -> AsyncSession | None:
-        """Return a session that ends with the stack, on a standby that has replayed the log so far; None without one.
+        """Return a session that ends with the stack; None unless the standby has replayed the log to `position`.
 
-        `position` is a place in the log, as LOG_POSITION tells it.
+        `position` is a result of LOG_POSITION.
         """
         try:
             async with AsyncExitStack() as own:

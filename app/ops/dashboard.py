@@ -1,4 +1,4 @@
-"""What the operators' page shows: rates, errors and percentiles over a window, its slowest and its failed requests."""
+"""Loads the data of the dashboard: rates, errors and percentiles of a window, and its slowest and failed requests."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ from app.telemetry.metrics.latency_histogram import percentile, slowest_bound
 from app.telemetry.metrics.time_series import Point, step_start
 from app.telemetry.mongo_store import RequestLog
 
-# Minutes of the window: minutes of a step.
+# {minutes of the window: minutes of a step}.
 WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
 WindowMinutes = Literal[15, 60, 360, 1440]
 MAX_POINTS = 20_000
 ROWS = 12
-# A step that has just begun has no rate yet: it would be a peak or a pit.
+# A shorter step has no rate, because it would show as a false peak or gap.
 _MIN_SECONDS = 15.0
 
 
@@ -36,7 +36,7 @@ class Chart(BaseModel):
 
 
 class Totals(BaseModel):
-    """What a series comes to over the window; the name is method and route."""
+    """The totals of a series over the window. The name is method and route."""
 
     name: str
     count: int
@@ -48,7 +48,7 @@ class Totals(BaseModel):
 
 
 class Live(BaseModel):
-    """One look at the service. `rate` is that of the last one to two steps, requests per second."""
+    """A snapshot of the service. `rate` is the requests per second of the last one to two steps."""
 
     until: datetime
     rate: float
@@ -79,10 +79,10 @@ class _Sum:
 async def load_dashboard(
     log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, with_4xx: bool
 ) -> Live:
-    """Return what to show of the last `minutes`; chart and lists of one `route` ("GET /v1/tags") only, if given.
+    """Return the data of the last `minutes`. With a `route` ("GET /v1/tags"), chart and lists show only that route.
 
-    `own` shows the requests of operators and probes too; `with_4xx` shows every 4xx among the failed ones. By default
-    only 429 is: scanners cause most of the others.
+    `own` includes the requests of operators and probes. `with_4xx` includes every 4xx in the failed requests. The
+    default is only 429, because scanners cause most of the others.
     """
     now = datetime.now(UTC)
     step = timedelta(minutes=WINDOWS[minutes])
@@ -104,7 +104,7 @@ async def load_dashboard(
 
 
 async def _failed(log: RequestLog, wanted: LogFilter, classes: Iterable[str]) -> list[RequestRead]:
-    """Return the newest of each class, the first class first, ROWS in all: no flood of 404s hides a 500."""
+    """Return ROWS requests at most, the newest of each class in the order of the classes. No 404s hide a 500."""
     found: list[RequestRead] = []
     for status in classes:
         rows = await list_requests(log, replace(wanted, status=status), None, ROWS)
@@ -113,13 +113,13 @@ async def _failed(log: RequestLog, wanted: LogFilter, classes: Iterable[str]) ->
 
 
 def _starts(since: datetime, until: datetime, step: timedelta) -> list[datetime]:
-    """Return the starts of all steps, the first one whole."""
+    """Return the starts of all steps. The first step is complete."""
     first = step_start(since, step)
     return [first + index * step for index in range(-(-(until - first) // step))]
 
 
 def _added_up(points: Iterable[Point], route: str | None) -> tuple[_Sum, dict[datetime, _Sum], dict[str, _Sum]]:
-    """Return the sums of all, by start and by name: the first two of the one route only, if given."""
+    """Return the sums in total, by start, and by name. A `route` restricts the first two."""
     total, by_start, by_name = _Sum(), dict[datetime, _Sum](), dict[str, _Sum]()
     for point in points:
         status_class, _, name = point.group.partition(" ")

@@ -1,4 +1,4 @@
-"""Who may look, and at what."""
+"""Dependencies of the operators' endpoints: the request log, its filter, and time ranges."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ Status = Annotated[
 
 
 async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
-    """Yield the request log; its errors become problems. Raises TelemetryNotReadable, QueryTimeout."""
+    """Yield the request log, and translate its errors. Raises TelemetryNotReadable, QueryTimeout."""
     try:
         yield services.recorder.log
     except TelemetryError as error:
@@ -50,7 +50,7 @@ async def get_log_filter(
     request_id: Annotated[Text | None, Query(min_length=1, max_length=64, description="The id of a request")] = None,
     min_ms: Annotated[float | None, Query(ge=0, le=1e9, description="The minimum duration in milliseconds")] = None,
 ) -> LogFilter:
-    """Return which requests are asked for."""
+    """Return the filter of the request log."""
     start, end = time_range(since, until, timedelta(hours=DEFAULT_LOG_HOURS))
     return LogFilter(
         since=start,
@@ -65,7 +65,7 @@ async def get_log_filter(
 
 
 def time_range(since: datetime | None, until: datetime | None, span: timedelta) -> tuple[datetime, datetime]:
-    """Return start and end in UTC; without a start it is `span` before the end. Raises ValidationFailed."""
+    """Return start and end in UTC. The default start is `span` before the end. Raises ValidationFailed."""
     try:
         end = until.astimezone(UTC) if until else datetime.now(UTC)
         start = since.astimezone(UTC) if since else end - span

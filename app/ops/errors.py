@@ -1,4 +1,4 @@
-"""What operators are told when the telemetry cannot be read. The service itself never depends on it."""
+"""The errors of operators' endpoints when telemetry cannot be read. Other endpoints do not depend on telemetry."""
 
 from app.core.errors import QueryTimeout, Unavailable, ValidationFailed
 from app.telemetry.errors import QueryTooCostly, TelemetryError
@@ -10,7 +10,7 @@ class TelemetryNotReadable(Unavailable):
 
 
 def readable_error(error: TelemetryError) -> Unavailable:
-    """Return what to say instead of an error of telemetry."""
+    """Return the error to report to the client for a telemetry error."""
     if isinstance(error, QueryTooCostly):
         return QueryTimeout("The query took too long. Use a shorter period or more filters.")
     return TelemetryNotReadable()

@@ -1,4 +1,4 @@
-"""The operators' page: HTML for people, with a live part that its script asks for."""
+"""The operators' HTML pages, and the live data that the dashboard's script fetches."""
 
 import uuid
 from collections.abc import Callable, Coroutine
@@ -45,7 +45,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["milliseconds"] = lambda value: None if value is None else f"{value:,.1f} ms"
 MAX_ROWS = 100
 _Name = Annotated[Text, Field(max_length=64)]
-# Nothing from elsewhere, nothing inline, no frames. `no-referrer` would turn the forms' Origin into "null".
+# No resource of other hosts, no inline code, no frames. `no-referrer` would set the forms' Origin to "null".
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -58,10 +58,10 @@ _FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms")
 
 
 class PageRoute(APIRoute):
-    """Shows errors as pages: who is not signed in is taken to the form, everybody else is told what went wrong."""
+    """Shows errors as pages, and redirects unauthenticated requests to the login form."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put the translation around FastAPI's own handler."""
+        """Return FastAPI's handler, with its errors converted to pages."""
         handle = super().get_route_handler()
 
         async def shown(request: Request) -> Response:
@@ -83,7 +83,7 @@ class PageRoute(APIRoute):
 
 pages = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 live = APIRouter(prefix=PATH, include_in_schema=False)
-# Included last: it takes every path that no other route has.
+# Included last, because it matches every other path.
 unknown = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 
 
@@ -108,7 +108,7 @@ async def log_in(
     email: Annotated[Text, Form(max_length=320)],
     password: Annotated[CurrentPassword, Form()],
 ) -> Response:
-    """Take an admin to the dashboard; show everybody else the form again, and why."""
+    """Redirect an admin to the dashboard; otherwise, show the form again with the reason."""
     try:
         token = await sign_in(services, email, password, device)
     except AppError as error:
@@ -124,7 +124,7 @@ async def log_in(
 
 @pages.post("/logout", dependencies=[Depends(require_same_origin)])
 async def log_out(request: Request, services: ServicesDep) -> Response:
-    """End the session, here and in the browser."""
+    """End the session, and delete its cookie."""
     await sign_out(services, single_cookie(request, COOKIE))
     response = _redirect(f"{PATH}/login")
     response.delete_cookie(COOKIE, path=PATH)
@@ -139,7 +139,7 @@ async def show_requests(
     wanted: LogFilterDep,
     own: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Show the newest recorded requests that match, as a list."""
+    """Show a list of the newest matching request records."""
     found = await list_requests(log, replace(wanted, without_own=not own), None, MAX_ROWS)
     rows = [RequestRead.of(row) for row in found]
     return _page("requests.html", operator=operator, rows=rows, filters=_filters_of(request), own=own, limit=MAX_ROWS)
@@ -149,7 +149,7 @@ async def show_requests(
 async def show_request(
     operator: Operator, log: RequestLogDep, services: ServicesDep, event_id: _Name, time: AwareDatetime
 ) -> Response:
-    """Show all that is recorded of one request."""
+    """Show the record of one request."""
     moment, _ = time_range(time, time, timedelta())
     found = await find_request(log, event_id, moment)
     if found is None:
@@ -159,10 +159,10 @@ async def show_request(
 
 
 async def _find_email(services: Services, user_id: str | None) -> str | None:
-    """Return the address of an account; None where it was deleted, or PostgreSQL does not answer."""
+    """Return the address of an account; None if it was deleted or PostgreSQL does not respond."""
     if user_id is None:
         return None
-    # Personal data may be recorded as a digest: then it is no id.
+    # A setting records personal data as a digest, which is not an id.
     with suppress(AppError, ValueError):
         async with services.database.read_session() as session:
             user = await session.get(User, uuid.UUID(user_id))
@@ -180,7 +180,7 @@ async def look_live(
     own: Annotated[bool, Query()] = False,
     with_4xx: Annotated[bool, Query()] = False,
 ) -> Live:
-    """Return what the dashboard shows."""
+    """Return the data of the dashboard."""
     response.headers["Cache-Control"] = "no-store"
     return await load_dashboard(log, minutes, route, own=own, with_4xx=with_4xx)
 
@@ -189,18 +189,18 @@ async def look_live(
 async def read_static(request: Request, name: _Name) -> Response:
     """Return the style, a script or the icon."""
     response = await _STATIC.get_response(name, request.scope)
-    response.headers["Cache-Control"] = "no-cache"  # asked for again each time, by its ETag: scripts and pages fit
+    response.headers["Cache-Control"] = "no-cache"  # revalidated by ETag, so that scripts match the pages
     return response
 
 
 @unknown.get("/{path:path}")  # noqa: FAST003 - the path is not used
 async def refuse_unknown_path() -> Response:
-    """Show that there is no such page."""
+    """Show the error page of an unknown path. Raises NotFound."""
     raise NotFound
 
 
 def install_pages(app: FastAPI) -> None:
-    """Serve the pages and what they are made of."""
+    """Serve the pages, their data and their static files."""
     app.include_router(pages)
     app.include_router(live)
     app.include_router(unknown)
@@ -215,7 +215,7 @@ def _filters_of(request: Request) -> dict[str, str]:
 
 
 def _error_page(request: Request, error: AppError) -> HTMLResponse:
-    """Show an error; one of a filter together with the form, as it was filled in."""
+    """Return the page of an error. An invalid filter is shown in its form."""
     request.state.error_slug = error.slug
     if isinstance(error, ValidationFailed) and request.url.path == f"{PATH}/requests":
         form = {"filters": _filters_of(request), "own": request.query_params.get("own") == "true"}
@@ -224,13 +224,13 @@ def _error_page(request: Request, error: AppError) -> HTMLResponse:
 
 
 def _headers_of(error: AppError) -> dict[str, str]:
-    """Return the headers that belong to an error's status, as its problem document would have them."""
+    """Return the headers that the problem document of the error has for its status."""
     kept = error_response("", error).headers
     return {name: kept[name] for name in ("retry-after", "www-authenticate") if name in kept}
 
 
 def _without_blanks(request: Request) -> str | None:
-    """Return the address without the fields of a form that were left blank; None where there are none."""
+    """Return the URL without the blank fields of a form; None if no field is blank."""
     given = request.query_params.multi_items()
     filled = [(name, value) for name, value in given if value]
     if len(filled) == len(given):

@@ -33,7 +33,7 @@ async def read_metrics(request: Request, services: ServicesDep) -> Response:
 
 
 def require_metrics_token(authorization: str | None, settings: Settings) -> None:
-    """Let Prometheus pass. Raises Unauthenticated, InvalidToken."""
+    """Check the bearer token of Prometheus. Raises Unauthenticated, InvalidToken."""
     if settings.metrics_token is None:
         return
     if authorization is None:

@@ -44,7 +44,7 @@ async def list_recorded_requests(
 
     A record appears about two seconds after its request. After an outage of MongoDB, older records appear later.
     """
-    # Not the times: their defaults move on with the clock, and the position says all that matters.
+    # Without the times: their defaults change with the clock, and the position is sufficient.
     fingerprint = f"requests {astuple(wanted)[2:]!r}"
     position = cursors.decode(cursor, fingerprint) if cursor is not None else None
     after = (datetime.fromisoformat(position[0]), position[1]) if position else None

@@ -10,7 +10,7 @@ from app.telemetry.metrics.time_series import Point
 
 
 class RequestRead(BaseModel):
-    """A request record. LatencyHistogram are in milliseconds; `bytes_in` and `bytes_out` are the sizes of the bodies.
+    """A request record. Durations are in milliseconds; `bytes_in` and `bytes_out` are the sizes of the bodies.
 
     `status` is 499 if the client disconnected before the response. `aborted` marks an incomplete response.
     """

@@ -1,7 +1,7 @@
-"""How a browser proves that an admin sits before it: a cookie that scripts cannot read and only `/ops` is sent.
+"""The session cookie of the operators' pages. Scripts cannot read it, and browsers send it only to `/ops`.
 
-It holds a token of an ordinary session, which PostgreSQL is asked about at every request: ended anywhere, it is ended
-here. The token has an audience of its own: the API refuses it as a bearer token, these pages refuse an access token.
+It contains a token of an ordinary session, which every request checks in PostgreSQL. A session that ends elsewhere ends
+here, too. The token has its own audience: the API refuses it as a bearer token, and these pages refuse access tokens.
 """
 
 from typing import Annotated
@@ -23,7 +23,7 @@ from app.users.sessions.service import SignIn
 
 COOKIE = "imts_ops"
 PATH = "/ops"
-# A shift: nobody has to sign in while an incident lasts, and a forgotten screen goes dark overnight.
+# One shift: an incident needs no second login, and an unattended screen loses access overnight.
 LIFETIME_SECONDS = 12 * 3600
 Origin = tuple[str, str, int]
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -33,7 +33,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 async def sign_in(services: Services, email: str, password: str, device: Device) -> str:
     """Open a session and return the token for the cookie.
 
-    Raises InvalidCredentials, TooManyRequests; AdminRequired when the account is no admin, and leaves no session then.
+    Raises InvalidCredentials, TooManyRequests. Raises AdminRequired, and ends the session, unless the account is an
+    admin.
     """
     answer = await SignIn(services).with_password(email, password, device)
     claims = services.access_tokens.read(answer.access_token)
@@ -60,7 +61,7 @@ async def _end(services: Services, principal: Principal) -> None:
 
 
 def set_cookie(response: Response, request: Request, token: str) -> None:
-    """Give the browser its token. `Secure` wherever the service is reached by TLS, here or at a proxy."""
+    """Set the cookie. It is `Secure` if the service or its proxy uses TLS."""
     response.set_cookie(
         COOKIE,
         token,
@@ -73,7 +74,7 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
 
 
 async def get_operator(request: Request, services: ServicesDep) -> User:
-    """Return the admin whom the cookie speaks for. Raises Unauthenticated, InvalidToken, AdminRequired."""
+    """Return the admin that the cookie authenticates. Raises Unauthenticated, InvalidToken, AdminRequired."""
     token = single_cookie(request, COOKIE)
     if token is None:
         raise Unauthenticated
@@ -83,10 +84,10 @@ async def get_operator(request: Request, services: ServicesDep) -> User:
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse a form that another site has sent. Raises Forbidden.
+    """Refuse a form of another site. Raises Forbidden.
 
-    SameSite keeps foreign requests from carrying the cookie; this keeps them from setting one (login CSRF). The client
-    chooses the `Host` header, so that the origin is compared with PUBLIC_URL, scheme included.
+    SameSite keeps the cookie out of cross-site requests. This check keeps them from setting one (login CSRF). The
+    origin is compared with PUBLIC_URL, including the scheme, because the client chooses the `Host` header.
     """
     given = request.headers.getlist("origin")
     accepted = {_origin(services_of(request).settings.public_url), *_own_loopback_origin(request)}
@@ -95,9 +96,9 @@ def require_same_origin(request: Request) -> None:
 
 
 def _own_loopback_origin(request: Request) -> list[Origin | None]:
-    """Return the request's own address where PUBLIC_URL, as in development, names this machine only.
+    """Return the request's own origin if PUBLIC_URL is a loopback address, as in development.
 
-    The service may then listen on another port or be called by another name of the loopback interface.
+    The service may then have another port or another name of the loopback interface.
     """
     public, own = _origin(services_of(request).settings.public_url), _origin(str(request.url))
     is_local = public is not None and own is not None and {public[1], own[1]} <= LOOPBACK_HOSTS
@@ -105,7 +106,7 @@ def _own_loopback_origin(request: Request) -> list[Origin | None]:
 
 
 def _origin(url: str) -> Origin | None:
-    """Return scheme, host and port of an address (RFC 6454), None where it has none."""
+    """Return scheme, host and port of a URL (RFC 6454); None for an invalid one."""
     try:
         parts = urlsplit(url)
         port = parts.port

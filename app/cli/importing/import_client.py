@@ -28,7 +28,7 @@ class CommandError(Exception):
 
 
 class RequestFailed(Exception):
-    """One request failed; `slug` is that of the problem document, if there is one."""
+    """One request failed. `slug` is that of the problem document, if there is one."""
 
     def __init__(self, reason: str, slug: str | None = None) -> None:
         super().__init__(reason)
@@ -77,7 +77,7 @@ class ImportClient:
         return {item["sha256"]: item["image"] for item in _expect(response, httpx.codes.OK)["items"]}
 
     async def upload(self, file: Candidate, measure: Callable[[int], None]) -> dict[str, Any]:
-        """Upload a file and return the image; `measure` gets the bytes as they are sent.
+        """Upload a file and return the image. `measure` receives the size of each chunk.
 
         Raises RequestFailed, OSError, httpx.HTTPError.
         """
@@ -130,7 +130,7 @@ async def _retry(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Respons
 
 
 def _form(boundary: str, fields: Sequence[tuple[str, str]], name: str) -> tuple[bytes, bytes]:
-    """Return what precedes and what follows the file in a form (RFC 7578); the exact name is sent as `filename*`."""
+    """Return the form's bytes before and after the file (RFC 7578). `filename*` contains the exact name."""
     start = f"--{boundary}\r\nContent-Disposition: form-data; "
     lines = [f'{start}name="{key}"\r\n\r\n{value}\r\n' for key, value in fields]
     disposition = f"name=\"image\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -130,7 +130,7 @@ class _Display:
         self._paths = {one.path for one in candidates}
 
     def live(self) -> AbstractContextManager[object]:
-        """Draw the bars until the context ends; outside of a terminal nothing is drawn."""
+        """Draw the bars until the context ends. Draws nothing outside of a terminal."""
         if not self._console.is_terminal:
             return nullcontext()
         return Live(Group(self._files, self._bytes), console=self._console, refresh_per_second=5)
@@ -147,7 +147,7 @@ class _Display:
 
 @dataclass(slots=True)
 class _Results:
-    """The results so far; their counts add up to the files seen."""
+    """The results so far. Their counts add up to the number of processed files."""
 
     display: _Display
     report: IO[str] | None = None

@@ -1,6 +1,6 @@
 """An import run: hashes files in batches, tags the stored ones and uploads the others.
 
-Each file has a result of its own, recorded afterwards. A bad file does not end the run.
+Each file has its own result. A failed file does not end the run.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class ImportRun:
                 return None
 
     async def _store_first(self, copies: Sequence[Candidate], tagged: list[tuple[Candidate, str]]) -> None:
-        """Upload the first possible of several equal files. The others add their tags to its image."""
+        """Upload the first file that succeeds of several equal ones. The others add their tags to its image."""
         for number, one in enumerate(copies, start=1):
             image = await self._upload(one)
             if image is not None:

@@ -1,5 +1,5 @@
 "use strict";
-/* The three charts: uPlot draws them, the legend and the table beside each say the same in words. */
+/* The three charts, drawn by uPlot. The legend and the table of each chart show the same values as text. */
 
 const Charts = (() => {
   const CHARTS = {
@@ -25,7 +25,7 @@ const Charts = (() => {
   }
 
   function clock(seconds) {
-    return new Date(seconds * 1000).toISOString().slice(11, 16); // UTC, as everywhere in logs and records
+    return new Date(seconds * 1000).toISOString().slice(11, 16); // UTC, as in logs and records
   }
 
   function colour(name) {
@@ -34,7 +34,7 @@ const Charts = (() => {
 
   function dataOf(name) {
     const values = CHARTS[name].series.map((key) => columns[key]);
-    // Bars stand before each other: the taller ones, of both kinds together, behind.
+    // The bars overlap: the sum of both series is behind the server errors.
     if (name === "errors") values[0] = values[0].map((count, index) => count + values[1][index]);
     return [columns.time, ...values];
   }
@@ -47,7 +47,7 @@ const Charts = (() => {
     return { stroke, width: 1.75, fill: name === "rate" ? `${stroke}1f` : undefined, points: { show: true, size: 5, fill: stroke, filter: lonely } };
   }
 
-  /* A value between two gaps has no line: it gets a point. */
+  /* A value between two gaps has no line, so it is drawn as a point. */
   function lonely(plot, series) {
     const values = plot.data[series];
     const there = (index) => values[index] !== null && values[index] !== undefined;
@@ -88,7 +88,7 @@ const Charts = (() => {
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { sync: { key: "operations" }, drag: { x: false, y: false }, y: false },
-      // Half a step more on both sides, or the first and the last bar would be cut.
+      // Half a step more on both sides; otherwise, the first and the last bar would be clipped.
       scales: { x: { range: (_plot, low, high) => [low - half(), high + half()] }, y: { distr: name === "latency" ? 3 : 1, range: rangeOf(name) } },
       axes: [
         { ...axis, size: 26, gap: 4, values: (_plot, times) => times.map(clock) },

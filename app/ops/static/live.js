@@ -1,7 +1,7 @@
 "use strict";
 /* Loads the live metrics every few seconds and shows them. All values are set as text, never as HTML. */
 
-// By minutes of the window: long ones cost more, and change less.
+// By minutes of the window. Long windows cost more and change less.
 const LIVE_MS = { 15: 3000, 60: 3000, 360: 10000, 1440: 30000 };
 const READY_MS = 3000;
 const TIMEOUT_MS = 8000;
@@ -33,7 +33,7 @@ async function get(address) {
   return { status: answer.status, body };
 }
 
-/* Where we are stands in the address, so that it can be reloaded, kept and sent to somebody. */
+/* The URL contains the state of the controls, so that it can be reloaded, bookmarked and shared. */
 function query() {
   const wanted = new URLSearchParams();
   if (controls.minutes.value !== "60") wanted.set("minutes", controls.minutes.value);
@@ -64,7 +64,7 @@ async function refresh() {
   } catch {
     return outage("The service does not respond.");
   }
-  if (number !== asked) return; // another window or route has been chosen meanwhile
+  if (number !== asked) return; // a newer request was sent
   if (answer.status === 200) show(answer.body);
   else if (answer.status === 401) location.assign("/ops/login?ended=1");
   else if (answer.body.type === "/problems/telemetry-unavailable") {
@@ -90,7 +90,7 @@ function show(live) {
   showRoutes();
 }
 
-/* The busiest routes whose name has all the words of the filter. */
+/* Shows the busiest routes whose names contain all words of the filter. */
 function showRoutes() {
   const words = byId("find").value.toLowerCase().split(/\s+/);
   const matching = lastRoutes.filter((route) => words.every((word) => route.name.toLowerCase().includes(word)));
@@ -119,7 +119,7 @@ function share(part) {
   return part < 0.001 ? "< 0.1 %" : `${(part * 100).toFixed(part < 0.1 ? 1 : 0)} %`;
 }
 
-/* Rows that are there already stay the same elements: whoever has the focus on one keeps it. */
+/* Existing rows keep their elements, and so the focus. */
 function showRows(body, rows, keyOf, cellsOf) {
   const old = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   rows.forEach((values, index) => {
@@ -134,7 +134,7 @@ function showRows(body, rows, keyOf, cellsOf) {
 }
 
 function requestCells(row, values) {
-  if (row.cells.length) return; // a request that was recorded does not change
+  if (row.cells.length) return; // a request record does not change
   const address = `/ops/requests/${encodeURIComponent(values.event_id)}?time=${encodeURIComponent(values.time)}`;
   row.append(
     element("td", {}, element("time", { dateTime: values.time, textContent: clock(new Date(values.time)) })),
@@ -157,7 +157,7 @@ function routeCells(row, values) {
   });
 }
 
-/* All 405s are one series, and all unknown paths are; their requests are listed by another filter. */
+/* All 405s are one series, and so are all unknown paths. Other filters list their requests. */
 function listFilter(method, route) {
   if (route === "method-not-allowed") return { status: "405" };
   return method === "OTHER" ? { route } : { method, route };
