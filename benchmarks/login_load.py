@@ -1,4 +1,4 @@
-"""What do 100 sign-ins at once do to everybody else's latency?
+"""Measures how 100 concurrent sign-ins affect the latency of other requests.
 
 `python -m benchmarks.login_load` measures `GET /v1/users/me` and `GET /healthz` alone and while 100 sign-ins wait for
 their hashes, which a bounded number of threads make.

@@ -1,4 +1,4 @@
-"""Creating invitations: where a code, its limit and the admin who creates it meet."""
+"""Creates invitations: their codes, limits and creators."""
 
 from datetime import timedelta
 

@@ -34,7 +34,7 @@ class AuthenticatedRoute(StrictRoute):
 
     @property
     def requires_principal(self) -> bool:
-        """Whether the route depends on the caller."""
+        """Return whether the route depends on the caller."""
         return require_valid_credentials in _calls(self.dependant)
 
 

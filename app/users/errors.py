@@ -1,3 +1,5 @@
+"""Errors of accounts and their credentials."""
+
 from app.core.errors import BadRequest
 
 

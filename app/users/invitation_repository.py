@@ -1,3 +1,5 @@
+"""SQL of the invitations."""
+
 import uuid
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,3 +1,5 @@
+"""Request and response bodies of accounts, sessions and API keys."""
+
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Literal

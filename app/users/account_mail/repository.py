@@ -1,3 +1,5 @@
+"""SQL of the links that the service mails to account owners."""
+
 import hashlib
 import uuid
 from datetime import timedelta

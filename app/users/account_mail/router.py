@@ -1,3 +1,5 @@
+"""Endpoints that mail links: address verification and password reset."""
+
 from typing import Annotated
 
 from fastapi import Depends

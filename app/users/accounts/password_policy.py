@@ -1,4 +1,4 @@
-"""Which passwords are taken: 8 to 1024 characters in NFC, none of the ones that everybody tries first."""
+"""Password policy: 8 to 1024 characters in NFC, and none of the most common passwords."""
 
 from functools import cache
 from importlib.resources import files

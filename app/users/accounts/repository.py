@@ -1,3 +1,5 @@
+"""SQL of the accounts."""
+
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime

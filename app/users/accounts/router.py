@@ -1,3 +1,5 @@
+"""Endpoints to sign up, and to read, change and delete an account."""
+
 from collections.abc import Sequence
 from typing import Annotated
 

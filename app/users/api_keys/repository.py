@@ -1,3 +1,5 @@
+"""SQL of the API keys."""
+
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta

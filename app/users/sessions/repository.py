@@ -1,3 +1,5 @@
+"""SQL of the sign-in sessions."""
+
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""Endpoints to sign in, refresh tokens and sign out."""
+
 from typing import Annotated, Literal
 
 from fastapi import Form, Request, Response

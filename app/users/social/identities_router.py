@@ -1,3 +1,5 @@
+"""Endpoints to list and unlink social identities."""
+
 from datetime import datetime
 from typing import Annotated
 

@@ -1,3 +1,5 @@
+"""The configured identity providers."""
+
 from app.core.errors import IdentityProviderNotFound
 from app.core.settings import Settings
 from app.users.social.github import GitHubProvider

@@ -1,3 +1,5 @@
+"""SQL of social identities and of sign-ins in progress."""
+
 import uuid
 from collections.abc import Sequence
 

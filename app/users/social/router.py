@@ -1,3 +1,5 @@
+"""Endpoints of the OAuth 2.0 authorization code flow with identity providers."""
+
 from typing import Annotated
 from urllib.parse import urlsplit
 
