@@ -62,7 +62,11 @@ def _with_vary(send: Send) -> Send:
 
     async def send_varying(message: Message) -> None:
         if message["type"] == "http.response.start" and _is_compressible(message):
-            MutableHeaders(raw=message.setdefault("headers", [])).add_vary_header("Accept-Encoding")
+            headers = message.setdefault("headers", [])
+            if any(name == b"vary" for name, _ in headers):
+                MutableHeaders(raw=headers).add_vary_header("Accept-Encoding")
+            else:
+                headers.append((b"vary", b"Accept-Encoding"))
         await send(message)
 
     return send_varying

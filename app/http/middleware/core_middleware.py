@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 from collections import Counter
+from functools import lru_cache
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -85,19 +86,21 @@ def _has_header(message: Message, name: bytes) -> bool:
     return any(one.lower() == name for one, _ in message.get("headers", ()))
 
 
-def quota_headers(quota: Quota) -> list[tuple[bytes, bytes]]:
+# Quotas of cached responses repeat within a second.
+@lru_cache(256)
+def quota_headers(quota: Quota) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that describe a quota.
 
     `RateLimit` and `RateLimit-Policy` follow draft-ietf-httpapi-ratelimit-headers-10; the others follow draft 06.
     """
     policy = quota.policy.encode()
-    return [
+    return (
         (b"ratelimit-limit", b"%d" % quota.limit),
         (b"ratelimit-remaining", b"%d" % quota.remaining),
         (b"ratelimit-reset", b"%d" % quota.reset),
         (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (policy, quota.limit, quota.seconds)),
         (b"ratelimit", b'"%b";r=%d;t=%d' % (policy, quota.remaining, quota.reset)),
-    ]
+    )
 
 
 class InternalErrorMiddleware:
