@@ -1,3 +1,5 @@
+"""Builds the image services for the endpoints."""
+
 from typing import Annotated
 
 from fastapi import Depends

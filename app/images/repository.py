@@ -1,3 +1,5 @@
+"""SQL of the images."""
+
 import random
 import uuid
 from collections.abc import Collection, Mapping, Sequence

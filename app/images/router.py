@@ -1,3 +1,5 @@
+"""Endpoints to upload, read, change and delete images."""
+
 import uuid
 from typing import Annotated, Any
 

@@ -1,3 +1,5 @@
+"""Request and response bodies of the image endpoints."""
+
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,3 +1,5 @@
+"""Builds the tag services for the endpoints."""
+
 from collections.abc import AsyncIterator
 from typing import Annotated
 

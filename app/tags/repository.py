@@ -1,3 +1,5 @@
+"""SQL of tags, aliases and implications."""
+
 import uuid
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,3 +1,5 @@
+"""Endpoints to list, create and administer tags."""
+
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response

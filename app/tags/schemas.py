@@ -1,3 +1,5 @@
+"""Request and response bodies of the tag endpoints."""
+
 from datetime import datetime
 from typing import Annotated
 

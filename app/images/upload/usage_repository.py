@@ -1,3 +1,5 @@
+"""SQL of the storage that each account uses."""
+
 import uuid
 from typing import NamedTuple
 
