@@ -1,4 +1,4 @@
-"""What the routers of images share: the precondition of a change and the response after it."""
+"""Helpers of the image routers: the precondition of a change and the response after it."""
 
 from collections.abc import Callable
 

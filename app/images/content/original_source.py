@@ -1,7 +1,7 @@
 """The original of an image as it is given out: as it was sent or, with STRIP_METADATA, without its metadata.
 
-What is stripped is a rendition: made once, kept beside the original, which stays untouched. So ranges, lengths and
-presigned URLs are those of any object, and no URL leads to the metadata.
+The stripped copy is a rendition: made once and stored beside the unchanged original. Ranges, lengths and presigned URLs
+therefore work as for any object, and no URL leads to the metadata.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Objects that are made of an original when they are first asked for, once, and kept beside it in the object store.
 
-The list of doomed objects is also what makes "once" hold for many processes: whoever lists the key makes the object,
-the others wait for it. A maker renews its hold on the key while it works; one that died holds it for STALE only.
+The list of orphaned objects also ensures "once" across processes: the process that lists the key makes the object, and
+the others wait for it. The maker renews its lease while it works; the lease of a dead maker expires after STALE.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RenditionSource:
-    """What of an image is needed after its row was read."""
+    """The fields of an image that are needed after its row was read."""
 
     id: uuid.UUID
     storage_key: str
@@ -72,7 +72,7 @@ class Renditions:
         while time.monotonic() < deadline:
             async with self._database.unit_of_work() as session:
                 mine = await OrphanRepository(session).acquire_lease(key, STALE)
-            # Whoever had the key before may have just finished.
+            # The previous holder of the key may have just finished.
             if await self.find_size(key) is not None:
                 return await self._keep(original, key) if mine else None
             if mine:

@@ -1,9 +1,9 @@
 """The full audit: every row against its object, every object against the rows, and the uploads that were left.
 
-It walks both sides in the order of their keys, so that its memory does not grow with the bucket. It changes nothing by
-itself but what is beyond doubt: an object that no row names, that is not on the doomed list and that is older than the
-grace goes onto that list, and the sweeper deletes it as everything else there; a multipart upload older than the grace
-is aborted. What is missing or differs is only reported: nobody but a person can make it good.
+It walks both sides in the order of their keys, so that its memory does not grow with the bucket. It corrects only
+unambiguous cases. An object older than the grace that neither a row nor the list of orphans names is added to that
+list, and the sweeper deletes it. A multipart upload older than the grace is aborted. Missing and differing objects
+are only reported: they need a manual repair.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Inconsistency:
 
 @dataclass(slots=True)
 class ConsistencyReport:
-    """What was found, and what was done about it; with `dry_run` nothing was."""
+    """The findings and the corrections; `dry_run` makes no corrections."""
 
     dry_run: bool
     images: int = 0
@@ -127,7 +127,7 @@ class ConsistencyCheck:
         return digest.digest()
 
     async def _is_still_there(self, image_id: uuid.UUID) -> bool:
-        """Tell whether an image was not just deleted while we looked at its object."""
+        """Return whether the image still exists after the check of its object."""
         async with self._database.read_session() as session:
             return await ImageRepository(session).find(image_id) is not None
 
@@ -136,7 +136,7 @@ class ConsistencyCheck:
         batch: list[ListedObject] = []
         async for found in self._object_store.list_objects():
             report.objects += 1
-            # What somebody else keeps in the bucket is none of our business.
+            # Other applications' objects in the bucket are ignored.
             if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED)) and found.modified < before:
                 batch.append(found)
             if len(batch) == BATCH:

@@ -44,10 +44,10 @@ class OrphanSweeper:
             await IdempotencyRepository(session).remove_expired()
 
     async def sweep(self) -> int:
-        """Delete what is past its grace; return how many objects that were.
+        """Delete the objects that are past their grace; return their number.
 
-        What the store refuses to remove stays listed for another grace and holds up nothing else. Raises when a backend
-        does not answer.
+        An object that the store refuses to remove stays listed for another grace and delays no other object. Raises
+        when a backend does not respond.
         """
         before = utc_now() - self._grace
         removed = refused = 0

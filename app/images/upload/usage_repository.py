@@ -42,7 +42,7 @@ _FORGET = text("DELETE FROM storage_usage WHERE user_id = ANY(:users) AND image_
 
 
 class Usage(NamedTuple):
-    """What an account has stored and is uploading; all but `images` in bytes."""
+    """The stored and uploading data of an account; all but `images` in bytes."""
 
     images: int
     bytes: int
@@ -50,7 +50,7 @@ class Usage(NamedTuple):
 
     @property
     def counted(self) -> int:
-        """What counts against the quota."""
+        """The bytes that count against the quota."""
         return self.bytes + self.uploading
 
 
