@@ -1,7 +1,7 @@
-"""The decoder processes: a few of them, started when they are needed, replaced when a file has killed one.
+"""The decoder processes: they start on demand and are replaced when a file has killed one.
 
-Why processes of our own, and not a pool of the standard library: a `ProcessPoolExecutor` is broken for good once a
-worker dies, and here dying is what a worker does when a file is hostile.
+The pool is not a `ProcessPoolExecutor`, which is permanently broken once a worker dies. Here a hostile file is expected
+to kill its worker.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ PROGRAM = Path(__file__).with_name("decoder_worker.py")
 # Address space and processor time of a check: somewhat under 2 s, since the timer has the resolution of the clock tick.
 MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 1.9
-# A thumbnail costs more than the check, by bounded amounts: what was accepted gets its thumbnails.
+# A thumbnail costs more than the check, by bounded amounts: every accepted image gets its thumbnails.
 THUMBNAIL_MEMORY_BYTES = MEMORY_BYTES + 192 * 1024 * 1024
 THUMBNAIL_CPU_SECONDS = 2 * CPU_SECONDS
 WALL_SECONDS = 30
-# How long a job may wait for a decoder that is free.
+# The longest wait of a job for a free decoder.
 QUEUE_SECONDS = 30
-# How long the URL of a picture has to hold: the wait, two attempts, and something to spare.
+# The lifetime of a picture's URL: the wait, two attempts and a margin.
 URL_SECONDS = QUEUE_SECONDS + 2 * WALL_SECONDS + 30
-# A process whose socket has ended, or that was killed, is gone at once; one that is not is left to the system.
+# A process exits at once when its socket ends or it is killed. After this timeout it is left to the system.
 GONE_SECONDS = 5
-# A fresh process now and then, against whatever a decoder leaks.
+# The number of jobs after which a process is replaced, in case a decoder leaks.
 MAX_JOBS = 1000
 # One arena: each thread's own would reserve 64 MiB of the address space.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}
@@ -126,7 +126,7 @@ class _Decoder:
         except subprocess.TimeoutExpired:
             return None
         except BaseException:
-            # Nobody will come back to end it.
+            # No other code ends the process.
             self._process.kill()
             raise
 
@@ -200,7 +200,7 @@ class DecoderPool:
             decoder = self._idle.pop() if self._idle else await _Decoder.start(self._source_port)
             answered = await self._attempt(decoder, job, body)
             if answered is None:
-                # Killed from outside, for want of memory say, it tells nothing about the file: a fresh one tries.
+                # A kill from outside, such as for lack of memory, proves nothing about the file: a new process tries.
                 answered = await self._attempt(await _Decoder.start(self._source_port), job, body)
         if answered is None:
             raise DecodersUnavailable

@@ -1,4 +1,4 @@
-"""What a file is that is not a supported image, for the text of the error.
+"""Types of unsupported files, for the text of the error.
 
 The signatures are those of the WHATWG MIME Sniffing Standard and of the formats' own specifications.
 """

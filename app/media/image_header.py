@@ -1,4 +1,4 @@
-"""What a file is, according to its first bytes and never to its name: format and dimensions, without decoding anything.
+"""Format and dimensions of a file, from its first bytes and never from its name, without decoding.
 
 Layouts: PNG (RFC 2083 §11.2.2), JPEG (ITU-T T.81 annex B), GIF89a §18-20, WebP (RFC 9649), AVIF (ISO/IEC 23008-12).
 Browsers and decoders skip metadata of any size before the picture, fill bytes and stray bytes; so does this module. It
@@ -20,7 +20,7 @@ SIGNATURE_BYTES = 16
 MAX_SEGMENTS = 10_000
 # An AVIF states its dimensions in a box that is read as a whole; grids of thousands of tiles need 100 KiB.
 MAX_META_BYTES = 1024 * 1024
-# What libjpeg takes for the next marker: it skips all other bytes, fill bytes and stuffed zeros.
+# The next marker as libjpeg finds it: it skips all other bytes, fill bytes and stuffed zeros.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_STANDALONE = frozenset(range(0xD0, 0xD9)) | {0x01}

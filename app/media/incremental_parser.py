@@ -1,8 +1,8 @@
 """Parsers of files that arrive in chunks, written as generators that look at the bytes ahead and skip or copy them.
 
 `IncrementalParser` runs such a generator. Its work is linear in the size of the file, for chunks of any size and any
-content: bytes are searched by regular expressions that never backtrack, are never copied twice, and a
-request that is not satisfied yet is not evaluated again from its start. It holds one chunk and what a `Peek` asks for.
+content. Regular expressions that never backtrack search the bytes, and no byte is copied twice. A request that is not
+satisfied yet is not evaluated again from its start. The parser holds one chunk and the bytes of a `Peek`.
 """
 
 import re

@@ -19,19 +19,19 @@ from app.storage.download import OpenObject
 from app.storage.object_store import ObjectStore
 
 THUMBNAIL_SECONDS = 365 * 24 * 3600
-# How long a cache that many share may give out a thumbnail without asking again: so long others may still see it after
-# its image was made private.
+# The time for which shared caches serve a thumbnail without revalidation. Other clients may see the thumbnail for this
+# time after its image was made private.
 SHARED_SECONDS = 300
-# What is no larger is read whole: no slow client holds a connection to the store for it, and nothing needs to watch it.
+# Smaller objects are read whole: no slow client holds a connection to the store, and no task watches the client.
 WHOLE_BYTES = 256 * 1024
 _UNSAFE = frozenset('"\\%')
 
 
 class ObjectResponse(Response):
-    """Sends an object that is open already; whatever becomes of the client, the read from the store ends with it.
+    """Sends an open object. The read from the store ends when the client disconnects.
 
-    As Starlette's StreamingResponse, with one task to watch the client instead of two and a group for them, and without
-    an empty message at the end: every message passes all the middleware.
+    Unlike Starlette's StreamingResponse, it watches the client with one task instead of two and a task group. It sends
+    no empty message at the end, because every message passes all the middleware.
     """
 
     def __init__(self, stack: AsyncExitStack, opened: OpenObject, status: int, headers: Mapping[str, str]) -> None:
@@ -50,13 +50,13 @@ class ObjectResponse(Response):
                 gone.cancel()
 
     async def _send_while(self, gone: asyncio.Task[None], send: Send) -> None:
-        """Send everything, or what can be sent before the client is gone."""
+        """Send the object until its end or until the client disconnects."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as limit:
                 is_sending = True
 
                 def end(_: object) -> None:
-                    # A client that goes as the last piece does is told of when the block is over.
+                    # A client can disconnect during the last piece: the callback then runs after the block.
                     if is_sending:
                         limit.reschedule(0)
 
@@ -116,12 +116,12 @@ async def content_response(
 
 
 def is_head(request: Request) -> bool:
-    """Tell whether the answer's body would be thrown away (RFC 9110 also has HEAD ignore ranges)."""
+    """Return whether the response's body would be discarded (RFC 9110 also has HEAD ignore ranges)."""
     return getattr(request.state, "is_head", False)
 
 
 def content_headers(image: Image, etag: str, *, download: bool) -> dict[str, str]:
-    """Return the headers of the original's bytes: they may be kept, but must be asked for again each time."""
+    """Return the headers of the original's bytes: caches may store them, but must revalidate them each time."""
     return {
         **_data_headers(image, image.name, download=download),
         "ETag": etag,
@@ -130,7 +130,7 @@ def content_headers(image: Image, etag: str, *, download: bool) -> dict[str, str
 
 
 def thumbnail_headers(image: Image, size: int, version: int) -> dict[str, str]:
-    """Return the headers of a thumbnail. It never changes; who may see it does, so shared caches are to ask again."""
+    """Return the headers of a thumbnail. It never changes, but its visibility does: shared caches must revalidate."""
     shared = f", s-maxage={SHARED_SECONDS}" if image.visibility == Visibility.PUBLIC else ""
     return {
         **_data_headers(image, f"{image.name}.{size}.webp", download=False),
@@ -147,7 +147,7 @@ def content_disposition(name: str, *, download: bool) -> str:
 
 
 def _data_headers(image: Image, name: str, *, download: bool) -> dict[str, str]:
-    # An image is data, whatever it would like to be in a browser.
+    # A browser must treat an image as data only.
     return {
         "Last-Modified": http_date(image.created_at),
         "Content-Disposition": content_disposition(name, download=download),

@@ -1,4 +1,4 @@
-"""What a decoder refuses a picture for."""
+"""Reasons for which a decoder refuses a picture."""
 
 
 class TooLarge(Exception):

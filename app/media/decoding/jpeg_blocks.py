@@ -7,8 +7,8 @@ So each run of entropy-coded data is fed to the decoder without the marker behin
 - A decoder that lacks blocks takes the padding for data. It takes nothing more until it has a whole unit of blocks. The
   padding consists of ones, which are no Huffman code: libjpeg spends 34 bits of them on a block.
 
-The decoder reads up to 64 bits ahead, so one block at the very end of a run can be missing unnoticed. What the runs do
-not show, the headers do: whether the scans cover every component and coefficient, and the number of restart markers.
+The decoder reads up to 64 bits ahead, so one block at the very end of a run can be missing unnoticed. The headers
+show the rest: whether the scans cover every component and coefficient, and the number of restart markers.
 """
 
 from typing import Any

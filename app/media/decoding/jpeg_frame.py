@@ -1,4 +1,4 @@
-"""What a JPEG's frame and scans have to contain (ITU-T T.81, B.2.2, B.2.3, B.2.4.4 and G.1.1.1)."""
+"""Requirements on a JPEG's frame and scans (ITU-T T.81, B.2.2, B.2.3, B.2.4.4 and G.1.1.1)."""
 
 from dataclasses import dataclass, field
 
