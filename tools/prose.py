@@ -40,7 +40,7 @@ _TELL = re.compile(r"\b(?:tells?|told|telling)\b", re.IGNORECASE)
 _NOBODY = re.compile(r"\b(?:nobody|whoever)\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _CODE = re.compile(r"``[^`]*``|`[^`]*`|https?://\S+|\"[^\"\n]{0,60}\"")
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z`\"(])|\n\s*\n|\n\s*(?:[-*|#>]|\d+\.)\s*|\|")
+_SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z`\"(])|\n\s*\n|\n\s*(?:[-*|#>├└│]|\d+\.)\s*|\|")
 _PRAGMA = re.compile(r"#\s*(?:noqa|type:|fmt:|pragma|!/)|\s*\bnoqa:.*")
 
 

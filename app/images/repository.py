@@ -43,7 +43,7 @@ _MULTICAST_BIT = 1 << 40
 
 
 def new_image_id() -> uuid.UUID:
-    """Return a uuid1 whose node is random (RFC 9562 §6.10): it tells no MAC address."""
+    """Return a uuid1 with a random node (RFC 9562, 6.10), which discloses no MAC address."""
     return uuid.uuid1(node=random.getrandbits(48) | _MULTICAST_BIT, clock_seq=random.getrandbits(14))
 
 
@@ -103,7 +103,7 @@ class NewImage(NamedTuple):
 
 
 class InsertResult(NamedTuple):
-    """What became of an image that was to be inserted.
+    """The result of inserting an image.
 
     `key_reserved`: its key was on the list of orphaned objects, so its object exists. `created_at` is None if its name
     is taken. `duplicates` are the ids of images with the same bytes.
@@ -163,7 +163,7 @@ class ImageRepository:
         return image
 
     async def find_by_name(self, name: str) -> NameOwner | None:
-        """Return the image of this name, whoever may see it."""
+        """Return the image of this name, regardless of its visibility."""
         row = (await self._session.execute(_NAMED, {"name": name})).one_or_none()
         return None if row is None else NameOwner(*row)
 
@@ -177,10 +177,10 @@ class ImageRepository:
         return free or numbered_name(name, random.randint(MAX_NUMBER + 1, 10**9))  # noqa: S311 - no secret
 
     async def add(self, new: NewImage, principal: Principal) -> InsertResult:
-        """Insert an image and take its key off the list of doomed objects: both, or neither.
+        """Insert an image and remove its key from the orphan list: both, or neither.
 
-        One statement for it all: an upload is mostly waiting for round trips. Duplicates are told as `principal` sees
-        them, MAX_DUPLICATES at most, as their index has them: the same bytes may be there a hundred thousand times.
+        A single statement, because an upload mostly waits for round trips. It returns up to MAX_DUPLICATES duplicates
+        that `principal` may see, in the order of their index: the same bytes may be stored a hundred thousand times.
         """
         values = NamedParameters()
         statement = _insert_statement(visibility_scope(principal).sql(values))
@@ -219,7 +219,7 @@ class ImageRepository:
         return Removed(max((row.created_at, row.id) for row in rows), keys)
 
     async def lock_if_exists(self, image_id: uuid.UUID) -> bool:
-        """Tell whether the image is there, and keep it from being deleted until the commit."""
+        """Return whether the image exists, and keep it from being deleted until the commit."""
         statement = select(Image.id).where(Image.id == image_id).with_for_update(read=True, key_share=True)
         return await self._session.scalar(statement) is not None
 
@@ -243,7 +243,7 @@ class ImageRepository:
         return list(await self._session.scalars(statement))
 
     async def find(self, image_id: uuid.UUID) -> Image | None:
-        """Return the image, whoever may see it."""
+        """Return the image, regardless of its visibility."""
         return await self._session.get(Image, image_id)
 
     async def count(self, after: uuid.UUID | None = None) -> int:
@@ -254,7 +254,7 @@ class ImageRepository:
         return await self._session.scalar(statement) or 0
 
     async def list_by_id(self, after: uuid.UUID | None, limit: int) -> Sequence[Image]:
-        """Return up to `limit` images after this id, whoever may see them."""
+        """Return up to `limit` images after this id, regardless of their visibility."""
         statement = select(Image).order_by(Image.id).limit(limit)
         if after is not None:
             statement = statement.where(Image.id > after)

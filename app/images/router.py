@@ -57,7 +57,7 @@ from app.users.dependencies import CurrentUser, DeviceDep, PrincipalDep
 
 router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
 
-# What the fields and the headers of the parts may take beside the file.
+# The limit of the fields and part headers of a form, without the file.
 MAX_FORM_BYTES = 1024 * 1024
 
 UPLOAD_FORM: dict[str, Any] = {

@@ -124,7 +124,7 @@ async def list_images(
 
 
 def cache_control(query: ast.Node, principal: Principal) -> str:
-    """Say who may keep a page, which is to be revalidated; one that the clock changes too, nobody."""
+    """Return the `Cache-Control` of a page. A page that also changes with the clock is not stored."""
     if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in ast.leaves(query)):
         return "no-store"
     return "public, no-cache" if principal.user is None else "private, no-cache"

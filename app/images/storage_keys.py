@@ -1,4 +1,4 @@
-"""The keys under which an image's objects lie in the store; everything of an image can be told from its original's."""
+"""The keys of an image's objects in the store. All of them derive from the key of the original."""
 
 import uuid
 

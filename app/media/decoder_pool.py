@@ -147,10 +147,10 @@ def _spawn(arguments: Sequence[str]) -> "tuple[subprocess.Popen[bytes], socket.s
 
 
 class DecoderPool:
-    """Decodes images, at most `processes` at once; the others wait, first come, first served.
+    """Decodes images, at most `processes` at once; others wait in order of arrival.
 
-    Whoever asks has as many places in that queue as there are processes, by a turn each (`Services.decoder_turns`).
-    `source_port` is that of the URLs of pictures; the processes reach no other one.
+    A fair queue in front of it (`app/http/request_queues.py`) limits the places of each caller. `source_port` is the
+    port of the URLs of pictures; the processes can connect to no other one.
     """
 
     def __init__(self, processes: int, max_pixels: int, source_port: int) -> None:

@@ -162,7 +162,7 @@ def require_few_pixels(job: dict[str, Any], frames: int, image: Image.Image) -> 
 
 
 def handle_job(job: dict[str, Any], source: IO[bytes]) -> Result:
-    """Do one job; return its answer. A file that makes a decoder raise, whatever it raises, is a damaged file."""
+    """Run one job and return its result. A file on which a decoder raises any exception is damaged."""
     try:
         return TASKS[job["task"]](job, source)
     except SourceFailed:

@@ -1,8 +1,8 @@
-"""Image files without their metadata: the structure is copied, the pixels are not touched.
+"""Removes the metadata of image files: the structure is copied, the pixels stay unchanged.
 
-What a picture needs to look the same is kept (ICC profile, colour and animation chunks, and the orientation, in an EXIF
-block of its own); EXIF, GPS, XMP, IPTC, comments, embedded thumbnails, whatever is unknown and whatever stands behind
-the end of the picture are not. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2).
+Kept is all that affects the appearance: ICC profile, colour and animation chunks, and the orientation in an EXIF block
+of its own. Removed are EXIF, GPS, XMP, IPTC, comments, embedded thumbnails, unknown blocks, and bytes after the end of
+the picture. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2).
 
 Each format is a generator for `IncrementalParser`. `Stripper` runs it over a file that arrives in chunks. It holds one
 chunk and at most MAX_PEEK bytes.
@@ -34,12 +34,12 @@ _WEBP_EXIF_FLAG, _WEBP_XMP_FLAG = 0x08, 0x04
 
 
 class UnreadableStructure(Exception):
-    """The file's structure cannot be followed, so that nobody can tell its metadata from its pixels."""
+    """The structure of the file is not readable, so its metadata cannot be separated from its pixels."""
 
 
 @dataclass(slots=True)
 class FirstPass:
-    """What a first pass found out, which a WebP says at its start: bytes that will be written, and any orientation."""
+    """The result of a first pass, which a WebP needs at its start: the bytes to write, and the orientation."""
 
     size: int = 0
     has_orientation: bool = False

@@ -32,8 +32,9 @@ async def split_parts(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> A
 
 
 async def rechunk(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the same bytes in pieces of PIECE_BYTES or more, but for the last: each is written by itself further on,
-    and a client may send one byte at a time.
+    """Yield the same bytes in pieces of at least PIECE_BYTES, except for the last.
+
+    Each piece is written separately later, and a client may send one byte at a time.
     """
     small: list[bytes] = []
     size = 0

@@ -1,4 +1,4 @@
-"""Objects on their way from the store, at the pace of whoever reads them."""
+"""Reads objects from the store at the pace of the consumer."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -9,7 +9,7 @@ import aiohttp
 
 from app.storage.timeouts import request_timeout, translate_errors
 
-# Who comes for the next piece later than this, a client that does not read say, has no connection meanwhile.
+# If the consumer stalls for longer than this, the connection is closed and reopened on demand.
 KEPT_SECONDS = 10.0
 
 

@@ -1,9 +1,9 @@
 """The object store (Minio, or any server of the S3 API). The only module that imports miniopy_async.
 
-Its public `put_object` cannot be used for a body of unknown length: it reads ahead without bound, or loses the upload
-when the size is a multiple of the part size; and `multipart_uploader` completes the object when its body raises. So the
-part loop is ours, over the library's private calls; the library is pinned exactly and `tests/storage` holds the
-contract.
+The library's `put_object` cannot store a body of unknown length: it reads ahead without bound, or loses the upload if
+the size is a multiple of the part size. Its `multipart_uploader` completes the object even if the body raises.
+Therefore the loop over the parts is here and uses private calls of the library. Its version is pinned, and
+`tests/storage` checks the behaviour.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from app.storage.download import Download, OpenObject
 from app.storage.s3_client import READ_TIMEOUT, Body, Pieces, connect, open_session
 from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, request_timeout, translate_errors
 
-# Bytes that take longer than this are a reason to ask whether the store is still there, and it has so long to say so.
+# A transfer that stalls for PROBE_AFTER seconds triggers a probe of the store, which must respond in PING_SECONDS.
 PROBE_AFTER = 0.9
 PING_SECONDS = 1.0
 # Larger than what SeaweedFS keeps beside an object's name, where a full disk may still have room.
 WRITE_CHECK_BYTES = 16 * 1024
 WRITE_CHECK_KEY = "readiness-check"
 WRITE_CHECK_SECONDS = 10.0
-# Of each kind. Those that are read from are apart: whatever clients do, the store is asked and written to.
+# Per pool. Downloads have their own pool, so slow clients leave connections for uploads and probes.
 MAX_CONNECTIONS = 200
 MAX_READING = 500
 # More is digested in a thread, beside the event loop; for less the way there costs more.
@@ -81,7 +81,7 @@ class ObjectStore:
         self._session, self._reading_session = open_session(MAX_CONNECTIONS), open_session(MAX_READING)
         self._client = connect(settings, self._session)
         self._reader = connect(settings, self._reading_session)
-        # Signs for whoever reaches the store under its public name.
+        # Signs URLs for clients, which reach the store under its public name.
         self._public = connect(settings, self._session, settings.storage_public_endpoint)
 
     async def ensure_bucket(self) -> None:
@@ -106,10 +106,10 @@ class ObjectStore:
         self._writable_until = time.monotonic() + WRITE_CHECK_SECONDS
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> None:
-        """Store the bytes of `chunks` under `key`, holding two parts in memory; they are in the store when it returns.
+        """Store the bytes of `chunks` under `key`, with at most two parts in memory.
 
-        A body that fits one part is one request. Whatever goes wrong meanwhile, cancellation included, leaves no
-        multipart upload behind. Raises StorageUnavailable, and whatever `chunks` raises.
+        A body that fits one part is one request. A failure, cancellation included, leaves no multipart upload behind.
+        Raises StorageUnavailable, and the errors of `chunks`.
         """
         parts = split_parts(chunks)
         first: list[bytes] = await anext(parts, [])
@@ -155,8 +155,8 @@ class ObjectStore:
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[OpenObject]:
         """Open an object, or a range of it, for reading. Raises ObjectMissing, StorageUnavailable.
 
-        Read to its end its connection serves the next request; left before, the connection is closed, since the store
-        would go on sending. Whoever is slow to take the pieces holds none.
+        A connection that is read to the end serves the next request. Otherwise it is closed, because the store would
+        continue to send. A slow consumer holds no connection.
         """
         reading = Download(partial(self._reader.get_object, self.bucket, key), offset)
         try:
@@ -218,7 +218,7 @@ class ObjectStore:
             key_marker, id_marker = page.next_key_marker, page.next_upload_id_marker
 
     async def abort(self, key: str, upload_id: str) -> None:
-        """End a multipart upload and drop its parts; one that is gone is no error. Raises StorageUnavailable."""
+        """Abort a multipart upload and delete its parts; a missing upload is no error. Raises StorageUnavailable."""
         try:
             async with request_timeout():
                 await self._client._abort_multipart_upload(self.bucket, key, upload_id)  # noqa: SLF001

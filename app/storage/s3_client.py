@@ -12,7 +12,7 @@ from miniopy_async.api import Minio
 
 from app.core.settings import Settings
 
-# Digest of nothing, and what stands for a digest that is not told (AWS Signature Version 4, "x-amz-content-sha256").
+# The digest of an empty body, and the marker of an unsigned one (AWS Signature Version 4, "x-amz-content-sha256").
 _NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _NOT_TOLD = "UNSIGNED-PAYLOAD"
 
@@ -20,7 +20,7 @@ READ_BYTES = 256 * 1024
 CONNECT_TIMEOUT = 1.5
 # Between two pieces of an object that is being read.
 READ_TIMEOUT = 30
-# One after the other they are the body. Nobody needs them in one piece, and joining a part copies 5 MiB.
+# The pieces of a body in order. They are not joined, which would copy 5 MiB for each part.
 Pieces = Sequence[bytes]
 
 
@@ -32,7 +32,7 @@ class Body(Payload):
         self._size = sum(map(len, pieces))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return it as text, for whoever logs requests."""
+        """Return the body as text; aiohttp calls this when it logs requests."""
         return b"".join(self._value).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -44,9 +44,9 @@ class Body(Payload):
 class Client(Minio):
     """Signs the headers only.
 
-    The library reads every body once more to have its digest in the signature, 8 KiB at a time and in a thread, where
-    requests without a body go as well. That the store has the right bytes is seen by the entity tag it answers with;
-    that nobody changes both on the way is a matter of TLS (STORAGE_SECURE).
+    The library would read every body once more for the digest in its signature, 8 KiB at a time and in a thread. The
+    entity tag of the response proves that the store has the right bytes. TLS (STORAGE_SECURE) protects both against
+    changes on the way.
     """
 
     async def _build_headers(self, host: str, headers: Any, body: Any, creds: Any) -> tuple[dict[str, str], datetime]:
@@ -70,7 +70,7 @@ class Client(Minio):
 
 
 def open_session(limit: int) -> aiohttp.ClientSession:
-    """Return a pool of at most so many connections."""
+    """Return a session with at most `limit` connections."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),

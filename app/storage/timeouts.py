@@ -12,7 +12,7 @@ from app.core.errors import NotFound, StorageUnavailable
 
 # A store that has not answered a question by then is down.
 RESPONSE_TIMEOUT = 1.9
-# What a store must be able to take at least: the time that the bytes of a part may need beyond that.
+# The minimum rate of a store. It determines the additional time for the bytes of a part.
 MIN_BYTES_PER_SECOND = 1024 * 1024
 MISSING_CODES = ("NoSuchKey", "NoSuchUpload")
 

@@ -43,7 +43,7 @@ class Implications:
         return _reach(self._implying, tag)
 
     def would_close_cycle(self, tag: int, implies: int) -> bool:
-        """Tell whether the edge would make a tag imply itself."""
+        """Return whether the edge would make a tag imply itself."""
         return tag == implies or tag in _reach(self._implied, implies)
 
 

@@ -18,8 +18,8 @@ from app.models.tag import EXACT_COUNT
 from app.search.planning.glob import like
 from app.search.strategies.row import TAG_NAMES
 
-# The tags of this number of public images are counted. A tag's rows lie in the order of the images' ids, whose first
-# bytes are the fast-running part of the time: the first rows are a sample spread over all of them.
+# The tags of this number of public images are counted. The rows of a tag are in the order of the
+# image ids, whose first bytes are the fast-changing part of the time. The first rows are a sample of all of them.
 SAMPLE = 500
 
 
@@ -93,7 +93,7 @@ _BY_COUNT = text(f"""
         ORDER BY t.images DESC, t.name LIMIT :most
     )
     SELECT {_ENTRY} FROM first f JOIN tags t USING (id) ORDER BY f.images DESC, t.name""")  # noqa: S608
-# A tag that nobody else could see was not there for them: it is as old as its listing. Rows are locked in one order.
+# A tag that was hidden from others is as old as its listing. Rows are locked in one order.
 _LIST = text(f"""
     UPDATE tags t SET is_listed = true,
         created_at = CASE WHEN {EXACT_COUNT} > 0 OR {NEVER_PRIVATE} THEN t.created_at ELSE now() END
@@ -151,7 +151,7 @@ class TagRepository:
     async def ensure(self, names: Sequence[str], private_to: uuid.UUID | None = None) -> None:
         """Make the tags that are missing, in order of their names, so that no two calls deadlock.
 
-        With `private_to`, nobody else sees those before a public image has them.
+        With `private_to`, the tags are hidden from others until a public image has them.
         """
         if missing := await self.list_missing(names):
             statement = insert(Tag).values([{"name": name} for name in missing]).on_conflict_do_nothing()
@@ -163,7 +163,7 @@ class TagRepository:
                 )
 
     async def ensure_listed(self, names: Sequence[str]) -> None:
-        """Make the tags that are missing, and have everyone see all of them, whatever images they have.
+        """Create the missing tags, and list all of them for everyone, even without a public image.
 
         Raises DatabaseBusy.
         """
@@ -210,7 +210,7 @@ class TagRepository:
         return {row.asked: CountedTag(*row[1:]) for row in rows}
 
     async def find(self, name: str) -> CountedTag | None:
-        """Return the tag of this name or alias, whoever may see it."""
+        """Return the tag of this name or alias, regardless of its visibility."""
         found = await self._list(_BY_ANY_NAME, {"name": name})
         return found[0] if found else None
 
@@ -257,7 +257,7 @@ class TagRepository:
         """Return the tags that occur together with this one on public images, the most similar first."""
         if not tag.images:
             return []
-        # What was met once in a sample may have been met by chance; and such are most.
+        # A tag that occurs once in a sample may be there by chance, and most tags do.
         least = 2 if tag.images > SAMPLE else 1
         values = {"tag": tag.id, "images": tag.images, "least": least, "most": limit}
         return [RelatedTag(*row) for row in await self._session.execute(_RELATED, values)]

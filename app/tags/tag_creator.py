@@ -23,9 +23,9 @@ class TagCreator:
     address: str | None
 
     async def ensure(self, names: Sequence[str], private_to: UUID | None = None) -> None:
-        """Make those of the tags that are missing, in a unit of work of their own. Raises TooManyRequests.
+        """Create the missing tags in a unit of work of their own. Raises TooManyRequests.
 
-        With `private_to`, nobody else sees them before a public image has them.
+        With `private_to`, the tags are hidden from others until a public image has them.
         """
         if missing := await self._charge(names):
             async with self.database.unit_of_work() as session:

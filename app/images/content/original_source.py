@@ -42,10 +42,10 @@ class OriginalLocator:
         return f'"{image.sha256.hex()}{version}"'
 
     async def find(self, image: Image) -> StoredObject:
-        """Return where it lies, making it first where that is needed.
+        """Return the object to deliver; create the stripped copy first if it is missing.
 
-        Raises StorageUnavailable; InvalidImage when the metadata cannot be told from the pixels; ImageNotFound when the
-        image was deleted meanwhile.
+        Raises StorageUnavailable; InvalidImage if the metadata cannot be separated from the pixels; ImageNotFound if
+        the image was deleted meanwhile.
         """
         if not self._is_stripped(image):
             return StoredObject(image.storage_key, image.size)

@@ -10,10 +10,10 @@ from app.storage.object_store import ObjectStore
 
 
 async def remove_orphans(database: Database, object_store: ObjectStore, keys: Collection[str]) -> None:
-    """Delete those of these objects whose keys are on the list; they stay listed when that does not work now.
+    """Delete those of these objects whose keys are on the orphan list; after a failure they stay listed.
 
-    The list decides, and not the caller: whoever lost the connection while committing does not know whether the image
-    is there.
+    The list decides, not the caller: a caller that lost its connection during the commit does not know whether the
+    image exists.
     """
     if not keys:
         return

@@ -26,7 +26,7 @@ class _Batch(NamedTuple):
 
 
 class OrphanSweeper:
-    """Works through the list of doomed objects; safe to run in many processes at once."""
+    """Deletes the objects on the orphan list; safe to run in many processes at once."""
 
     def __init__(self, database: Database, object_store: ObjectStore, settings: Settings) -> None:
         self._database = database
@@ -55,7 +55,7 @@ class OrphanSweeper:
             removed += len(batch.removed)
             refused += len(batch.refused)
             if not batch.removed:
-                # The others' turn is at the next round; and never again and again, whatever the database's clock says.
+                # The refused objects are tried in the next round, even if the clock of the database is wrong.
                 break
         if refused:
             logger.warning("object store refused to delete objects", objects=refused)

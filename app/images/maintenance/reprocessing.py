@@ -28,7 +28,7 @@ Progress = Callable[[int, uuid.UUID], None]
 
 @dataclass(slots=True)
 class ReprocessingReport:
-    """What a run did: `failed` is the number of images that could not be measured, `failures` describes the first."""
+    """The result of a run: `failed` counts the images that could not be measured, `failures` describes the first."""
 
     images: int = 0
     changed: int = 0

@@ -1,8 +1,8 @@
 """The upload of an image.
 
-Its transactions are short, with the transfer of bytes in between, so that no connection is held meanwhile: list the key
-as orphaned; stream to the object store; write the image and its tags, and remove the key from the list. An upload that
-is killed at any point leaves at most an object whose key is on the list. The sweeper deletes it after the grace.
+It has two short transactions, and holds no connection while bytes are transferred between them. The first lists the key
+as orphaned. The second writes the image and its tags, and removes the key from the list. An upload that is killed at
+any point leaves at most an object whose key is on the list. The sweeper deletes it after the grace period.
 
 A file that fits one part is decoded before it is stored: a damaged one never reaches the store. A larger one is stored
 first, and the decoder reads it from there. Otherwise the decoder would wait for a slow client, holding all bytes.

@@ -1,8 +1,8 @@
-"""The quota of an account: how many bytes its images and its uploads in progress may take together.
+"""The quota of an account: the bytes that its images and its uploads in progress may use together.
 
-An upload reserves its bytes with its key on the list of doomed objects, before it sends them to the object store. The
-transaction that writes the image takes the key off the list, and a trigger counts the image: the sum stays the same,
-so nothing is checked there. An upload that fails or is killed frees its bytes when its key leaves the list.
+An upload reserves its bytes with its key on the orphan list, before it sends them to the object store. The transaction
+that writes the image removes the key from the list, and a trigger counts the image. The sum stays the same, so nothing
+is checked there. An upload that fails or is killed frees its bytes when its key leaves the list.
 """
 
 from collections.abc import AsyncIterator

@@ -30,7 +30,7 @@ class OpenedPicture:
     is_grey: bool = False
     # One sample a channel; a PNG's pixels of this colour are transparent.
     colour_key: tuple[int, ...] = ()
-    # What the first frame covers, None for everything; the rest is transparent.
+    # The area of the first frame, None for the whole screen; the rest is transparent.
     covered: tuple[int, int, int, int] | None = None
     jpeg: JpegStream | None = None
 
@@ -60,7 +60,7 @@ def configure() -> None:
 
 
 def open_picture(kind: str, source: IO[bytes]) -> OpenedPicture:
-    """Open a file of this format (Pillow's name), whatever else it could be."""
+    """Open a file as this format (Pillow's name), without detection."""
     match kind:
         case "JPEG":
             return _open_jpeg(source)

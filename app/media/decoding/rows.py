@@ -1,8 +1,8 @@
 """Whether every row of a PNG or GIF is in its file (docs/decisions/0014).
 
-Pillow leaves rows that are missing as they were. So the end of the row that is decoded last is painted with a pattern
-first. If it is still there, a second decoding with another pattern tells a missing row from a picture that has the
-pattern.
+Pillow leaves the pixels of missing rows unchanged. Therefore the end of the row that is decoded last is filled with a
+pattern first. If the pattern is still there, a second decoding with another pattern distinguishes a missing row from a
+picture that contains the pattern.
 """
 
 import random
