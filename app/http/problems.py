@@ -263,11 +263,5 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
     )
 
 
-def _allow(request: Request, status: int) -> dict[str, str] | None:
-    """Return the `Allow` header of an existing path or of the whole service (`*`); None for other paths."""
-    path = request.scope["path"]
-    return {"Allow": ", ".join(methods_of_path(request.app, path))} if status == 405 or path == "*" else None
-
-
 def _framework_problem(error: HTTPException) -> type[AppError]:
     return _FRAMEWORK.get(error.status_code, HttpError)
