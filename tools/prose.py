@@ -1,7 +1,7 @@
 """The prose check: word list and sentence limits over docstrings, comments, documents, settings and API texts.
 
 `python -m tools.prose [PATH...]` reports each finding; `--measure` prints the measures of the style guide. Without
-paths it checks every tracked file that `tools/prose_exceptions.txt` does not list, as `make check` does.
+paths it checks every tracked file, as `make check` does.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXCEPTIONS = ROOT / "tools" / "prose_exceptions.txt"
 FOLDERS = ("app", "benchmarks", "devstack", "docs", "migrations", "tests", "tools", ".github")
 SKIPPED = {"docs/problems.md", "CODE_OF_CONDUCT.md", "tools/prose.py"}
 MAX_WORDS = 30
@@ -40,7 +39,7 @@ _TELL = re.compile(r"\b(?:tells?|told|telling)\b", re.IGNORECASE)
 _NOBODY = re.compile(r"\b(?:nobody|whoever)\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _CODE = re.compile(r"``[^`]*``|`[^`]*`|https?://\S+|\"[^\"\n]{0,60}\"")
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z`\"(])|\n\s*\n|\n\s*(?:[-*|#>├└│]|\d+\.)\s*|\|")
+_SENTENCE = re.compile(r"(?<=[.!?:;])[*_)]*\s+(?=[A-Z0-9`\"(*_\[])|\n\s*\n|\n\s*(?:[-*|#>├└│]|\d+\.)\s*|\|")
 _PRAGMA = re.compile(r"#\s*(?:noqa|type:|fmt:|pragma|!/)|\s*\bnoqa:.*")
 
 
@@ -202,7 +201,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--measure", action="store_true", help="print the measures of the style guide")
-    parser.add_argument("--write-exceptions", action="store_true", help="list the files that have findings now")
     options = parser.parse_args()
     wanted = [path.resolve() for path in options.paths]
     paths = [
@@ -212,11 +210,6 @@ def main() -> int:
         measure(paths)
         return 0
     findings = [finding for path in paths for finding in check_file(path)]
-    if options.write_exceptions:
-        EXCEPTIONS.write_text("".join(f"{name}\n" for name in sorted({finding.path for finding in findings})))
-        return 0
-    excepted = set(EXCEPTIONS.read_text().split()) if EXCEPTIONS.exists() and not wanted else set()
-    findings = [finding for finding in findings if finding.path not in excepted]
     print(*findings, sep="\n", end="\n" if findings else "")
     return 1 if findings else 0
 
