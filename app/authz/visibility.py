@@ -96,6 +96,6 @@ def visibility_scope(principal: Principal) -> VisibilityScope:
     return VisibilityScope(principal.id, principal.is_admin)
 
 
-def private_owner(image: HasVisibility) -> uuid.UUID | None:
+def private_owner(visibility: Visibility, owner_id: uuid.UUID | None) -> uuid.UUID | None:
     """Return the owner of a private image, or `NO_OWNER` if it has none; None for a public image."""
-    return None if image.visibility == Visibility.PUBLIC else image.uploaded_by or NO_OWNER
+    return None if visibility == Visibility.PUBLIC else owner_id or NO_OWNER

@@ -34,8 +34,9 @@ async def get_delete_service(services: ServicesDep) -> DeleteService:
 
 
 async def get_upload_service(services: ServicesDep, tag_creator: TagCreatorDep) -> UploadService:
-    decoders = QueuedDecoders(services.decoders, services.queues.decoders)
-    return UploadService(services.database, services.object_store, decoders, tag_creator, services.settings)
+    return UploadService(
+        services.database, services.object_store, decoders_of(services), tag_creator, services.settings
+    )
 
 
 async def get_original_locator(services: ServicesDep) -> OriginalLocator:
@@ -44,8 +45,12 @@ async def get_original_locator(services: ServicesDep) -> OriginalLocator:
 
 
 async def get_thumbnails(services: ServicesDep) -> Thumbnails:
-    decoders = QueuedDecoders(services.decoders, services.queues.decoders)
-    return Thumbnails(services.object_store, decoders, renditions_of(services))
+    return Thumbnails(services.object_store, decoders_of(services), renditions_of(services))
+
+
+def decoders_of(services: Services) -> QueuedDecoders:
+    """Build the queued decoders from the open backends."""
+    return QueuedDecoders(services.decoders, services.queues.decoders)
 
 
 def renditions_of(services: Services) -> Renditions:

@@ -140,7 +140,8 @@ class ImageTagsService:
         async with self._database.read_session() as session:
             image = await ImageRepository(session).get_visible(image_id, principal)
             rule(principal, image)
-        async with with_locked_tags(names, self._tag_creator, private_owner(image)) as (session, locked_tags):
+        owner = private_owner(image.visibility, image.uploaded_by)
+        async with with_locked_tags(names, self._tag_creator, owner) as (session, locked_tags):
             image = await ImageRepository(session).get_for_change(image_id, principal)
             rule(principal, image)
             precondition(await _load_tags(session, image))

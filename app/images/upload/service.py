@@ -13,6 +13,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -20,6 +21,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
+from app.authz.visibility import private_owner
 from app.core.callers import current_caller
 from app.core.errors import DatabaseUnavailable, NameTaken, StorageUnavailable, ValidationFailed
 from app.core.field_errors import REQUIRED
@@ -40,7 +42,6 @@ from app.media.decoder_pool import QUEUE_SECONDS, URL_SECONDS, Dimensions, Pictu
 from app.media.image_header import HeaderReader
 from app.models import Image
 from app.models.image import Visibility
-from app.models.tag import NO_OWNER
 from app.storage.chunks import PART_BYTES, length, prepend, split_parts
 from app.storage.object_store import ObjectStore
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
@@ -201,10 +202,7 @@ class UploadService:
 
     async def _commit(self, stored: StoredFile, fields: UploadFields, principal: Principal) -> UploadedImage:
         if fields.tags:
-            async with with_locked_tags(fields.tags, self._tag_creator, _private_to(fields, principal)) as (
-                session,
-                tags,
-            ):
+            async with self._lock_tags(fields, principal) as (session, tags):
                 return await _add_tagged(session, stored, fields, principal, tags)
         async with self._database.autocommit_session() as session:
             new = _new_image(stored, fields, principal, [])
@@ -214,11 +212,17 @@ class UploadService:
     async def _commit_with_response(
         self, stored: StoredFile, fields: UploadFields, principal: Principal, claimed: bytes, render: Render
     ) -> UploadedImage:
-        async with with_locked_tags(fields.tags, self._tag_creator, _private_to(fields, principal)) as (session, tags):
+        async with self._lock_tags(fields, principal) as (session, tags):
             uploaded = await _add_tagged(session, stored, fields, principal, tags)
             response = StoredResponse(_fingerprint(stored, fields), render(uploaded))
             await IdempotencyRepository(session).save_response(claimed, uploaded.image.id, response)
         return uploaded
+
+    def _lock_tags(
+        self, fields: UploadFields, principal: Principal
+    ) -> AbstractAsyncContextManager[tuple[AsyncSession, LockedTags]]:
+        owner = private_owner(fields.visibility, principal.id)
+        return with_locked_tags(fields.tags, self._tag_creator, owner)
 
 
 File = TypeVar("File", bound=MeasuredFile)
@@ -271,10 +275,6 @@ async def _add(
         new = new._replace(name=await repository.find_free_name(original_name))
     owner = await repository.find_by_name(new.name)
     raise name_taken(owner, principal) if owner else NameTaken
-
-
-def _private_to(fields: UploadFields, principal: Principal) -> uuid.UUID | None:
-    return None if fields.visibility == Visibility.PUBLIC else principal.id or NO_OWNER
 
 
 def _fingerprint(file: MeasuredFile, fields: UploadFields) -> bytes:
