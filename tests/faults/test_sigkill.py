@@ -61,10 +61,7 @@ async def test_an_upload(
         service.process.kill()
         with contextlib.suppress(httpx.HTTPError):
             await running
-    for one in (behind.postgres, behind.store):
-        one.set()
-        one.cut()
-    await until_no_transaction_is_open(sql)
+    await recover(behind, sql)
     await invariants()
     async with well_process(behind.settings) as service:
         answer = await start(user, service.url, body)
@@ -103,12 +100,17 @@ async def test_a_delete(
         service.process.kill()
         with contextlib.suppress(httpx.HTTPError):
             await running
+    await recover(behind, sql)
+    await invariants()
+    assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_gone else 1)
+
+
+async def recover(behind: Behind, sql: asyncpg.Connection) -> None:
+    """Restore the connections to the backends, and wait for the end of the transactions of the killed service."""
     for one in (behind.postgres, behind.store):
         one.set()
         one.cut()
     await until_no_transaction_is_open(sql)
-    await invariants()
-    assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_gone else 1)
 
 
 def start(user: Account, url: str, body: bytes, headers: dict[str, str] | None = None) -> asyncio.Task[httpx.Response]:

@@ -1,14 +1,11 @@
 """A small application behind the real middleware, on a real socket."""
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
@@ -74,24 +71,3 @@ def make_app(recorder: Recorder, *routers: APIRouter, **services: Any) -> FastAP
     for middleware in (HeadMiddleware, InternalErrorMiddleware, RecordingMiddleware, RequestContextMiddleware):
         app.add_middleware(middleware)
     return app
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """Yield the address."""
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, loop="none", timeout_graceful_shutdown=1))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await task

@@ -13,8 +13,9 @@ from app.core.pagination import CursorSigner
 from app.ops.router import router
 from app.telemetry.recording.recorder import Recorder
 from app.users.dependencies import get_admin
+from tests.support.server import serving
 from tests.telemetry.mongod import Mongod
-from tests.telemetry.recorded_app import make_app, serving
+from tests.telemetry.recorded_app import make_app
 from tests.telemetry.records import make_record, telemetry_settings, until
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

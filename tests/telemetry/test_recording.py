@@ -8,7 +8,8 @@ import pytest
 from pymongo.database import Database
 
 from app.telemetry.recording.recorder import Recorder
-from tests.telemetry.recorded_app import make_app, serving
+from tests.support.server import serving
+from tests.telemetry.recorded_app import make_app
 from tests.telemetry.records import telemetry_settings, until
 
 Mongo = Database[dict[str, Any]]
