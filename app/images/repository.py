@@ -196,15 +196,16 @@ class ImageRepository:
             await self._session.flush()
 
     async def remove(self, image: Image) -> None:
-        """Delete the row and doom its objects, in the same transaction."""
+        """Delete the row and mark its objects as orphaned, in the same transaction."""
         await OrphanRepository(self._session).mark_orphaned([image.storage_key, *rendition_keys(image.storage_key)])
         with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
 
     async def remove_owned(self, owner: uuid.UUID, after: Position, limit: int) -> Removed:
-        """Delete up to `limit` images of the account after the position, and doom their objects. Raises DatabaseBusy.
+        """Delete up to `limit` images of the account after the position, and mark their objects as orphaned.
 
         In the order of an index, from the end of the last batch: rows that are already deleted are not read again.
+        Raises DatabaseBusy.
         """
         await set_lock_timeout(self._session)
         values = {"owner": owner, "created_at": after[0], "id": after[1], "limit": limit}

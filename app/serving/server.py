@@ -69,7 +69,7 @@ class DrainingServer(uvicorn.Server):
             self._reporting = asyncio.create_task(self._report(self._supervisor))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """ShutdownState, as described for the module."""
+        """Drain, as described in the module."""
         end = _now() + self._drain_seconds
         closing = min(CLOSING_SECONDS, self._drain_seconds / 3)
         services: Services = self.lifespan.state["services"]

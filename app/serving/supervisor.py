@@ -74,12 +74,12 @@ class Worker:
             self._process.kill()
 
     def release(self, drain_seconds: float) -> None:
-        """ShutdownState it without a change of readiness: another worker listens in its place."""
+        """Let the worker drain without a change of readiness: another one listens in its place."""
         self._socket.close()
         self._deadline = time.monotonic() + drain_seconds + KILL_SECONDS
 
     def stop(self, drain_seconds: float) -> None:
-        """ShutdownState it and report that to the balancer."""
+        """Let the worker drain and report that to the balancer."""
         self._process.send_signal(signal.SIGTERM)
         self._deadline = time.monotonic() + drain_seconds + KILL_SECONDS
 

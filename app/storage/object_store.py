@@ -174,14 +174,14 @@ class ObjectStore:
     async def remove(self, keys: Iterable[str]) -> set[str]:
         """Remove these objects; one that is not there is no error. Return those that the store refuses to remove."""
         refused: set[str] = set()
-        doomed = list(keys)
-        for start in range(0, len(doomed), 1000):
-            batch = [DeleteObject(key) for key in doomed[start : start + 1000]]
+        listed = list(keys)
+        for start in range(0, len(listed), 1000):
+            batch = [DeleteObject(key) for key in listed[start : start + 1000]]
             # Some stores delete one after the other.
             async with request_timeout(len(batch) * MIN_BYTES_PER_SECOND // 100):
                 result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
             refused |= {error.name or "" for error in result.error_list if error.code not in MISSING_CODES}
-        if not refused <= set(doomed):
+        if not refused <= set(listed):
             raise StorageUnavailable("The object store reported a failed deletion without a key")
         return refused
 

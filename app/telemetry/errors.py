@@ -1,7 +1,7 @@
 """Errors of telemetry. Clients of the API never see them; `app.ops` maps them for operators.
 
 TelemetryError
-├── TelemetryUnavailable   MongoDB does not respond; nothing was sent
+├── TelemetryUnavailable   MongoDB does not respond
 │   └── OutcomeUnknown     the connection broke after sending: the write may still happen
 ├── QueryTooCostly         the query reached its time limit
 └── WriteAheadLogFull      the disk limit is reached

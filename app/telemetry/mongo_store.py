@@ -175,7 +175,7 @@ def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 @asynccontextmanager
 async def translate_errors() -> AsyncIterator[None]:
-    """Translate errors of the driver into TelemetryError."""
+    """Translate errors of the driver into TelemetryUnavailable and OutcomeUnknown."""
     try:
         yield
     except ServerSelectionTimeoutError as error:

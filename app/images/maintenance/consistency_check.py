@@ -81,7 +81,7 @@ class ConsistencyCheck:
         await self._check_objects(report)
         await self._check_uploads(report)
         if not dry_run and report.orphans:
-            await self._doom(report.orphans)
+            await self._mark_orphaned(report.orphans)
         return report
 
     async def count(self) -> int:
@@ -160,7 +160,7 @@ class ConsistencyCheck:
                 if not report.dry_run:
                     await self._object_store.abort(upload.key, upload.upload_id)
 
-    async def _doom(self, keys: Sequence[str]) -> None:
+    async def _mark_orphaned(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), BATCH):
             async with self._database.unit_of_work() as session:
                 await OrphanRepository(session).mark_orphaned(keys[start : start + BATCH], utc_now() - self._grace * 2)

@@ -33,7 +33,7 @@ class IdempotencyInProgress(Conflict):
 def key_id(owner: uuid.UUID | None, client: str, key: str) -> bytes:
     """Return the id of a key: each account has keys of its own, and each `client` without an account.
 
-    `client` is the network of the request, as `app.core.callers.network` returns it. Raises ValidationFailed.
+    `client` is the network of the request, as `rate_limit_network` returns it. Raises ValidationFailed.
     """
     if not 1 <= len(key) <= MAX_LENGTH or not (key.isascii() and key.isprintable()):
         raise ValidationFailed.at(

@@ -198,7 +198,7 @@ class QueryPredicates:
         if value == "me" and self.visibility.principal_id is None:
             raise Unauthenticated("uploader:me needs an account")
         account = values.bind(self.visibility.principal_id if value == "me" else parse_uploader(value))
-        # Never NULL: the negate includes the images without an owner.
+        # Never NULL: the negation includes the images without an owner.
         return f"(uploaded_by = {account} AND uploaded_by IS NOT NULL)"
 
     def _ids(self, node: ast.Tag | ast.Wildcard) -> list[int]:

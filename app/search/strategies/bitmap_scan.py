@@ -17,7 +17,7 @@ from app.search.planning.sort_order import SortKey
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 from app.search.strategies.strategy import UNAVAILABLE, PartialPage
 
-# BindParameters of `created_at` after all others, by comparison.
+# The value after every `created_at`, by the comparison that continues a page.
 _FARTHEST = {">": "-infinity", "<": "infinity"}
 # Bits are read in words of this length, because most words of a sparse chunk are 0.
 _WORD = 32
