@@ -5,12 +5,14 @@
 
 import argparse
 import ast
+import json
 import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import grimp
@@ -89,6 +91,23 @@ def import_cycles() -> Iterator[str]:
         yield f"import cycle: {' -> '.join(error.args[1])}"
 
 
+def development_imports() -> Iterator[str]:
+    """Yield the modules that import a package that only a development installation has."""
+    installed = {canonical(name) for name in json.loads((ROOT / "Pipfile.lock").read_text())["default"]}
+    distributions = packages_distributions()
+    graph = import_graph()
+    for package in sorted(graph.modules - graph.find_descendants("app") - {"app"}):
+        providers = {canonical(name) for name in distributions.get(package, ())}
+        if providers and not providers & installed:
+            modules = ", ".join(sorted(graph.find_modules_that_directly_import(package)))
+            yield f"{package} is not among the [packages] of the Pipfile{VIA}{modules}"
+
+
+def canonical(name: str) -> str:
+    """Return the normalized name of a distribution."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def missing_blame_file() -> Iterator[str]:
     """Yield a finding if `git blame` cannot skip the commits that only move or rename code."""
     if not (ROOT / ".git-blame-ignore-revs").exists():
@@ -133,6 +152,7 @@ CHECKS = (
     undocumented_modules,
     coupled_repositories,
     import_cycles,
+    development_imports,
     missing_blame_file,
     long_subjects,
 )
