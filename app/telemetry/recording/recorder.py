@@ -173,8 +173,8 @@ class Recorder:
         while self._raw and left > 0:
             left -= self._write_slice()
             await asyncio.sleep(0)  # at the start there may be many slices
-        drafts, self._builders = self._builders, []
-        for builder in drafts:
+        builders, self._builders = self._builders, []
+        for builder in builders:
             await self._append_batch(builder)
         # Under load a flush runs whenever a batch is full: too often for publishing the metrics.
         if time.monotonic() >= self._publish_due:
