@@ -1,4 +1,4 @@
-"""Opens the backends, passes them to the requests as `Services`, and closes them in reverse order."""
+"""Opens the backends, passes them to the requests as `Container`, and closes them in reverse order."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.db.database import Database
 from app.health.probes import probe_backends
-from app.http.container import Services
+from app.http.container import Container
 from app.http.request_queues import Queues
 from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.images.upload.usage_compaction import StorageUsageCompactor
@@ -48,7 +48,7 @@ WARM_CONNECTIONS = 4
 class State(TypedDict):
     """The state that Starlette copies into each request."""
 
-    services: Services
+    container: Container
     social_providers: SocialProviders
 
 
@@ -58,31 +58,31 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            services = await _open(settings, stack)
-            await _warm_up(services)
-            sweeper = OrphanSweeper(services.database, services.object_store, settings)
-            counts = TagCountCompactor(services.database, settings.tag_count_compaction_interval_seconds)
-            bitmaps = BitmapIndexUpdater(services.database, settings.bitmap_index_update_interval_seconds)
+            container = await _open(settings, stack)
+            await _warm_up(container)
+            sweeper = OrphanSweeper(container.database, container.object_store, settings)
+            counts = TagCountCompactor(container.database, settings.tag_count_compaction_interval_seconds)
+            bitmaps = BitmapIndexUpdater(container.database, settings.bitmap_index_update_interval_seconds)
             for job in (
-                _await_backends(services),
+                _await_backends(container),
                 sweeper.run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
-                StorageUsageCompactor(services.database).run_forever(),
-                repeat(lambda: remove_expired_logins(services.database), settings.sweep_interval_seconds, "logins"),
+                StorageUsageCompactor(container.database).run_forever(),
+                repeat(lambda: remove_expired_logins(container.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)
             if settings.smtp_url:
-                _run_in_background(stack, services.outbox.run_forever())
-                stack.push_async_callback(services.outbox.close)
+                _run_in_background(stack, container.outbox.run_forever())
+                stack.push_async_callback(container.outbox.close)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)
-            yield {"services": services, "social_providers": social_providers}
+            yield {"container": container, "social_providers": social_providers}
 
     return lifespan
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
+async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
     database = Database(settings)
     stack.push_async_callback(database.close)
     object_store = ObjectStore(settings)
@@ -118,7 +118,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     passwords = PasswordHasher()
     stack.push_async_callback(passwords.close)
     secret = settings.jwt_secret.get_secret_value()
-    return Services(
+    return Container(
         settings=settings,
         database=database,
         object_store=object_store,
@@ -161,30 +161,30 @@ def _run_in_background(stack: AsyncExitStack, job: "asyncio._CoroutineLike[None]
     stack.push_async_callback(stop)
 
 
-async def _warm_up(services: Services) -> None:
+async def _warm_up(container: Container) -> None:
     """Open connections before the first request, which reaches a new worker of a rolling restart immediately.
 
     Nothing else starts at the same time, because it would delay connections beyond their timeout.
     """
     with contextlib.suppress(AppError, TimeoutError):
         async with asyncio.timeout(WARM_UP_SECONDS):
-            await services.database.warm_up(min(WARM_CONNECTIONS, services.settings.database_pool_size))
+            await container.database.warm_up(min(WARM_CONNECTIONS, container.settings.database_pool_size))
 
 
-async def _await_backends(services: Services) -> None:
+async def _await_backends(container: Container) -> None:
     """Create the bucket, and report the backends that are down.
 
     The first attempt precedes the report, because a missing bucket is not an outage on the first start.
     """
     with contextlib.suppress(AppError):
-        await services.object_store.ensure_bucket()
-    await _report_backends(services)
-    await _make_bucket(services.object_store)
+        await container.object_store.ensure_bucket()
+    await _report_backends(container)
+    await _make_bucket(container.object_store)
 
 
-async def _report_backends(services: Services) -> None:
+async def _report_backends(container: Container) -> None:
     """Log once which backends are down. The service starts anyway, and they may recover."""
-    for name, dependency in (await probe_backends(services)).items():
+    for name, dependency in (await probe_backends(container)).items():
         if dependency.status == "down":
             logger.warning("backend unavailable at startup, retrying in the background", backend=name)
 

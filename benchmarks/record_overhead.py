@@ -70,7 +70,7 @@ async def application(scope: Scope, _receive: Receive, send: Send) -> None:
 
 async def ask(app: ASGIApp, collector: Collector) -> float:
     """Return the microseconds of processor time for a request."""
-    services = SimpleNamespace(recorder=collector)
+    container = SimpleNamespace(recorder=collector)
     started = time.thread_time_ns()
     for number in range(REQUESTS):
         # New objects each time, as a server makes them.
@@ -81,7 +81,7 @@ async def ask(app: ASGIApp, collector: Collector) -> float:
             "query_string": b"limit=%d" % (number % 10),
             "headers": [(b"host", b"bench"), (b"user-agent", b"bench/%d" % 1), (b"accept", b"*/*")],
             "client": ("127.0.0.1", number),
-            "state": {"services": services, "request_id": f"{number:032x}"},
+            "state": {"container": container, "request_id": f"{number:032x}"},
         }
         await app(scope, _receive, _send)
     return (time.thread_time_ns() - started) / REQUESTS / 1000

@@ -68,7 +68,7 @@ class Switch:
         if scope["type"] != "http" or scope["path"] != "/turn":
             await self._app(scope, receive, send)
             return
-        recorder: Recorder = scope["state"]["services"].recorder
+        recorder: Recorder = scope["state"]["container"].recorder
         settled = await _settle(recorder)
         self._app = self._apps[scope["query_string"].decode()]
         told = {

@@ -7,7 +7,7 @@ from app.administration.repository import AccountRepository
 from app.administration.schemas import ImagesOnDeletion
 from app.core.errors import AppError, DatabaseBusy
 from app.db.keyset import Position
-from app.http.container import Services
+from app.http.container import Container
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
@@ -29,9 +29,9 @@ class Closing:
     error the account still exists, without some of its images, and the same request continues.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._object_store = services.object_store
+    def __init__(self, container: Container) -> None:
+        self._database = container.database
+        self._object_store = container.object_store
 
     async def close_own(self, user_id: uuid.UUID, images: ImagesOnDeletion) -> None:
         """Delete the caller's account. Raises LastAdmin, InvalidToken, DatabaseBusy."""

@@ -7,23 +7,23 @@ from fastapi import Depends
 from app.administration.closing import Closing
 from app.administration.invitations import Invitations
 from app.administration.service import Administration
-from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
 from app.users.invitation_repository import InvitationRepository
 
 
-async def get_administration(services: ServicesDep) -> Administration:
+async def get_administration(container: ContainerDep) -> Administration:
     """Return the service for the accounts of others."""
-    return Administration(services)
+    return Administration(container)
 
 
-async def get_closing(services: ServicesDep) -> Closing:
+async def get_closing(container: ContainerDep) -> Closing:
     """Return the service that deletes accounts."""
-    return Closing(services)
+    return Closing(container)
 
 
-async def get_invitations(services: ServicesDep) -> Invitations:
+async def get_invitations(container: ContainerDep) -> Invitations:
     """Return the service of invitations."""
-    return Invitations(services.database)
+    return Invitations(container.database)
 
 
 async def get_invitations_repository(session: SessionDep) -> InvitationRepository:

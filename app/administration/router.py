@@ -9,7 +9,7 @@ from app.administration.dependencies import AdministrationDep, ClosingDep
 from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion, UsageRead
 from app.authz import policy
 from app.core.errors import DatabaseBusy, LastAdmin, SignInRequired, UserNotFound
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_response
@@ -50,14 +50,14 @@ async def delete_me(
     response_model=UsageRead,
     responses=NOT_MODIFIED,
 )
-async def read_usage(request: Request, user: CurrentUser, services: ServicesDep) -> Response:
+async def read_usage(request: Request, user: CurrentUser, container: ContainerDep) -> Response:
     """Return the exact storage usage of the account in bytes, including uploads in progress, and its quota."""
-    async with services.database.read_session() as session:
+    async with container.database.read_session() as session:
         usage = await UsageRepository(session).get(user.id)
     read = UsageRead(
         images=usage.images,
         bytes=usage.bytes,
-        quota_bytes=quota_of(user, services.settings),
+        quota_bytes=quota_of(user, container.settings),
         trashed_images=0,
         trashed_bytes=0,
         uploading_bytes=usage.uploading,

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.administration.repository import AccountRepository
 from app.administration.schemas import AccountRead, AccountUpdate
-from app.http.container import Services
+from app.http.container import Container
 from app.images.upload.usage_repository import UsageRepository
 from app.models import User
 from app.users.accounts.password_policy import refuse_address_as_password
@@ -19,9 +19,9 @@ from app.users.schemas import to_read
 class Administration:
     """Use cases of the accounts of others."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._passwords = services.passwords
+    def __init__(self, container: Container) -> None:
+        self._database = container.database
+        self._passwords = container.passwords
 
     async def read(self, user_id: uuid.UUID) -> AccountRead:
         """Return the account with what it has stored. Raises UserNotFound."""

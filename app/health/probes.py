@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, Field
 
-from app.http.container import Services
+from app.http.container import Container
 
 PROBE_TIMEOUT = 1.8
 
@@ -29,13 +29,13 @@ class Backend(Protocol):
         """Check that the server can store something."""
 
 
-async def probe_backends(services: Services) -> dict[str, Dependency]:
+async def probe_backends(container: Container) -> dict[str, Dependency]:
     """Probe all backends concurrently, within two seconds."""
     backends: dict[str, Backend] = {
-        "postgres": services.database,
-        "object_store": services.object_store,
-        "mongo": services.recorder.log,
-        "redis": services.redis,
+        "postgres": container.database,
+        "object_store": container.object_store,
+        "mongo": container.recorder.log,
+        "redis": container.redis,
     }
     results = await asyncio.gather(*map(_probe, backends.values()))
     return dict(zip(backends, results, strict=True))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.health.probes import Dependency, probe_backends
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 
 # Without these, no request can be served. Without the others, the service is degraded.
 VITAL = ("postgres", "object_store")
@@ -49,16 +49,16 @@ async def check_liveness() -> Alive:
         503: {"model": Readiness, "description": "PostgreSQL or the object store is down, or the process is stopping"}
     },
 )
-async def check_readiness(services: ServicesDep, response: Response) -> Readiness:
+async def check_readiness(container: ContainerDep, response: Response) -> Readiness:
     """Probe each backend and return 200 if requests can be served, else 503.
 
     If MongoDB or Redis is down, the status is `degraded` with 200. A backend that cannot store anything, for example
     because its disk is full, is `read-only`. The status is then `degraded` with 200, too: reads are served, and another
     instance would have the same problem. A stopping process probes no backend. Load does not affect the status.
     """
-    is_leaving = services.drain.is_leaving
-    dependencies = {} if is_leaving else await probe_backends(services)
-    recorder = services.recorder
+    is_leaving = container.shutdown.is_leaving
+    dependencies = {} if is_leaving else await probe_backends(container)
+    recorder = container.recorder
     readiness = Readiness(
         status="draining" if is_leaving else _overall(dependencies),
         dependencies=dependencies,

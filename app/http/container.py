@@ -23,7 +23,7 @@ from app.telemetry.recording.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Container:
     """The open backends, and the objects that depend on the settings only."""
 
     settings: Settings
@@ -43,10 +43,10 @@ class Services:
     queues: Queues
     search: SearchEngine
     outbox: Outbox
-    drain: ShutdownState = field(default_factory=ShutdownState)
+    shutdown: ShutdownState = field(default_factory=ShutdownState)
 
 
-def services_of(connection: HTTPConnection) -> Services:
-    """Return the services that the lifespan opened."""
-    services: Services = connection.state.services
-    return services
+def container_of(connection: HTTPConnection) -> Container:
+    """Return the container that the lifespan opened."""
+    container: Container = connection.state.container
+    return container

@@ -12,37 +12,37 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import CursorSigner
 from app.core.settings import Settings
-from app.http.container import Services, services_of
+from app.http.container import Container, container_of
 
 
-async def get_services(request: Request) -> Services:
-    """Return the services that the lifespan opened."""
-    return services_of(request)
+async def get_container(request: Request) -> Container:
+    """Return the container that the lifespan opened."""
+    return container_of(request)
 
 
-ServicesDep = Annotated[Services, Depends(get_services)]
+ContainerDep = Annotated[Container, Depends(get_container)]
 
 
-async def get_session(services: ServicesDep) -> AsyncIterator[AsyncSession]:
+async def get_session(container: ContainerDep) -> AsyncIterator[AsyncSession]:
     """Yield the request's unit of work. It is committed once, before the response is sent."""
-    async with services.database.unit_of_work() as session:
+    async with container.database.unit_of_work() as session:
         yield session
 
 
-async def get_reader(services: ServicesDep) -> AsyncIterator[AsyncSession]:
+async def get_reader(container: ContainerDep) -> AsyncIterator[AsyncSession]:
     """Yield a session for a request that only reads."""
-    async with services.database.read_session() as session:
+    async with container.database.read_session() as session:
         yield session
 
 
-async def get_settings(services: ServicesDep) -> Settings:
+async def get_settings(container: ContainerDep) -> Settings:
     """Return the configuration."""
-    return services.settings
+    return container.settings
 
 
-async def get_cursors(services: ServicesDep) -> CursorSigner:
+async def get_cursors(container: ContainerDep) -> CursorSigner:
     """Return the signer of page cursors."""
-    return services.cursors
+    return container.cursors
 
 
 # With the default scope, the commit would run after the response, and a failed commit would still return 201.

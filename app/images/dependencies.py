@@ -6,8 +6,8 @@ from fastapi import Depends
 
 from app.authz.principal import Principal
 from app.core.errors import Unauthenticated
-from app.http.container import Services
-from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.http.container import Container
+from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
 from app.http.problems import raising
 from app.images.content.original_source import OriginalLocator
 from app.images.content.queued_decoders import QueuedDecoders
@@ -29,49 +29,49 @@ async def get_images_reader(session: ReaderDep) -> ImageRepository:
     return ImageRepository(session)
 
 
-async def get_delete_service(services: ServicesDep) -> DeleteService:
-    return DeleteService(services.database, services.object_store)
+async def get_delete_service(container: ContainerDep) -> DeleteService:
+    return DeleteService(container.database, container.object_store)
 
 
-async def get_upload_service(services: ServicesDep, tag_creator: TagCreatorDep) -> UploadService:
+async def get_upload_service(container: ContainerDep, tag_creator: TagCreatorDep) -> UploadService:
     return UploadService(
-        services.database, services.object_store, decoders_of(services), tag_creator, services.settings
+        container.database, container.object_store, decoders_of(container), tag_creator, container.settings
     )
 
 
-async def get_original_locator(services: ServicesDep) -> OriginalLocator:
-    strips = services.settings.strip_metadata
-    return OriginalLocator(services.object_store, renditions_of(services), strip_metadata=strips)
+async def get_original_locator(container: ContainerDep) -> OriginalLocator:
+    strips = container.settings.strip_metadata
+    return OriginalLocator(container.object_store, renditions_of(container), strip_metadata=strips)
 
 
-async def get_thumbnails(services: ServicesDep) -> Thumbnails:
-    return Thumbnails(services.object_store, decoders_of(services), renditions_of(services))
+async def get_thumbnails(container: ContainerDep) -> Thumbnails:
+    return Thumbnails(container.object_store, decoders_of(container), renditions_of(container))
 
 
-def decoders_of(services: Services) -> QueuedDecoders:
+def decoders_of(container: Container) -> QueuedDecoders:
     """Build the queued decoders from the open backends."""
-    return QueuedDecoders(services.decoders, services.queues.decoders)
+    return QueuedDecoders(container.decoders, container.queues.decoders)
 
 
-def renditions_of(services: Services) -> Renditions:
+def renditions_of(container: Container) -> Renditions:
     """Build the renditions from the open backends."""
-    return Renditions(services.database, services.object_store, services.renditions)
+    return Renditions(container.database, container.object_store, container.renditions)
 
 
-async def get_image_tags_service(services: ServicesDep, tag_creator: TagCreatorDep) -> ImageTagsService:
+async def get_image_tags_service(container: ContainerDep, tag_creator: TagCreatorDep) -> ImageTagsService:
     return ImageTagsService(
-        services.database,
-        services.search,
+        container.database,
+        container.search,
         tag_creator,
-        search_queue=services.queues.searches,
-        bulk_edit_queue=services.queues.bulk_edits,
+        search_queue=container.queues.searches,
+        bulk_edit_queue=container.queues.bulk_edits,
     )
 
 
 @raising(Unauthenticated)
-async def get_uploader(principal: PrincipalDep, services: ServicesDep) -> Principal:
+async def get_uploader(principal: PrincipalDep, container: ContainerDep) -> Principal:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
-    if principal.user is None and not services.settings.anonymous_upload:
+    if principal.user is None and not container.settings.anonymous_upload:
         raise Unauthenticated
     return principal
 

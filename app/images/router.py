@@ -24,7 +24,7 @@ from app.core.errors import (
 from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
 from app.core.text.normalization import Text
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.http.middleware.response_cache_middleware import cached, one_image
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -120,7 +120,7 @@ async def upload_image(
     response: Response,
     principal: Uploader,
     uploads: UploadServiceDep,
-    services: ServicesDep,
+    container: ContainerDep,
     device: DeviceDep,
     idempotency_key: Annotated[
         Text | None,
@@ -140,13 +140,13 @@ async def upload_image(
 
     `duplicates` has the paths of up to 20 visible images with the same bytes.
     """
-    settings = services.settings
-    await services.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
+    settings = container.settings
+    await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     refuse_declared_length(request, settings)
-    body = read_body(request, upload_rate(settings, services.queues.uploads))
+    body = read_body(request, upload_rate(settings, container.queues.uploads))
     form = MultipartStream(request.headers.get("content-type", ""), body)
     # No byte of the body is read before the upload has its place.
-    async with services.queues.uploads.enter(current_caller.get()):
+    async with container.queues.uploads.enter(current_caller.get()):
         if idempotency_key is None:
             uploaded = shape_uploaded(await uploads.upload(form.parts(), principal))
         else:
@@ -163,9 +163,9 @@ async def upload_image(
     responses={**NOT_MODIFIED, **problems(ImageNotFound)},
 )
 @cached(one_image)
-async def read_image(image_id: uuid.UUID, principal: PrincipalDep, services: ServicesDep) -> Response:
+async def read_image(image_id: uuid.UUID, principal: PrincipalDep, container: ContainerDep) -> Response:
     """Return an image. A private image is visible only to its owner and admins."""
-    async with services.database.read_session() as session:
+    async with container.database.read_session() as session:
         image, tags = await ImageRepository(session).get_tagged(image_id, principal)
     return full_response(to_read(image, tags), f"{image.visibility}, no-cache")
 

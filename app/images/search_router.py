@@ -19,8 +19,8 @@ from app.core.errors import (
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
 from app.db.database import has_idle_connection
-from app.http.container import Services, services_of
-from app.http.dependencies import ServicesDep
+from app.http.container import Container, container_of
+from app.http.dependencies import ContainerDep
 from app.http.links import next_link
 from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
@@ -66,10 +66,10 @@ Counted: TypeAlias = tuple[int, Literal["exact", "estimate"]]
 
 def report_search_quota(request: Request) -> None:
     """Note the quota of a search whose page is cached."""
-    services, caller = services_of(request), current_caller.get() or Caller(None)
+    container, caller = container_of(request), current_caller.get() or Caller(None)
     account, address = caller.account, caller.address
-    limits = services.settings.search_limits
-    services.limits.report(("search", account, address), lambda: search_charges(limits, account, address))
+    limits = container.settings.search_limits
+    container.limits.report(("search", account, address), lambda: search_charges(limits, account, address))
 
 
 @router.get(
@@ -85,7 +85,7 @@ def report_search_quota(request: Request) -> None:
 async def list_images(
     request: Request,
     principal: PrincipalDep,
-    services: ServicesDep,
+    container: ContainerDep,
     device: DeviceDep,
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
     sort: Annotated[Sort, Query(examples=["-created"], description=SORT_HELP)] = "-created",
@@ -99,23 +99,23 @@ async def list_images(
 
     An empty page has `hints` if the query probably has a mistake. Each hint has a corrected query.
     """
-    await services.limits.charge(search_charges(services.settings.search_limits, principal.id, device.address))
+    await container.limits.charge(search_charges(container.settings.search_limits, principal.id, device.address))
     query, order = parse(q), SortOrder(sort)
     spelled = format_query(query)
     fingerprint = f"images {principal.id} {sort} {spelled}"
-    after = order.decode_key(services.cursors.decode(cursor, fingerprint)) if cursor is not None else None
+    after = order.decode_key(container.cursors.decode(cursor, fingerprint)) if cursor is not None else None
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(services.queues.searches.enter(current_caller.get()))
-        async with services.database.search_session() as session:
-            search = await services.search.prepare(session, query, visibility_scope(principal))
+        await stack.enter_async_context(container.queues.searches.enter(current_caller.get()))
+        async with container.database.search_session() as session:
+            search = await container.search.prepare(session, query, visibility_scope(principal))
             counting: Awaitable[Counted | None] | None = None
             if count != "none" and has_idle_connection(session):
-                counting = await stack.enter_async_context(background_task(count_images(services, search, count)))
+                counting = await stack.enter_async_context(background_task(count_images(container, search, count)))
             found, more = await search.fetch_page(order, after, limit)
             hints = await search.list_hints(q) if not found and after is None else []
-        counted = await (counting or count_images(services, search, count))
+        counted = await (counting or count_images(container, search, count))
     headers = {"Cache-Control": cache_control(query, principal), "Vary": "Authorization"}
-    following = services.cursors.encode(order.encode_key(found[-1]), fingerprint) if more else None
+    following = container.cursors.encode(order.encode_key(found[-1]), fingerprint) if more else None
     if following:
         headers["Link"] = next_link(request, following)
     return Response(
@@ -130,17 +130,17 @@ def cache_control(query: ast.Node, principal: Principal) -> str:
     return "public, no-cache" if principal.user is None else "private, no-cache"
 
 
-async def count_images(services: Services, search: SearchExecutor, how: Count) -> Counted | None:
+async def count_images(container: Container, search: SearchExecutor, how: Count) -> Counted | None:
     """Return the number of matches and how it was found, by sessions of its own; None where it is not asked for."""
     if how == "none":
         return None
     if how == "exact":
         try:
-            async with services.database.search_session(
-                COUNT_SHARE * services.settings.search_timeout_ms / 1000
+            async with container.database.search_session(
+                COUNT_SHARE * container.settings.search_timeout_ms / 1000
             ) as session:
                 return await count_exactly(session, search), "exact"
         except QueryTimeout:
             pass
-    async with services.database.search_session() as session:
+    async with container.database.search_session() as session:
         return await estimate_count(session, search), "estimate"

@@ -10,7 +10,7 @@ from pydantic import Field
 from app.core.errors import ValidationFailed
 from app.core.text.normalization import Text, matches
 from app.core.text.timestamps import Timestamp
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.ops.errors import readable_error
 from app.telemetry.errors import TelemetryError
 from app.telemetry.log_queries import LogFilter
@@ -25,10 +25,10 @@ Status = Annotated[
 ]
 
 
-async def get_request_log(services: ServicesDep) -> AsyncIterator[RequestLog]:
+async def get_request_log(container: ContainerDep) -> AsyncIterator[RequestLog]:
     """Yield the request log, and translate its errors. Raises TelemetryNotReadable, QueryTimeout."""
     try:
-        yield services.recorder.log
+        yield container.recorder.log
     except TelemetryError as error:
         raise readable_error(error) from error
 

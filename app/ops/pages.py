@@ -19,9 +19,9 @@ from pydantic import AwareDatetime, Field
 
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
 from app.core.text.normalization import Text
-from app.http.container import Services
+from app.http.container import Container
 from app.http.cookies import single_cookie
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.http.problems import error_response, validation_failed
 from app.models import User
 from app.ops.dashboard import WINDOWS, Live, WindowMinutes, load_dashboard
@@ -103,14 +103,14 @@ async def show_login(request: Request) -> Response:
 @pages.post("/login", dependencies=[Depends(require_same_origin)])
 async def log_in(
     request: Request,
-    services: ServicesDep,
+    container: ContainerDep,
     device: DeviceDep,
     email: Annotated[Text, Form(max_length=320)],
     password: Annotated[CurrentPassword, Form()],
 ) -> Response:
     """Redirect an admin to the dashboard; otherwise, show the form again with the reason."""
     try:
-        token = await sign_in(services, email, password, device)
+        token = await sign_in(container, email, password, device)
     except AppError as error:
         request.state.error_slug = error.slug
         notice = error.detail
@@ -123,9 +123,9 @@ async def log_in(
 
 
 @pages.post("/logout", dependencies=[Depends(require_same_origin)])
-async def log_out(request: Request, services: ServicesDep) -> Response:
+async def log_out(request: Request, container: ContainerDep) -> Response:
     """End the session, and delete its cookie."""
-    await sign_out(services, single_cookie(request, COOKIE))
+    await sign_out(container, single_cookie(request, COOKIE))
     response = _redirect(f"{PATH}/login")
     response.delete_cookie(COOKIE, path=PATH)
     return response
@@ -147,7 +147,7 @@ async def show_requests(
 
 @pages.get("/requests/{event_id}")
 async def show_request(
-    operator: Operator, log: RequestLogDep, services: ServicesDep, event_id: _Name, time: AwareDatetime
+    operator: Operator, log: RequestLogDep, container: ContainerDep, event_id: _Name, time: AwareDatetime
 ) -> Response:
     """Show the record of one request."""
     moment, _ = time_range(time, time, timedelta())
@@ -155,16 +155,16 @@ async def show_request(
     if found is None:
         raise NotFound("There is no record of this request, or it has expired")
     row = RequestRead.of(found)
-    return _page("request.html", operator=operator, row=row, email=await _find_email(services, row.user_id))
+    return _page("request.html", operator=operator, row=row, email=await _find_email(container, row.user_id))
 
 
-async def _find_email(services: Services, user_id: str | None) -> str | None:
+async def _find_email(container: Container, user_id: str | None) -> str | None:
     """Return the address of an account; None if it was deleted or PostgreSQL does not respond."""
     if user_id is None:
         return None
     # A setting records personal data as a digest, which is not an id.
     with suppress(AppError, ValueError):
-        async with services.database.read_session() as session:
+        async with container.database.read_session() as session:
             user = await session.get(User, uuid.UUID(user_id))
             return user.email if user else None
     return None

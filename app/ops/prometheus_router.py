@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from app.core.errors import InvalidToken, Unauthenticated
 from app.core.settings import Settings
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.http.problems import problems
 
 router = APIRouter(tags=["operations"])
@@ -23,13 +23,13 @@ router = APIRouter(tags=["operations"])
         **problems(Unauthenticated, InvalidToken),
     },
 )
-async def read_metrics(request: Request, services: ServicesDep) -> Response:
+async def read_metrics(request: Request, container: ContainerDep) -> Response:
     """Return the metrics of all workers of this machine.
 
     `METRICS_TOKEN`, if it is set, is required as a bearer token.
     """
-    require_metrics_token(request.headers.get("authorization"), services.settings)
-    return Response(await services.recorder.metrics_text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    require_metrics_token(request.headers.get("authorization"), container.settings)
+    return Response(await container.recorder.metrics_text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def require_metrics_token(authorization: str | None, settings: Settings) -> None:

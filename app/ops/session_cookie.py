@@ -13,9 +13,9 @@ from app.authz import policy
 from app.authz.principal import Principal
 from app.core.errors import AdminRequired, Forbidden, InvalidToken, Unauthenticated
 from app.core.security import Audience
-from app.http.container import Services, services_of
+from app.http.container import Container, container_of
 from app.http.cookies import single_cookie
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.models import User
 from app.users.authentication import authenticate_session
 from app.users.sessions.repository import Device, UserSessionRepository
@@ -30,33 +30,33 @@ LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-async def sign_in(services: Services, email: str, password: str, device: Device) -> str:
+async def sign_in(container: Container, email: str, password: str, device: Device) -> str:
     """Open a session and return the token for the cookie.
 
     Raises InvalidCredentials, TooManyRequests. Raises AdminRequired, and ends the session, unless the account is an
     admin.
     """
-    answer = await SignIn(services).with_password(email, password, device)
-    claims = services.access_tokens.read(answer.access_token)
-    principal = await authenticate_session(services, answer.access_token, Audience.API)
+    answer = await SignIn(container).with_password(email, password, device)
+    claims = container.access_tokens.read(answer.access_token)
+    principal = await authenticate_session(container, answer.access_token, Audience.API)
     if not principal.is_admin:
-        await _end(services, principal)
+        await _end(container, principal)
         raise AdminRequired("The account is not an admin. Run `python -m app create-admin --existing` to promote it.")
-    return services.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
+    return container.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
 
 
-async def sign_out(services: Services, token: str | None) -> None:
+async def sign_out(container: Container, token: str | None) -> None:
     """End the session of the cookie, if there is one."""
     try:
-        principal = await authenticate_session(services, token or "", Audience.OPS)
+        principal = await authenticate_session(container, token or "", Audience.OPS)
     except InvalidToken:
         return
-    await _end(services, principal)
+    await _end(container, principal)
 
 
-async def _end(services: Services, principal: Principal) -> None:
+async def _end(container: Container, principal: Principal) -> None:
     if principal.session_id:
-        async with services.database.unit_of_work() as session:
+        async with container.database.unit_of_work() as session:
             await UserSessionRepository(session).remove(principal.session_id)
 
 
@@ -67,18 +67,18 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
         token,
         max_age=LIFETIME_SECONDS,
         path=PATH,
-        secure="https" in (request.url.scheme, urlsplit(services_of(request).settings.public_url).scheme),
+        secure="https" in (request.url.scheme, urlsplit(container_of(request).settings.public_url).scheme),
         httponly=True,
         samesite="strict",
     )
 
 
-async def get_operator(request: Request, services: ServicesDep) -> User:
+async def get_operator(request: Request, container: ContainerDep) -> User:
     """Return the admin that the cookie authenticates. Raises Unauthenticated, InvalidToken, AdminRequired."""
     token = single_cookie(request, COOKIE)
     if token is None:
         raise Unauthenticated
-    principal = await authenticate_session(services, token, Audience.OPS)
+    principal = await authenticate_session(container, token, Audience.OPS)
     request.state.user_id, request.state.credential_id = principal.id, principal.session_id
     return policy.require_admin(principal)
 
@@ -90,7 +90,7 @@ def require_same_origin(request: Request) -> None:
     origin is compared with PUBLIC_URL, including the scheme, because the client chooses the `Host` header.
     """
     given = request.headers.getlist("origin")
-    accepted = {_origin(services_of(request).settings.public_url), *_own_loopback_origin(request)}
+    accepted = {_origin(container_of(request).settings.public_url), *_own_loopback_origin(request)}
     if len(given) != 1 or _origin(given[0]) not in accepted - {None}:
         raise Forbidden("The form was sent from another site, or PUBLIC_URL is not the address of this site")
 
@@ -100,7 +100,7 @@ def _own_loopback_origin(request: Request) -> list[Origin | None]:
 
     The service may then have another port or another name of the loopback interface.
     """
-    public, own = _origin(services_of(request).settings.public_url), _origin(str(request.url))
+    public, own = _origin(container_of(request).settings.public_url), _origin(str(request.url))
     is_local = public is not None and own is not None and {public[1], own[1]} <= LOOPBACK_HOSTS
     return [own] if is_local else []
 

@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.core.errors import AppError, BadRequest, RequestHeadTooLarge, RequestTimeout
-from app.http.container import Services
+from app.http.container import Container
 from app.http.problems import error_response
 from app.serving.buffered_transport import BufferedTransport
 from app.serving.request_head import normalize_head, parser_refusal
@@ -212,8 +212,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _max_leftover_bytes(self) -> int:
         # A refused upload is read to its end, so that its client gets the response.
-        services: Services | None = self.app_state.get("services")
-        return MAX_LEFTOVER_BYTES + (services.settings.max_upload_bytes if services else 0)
+        container: Container | None = self.app_state.get("container")
+        return MAX_LEFTOVER_BYTES + (container.settings.max_upload_bytes if container else 0)
 
     def _start_timeout(self, seconds: float) -> None:
         if self._timeout_handle is None:

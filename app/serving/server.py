@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from app.core.observability.logging import get_logger
-from app.http.container import Services
+from app.http.container import Container
 
 logger = get_logger(__name__)
 
@@ -72,11 +72,11 @@ class DrainingServer(uvicorn.Server):
         """Drain, as described in the module."""
         end = _now() + self._drain_seconds
         closing = min(CLOSING_SECONDS, self._drain_seconds / 3)
-        services: Services = self.lifespan.state["services"]
-        services.drain.begin(leaving=not self._replaced)
+        container: Container = self.lifespan.state["container"]
+        container.shutdown.begin(leaving=not self._replaced)
         logger.info("draining", requests=len(self.server_state.tasks))
         if not self._replaced:
-            await self._until(lambda: False, min(end - closing, _now() + services.settings.drain_delay_seconds))
+            await self._until(lambda: False, min(end - closing, _now() + container.settings.drain_delay_seconds))
         self._stop_listening(sockets or [])
         await self._let_requests_finish(end - closing)
         await self._cancel_requests(end - closing / 2)

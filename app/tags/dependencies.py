@@ -7,7 +7,7 @@ from fastapi import Depends
 
 from app.core.callers import current_caller
 from app.core.errors import TooManyRequests
-from app.http.dependencies import ServicesDep, SessionDep
+from app.http.dependencies import ContainerDep, SessionDep
 from app.http.problems import raising
 from app.tags.admin_service import TagAdminService
 from app.tags.changes.tag_change import TagChange
@@ -20,21 +20,21 @@ async def get_tags_repository(session: SessionDep) -> TagRepository:
     return TagRepository(session)
 
 
-async def get_tags_reader(services: ServicesDep) -> AsyncIterator[TagRepository]:
+async def get_tags_reader(container: ContainerDep) -> AsyncIterator[TagRepository]:
     """Yield the repository of a request that only reads, within its queue and the time limit of searches."""
     # A queue of its own: autocompletion does not wait for searches.
-    async with services.queues.tag_lists.enter(current_caller.get()), services.database.search_session() as session:
+    async with container.queues.tag_lists.enter(current_caller.get()), container.database.search_session() as session:
         yield TagRepository(session)
 
 
 @raising(TooManyRequests)
-async def get_tag_creator(services: ServicesDep, principal: PrincipalDep, device: DeviceDep) -> TagCreator:
-    rates = services.settings.new_tag_limits
-    return TagCreator(services.database, services.limits, rates, principal, device.address)
+async def get_tag_creator(container: ContainerDep, principal: PrincipalDep, device: DeviceDep) -> TagCreator:
+    rates = container.settings.new_tag_limits
+    return TagCreator(container.database, container.limits, rates, principal, device.address)
 
 
-async def get_tag_admin_service(services: ServicesDep) -> TagAdminService:
-    return TagAdminService(services.database)
+async def get_tag_admin_service(container: ContainerDep) -> TagAdminService:
+    return TagAdminService(container.database)
 
 
 async def get_tag_change(_admin: AdminUser, session: SessionDep) -> TagChange:

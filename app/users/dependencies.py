@@ -17,8 +17,8 @@ from app.core.errors import (
     SignInRequired,
     Unauthenticated,
 )
-from app.http.container import services_of
-from app.http.dependencies import ReaderDep, ServicesDep, SessionDep
+from app.http.container import container_of
+from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
 from app.http.problems import raising
 from app.models import User
 from app.ratelimit.rate_limiter import RateLimiter
@@ -58,7 +58,7 @@ async def _principal(request: Request) -> Principal:
     scheme, token = get_authorization_scheme_param(header)
     if scheme.lower() != "bearer":
         raise InvalidToken("The Authorization header does not contain a bearer token")
-    principal = await authenticate(services_of(request), token)
+    principal = await authenticate(container_of(request), token)
     request.state.user_id, request.state.credential_id = principal.id, principal.session_id or principal.key_id
     if caller := current_caller.get():
         caller.account = principal.id
@@ -105,8 +105,8 @@ async def get_admin(principal: PrincipalDep, _user: CurrentUser) -> User:
     return policy.require_admin(principal)
 
 
-async def get_proof(services: ServicesDep) -> Proof:
-    return Proof(services.database, services.limits, services.passwords, services.settings.login_limits)
+async def get_proof(container: ContainerDep) -> Proof:
+    return Proof(container.database, container.limits, container.passwords, container.settings.login_limits)
 
 
 ProofDep = Annotated[Proof, Depends(get_proof)]
@@ -154,20 +154,20 @@ async def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
     return ApiKeyRepository(session)
 
 
-async def get_sign_in(services: ServicesDep) -> SignIn:
-    return SignIn(services)
+async def get_sign_in(container: ContainerDep) -> SignIn:
+    return SignIn(container)
 
 
-async def get_accounts(services: ServicesDep, proof: ProofDep) -> Accounts:
-    return Accounts(services.settings, services.database, services.limits, services.passwords, proof)
+async def get_accounts(container: ContainerDep, proof: ProofDep) -> Accounts:
+    return Accounts(container.settings, container.database, container.limits, container.passwords, proof)
 
 
-async def get_api_key_service(services: ServicesDep, proof: ProofDep) -> ApiKeys:
-    return ApiKeys(services.database, proof, services.settings.max_api_keys_per_user)
+async def get_api_key_service(container: ContainerDep, proof: ProofDep) -> ApiKeys:
+    return ApiKeys(container.database, proof, container.settings.max_api_keys_per_user)
 
 
-async def get_limits(services: ServicesDep) -> RateLimiter:
-    return services.limits
+async def get_limits(container: ContainerDep) -> RateLimiter:
+    return container.limits
 
 
 UsersReader = Annotated[UserRepository, Depends(get_users_reader)]

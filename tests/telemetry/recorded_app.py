@@ -57,11 +57,11 @@ async def stream(mode: str) -> StreamingResponse:
 things.include_router(nested)
 
 
-def make_app(recorder: Recorder, *routers: APIRouter, **services: Any) -> FastAPI:
+def make_app(recorder: Recorder, *routers: APIRouter, **parts: Any) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await recorder.start()
-        yield {"services": SimpleNamespace(recorder=recorder, drain=ShutdownState(), **services)}
+        yield {"container": SimpleNamespace(recorder=recorder, shutdown=ShutdownState(), **parts)}
         await recorder.close()
 
     app = FastAPI(lifespan=lifespan)

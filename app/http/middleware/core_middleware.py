@@ -15,7 +15,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from app.core.callers import Caller, current_caller
 from app.core.errors import ServiceStopping
 from app.core.observability.logging import get_logger
-from app.http.container import Services
+from app.http.container import Container
 from app.http.middleware.request_recording import route_template
 from app.http.problems import error_response, internal_error_response, slug_of
 from app.ratelimit.request_quota import Quota, Quotas
@@ -53,7 +53,7 @@ class RequestContextMiddleware:
                 break
         request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else secrets.token_hex(16).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
-        services: Services = scope["state"]["services"]
+        container: Container = scope["state"]["container"]
         is_secure = self._is_public_https or scope.get("scheme") == "https"
         has_credentials = scope["path"].startswith(_OF_CREDENTIALS)
 
@@ -66,7 +66,7 @@ class RequestContextMiddleware:
                     own.append(_HSTS)
                 if has_credentials and not _has_header(message, b"cache-control"):
                     own.append((b"cache-control", b"no-store"))
-                if services.drain.is_ending:
+                if container.shutdown.is_ending:
                     own.append((b"connection", b"close"))
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
             await send(message)

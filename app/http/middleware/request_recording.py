@@ -23,7 +23,7 @@ class RecordingMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        recorder: Recorder = scope["state"]["services"].recorder
+        recorder: Recorder = scope["state"]["container"].recorder
         # Created here: an inner middleware that copies the scope still shares it, and the router notes the route in it.
         scope.setdefault("fastapi", {})
         exchange = _RequestRecording(receive, send)

@@ -111,7 +111,7 @@ class ResponseCacheMiddleware:
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(self.app, scope, receive)
-        cache: ResponseCache = scope["state"]["services"].response_cache
+        cache: ResponseCache = scope["state"]["container"].response_cache
         try:
             answer = await cache.get_or_load(
                 _name(scope["path"], query, partition), (EVERYTHING, depends_on), exchange.load

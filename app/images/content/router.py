@@ -19,8 +19,8 @@ from app.core.errors import (
     TooManyConcurrentRequests,
 )
 from app.db.base import utc_now
-from app.http.container import Services
-from app.http.dependencies import ServicesDep
+from app.http.container import Container
+from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, check_preconditions
@@ -71,7 +71,7 @@ async def read_content(
     request: Request,
     image_id: uuid.UUID,
     principal: PrincipalDep,
-    services: ServicesDep,
+    container: ContainerDep,
     originals: OriginalLocatorDep,
     download: Annotated[
         bool, Query(description="Whether the browser saves the file instead of displaying it", examples=[True])
@@ -82,8 +82,8 @@ async def read_content(
     With `STRIP_METADATA`, the service removes EXIF, GPS, XMP, IPTC and comments from JPEG, PNG and WebP. The pixels do
     not change. Length and entity tag then differ from `size` and `sha256`, which describe the stored file.
     """
-    image = await _find(services, image_id, principal)
-    return await content_response(request, services.object_store, originals, image, download=download)
+    image = await _find(container, image_id, principal)
+    return await content_response(request, container.object_store, originals, image, download=download)
 
 
 @router.get(
@@ -108,7 +108,7 @@ async def read_thumbnail(
     request: Request,
     image_id: uuid.UUID,
     principal: PrincipalDep,
-    services: ServicesDep,
+    container: ContainerDep,
     thumbnails: ThumbnailsDep,
     size: Annotated[ThumbnailSize, Query(description="The longest side in pixels")] = ThumbnailSize.MEDIUM,
 ) -> Response:
@@ -116,7 +116,7 @@ async def read_thumbnail(
 
     Browsers can cache it for a year. Shared caches revalidate after five minutes, because its visibility can change.
     """
-    image = await _find(services, image_id, principal)
+    image = await _find(container, image_id, principal)
     headers = thumbnail_headers(image, size, THUMBNAIL_VERSION)
     if check_preconditions(request.headers, headers["ETag"], image.created_at):
         return Response(status_code=304, headers=headers)
@@ -133,7 +133,7 @@ async def make_image_url(
     response: Response,
     image_id: uuid.UUID,
     principal: PrincipalDep,
-    services: ServicesDep,
+    container: ContainerDep,
     originals: OriginalLocatorDep,
     expires_in: Annotated[
         int, Query(ge=60, le=3600, description="The lifetime of the URL in seconds", examples=[300])
@@ -144,7 +144,7 @@ async def make_image_url(
     The URL is valid until `expires_at` and cannot be revoked. It continues to work if the image becomes private, and if
     the account that requested it signs out, changes its password or is deleted.
     """
-    image = await _find(services, image_id, principal)
+    image = await _find(container, image_id, principal)
     source = await originals.find(image)
     lifetime = timedelta(seconds=expires_in)
     expires_at = utc_now() + lifetime
@@ -152,12 +152,12 @@ async def make_image_url(
         "response-content-type": image.content_type,
         "response-content-disposition": content_disposition(image.name, download=False),
     }
-    url = await services.object_store.presign(source.storage_key, lifetime, response_headers)
+    url = await container.object_store.presign(source.storage_key, lifetime, response_headers)
     response.headers["Cache-Control"] = "private, no-store"
     return ImageUrl(url=url, expires_at=expires_at)
 
 
-async def _find(services: Services, image_id: uuid.UUID, principal: Principal) -> Image:
+async def _find(container: Container, image_id: uuid.UUID, principal: Principal) -> Image:
     # A read of its own, over before the store is asked: no connection is held while bytes move.
-    async with services.database.read_session() as session:
+    async with container.database.read_session() as session:
         return await ImageRepository(session).get_visible(image_id, principal)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.errors import TooManyRequests
 from app.core.text.normalization import Text
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.mail.errors import MailBusy, MailNotConfigured
@@ -47,9 +47,9 @@ class EmailVerification(BaseModel):
     token: LinkToken
 
 
-async def get_account_mail(services: ServicesDep) -> AccountMail:
+async def get_account_mail(container: ContainerDep) -> AccountMail:
     """Return the service of mailed links."""
-    return AccountMail(services)
+    return AccountMail(container)
 
 
 AccountMailDep = Annotated[AccountMail, Depends(get_account_mail)]

@@ -8,7 +8,7 @@ only to `PUBLIC_URL`.
 import uuid
 
 from app.core.security import new_opaque_token
-from app.http.container import Services
+from app.http.container import Container
 from app.models import LinkPurpose, User
 from app.ratelimit.policies import mail_charges
 from app.users.account_mail.repository import MailedLinkRepository
@@ -40,13 +40,13 @@ The link works once. If this account is not yours, do not open the link.
 class AccountMail:
     """Use cases of mailed links."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._limits = services.limits
-        self._outbox = services.outbox
-        self._passwords = services.passwords
-        self._rates = services.settings.mail_limits
-        self._site = services.settings.public_url
+    def __init__(self, container: Container) -> None:
+        self._database = container.database
+        self._limits = container.limits
+        self._outbox = container.outbox
+        self._passwords = container.passwords
+        self._rates = container.settings.mail_limits
+        self._site = container.settings.public_url
 
     async def request_reset(self, email: str, address: str | None) -> None:
         """Mail a link to the account of this address, if there is one.

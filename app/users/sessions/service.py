@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.core.errors import InvalidCredentials, InvalidToken
 from app.core.security import AccessClaims, digest_token
-from app.http.container import Services
+from app.http.container import Container
 from app.models import User, UserSession
 from app.ratelimit.policies import login_charges, refresh_charges
 from app.users.accounts.email import account_name
@@ -17,10 +17,10 @@ from app.users.sessions.repository import Device, RefreshTokenReuse, UserSession
 class SignIn:
     """Hands out tokens, against a password or a refresh token."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._settings = services.settings
-        self._refresh_lifetime = timedelta(seconds=services.settings.refresh_token_seconds)
+    def __init__(self, container: Container) -> None:
+        self._services = container
+        self._settings = container.settings
+        self._refresh_lifetime = timedelta(seconds=container.settings.refresh_token_seconds)
 
     async def with_password(self, email: str, password: str, device: Device) -> TokenRead:
         """Open a session. Raises InvalidCredentials, after the same time whether or not the account exists.

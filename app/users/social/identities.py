@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 
 from app.core.errors import IdentityNotFound, LastSignInMethod
-from app.http.container import Services
+from app.http.container import Container
 from app.models import SocialIdentity, User
 from app.users.accounts.repository import UserRepository
 from app.users.revocation import revoke_credentials
@@ -15,8 +15,8 @@ from app.users.social.repository import SocialRepository
 class Identities:
     """Use cases of the identities of one's own account."""
 
-    def __init__(self, services: Services, providers: SocialProviders) -> None:
-        self._database, self._providers = services.database, providers
+    def __init__(self, container: Container, providers: SocialProviders) -> None:
+        self._database, self._providers = container.database, providers
 
     async def list_all(self, user_id: uuid.UUID) -> Sequence[SocialIdentity]:
         """Return the account's identities, oldest first; MAX_IDENTITIES at most."""

@@ -7,7 +7,7 @@ from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from app.core.errors import IdentityNotFound, LastSignInMethod
-from app.http.dependencies import ServicesDep
+from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
@@ -33,9 +33,9 @@ class IdentityList(BaseModel):
     items: list[IdentityRead]
 
 
-async def get_identities(services: ServicesDep, providers: ProvidersDep) -> Identities:
+async def get_identities(container: ContainerDep, providers: ProvidersDep) -> Identities:
     """Return the service of identities."""
-    return Identities(services, providers)
+    return Identities(container, providers)
 
 
 IdentitiesDep = Annotated[Identities, Depends(get_identities)]

@@ -19,7 +19,7 @@ from app.core.errors import (
 )
 from app.core.text.normalization import Text
 from app.http.cookies import single_cookie
-from app.http.dependencies import ServicesDep, SettingsDep
+from app.http.dependencies import ContainerDep, SettingsDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
@@ -66,9 +66,9 @@ async def get_providers(request: Request) -> SocialProviders:
 ProvidersDep = Annotated[SocialProviders, Depends(get_providers)]
 
 
-async def get_social_login(services: ServicesDep, providers: ProvidersDep, proof: ProofDep) -> SocialLogin:
+async def get_social_login(container: ContainerDep, providers: ProvidersDep, proof: ProofDep) -> SocialLogin:
     """Return the social login service."""
-    return SocialLogin(services, providers, proof)
+    return SocialLogin(container, providers, proof)
 
 
 SocialLoginDep = Annotated[SocialLogin, Depends(get_social_login)]

@@ -28,7 +28,7 @@ from app.core.errors import (
 from app.core.security import digest_token, is_opaque_token, new_opaque_token
 from app.core.text.email_addresses import is_same_mailbox
 from app.db.base import utc_now
-from app.http.container import Services
+from app.http.container import Container
 from app.models import OAuthFlow, User
 from app.ratelimit.policies import social_charges
 from app.users.accounts.email import normalize_email
@@ -69,8 +69,8 @@ class AuthorizationCallback:
 class SocialLogin:
     """Starts and ends logins at identity providers."""
 
-    def __init__(self, services: Services, providers: SocialProviders, proof: Proof) -> None:
-        self._services, self._providers, self._proof = services, providers, proof
+    def __init__(self, container: Container, providers: SocialProviders, proof: Proof) -> None:
+        self._services, self._providers, self._proof = container, providers, proof
 
     async def start(
         self, name: str, principal: Principal, device: Device, browser: str | None
