@@ -29,10 +29,10 @@ THUMBNAIL_CPU_SECONDS = 2 * CPU_SECONDS
 WALL_SECONDS = 30
 # The longest wait of a job for a free decoder.
 QUEUE_SECONDS = 30
-# The lifetime of a picture's URL: the wait, two attempts and a margin.
+# The lifetime of a file's URL: the wait, two attempts and a margin.
 URL_SECONDS = QUEUE_SECONDS + 2 * WALL_SECONDS + 30
 # A process exits at once when its socket ends or it is killed. After this timeout it is left to the system.
-GONE_SECONDS = 5
+EXIT_TIMEOUT_SECONDS = 5
 # The number of jobs after which a process is replaced, in case a decoder leaks.
 MAX_JOBS = 1000
 # One arena: each thread's own would reserve 64 MiB of the address space.
@@ -64,7 +64,7 @@ class DecodersBusy(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecoderInput:
     """A file to decode: its length, and its bytes in pieces or, if they are in the store, a URL for URL_SECONDS."""
 
     content_type: str
@@ -100,13 +100,13 @@ class _Decoder:
         except BaseException as error:
             end.close()
             process.kill()
-            await asyncio.shield(asyncio.to_thread(process.wait, GONE_SECONDS))
+            await asyncio.shield(asyncio.to_thread(process.wait, EXIT_TIMEOUT_SECONDS))
             if isinstance(error, OSError):
                 raise DecodersUnavailable from error
             raise
 
     async def do(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
-        """Return the answer and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
+        """Return the result and its bytes. Raises asyncio.IncompleteReadError, OSError when the process ends."""
         self.jobs += 1
         self._writer.writelines([json.dumps(job).encode() + b"\n", *body])
         await self._writer.drain()
@@ -122,7 +122,7 @@ class _Decoder:
         """Return the code of a process that ends; None when it has not ended in time."""
         self._writer.close()
         try:
-            return await asyncio.to_thread(self._process.wait, GONE_SECONDS)
+            return await asyncio.to_thread(self._process.wait, EXIT_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             return None
         except BaseException:
@@ -150,7 +150,7 @@ class DecoderPool:
     """Decodes images, at most `processes` at once; others wait in order of arrival.
 
     A fair queue in front of it (`app/http/request_queues.py`) limits the places of each caller. `source_port` is the
-    port of the URLs of pictures; the processes can connect to no other one.
+    port of files' URLs; the processes can connect to no other port.
     """
 
     def __init__(self, processes: int, max_pixels: int, source_port: int) -> None:
@@ -159,23 +159,23 @@ class DecoderPool:
         self._max_pixels = max_pixels
         self._source_port = source_port
 
-    async def check(self, picture: Picture) -> Dimensions:
+    async def check(self, file: DecoderInput) -> Dimensions:
         """Decode the whole file; return its size.
 
         Raises InvalidImage, ImageTooLarge; Unavailable when no decoder could do it.
         """
-        head, _ = await self._do({"task": "check"}, picture)
+        head, _ = await self._do({"task": "check"}, file)
         return Dimensions(head["width"], head["height"])
 
-    async def measure(self, picture: Picture) -> Dimensions:
+    async def measure(self, file: DecoderInput) -> Dimensions:
         """Return the size of a file that was checked before. Raises like `check`."""
-        head, _ = await self._do({"task": "measure"}, picture)
+        head, _ = await self._do({"task": "measure"}, file)
         return Dimensions(head["width"], head["height"])
 
-    async def make_thumbnail(self, picture: Picture, size: int) -> bytes:
+    async def make_thumbnail(self, file: DecoderInput, size: int) -> bytes:
         """Return a WebP that fits into a square of `size` pixels. Raises like `check`."""
         limits = {"memory_bytes": THUMBNAIL_MEMORY_BYTES, "cpu_seconds": THUMBNAIL_CPU_SECONDS}
-        _, thumbnail = await self._do({"task": "thumbnail", "size": size, **limits}, picture)
+        _, thumbnail = await self._do({"task": "thumbnail", "size": size, **limits}, file)
         return thumbnail
 
     async def close(self) -> None:
@@ -183,33 +183,33 @@ class DecoderPool:
         while self._idle:
             await self._idle.pop().stop()
 
-    async def _do(self, task: dict[str, Any], picture: Picture) -> tuple[dict[str, Any], bytes]:
-        in_hand = not isinstance(picture.source, str)
+    async def _do(self, task: dict[str, Any], file: DecoderInput) -> tuple[dict[str, Any], bytes]:
+        is_inline = not isinstance(file.source, str)
         job = {
-            "format": _FORMATS[picture.content_type],
+            "format": _FORMATS[file.content_type],
             "max_pixels": self._max_pixels,
             "memory_bytes": MEMORY_BYTES,
             "cpu_seconds": CPU_SECONDS,
-            "url": None if in_hand else picture.source,
-            "size_bytes": picture.size,
-            "length": picture.size if in_hand else 0,
+            "url": None if is_inline else file.source,
+            "size_bytes": file.size,
+            "length": file.size if is_inline else 0,
             **task,
         }
-        body = () if isinstance(picture.source, str) else picture.source
-        async with self._one_free():
+        body = () if isinstance(file.source, str) else file.source
+        async with self._slot():
             decoder = self._idle.pop() if self._idle else await _Decoder.start(self._source_port)
-            answered = await self._attempt(decoder, job, body)
-            if answered is None:
+            result = await self._attempt(decoder, job, body)
+            if result is None:
                 # A kill from outside, such as for lack of memory, proves nothing about the file: a new process tries.
-                answered = await self._attempt(await _Decoder.start(self._source_port), job, body)
-        if answered is None:
+                result = await self._attempt(await _Decoder.start(self._source_port), job, body)
+        if result is None:
             raise DecodersUnavailable
-        _refuse_errors(answered[0])
-        return answered
+        _raise_for_error(result[0])
+        return result
 
     @asynccontextmanager
-    async def _one_free(self) -> AsyncIterator[None]:
-        """Have one of the processes until the block ends. Raises DecodersBusy."""
+    async def _slot(self) -> AsyncIterator[None]:
+        """Reserve one of the processes until the block ends. Raises DecodersBusy."""
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
                 await self._free.acquire()
@@ -225,7 +225,7 @@ class DecoderPool:
     ) -> tuple[dict[str, Any], bytes] | None:
         try:
             async with asyncio.timeout(WALL_SECONDS):
-                answered = await decoder.do(job, body)
+                result = await decoder.do(job, body)
         except (asyncio.IncompleteReadError, OSError) as error:
             if isinstance(error, TimeoutError):
                 await decoder.stop()
@@ -234,27 +234,27 @@ class DecoderPool:
             if code is None:
                 # It closed its end and lives on.
                 await decoder.stop()
-            _refuse_what_killed(code)
+            _raise_for_exit_code(code)
             return None
         except BaseException:
-            # Cancelled in the midst of a job: its answer would be taken for the next one's.
+            # Cancelled during a job: the next job would read its result.
             await asyncio.shield(decoder.stop())
             raise
         if decoder.jobs < MAX_JOBS:
             self._idle.append(decoder)
         else:
             await decoder.stop()
-        return answered
+        return result
 
 
-def _refuse_what_killed(code: int | None) -> None:
+def _raise_for_exit_code(code: int | None) -> None:
     if code in _BY_LIMIT:
         raise ImageTooLarge("Decoding the image takes too long")
     if code in _BY_CRASH:
         raise InvalidImage("The file is damaged")
 
 
-def _refuse_errors(head: dict[str, Any]) -> None:
+def _raise_for_error(head: dict[str, Any]) -> None:
     match head["error"]:
         case None:
             return

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page
 
 from app.core.errors import ImageTooLarge, InvalidImage
-from app.media.decoder_pool import DecoderPool, Picture
+from app.media.decoder_pool import DecoderInput, DecoderPool
 from tests.media import corpus
 from tests.media.corpus import TYPES, MediaFile
 from tests.media.rendered import Appearance, appearance, difference, draw
@@ -34,18 +34,18 @@ async def page() -> AsyncIterator[Page]:
         yield await browser.new_page()
 
 
-def picture_of(file: MediaFile) -> Picture:
-    return Picture(TYPES[file.kind], len(file.body), [file.body])
+def input_of(file: MediaFile) -> DecoderInput:
+    return DecoderInput(TYPES[file.kind], len(file.body), [file.body])
 
 
 async def fault(decoders: DecoderPool, file: MediaFile, shown: Appearance, sizes: Sequence[int]) -> str | None:
     """Return what a decoder makes of a file otherwise than Chromium."""
     try:
-        dimensions = await decoders.check(picture_of(file))
+        dimensions = await decoders.check(input_of(file))
         if dimensions != shown.size:
             return f"{dimensions} for {shown.size}"
         for size in sizes:
-            thumbnail = Image.open(io.BytesIO(await decoders.make_thumbnail(picture_of(file), size)))
+            thumbnail = Image.open(io.BytesIO(await decoders.make_thumbnail(input_of(file), size)))
             if problem := compare(thumbnail, shown, size):
                 return problem
     except (InvalidImage, ImageTooLarge) as error:
@@ -91,7 +91,7 @@ async def test_k12_missing_pixels_are_refused(decoders: DecoderPool) -> None:
     accepted = []
     for file in corpus.cut():
         try:
-            await decoders.check(picture_of(file))
+            await decoders.check(input_of(file))
         except InvalidImage:
             continue
         accepted.append(file.name)

@@ -13,7 +13,7 @@ import pytest
 
 from app.core.settings import Settings
 from app.media import decoder_pool
-from app.media.decoder_pool import DecoderPool, DecodersBusy, DecodersUnavailable, Picture, _Decoder
+from app.media.decoder_pool import DecoderInput, DecoderPool, DecodersBusy, DecodersUnavailable, _Decoder
 from tests.images.hostile import scan_bomb
 from tests.support.accounts import Account
 from tests.support.photos import png
@@ -46,12 +46,12 @@ async def test_a_request_that_waits_too_long_for_a_decoder_is_refused(monkeypatc
     monkeypatch.setattr(decoder_pool, "QUEUE_SECONDS", 0.01)
     decoders = DecoderPool(1, 10**8, NOWHERE)
     body = png()
-    picture = Picture("image/png", len(body), [body])
-    async with decoders._one_free():
+    file = DecoderInput("image/png", len(body), [body])
+    async with decoders._slot():
         with pytest.raises(DecodersBusy):
-            await decoders.check(picture)
+            await decoders.check(file)
     monkeypatch.undo()
-    await decoders.check(picture)
+    await decoders.check(file)
     await decoders.close()
 
 
@@ -67,7 +67,7 @@ async def deserter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Decoder:
 async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
     deserter: _Decoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoder_pool, "GONE_SECONDS", 0.1)
+    monkeypatch.setattr(decoder_pool, "EXIT_TIMEOUT_SECONDS", 0.1)
     async with asyncio.timeout(30):
         assert await DecoderPool(1, 10**8, NOWHERE)._attempt(deserter, {}, []) is None
         while await deserter.exit_code() is None:

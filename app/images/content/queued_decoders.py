@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from app.core.callers import current_caller
 from app.core.errors import ImageTooLarge
 from app.core.fair_queue import FairQueue
-from app.media.decoder_pool import DecoderPool, Dimensions, Picture
+from app.media.decoder_pool import DecoderInput, DecoderPool, Dimensions
 
 
 class QueuedDecoders:
@@ -30,7 +30,7 @@ class QueuedDecoders:
                 self._queue.penalise(caller)
                 raise
 
-    async def check(self, picture: Picture) -> Dimensions:
+    async def check(self, file: DecoderInput) -> Dimensions:
         """Decode a whole file in a slot; return its size. Raises InvalidImage, ImageTooLarge, Unavailable."""
         async with self.slot():
-            return await self.pool.check(picture)
+            return await self.pool.check(file)

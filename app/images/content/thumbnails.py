@@ -7,7 +7,7 @@ from datetime import timedelta
 from app.images.content.queued_decoders import QueuedDecoders
 from app.images.content.renditions import Renditions, RenditionSource
 from app.images.storage_keys import thumbnail_key
-from app.media.decoder_pool import URL_SECONDS, Picture
+from app.media.decoder_pool import URL_SECONDS, DecoderInput
 from app.models import Image
 from app.storage.download import OpenObject
 from app.storage.object_store import ObjectStore
@@ -45,5 +45,5 @@ class Thumbnails:
 
     async def _make(self, original: RenditionSource, key: str, size: int) -> None:
         url = await self._object_store.presign_internal(original.storage_key, timedelta(seconds=URL_SECONDS))
-        picture = Picture(original.content_type, original.size, url)
-        await self._object_store.put_whole(key, [await self._decoders.pool.make_thumbnail(picture, size)], CONTENT_TYPE)
+        file = DecoderInput(original.content_type, original.size, url)
+        await self._object_store.put_whole(key, [await self._decoders.pool.make_thumbnail(file, size)], CONTENT_TYPE)

@@ -13,7 +13,7 @@ from typing import Any
 from app.core.errors import AppError, ImageTooLarge, InvalidImage, StorageUnavailable
 from app.db.database import Database
 from app.images.repository import ImageRepository
-from app.media.decoder_pool import URL_SECONDS, DecoderPool, Dimensions, Picture
+from app.media.decoder_pool import URL_SECONDS, DecoderInput, DecoderPool, Dimensions
 from app.models import Image
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
@@ -87,7 +87,7 @@ class DimensionsReprocessor:
     async def _dimensions(self, image: Image) -> Dimensions:
         url = await self._object_store.presign_internal(image.storage_key, timedelta(seconds=URL_SECONDS))
         try:
-            return await self._decoders.measure(Picture(image.content_type, image.size, url))
+            return await self._decoders.measure(DecoderInput(image.content_type, image.size, url))
         except StorageUnavailable:
             # Raises ObjectMissing if it is only this object.
             await self._object_store.size_of(image.storage_key)

@@ -38,7 +38,7 @@ from app.images.upload.idempotency import IdempotencyClaims, IdempotencyMismatch
 from app.images.upload.idempotency_repository import IdempotencyRepository, StoredResponse
 from app.images.upload.storage_quota import Reservation
 from app.images.upload.streams import HashingStream, feed_reader
-from app.media.decoder_pool import QUEUE_SECONDS, URL_SECONDS, Dimensions, Picture
+from app.media.decoder_pool import QUEUE_SECONDS, URL_SECONDS, DecoderInput, Dimensions
 from app.media.image_header import HeaderReader
 from app.models import Image
 from app.models.image import Visibility
@@ -179,7 +179,7 @@ class UploadService:
         key = new_original_key()
         if length(first) < PART_BYTES:
             header = reader.finish()
-            dimensions = await self._decoders.check(Picture(header.content_type, hashing.size, first))
+            dimensions = await self._decoders.check(DecoderInput(header.content_type, hashing.size, first))
             await reservation.take(key, hashing.size)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
@@ -191,7 +191,7 @@ class UploadService:
             await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")
             header = reader.finish()
             url = await self._object_store.presign_internal(key, timedelta(seconds=CHECK_URL_SECONDS))
-            dimensions = await self._decoders.check(Picture(header.content_type, hashing.size, url))
+            dimensions = await self._decoders.check(DecoderInput(header.content_type, hashing.size, url))
         return StoredFile(name, hashing.size, hashing.sha256, header.content_type, dimensions, key)
 
     async def _refuse_taken_name(self, name: str, principal: Principal) -> None:
