@@ -16,6 +16,8 @@ from app.images.content.thumbnails import Thumbnails
 from app.images.delete_service import DeleteService
 from app.images.repository import ImageRepository
 from app.images.tags_service import ImageTagsService
+from app.images.upload.file_checker import FileChecker
+from app.images.upload.image_creator import ImageCreator
 from app.images.upload.service import UploadService
 from app.tags.dependencies import TagCreatorDep
 from app.users.dependencies import PrincipalDep
@@ -33,10 +35,22 @@ async def get_delete_service(container: ContainerDep) -> DeleteService:
     return DeleteService(container.database, container.object_store)
 
 
-async def get_upload_service(container: ContainerDep, tag_creator: TagCreatorDep) -> UploadService:
-    return UploadService(
-        container.database, container.object_store, decoders_of(container), tag_creator, container.settings
-    )
+async def get_file_checker(container: ContainerDep) -> FileChecker:
+    return FileChecker(container.object_store, decoders_of(container), container.settings.max_image_pixels)
+
+
+async def get_image_creator(container: ContainerDep, tag_creator: TagCreatorDep) -> ImageCreator:
+    return ImageCreator(container.database, tag_creator)
+
+
+FileCheckerDep = Annotated[FileChecker, Depends(get_file_checker)]
+ImageCreatorDep = Annotated[ImageCreator, Depends(get_image_creator)]
+
+
+async def get_upload_service(
+    container: ContainerDep, checker: FileCheckerDep, creator: ImageCreatorDep
+) -> UploadService:
+    return UploadService(container.database, container.object_store, checker, creator, container.settings)
 
 
 async def get_original_locator(container: ContainerDep) -> OriginalLocator:

@@ -48,7 +48,7 @@ from app.images.schemas import (
 )
 from app.images.upload.idempotency import IdempotencyInProgress, IdempotencyMismatch
 from app.images.upload.idempotency_repository import StoredResponse
-from app.images.upload.service import UploadedImage
+from app.images.upload.image_creator import UploadedImage
 from app.media.decoder_pool import DecodersBusy, DecodersUnavailable
 from app.ratelimit.policies import upload_charges
 from app.tags.dependencies import TagsRepo

@@ -1,0 +1,127 @@
+"""Creates the row of an image whose file is stored, with its tags, in one transaction."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.authz.principal import Principal
+from app.authz.visibility import private_owner
+from app.core.errors import NameTaken, StorageUnavailable
+from app.db.cache_invalidation import LISTS, invalidates_only
+from app.db.database import Database
+from app.images.name_conflict import name_taken
+from app.images.repository import ImageRepository, NewImage, new_image_id
+from app.images.upload.form import OnConflict, UploadFields
+from app.media.decoder_pool import Dimensions
+from app.models import Image
+from app.tags.image_tag_repository import ImageTagRepository, LockedTags
+from app.tags.repository import TagRepository
+from app.tags.tag_creator import TagCreator
+from app.tags.tag_locks import with_locked_tags
+
+# Each further attempt means that another upload took the free name meanwhile.
+MAX_RENAMES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFile:
+    """The name, size and SHA-256 of a file that was read to its end."""
+
+    name: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile(MeasuredFile):
+    """A file in the object store that a decoder has accepted."""
+
+    content_type: str
+    dimensions: Dimensions
+    storage_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedImage:
+    """A new image, its sorted tags, and the ids of images with the same bytes."""
+
+    image: Image
+    tags: list[str]
+    duplicates: list[uuid.UUID]
+
+
+class ImageCreator:
+    """Creates images. The key of the stored file must be on the orphan list; the transaction removes it."""
+
+    def __init__(self, database: Database, tag_creator: TagCreator) -> None:
+        self._database = database
+        self._tag_creator = tag_creator
+
+    async def create(self, stored: StoredFile, fields: UploadFields, principal: Principal) -> UploadedImage:
+        """Create an image. Raises NameTaken, StorageUnavailable, TooManyRequests, DatabaseBusy."""
+        if fields.tags:
+            async with self.creation(stored, fields, principal) as (_, uploaded):
+                return uploaded
+        async with self._database.autocommit_session() as session:
+            new = _new_image(stored, fields, principal, [])
+            image, duplicates = await _add(session, new, principal, fields.on_conflict)
+        return UploadedImage(image, [], duplicates)
+
+    @asynccontextmanager
+    async def creation(
+        self, stored: StoredFile, fields: UploadFields, principal: Principal
+    ) -> AsyncIterator[tuple[AsyncSession, UploadedImage]]:
+        """Yield the new image and its transaction, which the end of the block commits. Raises like `create`."""
+        owner = private_owner(fields.visibility, principal.id)
+        async with with_locked_tags(fields.tags, self._tag_creator, owner) as (session, tags):
+            yield session, await _add_tagged(session, stored, fields, principal, tags)
+
+
+async def _add_tagged(
+    session: AsyncSession, stored: StoredFile, fields: UploadFields, principal: Principal, tags: LockedTags
+) -> UploadedImage:
+    new = _new_image(stored, fields, principal, tags.all)
+    image, duplicates = await _add(session, new, principal, fields.on_conflict)
+    with invalidates_only(session, LISTS):
+        await ImageTagRepository(session).add_tags([image.id], tags)
+    names = await TagRepository(session).list_names_by_image([image.id]) if tags.explicit else {image.id: []}
+    return UploadedImage(image, names[image.id], duplicates)
+
+
+async def _add(
+    session: AsyncSession, new: NewImage, principal: Principal, on_conflict: OnConflict | None
+) -> tuple[Image, list[uuid.UUID]]:
+    """Write the image; return it, and the ids of images with the same bytes."""
+    repository = ImageRepository(session)
+    original_name = new.name
+    for _ in range(MAX_RENAMES):
+        result = await repository.add(new, principal)
+        if not result.key_reserved:
+            raise StorageUnavailable("The upload took longer than the limit")
+        if result.created_at is not None:
+            return Image(**new._asdict(), created_at=result.created_at), result.duplicates
+        if on_conflict is not OnConflict.RENAME:
+            break
+        new = new._replace(name=await repository.find_free_name(original_name))
+    owner = await repository.find_by_name(new.name)
+    raise name_taken(owner, principal) if owner else NameTaken
+
+
+def _new_image(stored: StoredFile, fields: UploadFields, principal: Principal, tag_ids: list[int]) -> NewImage:
+    return NewImage(
+        id=new_image_id(),
+        name=stored.name,
+        storage_key=stored.storage_key,
+        uploaded_by=principal.id,
+        content_type=stored.content_type,
+        size=stored.size,
+        width=stored.dimensions.width,
+        height=stored.dimensions.height,
+        sha256=stored.sha256,
+        visibility=fields.visibility,
+        # The triggers would set the same: written here, they find nothing to change.
+        tag_ids=tag_ids,
+    )
