@@ -65,13 +65,13 @@ class CostModel:
     # A query without an index is fetched from the whole table: nearly any scan is shorter.
     longest_scan_unindexed: int = 100_000
     # Estimates come from few matches, so a scan goes further than expected by this factor before it is given up.
-    margin: float = 2.5
+    safety_factor: float = 2.5
     # Where a fetch is long, a scan is tried that is only probably long enough.
-    narrow_margin: float = 1.5
+    low_safety_factor: float = 1.5
     # With fewer matches than this in the last step, the next one is at most `max_growth` times as long.
-    min_evidence: int = 5
+    min_matches_to_extrapolate: int = 5
     max_growth: int = 8
-    # With so little evidence and more possible matches than this, a sample of the whole table is taken as well: the
+    # With so few matches and more possible matches than this, a sample of the whole table is taken as well: the
     # newest images may be unrepresentative.
     sample_above: float = 10_000
     # With more entries than this, the index over the tags takes too long for a range.
@@ -97,11 +97,11 @@ class CostModel:
     count_sample: int = 10_000
     min_sample_matches: int = 25
 
-    def reach(self, inputs: CostInputs) -> int:
+    def rows_to_search(self, inputs: CostInputs) -> int:
         """Return how many rows to search for the page."""
         if math.isinf(inputs.expected_rows):
             return 0
-        return max(inputs.limit, math.ceil(self.margin * inputs.expected_rows))
+        return max(inputs.limit, math.ceil(self.safety_factor * inputs.expected_rows))
 
     def ordered_scan(self, inputs: CostInputs) -> float:
         """Return the cost of reading along the index of the order until the page is full."""
@@ -109,7 +109,7 @@ class CostModel:
 
     def longest_scan(self, inputs: CostInputs) -> int:
         """Return how many rows to scan at most: the scan costs no more than fetching all matches."""
-        return min(self.reach(inputs), math.ceil(self.fetch_and_sort(inputs) / self._scan_row(inputs)))
+        return min(self.rows_to_search(inputs), math.ceil(self.fetch_and_sort(inputs) / self._scan_row(inputs)))
 
     def fetch_and_sort(self, inputs: CostInputs) -> float:
         """Return the cost of fetching all matches."""
@@ -117,13 +117,13 @@ class CostModel:
         return min(cost, self.name_entry * self.prefix_share * inputs.images) if inputs.has_name_prefix else cost
 
     def range_fetch(self, inputs: CostInputs) -> float:
-        """Return the cost of fetching the matches within the next `reach` rows."""
+        """Return the cost of fetching the matches within the next `rows_to_search` rows."""
         if inputs.max_matches > self.max_index_entries or math.isinf(inputs.expected_rows):
             return math.inf
-        reach = self.reach(inputs)
-        lookups = min(1, reach / inputs.images) * self._lookups(inputs)
+        rows = self.rows_to_search(inputs)
+        lookups = min(1, rows / inputs.images) * self._lookups(inputs)
         entries = self.index_entry * inputs.max_matches
-        return self.statement + self.range_row * reach + entries + self.lookup * lookups
+        return self.statement + self.range_row * rows + entries + self.lookup * lookups
 
     def bitmap_scan(self, images: float, tags: int, candidates: float) -> float:
         """Return the cost of reading the bitmaps of some tags and looking up the candidates."""

@@ -89,7 +89,7 @@ class Planner(Generic[S]):
         matches = estimate.probe_matches + sample.matches
         extrapolated = self._extrapolate(query, estimate, probed + sample.images, matches)
         max_rows = self._costs.max_growth * probed
-        near = max_rows / self._costs.margin
+        near = max_rows / self._costs.safety_factor
         if extrapolated.expected_rows is not None and extrapolated.expected_rows <= near:
             return replace(extrapolated, expected_rows=near, max_rows=max_rows)
         return extrapolated
@@ -109,14 +109,15 @@ class Planner(Generic[S]):
         predicates = query.predicates
         if predicates.max_matches <= self._costs.fetch_at_once:
             return self._fetch_all(query, estimate, "few matches")
-        if self._do_few_names_fill_page(query, estimate):
+        if self._is_name_scan_short(query, estimate):
             return self._fetch_all(query, estimate, "few names fill the page")
         bitmaps = self._usable(query, estimate, "bitmap_scan")
         if bitmaps and query.bitmaps.is_complete and self._is_probe_futile(query, estimate):
             return Step(bitmaps, ALL_ROWS, bitmaps.cost(query, estimate), "bitmaps answer the whole query")
         return None
 
-    def _do_few_names_fill_page(self, query: PlannedQuery, estimate: PageEstimate) -> bool:
+    def _is_name_scan_short(self, query: PlannedQuery, estimate: PageEstimate) -> bool:
+        """Return whether the page is full after few names, so that no probe is needed."""
         if not query.is_creation_order or math.isinf(query.predicates.max_matches):
             return False
         names = self._usable(query, estimate, "name_index_scan")
@@ -133,7 +134,7 @@ class Planner(Generic[S]):
         bitmaps = self._usable(query, estimate, "bitmap_scan")
         has_alternative = query.predicates.has_name_prefix or (bitmaps is not None and query.bitmaps.is_complete)
         is_large = query.predicates.max_matches > self._costs.sample_above
-        return matches < self._costs.min_evidence and is_large and not has_alternative
+        return matches < self._costs.min_matches_to_extrapolate and is_large and not has_alternative
 
     def _probe(self) -> Step[S]:
         strategy = self._strategies["ordered_scan"]
@@ -175,7 +176,7 @@ class Planner(Generic[S]):
         all matches by the index is short, so no other strategy is tried.
         """
         predicates = query.predicates
-        max_rows = math.inf if matches >= self._costs.min_evidence else self._costs.max_growth * rows
+        max_rows = math.inf if matches >= self._costs.min_matches_to_extrapolate else self._costs.max_growth * rows
         expected = rows * estimate.limit / max(matches, 0.5)
         is_fetch_short = not matches and predicates.is_indexed and not predicates.is_index_exact
         if is_fetch_short and self._usable(query, estimate, "bitmap_scan") is None:

@@ -42,7 +42,7 @@ class BitmapScan:
             return math.inf
         candidates: float = estimate.limit
         if not coverage.is_complete and expected is not None:
-            candidates = coverage.candidates_among(self._costs.margin * expected)
+            candidates = coverage.candidates_among(self._costs.safety_factor * expected)
         # Chunks are read as wholes, so half of one is read in vain.
         candidates += coverage.candidates_among(CHUNK / 2)
         images = query.predicates.tags.total_images
@@ -50,7 +50,7 @@ class BitmapScan:
 
     def max_rows(self, query: PlannedQuery, estimate: PageEstimate) -> int:
         """Return the expected length of the page with its margin."""
-        return self._costs.reach(query.cost_inputs(estimate))
+        return self._costs.rows_to_search(query.cost_inputs(estimate))
 
     async def fetch(
         self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int

@@ -66,7 +66,7 @@ class RangeFetch:
 
     def max_rows(self, query: PlannedQuery, estimate: PageEstimate) -> int:
         """Return the expected length of the page with its margin."""
-        return self._costs.reach(query.cost_inputs(estimate))
+        return self._costs.rows_to_search(query.cost_inputs(estimate))
 
     async def fetch(
         self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int

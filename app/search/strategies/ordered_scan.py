@@ -56,13 +56,13 @@ class OrderedScan:
         if math.isinf(expected):
             return 0
         if not predicates.is_indexed:
-            return round(min(costs.longest_scan_unindexed, costs.margin * expected))
-        longest, margin = costs.longest_scan_in_other_order, costs.margin
+            return round(min(costs.longest_scan_unindexed, costs.safety_factor * expected))
+        longest, factor = costs.longest_scan_in_other_order, costs.safety_factor
         if query.is_creation_order:
-            longest, margin = costs.longest_scan_in_creation_order, costs.narrow_margin
+            longest, factor = costs.longest_scan_in_creation_order, costs.low_safety_factor
         if inputs.has_name_prefix:
-            longest, margin = min(longest, costs.longest_scan(inputs)), costs.margin
-        return round(min(longest, costs.margin * expected)) if margin * expected <= longest else 0
+            longest, factor = min(longest, costs.longest_scan(inputs)), costs.safety_factor
+        return round(min(longest, costs.safety_factor * expected)) if factor * expected <= longest else 0
 
     async def _scan(
         self, session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int, limit: int
