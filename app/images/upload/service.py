@@ -126,7 +126,7 @@ class UploadService:
         # Without the field, it may still follow the file.
         if fields.on_conflict is OnConflict.ERROR:
             await self._refuse_taken_name(name, principal)
-        await reservation.refuse_full()
+        await reservation.require_space()
         hashing = HashingStream(part.chunks, self._settings.max_upload_bytes)
         reader = self._checker.header_reader()
         parts = split_parts(feed_reader(hashing, reader))
@@ -135,12 +135,12 @@ class UploadService:
         if length(first) < PART_BYTES:
             header = reader.finish()
             dimensions = await self._checker.check_bytes(header, first)
-            await reservation.take(key, hashing.size)
+            await reservation.reserve(key, hashing.size)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
-            await reservation.take(key, length(first))
+            await reservation.reserve(key, length(first))
             # Not to be held here as well while the others follow.
-            parts = reservation.follow(prepend(first, parts))
+            parts = reservation.reserve_parts(prepend(first, parts))
             del first
             # The signature is in the first bytes; metadata of any size may precede the dimensions.
             await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")

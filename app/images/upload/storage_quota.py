@@ -39,7 +39,7 @@ class Reservation:
         """The key that was reserved, or that a failed commit may have reserved."""
         return [] if self._key is None else [self._key]
 
-    async def refuse_full(self) -> None:
+    async def require_space(self) -> None:
         """Refuse an upload at once if the quota is used up. Raises StorageQuotaExceeded."""
         if self._user is not None and self._is_limited:
             async with self._database.read_session() as session:
@@ -47,7 +47,7 @@ class Reservation:
             quota = self._default if self._user.quota_bytes is None else self._user.quota_bytes
             _check(usage, 1, quota)
 
-    async def take(self, key: str, size: int) -> None:
+    async def reserve(self, key: str, size: int) -> None:
         """List the key as orphaned and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
         self._key = key
         if self._user is None:
@@ -62,7 +62,7 @@ class Reservation:
                 await UsageRepository(session).reserve(key, self._user.id, size)
         self._size = size
 
-    async def follow(self, parts: AsyncIterator[list[bytes]]) -> AsyncIterator[list[bytes]]:
+    async def reserve_parts(self, parts: AsyncIterator[list[bytes]]) -> AsyncIterator[list[bytes]]:
         """Yield the parts of the upload, each once it is reserved. Raises StorageQuotaExceeded."""
         size = 0
         async for part in parts:
@@ -88,9 +88,9 @@ class Reservation:
 
     async def _require(self, session: AsyncSession, user: User, more: int) -> None:
         usage = UsageRepository(session)
-        own = await usage.lock_quota(user.id)
+        account_quota = await usage.lock_quota(user.id)
         # After the lock: a statement sees what was committed before it.
-        _check(await usage.get(user.id), more, self._default if own is None else own)
+        _check(await usage.get(user.id), more, self._default if account_quota is None else account_quota)
 
 
 def _check(usage: Usage, more: int, quota: int | None) -> None:
