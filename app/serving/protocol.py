@@ -21,9 +21,9 @@ from app.serving.request_head import normalize_head, parser_refusal
 HEAD_SECONDS = 15.0
 # For the rest of a body after its response, e.g. of a refused upload. If the connection were closed at once, it would
 # be reset, and the client could lose the response.
-LEFTOVER_SECONDS = 60.0
+LATE_BODY_SECONDS = 60.0
 # The limit for that rest, in addition to MAX_UPLOAD_BYTES.
-MAX_LEFTOVER_BYTES = 16 * 1024 * 1024
+MAX_LATE_BODY_BYTES = 16 * 1024 * 1024
 # A client must read a response at this minimum rate in each window. It is the minimum rate of an upload, too.
 READ_WINDOW_SECONDS = 30.0
 MIN_BYTES_PER_SECOND = 512
@@ -51,7 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # Bytes of the body beyond its data and the allowed overhead.
     _framing_bytes = 0
     # Data of a body that arrived after the response.
-    _leftover_bytes = 0
+    _late_body_bytes = 0
     # Runs while the response waits for the client to read, and the unread bytes at the window's start.
     _read_timer: asyncio.TimerHandle | None = None
     _unread = 0
@@ -115,7 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count a piece of the body as data."""
         self._framing_bytes -= len(body) * (1 + FRAMING_BYTES_OF_A_DATA_BYTE)
         if self.cycle.response_complete:
-            self._leftover_bytes += len(body)
+            self._late_body_bytes += len(body)
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
@@ -132,7 +132,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._is_in_head = False
         self._head_start = b""
-        self._head_bytes = self._leftover_bytes = 0
+        self._head_bytes = self._late_body_bytes = 0
         self._framing_bytes = rest
 
     def pause_writing(self) -> None:
@@ -203,17 +203,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(RequestHeadTooLarge())
         elif self._is_in_head:
             self._start_timeout(HEAD_SECONDS)
-        elif self.cycle.response_complete and self._leftover_bytes > self._max_leftover_bytes():
+        elif self.cycle.response_complete and self._late_body_bytes > self._max_late_body_bytes():
             self.transport.close()
         elif self.cycle.response_complete:
-            self._start_timeout(LEFTOVER_SECONDS)
+            self._start_timeout(LATE_BODY_SECONDS)
         else:
             self._cancel_timeout()
 
-    def _max_leftover_bytes(self) -> int:
+    def _max_late_body_bytes(self) -> int:
         # A refused upload is read to its end, so that its client gets the response.
         container: Container | None = self.app_state.get("container")
-        return MAX_LEFTOVER_BYTES + (container.settings.max_upload_bytes if container else 0)
+        return MAX_LATE_BODY_BYTES + (container.settings.max_upload_bytes if container else 0)
 
     def _start_timeout(self, seconds: float) -> None:
         if self._timeout_handle is None:

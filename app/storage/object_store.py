@@ -40,15 +40,15 @@ WRITE_CHECK_SECONDS = 10.0
 # Per pool. Downloads have their own pool, so slow clients leave connections for uploads and probes.
 MAX_CONNECTIONS = 200
 MAX_READING = 500
-# More is digested in a thread, beside the event loop; for less the way there costs more.
-_DIGESTED_AT_ONCE = 256 * 1024
+# Larger bodies are digested in a thread. For smaller ones, the switch costs more than the digest.
+_MIN_THREADED_DIGEST_BYTES = 256 * 1024
 _RETRIED_STATUS = range(500, 600)
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class ChecksumMismatch(StorageUnavailable):
-    """The store has other bytes than it was sent."""
+    """The stored bytes differ from the bytes that were sent."""
 
     def __init__(self) -> None:
         super().__init__("The object store has other bytes than were sent, or entity tags that are no MD5 digests")
@@ -56,7 +56,7 @@ class ChecksumMismatch(StorageUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An entry of a listing; `modified` is when the store got it."""
+    """An entry of a listing; `modified` is the time of its upload."""
 
     key: str
     size: int
@@ -65,7 +65,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class PendingUpload:
-    """A multipart upload that was begun and neither completed nor aborted."""
+    """A multipart upload that was started and neither completed nor aborted."""
 
     key: str
     upload_id: str
@@ -85,19 +85,19 @@ class ObjectStore:
         self._public = connect(settings, self._session, settings.storage_public_endpoint)
 
     async def ensure_bucket(self) -> None:
-        """Make the bucket unless it exists."""
+        """Create the bucket unless it exists."""
         async with request_timeout():
             if not await self._client.bucket_exists(self.bucket):
                 await self._make_bucket()
 
     async def ping(self) -> None:
-        """Ask the store for a sign of life. Raises StorageUnavailable, also when the bucket is missing."""
+        """Check that the store responds. Raises StorageUnavailable, also when the bucket is missing."""
         async with request_timeout():
             if not await self._client.bucket_exists(self.bucket):
                 raise StorageUnavailable("The bucket does not exist")
 
     async def check_writable(self) -> None:
-        """Store and delete an object; while that works, every WRITE_CHECK_SECONDS only. Raises StorageUnavailable."""
+        """Store and delete an object, at most every WRITE_CHECK_SECONDS after a success. Raises StorageUnavailable."""
         if time.monotonic() < self._writable_until:
             return
         self._writable_until = 0
@@ -121,7 +121,7 @@ class ObjectStore:
         await self.put_parts(key, parts, content_type)
 
     async def put_whole(self, key: str, body: Pieces, content_type: str) -> None:
-        """Store these bytes in one request; they are the ones in the store when it returns."""
+        """Store these bytes in one request and verify their digest. Raises ChecksumMismatch, StorageUnavailable."""
         await self._put(key, body, {"Content-Type": content_type}, None)
 
     async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> None:
@@ -138,11 +138,11 @@ class ObjectStore:
                     sent.append(await sending)
                 size += length(part)
                 sending = asyncio.create_task(self._put_part(key, upload_id, len(sent) + 1, part))
-                # Before the next one is gathered.
+                # Free the part before the next one is gathered.
                 del part
             if sending:
                 sent.append(await sending)
-            # A store may copy the parts together before it answers.
+            # A store may concatenate the parts before it responds.
             async with self._transfer_timeout(size):
                 await client._complete_multipart_upload(self.bucket, key, upload_id, sent)  # noqa: SLF001
         except BaseException:
@@ -172,12 +172,12 @@ class ObjectStore:
         return int(found.size or 0)
 
     async def remove(self, keys: Iterable[str]) -> set[str]:
-        """Remove these objects; one that is not there is no error. Return those that the store refuses to remove."""
+        """Remove these objects; a missing one is no error. Return the keys that the store refuses to remove."""
         refused: set[str] = set()
         listed = list(keys)
         for start in range(0, len(listed), 1000):
             batch = [DeleteObject(key) for key in listed[start : start + 1000]]
-            # Some stores delete one after the other.
+            # Some stores delete the objects of a batch one by one, so the timeout grows with the batch.
             async with request_timeout(len(batch) * MIN_BYTES_PER_SECOND // 100):
                 result = await self._client._delete_objects(self.bucket, batch, quiet=True)  # noqa: SLF001
             refused |= {error.name or "" for error in result.error_list if error.code not in MISSING_CODES}
@@ -203,7 +203,7 @@ class ObjectStore:
             yield ListedObject(found.object_name, int(found.size or 0), found.last_modified)
 
     async def list_uploads(self) -> list[PendingUpload]:
-        """Return the multipart uploads that are under way or were left. Raises StorageUnavailable."""
+        """Return the multipart uploads in progress or abandoned. Raises StorageUnavailable."""
         client: Any = self._client
         found: list[PendingUpload] = []
         key_marker = id_marker = None
@@ -233,7 +233,7 @@ class ObjectStore:
         )
 
     async def presign_internal(self, key: str, lifetime: timedelta) -> str:
-        """Return the same for a reader on our side of the store."""
+        """Return a URL under the internal endpoint, for the decoder processes."""
         return str(await self._client.presigned_get_object(self.bucket, key, expires=lifetime))
 
     async def close(self) -> None:
@@ -261,7 +261,7 @@ class ObjectStore:
             return str(result.etag)
 
         async with self._transfer_timeout(length(body)):
-            if length(body) < _DIGESTED_AT_ONCE:
+            if length(body) < _MIN_THREADED_DIGEST_BYTES:
                 etag, digest = await _retried(put), _md5(body)
             else:
                 etag, digest = await asyncio.gather(_retried(put), asyncio.to_thread(_md5, body))
@@ -271,18 +271,18 @@ class ObjectStore:
 
     @asynccontextmanager
     async def _transfer_timeout(self, size: int) -> AsyncIterator[None]:
-        """Give the store its time to take `size` bytes, for as long as it has an answer for others meanwhile."""
+        """Limit the time for `size` bytes, and end it early if the store stops responding to probes."""
         loop = asyncio.get_running_loop()
         watching: list[asyncio.Task[None]] = []
         async with request_timeout(size) as limit:
-            # Most of the time there is no doubt, and a task would be made for nothing.
-            doubt = loop.call_later(
+            # Most transfers end before the first probe, so no task is created for them.
+            probe_timer = loop.call_later(
                 PROBE_AFTER, lambda: watching.append(loop.create_task(self._end_when_frozen(limit)))
             )
             try:
                 yield
             finally:
-                doubt.cancel()
+                probe_timer.cancel()
                 for task in watching:
                     task.cancel()
 
@@ -299,13 +299,13 @@ class ObjectStore:
         if sending:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-        # Best effort: the sweeper's audit ends what a store that is down now keeps.
+        # Best effort: the consistency check aborts what remains in a store that is down now.
         with contextlib.suppress(StorageUnavailable):
             await self.abort(key, upload_id)
 
 
-async def _retried(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Ask again, once, when the store answered with a 5xx or cut the connection: sending the same bytes is safe."""
+async def _retried(call: Callable[[], Awaitable[T]]) -> T:
+    """Retry once after a 5xx or a lost connection: sending the same bytes is safe."""
     try:
         return await call()
     except (ServerError, InvalidResponseError, S3Error) as error:
@@ -314,7 +314,7 @@ async def _retried(call: Callable[[], Awaitable[Answer]]) -> Answer:
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientError, ConnectionError):
-        # It was there a moment ago: a kept connection that it had closed, or one that was cut.
+        # The store had closed a kept connection, or the connection was lost.
         pass
     return await call()
 

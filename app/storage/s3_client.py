@@ -13,8 +13,8 @@ from miniopy_async.api import Minio
 from app.core.settings import Settings
 
 # The digest of an empty body, and the marker of an unsigned one (AWS Signature Version 4, "x-amz-content-sha256").
-_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-_NOT_TOLD = "UNSIGNED-PAYLOAD"
+_EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 READ_BYTES = 256 * 1024
 CONNECT_TIMEOUT = 1.5
@@ -59,7 +59,7 @@ class Client(Minio):
             **(headers or {}),
             "Host": host,
             "User-Agent": self._user_agent,
-            "x-amz-content-sha256": _NOT_TOLD if body else _NOTHING,
+            "x-amz-content-sha256": _UNSIGNED_PAYLOAD if body else _EMPTY_SHA256,
             "x-amz-date": time.to_amz_date(now),
         }
         if body:

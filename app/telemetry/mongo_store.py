@@ -115,9 +115,9 @@ class RequestLog:
             return {found["_id"] async for found in logs.find({"time": times, "_id": ids}, {"_id": 1})}
 
     async def insert(self, documents: Sequence[Any]) -> int:
-        """Insert these documents durably; return how many the server rejected for good.
+        """Insert these documents durably; return the number of permanently rejected ones.
 
-        Raises TelemetryUnavailable when nothing was sent, OutcomeUnknown when some may be stored or may yet be.
+        Raises TelemetryUnavailable when nothing was sent, OutcomeUnknown when some may be stored.
         """
         command = {
             "insert": LOGS,
@@ -127,10 +127,10 @@ class RequestLog:
             "writeConcern": _DURABLE.document,
         }
         async with translate_errors():
-            answer = await self.database.command(command)
-        errors = answer.get("writeErrors", [])
-        if "writeConcernError" in answer or any(error["code"] not in _BAD_DOCUMENT for error in errors):
-            raise OutcomeUnknown(str(answer.get("writeConcernError") or errors[0]["errmsg"]))
+            reply = await self.database.command(command)
+        errors = reply.get("writeErrors", [])
+        if "writeConcernError" in reply or any(error["code"] not in _BAD_DOCUMENT for error in errors):
+            raise OutcomeUnknown(str(reply.get("writeConcernError") or errors[0]["errmsg"]))
         return len(errors)
 
     async def add_metrics(self, batches: Sequence[Batch]) -> None:
@@ -143,14 +143,14 @@ class RequestLog:
                 end = len(increments) if upsert else start + 1
                 updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments[start:end]]
                 try:
-                    await metrics.bulk_write(updates)  # ordered: the guard needs a stream's batches in sequence
+                    await metrics.bulk_write(updates)  # ordered: `applied` needs a stream's batches in sequence
                     start, upsert = end, True
                 except BulkWriteError as error:
                     failure = error.details["writeErrors"][0]
                     if failure["code"] != _DUPLICATE_KEY:
                         raise
-                    # Either the guard rejected it, because it was added before, or another worker has just created
-                    # the same document. The document exists now: without the upsert the guard alone decides.
+                    # Either the batch was added before, or another worker has just created the same document. The
+                    # document exists now: without the upsert, only the check of `applied` decides.
                     start, upsert = start + failure["index"], False
 
     async def close(self) -> None:
@@ -162,7 +162,7 @@ class RequestLog:
 
 
 def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return query and update. The batches of a stream come in order, so the last one added guards against a double."""
+    """Return query and update. Batches of a stream arrive in order, so the last one in `applied` prevents a double."""
     key = sums["key"]
     minute = f"{key['minute']:%Y-%m-%dT%H:%MZ}"
     applied = f"applied.{batch.stream}"
@@ -194,4 +194,4 @@ async def translated_query_errors() -> AsyncIterator[None]:
             except ExecutionTimeout as error:
                 raise QueryTooCostly(str(error)[:200]) from error
     except TimeoutError as error:
-        raise TelemetryUnavailable("no answer to a query") from error
+        raise TelemetryUnavailable("the query timed out") from error

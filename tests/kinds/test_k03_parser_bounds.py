@@ -120,8 +120,8 @@ async def is_closed_before(connection: RawConnection, piece: bytes, limit: int) 
 
 
 @pytest.fixture(autouse=True)
-def _few_leftovers(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setattr(protocol, "MAX_LEFTOVER_BYTES", 1024 * 1024 - settings.max_upload_bytes)
+def _low_late_body_limit(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.setattr(protocol, "MAX_LATE_BODY_BYTES", 1024 * 1024 - settings.max_upload_bytes)
 
 
 @pytest.mark.parametrize("state", HTTP_STATES)
@@ -150,7 +150,11 @@ async def test_k03_an_endless_multipart_state_is_closed(service: RunningService,
 
 
 async def test_k03_a_stalled_http_state_is_closed(running: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((protocol, "HEAD_SECONDS"), (protocol, "LEFTOVER_SECONDS"), (core_middleware, "BODY_SECONDS")):
+    for module, name in (
+        (protocol, "HEAD_SECONDS"),
+        (protocol, "LATE_BODY_SECONDS"),
+        (core_middleware, "BODY_SECONDS"),
+    ):
         monkeypatch.setattr(module, name, 0.2)
     # uvicorn copies it into each connection.
     keep_alive = property(lambda _: 0.2, lambda _, __: None)

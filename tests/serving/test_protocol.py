@@ -30,7 +30,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set short timeouts for new connections."""
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(protocol, "LEFTOVER_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "LATE_BODY_SECONDS", 0.2)
 
 
 async def until_closed(connection: RawConnection) -> bytes:

@@ -32,7 +32,7 @@ BODY_SECONDS = 15
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 # Responses of these paths, including errors, must not be stored unless the endpoint allows it.
 _OF_CREDENTIALS = ("/v1/auth/", "/v1/users")
-_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContextMiddleware:
@@ -51,7 +51,7 @@ class RequestContextMiddleware:
             if name == b"x-request-id":
                 incoming = value
                 break
-        request_id = incoming if _SANE_REQUEST_ID.fullmatch(incoming) else secrets.token_hex(16).encode()
+        request_id = incoming if _VALID_REQUEST_ID.fullmatch(incoming) else secrets.token_hex(16).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         container: Container = scope["state"]["container"]
         is_secure = self._is_public_https or scope.get("scheme") == "https"

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from app.core.errors import ClientGone, RequestTimeout
 
-CONTENDED_BYTES_PER_SECOND = 16 * 1024
+BUSY_BYTES_PER_SECOND = 16 * 1024
 
 
 class UploadTimeout(RequestTimeout):
@@ -23,18 +23,18 @@ class UploadTimeout(RequestTimeout):
 class MinimumRate:
     """The minimum rate: `window_bytes` in each window, and the whole body within `total_seconds`.
 
-    While other uploads wait for memory (`is_contended`), the minimum is CONTENDED_BYTES_PER_SECOND.
+    While other uploads wait for memory (`is_busy`), the minimum is BUSY_BYTES_PER_SECOND.
     """
 
     window_seconds: float
     window_bytes: int
     total_seconds: float
-    is_contended: Callable[[], bool] = lambda: False
+    is_busy: Callable[[], bool] = lambda: False
 
     def required_bytes(self) -> int:
         """Return the minimum number of bytes for the window that ends now."""
-        contended = int(self.window_seconds * CONTENDED_BYTES_PER_SECOND) if self.is_contended() else 1
-        return max(self.window_bytes, contended)
+        busy_bytes = int(self.window_seconds * BUSY_BYTES_PER_SECOND) if self.is_busy() else 1
+        return max(self.window_bytes, busy_bytes)
 
 
 async def read_body(request: Request, rate: MinimumRate) -> AsyncIterator[bytes]:
