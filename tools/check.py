@@ -96,6 +96,10 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "prose": run(sys.executable, "-m", "tools.prose"),
     "structure": run(sys.executable, "-m", "tools.structure"),
     "spelling": run("codespell"),
+    # Clichés, redundancy and wrong words. `.proselintrc.json` leaves out the checks that take code for prose.
+    "proselint": run(
+        "proselint", "check", "docs", *sorted(path.name for path in ROOT.glob("*.md")), "docker-local.env"
+    ),
     "docs": run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
     "docker-compose": compose_file_is_valid,
 }

@@ -134,7 +134,7 @@ class CircuitBreaker:
         try:
             await wait_loop_ticks(self._greet(), PROBE_TIMEOUT)
         # The driver raises many exceptions if a server dies within a message, or is not PostgreSQL. An exception that
-        # ended the probes would leave the breaker open for ever.
+        # ended the probes would leave the breaker open forever.
         except Exception as error:  # noqa: BLE001
             if isinstance(error, OSError) and error.errno in RESOURCE_EXHAUSTED_ERRNOS:
                 # The probe was not sent. The existing connections still work.
