@@ -136,8 +136,8 @@ def subjects(images: int) -> Iterator[list[Subject]]:
 
         def service(name: str, *options: str, **environment: str) -> Server:
             command = [sys.executable, "-m", "app", "serve", *options]
-            spill = f"{directory}/spill-{name}"
-            return stack.enter_context(serving(command, "/healthz", TELEMETRY_SPILL_DIR=spill, **environment))
+            wal = f"{directory}/wal-{name}"
+            return stack.enter_context(serving(command, "/healthz", TELEMETRY_SPILL_DIR=wal, **environment))
 
         def floor(workers: int) -> Server:
             command = [sys.executable, "-m", "uvicorn", "benchmarks.baselines:app", "--loop", "uvloop"]

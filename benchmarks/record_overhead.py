@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.observability.request_counters import count_cache
 from app.http.middleware.request_recording import RecordingMiddleware
 from app.telemetry.metrics.minute_rollup import grouped
-from app.telemetry.recording.batch import BatchBuilder, Encoder
+from app.telemetry.recording.batch import BatchBuilder, RunEncoder
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.recorder import SLICE_RECORDS
 from app.telemetry.redaction import PersonalData
@@ -97,7 +97,7 @@ async def _send(_message: Message) -> None:
 
 async def measure(turns: int) -> dict[str, list[float]]:
     """Return for each part what it takes, turn by turn."""
-    encoder = Encoder("0" * 16, DocumentEncoder("bench:1", PersonalData("keep", "b" * 48), frozenset()))
+    encoder = RunEncoder("0" * 16, DocumentEncoder("bench:1", PersonalData("keep", "b" * 48), frozenset()))
     collector = Collector()
     kinds: dict[str, ASGIApp] = {"floor": Floor(application), "in the request": RecordingMiddleware(application)}
     figures: dict[str, list[float]] = {name: [] for name in ("bare", *kinds, "in the batch")}
@@ -115,7 +115,7 @@ async def measure(turns: int) -> dict[str, list[float]]:
     return figures
 
 
-def _write(encoder: Encoder, records: Sequence[RequestRecord]) -> float:
+def _write(encoder: RunEncoder, records: Sequence[RequestRecord]) -> float:
     builder = BatchBuilder(encoder)
     started = time.thread_time_ns()
     for start in range(0, len(records), SLICE_RECORDS):

@@ -68,7 +68,7 @@ def servers(postgres_settings: Mapping[str, str]) -> Iterator[None]:
             os.environ.update(stack.addresses())
             os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
             # The search is to be measured, not how well its answers are kept.
-            os.environ.update(CACHE_ENABLED="false", TELEMETRY_SPILL_DIR=f"{directory}/spill")
+            os.environ.update(CACHE_ENABLED="false", TELEMETRY_SPILL_DIR=f"{directory}/wal")
             os.environ.update(TRUSTED_PROXIES="127.0.0.1")
             # Nor how soon one client has used up its limits.
             os.environ.update(dict.fromkeys(("UPLOAD_LIMITS", "SEARCH_LIMITS", "NEW_TAG_LIMITS"), UNLIMITED))

@@ -97,7 +97,7 @@ def _floor_middleware() -> Any:
 async def _settle(recorder: Recorder) -> bool:
     """Wait until all that was recorded is where it can go now: in MongoDB, or, while that is away, on the disk."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while recorder.queue_length or (recorder.connected and recorder.spilled):
+    while recorder.queue_length or (recorder.connected and recorder.undelivered):
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(_TICK_SECONDS)

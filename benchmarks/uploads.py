@@ -135,7 +135,7 @@ def bench(workers: int) -> Iterator[Bench]:
     ):
         os.environ.update(stack.addresses())
         os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
-        os.environ["TELEMETRY_SPILL_DIR"] = f"{directory}/spill"
+        os.environ["TELEMETRY_SPILL_DIR"] = f"{directory}/wal"
         upgrade(Settings().sqlalchemy_url)
         asyncio.run(_make_bucket(Settings()))
         command = [sys.executable, "-m", "app", "serve", "--workers", str(workers)]

@@ -172,7 +172,7 @@ async def settings(
         telemetry_flush_seconds=0.05,
         # Tests update the bitmaps explicitly.
         bitmap_index_update_interval_seconds=3600,
-        telemetry_spill_dir=tmp_path_factory.mktemp("spill"),
+        telemetry_spill_dir=tmp_path_factory.mktemp("wal"),
     )
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
     return settings

@@ -62,7 +62,7 @@ async def check_readiness(container: ContainerDep, response: Response) -> Readin
     readiness = Readiness(
         status="draining" if is_leaving else _overall(dependencies),
         dependencies=dependencies,
-        telemetry=TelemetryState(queued=recorder.queue_length, spilled=recorder.spilled, dropped=recorder.dropped),
+        telemetry=TelemetryState(queued=recorder.queue_length, spilled=recorder.undelivered, dropped=recorder.dropped),
     )
     response.status_code = 503 if readiness.status in ("unavailable", "draining") else 200
     return readiness

@@ -72,17 +72,17 @@ class RequestLog:
 
     async def ensure_collections(self) -> None:
         """Create missing collections; apply the configured retention to all. Raises TelemetryUnavailable."""
-        series = {"timeField": "time", "metaField": "meta", "granularity": "seconds"}
+        options = {"timeField": "time", "metaField": "meta", "granularity": "seconds"}
         async with translate_errors():
-            await self._ensure_time_series(series)
+            await self._ensure_time_series(options)
             await self._ensure_ttl_index()
             await self.database[LOGS].create_index([("meta.route", 1), ("time", -1)], name="route_time")
             await self.database[METRICS].create_index([("route", 1), ("minute", 1)], name="route_minute")
 
-    async def _ensure_time_series(self, series: Mapping[str, str]) -> None:
+    async def _ensure_time_series(self, options: Mapping[str, str]) -> None:
         try:
             await self.database.command(
-                {"create": LOGS, "timeseries": series, "expireAfterSeconds": self._logs_seconds}
+                {"create": LOGS, "timeseries": options, "expireAfterSeconds": self._logs_seconds}
             )
         except OperationFailure as error:
             if error.code != _EXISTS:
@@ -103,11 +103,11 @@ class RequestLog:
             await self.database.command({"collMod": METRICS, "index": index})
 
     async def existing_ids(self, batches: Sequence[Batch]) -> set[str]:
-        """Return which event ids of these batches of one stream the log has. Raises TelemetryUnavailable."""
-        heads = [batch.head for batch in batches]
+        """Return which event ids of these batches of one run the log has. Raises TelemetryUnavailable."""
+        headers = [batch.header for batch in batches]
         # The times bound the buckets that have to be opened; a time series has no useful index on a random id.
-        times = {"$gte": min(head["since"] for head in heads), "$lte": max(head["until"] for head in heads)}
-        ids = {"$gt": heads[0]["first"], "$lte": heads[-1]["last"]}
+        times = {"$gte": min(header["since"] for header in headers), "$lte": max(header["until"] for header in headers)}
+        ids = {"$gt": headers[0]["first"], "$lte": headers[-1]["last"]}
         async with translate_errors():
             logs = self.database.get_collection(
                 LOGS, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
@@ -135,7 +135,7 @@ class RequestLog:
 
     async def add_metrics(self, batches: Sequence[Batch]) -> None:
         """Add the batches' sums to the metrics; idempotent. Raises TelemetryUnavailable."""
-        increments = [_increment(batch, one) for batch in batches for one in batch.head["sums"]]
+        increments = [_increment(batch, one) for batch in batches for one in batch.header["sums"]]
         metrics = self.database.get_collection(METRICS, write_concern=_DURABLE)
         start, upsert = 0, True
         async with translate_errors():
@@ -143,7 +143,7 @@ class RequestLog:
                 end = len(increments) if upsert else start + 1
                 updates = [UpdateOne(query, update, upsert=upsert) for query, update in increments[start:end]]
                 try:
-                    await metrics.bulk_write(updates)  # ordered: `applied` needs a stream's batches in sequence
+                    await metrics.bulk_write(updates)  # ordered: `applied` needs a run's batches in sequence
                     start, upsert = end, True
                 except BulkWriteError as error:
                     failure = error.details["writeErrors"][0]
@@ -162,10 +162,10 @@ class RequestLog:
 
 
 def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return query and update. Batches of a stream arrive in order, so the last one in `applied` prevents a double."""
+    """Return query and update. Batches of a run arrive in order, so the last one in `applied` prevents a double."""
     key = sums["key"]
     minute = f"{key['minute']:%Y-%m-%dT%H:%MZ}"
-    applied = f"applied.{batch.stream}"
+    applied = f"applied.{batch.run_id}"
     query = {
         "_id": f"{minute} {key['method']} {key['status_class']} {key['route']}",
         applied: {"$not": {"$gte": batch.sequence}},

@@ -22,7 +22,7 @@ NOT_ROUTED = "not-routed"
 NOT_FOUND_STATUS = 404
 _CLASSES = {number: f"{number}xx" for number in range(1, 6)}
 OTHER_CLASS = "other"
-# Method, route, status class.
+# A series of the metrics: method, route, status class.
 Series = tuple[str, str, str]
 
 

@@ -176,7 +176,7 @@ async def test_no_response_is_older_than_the_last_acknowledged_write(
     seconds: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    settings = own_settings.model_copy(update={"telemetry_spill_dir": tmp_path_factory.mktemp("spill")})
+    settings = own_settings.model_copy(update={"telemetry_spill_dir": tmp_path_factory.mktemp("wal")})
     async with workers(settings, own_redis) as both:
         kinds = ["public", "private"] * (WRITERS // 2)
         owned = [await create(both[0], await make_account(), kind) for kind in kinds]

@@ -135,7 +135,7 @@ def own_settings(
     """Settings on `own_stack`."""
     addresses = {name.lower(): value for name, value in own_stack.addresses().items()}
     settings = make_settings(
-        **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("spill")
+        **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("wal")
     )
     upgrade(settings.sqlalchemy_url)
     return settings

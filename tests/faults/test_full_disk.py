@@ -69,7 +69,7 @@ async def test_f84_a_full_disk_is_read_only_and_recovers(
     disk: FullDisk, make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     own = {name.lower(): value for name, value in disk.addresses.items()}
-    settings = make_settings(**own, telemetry_spill_dir=tmp_path_factory.mktemp("spill"), decoder_processes=1)
+    settings = make_settings(**own, telemetry_spill_dir=tmp_path_factory.mktemp("wal"), decoder_processes=1)
     await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
     async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
         account = {"email": "a@example.com", "password": PASSWORD}

@@ -191,7 +191,7 @@ async def here(own_stack: Stack, own_settings: Settings, tmp_path: Path) -> Asyn
     own = uuid.uuid4().hex
     changed = {
         "mongo_url": with_database(own_settings.mongo_url.get_secret_value(), f"imts_{own}"),
-        "telemetry_spill_dir": tmp_path / "spill",
+        "telemetry_spill_dir": tmp_path / "wal",
         "storage_bucket": f"imts-{own}",
     }
     settings = Settings.model_validate({**own_settings.model_dump(exclude_unset=True), **changed})

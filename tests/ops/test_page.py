@@ -216,7 +216,7 @@ async def test_while_mongodb_is_away_it_says_so_and_goes_on(
     browser: Browser, page_settings: Settings, admin: Account, tmp_path: Path
 ) -> None:
     mongod = Mongod(tmp_path / "mongod")
-    own = {"mongo_url": SecretStr(mongod.url), "telemetry_spill_dir": tmp_path / "spill"}
+    own = {"mongo_url": SecretStr(mongod.url), "telemetry_spill_dir": tmp_path / "wal"}
     try:
         async with serving(create_app(page_settings.model_copy(update=own))) as url:
             context = await browser.new_context(base_url=url)

@@ -27,11 +27,11 @@ def mongo(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
 
 @pytest.fixture
 async def make_recorder(tmp_path: Path) -> AsyncIterator[Callable[..., Recorder]]:
-    """Make recorders on one spill directory; they are closed at the end."""
+    """Make recorders that share one directory; they are closed at the end."""
     made: list[Recorder] = []
 
     def make(mongo_url: str, **settings: Any) -> Recorder:
-        made.append(Recorder(telemetry_settings(mongo_url, **settings), tmp_path / "spill"))
+        made.append(Recorder(telemetry_settings(mongo_url, **settings), tmp_path / "wal"))
         return made[-1]
 
     yield make

@@ -13,9 +13,9 @@ FLUSH_SECONDS = 0.1
 MARGIN_SECONDS = 0.1  # the fsync, and the turn of the event loop
 
 
-async def main(mongo_url: str, spill_dir: str) -> None:
+async def main(mongo_url: str, root: str) -> None:
     settings = telemetry_settings(mongo_url, telemetry_flush_seconds=FLUSH_SECONDS)
-    recorder = Recorder(settings, Path(spill_dir))
+    recorder = Recorder(settings, Path(root))
     await recorder.start()
     made: deque[tuple[float, int]] = deque()
     number = 0

@@ -26,7 +26,7 @@ ASKED = [
 async def test_each_is_recorded_with_its_route(
     settings: Settings, mongo_url: str, mongo: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
-    changed = {"cache_enabled": True, "mongo_url": SecretStr(mongo_url), "telemetry_spill_dir": tmp_path / "spill"}
+    changed = {"cache_enabled": True, "mongo_url": SecretStr(mongo_url), "telemetry_spill_dir": tmp_path / "wal"}
     with service_process(settings.model_copy(update=changed | {"telemetry_flush_seconds": 0.1})) as service:
         async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
             while mongo.request_logs.count_documents({"cache_hits": 1}) == 0:  # it opens a moment after the start

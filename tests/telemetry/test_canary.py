@@ -1,4 +1,4 @@
-"""A canary in everything that a client can send, against a real `serve`: it is in no log, no record, no spill file."""
+"""A canary in everything that a client can send, against a real `serve`: it is in no log and no record."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def own(
             "app_env": "production",
             "database_url": SecretStr(await fresh_database_url()),
             "mongo_url": SecretStr(mongo_url),
-            "telemetry_spill_dir": tmp_path / "spill",
+            "telemetry_spill_dir": tmp_path / "wal",
         }
     )
     await asyncio.to_thread(upgrade, "postgresql+asyncpg://" + own.database_url.get_secret_value().partition("://")[2])
@@ -112,8 +112,8 @@ async def test_a_canary_is_found_nowhere(own: Settings, mongo: Database[dict[str
             wanted = {"request_id": {"$in": [answer.headers["X-Request-ID"] for answer in answers]}}
             await until(lambda: mongo.request_logs.count_documents(wanted) == len(answers), 30)
             records = [*mongo.request_logs.find(), *mongo.request_metrics.find()]
-            spilled = [path for path in own.telemetry_spill_dir.rglob("*") if path.is_file()]
-            assert not [path for path in spilled if CANARY in path.read_text("latin-1").lower()]
+            logged = [path for path in own.telemetry_spill_dir.rglob("*") if path.is_file()]
+            assert not [path for path in logged if CANARY in path.read_text("latin-1").lower()]
             # In a path it is recorded, since paths are recorded; the logs omit it even then.
             await client.get(f"/v1/tags/{CANARY}")
             await client.get(f"/{CANARY}", params={CANARY: CANARY})

@@ -37,10 +37,10 @@ LEAST = {
 
 
 def _written(**values: Any) -> dict[str, Any]:
-    writer = DocumentEncoder("host:1", PersonalData("keep", "s" * 40), frozenset())
+    encoder = DocumentEncoder("host:1", PersonalData("keep", "s" * 40), frozenset())
     record = make_record(time=NOON, **values)
-    first = writer.write(record, EVENT_ID)
-    assert writer.write(record, EVENT_ID) == first  # from the cached texts
+    first = encoder.encode(record, EVENT_ID)
+    assert encoder.encode(record, EVENT_ID) == first  # from the cached texts
     return bson.decode(first, CodecOptions(tz_aware=True))
 
 

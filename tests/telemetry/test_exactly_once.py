@@ -46,11 +46,11 @@ async def test_service_ended_before_the_answer(mongo_url: str, tmp_path: Path) -
         await before.start()
         await _record_all(before, 0, 200)
         await before.close()
-        assert before.spilled > 0
+        assert before.undelivered > 0
         after = Recorder(telemetry_settings(url), tmp_path)
         await after.start()
         await _record_all(after, 200, 200)
-        await until(lambda: after.spilled == 0 and after.queue_length == 0, 30)
+        await until(lambda: after.undelivered == 0 and after.queue_length == 0, 30)
         await after.close()
     _assert_exactly(mongo_url, 400)
 
@@ -66,7 +66,7 @@ async def test_slow_mongo(make_recorder: MakeRecorder, mongo_url: str) -> None:
     _assert_exactly(mongo_url, 1000)
 
 
-async def test_workers_on_one_spill_directory(make_recorder: MakeRecorder, mongo_url: str) -> None:
+async def test_workers_that_share_a_directory(make_recorder: MakeRecorder, mongo_url: str) -> None:
     recorders = [make_recorder(mongo_url) for _ in range(4)]
     for recorder in recorders:
         await recorder.start()
@@ -74,7 +74,7 @@ async def test_workers_on_one_spill_directory(make_recorder: MakeRecorder, mongo
     await until(lambda: sum(recorder.written for recorder in recorders) == 400)
     total = 'imts_http_requests_total{method="GET",route="/v1/images/{id}",status_class="2xx"} 400.0\n'
     async with asyncio.timeout(30):
-        # Each of them publishes its figures with its next flush.
+        # Each of them publishes its metrics with its next flush.
         while total not in (text := await recorders[2].metrics_text()) or "connected_workers 4.0\n" not in text:
             await asyncio.sleep(0.02)
     _assert_exactly(mongo_url, 400)

@@ -32,7 +32,7 @@ async def _load(recorder: Recorder, seconds: float) -> int:
 
 
 async def _assert_exactly(mongod: Mongod, recorder: Recorder, count: int) -> None:
-    # Not the recorder's own figures: a batch on its way from the queue to the disk is in neither.
+    # Not the recorder's own counts: a batch on its way from the queue to the disk is in neither.
     await until(lambda: min(len(request_ids(mongod.url)), metrics_count(mongod.url)) >= count, 40)
     found = request_ids(mongod.url)
     assert found == [f"r{number}" for number in range(count)]
@@ -78,11 +78,11 @@ async def test_service_killed_under_load(
     mongod: Mongod, make_recorder: MakeRecorder, tmp_path: Path, delay: float
 ) -> None:
     """A record made more than one flush before the kill is stored once after the next start."""
-    command = [sys.executable, "-m", "tests.telemetry.loader", mongod.url, str(tmp_path / "spill")]
+    command = [sys.executable, "-m", "tests.telemetry.loader", mongod.url, str(tmp_path / "wal")]
     safe = await asyncio.to_thread(_killed_after, command, delay)
     recorder = make_recorder(mongod.url)
     await recorder.start()
-    await until(lambda: recorder.connected and recorder.spilled == 0, 20)
+    await until(lambda: recorder.connected and recorder.undelivered == 0, 20)
     counts = Counter(request_ids(mongod.url))
     assert max(counts.values()) == 1
     assert not [number for number in range(safe) if f"r{number}" not in counts]
@@ -98,4 +98,4 @@ async def test_closing_does_not_wait_for_a_frozen_mongod(mongod: Mongod, make_re
     recorder.record(make_record())
     async with asyncio.timeout(15):
         await recorder.close()
-    assert recorder.spilled == 1
+    assert recorder.undelivered == 1

@@ -22,14 +22,14 @@ async def test_memory_is_bounded_and_drops_are_counted_while_mongo_is_down(tmp_p
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     await until(lambda: recorder.queue_length == 0, 30)
-    await until(lambda: recorder.spilled + recorder.dropped == 50_000)
+    await until(lambda: recorder.undelivered + recorder.dropped == 50_000)
     await recorder.close()
     assert peak < 32 * MIB
-    assert 0 < recorder.spilled < 50_000
+    assert 0 < recorder.undelivered < 50_000
     after = Recorder(telemetry_settings(mongo_url), tmp_path)
     await after.start()
-    await until(lambda: after.written == recorder.spilled, 60)
+    await until(lambda: after.written == recorder.undelivered, 60)
     await after.close()
     ids = request_ids(mongo_url)
-    assert len(set(ids)) == len(ids) == recorder.spilled
+    assert len(set(ids)) == len(ids) == recorder.undelivered
     assert ids == sorted(ids, key=lambda name: int(name[1:]))

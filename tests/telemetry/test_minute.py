@@ -57,7 +57,7 @@ def _counted(url: str) -> int:
 
 @pytest.fixture
 def own(settings: Settings, mongod: Mongod, tmp_path: Path) -> Settings:
-    changed = {"mongo_url": SecretStr(mongod.url), "telemetry_spill_dir": tmp_path / "spill"}
+    changed = {"mongo_url": SecretStr(mongod.url), "telemetry_spill_dir": tmp_path / "wal"}
     return settings.model_copy(update=changed | {"telemetry_flush_seconds": FLUSH_SECONDS})
 
 

@@ -24,7 +24,7 @@ DAY = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
 
 @pytest.fixture
 async def recorder(mongo_url: str, tmp_path: Path) -> Recorder:
-    return Recorder(telemetry_settings(mongo_url), tmp_path / "spill")
+    return Recorder(telemetry_settings(mongo_url), tmp_path / "wal")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def client(recorder: Recorder) -> AsyncIterator[httpx.AsyncClient]:
 async def _record(recorder: Recorder, records: list[Any]) -> None:
     for record in records:
         recorder.record(record)
-    await until(lambda: recorder.queue_length == 0 and recorder.spilled == 0 and recorder.written >= len(records))
+    await until(lambda: recorder.queue_length == 0 and recorder.undelivered == 0 and recorder.written >= len(records))
 
 
 async def _pages(client: httpx.AsyncClient, params: dict[str, Any]) -> list[list[str]]:
@@ -168,4 +168,4 @@ async def test_without_mongo_it_is_503_soon(tmp_path: Path) -> None:
 
 
 async def test_with_mongo_frozen_it_is_503_soon(mongod: Mongod, tmp_path: Path) -> None:
-    await _assert_503(Recorder(telemetry_settings(mongod.url), tmp_path / "spill"), mongod)
+    await _assert_503(Recorder(telemetry_settings(mongod.url), tmp_path / "wal"), mongod)

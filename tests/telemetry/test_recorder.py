@@ -11,7 +11,7 @@ import pytest
 from pymongo.database import Database
 
 from app.telemetry.metrics.minute_rollup import grouped
-from app.telemetry.recording.batch import BatchBuilder, Encoder
+from app.telemetry.recording.batch import BatchBuilder, RunEncoder
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.recorder import BATCH_RECORDS, SLICE_RECORDS, Recorder
 from app.telemetry.recording.write_ahead_log import WriteAheadLog
@@ -24,7 +24,7 @@ NOWHERE = "mongodb://127.0.0.1:1/imts"
 
 
 def segments(tmp_path: Path) -> list[Path]:
-    return list(tmp_path.glob("spill/*/*.seg"))
+    return list(tmp_path.glob("wal/*/*.seg"))
 
 
 async def test_each_record_becomes_one_document(make_recorder: MakeRecorder, mongo_url: str) -> None:
@@ -32,10 +32,10 @@ async def test_each_record_becomes_one_document(make_recorder: MakeRecorder, mon
     await recorder.start()
     for record in numbered(0, 1234):
         recorder.record(record)
-    await until(lambda: recorder.written == 1234 and recorder.spilled == 0)
+    await until(lambda: recorder.written == 1234 and recorder.undelivered == 0)
     assert request_ids(mongo_url) == [f"r{number}" for number in range(1234)]
     assert metrics_count(mongo_url) == 1234
-    assert (recorder.queue_length, recorder.spilled, recorder.dropped) == (0, 0, 0)
+    assert (recorder.queue_length, recorder.undelivered, recorder.dropped) == (0, 0, 0)
 
 
 async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecorder, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecor
         await asyncio.sleep(0.001)
     await recorder.close()
     seconds = time.monotonic() - started
-    [directory] = tmp_path.glob("spill/0*")
+    [directory] = tmp_path.glob("wal/0*")
     wal = WriteAheadLog(directory, 0)
     batches = wal.first()
     wal.close()
@@ -143,18 +143,18 @@ async def test_a_full_batch_does_not_wait_for_the_interval(
     assert recorder.dropped == 0
 
 
-async def test_spill_file_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder, tmp_path: Path) -> None:
+async def test_write_ahead_log_is_bounded_and_drops_are_counted(make_recorder: MakeRecorder, tmp_path: Path) -> None:
     recorder = make_recorder(NOWHERE, telemetry_spill_max_bytes=300_000)
     await recorder.start()
     for record in numbered(0, 3000):
         recorder.record(record)
     await until(lambda: recorder.queue_length == 0)
-    await until(lambda: recorder.spilled + recorder.dropped == 3000)
-    assert recorder.spilled >= 500
+    await until(lambda: recorder.undelivered + recorder.dropped == 3000)
+    assert recorder.undelivered >= 500
     assert sum(path.stat().st_size for path in segments(tmp_path)) <= 301_000
 
 
-async def test_without_a_spill_directory_records_wait_in_memory(mongo_url: str, tmp_path: Path) -> None:
+async def test_without_a_directory_records_wait_in_memory(mongo_url: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     recorder = Recorder(telemetry_settings(mongo_url), tmp_path / "file")
     await recorder.start()
@@ -169,12 +169,12 @@ async def test_what_another_version_left_stops_no_recording(
     make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
 ) -> None:
     forms = ("[]", "null", "{}", '{"time": 1, "counters": [], "gauges": {}, "requests": [[1]]}')
-    for number, figures in enumerate(forms):
-        directory = tmp_path / "spill" / f"{number:04d}"
+    for number, snapshot in enumerate(forms):
+        directory = tmp_path / "wal" / f"{number:04d}"
         directory.mkdir(parents=True)
-        (directory / "figures.json").write_text(figures)
+        (directory / "figures.json").write_text(snapshot)
         (directory / "old-format.seg").write_bytes(b"?")
-    wal = WriteAheadLog(tmp_path / "spill" / "0000", 1_000_000)
+    wal = WriteAheadLog(tmp_path / "wal" / "0000", 1_000_000)
     for payload in (bson.encode({"heading": 1}), b"no document at all"):
         wal.append(payload, 3)
     wal.close()
@@ -190,7 +190,7 @@ async def test_what_another_version_left_stops_no_recording(
 
 async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path: Path) -> None:
     wal = WriteAheadLog(tmp_path, 1_000_000)
-    encoder = Encoder(wal.stream, DocumentEncoder("worker", PersonalData("keep", "s" * 40), frozenset()))
+    encoder = RunEncoder(wal.run_id, DocumentEncoder("worker", PersonalData("keep", "s" * 40), frozenset()))
     for number in range(3):
         records = [make_record(number)]
         builder = BatchBuilder(encoder)
@@ -220,20 +220,20 @@ async def test_a_process_without_a_descriptor_loses_no_record(make_recorder: Mak
     assert request_ids(mongo_url) == ["r6", "r7"]
 
 
-async def test_a_spill_directory_that_is_deleted_is_made_anew(
+async def test_a_deleted_directory_is_created_again(
     make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
 ) -> None:
     recorder = make_recorder(mongo_url)
     await recorder.start()
     recorder.record(make_record(6))
     await until(lambda: recorder.written == 1)
-    # With figures being published into it meanwhile, what it holds goes, and itself perhaps.
-    shutil.rmtree(tmp_path / "spill", ignore_errors=True)
+    # The snapshot may be published into it meanwhile: then the directory itself remains.
+    shutil.rmtree(tmp_path / "wal", ignore_errors=True)
     assert not segments(tmp_path)
     recorder.record(make_record(7))
     await until(lambda: recorder.written == 2)
     # Published with a flush, the next one at the latest.
-    await until((tmp_path / "spill" / "0000" / "figures.json").exists)
+    await until((tmp_path / "wal" / "0000" / "figures.json").exists)
     assert "imts_telemetry_unreadable_total 0" in await recorder.metrics_text()
 
 
@@ -282,7 +282,7 @@ async def test_a_collection_of_another_kind_is_left_alone(
     recorder = make_recorder(mongo_url)
     await recorder.start()
     recorder.record(make_record())
-    await until(lambda: recorder.spilled == 1)
+    await until(lambda: recorder.undelivered == 1)
     await recorder.close()
     assert recorder.written == 0
     assert mongo.request_logs.count_documents({}) == 1

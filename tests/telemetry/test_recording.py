@@ -17,7 +17,7 @@ Mongo = Database[dict[str, Any]]
 
 @pytest.fixture
 async def recorder(mongo_url: str, tmp_path: Path) -> Recorder:
-    return Recorder(telemetry_settings(mongo_url), tmp_path / "spill")
+    return Recorder(telemetry_settings(mongo_url), tmp_path / "wal")
 
 
 @pytest.fixture

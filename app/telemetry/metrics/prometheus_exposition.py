@@ -36,6 +36,7 @@ from app.telemetry.request_record import Series
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 # A worker publishes with each flush. After this time without one, it has ended or hangs.
 GAUGE_SECONDS = 15
+# The name of version 1.0: with another one, counters would restart at an upgrade.
 _SNAPSHOT = "figures.json"
 _REQUESTS = ("imts_http_requests", "Completed requests, by route and status class")
 _DURATION = ("imts_http_request_duration_seconds", "Time from the first byte received to the last byte sent")
@@ -78,7 +79,7 @@ class MetricsSnapshot:
         return json.dumps({"time": time.time(), "counters": self.counters, "gauges": self.gauges, "requests": requests})
 
     def merge(self, snapshot: Mapping[str, Any], *, gauges: bool) -> None:
-        """Add the figures of a dump."""
+        """Add the metrics of a dump."""
         _add(self.counters, snapshot["counters"])
         if gauges:
             _add(self.gauges, snapshot["gauges"])
@@ -90,7 +91,8 @@ class Registry:
     """The metrics of this worker: names, help texts, and the callbacks that are read at each publication."""
 
     def __init__(self) -> None:
-        self.figures = MetricsSnapshot()
+        # Of this worker. The requests include those of the last worker in the same directory.
+        self.current = MetricsSnapshot()
         self._help: dict[str, str] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
         self._counters: dict[str, Callable[[], float]] = {}
@@ -110,18 +112,18 @@ class Registry:
             before = MetricsSnapshot()
             before.merge(snapshot, gauges=False)
             self._before = before.counters
-            self.figures.merge({**snapshot, "counters": {}}, gauges=False)
+            self.current.merge({**snapshot, "counters": {}}, gauges=False)
 
     def snapshot(self) -> str:
         """Return the current metrics of this worker, for `publish`. Not thread-safe: for the event loop."""
-        self.figures.counters = {name: self._before.get(name, 0) + read() for name, read in self._counters.items()}
-        self.figures.gauges = {name: read() for name, read in self._gauges.items()}
-        return self.figures.dump()
+        self.current.counters = {name: self._before.get(name, 0) + read() for name, read in self._counters.items()}
+        self.current.gauges = {name: read() for name, read in self._gauges.items()}
+        return self.current.dump()
 
     def render(self, directories: Iterable[Path], own: str) -> str:
-        """Return the text of all workers' figures. Blocks.
+        """Return the text of all workers' metrics. Blocks.
 
-        Without any published snapshot, such as without a spill directory, `own` is the only one.
+        Without any published snapshot, such as without a worker directory, `own` is the only one.
         """
         total = MetricsSnapshot()
         snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]

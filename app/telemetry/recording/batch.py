@@ -1,7 +1,8 @@
 """A batch of records as bytes: encoded once, the same on the disk, in memory and on the wire to MongoDB.
 
-The payload is a sequence of BSON documents: a head, then one for each record. The head holds the sums for the metrics,
-and the range of event ids and times for looking the batch up.
+The payload is a sequence of BSON documents: a header, then one for each record. The header holds the sums for the
+metrics, and the range of event ids and times with which the batch is looked up. A run is the life of one worker
+process. An event id is the `_id` of a record's document: the id of the run, then the number of the record in it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,21 +24,21 @@ from app.telemetry.request_record import RequestRecord
 logger = get_logger(__name__)
 
 # Half of MongoDB's limit for one document.
-MAX_BLOCK_BYTES = 8 * 1024 * 1024
+MAX_JOINED_BYTES = 8 * 1024 * 1024
 _AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`sequence` counts the batches of a stream, which is what one worker writes between its start and its end."""
+    """A batch of `count` records. `sequence` counts the batches of the run."""
 
-    stream: str
+    run_id: str
     sequence: int
     count: int
     payload: bytes
 
     @cached_property
-    def head(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
         """The batch's `first` and `last` event id, the times `since` and `until`, the `sums` for the metrics."""
         return bson.decode(self.payload[: _length(self.payload, 0)], _AWARE)
 
@@ -45,7 +46,7 @@ class Batch:
     def is_readable(self) -> bool:
         """Whether it has the format above: any other batch would be retried forever."""
         try:
-            return self.head.keys() >= {"first", "last", "since", "until", "sums"}
+            return self.header.keys() >= {"first", "last", "since", "until", "sums"}
         except BSONError:
             return False
 
@@ -53,13 +54,13 @@ class Batch:
         """Return the documents for the request log, still encoded."""
         return [RawBSONDocument(document) for document in _split(self.payload)][1:]
 
-    def blocks(self) -> list[RawBSONDocument]:
-        """Return them for sending: in one block, unless it exceeds the driver's limit for a document."""
-        block = self.payload[_length(self.payload, 0) :]
-        return [_Block(block)] if 0 < len(block) <= MAX_BLOCK_BYTES else self.documents()
+    def wire_documents(self) -> list[RawBSONDocument]:
+        """Return them for sending: joined to one, unless it exceeds the driver's limit for a document."""
+        joined = self.payload[_length(self.payload, 0) :]
+        return [_JoinedDocuments(joined)] if 0 < len(joined) <= MAX_JOINED_BYTES else self.documents()
 
 
-class _Block(RawBSONDocument):
+class _JoinedDocuments(RawBSONDocument):
     """Several documents that the driver sends as one.
 
     In MongoDB's wire protocol (OP_MSG, a section of kind 1) documents follow each other, as in a payload. The server
@@ -76,33 +77,33 @@ class _Block(RawBSONDocument):
         return self._documents
 
 
-class Encoder:
-    """Writes the records of one stream, and gives each its event id: stream and number."""
+class RunEncoder:
+    """Encodes the records of one run, and gives each its event id."""
 
-    def __init__(self, stream: str, writer: DocumentEncoder) -> None:
-        self._stream = stream.encode()
-        self._writer = writer
-        self._events = 0
+    def __init__(self, run_id: str, encoder: DocumentEncoder) -> None:
+        self._run_id = run_id.encode()
+        self._encoder = encoder
+        self._count = 0
 
-    def written(self, records: Sequence[RequestRecord]) -> Iterator[bytes]:
+    def encode(self, records: Sequence[RequestRecord]) -> Iterator[bytes]:
         """Yield the documents; a record that cannot be encoded is left out and logged."""
         for record in records:
-            self._events += 1
+            self._count += 1
             try:
-                yield self._writer.write(record, self.last_id())
+                yield self._encoder.encode(record, self.last_id())
             except (BSONError, ValueError, TypeError, AttributeError, OverflowError):
                 # A bug in this service: it may lose this record, never the batch.
                 logger.exception("request record could not be encoded")
 
     def last_id(self) -> bytes:
-        """Return the event id of the record that was written last."""
-        return b"%b%010x" % (self._stream, self._events)
+        """Return the event id of the record that was encoded last."""
+        return b"%b%010x" % (self._run_id, self._count)
 
 
 class BatchBuilder:
     """A batch under construction: `records` were added, `count` of them encoded to `bytes` in total."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: RunEncoder) -> None:
         self._encoder = encoder
         self._first = self._last = encoder.last_id()
         self._documents: list[bytes] = []
@@ -117,26 +118,26 @@ class BatchBuilder:
         return len(self._documents)
 
     def add(self, records: Sequence[RequestRecord], groups: Sequence[Group]) -> None:
-        """Encode more records; `groups` are the same records, grouped."""
+        """Encode more records; `groups` are the same records by minute and series."""
         times = [record.time for record in records]
         self._times += min(times), max(times)
         self._rollup.add(groups)
-        written = list(self._encoder.written(records))
-        self._documents += written
-        self.bytes += sum(map(len, written))
+        encoded = list(self._encoder.encode(records))
+        self._documents += encoded
+        self.bytes += sum(map(len, encoded))
         self._last = self._encoder.last_id()
         self.records += len(records)
 
     def payload(self) -> bytes:
         """Return the batch as bytes."""
-        head = {
+        header = {
             "first": self._first.decode(),
             "last": self._last.decode(),
             "since": EPOCH + timedelta(milliseconds=min(self._times) // 1_000_000),
             "until": EPOCH + timedelta(milliseconds=max(self._times) // 1_000_000),
             "sums": self._rollup.increments(),
         }
-        return b"".join((bson.encode(head), *self._documents))
+        return b"".join((bson.encode(header), *self._documents))
 
 
 def _length(payload: bytes, offset: int) -> int:

@@ -8,7 +8,7 @@ create duplicates. Delivery therefore works as follows:
    until the server has responded promptly for STABLE_SECONDS. A write may run for maxTimeMS, which is shorter, so that
    a write still in a socket or queue has ended by then.
 3. Then the existing event ids are read, and the other records are inserted. Batches of an earlier run are always
-   looked up, because its progress is unknown.
+   looked up, because its progress is unknown. A run is the life of one worker process.
 4. The metrics need no look-up: the number of the last batch added guards each increment (`RequestLog.add_metrics`).
    They are written first. On a replica set their majority write also ensures that the look-up in 3 reads from a primary
    with every write that will survive.
@@ -33,7 +33,7 @@ from app.core.observability.outages import OutageLog
 from app.telemetry.errors import OutcomeUnknown, TelemetryUnavailable
 from app.telemetry.mongo_store import SOCKET_TIMEOUT_MS, WRITE_MS, RequestLog
 from app.telemetry.recording.batch import Batch
-from app.telemetry.recording.worker_directory import WorkerDirectory, claim_orphans
+from app.telemetry.recording.worker_directory import WorkerDirectory, claim_abandoned
 from app.telemetry.recording.write_ahead_log import WriteAheadLog
 
 logger = get_logger(__name__)
@@ -41,7 +41,8 @@ logger = get_logger(__name__)
 STABLE_SECONDS = WRITE_MS / 1000 + 1
 _PROMPT_SECONDS = SOCKET_TIMEOUT_MS / 2000
 _PING_SECONDS = 0.25
-ORPHAN_SECONDS = 30.0
+# Between two searches for logs of ended workers.
+ABANDONED_SECONDS = 30.0
 IDLE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 5.0
 
@@ -55,19 +56,22 @@ class RunBlocking(Protocol):
 
 
 class Delivery:
-    """Delivers write-ahead logs; counts records written, rejected by MongoDB, and unreadable on the disk."""
+    """Delivers write-ahead logs; counts records written, rejected by MongoDB, and unreadable on the disk.
+
+    `imts_telemetry_written_total`, `_rejected_total` and `_unreadable_total` report these counts.
+    """
 
     def __init__(self, log: RequestLog, run_blocking: RunBlocking) -> None:
         self._log = log
         self._run_blocking = run_blocking
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
-        self._orphans_due = 0.0
+        self._abandoned_due = 0.0
         self._outage = OutageLog(logger, "request log")
         self.connected = False
         self.written = 0
-        self.refused = 0
-        self.lost = 0
+        self.rejected = 0
+        self.unreadable = 0
 
     def notify(self) -> None:
         """Wake the delivery: the log has a new batch."""
@@ -106,30 +110,30 @@ class Delivery:
         if not self.connected:
             await self._log.ensure_collections()
             self.connected = True
-            logger.info("request log reachable", spilled=wal.records)
+            logger.info("request log reachable", undelivered=wal.records)
         await self.deliver_all(wal)
-        if time.monotonic() >= self._orphans_due and not self._closing.is_set():
-            self._orphans_due = time.monotonic() + ORPHAN_SECONDS
-            await self._deliver_orphans(root)
+        if time.monotonic() >= self._abandoned_due and not self._closing.is_set():
+            self._abandoned_due = time.monotonic() + ABANDONED_SECONDS
+            await self._deliver_abandoned(root)
 
-    async def _deliver_orphans(self, root: Path) -> None:
-        slots = await self._run_blocking(lambda: list(claim_orphans(root)))
+    async def _deliver_abandoned(self, root: Path) -> None:
+        directories = await self._run_blocking(lambda: list(claim_abandoned(root)))
         try:
-            if slots:
+            if directories:
                 await self._wait_until_stable()
-            for slot in slots:
-                await self._deliver_orphan(slot)
+            for directory in directories:
+                await self._deliver_directory(directory)
         finally:
-            for slot in slots:
-                slot.release()
+            for directory in directories:
+                directory.release()
 
-    async def _deliver_orphan(self, slot: WorkerDirectory) -> None:
-        orphan = await self._run_blocking(partial(WriteAheadLog, slot.directory, 0))
-        orphan.outcome_unknown = False  # stable already; batches of an earlier run are looked up in any case
+    async def _deliver_directory(self, directory: WorkerDirectory) -> None:
+        wal = await self._run_blocking(partial(WriteAheadLog, directory.path, 0))
+        wal.outcome_unknown = False  # stable already; batches of an earlier run are looked up in any case
         try:
-            await self.deliver_all(orphan)
+            await self.deliver_all(wal)
         finally:
-            await self._run_blocking(orphan.close)
+            await self._run_blocking(wal.close)
 
     @staticmethod
     async def _wait(event: asyncio.Event, seconds: float) -> None:
@@ -148,8 +152,8 @@ class Delivery:
                 if error.errno in RESOURCE_EXHAUSTED_ERRNOS:
                     # The batch itself is readable.
                     raise TelemetryUnavailable(str(error)) from error
-                logger.exception("spilled batch could not be read")
-                self.lost += await self._run_blocking(wal.acknowledge)
+                logger.exception("batch could not be read from the write-ahead log")
+                self.unreadable += await self._run_blocking(wal.acknowledge)
                 continue
             await self._deliver(wal, batches)
             for _ in batches:
@@ -157,27 +161,27 @@ class Delivery:
 
     async def _deliver(self, wal: WriteAheadLog, batches: Sequence[Batch]) -> None:
         await self._log.add_metrics(batches)
-        if wal.outcome_unknown or batches[0].stream != wal.stream:
+        if wal.outcome_unknown or batches[0].run_id != wal.run_id:
             known = await self._log.existing_ids(batches)
             documents = [one for batch in batches for one in batch.documents() if one["_id"] not in known]
         else:
-            documents = [one for batch in batches for one in batch.blocks()]
+            documents = [one for batch in batches for one in batch.wire_documents()]
         wal.outcome_unknown = False
-        refused = await self._insert(wal, documents) if documents else 0
-        self.refused += refused
-        self.written += sum(batch.count for batch in batches) - refused
+        rejected = await self._insert(wal, documents) if documents else 0
+        self.rejected += rejected
+        self.written += sum(batch.count for batch in batches) - rejected
 
     async def _insert(self, wal: WriteAheadLog, documents: list[RawBSONDocument]) -> int:
         wal.outcome_unknown = True  # also if this task is cancelled meanwhile
         try:
-            refused = await self._log.insert(documents)
+            rejected = await self._log.insert(documents)
         except OutcomeUnknown:
             raise
         except TelemetryUnavailable:
             wal.outcome_unknown = False
             raise
         wal.outcome_unknown = False
-        return refused
+        return rejected
 
     async def _wait_until_stable(self) -> None:
         stable_since = time.monotonic()

@@ -35,7 +35,7 @@ class DocumentEncoder:
         self._target = lru_cache(_CACHED_TEXTS)(self._make_target)
         self._caller = lru_cache(_CACHED_TEXTS)(self._make_caller)
 
-    def write(self, record: RequestRecord, event_id: bytes) -> bytes:
+    def encode(self, record: RequestRecord, event_id: bytes) -> bytes:
         """Return the document. Raises BSONError, TypeError, AttributeError, ValueError for an impossible record."""
         document: dict[str, Any] = {
             "time": DatetimeMS(record.time // 1_000_000),

@@ -1,8 +1,8 @@
 """Recording of requests without delay to any of them.
 
-`record` appends to a bounded queue in memory, and encodes a slice of the queue at a time into a batch. Every
-TELEMETRY_FLUSH_SECONDS the batch is appended to the write-ahead log (bounded, fsync'd), from where it is delivered to
-MongoDB once MongoDB responds.
+`record` appends to a bounded queue in memory. Each time SLICE_RECORDS wait, it encodes this slice of the queue into a
+batch. Every TELEMETRY_FLUSH_SECONDS the batch is appended to the write-ahead log (bounded, fsync'd), from where it is
+delivered to MongoDB once MongoDB responds.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from app.telemetry.errors import WriteAheadLogFull
 from app.telemetry.metrics.minute_rollup import Group, grouped
 from app.telemetry.metrics.prometheus_exposition import Registry, publish
 from app.telemetry.mongo_store import RequestLog
-from app.telemetry.recording.batch import BatchBuilder, Encoder
+from app.telemetry.recording.batch import BatchBuilder, RunEncoder
 from app.telemetry.recording.delivery import Delivery
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.worker_directory import WorkerDirectory, claim_directory, worker_directories
@@ -43,7 +43,7 @@ _BATCH_BYTES = 4 * 1024 * 1024
 # second's 800 records in one flush would block the event loop for milliseconds, which shows in the p99.
 SLICE_RECORDS = 32
 # The limits hold several batches, because a batch that does not fit is dropped as a whole.
-_BATCHES_IN_QUEUE, _RECORD_BYTES_IN_SPILL = 2, 4096
+_BATCHES_IN_QUEUE, _RECORD_BYTES_ON_DISK = 2, 4096
 CLOSE_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -52,34 +52,34 @@ T = TypeVar("T")
 class Recorder:
     """One for each worker process. Not thread-safe: used by the event loop only."""
 
-    def __init__(self, settings: Settings, spill_dir: Path | None = None) -> None:
+    def __init__(self, settings: Settings, root: Path | None = None) -> None:
         self.log = RequestLog(settings)
         self.registry = Registry()
         self.in_flight = 0
         self.dropped = 0
         self._cache_hits = 0
         self._cache_misses = 0
-        self._root = spill_dir or settings.telemetry_spill_dir
+        self._root = root or settings.telemetry_spill_dir
         self._settings = settings
         self._size = settings.telemetry_queue_size
-        # Records as they came; those that are written already; how many both are, and what is on its way to the disk.
+        # Records that are not encoded, and batches of encoded ones. `_waiting` counts both, until they are on the disk.
         self._raw: deque[RequestRecord] = deque()
         self._builders: list[BatchBuilder] = []
         self._waiting = 0
-        # None until the write-ahead log is open: event ids contain its stream.
-        self._encoder: Encoder | None = None
+        # None until the write-ahead log is open: event ids contain its run.
+        self._encoder: RunEncoder | None = None
         self._batch_records = _batch_records(settings)
         self._slice_records = min(SLICE_RECORDS, self._batch_records)
         self._wake = asyncio.Event()
         self._publish_due = 0.0
         self._closing = False
-        self._slot: WorkerDirectory | None = None
+        self._worker_directory: WorkerDirectory | None = None
         self._wal = WriteAheadLog(None, 0)
         self._delivery = Delivery(self.log, self._run_blocking)
         self._task: asyncio.Task[None] | None = None
         # One thread: so the log needs no lock, and a slow disk holds up no other work.
         self._thread = ThreadPoolExecutor(1, "telemetry")
-        self._register_figures()
+        self._register_metrics()
 
     @property
     def queue_length(self) -> int:
@@ -87,8 +87,8 @@ class Recorder:
         return self._waiting
 
     @property
-    def spilled(self) -> int:
-        """Records on the disk that are not in MongoDB yet."""
+    def undelivered(self) -> int:
+        """Records in the write-ahead log that are not in MongoDB yet."""
         return self._wal.records
 
     @property
@@ -102,22 +102,22 @@ class Recorder:
         return self._delivery.connected
 
     async def start(self) -> None:
-        """Start in the background; neither MongoDB nor the spill directory needs to exist."""
+        """Start in the background; neither MongoDB nor the directory of the write-ahead log needs to exist."""
         self._task = asyncio.create_task(self._run(), name="telemetry")
 
-    def record(self, event: RequestRecord) -> None:
+    def record(self, request: RequestRecord) -> None:
         """Add a record; when the queue is full the record is dropped and counted.
 
-        Most leave only the record; one in SLICE_RECORDS writes those that wait.
+        Most calls only append; one in SLICE_RECORDS encodes the slice that waits.
         """
         if self._waiting >= self._size:
             self.dropped += 1
-            self._count(grouped([event]))
+            self._count(grouped([request]))
             return
         self._waiting += 1
-        self._raw.append(event)
+        self._raw.append(request)
         if len(self._raw) >= self._slice_records:
-            self._write_slice()
+            self._encode_slice()
 
     async def close(self) -> None:
         """Write the remaining records to the disk, and to MongoDB within CLOSE_SECONDS."""
@@ -129,18 +129,18 @@ class Recorder:
             await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
             self._task.cancel()
             await asyncio.wait([self._task])
-        await asyncio.wait([self._run_blocking(self._leave)], timeout=CLOSE_SECONDS)
+        await asyncio.wait([self._run_blocking(self._close_log)], timeout=CLOSE_SECONDS)
         self._thread.shutdown(wait=False)
         await self.log.close()
 
     async def metrics_text(self) -> str:
         """Return the metrics of all workers in the Prometheus format."""
-        self._write_slice()
+        self._encode_slice()
         snapshot = self.registry.snapshot()
         return await self._run_blocking(lambda: self._render(snapshot))
 
     async def _run(self) -> None:
-        await self._run_blocking(self._enter)
+        await self._run_blocking(self._open_log)
         delivering = asyncio.create_task(self._delivery.run(self._wal, self._root), name="telemetry-delivery")
         try:
             await self._flush_until_closing()
@@ -151,7 +151,7 @@ class Recorder:
             await asyncio.wait([delivering])
 
     async def _flush_until_closing(self) -> None:
-        self._encoder = Encoder(self._wal.stream, _document_writer(self._settings))
+        self._encoder = RunEncoder(self._wal.run_id, _document_encoder(self._settings))
         clock = asyncio.get_running_loop().time
         began = clock()
         while not self._closing:
@@ -164,23 +164,23 @@ class Recorder:
             await self._flush()
         while self._waiting:
             await self._flush()
-        await self._publish_figures()
+        await self._publish_metrics()
 
     async def _flush(self) -> None:
         # Only the records present now; later ones wait for the next flush. Under load records always arrive,
         # and the batches would become ever smaller, each with its own fsync and its own write to MongoDB.
         left = len(self._raw)
         while self._raw and left > 0:
-            left -= self._write_slice()
+            left -= self._encode_slice()
             await asyncio.sleep(0)  # at the start there may be many slices
         builders, self._builders = self._builders, []
         for builder in builders:
             await self._append_batch(builder)
         # Under load a flush runs whenever a batch is full: too often for publishing the metrics.
         if time.monotonic() >= self._publish_due:
-            await self._publish_figures()
+            await self._publish_metrics()
 
-    def _write_slice(self) -> int:
+    def _encode_slice(self) -> int:
         """Encode and count the oldest waiting records; return how many. Never raises: a request calls it."""
         if not self._raw or self._encoder is None:
             return 0
@@ -206,7 +206,7 @@ class Recorder:
 
     def _count(self, groups: Sequence[Group]) -> None:
         for group in groups:
-            self.registry.figures.observe(group.series, group.durations_ms)
+            self.registry.current.observe(group.series, group.durations_ms)
             self._cache_hits += sum([record.cache_hits for record in group.records])
             self._cache_misses += sum([record.cache_misses for record in group.records])
 
@@ -227,22 +227,22 @@ class Recorder:
     def _run_blocking(self, function: Callable[[], T], /) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
 
-    def _enter(self) -> None:
+    def _open_log(self) -> None:
         try:
-            self._slot = claim_directory(self._root)
-            self._wal = WriteAheadLog(self._slot.directory, self._settings.telemetry_spill_max_bytes)
-            self.registry.resume(self._slot.directory)
+            self._worker_directory = claim_directory(self._root)
+            self._wal = WriteAheadLog(self._worker_directory.path, self._settings.telemetry_spill_max_bytes)
+            self.registry.resume(self._worker_directory.path)
         # Any fault: a worker without the directory still records.
         except Exception as error:  # noqa: BLE001
-            logger.warning("spill directory unavailable: an outage of MongoDB may lose records", error=error)
+            logger.warning("write-ahead log unavailable: an outage of MongoDB may lose records", error=error)
             self._wal = WriteAheadLog(None, MEMORY_BYTES)
 
-    def _leave(self) -> None:
+    def _close_log(self) -> None:
         self._wal.close()
-        if self._slot:
-            self._slot.release()
+        if self._worker_directory:
+            self._worker_directory.release()
 
-    async def _publish_figures(self) -> None:
+    async def _publish_metrics(self) -> None:
         self._publish_due = time.monotonic() + self._settings.telemetry_flush_seconds
         try:
             snapshot = self.registry.snapshot()
@@ -252,41 +252,45 @@ class Recorder:
             logger.exception("metrics snapshot not published")
 
     def _publish(self, snapshot: str) -> None:
-        if self._slot:
+        if self._worker_directory:
             with contextlib.suppress(OSError):
-                publish(self._slot.directory, snapshot)
+                publish(self._worker_directory.path, snapshot)
 
     def _render(self, snapshot: str) -> str:
         self._publish(snapshot)
-        return self.registry.render(worker_directories(self._root) if self._slot else [], snapshot)
+        return self.registry.render(worker_directories(self._root) if self._worker_directory else [], snapshot)
 
-    def _register_figures(self) -> None:
+    def _register_metrics(self) -> None:
         process = psutil.Process()
         self.registry.gauge("process_resident_memory_bytes", "Resident memory", lambda: process.memory_info().rss)
         self.registry.gauge("process_open_fds", "Open file descriptors", process.num_fds)
         self.registry.gauge("process_threads", "Threads", process.num_threads)
         self.registry.counter("process_cpu_seconds_total", "Processor time", lambda: sum(process.cpu_times()[:2]))
-        gauge, counter, delivery = self.registry.gauge, self.registry.counter, self._delivery
+        gauge, counter, sent = self.registry.gauge, self.registry.counter, self._delivery
         gauge("imts_http_requests_in_flight", "Requests being answered", lambda: self.in_flight)
         gauge("imts_telemetry_queue_length", "Records in memory", lambda: self.queue_length)
-        gauge("imts_telemetry_spilled_records", "Records that wait on the disk", lambda: self.spilled)
+        gauge("imts_telemetry_spilled_records", "Records that wait on the disk", lambda: self.undelivered)
         gauge("imts_telemetry_spilled_bytes", "Bytes that wait on the disk", lambda: self._wal.bytes)
         gauge("imts_telemetry_connected_workers", "Workers whose MongoDB answers", lambda: self.connected)
         counter("imts_cache_hits_total", "Answers of the cache", lambda: self._cache_hits)
         counter("imts_cache_misses_total", "Look-ups that the cache did not answer", lambda: self._cache_misses)
         counter("imts_telemetry_written_total", "Records written to MongoDB", lambda: self.written)
         counter("imts_telemetry_dropped_total", "Records dropped at a bound", lambda: self.dropped)
-        counter("imts_telemetry_rejected_total", "Records that MongoDB refused", lambda: delivery.refused)
-        counter("imts_telemetry_unreadable_total", "Records that the disk did not give back", lambda: delivery.lost)
+        counter("imts_telemetry_rejected_total", "Records that MongoDB rejected", lambda: sent.rejected)
+        counter(
+            "imts_telemetry_unreadable_total",
+            "Records that the disk did not return",
+            lambda: sent.unreadable,
+        )
 
 
 def _batch_records(settings: Settings) -> int:
     in_queue = settings.telemetry_queue_size // _BATCHES_IN_QUEUE
-    in_spill = settings.telemetry_spill_max_bytes // _RECORD_BYTES_IN_SPILL
-    return max(1, min(BATCH_RECORDS, in_queue, in_spill))
+    on_disk = settings.telemetry_spill_max_bytes // _RECORD_BYTES_ON_DISK
+    return max(1, min(BATCH_RECORDS, in_queue, on_disk))
 
 
-def _document_writer(settings: Settings) -> DocumentEncoder:
+def _document_encoder(settings: Settings) -> DocumentEncoder:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
     kept = recorded_parameters(settings.telemetry_logged_query_params, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"

@@ -1,8 +1,8 @@
-"""Directories of the workers: each worker locks a numbered directory under the spill directory.
+"""Directories of the workers: each worker locks a numbered directory under TELEMETRY_SPILL_DIR.
 
 The operating system releases the lock (flock) when the process ends. A directory without a lock therefore belongs to
-no live worker, and the process that locks it may deliver its batches. The spill directory must be on a local disk:
-flock is unreliable on network file systems.
+no live worker, and the process that locks it may deliver the write-ahead log in it. TELEMETRY_SPILL_DIR must be on a
+local disk: flock is unreliable on network file systems.
 """
 
 import fcntl
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from app.telemetry.recording.write_ahead_log import has_batches
 
-MAX_SLOTS = 1024
+MAX_DIRECTORIES = 1024
 
 
 @dataclass(slots=True)
 class WorkerDirectory:
     """A directory that this process owns until `release`."""
 
-    directory: Path
+    path: Path
     _lock: int
 
     def release(self) -> None:
@@ -31,17 +31,17 @@ class WorkerDirectory:
 def claim_directory(root: Path) -> WorkerDirectory:
     """Lock the first free directory. Raises OSError if it cannot be created or written."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for number in range(MAX_SLOTS):
-        if slot := _claim(root / f"{number:04d}"):
-            return slot
-    raise OSError(f"all {MAX_SLOTS} telemetry slots of {root} are taken")
+    for number in range(MAX_DIRECTORIES):
+        if claimed := _claim(root / f"{number:04d}"):
+            return claimed
+    raise OSError(f"all {MAX_DIRECTORIES} telemetry directories of {root} are taken")
 
 
-def claim_orphans(root: Path) -> Iterator[WorkerDirectory]:
+def claim_abandoned(root: Path) -> Iterator[WorkerDirectory]:
     """Lock the directories that contain batches of ended workers."""
     for directory in worker_directories(root):
-        if has_batches(directory) and (slot := _claim(directory)):
-            yield slot
+        if has_batches(directory) and (claimed := _claim(directory)):
+            yield claimed
 
 
 def worker_directories(root: Path) -> list[Path]:

@@ -5,6 +5,9 @@ records younger than a flush, and batches sent without a response are known afte
 fsync'd before it is sent, and acknowledged by its position after delivery. The position is not fsync'd: after a power
 cut it may be old, which costs a look-up of existing records (see `delivery`), no duplicate.
 
+A log consists of segments, which are files. A segment contains frames: each is a batch after a header with its length
+and checksum. An entry is the place of a frame.
+
 If the disk fails, batches are kept in memory, up to a smaller limit. Not thread-safe; every method blocks.
 """
 
@@ -37,21 +40,21 @@ _POSITION = struct.Struct("<QQI")  # segment, sequence, CRC-32 of both
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """A file of about SEGMENT_BYTES at most; its name contains its number and its stream."""
+    """A file of about SEGMENT_BYTES at most; its name contains its number and its run."""
 
     path: Path
     number: int
-    stream: str
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The place of a batch: in a segment, or (`payload`) in memory."""
+    """The entry of a batch: its place in a segment, or its `payload` in memory."""
 
     segment: _Segment | None
     offset: int
     length: int
-    stream: str
+    run_id: str
     sequence: int
     count: int
     payload: bytes | None = None
@@ -64,7 +67,7 @@ class WriteAheadLog:
     """
 
     def __init__(self, directory: Path | None, max_bytes: int) -> None:
-        self.stream = secrets.token_hex(8)
+        self.run_id = secrets.token_hex(8)
         self.records = 0
         self.bytes = 0
         self._directory = directory
@@ -74,7 +77,7 @@ class WriteAheadLog:
         self._active: _Segment | None = None
         self._file = -1
         self._position = -1
-        self._outage = OutageLog(logger, "telemetry spill file")
+        self._outage = OutageLog(logger, "telemetry write-ahead log")
         self._next_number = 1
         if directory is not None:
             self._recover(directory)
@@ -110,7 +113,7 @@ class WriteAheadLog:
         records = size = 0
         for entry in self._entries:
             records, size = records + entry.count, size + entry.length
-            if group and (records > GROUP_RECORDS or size > GROUP_BYTES or entry.stream != group[0].stream):
+            if group and (records > GROUP_RECORDS or size > GROUP_BYTES or entry.run_id != group[0].run_id):
                 break
             group.append(entry)
         return group
@@ -122,14 +125,14 @@ class WriteAheadLog:
                 file.seek(entry.offset)
                 payload = file.read(entry.length)
         if payload is None or len(payload) != entry.length:
-            raise OSError("a batch is missing from the spill file")
-        batch = Batch(entry.stream, entry.sequence, entry.count, payload)
+            raise OSError("a batch is missing from its segment")
+        batch = Batch(entry.run_id, entry.sequence, entry.count, payload)
         if not batch.is_readable:
             raise OSError("a batch is not of a form that this version knows")
         return batch
 
     def acknowledge(self) -> int:
-        """Remove the oldest batch, delivered or abandoned; return its number of records."""
+        """Remove the oldest batch, delivered or unreadable; return its number of records."""
         entry = self._entries.popleft()
         self.records -= entry.count
         self.bytes -= entry.length
@@ -168,12 +171,12 @@ class WriteAheadLog:
                 os.ftruncate(self._file, start)
             self._end_segment()
             raise
-        return _Entry(segment, start + _FRAME.size, len(payload), self.stream, self._sequence + 1, count)
+        return _Entry(segment, start + _FRAME.size, len(payload), self.run_id, self._sequence + 1, count)
 
     def _keep_in_memory(self, payload: bytes, count: int) -> _Entry:
         if sum(len(entry.payload or b"") for entry in self._entries) + len(payload) > MEMORY_BYTES:
             raise WriteAheadLogFull
-        return _Entry(None, 0, len(payload), self.stream, self._sequence + 1, count, payload)
+        return _Entry(None, 0, len(payload), self.run_id, self._sequence + 1, count, payload)
 
     def _segment_for_writing(self, directory: Path) -> tuple[_Segment, int]:
         if self._active is not None:
@@ -183,10 +186,10 @@ class WriteAheadLog:
                 self._end_segment()
         if self._active is None:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            name = f"{self._next_number:012d}-{self.stream}.seg"
+            name = f"{self._next_number:012d}-{self.run_id}.seg"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._file = os.open(directory / name, flags, 0o600)
-            self._active = _Segment(directory / name, self._next_number, self.stream)
+            self._active = _Segment(directory / name, self._next_number, self.run_id)
             self._next_number += 1
             _sync_directory(directory)
         return self._active, os.fstat(self._file).st_size
@@ -235,7 +238,7 @@ def _entries_of(segment: _Segment) -> Iterator[_Entry]:
             offset, payload = file.tell(), file.read(length)
             if len(payload) < length or zlib.crc32(payload, zlib.crc32(header[4:])) != checksum:
                 return
-            yield _Entry(segment, offset, length, segment.stream, sequence, count)
+            yield _Entry(segment, offset, length, segment.run_id, sequence, count)
 
 
 def _frame(payload: bytes, sequence: int, count: int) -> bytes:
