@@ -19,6 +19,7 @@ from app.images.tags_service import ImageTagsService
 from app.images.upload.file_checker import FileChecker
 from app.images.upload.image_creator import ImageCreator
 from app.images.upload.service import UploadService
+from app.search.service import SearchService
 from app.tags.dependencies import TagCreatorDep
 from app.users.dependencies import PrincipalDep
 
@@ -80,6 +81,12 @@ async def get_image_tags_service(container: ContainerDep, tag_creator: TagCreato
         search_queue=container.queues.searches,
         bulk_edit_queue=container.queues.bulk_edits,
     )
+
+
+def search_service_of(container: Container) -> SearchService:
+    """Build the search service from the open backends."""
+    seconds = container.settings.search_timeout_ms / 1000
+    return SearchService(container.database, container.search, container.queues.searches, seconds)
 
 
 @raising(Unauthenticated)

@@ -1,7 +1,7 @@
 """Request and response bodies of the image endpoints."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -15,8 +15,8 @@ from app.images.paths import image_path
 from app.images.upload.filenames import ImageName
 from app.models import Image
 from app.models.image import Visibility
-from app.search.language.hints import Hint
 from app.search.language.parser import MAX_LENGTH
+from app.search.service import SearchPage
 from app.search.strategies.row import ImageRow
 
 Sha256 = Annotated[
@@ -172,24 +172,18 @@ def to_uploaded(image: Image, tags: list[str], duplicates: Iterable[uuid.UUID]) 
     return ImageUploaded(**_fields(image, tags), duplicates=[image_path(one) for one in duplicates])
 
 
-def page_json(
-    images: Sequence[ImageRow],
-    next_cursor: str | None,
-    query: str,
-    counted: tuple[int, Literal["exact", "estimate"]] | None,
-    hints: Sequence[Hint] = (),
-) -> bytes:
+def page_json(page: SearchPage, next_cursor: str | None, query: str) -> bytes:
     """Return an ImagePage as JSON, in one pass: to make the models and validate them would take longer."""
-    page: dict[str, Any] = {
-        "items": [_fields(one, one.tags) for one in images],
+    body: dict[str, Any] = {
+        "items": [_fields(one, one.tags) for one in page.images],
         "next_cursor": next_cursor,
         "query": query,
     }
-    if counted is not None:
-        page["total"], page["total_is"] = counted
-    if hints:
-        page["hints"] = [{"message": hint.message, "query": hint.query} for hint in hints]
-    return to_json(page)
+    if page.count is not None:
+        body["total"], body["total_is"] = page.count
+    if page.hints:
+        body["hints"] = [{"message": hint.message, "query": hint.query} for hint in page.hints]
+    return to_json(body)
 
 
 def _fields(image: Image | ImageRow, tags: list[str]) -> dict[str, Any]:

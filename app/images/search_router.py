@@ -1,15 +1,12 @@
 """Finding images."""
 
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 from fastapi import Query, Request, Response
 
 from app.authz.principal import Principal
 from app.authz.visibility import visibility_scope
 from app.core.callers import Caller, current_caller
-from app.core.concurrency import background_task
 from app.core.errors import (
     InvalidCursor,
     QueryTimeout,
@@ -18,23 +15,22 @@ from app.core.errors import (
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
-from app.db.database import has_idle_connection
-from app.http.container import Container, container_of
+from app.http.container import container_of
 from app.http.dependencies import ContainerDep
 from app.http.links import next_link
 from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED
+from app.images.dependencies import search_service_of
 from app.images.schemas import ImagePage, page_json
 from app.ratelimit.policies import search_charges
-from app.search.count import count_exactly, estimate_count
 from app.search.errors import InvalidQuery, QueryTooBroad
-from app.search.executor import SearchExecutor
 from app.search.language import ast
 from app.search.language.ast import format_query
 from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.sort_order import Sort, SortOrder
+from app.search.service import CountMode, PageRequest
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep
 
@@ -57,11 +53,6 @@ QUERY_EXAMPLES = {
     "filters": {"value": "cat* type:jpeg,png width:>=1920 date:7d.."},
     "some of several": {"value": "2-of:(cat dog bird)"},
 }
-# An exact count that is not done in this share of the time is given up for an estimate.
-COUNT_SHARE = 0.5
-
-Count = Literal["exact", "estimate", "none"]
-Counted: TypeAlias = tuple[int, Literal["exact", "estimate"]]
 
 
 def report_search_quota(request: Request) -> None:
@@ -90,7 +81,7 @@ async def list_images(
     q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
     sort: Annotated[Sort, Query(examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[
-        Count, Query(description="The kind of `total`. An exact count that takes too long becomes an estimate")
+        CountMode, Query(description="The kind of `total`. An exact count that takes too long becomes an estimate")
     ] = "none",
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
     cursor: Annotated[Cursor, Query()] = None,
@@ -104,23 +95,14 @@ async def list_images(
     spelled = format_query(query)
     fingerprint = f"images {principal.id} {sort} {spelled}"
     after = order.decode_key(container.cursors.decode(cursor, fingerprint)) if cursor is not None else None
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(container.queues.searches.enter(current_caller.get()))
-        async with container.database.search_session() as session:
-            search = await container.search.prepare(session, query, visibility_scope(principal))
-            counting: Awaitable[Counted | None] | None = None
-            if count != "none" and has_idle_connection(session):
-                counting = await stack.enter_async_context(background_task(count_images(container, search, count)))
-            found, more = await search.fetch_page(order, after, limit)
-            hints = await search.list_hints(q) if not found and after is None else []
-        counted = await (counting or count_images(container, search, count))
+    wanted = PageRequest(q, query, visibility_scope(principal), order, after, limit, count)
+    page = await search_service_of(container).fetch_page(wanted)
     headers = {"Cache-Control": cache_control(query, principal), "Vary": "Authorization"}
-    following = container.cursors.encode(order.encode_key(found[-1]), fingerprint) if more else None
-    if following:
-        headers["Link"] = next_link(request, following)
-    return Response(
-        page_json(found, following, spelled, counted, hints), headers=headers, media_type="application/json"
-    )
+    next_cursor = None
+    if page.has_more:
+        next_cursor = container.cursors.encode(order.encode_key(page.images[-1]), fingerprint)
+        headers["Link"] = next_link(request, next_cursor)
+    return Response(page_json(page, next_cursor, spelled), headers=headers, media_type="application/json")
 
 
 def cache_control(query: ast.Node, principal: Principal) -> str:
@@ -128,19 +110,3 @@ def cache_control(query: ast.Node, principal: Principal) -> str:
     if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in ast.leaves(query)):
         return "no-store"
     return "public, no-cache" if principal.user is None else "private, no-cache"
-
-
-async def count_images(container: Container, search: SearchExecutor, how: Count) -> Counted | None:
-    """Return the number of matches and how it was found, by sessions of its own; None where it is not asked for."""
-    if how == "none":
-        return None
-    if how == "exact":
-        try:
-            async with container.database.search_session(
-                COUNT_SHARE * container.settings.search_timeout_ms / 1000
-            ) as session:
-                return await count_exactly(session, search), "exact"
-        except QueryTimeout:
-            pass
-    async with container.database.search_session() as session:
-        return await estimate_count(session, search), "estimate"

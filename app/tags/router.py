@@ -15,11 +15,10 @@ from app.core.errors import (
     TagIsAlias,
     TagNotFound,
     TooManyConcurrentRequests,
-    ValidationFailed,
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
-from app.core.text.tag_names import TagName, fold_tag
+from app.core.text.tag_names import TagName
 from app.http.dependencies import ContainerDep, CursorsDep
 from app.http.links import next_link
 from app.http.middleware.response_cache_middleware import cached, lists
@@ -27,6 +26,7 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.tags.dependencies import TagAdminServiceDep, TagChangeDep, TagCreatorDep, TagsReader, TagsRepo
+from app.tags.name_pattern import build_name_pattern
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (
     RelatedList,
@@ -75,7 +75,7 @@ async def list_tags(
     A tag that only private images have is visible only to their owners and admins. A tag created by `POST` is visible
     to everyone.
     """
-    pattern, scope = name_pattern(prefix or "", contains or ""), visibility_scope(principal)
+    pattern, scope = build_name_pattern(prefix or "", contains or ""), visibility_scope(principal)
     fingerprint = f"tags {principal.id} {sort} {pattern}"
     after = cursors.decode(cursor, fingerprint) if cursor is not None else None
     if sort == "name":
@@ -194,16 +194,6 @@ async def set_tag_implications(
 def cache_headers(principal: Principal) -> dict[str, str]:
     """Return the headers of an answer that depends on the principal, to be revalidated."""
     return {"Cache-Control": "no-cache" if principal.user is None else "private, no-cache", "Vary": "Authorization"}
-
-
-def name_pattern(prefix: str, contains: str) -> str:
-    """Return the pattern that names must match. Raises ValidationFailed for white space and such where none can be."""
-    try:
-        start, middle = (fold_tag(part).lstrip() for part in (prefix, contains))
-    except ValueError as error:
-        raise ValidationFailed.at(["query", "prefix"], str(error)) from error
-    # A star is no character of a tag: asked for, it matches nothing, like any other that cannot be there.
-    return f"{start.replace('*', '%')}*{middle.replace('*', '%')}*" if middle else f"{start.replace('*', '%')}*"
 
 
 def to_read(tag: CountedTag, asked: str | None = None, matched: str | None = None) -> TagRead:

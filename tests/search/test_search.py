@@ -240,7 +240,7 @@ async def test_a_client_that_searches_without_a_pause_delays_only_itself(
         await end.wait()
         return 0
 
-    monkeypatch.setattr("app.images.search_router.count_exactly", count_until_told)
+    monkeypatch.setattr("app.search.service.count_exactly", count_until_told)
     fair = settings.model_copy(
         update={
             "search_timeout_ms": 100_000,
@@ -268,7 +268,7 @@ async def test_an_exact_count_that_takes_too_long_is_estimated(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
-    monkeypatch.setattr("app.images.search_router.count_exactly", _forever)
+    monkeypatch.setattr("app.search.service.count_exactly", _forever)
     async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url) as client:
         page = await read(client, "/v1/images", q=f"uploader:{OWNERS[0]} visibility:public", count="exact")
     assert (page["total"], page["total_is"]) == (len(page["items"]), "estimate")
@@ -289,8 +289,8 @@ async def test_a_count_ends_with_the_page_that_fails(
 
     # The page waits for a turn that does not come, the count has more time.
     monkeypatch.setattr("app.lifespan.SearchEngine", without_turns)
-    monkeypatch.setattr("app.images.search_router.COUNT_SHARE", 1_000)
-    monkeypatch.setattr("app.images.search_router.count_exactly", count_until_given_up)
+    monkeypatch.setattr("app.search.service.COUNT_SHARE", 1_000)
+    monkeypatch.setattr("app.search.service.count_exactly", count_until_given_up)
     hasty = settings.model_copy(update={"search_timeout_ms": 300})
     async with running_service(hasty) as service, httpx.AsyncClient(base_url=service.url) as client:
         answer = await client.get("/v1/images", params={"q": "-cat width:5..6", "count": "exact"})

@@ -1,0 +1,94 @@
+"""Serves a page of search results, with the number of matches and with hints for an empty page."""
+
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from app.authz.visibility import VisibilityScope
+from app.core.callers import current_caller
+from app.core.concurrency import background_task
+from app.core.errors import QueryTimeout
+from app.core.fair_queue import FairQueue
+from app.db.database import Database, has_idle_connection
+from app.search.count import count_exactly, estimate_count
+from app.search.executor import SearchEngine, SearchExecutor
+from app.search.language import ast
+from app.search.language.hints import Hint
+from app.search.planning.sort_order import SortKey, SortOrder
+from app.search.strategies.row import ImageRow
+
+# An exact count that takes longer than this share of the time limit is replaced by an estimate.
+COUNT_SHARE = 0.5
+
+CountMode: TypeAlias = Literal["exact", "estimate", "none"]
+
+
+class MatchCount(NamedTuple):
+    """The number of matches, and how it was found."""
+
+    value: int
+    accuracy: Literal["exact", "estimate"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A request for up to `limit` matches after a key. `text` is the query as the client wrote it."""
+
+    text: str
+    query: ast.Node
+    visibility: VisibilityScope
+    order: SortOrder
+    after: SortKey | None
+    limit: int
+    count: CountMode
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """The matches of a page, and whether more follow. `count` is None unless it was requested."""
+
+    images: list[ImageRow]
+    has_more: bool
+    count: MatchCount | None
+    hints: list[Hint]
+
+
+class SearchService:
+    """Runs searches in turn: each client has a few places in the queue."""
+
+    def __init__(self, database: Database, engine: SearchEngine, queue: FairQueue, timeout_seconds: float) -> None:
+        self._database = database
+        self._engine = engine
+        self._queue = queue
+        self._timeout_seconds = timeout_seconds
+
+    async def fetch_page(self, page: PageRequest) -> SearchPage:
+        """Return a page. Raises QueryTooBroad, QueryTimeout, TooManyRequests.
+
+        The count runs beside the page if the pool has another idle connection, and after it otherwise.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._queue.enter(current_caller.get()))
+            async with self._database.search_session() as session:
+                search = await self._engine.prepare(session, page.query, page.visibility)
+                counting: Awaitable[MatchCount | None] | None = None
+                if page.count != "none" and has_idle_connection(session):
+                    counting = await stack.enter_async_context(background_task(self._count(search, page.count)))
+                images, has_more = await search.fetch_page(page.order, page.after, page.limit)
+                hints = await search.list_hints(page.text) if not images and page.after is None else []
+            count = await (counting or self._count(search, page.count))
+        return SearchPage(images, has_more, count, hints)
+
+    async def _count(self, search: SearchExecutor, mode: CountMode) -> MatchCount | None:
+        """Return the number of matches, in a session of its own."""
+        if mode == "none":
+            return None
+        if mode == "exact":
+            try:
+                async with self._database.search_session(COUNT_SHARE * self._timeout_seconds) as session:
+                    return MatchCount(await count_exactly(session, search), "exact")
+            except QueryTimeout:
+                pass
+        async with self._database.search_session() as session:
+            return MatchCount(await estimate_count(session, search), "estimate")
