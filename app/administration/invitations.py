@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from app.administration.errors import TooManyInvitations
 from app.administration.schemas import InvitationCreate
-from app.core.errors import AdminRequired, TooManyInvitations
+from app.core.errors import AdminRequired
 from app.core.security import digest_token, new_opaque_token
 from app.db.base import utc_now
 from app.db.database import Database

@@ -5,13 +5,14 @@ import uuid
 from fastapi import Response
 
 from app.administration.dependencies import InvitationsDep, InvitationsReader, InvitationsRepo
+from app.administration.errors import TooManyInvitations
 from app.administration.schemas import InvitationCreate, InvitationCreated, InvitationPage, InvitationRead
-from app.core.errors import InvitationNotFound, TooManyInvitations
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import AdminUser
+from app.users.errors import InvitationNotFound
 
 router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=AuthenticatedRoute)
 

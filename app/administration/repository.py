@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import LastAdmin, UserNotFound
+from app.administration.errors import LastAdmin
 from app.models import ApiKey, Image, User, UserSession
+from app.users.errors import UserNotFound
 
 
 class AccountRepository:

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app.administration.dependencies import AdministrationDep, ClosingDep
+from app.administration.errors import LastAdmin
 from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion, UsageRead
 from app.authz import policy
-from app.core.errors import DatabaseBusy, LastAdmin, SignInRequired, UserNotFound
+from app.core.errors import DatabaseBusy, SignInRequired
 from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -17,6 +18,7 @@ from app.images.upload.storage_quota import quota_of
 from app.images.upload.usage_repository import UsageRepository
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import AdminUser, CurrentUser, PrincipalDep, RecentlySignedIn
+from app.users.errors import UserNotFound
 
 router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)
 

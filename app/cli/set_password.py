@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.accounts import hash_password, read_email, run_unit_of_work
 from app.cli.options import DataDir
 from app.cli.password_prompt import read_new_password
-from app.core.errors import UserNotFound
 from app.users.accounts.repository import UserRepository
+from app.users.errors import UserNotFound
 from app.users.revocation import revoke_credentials
 
 

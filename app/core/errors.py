@@ -3,14 +3,17 @@
 AppError
 ├── NotFound                 404  ImageNotFound, TagNotFound …
 ├── Conflict                 409  NameTaken, EmailTaken, TagExists …
-├── Forbidden                403  AdminRequired, InsufficientScope, WrongPassword …
-├── Unauthenticated          401  InvalidCredentials, InvalidToken
+├── Forbidden                403  AdminRequired, InsufficientScope …
+├── Unauthenticated          401  InvalidToken
 ├── BadRequest               400  InvalidCursor, InvalidQuery …
 ├── Unprocessable            422  ValidationFailed, InvalidImage …
 ├── PayloadTooLarge 413 · UnsupportedMediaType 415 · TooManyRequests 429
 ├── RequestTimeout           408  UploadTimeout
 ├── RequestHeadTooLarge      431
 └── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
+
+It has the base classes, and the errors that several features or a package below them raise. `app.db` raises one for a
+violated constraint. The other errors are in the `errors` module of their feature.
 
 This module does not depend on HTTP. `status` uses the numbers of HTTP as a classification, and only `app.http.problems`
 maps an error to a response. `extras` become members of the problem document.
@@ -93,11 +96,6 @@ class Unauthenticated(AppError):
     description = "The request needs an access token or an API key."
 
 
-class InvalidCredentials(Unauthenticated):
-    slug, title = "invalid-credentials", "Invalid credentials"
-    description = "The e-mail address or the password is wrong."
-
-
 class InvalidToken(Unauthenticated):
     slug, title = "invalid-token", "Invalid token"
     description = "The access token, refresh token or API key is invalid or has expired."
@@ -107,11 +105,6 @@ class InvalidToken(Unauthenticated):
 class Forbidden(AppError):
     slug, title, status = "forbidden", "Forbidden", 403
     description = "The caller does not have permission for this operation."
-
-
-class WrongPassword(Forbidden):
-    slug, title = "wrong-password", "Wrong password"
-    description = "The current password is wrong."
 
 
 class AdminRequired(Forbidden):
@@ -130,16 +123,6 @@ class SignInRequired(Forbidden):
     description = "The operation needs an access token. An API key is not sufficient."
 
 
-class RecentSignInRequired(Forbidden):
-    slug, title = "recent-sign-in-required", "Recent sign-in required"
-    description = "The operation needs a sign-in within the last ten minutes."
-
-
-class SignUpClosed(Forbidden):
-    slug, title = "sign-up-closed", "Sign-up closed"
-    description = "Sign-up is closed or needs an invitation."
-
-
 class NotFound(AppError):
     slug, title, status = "not-found", "Not found", 404
     description = "There is no resource at this path."
@@ -155,36 +138,6 @@ class TagNotFound(NotFound):
     description = "There is no tag with this name."
 
 
-class IdentityProviderNotFound(NotFound):
-    slug, title = "identity-provider-not-found", "Identity provider not found"
-    description = "No identity provider with this name is configured."
-
-
-class IdentityNotFound(NotFound):
-    slug, title = "identity-not-found", "Identity not found"
-    description = "The account has no identity at this provider."
-
-
-class UserNotFound(NotFound):
-    slug, title = "user-not-found", "Account not found"
-    description = "There is no account with this id."
-
-
-class InvitationNotFound(NotFound):
-    slug, title = "invitation-not-found", "Invitation not found"
-    description = "There is no invitation with this id."
-
-
-class SessionNotFound(NotFound):
-    slug, title = "session-not-found", "Session not found"
-    description = "The account has no session with this id."
-
-
-class ApiKeyNotFound(NotFound):
-    slug, title = "api-key-not-found", "API key not found"
-    description = "The account has no API key with this id."
-
-
 class Conflict(AppError):
     slug, title, status = "conflict", "Conflict", 409
     description = "The request conflicts with the state of the resource."
@@ -195,29 +148,9 @@ class EmailTaken(Conflict):
     description = "An account with this e-mail address already exists."
 
 
-class TooManyInvitations(Conflict):
-    slug, title = "too-many-invitations", "Too many invitations"
-    description = "The admin has too many unused invitations."
-
-
-class TooManyApiKeys(Conflict):
-    slug, title = "too-many-api-keys", "Too many API keys"
-    description = "The account has too many API keys."
-
-
-class LastAdmin(Conflict):
-    slug, title = "last-admin", "Last admin"
-    description = "This is the last enabled admin account."
-
-
 class IdentityTaken(Conflict):
     slug, title = "identity-taken", "Identity taken"
     description = "The identity is already linked to an account."
-
-
-class LastSignInMethod(Conflict):
-    slug, title = "last-sign-in-method", "Last sign-in method"
-    description = "This is the only sign-in method of the account."
 
 
 class NameTaken(Conflict):
@@ -388,8 +321,3 @@ class UploadsBusy(Unavailable):
 class StorageUnavailable(Unavailable):
     slug, title = "storage-unavailable", "Object store unavailable"
     description = "The object store does not respond."
-
-
-class IdentityProviderUnavailable(Unavailable):
-    slug, title = "identity-provider-unavailable", "Identity provider unavailable"
-    description = "The identity provider does not respond."

@@ -5,15 +5,7 @@ import uuid
 from fastapi import Response
 
 from app.authz.principal import Principal
-from app.core.errors import (
-    AdminRequired,
-    ApiKeyNotFound,
-    RecentSignInRequired,
-    SessionNotFound,
-    TooManyApiKeys,
-    TooManyRequests,
-    WrongPassword,
-)
+from app.core.errors import AdminRequired, TooManyRequests
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -29,6 +21,7 @@ from app.users.dependencies import (
     UserSessionsReader,
     UserSessionsRepo,
 )
+from app.users.errors import ApiKeyNotFound, RecentSignInRequired, SessionNotFound, TooManyApiKeys, WrongPassword
 from app.users.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage, ApiKeyRead, SessionPage, SessionRead
 
 router = PrefixRouter(prefix="/users/me", tags=["users"], route_class=AuthenticatedRoute)

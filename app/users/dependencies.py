@@ -9,14 +9,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from app.authz import policy
 from app.authz.principal import Principal
 from app.core.callers import current_caller
-from app.core.errors import (
-    AdminRequired,
-    InsufficientScope,
-    InvalidToken,
-    RecentSignInRequired,
-    SignInRequired,
-    Unauthenticated,
-)
+from app.core.errors import AdminRequired, InsufficientScope, InvalidToken, SignInRequired, Unauthenticated
 from app.http.container import container_of
 from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
 from app.http.problems import raising
@@ -27,6 +20,7 @@ from app.users.accounts.service import Accounts
 from app.users.api_keys.repository import ApiKeyRepository
 from app.users.api_keys.service import ApiKeys
 from app.users.authentication import authenticate
+from app.users.errors import RecentSignInRequired
 from app.users.sessions.reauthentication import Proof
 from app.users.sessions.repository import Device, UserSessionRepository
 from app.users.sessions.service import SignIn

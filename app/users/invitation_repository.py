@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import InvitationNotFound
 from app.db.keyset import Position, newest_first
 from app.models import Invitation
+from app.users.errors import InvitationNotFound
 
 
 class InvitationRepository:

@@ -5,13 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.core.errors import (
-    EmailTaken,
-    RecentSignInRequired,
-    SignUpClosed,
-    TooManyRequests,
-    WrongPassword,
-)
+from app.core.errors import EmailTaken, TooManyRequests
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -26,6 +20,7 @@ from app.users.dependencies import (
     SignedIn,
     UsersReader,
 )
+from app.users.errors import RecentSignInRequired, SignUpClosed, WrongPassword
 from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
 
 router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)

@@ -5,7 +5,6 @@ import uuid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
-from app.core.errors import SignUpClosed, WrongPassword
 from app.core.passwords import PasswordHasher
 from app.core.security import digest_token
 from app.core.settings import Settings
@@ -16,6 +15,7 @@ from app.ratelimit.policies import sign_up_charges
 from app.ratelimit.rate_limiter import RateLimiter
 from app.users.accounts.password_policy import refuse_address_as_password
 from app.users.accounts.repository import UserRepository
+from app.users.errors import SignUpClosed, WrongPassword
 from app.users.invitation_repository import InvitationRepository
 from app.users.revocation import revoke_credentials
 from app.users.schemas import UserCreate, UserUpdate

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import ApiKeyNotFound
 from app.db.keyset import Position, newest_first
 from app.models import ApiKey, Scope, User
+from app.users.errors import ApiKeyNotFound
 
 # Writing down each use would make a write of every read.
 USE_RESOLUTION = timedelta(minutes=1)

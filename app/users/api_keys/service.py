@@ -1,13 +1,14 @@
 """Creating API keys: where a key, the account's role and fresh proof meet."""
 
 from app.authz.principal import Principal
-from app.core.errors import AdminRequired, InvalidToken, TooManyApiKeys
+from app.core.errors import AdminRequired, InvalidToken
 from app.core.security import digest_token, new_opaque_token
 from app.db.database import Database
 from app.models import ApiKey, Scope, User
 from app.users.accounts.repository import UserRepository
 from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
+from app.users.errors import TooManyApiKeys
 from app.users.schemas import ApiKeyCreate
 from app.users.sessions.reauthentication import Proof
 

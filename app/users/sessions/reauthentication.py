@@ -7,7 +7,7 @@ and an API key proves nothing: both stay what they are and must not become a lon
 from datetime import timedelta
 
 from app.authz.principal import Principal
-from app.core.errors import RecentSignInRequired, ValidationFailed, WrongPassword
+from app.core.errors import ValidationFailed
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import RateLimitSettings
 from app.db.base import utc_now
@@ -15,6 +15,7 @@ from app.db.database import Database
 from app.models import User
 from app.ratelimit.policies import password_check_charges
 from app.ratelimit.rate_limiter import RateLimiter
+from app.users.errors import RecentSignInRequired, WrongPassword
 from app.users.sessions.repository import UserSessionRepository
 
 REAUTH_WINDOW = timedelta(minutes=10)

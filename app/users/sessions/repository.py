@@ -10,10 +10,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.callers import rate_limit_network
-from app.core.errors import SessionNotFound
 from app.db.base import utc_now
 from app.db.keyset import Position, newest_first
 from app.models import UserSession
+from app.users.errors import SessionNotFound
 
 # Two refreshes with the same token this close to each other are a client racing itself, not a thief.
 RACE = timedelta(seconds=10)

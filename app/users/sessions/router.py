@@ -5,17 +5,13 @@ from typing import Annotated, Literal
 from fastapi import Form, Request, Response
 from starlette.datastructures import FormData
 
-from app.core.errors import (
-    InvalidCredentials,
-    InvalidToken,
-    TooManyRequests,
-)
+from app.core.errors import InvalidToken, TooManyRequests
 from app.core.text.normalization import Text
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, SignedIn, SignInDep, UserSessionsRepo
-from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
+from app.users.errors import InvalidCredentials, InvalidTokenRequest, UnsupportedGrantType
 from app.users.schemas import CurrentPassword, TokenRead
 from app.users.sessions.token_route import TokenRoute
 

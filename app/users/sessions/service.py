@@ -3,13 +3,14 @@
 import uuid
 from datetime import timedelta
 
-from app.core.errors import InvalidCredentials, InvalidToken
+from app.core.errors import InvalidToken
 from app.core.security import AccessClaims, digest_token
 from app.http.container import Container
 from app.models import User, UserSession
 from app.ratelimit.policies import login_charges, refresh_charges
 from app.users.accounts.email import account_name
 from app.users.accounts.repository import UserRepository
+from app.users.errors import InvalidCredentials
 from app.users.schemas import TokenRead
 from app.users.sessions.repository import Device, RefreshTokenReuse, UserSessionRepository
 

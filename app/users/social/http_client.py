@@ -6,7 +6,8 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from app.core.errors import IdentityProviderUnavailable, SocialLoginFailed
+from app.core.errors import SocialLoginFailed
+from app.users.errors import IdentityProviderUnavailable
 
 TIMEOUT = 2.0
 MAX_ANSWER_BYTES = 512 * 1024

@@ -3,10 +3,10 @@
 import uuid
 from collections.abc import Sequence
 
-from app.core.errors import IdentityNotFound, LastSignInMethod
 from app.http.container import Container
 from app.models import SocialIdentity, User
 from app.users.accounts.repository import UserRepository
+from app.users.errors import IdentityNotFound, LastSignInMethod
 from app.users.revocation import revoke_credentials
 from app.users.social.providers import SocialProviders
 from app.users.social.repository import SocialRepository

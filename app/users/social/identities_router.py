@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import BaseModel, Field
 
-from app.core.errors import IdentityNotFound, LastSignInMethod
 from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, RecentlySignedIn
+from app.users.errors import IdentityNotFound, LastSignInMethod
 from app.users.social.identities import Identities
 from app.users.social.router import ProviderName, ProvidersDep
 

@@ -11,8 +11,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 from joserfc.jws import CompactSignature
 
-from app.core.errors import IdentityProviderUnavailable, SocialLoginFailed
+from app.core.errors import SocialLoginFailed
 from app.core.identity_providers import IdentityProvider, is_safe_url
+from app.users.errors import IdentityProviderUnavailable
 from app.users.social.http_client import ProviderHttp
 from app.users.social.identity import MAX_SUBJECT, CodeExchange, Identity, lifetime_of
 

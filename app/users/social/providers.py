@@ -1,7 +1,7 @@
 """The configured identity providers."""
 
-from app.core.errors import IdentityProviderNotFound
 from app.core.settings import Settings
+from app.users.errors import IdentityProviderNotFound
 from app.users.social.github import GitHubProvider
 from app.users.social.http_client import ProviderHttp
 from app.users.social.identity import Provider

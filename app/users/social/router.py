@@ -7,16 +7,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
-from app.core.errors import (
-    IdentityProviderNotFound,
-    IdentityProviderUnavailable,
-    InvalidToken,
-    RecentSignInRequired,
-    SignInRequired,
-    SignUpClosed,
-    SocialLoginFailed,
-    TooManyRequests,
-)
+from app.core.errors import InvalidToken, SignInRequired, SocialLoginFailed, TooManyRequests
 from app.core.text.normalization import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep, SettingsDep
@@ -25,6 +16,7 @@ from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep, ProofDep
+from app.users.errors import IdentityProviderNotFound, IdentityProviderUnavailable, RecentSignInRequired, SignUpClosed
 from app.users.schemas import TokenRead
 from app.users.social.providers import SocialProviders
 from app.users.social.service import SIGN_IN_SECONDS, AuthorizationCallback, SocialLogin

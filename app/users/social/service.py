@@ -16,15 +16,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
-from app.core.errors import (
-    EmailTaken,
-    IdentityProviderUnavailable,
-    IdentityTaken,
-    InvalidToken,
-    SignInRequired,
-    SignUpClosed,
-    SocialLoginFailed,
-)
+from app.core.errors import EmailTaken, IdentityTaken, InvalidToken, SignInRequired, SocialLoginFailed
 from app.core.security import digest_token, is_opaque_token, new_opaque_token
 from app.core.text.email_addresses import is_same_mailbox
 from app.db.base import utc_now
@@ -33,6 +25,7 @@ from app.models import OAuthFlow, User
 from app.ratelimit.policies import social_charges
 from app.users.accounts.email import normalize_email
 from app.users.accounts.repository import UserRepository
+from app.users.errors import IdentityProviderUnavailable, SignUpClosed
 from app.users.schemas import TokenRead
 from app.users.sessions.reauthentication import Proof
 from app.users.sessions.repository import Device, UserSessionRepository
