@@ -52,7 +52,7 @@ class User(Base):
 
 
 class UserSession(Base):
-    """A login. Its access tokens are valid only while this row exists."""
+    """A session, from a sign-in to its end. Its access tokens are valid only while this row exists."""
 
     __tablename__ = "user_sessions"
 

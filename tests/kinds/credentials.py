@@ -1,4 +1,4 @@
-"""The registry of kind K9: every credential, every event that may end one, and what the event leaves of it.
+"""The registry of K9: every credential, every event that may end one, and what the event leaves of it.
 
 A new credential gets an entry in CREDENTIALS and a column in AFTER, a new event one in EVENTS and a row in AFTER. The
 tests fail until every pair has a rule, and until every table that stores a secret belongs to a credential.

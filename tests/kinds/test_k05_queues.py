@@ -1,4 +1,4 @@
-"""Kind K5: every queue in front of a shared resource is bounded and fair to all clients.
+"""K5: every queue in front of a shared resource is bounded and fair to all clients.
 
 The registry is the service itself: every `FairQueue` that a running service has made, and every semaphore, executor and
 connection pool in the source.

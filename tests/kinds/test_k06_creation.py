@@ -1,4 +1,4 @@
-"""Kind K6: every operation that creates an object refuses at some number.
+"""K6: every operation that creates an object refuses at some number.
 
 The registry is the OpenAPI document: an operation that answers 201 has to have an entry in CREATORS.
 """

@@ -1,4 +1,4 @@
-"""Kind K6: nothing shared is held while a request waits, and no product of number, size and duration is unbounded."""
+"""K6: nothing shared is held while a request waits, and no product of number, size and duration is unbounded."""
 
 import asyncio
 import contextlib

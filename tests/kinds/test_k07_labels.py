@@ -1,4 +1,4 @@
-"""Kind K7: what clients invent becomes neither a cache key nor a label of the metrics.
+"""K7: what clients invent becomes neither a cache key nor a label of the metrics.
 
 Every path of the OpenAPI document is asked with invented parameters, methods, path segments and headers. A second round
 with other inventions adds nothing to what the first one has left.

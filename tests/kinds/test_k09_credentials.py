@@ -1,4 +1,4 @@
-"""Kind K9: each credential has a purpose, an owner and a revocation. One matrix: every credential, every event."""
+"""K9: each credential has a purpose, an owner and a revocation. One matrix: every credential, every event."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable

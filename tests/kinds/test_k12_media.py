@@ -1,4 +1,4 @@
-"""Files that viewers show are accepted and work in every later step: by format, against Chromium."""
+"""K12: files that viewers show are accepted and work in every later step: by format, against Chromium."""
 
 import io
 from collections.abc import AsyncIterator, Sequence

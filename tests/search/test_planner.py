@@ -79,6 +79,8 @@ def choose(planner: Planner[Strategy], query: PlannedQuery, matches: Sequence[in
         ("usual frequent", NEWEST, (30,), "ordered_scan", "cheapest"),
         ("usual frequent", NEWEST, (2,), "bitmap_scan", "cheapest"),
         ("common -usual", NEWEST, (0,), "bitmap_scan", "cheapest"),
+        ("common -frequent", NEWEST, (), "ordered_scan", "probe"),
+        ("2-of:(common frequent usual)", NEWEST, (30,), "ordered_scan", "cheapest"),
         # After a probe with few matches a sample of the table decides.
         ("common width:>1000", NEWEST, (10,), "ordered_scan", "cheapest"),
         ("common width:>1000", NEWEST, (0, 20), "ordered_scan", "cheapest"),
@@ -88,8 +90,10 @@ def choose(planner: Planner[Strategy], query: PlannedQuery, matches: Sequence[in
         ("usual frequent", "name", (400,), "ordered_scan", "cheapest"),
         ("usual width:>1000", "size", (0,), "fetch_and_sort", "no other strategy is cheaper"),
         ("width:>1000", "size", (), "ordered_scan", "probe"),
+        ("date:2026", "-size", (10,), "ordered_scan", "cheapest"),
         # Names that fit a glob without selective trigrams.
         ("name:img_*.jpg", NEWEST, (0,), "name_index_scan", "no other strategy is cheaper"),
+        ("name:*x*", NEWEST, (0, 0), "name_index_scan", "no other strategy is cheaper"),
         ("usual name:i*.jpg", NEWEST, (), "name_index_scan", "few names fill the page"),
         ("frequent name:*7.jpg", "name", (0,), "name_index_scan", "no other strategy is cheaper"),
     ],
