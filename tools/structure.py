@@ -28,10 +28,6 @@ SUBJECT = re.compile(r"[a-z][a-z0-9_, -]*: \S|(?:Merge|Revert|fixup!|squash!) ")
 BARRED_FROM_REPOSITORIES = ("fastapi", "starlette", "redis")
 # SQL as text stands where a reader looks for it.
 SQL_PLACES = re.compile(r"repository\.py$|app/db/|app/models/|/(?:strategies|bitmap_index|planning)/")
-# Separates a finding from its details, which may change while it is an exception.
-VIA = " via "
-# Findings that are older than the rule, one a line; it may only shrink.
-EXCEPTIONS = ROOT / "tools" / "structure_exceptions.txt"
 
 
 def shared_names() -> Iterator[str]:
@@ -79,7 +75,7 @@ def coupled_repositories() -> Iterator[str]:
     for module in sorted(name for name in graph.modules if name.startswith("app.") and name.endswith("repository")):
         for library in BARRED_FROM_REPOSITORIES:
             if library in graph.modules and (chain := graph.find_shortest_chain(module, library)):
-                yield f"{module}: a repository reaches {library}{VIA}{' -> '.join(chain)}"
+                yield f"{module}: a repository reaches {library} via {' -> '.join(chain)}"
 
 
 def import_cycles() -> Iterator[str]:
@@ -100,7 +96,7 @@ def development_imports() -> Iterator[str]:
         providers = {canonical(name) for name in distributions.get(package, ())}
         if providers and not providers & installed:
             modules = ", ".join(sorted(graph.find_modules_that_directly_import(package)))
-            yield f"{package} is not among the [packages] of the Pipfile{VIA}{modules}"
+            yield f"{package} is not among the [packages] of the Pipfile via {modules}"
 
 
 def canonical(name: str) -> str:
@@ -162,7 +158,6 @@ def main() -> int:
     """Run the checks and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--commit-message", type=Path, help="check the subject of this message only")
-    parser.add_argument("--write-exceptions", action="store_true", help="list the findings of now")
     options = parser.parse_args()
     if options.commit_message:
         subject = options.commit_message.read_text().partition("\n")[0]
@@ -170,11 +165,6 @@ def main() -> int:
             print(error)
         return int(error is not None)
     findings = [finding for check in CHECKS for finding in check()]
-    if options.write_exceptions:
-        EXCEPTIONS.write_text("".join(f"{finding.partition(VIA)[0]}\n" for finding in findings))
-        return 0
-    excepted = set(EXCEPTIONS.read_text().splitlines()) if EXCEPTIONS.exists() else set()
-    findings = [finding for finding in findings if finding.partition(VIA)[0] not in excepted]
     print(*findings, sep="\n", end="\n" if findings else "")
     return 1 if findings else 0
 

@@ -10,10 +10,9 @@ import asyncio
 import contextlib
 import time
 
-from sqlalchemy import Row, text
-
 from app.cache.pipelined_connection import PipelinedConnection
 from app.cache.redis_client import CacheUnavailable
+from app.cache.repository import CacheStateRepository, CacheStatus
 from app.core.observability.logging import get_logger
 from app.core.observability.outages import OutageLog
 from app.db.database import Database
@@ -25,13 +24,6 @@ POLL_SECONDS = 0.4
 # How long the cache stays disabled unless it is disabled again. Longer than a lease, so that no lease spans it.
 DISABLED_SECONDS = 5.0
 MAX_BACKOFF = 5.0
-
-_STATE = "namespace, epoch, redis_run_id, extract(epoch FROM usable_from - clock_timestamp())::float8 AS disabled_for"
-_READ = text(f"SELECT {_STATE} FROM cache_state")  # noqa: S608 - of constants only
-_DISABLE = text(f"""
-    UPDATE cache_state SET epoch = epoch + 1, redis_run_id = coalesce(:redis_run_id, redis_run_id),
-        usable_from = clock_timestamp() + make_interval(secs => {DISABLED_SECONDS})
-    RETURNING {_STATE}""")  # noqa: S608
 
 
 class Lease:
@@ -113,7 +105,8 @@ class Lease:
         """Read the row, and take a lease if the cache is usable. Raises DatabaseUnavailable."""
         asked_at = time.monotonic()
         async with self._database.health_session() as session:
-            self._apply_state((await session.execute(_READ)).one(), asked_at)
+            status = await CacheStateRepository(session).get()
+        self._apply_status(status, asked_at)
 
     async def wait_for_leases_to_expire(self) -> None:
         """Return once no worker can read an entry that was stored before now. Raises DatabaseUnavailable.
@@ -145,20 +138,20 @@ class Lease:
             logger.info("cache invalidated after a restart of Redis")
         asked_at = time.monotonic()
         async with self._database.unit_of_work() as session:
-            row = (await session.execute(_DISABLE, {"redis_run_id": self._connection.run_id})).one()
-        self._apply_state(row, asked_at)
+            status = await CacheStateRepository(session).disable(self._connection.run_id, DISABLED_SECONDS)
+        self._apply_status(status, asked_at)
 
-    def _apply_state(self, row: "Row[tuple[object, ...]]", asked_at: float) -> None:
-        """Apply the row, which was read at some moment after `asked_at`."""
+    def _apply_status(self, status: CacheStatus, asked_at: float) -> None:
+        """Apply the status, which was read after `asked_at`."""
         now = time.monotonic()
-        self._run_id = row.redis_run_id
-        if row.disabled_for <= 0:
+        self._run_id = status.redis_run_id
+        if status.disabled_seconds <= 0:
             self._clock_skewed = False
             self._disabled_log.recover()
-            self._prefix, self._expires_at = f"cache:{row.namespace.hex}:{row.epoch}:", asked_at + LEASE_SECONDS
+            self._prefix, self._expires_at = f"cache:{status.namespace.hex}:{status.epoch}:", asked_at + LEASE_SECONDS
             return
         self._expires_at = 0.0
         if not self._is_disabled:
             self._leases_expire_at = now + LEASE_SECONDS
-        self._clock_skewed = row.disabled_for > DISABLED_SECONDS
-        self._disabled_until = max(self._disabled_until, asked_at + min(row.disabled_for, DISABLED_SECONDS))
+        self._clock_skewed = status.disabled_seconds > DISABLED_SECONDS
+        self._disabled_until = max(self._disabled_until, asked_at + min(status.disabled_seconds, DISABLED_SECONDS))
