@@ -240,7 +240,7 @@ def refuse_declared_length(request: Request, settings: Settings) -> None:
 
 
 def upload_rate(settings: Settings, queue: FairQueue) -> MinimumRate:
-    """Return how slow an upload may be; one that outlasts the grace of its object could not be committed."""
+    """Return how slow an upload may be; one that outlasts the grace period of its object could not be committed."""
     window = settings.upload_idle_seconds
     return MinimumRate(
         window,

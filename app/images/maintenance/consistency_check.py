@@ -1,9 +1,9 @@
-"""The full audit: every row against its object, every object against the rows, and the uploads that were left.
+"""The consistency check: rows against objects, objects against rows, and interrupted multipart uploads.
 
 It walks both sides in the order of their keys, so that its memory does not grow with the bucket. It corrects only
-unambiguous cases. An object older than the grace that neither a row nor the list of orphans names is added to that
-list, and the sweeper deletes it. A multipart upload older than the grace is aborted. Missing and differing objects
-are only reported: they need a manual repair.
+unambiguous cases. An object older than the grace period that neither a row nor the orphan list names is added to that
+list, and the sweeper deletes it. A multipart upload older than the grace period is aborted. Missing and differing
+objects are only reported: they need a manual repair.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class ConsistencyReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every image is whole; orphans are litter, and no damage."""
+        """Whether every image is complete; orphans are no damage."""
         return not self.damaged
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class ConsistencyReport:
 
 
 class ConsistencyCheck:
-    """Compares rows and objects. Raises when a backend stops answering: half an audit deletes nothing."""
+    """Compares rows and objects. Raises when a backend stops answering: half a check deletes nothing."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The list of orphaned objects: objects of the store that no committed image owns.
 
 An upload lists its key before it sends bytes, and the transaction that writes the image removes the key. The sweeper
-deletes the objects whose keys stay on the list for longer than the grace.
+deletes the objects whose keys stay on the list for longer than the grace period.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ class OrphanRepository:
         self._session = session
 
     async def mark_orphaned(self, keys: Sequence[str], since: datetime | None = None) -> None:
-        """List storage keys that no committed image owns. Their grace begins now, or at `since`."""
+        """List storage keys that no committed image owns. Their grace period begins now, or at `since`."""
         await self._session.execute(_MARK_ORPHANED, {"keys": keys, "since": since})
 
     async def unmark_orphaned(self, keys: Sequence[str]) -> bool:

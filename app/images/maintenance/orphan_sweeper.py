@@ -1,4 +1,4 @@
-"""Deletes the objects that no committed image owns, once their grace is over."""
+"""Deletes the objects that no committed image owns, once their grace period is over."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -44,10 +44,10 @@ class OrphanSweeper:
             await IdempotencyRepository(session).remove_expired()
 
     async def sweep(self) -> int:
-        """Delete the objects that are past their grace; return their number.
+        """Delete the objects that are past their grace period; return their number.
 
-        An object that the store refuses to remove stays listed for another grace and delays no other object. Raises
-        when a backend does not respond.
+        An object that the store refuses to remove stays listed for another grace period and delays no other object.
+        Raises when a backend does not respond.
         """
         before = utc_now() - self._grace
         removed = refused = 0
@@ -73,7 +73,7 @@ class OrphanSweeper:
             batch = _Batch([key for key in keys if key not in refused], sorted(refused))
             await repository.unmark_orphaned(batch.removed)
             if refused:
-                # Their grace begins anew: what a store refuses now (retention, a policy) it may give up later.
+                # Their grace period begins anew: what a store refuses now (retention, a policy) it may give up later.
                 await repository.mark_orphaned(batch.refused)
         return batch
 
