@@ -30,7 +30,7 @@ from app.http.site import router as site_router
 from app.images.content.router import router as image_content_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
-from app.images.tags_router import router as tagging_router
+from app.images.tags.router import router as tagging_router
 from app.lifespan import make_lifespan
 from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router

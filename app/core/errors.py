@@ -12,14 +12,14 @@ AppError
 ├── RequestHeadTooLarge      431
 └── Unavailable              503  DatabaseUnavailable, StorageUnavailable …
 
-It has the base classes, and the errors that several features or a package below them raise. `app.db` raises one for a
-violated constraint. The other errors are in the `errors` module of their feature.
+It has the base classes, and the errors that several features or a package below them raise. The other errors are in
+the `errors` module of their feature.
 
 This module does not depend on HTTP. `status` uses the numbers of HTTP as a classification, and only `app.http.problems`
 maps an error to a response. `extras` become members of the problem document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from app.core.field_errors import field_error, sentence, summary
@@ -36,6 +36,8 @@ class AppError(Exception):
     title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
     description: ClassVar[str] = "The service failed. The log has the details under the request id."
+    # Constraints of the database that a request can violate. `app.db` reports the violation as this error.
+    constraints: ClassVar[Sequence[str]] = ()
     # The code of RFC 6750, 3.1, for errors of the bearer token.
     bearer_error: ClassVar[str | None] = None
 
@@ -48,6 +50,13 @@ class AppError(Exception):
         self.detail = sentence(detail or self.description)
         super().__init__(self.detail)
         self.extras = extras
+
+
+def error_types(base: type[AppError] = AppError) -> Iterator[type[AppError]]:
+    """Yield the classes of the tree under `base`, each after those that derive from it."""
+    for kind in base.__subclasses__():
+        yield from error_types(kind)
+    yield base
 
 
 class BadRequest(AppError):
@@ -82,6 +91,7 @@ class MalformedBody(BadRequest):
 class SocialLoginFailed(BadRequest):
     slug, title = "social-login-failed", "Social login failed"
     description = "The social login was refused, has expired or is invalid."
+    constraints = ("uq_users_token",)
 
 
 class ClientGone(BadRequest):
@@ -99,6 +109,14 @@ class Unauthenticated(AppError):
 class InvalidToken(Unauthenticated):
     slug, title = "invalid-token", "Invalid token"
     description = "The access token, refresh token or API key is invalid or has expired."
+    # An account may be deleted while it is used.
+    constraints = (
+        "fk_user_sessions_user_id_users",
+        "fk_api_keys_user_id_users",
+        "fk_oauth_flows_session_id_user_sessions",
+        "fk_social_identities_user_id_users",
+        "fk_images_uploaded_by_users",
+    )
     bearer_error = "invalid_token"
 
 
@@ -128,16 +146,6 @@ class NotFound(AppError):
     description = "There is no resource at this path."
 
 
-class ImageNotFound(NotFound):
-    slug, title = "image-not-found", "Image not found"
-    description = "There is no image with this id, or the caller may not see it."
-
-
-class TagNotFound(NotFound):
-    slug, title = "tag-not-found", "Tag not found"
-    description = "There is no tag with this name."
-
-
 class Conflict(AppError):
     slug, title, status = "conflict", "Conflict", 409
     description = "The request conflicts with the state of the resource."
@@ -146,16 +154,13 @@ class Conflict(AppError):
 class EmailTaken(Conflict):
     slug, title = "email-taken", "E-mail address taken"
     description = "An account with this e-mail address already exists."
+    constraints = ("uq_users_email", "ix_users_email_key")
 
 
 class IdentityTaken(Conflict):
     slug, title = "identity-taken", "Identity taken"
     description = "The identity is already linked to an account."
-
-
-class NameTaken(Conflict):
-    slug, title = "name-taken", "Image name taken"
-    description = "An image with this name already exists."
+    constraints = ("pk_social_identities",)
 
 
 class RequestTimeout(AppError):
@@ -168,26 +173,6 @@ class RequestHeadTooLarge(AppError):
     description = "The request line and the headers are larger than the limit."
 
 
-class TagExists(Conflict):
-    slug, title = "tag-exists", "Tag name taken"
-    description = "A tag or an alias with this name already exists."
-
-
-class TagIsAlias(Conflict):
-    """`alias_of` is the name of the tag that the alias stands for."""
-
-    slug, title = "tag-is-alias", "Tag is an alias"
-    description = "The name is an alias of a tag."
-
-    def __init__(self, detail: str | None = None, *, alias_of: str = "") -> None:
-        super().__init__(detail, alias_of=alias_of)
-
-
-class TagImplied(Conflict):
-    slug, title = "tag-implied", "Implied tag"
-    description = "Another tag of the image implies the tag."
-
-
 class PreconditionFailed(AppError):
     slug, title, status = "precondition-failed", "Precondition failed", 412
     description = "The resource has changed since the client read it."
@@ -196,13 +181,6 @@ class PreconditionFailed(AppError):
 class PayloadTooLarge(AppError):
     slug, title, status = "payload-too-large", "Request body too large", 413
     description = "The request body is larger than the limit."
-
-
-class StorageQuotaExceeded(PayloadTooLarge):
-    """`quota_bytes` is the account's quota, `available_bytes` what is left of it."""
-
-    slug, title = "storage-quota-exceeded", "Storage quota exceeded"
-    description = "The account's storage quota is exceeded."
 
 
 class UnsupportedMediaType(AppError):
@@ -249,16 +227,6 @@ class ValidationFailed(Unprocessable):
     def at(cls, loc: Sequence[str | int], msg: str, kind: str = "value_error") -> "ValidationFailed":
         """Make the error for one value."""
         return cls([field_error(loc, msg, kind)])
-
-
-class InvalidImage(Unprocessable):
-    slug, title = "invalid-image", "Invalid image"
-    description = "The file is damaged or is not an image."
-
-
-class ImageTooLarge(Unprocessable):
-    slug, title = "image-too-large", "Image too large"
-    description = "The image has more pixels than the limit."
 
 
 class TooManyRequests(AppError):

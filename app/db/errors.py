@@ -1,39 +1,14 @@
 """Translates the errors of SQLAlchemy and asyncpg into errors of the service, in one place."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.core.errors import (
-    AppError,
-    DatabaseBusy,
-    DatabaseUnavailable,
-    EmailTaken,
-    IdentityTaken,
-    InvalidToken,
-    NameTaken,
-    QueryTimeout,
-    SocialLoginFailed,
-    TagExists,
-)
+from app.core.errors import AppError, DatabaseBusy, DatabaseUnavailable, QueryTimeout, error_types
 
-# Violations that the client caused, by the name of the constraint. An account may be deleted while it is used.
-CONFLICTS: Mapping[str, type[AppError]] = {
-    "uq_users_email": EmailTaken,
-    "ix_users_email_key": EmailTaken,
-    "uq_images_name": NameTaken,
-    "uq_tags_name": TagExists,
-    "uq_users_token": SocialLoginFailed,
-    "pk_social_identities": IdentityTaken,
-    "fk_user_sessions_user_id_users": InvalidToken,
-    "fk_api_keys_user_id_users": InvalidToken,
-    "fk_oauth_flows_session_id_user_sessions": InvalidToken,
-    "fk_social_identities_user_id_users": InvalidToken,
-    "fk_images_uploaded_by_users": InvalidToken,
-}
 # SQLSTATE classes of a server that cannot serve (PostgreSQL manual, appendix A).
 _CONNECTION_ERRORS = ("08", "53", "57P", "58")
 _CANCELED = "57014"
@@ -46,7 +21,7 @@ async def translate_errors() -> AsyncIterator[None]:
     try:
         yield
     except IntegrityError as error:
-        conflict = CONFLICTS.get(_constraint(error))
+        conflict = _conflict_of(_constraint(error))
         if conflict is None:
             raise
         raise conflict from error
@@ -69,6 +44,10 @@ async def translate_errors() -> AsyncIterator[None]:
     # A server that refuses or ignores the connection shows as bare OSError or TimeoutError, not as a DBAPIError.
     except (OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error
+
+
+def _conflict_of(constraint: str) -> type[AppError] | None:
+    return next((kind for kind in error_types() if constraint in vars(kind).get("constraints", ())), None)
 
 
 def _constraint(error: IntegrityError) -> str:

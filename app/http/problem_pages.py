@@ -1,13 +1,13 @@
 """`/problems` and `/problems/{slug}`: the pages that the `type` of an error refers to (RFC 9457, 3.1.1)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from html import escape
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from app.core.errors import AppError, NotFound
+from app.core.errors import AppError, NotFound, error_types
 from app.core.text.normalization import Text
 
 router = APIRouter(include_in_schema=False)
@@ -45,7 +45,7 @@ class ProblemTypes(BaseModel):
 
 def problem_types() -> list[type[AppError]]:
     """Return the class that defines each problem type, ordered by status and slug."""
-    classes = {kind.slug: kind for kind in _descendants(AppError) if "slug" in kind.__dict__}
+    classes = {kind.slug: kind for kind in error_types() if "slug" in kind.__dict__}
     return sorted(classes.values(), key=lambda kind: (kind.status, kind.slug))
 
 
@@ -70,12 +70,6 @@ async def read_problem_type(request: Request, slug: Text) -> Response:
         return _json(read)
     status = f"<p>HTTP status: {read.status}</p>"
     return _html(read.title, [f"<p>{escape(read.description)}</p>", status, '<p><a href="/problems">All types</a></p>'])
-
-
-def _descendants(kind: type[AppError]) -> Iterator[type[AppError]]:
-    for child in kind.__subclasses__():
-        yield from _descendants(child)
-    yield kind
 
 
 def _read(kind: type[AppError]) -> ProblemType:

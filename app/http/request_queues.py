@@ -9,7 +9,8 @@ from typing import Self
 from app.core.errors import DatabaseBusy, UploadsBusy
 from app.core.fair_queue import FairQueue, QueueLimits
 from app.core.settings import Settings
-from app.media.decoder_pool import QUEUE_SECONDS, DecodersBusy
+from app.media.decoder_pool import QUEUE_SECONDS
+from app.media.errors import DecodersBusy
 from app.storage.chunks import PART_BYTES
 
 # A waiting search holds only the connection of its client. Most clients have longer timeouts than this.

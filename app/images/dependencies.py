@@ -15,7 +15,7 @@ from app.images.content.renditions import Renditions
 from app.images.content.thumbnails import Thumbnails
 from app.images.delete_service import DeleteService
 from app.images.repository import ImageRepository
-from app.images.tags_service import ImageTagsService
+from app.images.tags.service import ImageTagsService
 from app.images.upload.file_checker import FileChecker
 from app.images.upload.image_creator import ImageCreator
 from app.images.upload.service import UploadService

@@ -2,7 +2,7 @@
 
 from app.authz.principal import Principal
 from app.authz.visibility import visibility_scope
-from app.core.errors import NameTaken
+from app.images.errors import NameTaken
 from app.images.paths import image_path
 from app.images.repository import NameOwner
 

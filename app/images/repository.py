@@ -25,11 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
 from app.authz.visibility import VisibilityScope, visibility_scope
-from app.core.errors import ImageNotFound
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position
 from app.db.sql_text import Condition, NamedParameters
+from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.storage_keys import rendition_keys
 from app.images.upload.filenames import numbered_name

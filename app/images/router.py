@@ -9,13 +9,8 @@ from app.authz.policy import ensure_can_edit
 from app.core.callers import current_caller
 from app.core.errors import (
     Forbidden,
-    ImageNotFound,
-    ImageTooLarge,
-    InvalidImage,
-    NameTaken,
     PayloadTooLarge,
     PreconditionFailed,
-    StorageQuotaExceeded,
     StorageUnavailable,
     TooManyRequests,
     UnsupportedMediaType,
@@ -32,6 +27,7 @@ from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.http.requests.multipart import MalformedBody, MultipartStream
 from app.http.requests.slow_body import MinimumRate, UploadTimeout, read_body
 from app.images.dependencies import DeleteServiceDep, ImagesReader, ImagesRepo, Uploader, UploadServiceDep
+from app.images.errors import ImageNotFound, NameTaken, StorageQuotaExceeded
 from app.images.name_conflict import name_taken
 from app.images.paths import image_path
 from app.images.repository import ImageRepository, TaggedImage
@@ -49,7 +45,7 @@ from app.images.schemas import (
 from app.images.upload.idempotency import IdempotencyInProgress, IdempotencyMismatch
 from app.images.upload.idempotency_repository import StoredResponse
 from app.images.upload.image_creator import UploadedImage
-from app.media.decoder_pool import DecodersBusy, DecodersUnavailable
+from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 from app.ratelimit.policies import upload_charges
 from app.tags.dependencies import TagsRepo
 from app.users.authenticated_route import AuthenticatedRoute

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.core.errors import ImageTooLarge, InvalidImage, StorageUnavailable, Unavailable
+from app.core.errors import StorageUnavailable
+from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 
 PROGRAM = Path(__file__).with_name("decoder_worker.py")
 # Address space and processor time of a check: somewhat under 2 s, since the timer has the resolution of the clock tick.
@@ -47,20 +48,6 @@ _FORMATS = {
     "image/avif": "AVIF",
 }
 MEDIA_TYPES = tuple(_FORMATS)
-
-
-class DecodersUnavailable(Unavailable):
-    """No decoder could do the job, for a reason that is not the file's."""
-
-    slug, title = "decoders-unavailable", "Image decoders unavailable"
-    description = "No image decoder can process the file at present."
-
-
-class DecodersBusy(Unavailable):
-    """Others' images took all of the time that this one could wait."""
-
-    slug, title = "decoders-busy", "Image decoders busy"
-    description = "All image decoders are in use."
 
 
 @dataclass(frozen=True, slots=True)

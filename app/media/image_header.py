@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from app.core.errors import ImageTooLarge, InvalidImage
+from app.media.errors import ImageTooLarge, InvalidImage
 from app.media.file_types import SEARCHED_BYTES, unsupported
 from app.media.incremental_parser import IncrementalParser, ParserSteps, Peek, Skip, SkipUntil, Step
 

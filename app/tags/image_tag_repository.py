@@ -15,9 +15,10 @@ from typing import NamedTuple
 from sqlalchemy import ARRAY, Integer, String, Uuid, bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import TagImplied, TagNotFound, ValidationFailed
+from app.core.errors import ValidationFailed
 from app.core.text.tag_names import MAX_TAGS_PER_IMAGE
 from app.models import Tagged
+from app.tags.errors import TagImplied, TagNotFound
 from app.tags.repository import TagRepository
 
 # The other half of the 100 is reserved for the owner.

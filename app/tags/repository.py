@@ -10,13 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import NEVER_PRIVATE, VisibilityScope, tag_visibility_sql
-from app.core.errors import TagNotFound
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.database import set_lock_timeout
 from app.models import PrivateTag, Tag, TagImplication
 from app.models.tag import EXACT_COUNT
 from app.search.planning.glob import like
 from app.search.strategies.row import TAG_NAMES
+from app.tags.errors import TagNotFound
 
 # The tags of this number of public images are counted. The rows of a tag are in the order of the
 # image ids, whose first bytes are the fast-changing part of the time. The first rows are a sample of all of them.

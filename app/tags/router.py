@@ -6,16 +6,7 @@ from fastapi import Path, Query, Request, Response
 
 from app.authz.principal import Principal
 from app.authz.visibility import visibility_scope
-from app.core.errors import (
-    AppError,
-    DatabaseBusy,
-    InvalidCursor,
-    QueryTimeout,
-    TagExists,
-    TagIsAlias,
-    TagNotFound,
-    TooManyConcurrentRequests,
-)
+from app.core.errors import AppError, DatabaseBusy, InvalidCursor, QueryTimeout, TooManyConcurrentRequests
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
 from app.core.text.tag_names import TagName
@@ -26,6 +17,7 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.tags.dependencies import TagAdminServiceDep, TagChangeDep, TagCreatorDep, TagsReader, TagsRepo
+from app.tags.errors import TagExists, TagIsAlias, TagNotFound
 from app.tags.name_pattern import build_name_pattern
 from app.tags.repository import CountedTag, TagRepository
 from app.tags.schemas import (

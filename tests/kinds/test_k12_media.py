@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page
 
-from app.core.errors import ImageTooLarge, InvalidImage
 from app.media.decoder_pool import DecoderInput, DecoderPool
+from app.media.errors import ImageTooLarge, InvalidImage
 from tests.media import corpus
 from tests.media.corpus import TYPES, MediaFile
 from tests.media.rendered import Appearance, appearance, difference, draw

@@ -13,7 +13,8 @@ import pytest
 
 from app.core.settings import Settings
 from app.media import decoder_pool
-from app.media.decoder_pool import DecoderInput, DecoderPool, DecodersBusy, DecodersUnavailable, _Decoder
+from app.media.decoder_pool import DecoderInput, DecoderPool, _Decoder
+from app.media.errors import DecodersBusy, DecodersUnavailable
 from tests.images.hostile import scan_bomb
 from tests.support.accounts import Account
 from tests.support.photos import png

@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from app.core.errors import ImageNotFound
 from app.core.observability.request_counters import count_cache, count_statement
 from app.http.middleware.core_middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
 from app.http.middleware.request_recording import RecordingMiddleware
 from app.http.problems import install_problem_handlers
 from app.http.shutdown_state import ShutdownState
+from app.images.errors import ImageNotFound
 from app.telemetry.recording.recorder import Recorder
 
 things = APIRouter(prefix="/things")

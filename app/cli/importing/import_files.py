@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from app.core.errors import AppError, InvalidImage
+from app.core.errors import AppError
 from app.core.text.tag_names import tag_from_text
+from app.media.errors import InvalidImage
 from app.media.image_header import HeaderReader
 
 _CHUNK_BYTES = 64 * 1024

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from app.core.errors import InvalidImage
 from app.images.content.renditions import Renditions, RenditionSource
 from app.images.storage_keys import stripped_key
+from app.media.errors import InvalidImage
 from app.media.metadata_stripper import NEEDS_FIRST_PASS, STRIPPERS, Stripper, UnreadableStructure
 from app.models import Image
 from app.storage.object_store import ObjectStore

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.core.callers import current_caller
-from app.core.errors import ImageTooLarge
 from app.core.fair_queue import FairQueue
 from app.media.decoder_pool import DecoderInput, DecoderPool, Dimensions
+from app.media.errors import ImageTooLarge
 
 
 class QueuedDecoders:

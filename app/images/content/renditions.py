@@ -14,8 +14,9 @@ from datetime import timedelta
 from typing import Self
 
 from app.core.concurrency import SingleFlight
-from app.core.errors import AppError, ImageNotFound, StorageUnavailable
+from app.core.errors import AppError, StorageUnavailable
 from app.db.database import Database
+from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.repository import ImageRepository

@@ -9,15 +9,7 @@ from fastapi import Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from app.authz.principal import Principal
-from app.core.errors import (
-    ImageNotFound,
-    ImageTooLarge,
-    InvalidImage,
-    PreconditionFailed,
-    RangeNotSatisfiable,
-    StorageUnavailable,
-    TooManyConcurrentRequests,
-)
+from app.core.errors import PreconditionFailed, RangeNotSatisfiable, StorageUnavailable, TooManyConcurrentRequests
 from app.db.base import utc_now
 from app.http.container import Container
 from app.http.dependencies import ContainerDep
@@ -32,10 +24,12 @@ from app.images.content.content_response import (
 )
 from app.images.content.thumbnails import CONTENT_TYPE
 from app.images.dependencies import OriginalLocatorDep, ThumbnailsDep
+from app.images.errors import ImageNotFound
 from app.images.repository import ImageRepository
 from app.images.schemas import ImageUrl
 from app.images.storage_keys import THUMBNAIL_VERSION
-from app.media.decoder_pool import MEDIA_TYPES, DecodersBusy, DecodersUnavailable
+from app.media.decoder_pool import MEDIA_TYPES
+from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 from app.models import Image
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import PrincipalDep

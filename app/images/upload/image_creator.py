@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
 from app.authz.visibility import private_owner
-from app.core.errors import NameTaken, StorageUnavailable
+from app.core.errors import StorageUnavailable
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.database import Database
+from app.images.errors import NameTaken
 from app.images.name_conflict import name_taken
 from app.images.repository import ImageRepository, NewImage, new_image_id
 from app.images.upload.form import OnConflict, UploadFields

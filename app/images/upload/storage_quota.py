@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import StorageQuotaExceeded
 from app.core.settings import Settings
 from app.db.database import Database
+from app.images.errors import StorageQuotaExceeded
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.upload.usage_repository import Usage, UsageRepository
 from app.models import User

@@ -14,9 +14,10 @@ from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import DatabaseBusy, TagExists, TagIsAlias, TagNotFound, ValidationFailed
+from app.core.errors import DatabaseBusy, ValidationFailed
 from app.tags.changes.bulk_retag import BATCH
 from app.tags.changes.tag_change_repository import TagChangeRepository
+from app.tags.errors import TagExists, TagIsAlias, TagNotFound
 from app.tags.image_tag_repository import ImageTagRepository
 from app.tags.implication_graph import Implications
 from app.tags.repository import TagRepository

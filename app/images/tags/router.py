@@ -9,21 +9,20 @@ from app.core.errors import (
     AppError,
     DatabaseBusy,
     Forbidden,
-    ImageNotFound,
     PreconditionFailed,
     QueryTimeout,
-    TagImplied,
-    TagNotFound,
     TooManyConcurrentRequests,
 )
 from app.core.text.tag_names import TagName
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.images.dependencies import ImageTagsServiceDep
+from app.images.errors import ImageNotFound
 from app.images.responses import match_precondition, with_etag
 from app.images.schemas import BulkResult, BulkTagging, ImageRead, TagsUpdate
-from app.images.tags_service import BulkEdit
+from app.images.tags.service import BulkEdit
 from app.search.errors import InvalidQuery, QueryTooBroad
+from app.tags.errors import TagImplied, TagNotFound
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, PrincipalDep
 
