@@ -2,11 +2,12 @@
 
 import uuid
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.administration.dependencies import InvitationsDep, InvitationsReader, InvitationsRepo
 from app.administration.errors import TooManyInvitations
 from app.administration.schemas import InvitationCreate, InvitationCreated, InvitationPage, InvitationRead
+from app.http.links import public_path
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -24,14 +25,14 @@ router = PrefixRouter(prefix="/users/invitations", tags=["users"], route_class=A
     responses=problems(TooManyInvitations),
 )
 async def create_invitation(
-    body: InvitationCreate, admin: AdminUser, invitations: InvitationsDep, response: Response
+    body: InvitationCreate, admin: AdminUser, invitations: InvitationsDep, request: Request, response: Response
 ) -> InvitationCreated:
     """Create a code that allows one sign-up. If `email` is set, only this address can use it. Admins only.
 
     The code is shown once. It becomes invalid when the admin who created it is demoted, disabled or deleted.
     """
     invitation, code = await invitations.create(admin, body)
-    response.headers["Location"] = f"/v1/users/invitations/{invitation.id}"
+    response.headers["Location"] = public_path(request, f"/v1/users/invitations/{invitation.id}")
     response.headers["Cache-Control"] = "no-store"
     return InvitationCreated(code=code, **InvitationRead.model_validate(invitation).model_dump())
 

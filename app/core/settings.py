@@ -1,5 +1,6 @@
 """Settings from environment variables and `.env`. Nothing else in the code reads the environment."""
 
+import re
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +17,10 @@ from app.core.rate_limit import RateLimitSettings
 EXAMPLE_SECRET_PREFIX = "docker-local-"  # noqa: S105 - not a secret: the mark of one that is public
 MIN_JWT_SECRET_LENGTH = 32
 _MIB = 1024 * 1024
+# Without white space, which `urlsplit` removes.
+_NO_QUERY = re.compile(r"[^?#\s]*")
+# Segments that need no escape in a header, a cookie or a page, without `.` and `..`.
+_PATH_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
 SearchStrategy = Literal["ordered_scan", "fetch_and_sort", "range_fetch", "name_index_scan", "bitmap_scan"]
 
 
@@ -78,7 +83,7 @@ class Settings(BaseSettings):
     max_api_keys_per_user: Annotated[int, Field(ge=1)] = 50
     # Addresses and networks whose X-Forwarded-For is trusted.
     trusted_proxies: Annotated[list[str], NoDecode] = []
-    # The origin of the service as browsers see it.
+    # The address of the service as browsers see it. A proxy removes its path from each request.
     public_url: str = "http://127.0.0.1:8000"
     social_providers: IdentityProviders = {}
 
@@ -188,14 +193,18 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _is_origin(cls, value: str) -> str:
+    def _is_address_without_query(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise ValueError("must be an http or https address")
-        if parts.path.strip("/"):
-            # Links, redirects and the pages of the service are absolute paths.
-            raise ValueError("must have no path: the service needs a host name or a port of its own")
+        if parts.scheme not in ("http", "https") or not parts.netloc or not _NO_QUERY.fullmatch(value):
+            raise ValueError("must be an http or https address without a query")
+        if not _PATH_PREFIX.fullmatch(parts.path.rstrip("/")):
+            raise ValueError("must have a path of letters, digits and `-._~` between single slashes, or none")
         return value.rstrip("/")
+
+    @property
+    def path_prefix(self) -> str:
+        """The path of `PUBLIC_URL`, such as `/images-api`; empty without one."""
+        return urlsplit(self.public_url).path
 
     @property
     def database_connections(self) -> int:

@@ -20,6 +20,7 @@ from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
 from app.core.text.normalization import Text
 from app.http.dependencies import ContainerDep
+from app.http.links import public_path
 from app.http.middleware.response_cache_middleware import cached, one_image
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -148,7 +149,7 @@ async def upload_image(
         else:
             result = await uploads.upload_once(form.parts(), principal, idempotency_key, render_uploaded)
             uploaded = shape_uploaded(result)
-    response.headers["Location"] = uploaded.links.self
+    response.headers["Location"] = public_path(request, uploaded.links.self)
     return uploaded
 
 

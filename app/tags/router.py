@@ -11,7 +11,7 @@ from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
 from app.core.text.tag_names import TagName
 from app.http.dependencies import ContainerDep, CursorsDep
-from app.http.links import next_link
+from app.http.links import next_link, public_path
 from app.http.middleware.response_cache_middleware import cached, lists
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -86,14 +86,19 @@ async def list_tags(
 
 @router.post("", status_code=201, summary="Create tags", responses=problems(DatabaseBusy))
 async def create_tags(
-    body: TagsCreate, _user: CurrentUser, tag_creator: TagCreatorDep, container: ContainerDep, response: Response
+    body: TagsCreate,
+    _user: CurrentUser,
+    tag_creator: TagCreatorDep,
+    container: ContainerDep,
+    request: Request,
+    response: Response,
 ) -> TagList:
     """Create the tags that do not exist. An existing tag is no error, and an alias returns its tag.
 
     The tags become visible to everyone.
     """
     await tag_creator.ensure_listed(body.names)
-    response.headers["Location"] = "/v1/tags"
+    response.headers["Location"] = public_path(request, "/v1/tags")
     async with container.database.read_session() as session:
         found = await TagRepository(session).list_by_any_name(body.names)
     return TagList(items=[to_read(found[name], asked=name) for name in body.names if name in found])

@@ -2,10 +2,11 @@
 
 import uuid
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.authz.principal import Principal
 from app.core.errors import AdminRequired, TooManyRequests
+from app.http.links import public_path
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -58,7 +59,12 @@ async def delete_session(
     responses=problems(AdminRequired, WrongPassword, RecentSignInRequired, TooManyApiKeys, TooManyRequests),
 )
 async def create_api_key(
-    body: ApiKeyCreate, principal: SignedIn, user: CurrentUser, api_keys: ApiKeysDep, response: Response
+    body: ApiKeyCreate,
+    principal: SignedIn,
+    user: CurrentUser,
+    api_keys: ApiKeysDep,
+    request: Request,
+    response: Response,
 ) -> ApiKeyCreated:
     """Create a key for scripts, which send it as a bearer token. The key is shown once and stored as a digest.
 
@@ -67,7 +73,7 @@ async def create_api_key(
     Only an admin can create a key with the scope `admin`. A change of the account's role removes the scope.
     """
     row, key = await api_keys.create(principal, user, body)
-    response.headers["Location"] = f"/v1/users/me/api-keys/{row.id}"
+    response.headers["Location"] = public_path(request, f"/v1/users/me/api-keys/{row.id}")
     response.headers["Cache-Control"] = "no-store"
     return ApiKeyCreated(**_api_key_read(row).model_dump(), key=key)
 

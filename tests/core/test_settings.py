@@ -89,10 +89,27 @@ def test_cors_origins_are_split() -> None:
     ]
 
 
-def test_f44_a_public_url_with_a_path_is_refused() -> None:
-    with pytest.raises(ValidationError, match="must have no path"):
-        Settings(_env_file=None, public_url="https://images.example.org/imts")
-    assert Settings(_env_file=None, public_url="https://images.example.org/").public_url == "https://images.example.org"
+@pytest.mark.parametrize(
+    ("given", "public_url", "path_prefix"),
+    [
+        ("https://images.example.org", "https://images.example.org", ""),
+        ("https://images.example.org/", "https://images.example.org", ""),
+        ("https://example.org/images-api/", "https://example.org/images-api", "/images-api"),
+        ("https://example.org/a/.b/c..d/~e", "https://example.org/a/.b/c..d/~e", "/a/.b/c..d/~e"),
+    ],
+)
+def test_f44_a_public_url_may_have_a_path(given: str, public_url: str, path_prefix: str) -> None:
+    settings = Settings(_env_file=None, public_url=given)
+    assert (settings.public_url, settings.path_prefix) == (public_url, path_prefix)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//a", "/a//b", "/.", "/..", "/a/../b", "/a b", "/a;b", "/a%20b", '/a"b', "/ä", "/a\n", "/a?", "/a?b", "/a#b"],
+)
+def test_f44_a_public_url_needs_no_escape(path: str) -> None:
+    with pytest.raises(ValidationError, match="must"):
+        Settings(_env_file=None, public_url=f"https://example.org{path}")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app.core.errors import EmailTaken, TooManyRequests
+from app.http.links import public_path
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
@@ -32,13 +33,15 @@ router = PrefixRouter(prefix="/users", tags=["users"], route_class=Authenticated
     summary="Sign up",
     responses=problems(EmailTaken, SignUpClosed, TooManyRequests),
 )
-async def create_user(body: UserCreate, accounts: AccountsDep, device: DeviceDep, response: Response) -> UserRead:
+async def create_user(
+    body: UserCreate, accounts: AccountsDep, device: DeviceDep, request: Request, response: Response
+) -> UserRead:
     """Create an account with an e-mail address and a password of 8 to 1024 characters.
 
     The address is case-insensitive. The password must differ from it and from the part before its `@`.
     """
     user = await accounts.sign_up(body, device.address)
-    response.headers["Location"] = "/v1/users/me"
+    response.headers["Location"] = public_path(request, "/v1/users/me")
     return to_read(user, [])
 
 

@@ -11,6 +11,7 @@ from app.core.errors import InvalidToken, SignInRequired, SocialLoginFailed, Too
 from app.core.text.normalization import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep, SettingsDep
+from app.http.links import public_path
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
@@ -67,10 +68,13 @@ SocialLoginDep = Annotated[SocialLogin, Depends(get_social_login)]
 
 
 @router.get("", summary="List the identity providers")
-async def list_identity_providers(providers: ProvidersDep) -> ProviderList:
+async def list_identity_providers(request: Request, providers: ProvidersDep) -> ProviderList:
     """Return the configured identity providers."""
     return ProviderList(
-        items=[ProviderRead(name=name, authorize_url=f"/v1/auth/social/{name}") for name in providers.names]
+        items=[
+            ProviderRead(name=name, authorize_url=public_path(request, f"/v1/auth/social/{name}"))
+            for name in providers.names
+        ]
     )
 
 
@@ -107,13 +111,12 @@ async def start_social_login(
     redirect = await login.start(provider, principal, device, single_cookie(request, COOKIE))
     response = _redirect_response(redirect.url, as_json=_asks_for_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
-    public = urlsplit(settings.public_url)
     response.set_cookie(
         COOKIE,
         redirect.browser,
         max_age=SIGN_IN_SECONDS,
-        path=f"{public.path}/v1/auth/social",
-        secure=public.scheme == "https",
+        path=public_path(request, "/v1/auth/social"),
+        secure=urlsplit(settings.public_url).scheme == "https",
         httponly=True,
         samesite="lax",
     )
