@@ -167,7 +167,7 @@ class ImageRepository:
         row = (await self._session.execute(_NAMED, {"name": name})).one_or_none()
         return None if row is None else NameOwner(*row)
 
-    async def find_free_name(self, name: str) -> str:
+    async def choose_free_name(self, name: str) -> str:
         """Return this name with the lowest free number from 2 to MAX_NUMBER, or else with a random higher one.
 
         Another upload may take it at any time: the unique constraint decides.
@@ -234,10 +234,10 @@ class ImageRepository:
         )
         return dict((await self._session.execute(statement)).all())
 
-    async def list_visible(
+    async def list_visible_ids(
         self, images: Sequence[uuid.UUID], scope: VisibilityScope, owner: uuid.UUID | None
     ) -> list[uuid.UUID]:
-        """Return those of the images that can be seen; with an owner, of theirs only."""
+        """Return the ids of the visible images among these; with an owner, only those of the owner."""
         statement = select(Image.id).where(Image.id.in_(images), scope.condition())
         if owner is not None:
             statement = statement.where(Image.uploaded_by == owner)
@@ -261,8 +261,8 @@ class ImageRepository:
             statement = statement.where(Image.id > after)
         return (await self._session.scalars(statement)).all()
 
-    async def set_dimensions(self, dimensions: Mapping[uuid.UUID, tuple[int, int]]) -> int:
-        """Set width and height of images; return how many of them there still are."""
+    async def update_dimensions(self, dimensions: Mapping[uuid.UUID, tuple[int, int]]) -> int:
+        """Set the width and height of images; return the number of those that still exist."""
         changed = 0
         # Locked in the order in which every other change of many images locks them.
         for image_id, (width, height) in sorted(dimensions.items()):

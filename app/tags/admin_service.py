@@ -38,7 +38,7 @@ class TagAdminService:
         async with self._database.unit_of_work() as session:
             tags = TagRepository(session)
             await tags.get(name)
-            await tags.ensure_listed(implied)
+            await tags.add_listed(implied)
         async with self._database.unit_of_work() as session:
             await (await TagChange.begin(session)).set_implications(name, implied)
             return await TagRepository(session).get(name)

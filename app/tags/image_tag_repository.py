@@ -159,7 +159,7 @@ class ImageTagRepository:
             raise TagImplied
         await self.remove_tags([image], [tag])
 
-    async def list_images(
+    async def list_image_ids(
         self, tag: int, after: uuid.UUID, limit: int, *, only_explicit: bool = False
     ) -> Sequence[uuid.UUID]:
         """Return up to `limit` images with a tag, by id, after this id."""

@@ -148,8 +148,8 @@ class TagRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def ensure(self, names: Sequence[str], private_to: uuid.UUID | None = None) -> None:
-        """Make the tags that are missing, in order of their names, so that no two calls deadlock.
+    async def add_missing(self, names: Sequence[str], private_to: uuid.UUID | None = None) -> None:
+        """Add the missing tags in the order of their names, so that no two calls deadlock.
 
         With `private_to`, the tags are hidden from others until a public image has them.
         """
@@ -162,12 +162,12 @@ class TagRepository:
                     insert(PrivateTag), [{"tag_id": tag, "owner_id": private_to} for tag in made]
                 )
 
-    async def ensure_listed(self, names: Sequence[str]) -> None:
-        """Create the missing tags, and list all of them for everyone, even without a public image.
+    async def add_listed(self, names: Sequence[str]) -> None:
+        """Add the missing tags, and list all of them for everyone, even without a public image.
 
         Raises DatabaseBusy.
         """
-        await self.ensure(names)
+        await self.add_missing(names)
         await set_lock_timeout(self._session)
         with invalidates_only(self._session, LISTS):
             await self._session.execute(_LIST, {"names": names})

@@ -29,13 +29,13 @@ class TagCreator:
         """
         if missing := await self._charge(names):
             async with self.database.unit_of_work() as session:
-                await TagRepository(session).ensure(missing, private_to)
+                await TagRepository(session).add_missing(missing, private_to)
 
     async def ensure_listed(self, names: Sequence[str]) -> None:
-        """Make those of the tags that are missing, and have everyone see all. Raises TooManyRequests, DatabaseBusy."""
+        """Create the missing tags, and list all of them for everyone. Raises TooManyRequests, DatabaseBusy."""
         await self._charge(names)
         async with self.database.unit_of_work() as session:
-            await TagRepository(session).ensure_listed(names)
+            await TagRepository(session).add_listed(names)
 
     async def _charge(self, names: Sequence[str]) -> list[str]:
         """Charge for the missing ones and return them; no connection is held meanwhile."""

@@ -64,7 +64,7 @@ class DimensionsReprocessor:
             changes = {image.id: new for image in images if (new := await self._measure(image, report))}
             if changes:
                 async with self._database.unit_of_work() as session:
-                    report.changed += await ImageRepository(session).set_dimensions(changes)
+                    report.changed += await ImageRepository(session).update_dimensions(changes)
             report.images += len(images)
             after = images[-1].id
             self._progress(report.images, after)

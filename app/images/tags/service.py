@@ -158,7 +158,7 @@ class ImageTagsService:
                 search = await self._search.prepare(session, parse(edit.query), scope)
                 found = await search.list_ids(owner, MAX_BULK + 1)
             else:
-                found = await ImageRepository(session).list_visible(edit.ids, scope, owner)
+                found = await ImageRepository(session).list_visible_ids(edit.ids, scope, owner)
         if len(found) > MAX_BULK:
             raise QueryTooBroad(f"More than {MAX_BULK} images match. Use a narrower query.")
         return sorted(found)

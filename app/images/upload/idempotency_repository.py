@@ -55,7 +55,7 @@ class IdempotencyRepository:
             return None
         return StoredResponse(row.fingerprint, row.response)
 
-    async def save_response(self, key: bytes, image_id: uuid.UUID, stored: StoredResponse) -> None:
+    async def add_response(self, key: bytes, image_id: uuid.UUID, stored: StoredResponse) -> None:
         """Store the response for RETENTION, in the transaction that writes the image."""
         values = {"image_id": image_id, "fingerprint": stored.fingerprint, "response": stored.response}
         await self._session.execute(_running(key).values(**values, expires_at=utc_now() + RETENTION))

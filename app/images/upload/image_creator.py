@@ -106,7 +106,7 @@ async def _add(
             return Image(**new._asdict(), created_at=result.created_at), result.duplicates
         if on_conflict is not OnConflict.RENAME:
             break
-        new = new._replace(name=await repository.find_free_name(original_name))
+        new = new._replace(name=await repository.choose_free_name(original_name))
     owner = await repository.find_by_name(new.name)
     raise name_taken(owner, principal) if owner else NameTaken
 

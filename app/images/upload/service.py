@@ -159,7 +159,7 @@ class UploadService:
     ) -> UploadedImage:
         async with self._creator.creation(stored, fields, principal) as (session, uploaded):
             response = StoredResponse(_fingerprint(stored, fields), render(uploaded))
-            await IdempotencyRepository(session).save_response(claimed, uploaded.image.id, response)
+            await IdempotencyRepository(session).add_response(claimed, uploaded.image.id, response)
         return uploaded
 
 

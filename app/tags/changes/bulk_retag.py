@@ -43,7 +43,7 @@ async def retag_batch(session: AsyncSession, name: str, into: str | None, after:
             raise DatabaseBusy
         if await TagRepository(session).list_implied_ids(tag) - {*locked_tags.explicit, *locked_tags.implied}:
             return None
-    images = await image_tags.list_images(tag, after, BATCH, only_explicit=True)
+    images = await image_tags.list_image_ids(tag, after, BATCH, only_explicit=True)
     if len(images) < BATCH:
         return None
     locked = await image_tags.lock_images(images)

@@ -40,7 +40,7 @@ class TagChange:
         """
         repository = TagChangeRepository(session)
         await repository.lock_changes()
-        return cls(session, Implications.of(await repository.list_edges()))
+        return cls(session, Implications.of(await repository.list_implications()))
 
     async def rename(self, name: str, new_name: str) -> int:
         """Rename a tag. Raises TagNotFound, TagIsAlias, TagExists."""
@@ -53,7 +53,7 @@ class TagChange:
         """Delete a tag with its aliases, and remove it from all images. Raises TagNotFound, TagIsAlias."""
         tag = await self._get_named(name)
         await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
-        await self._repository.remove_edges(tag)
+        await self._repository.remove_implications(tag)
         await self._for_images_with(tag, partial(self._image_tags.replace_tag, tag, None))
         await self._repository.remove(tag)
 
@@ -94,7 +94,7 @@ class TagChange:
             if row.alias_of != tag and (row.alias_of is not None or await self._repository.is_used(row.id)):
                 raise TagExists(f"{row.name} is a tag, or an alias of another tag")
         await self._repository.inherit_listing(tag, [row.id for row in found])
-        await self._repository.set_aliases(tag, aliases)
+        await self._repository.replace_aliases(tag, aliases)
         return tag
 
     async def set_implications(self, name: str, implied: Sequence[str]) -> int:
@@ -134,11 +134,11 @@ class TagChange:
 
     async def _link(self, tag: int, implies: int) -> None:
         self._implications.add(tag, implies)
-        await self._repository.add_edge(tag, implies)
+        await self._repository.add_implication(tag, implies)
 
     async def _unlink(self, tag: int, implies: int) -> None:
         self._implications.remove(tag, implies)
-        await self._repository.remove_edge(tag, implies)
+        await self._repository.remove_implication(tag, implies)
 
     async def _for_images_with(
         self, tag: int, change: Callable[[list[uuid.UUID]], Awaitable[None]] | None = None
@@ -146,7 +146,7 @@ class TagChange:
         """Change the images with a tag in batches, and recompute their implied tags."""
         after = uuid.UUID(int=0)
         while True:
-            images = await self._image_tags.list_images(tag, after, BATCH)
+            images = await self._image_tags.list_image_ids(tag, after, BATCH)
             if not images:
                 return
             after = images[-1]

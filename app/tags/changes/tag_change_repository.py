@@ -38,7 +38,7 @@ class TagChangeRepository:
         """Wait for transactions that use these tags, and lock them against others until the commit."""
         await self._session.execute(select(Tag.id).where(Tag.id.in_(tags)).order_by(Tag.id).with_for_update())
 
-    async def list_edges(self) -> list[tuple[int, int]]:
+    async def list_implications(self) -> list[tuple[int, int]]:
         """Return all implications, as pairs of a tag and an implied one."""
         rows = await self._session.execute(select(TagImplication.tag_id, TagImplication.implied_tag_id))
         return [(row.tag_id, row.implied_tag_id) for row in rows]
@@ -67,7 +67,7 @@ class TagChangeRepository:
         await self._session.execute(update(Tag).where(Tag.alias_of == tag).values(alias_of=target))
         await self._session.execute(update(Tag).where(Tag.id == tag).values(alias_of=target))
 
-    async def set_aliases(self, tag: int, aliases: Sequence[str]) -> None:
+    async def replace_aliases(self, tag: int, aliases: Sequence[str]) -> None:
         """Delete the other aliases of a tag, and create or redirect these."""
         await self._session.execute(delete(Tag).where(Tag.alias_of == tag, Tag.name.not_in(aliases)))
         if aliases:
@@ -80,14 +80,14 @@ class TagChangeRepository:
         was_listed = exists().where(Tag.id.in_(sources), Tag.is_listed).correlate(None)
         await self._session.execute(update(Tag).where(Tag.id == target, was_listed).values(is_listed=True))
 
-    async def add_edge(self, tag: int, implies: int) -> None:
+    async def add_implication(self, tag: int, implies: int) -> None:
         await self._session.execute(insert(TagImplication).values(tag_id=tag, implied_tag_id=implies))
 
-    async def remove_edge(self, tag: int, implies: int) -> None:
+    async def remove_implication(self, tag: int, implies: int) -> None:
         edge = (TagImplication.tag_id == tag, TagImplication.implied_tag_id == implies)
         await self._session.execute(delete(TagImplication).where(*edge))
 
-    async def remove_edges(self, tag: int) -> None:
+    async def remove_implications(self, tag: int) -> None:
         """Delete all implications of and by a tag."""
         edges = or_(TagImplication.tag_id == tag, TagImplication.implied_tag_id == tag)
         await self._session.execute(delete(TagImplication).where(edges))
