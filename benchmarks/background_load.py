@@ -1,4 +1,4 @@
-"""Other clients beside the one that is measured, each a process of its own."""
+"""Background load: clients in separate processes beside the client that is measured."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ from benchmarks.service import Client
 
 CREATED = 201
 CROWD = "192.0.2.1"
-# Nothing of this process's connections must come along.
+# A fork would inherit the connections of this process.
 _PROCESSES = multiprocessing.get_context("spawn")
 
 
@@ -43,7 +43,7 @@ def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
 
 @contextmanager
 def searchers(url: str, texts: Sequence[str], number: int) -> Iterator[None]:
-    """Send these queries over and over, by `number` clients of one address."""
+    """Repeat these queries from `number` clients of one address."""
     end, begun = _PROCESSES.Event(), _PROCESSES.Barrier(number + 1)
     processes = [_PROCESSES.Process(target=_search, args=(url, texts, start, begun, end)) for start in range(number)]
     for process in processes:

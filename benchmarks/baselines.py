@@ -31,7 +31,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/static")
 async def static() -> ImageRead:
-    """Return a model that is made here."""
+    """Return a new model: validation and serialization without a database."""
     return ImageRead(
         id=UUID(int=1),
         name="chelsea.png",
@@ -50,7 +50,7 @@ async def static() -> ImageRead:
 
 @app.get("/select/{image_id}")
 async def select(request: Request, image_id: UUID) -> ImageRead:
-    """Return the row of an image, by asyncpg and one statement."""
+    """Return the row of an image, read by asyncpg with one statement."""
     async with request.state.pool.acquire() as connection:
         row = await connection.fetchrow(SELECT, image_id)
     return ImageRead(**{**row, "sha256": row["sha256"].hex(), "links": LINKS})

@@ -105,7 +105,7 @@ def tag_rows(random: np.random.Generator, count: int) -> list[list[int]]:
 
 
 def image_lines(images: int, seed: int, users: list[uuid.UUID]) -> Iterator[bytes]:
-    """Yield the images, oldest first, as chunks in COPY's text format."""
+    """Yield the images, oldest first, in chunks in the text format of COPY."""
     random = np.random.default_rng(seed)
     step = timedelta(days=DAYS) / images
     uploader = Zipf(USERS)
@@ -141,7 +141,7 @@ def _uuid1(at: datetime, seed: int, number: int) -> uuid.UUID:
 
 
 async def load(url: str, images: int, seed: int = 1) -> None:
-    """Replace the content of the tables. Indexes, constraints and triggers are off meanwhile, which saves minutes."""
+    """Replace the content of the tables. It takes minutes less without indexes, constraints and triggers."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(f"TRUNCATE {', '.join(_TABLES + _BITMAPS)} RESTART IDENTITY CASCADE")
@@ -175,7 +175,7 @@ async def load(url: str, images: int, seed: int = 1) -> None:
 
 
 async def _map(url: str) -> None:
-    """Make the bitmaps of the common tags, as the service does."""
+    """Build the bitmaps of the common tags, as the service does."""
     database = Database(Settings(database_url=SecretStr(url)))
     try:
         await BitmapIndexUpdater(database, interval=1).update()
@@ -184,7 +184,7 @@ async def _map(url: str) -> None:
 
 
 async def _strip(connection: asyncpg.Connection) -> list[str]:
-    """Take indexes, constraints and triggers off images and tagged; return the statements that bring them back."""
+    """Drop the indexes, constraints and triggers of images and tagged; return the statements that restore them."""
     rebuild: list[str] = []
     constraints = await connection.fetch(
         "SELECT conrelid::regclass::text AS owner, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint "
@@ -226,7 +226,7 @@ class _Bytes:
 
 
 def main() -> None:
-    """Load the collection and say how long it took."""
+    """Load the collection and print the duration."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""The service's reads against what the framework alone can do on this machine, in one run.
+"""Compares the reads of the service with bare FastAPI on the same machine, in one run.
 
     python -m benchmarks.http [--seconds 2] [--rounds 3] [--images 20000] [--json docs/performance/http.json]
 
@@ -48,7 +48,7 @@ SCRIPT = Path(__file__).with_name("paths.lua")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The requests to measure: paths in turn, at one server."""
+    """The requests to measure: several paths in turn, of one server."""
 
     name: str
     server: Server
@@ -83,7 +83,7 @@ def measure(subject: Subject, directory: Path, seconds: int) -> tuple[float, flo
 
 
 def warm(subject: Subject) -> None:
-    """Ask for each path once."""
+    """Request each path once."""
     with httpx.Client(base_url=subject.server.url, headers=subject.headers) as client:
         for path in subject.paths:
             answer = client.get(path)
@@ -92,7 +92,7 @@ def warm(subject: Subject) -> None:
 
 
 async def prepare(settings: Settings, images: int) -> tuple[list[str], list[str], str]:
-    """Fill the database; return ids of public images, names of much-used tags, and a user's access token."""
+    """Fill the database; return ids of public images, names of common tags, and an access token of a user."""
     objects = ObjectStore(settings)
     await objects.ensure_bucket()
     await objects.close()
@@ -110,7 +110,7 @@ async def prepare(settings: Settings, images: int) -> tuple[list[str], list[str]
 
 
 async def copy_database(url: str) -> str:
-    """Return the address of a copy, whose workers agree on a cache of their own."""
+    """Start a copy of the service with its own cache, and return its address."""
     root, _, name = url.rpartition("/")
     connection = await asyncpg.connect(f"{root}/postgres")
     await connection.execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
@@ -123,7 +123,7 @@ async def copy_database(url: str) -> str:
 
 @contextmanager
 def subjects(images: int) -> Iterator[list[Subject]]:
-    """Start everything; stop it at the end."""
+    """Start all servers; stop them at the end."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="imts-bench-", ignore_cleanup_errors=True))
         backends = stack.enter_context(Stack(Path(directory) / "data", report=lambda _line: None))
@@ -163,7 +163,7 @@ def subjects(images: int) -> Iterator[list[Subject]]:
 
 
 def upload(server: Server, token: str) -> tuple[str, str]:
-    """Upload a picture of 50 KB; return the path of its bytes, and a URL of them at the store."""
+    """Upload a picture of 50 KB; return the path of its content, and its URL at the object store."""
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}) as client:
         links = (
             client.post("/v1/images", files={"image": ("50K.jpg", noise_jpeg(50_000))})
@@ -243,12 +243,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ratio(rates: dict[str, list[float]], subject: Subject) -> float:
-    """Return the median over the rounds of the ratio within each: what slows a whole round down cancels out."""
+    """Return the median of the ratios of all rounds. Load that slows a whole round down cancels out."""
     return statistics.median(a / b for a, b in zip(rates[subject.name], rates[subject.floor], strict=True))
 
 
 def main() -> None:
-    """Measure, print a table in Markdown, keep the result."""
+    """Measure, print a table in Markdown, and save the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""The plot of a result of benchmarks.http.
+"""Plots a result of benchmarks.http.
 
 python -m benchmarks.http_plot docs/performance/http.json docs/performance/http.svg
 """
@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 
 
 def main(source: Path, target: Path) -> None:
-    """Draw the rates as bars, one a subject."""
-    # The same picture for the same numbers.
+    """Draw the rates as one bar for each subject."""
+    # The same numbers give the same file.
     mpl.rcParams["svg.hashsalt"] = "imts"
     rows = json.loads(source.read_text())["rows"][::-1]
     figure, axes = plt.subplots(figsize=(8, 0.3 * len(rows) + 1))

@@ -1,7 +1,7 @@
 """Measures how 100 concurrent sign-ins affect the latency of other requests.
 
-`python -m benchmarks.login_load` measures `GET /v1/users/me` and `GET /healthz` alone and while 100 sign-ins wait for
-their hashes, which a bounded number of threads make.
+`python -m benchmarks.login_load` measures `GET /v1/users/me` and `GET /healthz` alone, and while 100 sign-ins wait
+for a thread that verifies their passwords.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ FORM = {"grant_type": "password", "username": CREDENTIALS["email"], "password": 
 
 
 async def latencies(client: httpx.AsyncClient, path: str, until: asyncio.Event) -> list[float]:
-    """Ask one request after the other; return the milliseconds of each."""
+    """Send one request after the other; return the milliseconds of each."""
     taken = []
     while not until.is_set():
         began = time.perf_counter()
@@ -36,7 +36,7 @@ def show(name: str, taken: list[float]) -> None:
 
 
 async def measure(url: str) -> None:
-    """Measure alone, then under sign-ins."""
+    """Measure without sign-ins, then with them."""
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
         (await client.post("/v1/users", json=CREDENTIALS)).raise_for_status()

@@ -1,8 +1,8 @@
-"""Does the time of a refused sign-in distinguish known from unknown e-mail addresses?
+"""Measures whether the time of a refused sign-in reveals which e-mail addresses have accounts.
 
 `python -m benchmarks.login_timing [--pairs 300]` measures interleaved pairs in random order against its own servers.
 It prints the AUC: the probability that a known address takes longer than an unknown one. 0.5 reveals nothing; the
-target is 0.45-0.55. The limits on guessing, which would end the measurement, are lifted.
+target is 0.45-0.55. The rate limits are raised, because they would end the measurement.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def auc(longer: Sequence[float], shorter: Sequence[float]) -> float:
 
 
 async def seconds(client: httpx.AsyncClient, email: str) -> float:
-    """Return how long a refused sign-in takes."""
+    """Return the duration of a refused sign-in."""
     form = {"grant_type": "password", "username": email, "password": "a wrong guess"}
     began = time.perf_counter()
     answer = await client.post("/v1/auth/token", data=form)
@@ -46,7 +46,7 @@ async def seconds(client: httpx.AsyncClient, email: str) -> float:
 
 
 async def measure(url: str, pairs: int) -> dict[str, list[float]]:
-    """Measure the pairs, each in random order."""
+    """Measure the pairs, each pair in random order."""
     times: dict[str, list[float]] = {KNOWN: [], UNKNOWN: []}
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         made = await client.post("/v1/users", json={"email": KNOWN, "password": "correct horse battery staple"})
@@ -61,7 +61,7 @@ async def measure(url: str, pairs: int) -> dict[str, list[float]]:
 
 @contextmanager
 def own_service() -> Iterator[str]:
-    """Start servers and a service process without limits on guessing; yields its address."""
+    """Start the backends and a service with high rate limits; yield its address."""
     with TemporaryDirectory(prefix="imts-benchmark-", ignore_cleanup_errors=True) as directory:
         stack = Stack(Path(directory), durable=False, report=lambda _line: None)
         try:

@@ -1,9 +1,9 @@
-"""Two kinds of turns compared: what was measured in blocks, and how sure one may be of what it says.
+"""Statistics of a paired experiment: the differences between kinds of turns, with confidence intervals.
 
-A block holds turns of every kind, near to each other in time and in an order that reads the same backwards, so that
-what drifts cancels out. A figure is the median over the blocks of the ratio within each; p99 is that of all latencies
-of a kind together. Intervals: 95 %, by the percentile bootstrap over blocks (Efron, Tibshirani: "An Introduction to the
-Bootstrap", 1993, section 13.3).
+A turn is a short measurement of one kind, such as "with the recorder". A block has turns of every kind, close together
+in time and in a symmetric order, so that a drift of the machine cancels out. A result is the median over the blocks of
+the ratio within each block. p99 is the one of all latencies of a kind together. Intervals: 95 %, by the percentile
+bootstrap over blocks (Efron, Tibshirani: "An Introduction to the Bootstrap", 1993, section 13.3).
 """
 
 import math
@@ -16,15 +16,15 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 RESAMPLES = 1000
-# Latencies are kept to half a percent, far below the precision of the report.
+# Latencies are rounded to half a percent, far below the precision of the report.
 _STEP = math.log(1.005)
 
 
 class Turn(NamedTuple):
     """Requests of one kind, one after the other.
 
-    `processor`: seconds of the service's processor for all `requests`. `answered` of them came in the `seconds` that
-    were looked at, with these `latencies` (steps of half a percent above a microsecond).
+    `processor`: seconds of processor time of the service for all `requests`. `answered` of them ended within the
+    measured `seconds`, with these `latencies` (steps of half a percent above a microsecond).
     """
 
     requests: int
@@ -35,7 +35,7 @@ class Turn(NamedTuple):
     failures: int
 
     def plus(self, other: "Turn") -> "Turn":
-        """Return both as one."""
+        """Return the sum of both."""
         return Turn(
             self.requests + other.requests,
             self.processor + other.processor,
@@ -50,7 +50,7 @@ Block = Mapping[str, Turn]
 
 
 class Estimate(NamedTuple):
-    """A figure with its interval."""
+    """An estimate with its confidence interval."""
 
     value: float
     low: float
@@ -64,7 +64,7 @@ class Estimate(NamedTuple):
 
 
 def steps_of(latencies: Sequence[float]) -> Counter[int]:
-    """Return the latencies (seconds) as the steps that Turn has."""
+    """Return the latencies (in seconds) as steps, as Turn has them."""
     return Counter(int(math.log(max(1.0, seconds * 1e6)) / _STEP) for seconds in latencies)
 
 
@@ -79,23 +79,23 @@ def p99_of(steps: Counter[int]) -> float:
 
 
 def throughput(turn: Turn) -> float:
-    """Requests a second."""
+    """Return the requests per second."""
     return turn.answered / turn.seconds
 
 
 def processor_us(turn: Turn) -> float:
-    """Microseconds of the service's processor for a request."""
+    """Return the processor time of the service for a request, in microseconds."""
     return turn.processor / turn.requests * 1e6
 
 
 def median_change(blocks: Sequence[Block], kind: str, of: Callable[[Turn], float]) -> Estimate:
-    """Return how much more of a figure a kind has than `bare`, as a share of it."""
+    """Return the relative change of a measure from `bare` to a kind."""
     changes = [of(block[kind]) / of(block["bare"]) - 1 for block in blocks]
     return _estimate(changes, statistics.median)
 
 
 def median_difference(blocks: Sequence[Block], kind: str, of: Callable[[Turn], float]) -> Estimate:
-    """Return how much more of a figure a kind has than `bare`, in its own unit."""
+    """Return the absolute change of a measure from `bare` to a kind."""
     return _estimate([of(block[kind]) - of(block["bare"]) for block in blocks], statistics.median)
 
 
@@ -105,7 +105,7 @@ def median_of(values: Sequence[float]) -> Estimate:
 
 
 def p99_change(blocks: Sequence[Block], kind: str) -> Estimate:
-    """Return how much higher a kind's p99 is than that of `bare`, as a share of it."""
+    """Return the relative change of the p99 from `bare` to a kind."""
 
     def change(some: Sequence[Block]) -> float:
         return pooled_p99(some, kind) / pooled_p99(some, "bare") - 1

@@ -1,4 +1,4 @@
-"""Photographs made on the spot: pictures with detail at each scale, from coarse to fine, as nature has it."""
+"""Synthetic photographs: noise at each scale, from coarse to fine, as in natural images."""
 
 import io
 
@@ -6,7 +6,7 @@ from PIL import Image, ImageChops
 
 _TILE = 1024
 _OCTAVES = 8
-# Under what the service takes at most.
+# Below the pixel limit of the service.
 _MAX_PIXELS = 90_000_000
 _QUALITIES = (85, 92, 96, 100)
 
@@ -14,7 +14,7 @@ _QUALITIES = (85, 92, 96, 100)
 def photograph(size: int) -> bytes:
     """Return a JPEG of exactly `size` bytes, with the pixels of a photograph of that size, padded at its end.
 
-    Noise of that size would have fewer pixels, each dearer to decode.
+    A JPEG of white noise with this size would have fewer pixels, and each would take longer to decode.
     """
     tile = _tile()
     for quality in _QUALITIES:
@@ -29,7 +29,7 @@ def photograph(size: int) -> bytes:
 
 
 def _tile() -> Image.Image:
-    """Return a square of three channels that are alike, as those of photographs are."""
+    """Return a square with three correlated channels, as photographs have."""
     grey = _octaves(_TILE)
     return Image.merge("RGB", [ImageChops.blend(grey, _octaves(_TILE), share) for share in (0.0, 0.1, 0.2)])
 

@@ -1,4 +1,4 @@
-"""The queries of the search benchmark, drawn from the vocabulary of the data set: a seed gives the same ones again."""
+"""The queries of the search benchmark, drawn from the vocabulary of the data set. A seed determines them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ Query = dict[str, Any]
 Asked = tuple[str, str, Query]
 IMAGES, TAGS = "/v1/images", "/v1/tags"
 COUNTED = ("estimate", "exact")
-# Written to cost as much as can be within the language's bounds.
+# Queries that are as expensive as the limits of the language permit.
 ATTACKS = (
     " ".join(f"-{name}" for name in names().shared[:50]),
     " OR ".join(f"(-{one} -{other})" for one, other in zip(names().topics[:25], names().shared[:25], strict=True)),
@@ -46,7 +46,7 @@ def queries(seed: int, rounds: int, images: int) -> Iterator[Asked]:
         return int(Zipf(TOPICS).draw(random, ()))
 
     def tenth() -> str:
-        """Return how the names of a tenth of the images begin, or of less where their number is no power of ten."""
+        """Return the common prefix of the names of at most a tenth of the images."""
         return f"img_{int(random.integers(10)) * images // 10:08d}"[: 14 - len(str(images))]
 
     def own(of: int) -> str:

@@ -1,4 +1,4 @@
-"""Processor time of one request record, in one process without servers; other load distorts it little.
+"""Measures the processor time of one request record, in one process without servers; other load affects it little.
 
     python -m benchmarks.record_overhead [--turns 40]
 
@@ -42,19 +42,19 @@ _MAIL = b"From: a@example.org\r\nSubject: hello\r\nContent-Type: text/plain; cha
 
 
 class Collector:
-    """Takes records as the recorder does."""
+    """Collects records in place of the recorder."""
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.records: list[RequestRecord] = []
 
     def record(self, event: RequestRecord) -> None:
-        """Keep it."""
+        """Append it."""
         self.records.append(event)
 
 
 async def application(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Compute, with much code and few data, then answer."""
+    """Run much code on few data, then respond."""
     number = scope["client"][1]
     email.message_from_bytes(_MAIL)
     parse_qs(f"a=1&b=2&c={number}")
@@ -73,7 +73,7 @@ async def ask(app: ASGIApp, collector: Collector) -> float:
     container = SimpleNamespace(recorder=collector)
     started = time.thread_time_ns()
     for number in range(REQUESTS):
-        # New objects each time, as a server makes them.
+        # New objects for each request, as a server creates them.
         scope: dict[str, Any] = {
             "type": "http",
             "method": "GET",
@@ -96,7 +96,7 @@ async def _send(_message: Message) -> None:
 
 
 async def measure(turns: int) -> dict[str, list[float]]:
-    """Return for each part what it takes, turn by turn."""
+    """Return the microseconds of each part, turn by turn."""
     encoder = RunEncoder("0" * 16, DocumentEncoder("bench:1", PersonalData("keep", "b" * 48), frozenset()))
     collector = Collector()
     kinds: dict[str, ASGIApp] = {"floor": Floor(application), "in the request": RecordingMiddleware(application)}

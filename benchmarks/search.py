@@ -1,4 +1,4 @@
-"""Searches over HTTP at any number of images; beside them the database alone, and the SQL that most would write.
+"""Measures searches over HTTP at several sizes, and compares them with the database alone and with naive SQL.
 
     python -m benchmarks.search --images 100000 1000000 --save docs/performance    # brings its own servers
     python -m benchmarks.search --url http://127.0.0.1:8000                        # a service that runs on a loaded one
@@ -6,12 +6,12 @@
 One client, one request at a time. For each class of query, in milliseconds:
 
 * http: the request as a client sees it;
-* raw: the statements that the search consisted of, once more, by asyncpg without the service;
+* raw: the statements of the search, repeated by asyncpg without the service;
 * naive: for the conjunctions, a join over `tagged`;
 * writer: http while another client uploads 20 images a second.
 
-Then how long queries take that are written to cost much, and what other requests notice of them. The second form wants
-DATABASE_URL to name the service's database, which `benchmarks.dataset` has filled.
+Then the most expensive queries that the language permits, and the latency of other requests beside them. The second
+form needs DATABASE_URL to name the database of the service, filled by `benchmarks.dataset`.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from benchmarks.search_plot import plot
 from benchmarks.service import OK, Client, servers, service
 
 LIMIT = 40
-# Searches are measured from memory, as they would be served: the images and their indexes fit.
+# Searches are measured in memory, as in production: the images and their indexes fit.
 POSTGRES = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 ANSWERS = (OK, 400, 503)
 NAIVE = """
@@ -67,13 +67,13 @@ class Times:
 
     @contextmanager
     def measured(self, kind: str, what: str) -> Iterator[None]:
-        """Note how long the block takes."""
+        """Record the duration of the block."""
         started = time.perf_counter()
         yield
         self._by_class[kind].append((time.perf_counter() - started, what))
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Return number, p50, p95, p99 and maximum in milliseconds, and what was the slowest."""
+        """Return number, p50, p95, p99 and maximum in milliseconds, and the slowest query."""
         return {kind: _summary(times) for kind, times in self._by_class.items()}
 
 
@@ -84,7 +84,7 @@ def _summary(times: list[tuple[float, str]]) -> dict[str, Any]:
 
 
 def over_http(url: str, asked: Iterable[Asked], pages: int) -> tuple[Times, float]:
-    """Run the set and `pages` deep pages of some orders; return the times and the worst factor of an estimate."""
+    """Run all queries, and `pages` pages of some orders; return the times and the worst error of an estimate."""
     times, client = Times(), Client(url)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for kind, path, params in asked:
@@ -110,7 +110,7 @@ def _factor(estimated: int, exact: int) -> float:
 
 
 async def in_the_database(asked: Iterable[Asked]) -> Times:
-    """Run each search once for its statements, then these by asyncpg."""
+    """Run each search once to record its statements, then repeat these by asyncpg."""
     settings = Settings()
     times, database, engine = Times(), Database(settings), SearchEngine(settings.search_strategies)
     url = settings.database_url.get_secret_value()
@@ -140,14 +140,14 @@ async def in_the_database(asked: Iterable[Asked]) -> Times:
 
 @asynccontextmanager
 async def noting(session: AsyncSession, note: Callable[[asyncpg.connection.LoggedQuery], None]) -> AsyncIterator[None]:
-    """Have the session's statements noted."""
+    """Record the statements of the session."""
     connection: Any = (await (await session.connection()).get_raw_connection()).driver_connection
     with connection.query_logger(note):
         yield
 
 
 async def naively(asked: Iterable[Asked]) -> Times:
-    """Run the conjunctions as most would write them."""
+    """Run the conjunctions as joins, which is the obvious SQL."""
     times = Times()
     connection = await asyncpg.connect(Settings().database_url.get_secret_value())
     for kind, _, params in asked:
@@ -184,7 +184,7 @@ def under_attack(url: str, images: int, seconds: float) -> dict[str, Any]:
 
 
 async def load(images: int, seed: int) -> None:
-    """Load the data set, and wait until it is on the disk: PostgreSQL is not to write it while it is asked."""
+    """Load the data set, and wait until it is on the disk: PostgreSQL must not write it during the measurement."""
     url = Settings().database_url.get_secret_value()
     await dataset.load(url, images, seed)
     connection = await asyncpg.connect(url)
@@ -195,7 +195,7 @@ async def load(images: int, seed: int) -> None:
 
 @contextmanager
 def watched(machine: dict[str, Any], stage: str) -> Iterator[None]:
-    """Note the machine's load while the block runs, and how much of its processors the host gave to others."""
+    """Record the load of the machine during the block, and the processor time that the host gave to others."""
     started, stolen, load = time.monotonic(), _stolen_seconds(), os.getloadavg()[0]
     yield
     share = (_stolen_seconds() - stolen) / (time.monotonic() - started) / (os.cpu_count() or 1)
@@ -204,14 +204,14 @@ def watched(machine: dict[str, Any], stage: str) -> Iterator[None]:
 
 
 def _stolen_seconds() -> float:
-    """Return the processor time that the host gave to others so far, 0 where the system does not report it."""
+    """Return the steal time so far: processor time that the host gave to others; 0 if the system does not report it."""
     return float(getattr(psutil.cpu_times(), "steal", 0))
 
 
 def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Return all figures of one size of collection."""
+    """Return all measurements of one size of collection."""
     seed = options.seed
-    # Each connection meets each page of PostgreSQL's memory for a first time, which takes a microsecond.
+    # Each connection maps each page of PostgreSQL's memory once, which takes a microsecond.
     over_http(url, queries(seed + 1, WARMING_ROUNDS, images), 2)
     machine: dict[str, Any] = {}
     with watched(machine, "http"):
@@ -229,7 +229,7 @@ def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the figures as a table in Markdown."""
+    """Return the measurements as a table in Markdown."""
     columns = [("http", key) for key in ("p50", "p95", "p99", "max")]
     columns += [(way, key) for way in ("raw", "naive") for key in ("p50", "p99")] + [("writer", "p99")]
     lines = ["| milliseconds | " + " | ".join(f"{way} {key}" for way, key in columns) + " |"]
@@ -242,7 +242,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def report(results: dict[str, Any], directory: Path | None) -> None:
-    """Print the figures and keep them."""
+    """Print the measurements and save them."""
     print(table(results), flush=True)
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -250,7 +250,7 @@ def report(results: dict[str, Any], directory: Path | None) -> None:
 
 
 def main() -> None:
-    """Measure at every size asked for."""
+    """Measure at each size of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[100_000])
     parser.add_argument("--url", help="measure a service that runs, instead of starting one")

@@ -1,4 +1,4 @@
-"""Latency against the number of images, from the results that `benchmarks.search --save` has kept."""
+"""Plots latency against the number of images, from the results of `benchmarks.search --save`."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,11 @@ CLASSES = ("1 tag", "2 tags AND", "A -B", "2-of", "wildcard", "sorts, rare pair"
 
 
 def plot(directory: Path) -> None:
-    """Draw `search.svg` in the directory: p50 dotted and p99 drawn through, the naive SQL grey."""
+    """Draw `search.svg` in the directory: p50 as a dotted line, p99 as a solid one, the naive SQL in grey."""
     kept = sorted(
         (json.loads(path.read_text()) for path in directory.glob("search-*.json")), key=lambda one: one["images"]
     )
-    mpl.rcParams["svg.hashsalt"] = "search"  # the same figures give the same file
+    mpl.rcParams["svg.hashsalt"] = "search"  # the same numbers give the same file
     figure, axes = plt.subplots(figsize=(8, 5))
     sizes = [one["images"] for one in kept]
     for number, kind in enumerate(CLASSES):

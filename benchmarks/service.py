@@ -1,4 +1,4 @@
-"""The servers and the service that a benchmark measures, as child processes; and a client that costs little itself."""
+"""The servers and the service that a benchmark measures, as child processes, and a client with little overhead."""
 
 import asyncio
 import http.client
@@ -28,9 +28,9 @@ UNLIMITED = json.dumps(dict.fromkeys(("account", "address", "total"), "1000000/s
 
 
 class Client:
-    """One kept connection. http.client takes a fifth of the time that httpx takes for a request.
+    """One persistent connection. http.client takes a fifth of the time of httpx for a request.
 
-    A client with an address comes from there, as far as a service knows that `servers` has set up.
+    To a service that `servers` has set up, a client with an `address` appears to come from there.
     """
 
     def __init__(self, url: str, address: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Client:
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Return the status and the body; once more where the kept connection was closed meanwhile."""
+        """Return the status and the body; retry once if the connection was closed meanwhile."""
         try:
             return self._send(method, path, body, headers or {})
         except (http.client.HTTPException, ConnectionError):
@@ -59,7 +59,7 @@ class Client:
 
 @contextmanager
 def servers(postgres_settings: Mapping[str, str]) -> Iterator[None]:
-    """Start the backends with data of their own, put their addresses into the environment, and migrate."""
+    """Start the backends with new data, set the environment to their addresses, and migrate."""
     with tempfile.TemporaryDirectory(prefix="imts-bench-") as directory:
         data = Path(directory, "data")
         with Stack(data, wanted=("postgres",), report=_silent) as stack:
@@ -67,10 +67,10 @@ def servers(postgres_settings: Mapping[str, str]) -> Iterator[None]:
         with Stack(data, report=_silent) as stack:
             os.environ.update(stack.addresses())
             os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
-            # The search is to be measured, not how well its answers are kept.
+            # The benchmark measures searches, not the cache.
             os.environ.update(CACHE_ENABLED="false", TELEMETRY_SPILL_DIR=f"{directory}/wal")
             os.environ.update(TRUSTED_PROXIES="127.0.0.1")
-            # Nor how soon one client has used up its limits.
+            # Nor the rate limits of one client.
             os.environ.update(dict.fromkeys(("UPLOAD_LIMITS", "SEARCH_LIMITS", "NEW_TAG_LIMITS"), UNLIMITED))
             upgrade(Settings().sqlalchemy_url)
             yield
@@ -78,20 +78,20 @@ def servers(postgres_settings: Mapping[str, str]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers at `url`, with its workers below `process`."""
+    """A server at `url`. Its workers are children of `process`."""
 
     url: str
     process: psutil.Process
 
     def cpu_seconds(self) -> float:
-        """Return what it has used of the processors so far."""
+        """Return the processor time that it has used so far."""
         workers = [self.process, *self.process.children(recursive=True)]
         return sum(sum(one.cpu_times()[:2]) for one in workers)
 
 
 @contextmanager
 def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[Server]:
-    """Run a server on a free port until the block ends; it is up when the path `ready` answers 200."""
+    """Run a server on a free port until the block ends; it is ready when the path `ready` returns 200."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -110,7 +110,7 @@ def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[
 
 @contextmanager
 def service() -> Iterator[str]:
-    """Serve with one worker; yields the address."""
+    """Serve with one worker; yield the address."""
     with serving([sys.executable, "-m", "app", "serve"], "/readyz") as server:
         yield server.url
 
@@ -130,4 +130,4 @@ def _answers(url: str, path: str) -> bool:
 
 
 def _silent(_line: str) -> None:
-    """Say nothing: the figures are what is wanted."""
+    """Print nothing: only the results are of interest."""

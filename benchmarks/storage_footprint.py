@@ -1,10 +1,10 @@
-"""Bytes of each table and index for each image.
+"""Measures the bytes of each table and index for each image.
 
     python -m benchmarks.dataset --images 300000      # into DATABASE_URL
     python -m benchmarks.storage_footprint
 
-Prints a table in Markdown. An index that was just built is as dense as it gets; one that has grown row by row is up to
-half as large again.
+Prints a table in Markdown. A freshly built index is the densest; one that has grown row by row is up to 1.5
+times as large.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def main() -> None:
     await connection.close()
     print(f"{images} images, {tagged / images:.1f} tags an image\n\n| | MB | bytes an image |\n|---|---|---|")
     for name, is_table, size in rows:
-        # A smaller relation does not grow with the images.
+        # A smaller relation does not grow with the number of images.
         if size > images:
             print(f"| {'**' + name + '**' if is_table else name} | {size / 1e6:.1f} | {size / images:.0f} |")
     total = sum(size for _, _, size in rows)

@@ -1,20 +1,20 @@
-"""Cost of the recorder for a small GET: one service, in short turns with and without it.
+"""Measures the cost of the recorder for a small GET: one service, in short turns with and without it.
 
     python -m benchmarks.telemetry [--blocks 12] [--paths worked cached] [--mongo up …] [--floor]
 
-The GET is `/v1/tags?limit=1`: `worked` with the cache off, so that the service makes each answer; `cached` with it on,
-the hardest case, for the whole of such an answer costs little more than a record. Both are measured with MongoDB slow
-(each answer 0.2 s late), up, frozen (SIGSTOP) and stopped. With `--floor` a third kind has turns too, a recorder that
-keeps one tuple of a request and drops it: no recorder could cost less.
+The GET is `/v1/tags?limit=1`. `worked` has the cache off, so the service computes each response. `cached` has it on,
+which is the hardest case: such a response costs little more than its record. Both are measured with MongoDB slow (each
+response 0.2 s late), up, frozen (SIGSTOP) and stopped. `--floor` adds a third kind: a recorder that keeps one tuple of
+a request and drops it. No recorder could cost less.
 
-All kinds are one process that answers on the same connections (benchmarks.toggleable_service), so that nothing else
-differs. A block is a turn of each kind and the same once more in reverse, 8 seconds in all. A turn begins with a
-lead-in of one flush interval, so that the measured second has as much flushing as any other. It ends when all its
-records are in MongoDB, or on the disk while MongoDB is down. The processor time of the service counts to that end,
-lead-in included. The clients send one request after the other on each connection, without a pause.
+All kinds run in one process, on the same connections (benchmarks.toggleable_service), so nothing else differs. A block
+has a turn of each kind and the same turns in reverse order, 8 seconds in all. A turn begins with a lead-in of one flush
+interval, so the measured second has as many flushes as any other. It ends when all of its records are in MongoDB, or on
+the disk while MongoDB is down. The processor time of the service counts to that end, with the lead-in. The clients send
+one request after the other on each connection, without a pause.
 
-The target: throughput at most 5 % lower, p99 at most 10 % higher, no request failed. `open` says that the interval has
-the target in it: ask for more blocks.
+The target: throughput at most 5 % lower, p99 at most 10 % higher, no failed request. `open` means that the interval
+contains the target: more blocks are needed.
 """
 
 import argparse
@@ -61,7 +61,7 @@ CONNECTIONS = 6
 # Each way.
 SLOW_SECONDS = 0.1
 WARM_SECONDS = 2.0
-# As the service has it (TELEMETRY_FLUSH_SECONDS), and what of a turn is looked at.
+# The default of TELEMETRY_FLUSH_SECONDS, and the measured part of a turn.
 FLUSH_SECONDS = TURN_SECONDS = 1.0
 PATHS = {"worked": "false", "cached": "true"}
 ENVIRONMENT = {
@@ -76,7 +76,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
 
 
 class Clients:
-    """Kept connections to a service, each of which asks again as soon as it is answered."""
+    """Persistent connections to a service. Each sends its next request as soon as it has a response."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -86,13 +86,13 @@ class Clients:
             self._poll.register(one.fileno(), select.EPOLLIN)
 
     def begin(self, kind: str) -> dict[str, Any]:
-        """End the turn of now, begin one of this kind; return the figures of the service."""
+        """End the current turn and begin one of this kind; return the counters of the service."""
         with urlopen(f"http://127.0.0.1:{self._port}/turn?{kind}", timeout=60) as answer:
             told: dict[str, Any] = json.load(answer)
         return told
 
     def ask(self, lead_in: float, seconds: float) -> Turn:
-        """Send requests for lead-in and `seconds`; measure only the latter. The caller sets `processor`."""
+        """Send requests for the lead-in and `seconds`; measure only the latter. The caller sets `processor`."""
         sockets = {one.fileno(): one for one in self._sockets}
         latencies: list[float] = []
         requests = failures = 0
@@ -115,7 +115,7 @@ class Clients:
         return Turn(requests, 0.0, len(latencies), seconds, steps_of(latencies), failures)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         self._poll.close()
         for one in self._sockets:
             one.close()
@@ -144,12 +144,12 @@ def _length(data: bytes) -> int:
 
 @contextmanager
 def served(environment: Mapping[str, str]) -> Iterator[Clients]:
-    """Run a service in a process of its own, with clients that have warmed all of its kinds up."""
+    """Run a service in its own process, with clients that have warmed up all kinds."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
         command = [sys.executable, "-m", "benchmarks.toggleable_service", str(listener.fileno())]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()], env={**os.environ, **environment})  # noqa: S603
         try:
-            clients = Clients(listener.getsockname()[1])  # the first request is answered as soon as it is up
+            clients = Clients(listener.getsockname()[1])  # the first response comes once it is ready
             for kind in ("bare", "floor", "recorded"):
                 clients.begin(kind)
                 clients.ask(0, WARM_SECONDS)
@@ -161,7 +161,7 @@ def served(environment: Mapping[str, str]) -> Iterator[Clients]:
 
 
 class Case(NamedTuple):
-    """A path, a state of MongoDB, its process."""
+    """A case: a path, a state of MongoDB, and its process."""
 
     path: str
     mongo: str
@@ -176,7 +176,7 @@ class Case(NamedTuple):
 
 
 def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
-    """Take the turns and print the results; return whether all targets were met or open."""
+    """Run the turns and print the results; return whether all targets were met or open."""
     kinds = ["recorded", "bare", *(["floor"] if options.floor else [])]
     mongod = case.mongod_seconds
     blocks = []
@@ -197,7 +197,7 @@ def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
 
 
 def take_turn(clients: Clients, kind: str) -> Turn:
-    """Ask a kind; the processor time is that until all is flushed."""
+    """Run a turn of a kind. The processor time counts until all records are flushed."""
     before = clients.begin(kind)
     turn = clients.ask(FLUSH_SECONDS, TURN_SECONDS)
     after = clients.begin("bare")
@@ -207,7 +207,7 @@ def take_turn(clients: Clients, kind: str) -> Turn:
 
 
 def report(blocks: Sequence[Block], kind: str) -> bool:
-    """Print a kind against the bare one; return whether it misses no target."""
+    """Print a kind compared with `bare`; return whether it misses no target."""
     rates = [statistics.median(throughput(block[one]) for block in blocks) for one in ("bare", kind)]
     costs = [statistics.median(processor_us(block[one]) for block in blocks) for one in ("bare", kind)]
     tails = [pooled_p99(blocks, one) * 1000 for one in ("bare", kind)]
@@ -252,7 +252,7 @@ async def compare(options: argparse.Namespace) -> bool:
 
 
 async def _in_state(case: Case, environment: dict[str, str], options: argparse.Namespace) -> bool:
-    """Measure with MongoDB in this state; stopped, it is so for good."""
+    """Measure with MongoDB in this state. `stopped` is the last state, because MongoDB is not restarted."""
     async with AsyncExitStack() as stack:
         if case.mongo == "slow":
             proxy, environment["MONGO_URL"] = await stack.enter_async_context(proxied(environment["MONGO_URL"]))
@@ -276,7 +276,7 @@ def _serve_and_measure(case: Case, environment: Mapping[str, str], options: argp
 
 
 def _until_cut_off(clients: Clients) -> None:
-    """Record something that cannot be delivered; from when that is known on it is the state of affairs."""
+    """Record requests until the service has found out that MongoDB does not respond."""
     clients.begin("recorded")
     clients.ask(0, WARM_SECONDS)
     while clients.begin("bare")["connected"]:

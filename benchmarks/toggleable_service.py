@@ -2,9 +2,9 @@
 
     python -m benchmarks.toggleable_service LISTENER
 
-serves on an open socket. `GET /turn?<kind>` ends what is going on and begins a turn of that kind; every other request
-is answered by the application of the kind of now: `bare` (without RecordingMiddleware), `recorded`, or `floor` (a
-recorder that keeps one tuple of a request and does nothing with it). All of them share what the lifespan opens.
+It serves on an open socket. `GET /turn?<kind>` ends the current turn and begins one of that kind. The application of
+the current kind answers every other request: `bare` (without RecordingMiddleware), `recorded`, or `floor` (a recorder
+that keeps one tuple of a request and drops it). All of them share the backends that the lifespan opens.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _TICK_SECONDS = 0.01
 
 
 class Floor:
-    """Notes what a record cannot do without, and throws it away."""
+    """Keeps the minimum of a record, and drops it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -55,11 +55,11 @@ class Floor:
 
 
 class Switch:
-    """The applications of all kinds, of which one answers at a time."""
+    """The applications of all kinds. One of them answers at a time."""
 
     def __init__(self) -> None:
         self._apps = {"recorded": create_app(Settings()), "bare": _without_recorder(), "floor": _without_recorder()}
-        # Where the recorder is: inside the request's identity, which was added last.
+        # The place of RecordingMiddleware: inside of RequestContextMiddleware, which was added last.
         self._apps["floor"].user_middleware.insert(1, _floor_middleware())
         self._app = self._apps["recorded"]
 
@@ -95,7 +95,7 @@ def _floor_middleware() -> Any:
 
 
 async def _settle(recorder: Recorder) -> bool:
-    """Wait until all that was recorded is where it can go now: in MongoDB, or, while that is away, on the disk."""
+    """Wait until all records are in MongoDB or, while it does not respond, on the disk."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while recorder.queue_length or (recorder.connected and recorder.undelivered):
         if time.monotonic() > deadline:
@@ -105,7 +105,7 @@ async def _settle(recorder: Recorder) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """With the collector as the service's own server has it."""
+    """With the settings of the garbage collector that the server of the service has."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -113,7 +113,7 @@ class _Server(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve on the socket whose number is given."""
+    """Serve on the socket with the given file descriptor."""
     # Not `fd=`: uvicorn takes that for a Unix socket and leaves TCP_NODELAY off, which costs 40 ms a request.
     listener = socket.socket(fileno=int(sys.argv[1]))
     config = uvicorn.Config(Switch(), log_config=None, access_log=False, timeout_keep_alive=2 * SETTLE_SECONDS)

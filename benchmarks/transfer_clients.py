@@ -1,4 +1,4 @@
-"""The clients of benchmarks.uploads: each a process of its own, so that none of them is what a figure measures."""
+"""The clients of benchmarks.uploads. Each is a separate process, so that no client limits the throughput."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ CONTENT_TYPE = "image/jpeg"
 class Task:
     """A client's work for `seconds`, `at_once` at a time: one of the methods of `Client`, with this file.
 
-    `place` is what is read: a path of the API, or a key of the store; what is written gets names that start so.
+    `place` is a path of the API or a key of the store to read; for uploads, the prefix of the new names.
     """
 
     operation: str
@@ -36,7 +36,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How much it was, and where the last one lies."""
+    """The number of operations, their time, and the place of the last object."""
 
     count: int
     seconds: float
@@ -45,7 +45,7 @@ class Done:
 
 
 def work(task: Task) -> Done:
-    """Do a task in this process."""
+    """Run a task in this process."""
     return asyncio.run(_work(task))
 
 
@@ -67,7 +67,7 @@ async def _work(task: Task) -> Done:
 
 
 class Client:
-    """Asks the API with aiohttp, and the store with miniopy_async over aiohttp, as who has no service would."""
+    """Uses the API with aiohttp, and the store with miniopy_async, as an application without this service would."""
 
     def __init__(self, session: aiohttp.ClientSession, settings: Settings, task: Task) -> None:
         self.count = 0

@@ -1,15 +1,15 @@
-"""Uploads and downloads through the API against the same store without it, in one run.
+"""Compares uploads and downloads through the API with the object store alone, in one run.
 
     python -m benchmarks.uploads [--seconds 4] [--rounds 3] [--sizes 50K 2M 64M] [--concurrency 1 8] [--workers 1]
 
 The servers are the embedded ones; the service is one process (or `--workers`) as `serve` starts it. The clients are
 separate processes, one for each processor but at most one for each concurrent operation. Both sides use the same
-library with kept connections. The store alone is used through `put_object` and `get_object` of miniopy_async, as
-without a service. The two sides take turns, so that other load meets both.
+library with persistent connections. The store alone is used through `put_object` and `get_object` of miniopy_async. The
+two sides take turns, so that other load affects both.
 
-It prints two tables in Markdown: operations a second with their ratio, and where the processors' time of one operation
-went, which other load changes least. The sum of a column's parts, divided by the number of processors, is
-the least time that an operation can take here, however well it is queued.
+It prints two tables in Markdown: operations per second with their ratio, and the processor time of one operation by
+process, which other load changes least. The sum of a column, divided by the number of processors, is the minimum time
+of an operation on this machine, with any queue.
 """
 
 import argparse
@@ -44,7 +44,7 @@ STORED_BY = {"api_get": "api_put", "store_get": "store_put"}
 
 
 class Meters:
-    """The processor's time that each of the system's parts has used."""
+    """The processor time that each part of the system has used."""
 
     def __init__(self, stack: Stack, service: psutil.Process) -> None:
         self._service = service
@@ -55,7 +55,7 @@ class Meters:
         servers = {name: _family_seconds(process) for name, process in self._servers.items()}
         family = [self._service, *self._service.children(recursive=True)]
         decoding = sum(_own_seconds(one) for one in family if _decodes(one))
-        # The processor time of replaced decoders is counted by the worker that waited for them.
+        # The worker that waited for replaced decoders has their processor time.
         decoding += sum(_reaped_seconds(one) for one in family if not _decodes(one))
         return {
             "service": sum(_own_seconds(one) for one in family if not _decodes(one)),
@@ -92,19 +92,19 @@ class Side:
         return self.rate / self.turns
 
     def milliseconds(self, part: str) -> float:
-        """Return the processor's time that a part used for one operation."""
+        """Return the processor time that a part used for one operation."""
         return self.cpu_seconds[part] / max(1, self.count) * 1000
 
 
 class Bench:
-    """Everything that is measured, running."""
+    """The running servers, and the addresses to measure."""
 
     def __init__(self, meters: Meters, url: str, token: str, clients: ProcessPoolExecutor) -> None:
         self._meters, self._url, self._token, self._clients = meters, url, token, clients
         self._turns = itertools.count()
 
     def measure(self, file: Path, at_once: int, seconds: float, rounds: int) -> dict[str, Side]:
-        """Let the four sides take turns with this file."""
+        """Measure the four sides in turn with this file."""
         sides = {name: Side(name) for name in ("store_put", "api_put", "store_get", "api_get")}
         for _ in range(rounds):
             for side in sides.values():
@@ -128,7 +128,7 @@ class Bench:
 
 @contextmanager
 def bench(workers: int) -> Iterator[Bench]:
-    """Start everything; stop it at the end."""
+    """Start all servers; stop them at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="imts-bench-") as directory,
         Stack(Path(directory) / "data", report=lambda _line: None) as stack,
@@ -215,7 +215,7 @@ def print_rates(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
 
 
 def print_times(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
-    """Print the processor's time of one operation, in milliseconds."""
+    """Print the processor time of one operation, in milliseconds."""
     print(f"\n| size | at once | operation | {' | '.join(PARTS)} | together |")
     print("|---" * (len(PARTS) + 4) + "|")
     for (size, at_once, sides), name in itertools.product(measured, ("api_put", "store_put", "api_get", "store_get")):

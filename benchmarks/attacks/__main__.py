@@ -1,4 +1,4 @@
-"""How does the service fare under each attack on its availability?
+"""Measures the service under each attack on its availability.
 
 `python -m benchmarks.attacks [F4 F8 ...]` runs each attack from another process, against a worker started like `serve`.
 It prints the latency of `/healthz`, the worker's peak memory, and the share of honest requests that succeed: a search,
@@ -31,7 +31,7 @@ MAX_P99_MS, MAX_RSS_MIB = 50, 300
 PROBE_PAUSE_SECONDS = 0.01
 MEMORY_PAUSE_SECONDS = 0.05
 HONEST_PAUSE_SECONDS = 0.2
-# Nothing of this process's threads and connections must come along.
+# A fork would inherit the threads and connections of this process.
 _PROCESSES = multiprocessing.get_context("spawn")
 
 
@@ -49,7 +49,7 @@ class Figures:
 
     @property
     def meets_aim(self) -> bool:
-        """Whether latency and memory are as they should be."""
+        """Whether latency and memory are within the limits."""
         return self.p99_ms < MAX_P99_MS and self.rss_mib < MAX_RSS_MIB
 
     def line(self) -> str:
@@ -112,7 +112,7 @@ class Observer:
 
 
 def measure(attack: Attack | None, accounts: Sequence[tuple[str, str]], seconds: float) -> Figures:
-    """Start a worker, attack it from another process, and measure. The first account is the honest one."""
+    """Start a worker, attack it from another process, and measure. The first account sends the honest requests."""
     with serving(WORKER, "/readyz") as server:
         observer = Observer(server, *accounts[0])
         process: Any = None

@@ -20,7 +20,7 @@ PART_BYTES = 5 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack: `run` attacks until the target's time is over."""
+    """One attack. `run` repeats it until the time of the target is over."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ def attack(fault: str, name: str) -> Callable[[Run], Run]:
 
 
 def run_attack(fault: str, target: Target) -> None:
-    """Run an attack by its number: what a process of its own is started with."""
+    """Run an attack by its number. This is the entry point of the attacking process."""
     ATTACKS[fault].run(target)
 
 
@@ -150,7 +150,7 @@ def jpeg() -> bytes:
 
 
 def many_scan_jpeg(scans: int) -> bytes:
-    """Return a progressive JPEG with its last scan, a few bytes that visit every block, again and again."""
+    """Return a progressive JPEG that repeats its last scan: a few bytes make the decoder visit every block."""
     buffer = io.BytesIO()
     Image.new("L", (3000, 3000), 128).save(buffer, "JPEG", progressive=True, quality=20)
     body = buffer.getvalue()

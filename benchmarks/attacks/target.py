@@ -1,4 +1,4 @@
-"""The service under attack, and clients that send what no library sends."""
+"""The service under attack, and clients that send malformed or slow requests, as no library does."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ SOCKET_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The address of a service, the tokens of the attacker's accounts, and when to stop (`time.monotonic`)."""
+    """The address of a service, the tokens of the attacker's accounts, and the time to stop at (`time.monotonic`)."""
 
     url: str
     tokens: Sequence[str]
@@ -45,13 +45,13 @@ class Target:
         return socket.create_connection((parts.hostname, parts.port), SOCKET_SECONDS)
 
     def repeat(self, act: Callable[[], object]) -> None:
-        """Repeat `act` until the time is over, through any response or disconnect."""
+        """Repeat `act` until the time is over, after any response or disconnection."""
         while not self.is_over:
             with contextlib.suppress(OSError):
                 act()
 
     def in_threads(self, number: int, act: Callable[[int], object]) -> None:
-        """Have this many threads repeat it; each gets its number."""
+        """Repeat `act` in this many threads. Each thread gets its number."""
         threads = [Thread(target=self.repeat, args=(lambda n=n: act(n),)) for n in range(number)]
         for thread in threads:
             thread.start()
@@ -60,7 +60,7 @@ class Target:
 
 
 class Sender:
-    """A client with an address and, perhaps, a token."""
+    """A client with an address and an optional token."""
 
     def __init__(self, url: str, address: str, token: str | None = None) -> None:
         self._client = Client(url, address)
@@ -79,12 +79,12 @@ class Sender:
         return self.send("POST", path, json.dumps(document).encode(), JSON)
 
     def sign_in(self, email: str, password: str = PASSWORD) -> int:
-        """Ask for tokens; return the status."""
+        """Request tokens; return the status."""
         form = {"grant_type": "password", "username": email, "password": password}
         return self.send("POST", "/v1/auth/token", urlencode(form).encode(), FORM)
 
     def upload(self, content: bytes, **fields: str) -> tuple[int, bytes]:
-        """Upload a file under a name of its own; return status and body."""
+        """Upload a file under a new name; return status and body."""
         body, headers = upload_form(content, **fields)
         return self._client.send("POST", "/v1/images", body, {**self._headers, **headers})
 
@@ -100,7 +100,7 @@ def upload_form(content: bytes, **fields: str) -> tuple[bytes, dict[str, str]]:
 
 
 def open_account(url: str, address: str) -> tuple[str, str]:
-    """Sign up and in; return e-mail and access token."""
+    """Sign up and sign in; return the e-mail and the access token."""
     sender, email = Sender(url, address), f"{uuid.uuid4().hex}@example.com"
     status = sender.post("/v1/users", {"email": email, "password": PASSWORD})
     form = {"grant_type": "password", "username": email, "password": PASSWORD}
@@ -111,7 +111,7 @@ def open_account(url: str, address: str) -> tuple[str, str]:
 
 
 def small_image(kind: str = "PNG") -> bytes:
-    """Return a small picture, another one each time."""
+    """Return a small picture. Each call returns a different one."""
     buffer = io.BytesIO()
     Image.effect_noise((16, 16), 50).save(buffer, kind)
     return buffer.getvalue()

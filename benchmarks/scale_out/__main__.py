@@ -1,12 +1,13 @@
-"""The whole system in many processes, under load, while one of each is killed with signal 9.
+"""Kill test of a cluster: the whole system under load, while one process of each kind is killed with SIGKILL.
 
     python -m benchmarks.scale_out [--runs 2] [--seconds 6] [--json FILE]
 
 All servers are real and run on this machine: haproxy, three service processes, a PostgreSQL primary with two standbys,
 and a MongoDB replica set of three. SeaweedFS has three masters, three volume servers and two filers with S3 gateways.
 There is one Redis.
-Every write that was acknowledged is read back at the end: images byte by byte, tags one by one. Nothing is tried again
-by the clients, so each error is counted. Needs haproxy (`apt-get install haproxy`) and the dev-packages.
+
+Every acknowledged write is read back at the end: images byte by byte, tags one by one. The clients retry nothing, so
+each error is counted. Needs haproxy (`apt-get install haproxy`) and the dev-packages.
 """
 
 import argparse
@@ -32,14 +33,14 @@ Revive = Callable[[], Awaitable[Any]]
 
 
 class Run:
-    """One cluster, its load, and the phases of what was done to it."""
+    """One cluster, its load, and the phases of the test."""
 
     def __init__(self, cluster: Cluster, load: Load, seconds: float) -> None:
         self._cluster, self._load, self._seconds = cluster, load, seconds
         self.phases: list[Phase] = []
 
     async def all_phases(self) -> None:
-        """Kill one of each, one after the other."""
+        """Kill one process of each kind, one after the other."""
         cluster = self._cluster
         await self._phase("nothing", self._pause)
         for name in ("service1", "pg2"):
@@ -98,7 +99,7 @@ class Run:
 
 
 async def run_once(seconds: float) -> dict[str, Any]:
-    """Start a cluster, torment it, read everything back; return what was seen."""
+    """Start a cluster, kill its processes in turn, and read everything back; return the results."""
     root = Path(tempfile.mkdtemp(prefix="imts-scale-"))
     cluster = Cluster(root)
     try:
@@ -144,9 +145,9 @@ async def _result(cluster: Cluster, load: Load, run: Run) -> dict[str, Any]:
 
 
 async def _unrecorded(cluster: Cluster, answered: set[str]) -> int:
-    """Return how many answered requests have no record in MongoDB, once no more come in."""
+    """Return the number of answered requests without a record in MongoDB, once no more arrive."""
     missing, before = answered, -1
-    # The successor of a killed process delivers the records on its disk within half a minute.
+    # Another worker delivers the write-ahead log of a killed one within half a minute.
     for _ in range(20):
         missing = answered - await asyncio.to_thread(_recorded, cluster.mongo.url("imts"))
         if not missing or len(missing) == before:
@@ -173,7 +174,7 @@ def _row(phase: Phase) -> str:
 
 
 def main() -> None:
-    """Run as often as asked; exit with 1 when anything acknowledged is lost."""
+    """Run the test `--runs` times; exit with 1 if an acknowledged write is lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=6, help="how long each one stays dead")

@@ -1,4 +1,4 @@
-"""Everything together: the backends, three service processes, and haproxy before them and before the S3 gateways."""
+"""The cluster: the backends, three service processes, and haproxy in front of them and of the S3 gateways."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ backend gateways
 
 
 class Cluster:
-    """Every process on this machine, each with data of its own under `root`."""
+    """All processes, on this machine. Each has its own data under `root`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -81,7 +81,7 @@ class Cluster:
         }
 
     async def start(self) -> None:
-        """Start everything; return when every service is ready."""
+        """Start all processes; return when every service is ready."""
         self._redis.prepare()
         self.nodes["redis"].start()
         await self.postgres.start()
@@ -101,7 +101,7 @@ class Cluster:
             await self.until_ready(name)
 
     def stop(self) -> None:
-        """End everything, the services first."""
+        """Stop all processes, the services first."""
         nodes = list(reversed(self.nodes.values()))
         for node in nodes:
             node.request_stop()
@@ -109,7 +109,7 @@ class Cluster:
             node.finish()
 
     async def restart(self, name: str) -> None:
-        """Start a node again that was killed, and wait until it serves."""
+        """Restart a killed node, and wait until it serves."""
         for part in (self.postgres, self.mongo, self.weed):
             if name in part.nodes:
                 await part.restart(name)
@@ -119,7 +119,7 @@ class Cluster:
             await self.until_ready(name)
 
     async def until_ready(self, name: str) -> float:
-        """Wait until all backends answer this service; return how long that took, in seconds."""
+        """Wait until all backends respond to this service; return the seconds."""
         async with aiohttp.ClientSession() as session:
 
             async def is_ready() -> bool:

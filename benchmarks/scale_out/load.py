@@ -1,4 +1,4 @@
-"""Clients of the service, and the account of what it has acknowledged to them."""
+"""Clients of the service, with a list of the writes that it has acknowledged."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ class Phase:
     wrong: list[str] = field(default_factory=list)
 
     def uploaded(self) -> None:
-        """Note that an upload was acknowledged now."""
+        """Record that an upload was acknowledged now."""
         self.close()
         self.last_upload = time.monotonic()
 
@@ -56,7 +56,7 @@ class Load:
         self.phase = Phase("start")
 
     async def sign_in(self) -> None:
-        """Make an account, and a token that lives as long as the run."""
+        """Create an account, and a token that is valid for the whole run."""
         account = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse battery staple"}
         async with self._session.post(f"{self._url}/v1/users", json=account) as answer:
             answer.raise_for_status()
@@ -127,7 +127,7 @@ class Load:
             return document, body
 
     async def lost(self) -> list[str]:
-        """Read back everything that was acknowledged; return what is missing or differs."""
+        """Read back all acknowledged writes; return those that are missing or differ."""
         limit = asyncio.Semaphore(CLIENTS)
         found = await asyncio.gather(*(self._check(image, limit) for image in self.images))
         return [problem for problem in found if problem]
@@ -146,11 +146,11 @@ class Load:
 
 
 class _Refused(Exception):
-    """An answer that is no success: its status and the slug of its problem."""
+    """A response that is an error: its status and the slug of its problem."""
 
 
 def _picture() -> bytes:
-    """Return a PNG of 10 to 60 KB that is like no other."""
+    """Return a unique PNG of 10 to 60 KB."""
     side = random.randint(60, 140)
     buffer = io.BytesIO()
     Image.frombytes("RGB", (side, side), os.urandom(3 * side * side)).save(buffer, "PNG")

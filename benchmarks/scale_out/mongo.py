@@ -26,12 +26,12 @@ class MongoReplicaSet:
         self.nodes = {name: Node(name, root, partial(self._command, name)) for name in NAMES}
 
     def url(self, database: str) -> str:
-        """Return the address of the set; writes are acknowledged by a majority's journals."""
+        """Return the address of the set; the journals of a majority acknowledge writes."""
         hosts = ",".join(f"{HOST}:{self._ports[name]}" for name in NAMES)
         return f"mongodb://{hosts}/{database}?replicaSet={SET}&w=majority&journal=true"
 
     async def start(self) -> None:
-        """Start all three and make them one set."""
+        """Start all three as one replica set."""
         for name in NAMES:
             self._backends[name].prepare()
             self.nodes[name].start()
@@ -43,12 +43,12 @@ class MongoReplicaSet:
         await until("a primary of MongoDB", self._has_primary)
 
     async def restart(self, name: str) -> None:
-        """Start a member again and wait until it serves."""
+        """Restart a member and wait until it serves."""
         self.nodes[name].start()
         await until(name, lambda: self._is_member(name))
 
     def primary(self) -> str:
-        """Return which member is the primary."""
+        """Return the member that is the primary."""
         return next(name for name in NAMES if self._hello(name).get("isWritablePrimary"))
 
     async def _answers(self, name: str) -> bool:

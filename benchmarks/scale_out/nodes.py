@@ -15,7 +15,7 @@ READY_SECONDS = 90
 
 
 class Node:
-    """`command` is called at each start; `is_ready` returns whether the node answers."""
+    """`command` is called at each start; `is_ready` returns whether the node responds."""
 
     def __init__(self, name: str, root: Path, command: Callable[[], Command]) -> None:
         self.name = name
@@ -24,7 +24,7 @@ class Node:
         self._process: ServerProcess | None = None
 
     def start(self) -> None:
-        """Spawn it. It ends with this process at the latest."""
+        """Start it. It ends with this process at the latest."""
         self._process = ServerProcess(self._command(), self._root / f"{self.name}.pid", self._root / f"{self.name}.log")
 
     @property
@@ -32,13 +32,13 @@ class Node:
         return self._process is not None and self._process.exit_code is None
 
     def kill(self) -> None:
-        """End it with signal 9, its children too."""
+        """Kill it and its children with SIGKILL."""
         if self._process:
             self._process.send(signal.SIGKILL)
             self._process.wait(10)
 
     def log_tail(self) -> str:
-        """Return its last lines, for when it does not come up."""
+        """Return the last lines of its log, to explain a failed start."""
         return self._process.log_tail() if self._process else ""
 
     def request_stop(self) -> None:
@@ -50,14 +50,14 @@ class Node:
             self._process.finish(20)
 
 
-# Held for as long as the process lives: a node that is killed comes back at its port.
+# Reserved for the life of this process: a killed node restarts at the same port.
 _claims = ports.Claims()
 atexit.register(_claims.release)
 _given: set[int] = set()
 
 
 def free_port(*, with_grpc: bool = False) -> int:
-    """Return a port that nothing listens on, nor on that + 10,000, and that was not returned before."""
+    """Return a port that is free, with port + 10,000 free as well, and that was not returned before."""
     port = ports.choose("a node", None, None, _claims, with_grpc=with_grpc)
     if _given & {port, port + ports.GRPC_OFFSET, port - ports.GRPC_OFFSET}:
         return free_port(with_grpc=with_grpc)
@@ -66,7 +66,7 @@ def free_port(*, with_grpc: bool = False) -> int:
 
 
 async def until(what: str, is_true: Callable[[], Awaitable[bool]], seconds: float = READY_SECONDS) -> float:
-    """Wait until it holds; return how long that took. Raises TimeoutError."""
+    """Wait until the condition is true; return the seconds. Raises TimeoutError."""
     started = time.monotonic()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""PostgreSQL: a primary and two standbys, each commit on two of the three.
+"""PostgreSQL: a primary and two standbys. Each commit is on two of the three.
 
 `synchronous_standby_names = 'ANY 1 (...)'`: a commit is acknowledged once one of the standbys has it on its disk too.
 So one of them may be gone without stopping the writes, and when the primary goes, the standby that has received most
@@ -54,7 +54,7 @@ class PostgresCluster:
         return self._backends["pg1"].program.path.parent
 
     async def start(self) -> None:
-        """Make the primary, then copy the others from it."""
+        """Create the primary, then copy the others from it."""
         self._backends["pg1"].prepare()
         self.nodes["pg1"].start()
         await until("pg1", lambda: self._answers("pg1"))
@@ -62,7 +62,7 @@ class PostgresCluster:
             await self.join(name)
 
     def stop(self) -> None:
-        """End all nodes."""
+        """Stop all nodes."""
         for node in self.nodes.values():
             node.request_stop()
         for node in self.nodes.values():
@@ -71,7 +71,7 @@ class PostgresCluster:
             directory.close()
 
     async def join(self, name: str) -> None:
-        """Make the node a fresh standby of the primary."""
+        """Make the node a new standby of the primary."""
         backend = self._backends[name]
         shutil.rmtree(backend.data, ignore_errors=True)
         backend.data.mkdir(mode=0o700)
@@ -85,7 +85,7 @@ class PostgresCluster:
         await self.until_replicating(name)
 
     async def restart(self, name: str) -> None:
-        """Start a standby again on what it has."""
+        """Restart a standby with its data."""
         self._backends[name].prepare()
         self.nodes[name].start()
         await self.until_replicating(name)

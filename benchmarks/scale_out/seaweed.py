@@ -1,6 +1,6 @@
 """SeaweedFS: three masters that elect a leader, three volume servers, two filers with an S3 gateway each.
 
-Replication `001`: every chunk lies on two volume servers before its write is acknowledged. The filers keep no state:
+Replication `001`: every chunk is on two volume servers before its write is acknowledged. The filers keep no state:
 the names and the lists of chunks are in the MongoDB replica set.
 """
 
@@ -39,7 +39,7 @@ class SeaweedCluster:
         self.gateways = {name: f"{HOST}:{port}" for name, port in self._s3_ports.items()}
 
     async def start(self) -> None:
-        """Start all; return when both gateways answer and all volume servers are known."""
+        """Start all; return when both gateways respond and the masters know all volume servers."""
         for names in (MASTERS, VOLUMES):
             for name in names:
                 self.nodes[name].start()
@@ -50,7 +50,7 @@ class SeaweedCluster:
             await until(name, partial(self._listens, self._s3_ports[name]))
 
     async def restart(self, name: str) -> None:
-        """Start a node again on what it has, and wait until it serves."""
+        """Restart a node with its data, and wait until it serves."""
         self.nodes[name].start()
         await until(name, lambda: self._listens(self._ports[name]))
         if name in FILERS:
@@ -58,7 +58,7 @@ class SeaweedCluster:
         await until("the volume servers", self._has_all_volume_servers)
 
     def leader(self) -> str:
-        """Return which master leads."""
+        """Return the leader of the masters."""
         for name in MASTERS:
             try:
                 leader = self._get(name, "/cluster/status").get("Leader", "")

@@ -1,4 +1,4 @@
-"""The registry of K9: every credential, every event that may end one, and what the event leaves of it.
+"""The registry of K9: all credentials, all events that may end one, and the rights that remain after each event.
 
 A new credential gets an entry in CREDENTIALS and a column in AFTER, a new event one in EVENTS and a row in AFTER. The
 tests fail until every pair has a rule, and until every table that stores a secret belongs to a credential.
@@ -36,7 +36,7 @@ ADMIN, VALID, ENDED = Left
 
 @dataclass(slots=True)
 class World:
-    """An account whose first session issued the credentials, and those who end them."""
+    """An account whose first session issued the credentials, and the accounts that end them."""
 
     account: Account
     owner: httpx.AsyncClient  # the account in another session
@@ -50,7 +50,7 @@ class World:
 
 @dataclass(frozen=True)
 class Credential:
-    """How a credential is used, and which tables and audiences belong to it."""
+    """The use of a credential, and its tables and audiences."""
 
     use: Callable[[World, str], Awaitable[Left]]
     tables: tuple[Any, ...] = ()
@@ -142,7 +142,7 @@ CREDENTIALS = {
     "ops cookie": Credential(_as_cookie, audience=Audience.OPS),
     "identity": Credential(_as_identity, tables=(SocialIdentity,)),
     "link in progress": Credential(_as_link_in_progress, tables=(OAuthFlow,)),
-    # Documented: it lives until it expires.
+    # As documented, it is valid until it expires.
     "presigned URL": Credential(_as_presigned_url),
     "invitation": Credential(_as_invitation, tables=(Invitation,)),
     "verification link": Credential(_as_verification_link, tables=(MailedLink,)),
@@ -179,7 +179,7 @@ EVENTS: dict[str, Event] = {
     "password set by an admin": _administer(password=NEW_PASSWORD),
     "disabling": _administer(disabled=True),
     "demotion": _administer(is_admin=False),
-    # The account is an ordinary one, and its "admin key" a leftover of a version that let it create one.
+    # The account is an ordinary one. Its "admin key" is from a version that permitted such keys.
     "promotion": _administer(is_admin=True),
     "own deletion": lambda world: world.owner.delete(ME),
     "deletion by an admin": lambda world: world.admin.client.delete(f"/v1/users/{world.account.id}"),
@@ -198,14 +198,14 @@ _ROWS: dict[str, tuple[Left, ...]] = {
     "password set by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
     "disabling": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
     "demotion": (VALID, VALID, VALID, VALID, ENDED, VALID, VALID, VALID, ENDED, VALID, VALID),
-    # The invitation is an admin's of earlier, who was demoted: an ordinary account has none.
+    # The invitation is from a demoted admin, because an ordinary account cannot invite.
     "promotion": (ADMIN, VALID, VALID, VALID, ADMIN, VALID, VALID, VALID, ENDED, VALID, VALID),
     "own deletion": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
     "deletion by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
 }
 AFTER = {event: dict(zip(_COLUMNS, row, strict=True)) for event, row in _ROWS.items()}
 
-# Where a secret can be sent instead of its own place.
+# The places to which a secret can be sent instead of its own.
 PLACES = {
     "bearer token": _as_bearer,
     "refresh token": _as_refresh_token,

@@ -6,7 +6,7 @@ import asyncpg
 
 PUBLIC, PRIVATE = 8, 792
 ALIASES = {"kitty": "common", "hush": "secret0"}
-# Tags that only private images have: more than a wildcard may stand for, and first in every order by name.
+# Tags of private images only: more than a wildcard may stand for, and the first in the order of names.
 HIDDEN = tuple(f"{prefix}{number}" for prefix in ("secret", "aa") for number in range(120))
 TWIN = b"\x07" * 32
 
@@ -29,7 +29,7 @@ _TAGGED = """
 
 
 async def store_private_collection(sql: asyncpg.Connection, owner: uuid.UUID, first: int, last: int) -> None:
-    """Insert the images of these numbers, with their tags: at each call those that are missing."""
+    """Insert the missing images of these numbers, with their tags."""
     names = ["common", "half", "public a", "publicity", *HIDDEN, "plan:x"]
     await sql.execute("INSERT INTO tags (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", names)
     await sql.execute("INSERT INTO tags (name, is_listed) VALUES ('unused', true) ON CONFLICT DO NOTHING")
@@ -43,7 +43,7 @@ async def store_private_collection(sql: asyncpg.Connection, owner: uuid.UUID, fi
 
 
 async def remove_what_is_private(sql: asyncpg.Connection) -> None:
-    """Leave what there would be if nothing private had ever been stored."""
+    """Remove all traces of private images, as if none had ever been stored."""
     await sql.execute("DELETE FROM images WHERE visibility = 'private'")
     await sql.execute("DELETE FROM tags WHERE id IN (SELECT id FROM tags WHERE name = ANY($1))", [*HIDDEN, "plan:x"])
     await sql.execute("DELETE FROM private_tags")

@@ -1,4 +1,4 @@
-"""K1: the length of a string is checked on what is sent, before it is normalised, matched or parsed."""
+"""K1: the length of a text is checked as it was sent, before it is normalized, matched or parsed."""
 
 import ast
 import asyncio
@@ -31,7 +31,7 @@ APP = create_app(Settings(_env_file=None, app_env="development"))
 MARKS = "\u0315\u0300"
 UNITS = {"marks": MARKS, "spaces": " ", "digits": "7", "parentheses": "("}
 PLACES = ("path_params", "query_params", "header_params", "cookie_params", "body_params")
-# Every function that normalises text, and a call of it with text of any length.
+# All functions that normalize text, each with a call that accepts text of any length.
 NORMALIZERS: dict[str, Callable[[str], object]] = {
     "app/core/text/tag_names.py:fold_tag": tag_names.normalize_tag,
     "app/core/text/tag_names.py:tag_from_text": tag_names.tag_from_text,
@@ -40,7 +40,7 @@ NORMALIZERS: dict[str, Callable[[str], object]] = {
     "app/images/upload/filenames.py:normalize_name": normalize_name,
     "app/search/language/filters.py:normalize_value": lambda text: parse(f'name:"{text}"'),
 }
-# And of other parsers of a request's text.
+# Other parsers of text in requests.
 CALLS: dict[str, Callable[[str], object]] = {
     **NORMALIZERS,
     "an e-mail address": lambda text: account_name(f"{text}@x.de"),
@@ -50,7 +50,7 @@ CALLS: dict[str, Callable[[str], object]] = {
 
 
 def request_fields(dependant: Dependant) -> Iterator[tuple[str, Any]]:
-    """Yield what a route takes from a request: where, and the schema that it is validated by."""
+    """Yield the inputs of a route: the place, and the schema that validates it."""
     for place in PLACES:
         for field in getattr(dependant, place):
             yield f"{place} {field.name}", field._type_adapter.core_schema
@@ -59,12 +59,12 @@ def request_fields(dependant: Dependant) -> Iterator[tuple[str, Any]]:
 
 
 def checks_length(function: Any) -> bool:
-    """Return whether a validator is known to check the length itself, before anything else."""
+    """Return whether a validator is known to check the length first."""
     return isinstance(function, dict) and function.get("function") is timestamps._refuse_other_forms
 
 
 def unbounded(schema: Any, path: str) -> Iterator[str]:
-    """Yield the strings of a schema that have no limit of their own, and validators that run before one."""
+    """Yield the strings of a schema without a limit, and the validators that run before one."""
     if isinstance(schema, list | tuple):
         for one in schema:
             yield from unbounded(one, path)
@@ -126,7 +126,7 @@ def test_f1_normalising_takes_no_more_than_linear_time(function: Callable[[str],
 
 
 class Stalls:
-    """The longest time for which the event loop's thread computed without a pause."""
+    """The longest time for which the thread of the event loop computed without a pause."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -149,7 +149,7 @@ def hostile_value(schema: dict[str, Any], schemas: dict[str, Any], unit: str, si
         share = size // len(properties)
         return {name: hostile_value(one, schemas, unit, share) for name, one in properties.items()}
     if schema.get("type") == "array":
-        # Many items of the size that is least refused.
+        # Many items of the largest size that is accepted.
         item = unit * (120 // len(unit))
         return [f"{number}{item}" for number in range(min(size // 250, 450))] or [item]
     if schema.get("type") == "string":
@@ -165,11 +165,11 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def requests_for(method: str, path: str, operation: dict[str, Any], unit: str) -> Iterator[dict[str, Any]]:
-    """Yield requests for an operation whose strings are as long as the protocol lets them be."""
+    """Yield requests for an operation, with strings as long as the protocol permits."""
     schemas = APP.openapi()["components"]["schemas"]
     named = {one["name"]: one for one in operation.get("parameters", ()) if "name" in one}
     places = {where: [n for n, one in named.items() if one["in"] == where] for where in ("path", "query", "header")}
-    # As long as the head may be, percent-encoded.
+    # The longest that fits the request head, percent-encoded.
     long = unit * (40_000 // len(quote(unit, safe="")))
     ids = {name: str(uuid.uuid4()) for name in places["path"] if named[name]["schema"].get("format") == "uuid"}
     url = path.format_map({name: ids.get(name, "x") for name in places["path"]})
@@ -202,7 +202,7 @@ async def test_f1_no_text_of_a_request_stalls_the_service(admin: Account, unit: 
                 continue
             request = admin.client.build_request(**{"headers": {"Content-Type": "application/json"}, **one})
             longest: list[float] = []
-            # Once more after a stall: other load causes one, quadratic work causes both.
+            # A stall is measured a second time: other load causes one, quadratic work causes both.
             while not longest or (longest[-1] > 0.4 and len(longest) < 2):
                 await asyncio.sleep(0)
                 stalls.longest = 0.0

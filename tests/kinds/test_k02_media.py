@@ -80,7 +80,7 @@ def best_time(work: Callable[[], None]) -> float:
 
 
 def grows_linearly(work: Callable[[int], None]) -> bool:
-    # A millisecond more on both sides: what takes none is not divided by it.
+    # A millisecond is added on both sides, so that no time is divided by zero.
     return best_time(lambda: work(4 * UNITS)) + 0.001 <= 8 * (best_time(lambda: work(UNITS)) + 0.001)
 
 

@@ -72,7 +72,7 @@ NESTED = {
 
 
 def steps(function: Callable[[], Any]) -> int:
-    """Return the number of Python functions that a call calls."""
+    """Return the number of Python functions that a call executes."""
     called = 0
 
     def count(_frame: Any, event: str, _argument: Any) -> None:
@@ -101,7 +101,7 @@ def tags_of(query: Node) -> ResolvedTags:
 
 
 def plan_everything(text: str) -> None:
-    """Do with a query all that a search does with it before it asks PostgreSQL."""
+    """Do everything with a query that a search does before its first statement."""
     query = parse(text)
     format_query(query)
     make_hints(text, list(find_prefixed_terms(text).values()), None)
@@ -132,7 +132,7 @@ def ratio(small: str, large: str) -> float:
 
 @pytest.fixture(autouse=True)
 def _no_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The limits make every query small: what grows is seen without them."""
+    """The limits keep every query small. Without them, a superlinear step is visible."""
     monkeypatch.setattr(parser, "MAX_TERMS", 10**6)
     monkeypatch.setattr(parser, "MAX_DEPTH", 10**6)
     monkeypatch.setattr(parser, "MAX_LENGTH", 10**6)

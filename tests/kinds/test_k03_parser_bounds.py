@@ -20,21 +20,21 @@ from tests.support.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connecti
 from tests.support.server import RunningService
 
 PIECE_BYTES = 64 * 1024
-# Without a limit the service would hold many times this.
+# Without a limit, the service would hold many times MAX_GROWTH.
 SENT_BYTES = 48 * 1024 * 1024
 MAX_GROWTH = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The bytes that a client sends: `start` once, then `unit` again and again."""
+    """The bytes that a client sends: `start` once, then `unit` without end."""
 
     start: bytes
     unit: bytes
 
     @property
     def piece(self) -> bytes:
-        """As many units as make one piece."""
+        """The units of one piece."""
         return self.unit * max(1, PIECE_BYTES // len(self.unit))
 
 
@@ -79,7 +79,7 @@ HTTP_STATES = {
 }
 
 
-# By the state of the multipart parser in which the sender stays.
+# By the state in which the sender keeps the multipart parser.
 NAMED = b'--b\r\nContent-Disposition: form-data; name="tags"\r\n'
 MULTIPART_STATES = {
     MultipartState.START: Sender(b"", b"\r\n"),
@@ -102,7 +102,7 @@ PREAMBLE = Sender(b"", b"text\r\n")
 
 @contextlib.contextmanager
 def bounded_memory() -> Iterator[None]:
-    """Assert that the process, which is the service's too, has not grown by more than the limit."""
+    """Assert that the memory of this process, in which the service runs, has grown by the limit at most."""
     process = psutil.Process()
     before = process.memory_info().rss
     yield
@@ -110,7 +110,7 @@ def bounded_memory() -> Iterator[None]:
 
 
 async def is_closed_before(connection: RawConnection, piece: bytes, limit: int) -> bool:
-    """Send the piece up to the limit in bytes; return whether the service closed the connection before."""
+    """Repeat the piece up to the limit in bytes; return whether the service closed the connection before that."""
     with contextlib.suppress(ConnectionError):
         for _ in range(limit // len(piece)):
             async with asyncio.timeout(45):

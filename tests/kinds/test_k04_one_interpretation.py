@@ -49,7 +49,7 @@ class Request:
     body: bytes = b""
 
     async def send(self, connection: RawConnection, *lines: str, trailer: str = "") -> Answer:
-        """Send it with these lines in the header section or the trailer section."""
+        """Send it with these lines in the header section or in the trailer section."""
         names = {line.partition(":")[0].lower() for line in lines}
         kept = [f"{name}: {value}" for name, value in self.fields.items() if name.lower() not in names]
         start = [f"{self.method} {self.path} HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", *kept, *lines]
@@ -74,7 +74,7 @@ def read_fields(document: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 async def requests(user: Account) -> list[Request]:
-    """Requests that between them read most fields."""
+    """Requests that together read most fields."""
     made = (await user.client.post("/v1/images", files={"image": ("a.png", png())})).json()
     signed_in = {"Authorization": f"Bearer {user.access_token}"}
     json = {"Content-Type": "application/json"}

@@ -31,7 +31,7 @@ QUEUES = {
     "tag lists",
     "uploads",
 }
-# Bounded resources that no FairQueue stands directly in front of, each with what bounds its queue.
+# Bounded resources without a FairQueue directly in front, each with the reason why its queue is bounded.
 BOUNDED = {
     ("app/core/passwords.py", "ThreadPoolExecutor"): "the queue for passwords",
     ("app/search/executor.py", "Semaphore"): "SEARCH_TIMEOUT_MS, behind the queue for searches",
@@ -44,7 +44,7 @@ RESOURCES = {"Semaphore", "BoundedSemaphore", "ThreadPoolExecutor", "ProcessPool
 
 @pytest.fixture
 async def queues(settings: Settings, sql: asyncpg.Connection) -> dict[str, FairQueue]:
-    """The queues of a service of its own, by name."""
+    """The queues of a separate service, by name."""
     assert sql
     before = {id(one) for one in list_queues()}
     async with running_service(settings):
@@ -65,7 +65,7 @@ def caller_at(address: str, account: uuid.UUID | None = None) -> Caller:
 
 
 def flood_callers(number: int) -> Iterator[Caller]:
-    """One address, each request with an account of its own: accounts are free."""
+    """One address with a different account for each request, because accounts are free."""
     return (caller_at("192.0.2.1", uuid.uuid4()) for _ in range(number))
 
 
@@ -93,7 +93,7 @@ async def _flood(name: str, queue: FairQueue) -> None:
     assert queue.held <= queue.limits.address, name
     served = outcomes["served"]
     await work(caller_at("198.51.100.1", uuid.uuid4()))
-    # The honest request waited for those that ran and for one that had arrived before.
+    # The honest request waited for the running ones and for one earlier request.
     assert outcomes["served"] - served <= 2 * queue.limits.slots + 2, name
     await asyncio.gather(*flood)
     assert outcomes["too-many-requests"] >= number // 2, name
@@ -129,7 +129,7 @@ async def test_k5_what_is_cancelled_does_not_run(queues: dict[str, FairQueue]) -
 
 def test_k5_every_bounded_resource_has_a_bounded_queue() -> None:
     found = set()
-    # Not the commands, which have one user.
+    # The commands are left out, because they have one user.
     for path in sorted(set((ROOT / "app").rglob("*.py")) - set((ROOT / "app" / "cli").rglob("*.py"))):
         calls = re.findall(r"\b(?<!class )(\w+)\(", path.read_text())
         found |= {(str(path.relative_to(ROOT)), name) for name in calls if name in RESOURCES}

@@ -29,7 +29,7 @@ def key(client: httpx.AsyncClient, number: int) -> Coroutine[Any, Any, httpx.Res
     return client.post("/v1/users/me/api-keys", json=body)
 
 
-# The settings that lower the bound for the test, and a request that creates one object.
+# The settings that lower the limit for the test, and a request that creates one object.
 CREATORS: dict[str, tuple[dict[str, object], Create]] = {
     "/v1/tags": (
         {"new_tag_limits": limits()},
@@ -45,7 +45,7 @@ CREATORS: dict[str, tuple[dict[str, object], Create]] = {
     ),
     "/v1/users/me/api-keys": ({"max_api_keys_per_user": MOST}, key),
 }
-# Operations of admins, with a constant bound.
+# Operations of admins, with a constant limit.
 BY_ADMINS = {"/v1/users/invitations": "MAX_INVITATIONS"}
 
 

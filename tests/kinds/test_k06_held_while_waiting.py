@@ -16,7 +16,7 @@ from tests.support.photos import png
 from tests.support.raw_http import raw_connection
 from tests.support.server import running_service
 
-# The usual wait is a few milliseconds. One for a connection would be 5 s, on a machine of any speed.
+# The usual wait is a few milliseconds. A wait for a connection would be 5 s, on any machine.
 READ_SECONDS = 2.5
 LOCK_WAITERS = """
     SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"""
@@ -36,7 +36,7 @@ async def upload(account: Account, name: str) -> str:
 async def test_k6_requests_that_wait_for_one_row_leave_connections_for_reads(
     settings: Settings, sql: asyncpg.Connection, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
-    """Pool size + 10 requests change one image that a transaction has locked; each way to change it, in turn."""
+    """More requests than connections change one image that a transaction has locked, by each operation in turn."""
     owner, other = await make_account(), await make_account()
     image = await upload(owner, "locked.png")
     pool = 8

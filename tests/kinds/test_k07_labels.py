@@ -1,7 +1,7 @@
-"""K7: what clients invent becomes neither a cache key nor a label of the metrics.
+"""K7: text that clients invent becomes neither a cache key nor a label of the metrics.
 
-Every path of the OpenAPI document is asked with invented parameters, methods, path segments and headers. A second round
-with other inventions adds nothing to what the first one has left.
+Every path of the OpenAPI document is requested with invented parameters, methods, path segments and headers. A second
+round with other inventions adds no key and no label.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def paths(running: RunningService) -> list[str]:
 
 
 def invent(paths: list[str], seed: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Yield method, path and headers of requests that nothing but a client's imagination suggests."""
+    """Yield method, path and headers of requests with invented parts."""
     for number in range(INVENTED):
         word = f"{seed}{number}"
         path = re.sub(r"{[^}]+}", word, paths[number % len(paths)])
@@ -74,7 +74,7 @@ async def test_k7_f85_inventions_add_neither_cache_keys_nor_series(
 
 
 async def until_settled(client: httpx.AsyncClient) -> None:
-    """Wait until what has been asked is in the metrics: a request of now is counted after those before it."""
+    """Wait until the earlier requests are in the metrics: a new request is counted after them."""
     marker = f"/{uuid.uuid4().hex}"
 
     async def unmatched() -> int:

@@ -1,6 +1,6 @@
 """K8: a stranger sees a collection that is 99 % private as if it had its public rows only.
 
-Each read of the OpenAPI document is asked before and after everything private is removed.
+Each GET operation of the OpenAPI document is requested before and after all private rows are removed.
 """
 
 from collections.abc import AsyncIterator
@@ -61,7 +61,7 @@ def searches() -> list[dict[str, Any]]:
 
 
 def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
-    """Return what is asked of each operation: a path and the arguments of the request."""
+    """Return the requests for each operation: a path and the arguments of the request."""
     tags: list[dict[str, Any]] = [{"sort": sort, "limit": 2} for sort in ("count", "name")]
     parts = [{"prefix": "s"}, {"prefix": "hu"}, {"prefix": "k"}, {"contains": "a"}, {"contains": "lan:"}]
     tags += [{**one, **part} for one in tags for part in parts]
@@ -81,7 +81,7 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
 
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, arguments: dict[str, Any]) -> list[Any]:
-    """Return the status and the body of an answer, and of the pages after it."""
+    """Return the status and the body of a response, and of the pages after it."""
     told: list[Any] = []
     while True:
         answer = await client.request(method, path, **arguments)
@@ -94,7 +94,7 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, arguments: dict
 
 @pytest.fixture
 async def uncached(settings: Settings, sql: asyncpg.Connection) -> AsyncIterator[RunningService]:  # noqa: ARG001
-    """A service that asks PostgreSQL each time."""
+    """A service without a cache."""
     async with running_service(settings.model_copy(update={"cache_enabled": False})) as service:
         yield service
 

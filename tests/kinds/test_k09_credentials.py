@@ -49,7 +49,7 @@ async def inviting(settings: Settings, provider: OpenIdServer) -> AsyncIterator[
     local = IdentityProvider(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=SecretStr(CLIENT_SECRET))
     changes = {"social_providers": {"local": local}, "sign_up": "invite"}
     with pytest.MonkeyPatch.context() as patch:
-        # The hashes are not the subject, and there are many.
+        # Cheaper password hashes, because the test makes many.
         patch.setattr("app.core.passwords.BCRYPT_COST", 4)
         async with running_service(settings.model_copy(update=changes)) as service:
             yield service
@@ -94,7 +94,7 @@ async def make_world(
 
 
 async def _issue(world: World, settings: Settings, database: Database) -> dict[str, str]:
-    """Return one secret for each credential; all of them come by the account's first session."""
+    """Return one secret for each credential. The first session of the account issued them all."""
     account = world.account
     refresh = RefreshTokens(settings.jwt_secret.get_secret_value()).issue(account.session_id)
     await world.sql.execute(
@@ -136,7 +136,7 @@ def test_k9_every_pair_has_a_rule() -> None:
 
 
 def test_k9_every_stored_secret_belongs_to_a_credential() -> None:
-    """A table that belongs to accounts and has a digest stores a secret."""
+    """A table with an account and a digest stores a secret."""
     known = {table.__tablename__ for one in CREDENTIALS.values() for table in one.tables}
     owners = {"users", "sessions"}
     secret = {

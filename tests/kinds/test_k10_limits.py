@@ -20,7 +20,7 @@ from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
-# Lists whose rows are entities of their own, with conditions on the row itself: none can be repeated or invisible.
+# Lists without joins: no row can be repeated, and visibility is a condition on the row itself.
 PLAIN = ("/v1/users", "/v1/ops")
 COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related"}
 TARGETS = ["zebra", "zen", "zoo"]

@@ -39,7 +39,7 @@ def input_of(file: MediaFile) -> DecoderInput:
 
 
 async def fault(decoders: DecoderPool, file: MediaFile, shown: Appearance, sizes: Sequence[int]) -> str | None:
-    """Return what a decoder makes of a file otherwise than Chromium."""
+    """Return the differences between the result of a decoder and of Chromium."""
     try:
         dimensions = await decoders.check(input_of(file))
         if dimensions != shown.size:

@@ -10,7 +10,7 @@ from tests.support.accounts import Account
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-# Of these, a body that is filled in completely would need a file, or a link from an e-mail or a provider.
+# These need a file, or a link from an e-mail or a provider.
 WITHOUT = {("post", "/v1/images"), ("get", "/v1/auth/social/{provider}/callback")}
 
 

@@ -21,7 +21,7 @@ CONDITIONAL = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-
 
 
 def paths_and_methods(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Return each method of each route, with ids that identify nothing."""
+    """Return each method of each route, with ids that do not exist."""
     for route in iter_route_contexts(app.routes):
         path = re.sub(r"\{\w*id\}", str(uuid.UUID(int=1)), route.path_format or "")
         for method in sorted(route.methods or {"GET"}):
@@ -30,7 +30,7 @@ def paths_and_methods(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 async def shared(settings: Settings, service: RunningService) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ARG001
-    """A client of a service that pages of ORIGIN may use."""
+    """A client of a service that accepts requests from pages of ORIGIN."""
     own = settings.model_copy(update={"cors_origins": [ORIGIN]})
     async with running_service(own) as running, httpx.AsyncClient(base_url=running.url) as client:
         yield client

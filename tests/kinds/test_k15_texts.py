@@ -8,7 +8,7 @@ from app.core.settings import Settings
 from app.main import create_app
 
 DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
-# From docs of the project's style: clauses as subjects, and words for output and actors that the field does not use.
+# Unusual English: clauses as subjects, and uncommon words for output and actors.
 UNIDIOMATIC = re.compile(
     r"\b(told|tells?|nobody|somebody|whoever|is gone|are gone|gets well|so many|so long|as many as|of that which"
     r"|by which|what it is that|may not be there|a sane)\b|(?:^|[.:] )(?:Who|What|Whose) [a-z]+s? ",

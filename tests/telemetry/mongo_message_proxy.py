@@ -1,4 +1,4 @@
-"""A wire to MongoDB that can be cut in the worst moment: after the request has passed, before the answer has."""
+"""A proxy to MongoDB that can cut a connection at the worst moment: after the request and before the response."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The answer to a write is lost; the write is not, and comes to pass sooner or later."""
+"""The response to a write is lost, but the write takes effect sooner or later."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""MongoDB or the service dies or hangs in the middle: each event is there, once."""
+"""MongoDB or the service is killed or frozen in the middle: each record is stored once."""
 
 import asyncio
 import os

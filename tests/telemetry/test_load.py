@@ -1,4 +1,4 @@
-"""Far more requests than the bounds hold."""
+"""Far more requests than the limits admit."""
 
 import asyncio
 import tracemalloc
