@@ -1,4 +1,4 @@
-"""Checks of the structure of `app/`: names, sizes, places of SQL, imports, docstrings, and commit subjects.
+"""Checks of the structure of `app/`: names, sizes, places of SQL, imports, docstrings, its description, and commits.
 
 `python -m tools.structure` runs all of them; `--commit-message FILE` checks a message as the `commit-msg` hook.
 """
@@ -28,6 +28,10 @@ SUBJECT = re.compile(r"[a-z][a-z0-9_, -]*: \S|(?:Merge|Revert|fixup!|squash!) ")
 BARRED_FROM_REPOSITORIES = ("fastapi", "starlette", "redis")
 # SQL as text stands where a reader looks for it.
 SQL_PLACES = re.compile(r"repository\.py$|app/db/|app/models/|/(?:strategies|bitmap_index|planning)/")
+
+# The tables with the columns step, file and function follow a request through the code.
+WALKS = ROOT / "docs" / "explanation" / "architecture.md"
+WALK_ROW = re.compile(r"^\| [^|]+ \| (`[^|]+`) \| (`[^|]+`) \|$", re.MULTILINE)
 
 
 def shared_names() -> Iterator[str]:
@@ -104,6 +108,19 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def stale_walks() -> Iterator[str]:
+    """Yield the files and functions of the walks in the architecture document that do not exist."""
+    for row in WALK_ROW.finditer(WALKS.read_text()):
+        files = re.findall(r"`([^`]+)`", row[1])
+        # A second file has no folder if it is in the same one.
+        paths = [ROOT / name if "/" in name else (ROOT / files[0]).with_name(name) for name in files]
+        yield from (f"{relative(WALKS)}: {relative(path)} does not exist" for path in paths if not path.is_file())
+        source = "".join(path.read_text() for path in paths if path.is_file())
+        for name in re.findall(r"\w+", row[2]):
+            if not re.search(rf"(?:class|def) {name}\b", source):
+                yield f"{relative(WALKS)}: {', '.join(files)} does not define {name}"
+
+
 def missing_blame_file() -> Iterator[str]:
     """Yield a finding if `git blame` cannot skip the commits that only move or rename code."""
     if not (ROOT / ".git-blame-ignore-revs").exists():
@@ -149,6 +166,7 @@ CHECKS = (
     coupled_repositories,
     import_cycles,
     development_imports,
+    stale_walks,
     missing_blame_file,
     long_subjects,
 )
