@@ -33,7 +33,7 @@ class DeleteService:
             names = await TagRepository(session).list_names_by_image([image.id])
             precondition(TaggedImage(image, names[image.id]))
             await repository.remove(image)
-        # The thumbnails stay on the list of orphans: one that is being made now is stored after this.
+        # The thumbnails stay on the orphan list: one that is being made now is stored after this.
         with contextlib.suppress(AppError):
             await self._object_store.remove(rendition_keys(image.storage_key))
             await remove_orphans(self._database, self._object_store, [image.storage_key])

@@ -105,7 +105,7 @@ class NewImage(NamedTuple):
 class InsertResult(NamedTuple):
     """The result of inserting an image.
 
-    `key_reserved`: its key was on the list of orphaned objects, so its object exists. `created_at` is None if its name
+    `key_reserved`: its key was on the orphan list, so its object exists. `created_at` is None if its name
     is taken. `duplicates` are the ids of images with the same bytes.
     """
 

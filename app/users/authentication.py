@@ -1,4 +1,4 @@
-"""From a bearer token to the principal. PostgreSQL decides at each request: what has ended is refused at once."""
+"""Authenticates bearer tokens. Each request reads its session or API key, so one that has ended is refused at once."""
 
 from app.authz.principal import Principal
 from app.core.errors import InvalidToken
@@ -12,14 +12,14 @@ API_KEY_PREFIX = "imts_"
 
 
 async def authenticate(container: Container, token: str) -> Principal:
-    """Return whom the access token or API key speaks for. Raises InvalidToken."""
+    """Return the principal of an access token or API key. Raises InvalidToken."""
     if token.startswith(API_KEY_PREFIX):
         return await _by_api_key(container, token)
     return await authenticate_session(container, token, Audience.API)
 
 
 async def authenticate_session(container: Container, token: str, audience: Audience) -> Principal:
-    """Return whom a session's token speaks for; no API key is accepted. Raises InvalidToken."""
+    """Return the principal of a session's token. No API key is accepted. Raises InvalidToken."""
     claims = container.access_tokens.read(token, audience=audience)
     async with container.database.read_session() as session:
         user = await UserRepository(session).find_by_session(claims.user_id, claims.session_id)

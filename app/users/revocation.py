@@ -1,4 +1,4 @@
-"""How an account loses credentials: one function for each reason, used by the API and the commands alike."""
+"""The revocation of credentials of an account, for the API and the commands."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""The bytes of an image on their way out."""
+"""Responses with the content of an image."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,6 @@
 """Objects that are made of an original when they are first asked for, once, and kept beside it in the object store.
 
-The list of orphaned objects also ensures "once" across processes: the process that lists the key makes the object, and
+The orphan list also ensures "once" across processes: the process that lists the key makes the object, and
 the others wait for it. The maker renews its lease while it works; the lease of a dead maker expires after STALE.
 """
 
@@ -42,12 +42,12 @@ class RenditionSource:
 
     @classmethod
     def of(cls, image: Image) -> Self:
-        """Take it from a row."""
+        """Return the fields of a row."""
         return cls(image.id, image.storage_key, image.content_type, image.size)
 
 
 class Renditions:
-    """Sees to it that a rendition is there."""
+    """Creates renditions on demand."""
 
     def __init__(self, database: Database, object_store: ObjectStore, flights: SingleFlight[None]) -> None:
         self._database = database
@@ -55,7 +55,7 @@ class Renditions:
         self._flights = flights
 
     async def ensure(self, original: RenditionSource, key: str, make: Callable[[], Awaitable[object]]) -> None:
-        """Have the object under `key`, which `make` stores where it is not there yet.
+        """Ensure that the object exists; `make` stores it under `key` if it is missing.
 
         Raises StorageUnavailable, and what `make` raises; ImageNotFound when the image was deleted meanwhile.
         """

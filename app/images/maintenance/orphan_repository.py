@@ -1,4 +1,4 @@
-"""The list of orphaned objects: objects of the store that no committed image owns.
+"""SQL of the orphan list: the keys of objects that no committed image owns.
 
 An upload lists its key before it sends bytes, and the transaction that writes the image removes the key. The sweeper
 deletes the objects whose keys stay on the list for longer than the grace period.
@@ -22,7 +22,7 @@ _MARK_ORPHANED = text("""
 
 
 class OrphanRepository:
-    """The SQL of the list of orphaned objects."""
+    """Reads and changes the orphan list."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Opening and changing accounts: where an account and its password, which is hashed, meet."""
+"""Creates and changes accounts. No connection is held while a password is hashed."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Creating API keys: where a key, the account's role and fresh proof meet."""
+"""Creates API keys, after a recent proof of identity."""
 
 from app.authz.principal import Principal
 from app.core.errors import AdminRequired, InvalidToken

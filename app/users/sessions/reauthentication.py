@@ -1,7 +1,7 @@
-"""Fresh proof that the owner of an account asks, as every sensitive change needs it.
+"""The recent proof of identity that every sensitive change of an account needs.
 
 Proof is a sign-in of the last ten minutes or the current password. An access token of an older session may be stolen,
-and an API key proves nothing: both stay what they are and must not become a longer-lived credential.
+and an API key proves nothing. Neither may become a credential with a longer life.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ REAUTH_WINDOW = timedelta(minutes=10)
 
 
 class Proof:
-    """Checks fresh proof. No database connection is held while a password is checked."""
+    """Checks recent proof of identity. No database connection is held while a password is checked."""
 
     def __init__(
         self, database: Database, limits: RateLimiter, passwords: PasswordHasher, login_limits: RateLimitSettings

@@ -1,4 +1,4 @@
-"""SQL of the sign-in sessions."""
+"""SQL of the sessions."""
 
 import uuid
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from app.db.keyset import Position, newest_first
 from app.models import UserSession
 from app.users.errors import SessionNotFound
 
-# Two refreshes with the same token this close to each other are a client racing itself, not a thief.
+# Two refreshes with one token within this time are a race of one client, not a theft.
 RACE = timedelta(seconds=10)
 # Of one account. Sign-ins that succeed are not limited, and a session lasts for 30 days.
 MAX_SESSIONS = 200

@@ -1,4 +1,4 @@
-"""Signing in: where an account, its password and its sessions meet."""
+"""Use cases of a sign-in: with a password, and with a refresh token."""
 
 import uuid
 from datetime import timedelta
@@ -16,7 +16,7 @@ from app.users.sessions.repository import Device, RefreshTokenReuse, UserSession
 
 
 class SignIn:
-    """Hands out tokens, against a password or a refresh token."""
+    """Opens and refreshes sessions, and issues their tokens."""
 
     def __init__(self, container: Container) -> None:
         self._services = container
@@ -42,9 +42,9 @@ class SignIn:
         return answer
 
     async def with_refresh_token(self, refresh_token: str, device: Device) -> TokenRead:
-        """Exchange a refresh token, which is good once. Raises InvalidToken, TooManyRequests.
+        """Exchange a refresh token, which is valid once. Raises InvalidToken, TooManyRequests.
 
-        A token that comes a second time has been stolen, from here or there: its session ends.
+        A second use means that the token was stolen, so its session ends.
         """
         try:
             session_id = self._services.refresh_tokens.read(refresh_token)
@@ -65,7 +65,7 @@ class SignIn:
         return self._token_answer(rotated, successor)
 
     async def open_session(self, sessions: UserSessionRepository, user_id: uuid.UUID, device: Device) -> TokenRead:
-        """Open a session within the caller's unit of work; the tokens are good once that is committed."""
+        """Open a session within the caller's unit of work. The tokens are valid from the commit on."""
         session_id = uuid.uuid4()
         refresh_token = self._services.refresh_tokens.issue(session_id)
         digest = digest_token(refresh_token)
