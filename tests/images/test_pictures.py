@@ -23,6 +23,7 @@ from tests.media.corpus import (
     segment,
     with_chunks,
     with_segments,
+    with_wrong_sum,
 )
 from tests.support.accounts import Account
 from tests.support.photos import png
@@ -174,6 +175,17 @@ async def test_f34_rows_of_other_formats_decide(user: Account) -> None:
     ):
         assert (await upload(user, file.body, file.name)).status_code == 422
     assert (await upload(user, encoded(noise(), "PNG")[:-12], "whole.png")).status_code == 201
+
+
+async def test_f34_a_wrong_sum_behind_the_pixels_costs_no_row(user: Account) -> None:
+    """The last of 150 rows, which are not scaled, is shown."""
+    rows = [bytes(range(100))] * 149 + [b"\xff" * 100]
+    body = with_wrong_sum(png_file(8, 0, rows, width=100))
+    made = (await thumbnail(user, await stored(user, body))).convert("RGB")
+    assert made.size == (100, 150)
+    assert close(made.getpixel((5, 149)), (255, 255, 255), 40)
+    without_it = with_wrong_sum(png_file(8, 0, rows, width=100, missing=1))
+    assert (await upload(user, without_it, "cut.png")).status_code == 422
 
 
 async def test_f36_dimensions_are_those_displayed(user: Account) -> None:

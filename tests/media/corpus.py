@@ -154,6 +154,13 @@ def interlaced_png(picture: Image.Image, missing: int = 0) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + body + chunk(b"IEND", b"")
 
 
+def with_wrong_sum(png: bytes) -> bytes:
+    """Return the PNG, which has one chunk of pixels, with a wrong Adler-32 sum at the end of the pixels."""
+    start, end = png.index(b"IDAT") + 4, png.index(b"IEND") - 8
+    wrong = bytes(byte ^ 0xFF for byte in png[end - 4 : end])
+    return png[: start - 8] + chunk(b"IDAT", png[start : end - 4] + wrong) + png[end + 4 :]
+
+
 def with_screen(gif: bytes, width: int, height: int) -> bytes:
     """Return the GIF with a logical screen of this size."""
     return gif[:6] + struct.pack("<HH", width, height) + gif[10:]
@@ -229,6 +236,9 @@ def harmless() -> Iterator[MediaFile]:
     yield MediaFile("png without its end", "PNG", png[:-12])
     at = png.index(b"IEND") - 8
     yield MediaFile("png with a wrong check sum of its pixels", "PNG", png[:at] + b"\0\0\0\1" + png[at + 4 :])
+    for name, body in (("", png), ("interlaced ", interlaced_png(patches()))):
+        yield MediaFile(f"{name}png with a wrong Adler-32 sum", "PNG", with_wrong_sum(body))
+    yield MediaFile("png with a wrong Adler-32 sum, without its end", "PNG", with_wrong_sum(png)[:-12])
     gif = encoded(patches("P"), "GIF")
     for size in ((0, 0), (10, 10), (300, 260)):
         yield MediaFile(f"gif on a screen of {size}", "GIF", with_screen(gif, *size))
@@ -254,6 +264,8 @@ def cut() -> Iterator[MediaFile]:
     rows = [bytes(range(200))] * 160
     yield MediaFile("png without its last row", "PNG", png_file(8, 0, rows, width=200, missing=1), is_whole=False)
     yield MediaFile("png without half of its rows", "PNG", png_file(8, 0, rows, width=200, missing=80), is_whole=False)
+    body = with_wrong_sum(png_file(8, 0, rows, width=200, missing=1))
+    yield MediaFile("png without its last row, with a wrong Adler-32 sum", "PNG", body, is_whole=False)
     for size in ((1, 1), (7, 1), (1, 3), (9, 3), SIZE):
         body = interlaced_png(noise().crop((0, 0, *size)), missing=1)
         yield MediaFile(f"interlaced png of {size} without its last byte", "PNG", body, is_whole=False)

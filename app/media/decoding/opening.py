@@ -15,7 +15,7 @@ from PIL import (
 )
 
 from app.media.decoding.jpeg import JpegStream
-from app.media.decoding.png import PngStream
+from app.media.decoding.png import PngFile, PngStream
 
 _GREY_PNG = (0, 4)
 
@@ -90,7 +90,7 @@ def _open_jpeg(source: IO[bytes]) -> OpenedPicture:
 
 
 def _open_png(source: IO[bytes]) -> OpenedPicture:
-    image = PngImagePlugin.PngImageFile(source)
+    image = PngFile(source)
     chunks = image.png
     assert isinstance(chunks, PngStream)  # noqa: S101
     return OpenedPicture(

@@ -2,7 +2,7 @@
 
 Pillow reads every text chunk, and refuses a file for one that is damaged or large. This stream skips what a picture
 does not need. It reads the colour key, the profile and the orientation itself: each of bounded size, and only if its
-check sum is right, as Chromium does.
+check sum is right, as Chromium does. A wrong sum behind the pixels costs no row.
 """
 
 import struct
@@ -18,6 +18,36 @@ _MAX_READ = 4 * 1024 * 1024
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"})
 _DATA = frozenset({b"IDAT", b"fdAT"})
 _COLOUR, _INDEXED = 2, 3
+
+
+class PngFile(PngImagePlugin.PngImageFile):
+    """A PNG whose decoder receives the last byte of the compressed pixels by itself.
+
+    This byte completes the Adler-32 sum of the pixels. If the sum is wrong, zlib fails in the call that receives the
+    byte, and Pillow drops the row of that call. Until the byte arrives, zlib returns every row that the data holds.
+    """
+
+    _last = b""
+
+    def load_prepare(self) -> None:
+        """Prepare to decode a frame."""
+        self._last = b""
+        super().load_prepare()
+
+    def load_read(self, read_bytes: int) -> bytes:
+        """Return further compressed pixels of the frame, empty at their end."""
+        data = self._last
+        while len(data) < 2 and (more := self._read_compressed(read_bytes)):
+            data += more
+        self._last = data[-1:] if len(data) > 1 else b""
+        return data[:-1] or data
+
+    def _read_compressed(self, read_bytes: int) -> bytes:
+        try:
+            return super().load_read(read_bytes)
+        except (IndexError, struct.error):
+            # The file ends behind a chunk of pixels. Pillow's loop catches the same, but loses the last byte.
+            return b""
 
 
 class PngStream(PngImagePlugin.PngStream):
