@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.observability.request_counters import count_cache
 from app.http.middleware.request_recording import RecordingMiddleware
-from app.telemetry.metrics.minute_rollup import grouped
+from app.telemetry.metrics.minute_rollup import group_records
 from app.telemetry.recording.batch import BatchBuilder, RunEncoder
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.recorder import SLICE_RECORDS
@@ -120,7 +120,7 @@ def _write(encoder: RunEncoder, records: Sequence[RequestRecord]) -> float:
     started = time.thread_time_ns()
     for start in range(0, len(records), SLICE_RECORDS):
         some = records[start : start + SLICE_RECORDS]
-        builder.add(some, grouped(some))
+        builder.add(some, group_records(some))
     builder.payload()
     return (time.thread_time_ns() - started) / len(records) / 1000
 

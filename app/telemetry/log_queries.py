@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from app.telemetry.metrics.latency_histogram import FLOOR_MS, GAMMA, LAST_BUCKET
 from app.telemetry.metrics.time_series import Point, SeriesBy, list_minutes
-from app.telemetry.mongo_store import LOGS, QUERY_MS, RequestLog, translated_query_errors
+from app.telemetry.mongo_store import LOGS, QUERY_MS, RequestLog, translate_query_errors
 
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
@@ -58,7 +58,7 @@ async def list_requests(
     """
     until = min(wanted.until, after[0]) if after else wanted.until
     query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": until}} | _after(after)
-    async with translated_query_errors():
+    async with translate_query_errors():
         logs = log.database[LOGS]
         rows = await logs.find(query).sort("time", -1).limit(limit).max_time_ms(QUERY_MS).to_list(limit)
         if len(rows) == limit:
@@ -78,7 +78,7 @@ def _after(position: tuple[datetime, str] | None) -> Document:
 async def list_slowest(log: RequestLog, wanted: LogFilter, limit: int) -> list[Any]:
     """Return at most `limit` documents, slowest first. Cheap only where `min_ms` leaves few of them."""
     query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": wanted.until}}
-    async with translated_query_errors():
+    async with translate_query_errors():
         found = log.database[LOGS].find(query).sort("duration_ms", -1).limit(limit).max_time_ms(QUERY_MS)
         rows: list[Any] = await found.to_list(limit)
     return rows
@@ -86,7 +86,7 @@ async def list_slowest(log: RequestLog, wanted: LogFilter, limit: int) -> list[A
 
 async def find_request(log: RequestLog, event_id: str, time: datetime) -> Any | None:
     """Return one document, found by its time."""
-    async with translated_query_errors():
+    async with translate_query_errors():
         return await log.database[LOGS].find_one({"time": time, "_id": event_id}, max_time_ms=QUERY_MS)
 
 
@@ -112,7 +112,7 @@ async def list_metrics(
         return await list_minutes(log, condition, timedelta(minutes=step_minutes), group_by, limit)
     condition = {"time": {"$gte": since, "$lt": until}} | ({"meta.route": own} if without_own else {})
     pipeline = [{"$match": condition}, *_logs_by_bucket(step_minutes), *_points(limit)]
-    async with translated_query_errors():
+    async with translate_query_errors():
         rows = await log.database[LOGS].aggregate(pipeline, maxTimeMS=QUERY_MS).to_list(limit)
     return [_point(row) for row in rows]
 

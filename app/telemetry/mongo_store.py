@@ -185,7 +185,7 @@ async def translate_errors() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def translated_query_errors() -> AsyncIterator[None]:
+async def translate_query_errors() -> AsyncIterator[None]:
     """Translate errors of a query, which ends after READ_SECONDS. Raises QueryTooCostly, TelemetryUnavailable."""
     try:
         async with asyncio.timeout(READ_SECONDS), translate_errors():

@@ -63,19 +63,19 @@ def escape(text: str, limit: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def redacted_query(raw: bytes, kept: frozenset[str] = frozenset()) -> str:
+def redact_query(raw: bytes, kept: frozenset[str] = frozenset()) -> str:
     """Return the query with every value redacted but the harmless ones and those of the parameters in `kept`."""
     parts = raw[:MAX_QUERY_BYTES].split(b"&", MAX_PARAMETERS)[:MAX_PARAMETERS]
-    return "&".join(_redacted_parameter(part, kept) for part in parts if part)
+    return "&".join(_redact_parameter(part, kept) for part in parts if part)
 
 
-def recorded_parameters(names: str, mode: PersonalDataMode) -> frozenset[str]:
+def choose_recorded_parameters(names: str, mode: PersonalDataMode) -> frozenset[str]:
     """Return which of the comma-separated parameters are recorded with their values: personal ones as `mode` says."""
     asked = frozenset(name.strip() for name in names.split(","))
     return asked if mode == "keep" else asked - {"email"}
 
 
-def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
+def _redact_parameter(part: bytes, kept: frozenset[str]) -> str:
     raw_name, _, raw_value = part.partition(b"=")
     name = raw_name.decode("latin-1")
     if name not in _NAMES:
@@ -86,7 +86,7 @@ def _redacted_parameter(part: bytes, kept: frozenset[str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def address(text: str) -> str | None:
+def parse_address(text: str) -> str | None:
     """Return the IP address that `text` is; None for anything else, which a forwarding header may hold."""
     try:
         return None if "%" in text else str(ip_address(text))  # a zone may contain any text

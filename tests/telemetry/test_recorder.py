@@ -10,7 +10,7 @@ import bson
 import pytest
 from pymongo.database import Database
 
-from app.telemetry.metrics.minute_rollup import grouped
+from app.telemetry.metrics.minute_rollup import group_records
 from app.telemetry.recording.batch import BatchBuilder, RunEncoder
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.recorder import BATCH_RECORDS, SLICE_RECORDS, Recorder
@@ -194,7 +194,7 @@ async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path:
     for number in range(3):
         records = [make_record(number)]
         builder = BatchBuilder(encoder)
-        builder.add(records, grouped(records))
+        builder.add(records, group_records(records))
         wal.append(builder.payload(), builder.count)
     [segment] = tmp_path.glob("*.seg")
     os.truncate(segment, segment.stat().st_size - 1)

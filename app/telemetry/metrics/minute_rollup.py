@@ -16,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Group(NamedTuple):
-    """Requests of one kind in one minute (since 1970). `durations_ms`: one for each of `records`."""
+    """Records with one series and status in one minute (since 1970). `durations_ms` has one for each of `records`."""
 
     minute: int
     series: Series
@@ -25,21 +25,21 @@ class Group(NamedTuple):
     durations_ms: Sequence[float]
 
 
-def grouped(records: Iterable[RequestRecord]) -> list[Group]:
-    """Return the records by minute and kind."""
-    # The keys that are cheapest to build from a record.
-    kinds: defaultdict[tuple[int, str, str, int], list[RequestRecord]] = defaultdict(list)
+def group_records(records: Iterable[RequestRecord]) -> list[Group]:
+    """Return the records by minute, series and status."""
+    # Grouped by raw values first: a series is computed once for each group.
+    groups: defaultdict[tuple[int, str, str, int], list[RequestRecord]] = defaultdict(list)
     for record in records:
-        kinds[record.time // MINUTE_NS, record.method, record.route, record.status].append(record)
+        groups[record.time // MINUTE_NS, record.method, record.route, record.status].append(record)
     return [
         Group(minute, series_of(method, route, status), status, some, [milliseconds(one.duration) for one in some])
-        for (minute, method, route, status), some in kinds.items()
+        for (minute, method, route, status), some in groups.items()
     ]
 
 
 @dataclass(slots=True)
 class _Sum:
-    """Of one series in one minute. An error is a 5xx: the service's fault, not the client's."""
+    """The sums of one series in one minute. An error is a 5xx: the service's fault, not the client's."""
 
     count: int = 0
     errors: int = 0
@@ -49,7 +49,7 @@ class _Sum:
     buckets: Counter[int] = field(default_factory=Counter)
 
     def add(self, group: Group) -> None:
-        """Add the requests of a group."""
+        """Add the records of a group."""
         self.count += len(group.records)
         self.errors += len(group.records) if group.status >= 500 else 0
         self.bytes_in += sum([record.bytes_in for record in group.records])
@@ -57,7 +57,7 @@ class _Sum:
         self.duration_ms += sum(group.durations_ms)
         self.buckets.update(map(bucket_of, group.durations_ms))
 
-    def named(self) -> list[list[Any]]:
+    def increments(self) -> list[list[Any]]:
         """Return names and values for MongoDB's `$inc`."""
         # A list, since in a BSON document handled by MongoDB's tools "buckets.7" would read as a path.
         return [
@@ -77,13 +77,13 @@ class MinuteRollup:
         self._rollup: defaultdict[tuple[int, Series], _Sum] = defaultdict(_Sum)
 
     def add(self, groups: Iterable[Group]) -> None:
-        """Add these requests."""
+        """Add the records of these groups."""
         for group in groups:
             self._rollup[group.minute, group.series].add(group)
 
     def increments(self) -> list[dict[str, Any]]:
         """Return the increments as documents: `key` names the series and minute, `inc` what is added to it."""
-        return [{"key": _key(*of), "inc": one.named()} for of, one in self._rollup.items()]
+        return [{"key": _key(*of), "inc": one.increments()} for of, one in self._rollup.items()]
 
 
 def _key(minute: int, series: Series) -> dict[str, Any]:

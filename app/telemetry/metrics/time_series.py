@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from app.telemetry.errors import QueryTooCostly
 from app.telemetry.metrics.latency_histogram import percentile
-from app.telemetry.mongo_store import METRICS, QUERY_MS, RequestLog, translated_query_errors
+from app.telemetry.mongo_store import METRICS, QUERY_MS, RequestLog, translate_query_errors
 
 SeriesBy = Literal["route", "status", "series"]
 # Documents decoded at a time (about 5 ms) before the event loop serves other requests.
@@ -68,7 +68,7 @@ async def list_minutes(
     points: dict[tuple[datetime, str], Point] = {}
     name_of = _NAMES[group_by]
     deadline = time.monotonic() + QUERY_MS / 1000
-    async with translated_query_errors():
+    async with translate_query_errors():
         found = log.database[METRICS].find(condition, dict.fromkeys(_FIELDS, 1)).sort("minute", 1)
         async for minute in found.batch_size(_BATCH).max_time_ms(QUERY_MS):
             key = step_start(minute["minute"], step), name_of(minute)

@@ -10,7 +10,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.int64 import Int64
 
 from app.core.observability.request_counters import SearchStep
-from app.telemetry.redaction import PersonalData, address, escape, redacted_query
+from app.telemetry.redaction import PersonalData, escape, parse_address, redact_query
 from app.telemetry.request_record import (
     MAX_NAME,
     MAX_PATH,
@@ -69,14 +69,14 @@ class DocumentEncoder:
     def _make_target(self, path: str, query: bytes) -> dict[str, str]:
         target = {"path": escape(path, MAX_PATH)}
         if query:
-            target["query"] = redacted_query(query, self._kept)
+            target["query"] = redact_query(query, self._kept)
         return target
 
     def _make_caller(
         self, client: str | None, user_agent: bytes, user_id: object, credential_id: object
     ) -> dict[str, str]:
         caller = {"user_agent": escape(user_agent.decode("latin-1"), MAX_USER_AGENT)}
-        if client and (recorded := self._personal.anonymize(address(client))):
+        if client and (recorded := self._personal.anonymize(parse_address(client))):
             caller["client"] = recorded
         if user_id:
             caller["user_id"] = escape(str(user_id), MAX_NAME)

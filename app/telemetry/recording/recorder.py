@@ -21,7 +21,7 @@ import psutil
 from app.core.observability.logging import get_logger
 from app.core.settings import Settings
 from app.telemetry.errors import WriteAheadLogFull
-from app.telemetry.metrics.minute_rollup import Group, grouped
+from app.telemetry.metrics.minute_rollup import Group, group_records
 from app.telemetry.metrics.prometheus_exposition import Registry, publish
 from app.telemetry.mongo_store import RequestLog
 from app.telemetry.recording.batch import BatchBuilder, RunEncoder
@@ -29,7 +29,7 @@ from app.telemetry.recording.delivery import Delivery
 from app.telemetry.recording.document_encoder import DocumentEncoder
 from app.telemetry.recording.worker_directory import WorkerDirectory, claim_directory, worker_directories
 from app.telemetry.recording.write_ahead_log import MEMORY_BYTES, WriteAheadLog
-from app.telemetry.redaction import PersonalData, recorded_parameters
+from app.telemetry.redaction import PersonalData, choose_recorded_parameters
 from app.telemetry.request_record import RequestRecord
 
 logger = get_logger(__name__)
@@ -112,7 +112,7 @@ class Recorder:
         """
         if self._waiting >= self._size:
             self.dropped += 1
-            self._count(grouped([request]))
+            self._count(group_records([request]))
             return
         self._waiting += 1
         self._raw.append(request)
@@ -190,7 +190,7 @@ class Recorder:
         room = min(self._slice_records, self._batch_records - builder.records)
         records = [self._raw.popleft() for _ in range(min(room, len(self._raw)))]
         try:
-            groups = grouped(records)
+            groups = group_records(records)
             self._count(groups)
             builder.add(records, groups)
         except Exception:
@@ -292,6 +292,6 @@ def _batch_records(settings: Settings) -> int:
 
 def _document_encoder(settings: Settings) -> DocumentEncoder:
     personal = PersonalData(settings.telemetry_personal_data, settings.jwt_secret.get_secret_value())
-    kept = recorded_parameters(settings.telemetry_logged_query_params, settings.telemetry_personal_data)
+    kept = choose_recorded_parameters(settings.telemetry_logged_query_params, settings.telemetry_personal_data)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     return DocumentEncoder(worker, personal, kept)
