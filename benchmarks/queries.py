@@ -29,7 +29,7 @@ ATTACKS = (
     "-name:*img*",
     "ratio:1.7777..1.7778 pixels:>100000000",
     "height:1 width:1",
-    "-type:jpeg,png,webp,gif,avif",
+    "-type:jpeg,png,webp,gif,avif,heic",
     "tags:>90 -date:2025",
     "visibility:private",
 )

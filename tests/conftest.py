@@ -26,12 +26,15 @@ from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account, add_account
 from tests.support.backends import docker_backends, embedded_backends, environment_backends, with_database
+from tests.support.heic import register_heic
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
 
 # The tests use no TLS. Reading the certificates takes a client longer than a hundred requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+
+register_heic()
 
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()

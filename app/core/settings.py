@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * _MIB
     max_bytes_per_user: Annotated[int, Field(ge=0)] | None = None
     max_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
-    # Applies to JPEG, PNG and WebP; GIF and AVIF are delivered unchanged.
+    # Applies to JPEG, PNG and WebP; GIF, AVIF and HEIC are delivered unchanged.
     strip_metadata: bool = False
     search_timeout_ms: Annotated[int, Field(ge=1)] = 3000
     search_strategies: Annotated[list[SearchStrategy], NoDecode] = list(get_args(SearchStrategy))

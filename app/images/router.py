@@ -66,7 +66,11 @@ UPLOAD_FORM: dict[str, Any] = {
                     "type": "object",
                     "required": ["image"],
                     "properties": {
-                        "image": {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF or AVIF"},
+                        "image": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "JPEG, PNG, WebP, GIF, AVIF or HEIC",
+                        },
                         "tags": {
                             "type": "array",
                             "items": {"type": "string"},

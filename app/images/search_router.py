@@ -42,10 +42,10 @@ groups, `2-of:(a b c)` requires two of the three. Quote a tag with spaces, or on
 sofa"`. Wildcards match tag names: `cat*`, `*cat`, `c*t`. An empty query and `*` match all images. A term with a colon
 is a tag unless its prefix is a filter: `rating:safe`.
 
-Filters: `uploader:me|none|<id>`, `name:<glob>`, `type:jpeg|png|webp|gif|avif`, `visibility:private|public`, `sha256:`,
-and `width: height: pixels: tags: ratio: size: date:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`.
-`size` takes kb and mb (powers of 1024), `ratio` 16:9 or 1.5, `date` 2026, 2026-03, 2026-03-09, a time, today, yesterday
-or `7d..` (h, d, w, y), in UTC. Limits: 50 terms, 10 nested groups, 100 tags for each wildcard."""
+Filters: `uploader:me|none|<id>`, `name:<glob>`, `type:jpeg|png|webp|gif|avif|heic`, `visibility:private|public`,
+`sha256:`, and `width: height: pixels: tags: ratio: size: date:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`,
+`a..`, `..b`. `size` takes kb and mb (powers of 1024), `ratio` 16:9 or 1.5, `date` 2026, 2026-03, 2026-03-09, a time,
+today, yesterday or `7d..` (h, d, w, y), in UTC. Limits: 50 terms, 10 nested groups, 100 tags for each wildcard."""
 SORT_HELP = "`created`, `name`, `size`, `width`, `pixels` or `tags`, with `-` for descending order; or `random:<seed>`"
 QUERY_EXAMPLES = {
     "tags": {"value": "cat -dog"},

@@ -46,6 +46,7 @@ _FORMATS = {
     "image/gif": "GIF",
     "image/webp": "WEBP",
     "image/avif": "AVIF",
+    "image/heic": "HEIF",
 }
 MEDIA_TYPES = tuple(_FORMATS)
 

@@ -24,9 +24,7 @@ _SIGNATURES = (
     (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
     (8, b"AVI ", "an AVI video"),
     (8, b"WAVE", "a WAV recording"),
-    (8, b"heic", "a HEIC image"),
-    (8, b"heix", "a HEIC image"),
-    (8, b"mif1", "a HEIF image"),
+    (8, b"mif1", "a HEIF image without HEVC or AV1"),
     (8, b"qt  ", "a QuickTime video"),
     (4, b"ftyp", "an MP4 video"),
 )

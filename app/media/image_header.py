@@ -1,30 +1,36 @@
 """Format and dimensions of a file, from its first bytes and never from its name, without decoding.
 
-Layouts: PNG (RFC 2083 §11.2.2), JPEG (ITU-T T.81 annex B), GIF89a §18-20, WebP (RFC 9649), AVIF (ISO/IEC 23008-12).
-Browsers and decoders skip metadata of any size before the picture, fill bytes and stray bytes; so does this module. It
-keeps none of them. Only their number is limited, which bounds the work: a segment costs about a microsecond.
+Layouts: PNG (RFC 2083 §11.2.2), JPEG (ITU-T T.81 annex B), GIF89a §18-20, WebP (RFC 9649), AVIF and HEIC (ISO/IEC
+23008-12). Browsers and decoders skip metadata of any size before the picture, fill bytes and stray bytes; so does this
+module. It keeps none of them. Only their number is limited, which bounds the work: a segment costs about a microsecond.
 """
 
 import re
 import struct
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from app.media.errors import ImageTooLarge, InvalidImage
 from app.media.file_types import SEARCHED_BYTES, unsupported
+from app.media.heif_boxes import DamagedBoxes, boxes, find_box
 from app.media.incremental_parser import IncrementalParser, ParserSteps, Peek, Skip, SkipUntil, Step
 
 SIGNATURE_BYTES = 16
 # Segments, boxes, extensions and sub-blocks before the dimensions. A 100 MiB file has 1,600 segments of full size.
 MAX_SEGMENTS = 10_000
-# An AVIF states its dimensions in a box that is read as a whole; grids of thousands of tiles need 100 KiB.
+# AVIF and HEIC state their dimensions in a box that is read as a whole; grids of thousands of tiles need 100 KiB.
 MAX_META_BYTES = 1024 * 1024
 # The next marker as libjpeg finds it: it skips all other bytes, fill bytes and stuffed zeros.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_STANDALONE = frozenset(range(0xD0, 0xD9)) | {0x01}
 _GIF_BLOCK = re.compile(rb"[!,;]")
+
+MAX_BRANDS_BYTES = 256
+_AV1_BRANDS = frozenset([b"avif", b"avis"])
+# Pictures, scalable and multiview ones, and sequences (ISO/IEC 23008-12, annex B).
+_HEVC_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"])
 
 Size = tuple[int, int]
 
@@ -84,14 +90,26 @@ def _content_type() -> ParserSteps[str]:
             return "image/gif"
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return "image/webp"
-        if head[4:8] == b"ftyp" and (yield from _is_avif(int.from_bytes(head[:4], "big"))):
-            return "image/avif"
+        if head[4:8] == b"ftyp":
+            brands = yield from _brands(int.from_bytes(head[:4], "big"))
+            if heif := _heif_type(brands):
+                return heif
     raise unsupported((yield Peek(SEARCHED_BYTES)))
 
 
-def _is_avif(box_size: int) -> ParserSteps[bool]:
-    box = yield Peek(min(box_size, 256))
-    return any(box[at : at + 4] in (b"avif", b"avis") for at in range(8, len(box), 4))
+def _brands(box_size: int) -> ParserSteps[list[bytes]]:
+    """Return the major brand of a file and those that it is compatible with."""
+    box = yield Peek(min(box_size, MAX_BRANDS_BYTES))
+    return [box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))]
+
+
+def _heif_type(brands: list[bytes]) -> str | None:
+    """Return the media type of the codec that the brands name, the major one first, then AV1, then HEVC."""
+    if brands[0] in _HEVC_BRANDS:
+        return "image/heic"
+    if not _AV1_BRANDS.isdisjoint(brands):
+        return "image/avif"
+    return None if _HEVC_BRANDS.isdisjoint(brands) else "image/heic"
 
 
 def _peek(count: int) -> Generator[Step, bytes, bytes]:
@@ -189,54 +207,41 @@ def _webp_size() -> ParserSteps[Size]:
     raise InvalidImage("The WebP has no image chunk")
 
 
-def _avif_size() -> ParserSteps[Size]:
+def _heif_size() -> ParserSteps[Size]:
     """Return the largest of the spatial extents: the grid's own, where the picture is cut into tiles."""
     for _ in range(MAX_SEGMENTS):
         size, kind = yield from _unpack(">I4s")
         if size == 1:
             (size,) = yield from _unpack(">Q", 8)
         if size < 8:
-            raise InvalidImage("The AVIF has a box with a wrong size")
+            raise InvalidImage("The file has a box with a wrong size")
         if kind == b"meta":
-            return (yield from _avif_extent(size))
+            return (yield from _heif_extent(size))
         yield Skip(size)
     _too_many()
 
 
-def _avif_extent(size: int) -> ParserSteps[Size]:
+def _heif_extent(size: int) -> ParserSteps[Size]:
     if size > MAX_META_BYTES:
-        raise InvalidImage(f"The description of the AVIF is larger than {MAX_META_BYTES} bytes")
+        raise InvalidImage(f"The description of the image is larger than {MAX_META_BYTES} bytes")
     meta = yield from _peek(size)
-    properties = _find_box(meta, b"iprp", 12, size)
-    extents = _find_box(meta, b"ipco", *properties)
-    sizes = [
-        struct.unpack_from(">II", meta, start + 4)
-        for kind, start, end in _boxes(meta, *extents)
-        if kind == b"ispe" and end - start >= 12
-    ]
+    try:
+        sizes = _spatial_extents(meta)
+    except DamagedBoxes as error:
+        raise InvalidImage(str(error)) from None
     if not sizes:
-        raise InvalidImage("The AVIF has no dimensions")
+        raise InvalidImage("The file has no dimensions")
     return max(sizes, key=lambda one: one[0] * one[1])
 
 
-def _find_box(data: bytes, wanted: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return where the content of a box starts and ends."""
-    for kind, content, after in _boxes(data, start, end):
-        if kind == wanted:
-            return content, after
-    raise InvalidImage(f"The AVIF has no {wanted.decode()} box")
-
-
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    for _ in range(MAX_SEGMENTS):
-        if start + 8 > end:
-            return
-        size, kind = struct.unpack_from(">I4s", data, start)
-        if size < 8 or start + size > end:
-            raise InvalidImage("The AVIF has a box with a wrong size")
-        yield kind, start + 8, start + size
-        start += size
-    _too_many()
+def _spatial_extents(meta: bytes) -> list[Size]:
+    properties = find_box(meta, b"iprp", 12, len(meta))
+    extents = find_box(meta, b"ipco", properties.start, properties.end)
+    return [
+        struct.unpack_from(">II", meta, box.start + 4)
+        for box in boxes(meta, extents.start, extents.end)
+        if box.kind == b"ispe" and box.end - box.start >= 12
+    ]
 
 
 _SIZES: dict[str, Callable[[], ParserSteps[Size]]] = {
@@ -244,5 +249,6 @@ _SIZES: dict[str, Callable[[], ParserSteps[Size]]] = {
     "image/jpeg": _jpeg_size,
     "image/gif": _gif_size,
     "image/webp": _webp_size,
-    "image/avif": _avif_size,
+    "image/avif": _heif_size,
+    "image/heic": _heif_size,
 }

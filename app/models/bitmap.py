@@ -14,7 +14,9 @@ from app.db.base import Base, Timestamp
 CHUNK = 8192
 # Values of `tag_bitmaps.tag_id` that stand for a set of images instead of a tag; real ids are positive.
 ALL_IMAGES, PUBLIC_IMAGES = 0, -1
-IMAGES_OF_TYPE: Mapping[str, int] = MappingProxyType({"jpeg": -2, "png": -3, "webp": -4, "gif": -5, "avif": -6})
+IMAGES_OF_TYPE: Mapping[str, int] = MappingProxyType(
+    {"jpeg": -2, "png": -3, "webp": -4, "gif": -5, "avif": -6, "heic": -7}
+)
 
 
 class BitmapOrdinal(Base):
@@ -43,7 +45,7 @@ class TagBitmap(Base):
         Integer,
         primary_key=True,
         autoincrement=False,
-        comment="0: all images; -1: public images; -2 to -6: JPEG, PNG, WebP, GIF, AVIF; else tags.id",
+        comment="0: all images; -1: public images; -2 to -7: JPEG, PNG, WebP, GIF, AVIF, HEIC; else tags.id",
     )
     chunk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     bits: Mapped[str] = mapped_column(BIT(CHUNK))

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from tests.support.heic import tiled, with_brands, with_properties, with_size
 from tests.support.photos import image_bytes
 
 Case = tuple[str, bytes, int]
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIC")
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -123,7 +124,30 @@ def lies() -> Iterator[Case]:
     yield "webp without a chunk", webp(b"XXXX", bytes(20)), 422
     yield "webp that says to be long", b"RIFF\xff\xff\xff\xffWEBPVP8 " + bytes(30), 422
     yield "avif of endless boxes", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + b"\0\0\0\x08free" * 200_000, 422
+    yield from heic_lies()
     yield "avif with a box of no size", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(64), 422
+
+
+def heic_lies() -> Iterator[Case]:
+    body = image_bytes("HEIC", (64, 64))
+    brands = body[:28]
+    for width, height in ((2**31, 2**31), (2**32 - 1, 1), (20_000, 20_000), (9_000, 9_000), (65, 64), (0, 0)):
+        yield f"heic that says to be {width} x {height}", with_size(body, width, height), 422
+    yield "heic of brands only", brands + bytes(40), 422
+    yield "heic of endless boxes", brands + b"\0\0\0\x08free" * 200_000, 422
+    nested = b"".join(struct.pack(">I4s", 80_000 - 8 * depth, b"meta") for depth in range(10_000))
+    yield "heic of nested boxes", brands + nested, 422
+    yield "heic with a large description", brands + struct.pack(">I4s", 64 << 20, b"meta") + bytes(4 << 20), 422
+    yield "heic of many properties", with_properties(body, b"\0\0\0\x08free" * 9_900), 422
+    yield "heic without a codec's configuration", body.replace(b"hvcC", b"free"), 422
+    yield "heic without pixels", body[: body.index(b"mdat") + 4], 422
+    yield "heic that is an avif", with_brands(body, b"avif", b"mif1", b"avif", b"miaf"), 422
+    yield "heic of an unknown item", body.replace(b"hvc1", b"jpeg"), 422
+    yield "heic without its primary item", body.replace(b"pitm\0\0\0\0\0\1", b"pitm\0\0\0\0\0\7"), 422
+    tile = image_bytes("HEIC", (512, 512))
+    yield "heic of one tile in 16 places", tiled(tile, 4, 512), 201
+    yield "heic of one tile in 361 places", tiled(tile, 19, 512), 422
+    yield "heic that is a tile of itself", tiled(tile, 2, 512, tile=2), 422
 
 
 def strangers() -> Iterator[Case]:
@@ -134,7 +158,7 @@ def strangers() -> Iterator[Case]:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "BMP")
     yield "bmp", buffer.getvalue(), 415
-    yield "heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), 415
+    yield "heif without a codec", b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf" + bytes(40), 415
     yield "svg", b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>', 415
     yield "html", b"<!doctype html><script>alert(1)</script>", 415
     yield "pdf", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj", 415

@@ -34,7 +34,7 @@ async def test_f77_the_type_of_the_file_and_the_supported_ones_are_named(
     document = problem(answer, 415, "unsupported-media-type")
     assert document["title"] == "Unsupported media type"
     assert f"The file is {description}" in document["detail"]
-    for media_type in ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"):
+    for media_type in ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic"):
         assert media_type in document["detail"]
 
 

@@ -38,7 +38,7 @@ async def _empty_bucket(empty_bucket: ObjectStore) -> None:
     """Each test sees what itself leaves."""
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIC"])
 async def test_every_format_comes_back_as_it_was(user: Account, kind: str) -> None:
     body = image_bytes(kind, (40, 30))
     answer = await upload(user, body, f"a.{kind}")

@@ -22,6 +22,7 @@ from tests.support.photos import image_bytes
 UNITS = 2_000
 MANY_PIXELS = 1 << 62
 AVIF = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf"
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 META = struct.pack(">I4sI", 1024 * 1024, b"meta", 0)
 WEBP = b"RIFF\xff\xff\xff\x7fWEBP"
 HEADERS = {
@@ -34,8 +35,19 @@ HEADERS = {
     "GIF empty extensions": (b"GIF89a\1\0\1\0\0\0\0", b"!\xfe\0"),
     "GIF sub-blocks": (b"GIF89a\1\0\1\0\0\0\0!\xfe", b"\1a"),
     "AVIF empty boxes": (AVIF, b"\0\0\0\x08free"),
+    "HEIC empty boxes": (HEIC, b"\0\0\0\x08free"),
+    "HEIC properties without dimensions": (
+        HEIC
+        + struct.pack(">I4sI", 1 << 20, b"meta", 0)
+        + struct.pack(">I4sI4s", 1 << 19, b"iprp", (1 << 19) - 8, b"ipco"),
+        b"\0\0\0\x08ispe",
+    ),
 }
-LIMITED = {**HEADERS, "AVIF empty boxes in its description": (AVIF + META, b"\0\0\0\x08free")}
+LIMITED = {
+    **HEADERS,
+    "AVIF empty boxes in its description": (AVIF + META, b"\0\0\0\x08free"),
+    "HEIC empty boxes in its description": (HEIC + META, b"\0\0\0\x08free"),
+}
 STRIPPED = {
     "JPEG fill bytes": ("image/jpeg", b"\xff\xd8\xff", b"\xff"),
     "JPEG stray bytes": ("image/jpeg", b"\xff\xd8\xff\xe0\0\2", b"\0"),
@@ -113,11 +125,11 @@ def test_each_format_that_is_stripped_has_a_row() -> None:
 
 
 def test_one_byte_at_a_time_gives_the_same_header() -> None:
-    for kind in ("PNG", "JPEG", "WEBP", "GIF", "AVIF"):
-        body = image_bytes(kind, (30, 20))
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIC"):
+        body = image_bytes(kind, (128, 64))
         whole, dripping = HeaderReader(MANY_PIXELS), HeaderReader(MANY_PIXELS)
         expected = whole.feed(body)
         headers = [dripping.feed(body[at : at + 1]) for at in range(len(body))]
         assert expected is not None
         assert headers[-1] == expected
-        assert (expected.width, expected.height) == (30, 20)
+        assert (expected.width, expected.height) == (128, 64)

@@ -83,6 +83,14 @@ async def test_k12_profiles_are_as_in_chromium(decoders: DecoderPool, page: Page
     assert await faults(decoders, page, list(corpus.profiled()), [160]) == {}
 
 
+async def test_k12_heic_files_look_like_the_pictures_they_were_made_of(decoders: DecoderPool) -> None:
+    found = {}
+    for file, shown in corpus.heic_files():
+        found[file.name] = await fault(decoders, file, appearance(shown), [160])
+    assert len(found) > 40
+    assert {name: problem for name, problem in found.items() if problem} == {}
+
+
 async def test_k12_harmless_damage_is_accepted(decoders: DecoderPool, page: Page) -> None:
     assert await faults(decoders, page, list(corpus.harmless()), [160]) == {}
 

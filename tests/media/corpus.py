@@ -3,21 +3,23 @@
 Each shows four flat patches, so that colours and orientation can be compared where a format is lossy.
 """
 
+import contextlib
 import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from tests.media import profiles
+from tests.support import heic
 
 SIZE = (200, 160)
 PATCHES = ((200, 100, 60), (60, 140, 90), (40, 60, 200), (230, 210, 90))
 GREYS = (55, 120, 180, 240)
 ALPHAS = (255, 255, 128, 200)
-TYPES = {name: f"image/{name.lower()}" for name in ("PNG", "JPEG", "GIF", "WEBP", "AVIF")}
+TYPES = {name: f"image/{name.lower()}" for name in ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "HEIC")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,57 @@ def modes() -> Iterator[MediaFile]:
             # Chromium reads the alpha that Pillow writes into an AVIF as of limited range.
             picture = patches() if kind == "AVIF" else patches(mode)
             yield MediaFile(f"{kind} {mode}", kind, encoded(picture.convert(mode), kind, quality=95))
+
+
+def heic_files() -> Iterator[tuple[MediaFile, Image.Image]]:
+    """HEIC files, which Chromium does not show, each with the picture that it shows."""
+
+    def one(name: str, body: bytes, shown: Image.Image) -> tuple[MediaFile, Image.Image]:
+        return MediaFile(f"heic {name}", "HEIC", body), shown
+
+    for mode in ("L", "LA", "RGB", "RGBA"):
+        yield one(mode, encoded(patches(mode), "HEIC"), patches(mode))
+    yield one("with premultiplied alpha", heic.premultiplied(patches("RGBA")), patches("RGBA"))
+    for bits in (10, 12):
+        for mode in ("L", "RGB", "RGBA"):
+            yield one(f"{mode} of {bits} bits", heic.deep(patches(mode), bits=bits), patches(mode))
+    for chroma in (420, 422, 444):
+        yield one(f"of chroma {chroma}", encoded(patches(), "HEIC", chroma=chroma), patches())
+    # The codec has even sides, the crop property odd ones.
+    yield one(
+        "of odd sides", encoded(patches(size=(202, 162)).crop((0, 0, 201, 161)), "HEIC"), patches(size=(201, 161))
+    )
+    large = patches(size=(1500, 1100))
+    yield one("large", encoded(large, "HEIC"), large)
+    yield one("of tiles", encoded(large, "HEIC", tile_size=512), large)
+    yield one("with thumbnails", encoded(large, "HEIC", thumbnails=[256, 64]), large)
+    other = Image.new("RGB", (64, 64), "red")
+    yield one("of which the second is the primary", heic.several([other, patches(), other], 1), patches())
+    for orientation in range(1, 9):
+        block = Image.Exif()
+        block[0x0112] = orientation
+        # The writer turns it into the properties `irot` and `imir`, and keeps the EXIF.
+        for name, options in (("", {}), (" in tiles", {"tile_size": 64})):
+            shown = ImageOps.exif_transpose(_oriented(patches(), orientation))
+            yield one(f"turned {orientation}{name}", encoded(patches(), "HEIC", exif=block, **options), shown)
+    for mode, names in (("L", ("linear grey", "sRGB", "broken")), ("RGB", ("Display P3", "sRGB", "CMYK", "broken"))):
+        for name in names:
+            profile = PROFILES[name]()
+            body = encoded(patches(mode), "HEIC", icc_profile=profile)
+            yield one(f"{mode} in {name}", body, _converted(patches(mode), profile))
+
+
+def _oriented(picture: Image.Image, orientation: int) -> Image.Image:
+    picture.getexif()[0x0112] = orientation
+    return picture
+
+
+def _converted(picture: Image.Image, profile: bytes) -> Image.Image:
+    """Return the picture in sRGB, unchanged for a profile of another kind."""
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or picture
+    return picture
 
 
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -272,6 +325,9 @@ def cut() -> Iterator[MediaFile]:
     for kind in TYPES:
         body = encoded(noise(), kind)
         yield MediaFile(f"{kind} cut in half", kind, body[: len(body) // 2], is_whole=False)
+    tiles = encoded(noise(), "HEIC", tile_size=64)
+    for cut_off in (1, 500, len(tiles) // 2):
+        yield MediaFile(f"heic of tiles without its last {cut_off} bytes", "HEIC", tiles[:-cut_off], is_whole=False)
     gif = encoded(noise(), "GIF")
     yield MediaFile("gif cut in half, with an end", "GIF", gif[: len(gif) // 2] + b"\0;", is_whole=False)
     for name, options in SCANS.items():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -42,6 +43,22 @@ print(json.dumps([confined, told]))
 """
 
 
+PROCESSES = """
+import json, os, runpy, sys, threading
+runpy.run_path(sys.argv[1])["limit_process"](1 << 29)
+refused = []
+for start in (lambda: os.fork() or os._exit(0), lambda: os.posix_spawn("/bin/true", ["true"], {})):
+    try:
+        start()
+    except PermissionError:
+        refused.append(True)
+thread = threading.Thread(target=refused.append, args=("a thread works",))
+thread.start()
+thread.join()
+print(json.dumps(refused))
+"""
+
+
 def network_is_bounded() -> bool:
     release = [int(number) for number in os.uname().release.split("-")[0].split(".")[:2]]
     return release >= [6, 7]
@@ -57,6 +74,13 @@ def test_the_service_and_its_files_are_out_of_reach(tmp_path: Path) -> None:
         pytest.skip("no Landlock here")
     assert told.pop("others") is not network_is_bounded()
     assert {name for name, worked in told.items() if worked} == {"store"}
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")
+def test_processes_are_refused_and_threads_are_not() -> None:
+    command = [sys.executable, "-I", "-c", PROCESSES, str(PROGRAM)]
+    run = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - our own argv
+    assert json.loads(run.stdout) == [True, True, "a thread works"]
 
 
 async def test_a_decoder_has_no_secrets_and_gets_no_rights(user: Account) -> None:

@@ -43,6 +43,7 @@ SELECT (
         WHEN -4 THEN n.content_type IS NOT DISTINCT FROM 'image/webp'
         WHEN -5 THEN n.content_type IS NOT DISTINCT FROM 'image/gif'
         WHEN -6 THEN n.content_type IS NOT DISTINCT FROM 'image/avif'
+        WHEN -7 THEN n.content_type IS NOT DISTINCT FROM 'image/heic'
         ELSE coalesce(b.tag_id = ANY(n.tag_ids), false) END AS int)
 ) + (
     SELECT count(*) FROM images

@@ -14,7 +14,7 @@ from app.media.image_header import HeaderReader
 _CHUNK_BYTES = 64 * 1024
 # The server checks the number of pixels.
 _MANY_PIXELS = 1 << 62
-_IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".avif"))
+_IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"))
 # Folders of NAS systems and archivers: thumbnails, recycle bins, resource forks.
 _SYSTEM_FOLDERS = frozenset(("@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "lost+found"))
 _TYPE_NAME_LENGTH = 12

@@ -29,7 +29,7 @@ def _direct(pixels: Image.Image) -> Image.Image:
         return pixels.convert("L")
     if pixels.mode in ("P", "PA"):
         return pixels.convert("RGBA" if pixels.has_transparency_data else "RGB")
-    return pixels if pixels.mode in ("L", "LA", "RGB", "RGBA", "CMYK") else pixels.convert("RGB")
+    return pixels if pixels.mode in ("L", "LA", "RGB", "RGBA", "RGBa", "CMYK") else pixels.convert("RGB")
 
 
 def _alpha_of_key(pixels: Image.Image, colour_key: tuple[int, ...]) -> Image.Image:

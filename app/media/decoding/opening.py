@@ -14,6 +14,7 @@ from PIL import (
     _avif,
 )
 
+from app.media.decoding.heif import HeifFile
 from app.media.decoding.jpeg import JpegStream
 from app.media.decoding.png import PngFile, PngStream
 
@@ -72,6 +73,9 @@ def open_picture(kind: str, source: IO[bytes]) -> OpenedPicture:
         case "WEBP":
             webp = WebPImagePlugin.WebPImageFile(source)
             return OpenedPicture(webp, profile=webp.info.get("icc_profile", b""))
+        case "HEIF":
+            heif = HeifFile(source)
+            return OpenedPicture(heif, profile=heif.profile, is_grey=heif.mode in ("L", "I;16"))
         case _:
             avif = _AvifFile(source)
             return OpenedPicture(avif, avif.orientation, avif.info.get("icc_profile", b""))

@@ -5,7 +5,7 @@ Counts are exact without it, because they look queued images up one by one. It k
 
 import uuid
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.concurrency import repeat
@@ -16,7 +16,8 @@ from app.search.planning.cost_model import UPDATE_BATCH
 
 _ADVISORY_LOCK = 0x6269746D6170  # "bitmap"
 _IMAGE_SETS = (ALL_IMAGES, PUBLIC_IMAGES, *IMAGES_OF_TYPE.values())
-_BY_TYPE = " ".join(f"WHEN 'image/{name}' THEN {bitmap}" for name, bitmap in IMAGES_OF_TYPE.items())
+_CONTENT_TYPES = {bitmap: f"image/{name}" for name, bitmap in IMAGES_OF_TYPE.items()}
+_BY_TYPE = " ".join(f"WHEN '{content_type}' THEN {bitmap}" for bitmap, content_type in _CONTENT_TYPES.items())
 _ZEROS = f"CAST(repeat('0', {CHUNK}) AS bit({CHUNK}))"
 _BITS = f"bit_or(set_bit({_ZEROS}, n.ordinal % {CHUNK}, 1))"
 # Each statement sees what was committed before it. An image that changes meanwhile is queued again, and its bits do
@@ -71,15 +72,27 @@ _DELETE_ORDINALS = text(f"""
     DELETE FROM bitmap_ordinals n USING tag_bitmaps b
     WHERE n.image_id = ANY(:images) AND b.tag_id = {ALL_IMAGES} AND b.chunk = n.ordinal / {CHUNK}
     AND get_bit(b.bits, n.ordinal % {CHUNK}) = 0""")  # noqa: S608
-_FIND_MISSING_TAG = text("""
-    SELECT id FROM tags WHERE image_count >= :common AND EXISTS (SELECT FROM tag_bitmaps)
-    EXCEPT SELECT tag_id FROM tag_bitmaps WHERE chunk = 0 LIMIT 1""")
-_ADD_TAG = text(f"""
-    INSERT INTO tag_bitmaps (tag_id, chunk, bits)
-    SELECT :tag, chunk, coalesce(found.bits, {_ZEROS}) FROM tag_bitmaps b LEFT JOIN (
-        SELECT n.ordinal / {CHUNK} AS chunk, {_BITS} AS bits
-        FROM images JOIN bitmap_ordinals n ON n.image_id = id WHERE tag_ids @> ARRAY[CAST(:tag AS int)] GROUP BY 1
-    ) AS found USING (chunk) WHERE tag_id = {ALL_IMAGES}""")  # noqa: S608
+# An index of an earlier version has no bitmaps of the types that are new.
+_FIND_MISSING_TAG = text(f"""
+    SELECT id FROM (
+        SELECT id FROM tags WHERE image_count >= :common
+        UNION ALL SELECT unnest(ARRAY[{", ".join(map(str, _CONTENT_TYPES))}])
+    ) AS wanted WHERE EXISTS (SELECT FROM tag_bitmaps)
+    EXCEPT SELECT tag_id FROM tag_bitmaps WHERE chunk = 0 LIMIT 1""")  # noqa: S608 - of constants
+
+
+def _add_bitmap(condition: str) -> TextClause:
+    """Return the statement that adds the bitmap `:tag` of the images with this condition."""
+    return text(f"""
+        INSERT INTO tag_bitmaps (tag_id, chunk, bits)
+        SELECT :tag, chunk, coalesce(found.bits, {_ZEROS}) FROM tag_bitmaps b LEFT JOIN (
+            SELECT n.ordinal / {CHUNK} AS chunk, {_BITS} AS bits
+            FROM images JOIN bitmap_ordinals n ON n.image_id = id WHERE {condition} GROUP BY 1
+        ) AS found USING (chunk) WHERE tag_id = {ALL_IMAGES}""")  # noqa: S608
+
+
+_ADD_TAG = _add_bitmap("tag_ids @> ARRAY[CAST(:tag AS int)]")
+_ADD_TYPE = _add_bitmap("content_type = :content_type")
 _DROP_RARE_TAGS = text(f"""
     DELETE FROM tag_bitmaps WHERE tag_id IN (
         SELECT b.tag_id FROM tag_bitmaps b WHERE chunk = 0 AND b.tag_id NOT IN ({", ".join(map(str, _IMAGE_SETS))})
@@ -132,10 +145,12 @@ async def _update_images(session: AsyncSession, batch_size: int, stride: int) ->
 
 
 async def _add_one_tag(session: AsyncSession) -> bool:
-    """Drop the bitmaps of rare tags, add those of one common tag, and return whether there was one."""
+    """Drop the bitmaps of rare tags, add those of one common tag or type, and return whether there was one."""
     common = {"common": cost_model.COMMON_TAG_IMAGES}
     await session.execute(_DROP_RARE_TAGS, common)
     tag = await session.scalar(_FIND_MISSING_TAG, common)
-    if tag is not None:
+    if tag in _CONTENT_TYPES:
+        await session.execute(_ADD_TYPE, {"tag": tag, "content_type": _CONTENT_TYPES[tag]})
+    elif tag is not None:
         await session.execute(_ADD_TAG, {"tag": tag})
     return tag is not None

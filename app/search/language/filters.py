@@ -22,7 +22,7 @@ from app.search.language.value_ranges import (
 MAX_VALUES = 50
 # A name of 255 characters has up to four times as many when it is decomposed.
 MAX_GLOB_CHARACTERS = 4 * 255
-TYPES = ("jpeg", "png", "webp", "gif", "avif")
+TYPES = ("jpeg", "png", "webp", "gif", "avif", "heic")
 VISIBILITIES = ("private", "public")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
