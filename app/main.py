@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         description=DESCRIPTION,
         openapi_tags=TAGS,
-        servers=[{"url": "/", "description": "This service"}],
+        servers=[{"url": settings.path_prefix or "/", "description": "This service"}],
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=make_lifespan(settings),
         generate_unique_id_function=operation_id,
@@ -93,8 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(problem_pages_router)
     app.include_router(mailed_link_pages)
     install_pages(app)
-    install_openapi(app)
-    install_documentation(app)
+    install_openapi(app, settings.path_prefix)
+    install_documentation(app, settings.path_prefix)
     # The last one added runs first: client address, request context, recording, CORS, internal errors, HEAD,
     # compression, response cache, body limit.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
@@ -103,7 +103,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadMiddleware)
     app.add_middleware(InternalErrorMiddleware)
     if settings.cors_origins:
-        app.add_middleware(ContractCorsMiddleware, allow_origins=settings.cors_origins, openapi=app.openapi)
+        app.add_middleware(
+            ContractCorsMiddleware,
+            allow_origins=settings.cors_origins,
+            openapi=app.openapi,
+            path_prefix=settings.path_prefix,
+        )
     app.add_middleware(RecordingMiddleware)
     app.add_middleware(RequestContextMiddleware, is_public_https=settings.public_url.startswith("https://"))
     if settings.trusted_proxies:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.core.errors import AppError, NotFound, error_types
 from app.core.text.normalization import Text
+from app.http.links import public_path
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,7 +53,7 @@ def problem_types() -> list[type[AppError]]:
 @router.get("/problems")
 async def list_problem_types(request: Request) -> Response:
     """Return all problem types."""
-    items = [_read(kind) for kind in problem_types()]
+    items = [_read(request, kind) for kind in problem_types()]
     if not _accepts_html(request):
         return _json(ProblemTypes(items=items))
     rows = (f'<dt><a href="{escape(one.type)}">{escape(one.title)}</a> ({one.status})</dt>' for one in items)
@@ -65,15 +66,16 @@ async def read_problem_type(request: Request, slug: Text) -> Response:
     kind = next((one for one in problem_types() if one.slug == slug), None)
     if kind is None:
         raise NotFound("There is no problem type with this name.")
-    read = _read(kind)
+    read = _read(request, kind)
     if not _accepts_html(request):
         return _json(read)
     status = f"<p>HTTP status: {read.status}</p>"
-    return _html(read.title, [f"<p>{escape(read.description)}</p>", status, '<p><a href="/problems">All types</a></p>'])
+    back = f'<p><a href="{public_path(request, "/problems")}">All types</a></p>'
+    return _html(read.title, [f"<p>{escape(read.description)}</p>", status, back])
 
 
-def _read(kind: type[AppError]) -> ProblemType:
-    type_ = f"/problems/{kind.slug}"
+def _read(request: Request, kind: type[AppError]) -> ProblemType:
+    type_ = public_path(request, f"/problems/{kind.slug}")
     return ProblemType(type=type_, title=kind.title, status=kind.status, description=kind.description)
 
 

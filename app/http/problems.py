@@ -30,6 +30,7 @@ from app.core.errors import (
 )
 from app.core.field_errors import sentence
 from app.core.observability.logging import get_logger
+from app.http.links import public_path
 from app.http.methods import has_other_route, methods_of_path, missing_resource
 from app.http.requests.validation import translate
 
@@ -82,6 +83,7 @@ class Problem(BaseModel):
 
 def problem_response(
     request_id: str,
+    path_prefix: str,
     *,
     slug: str,
     title: str,
@@ -90,9 +92,12 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **extras: Any,
 ) -> Response:
-    """Build the response; `extras` become further members of the document."""
+    """Build the response; `extras` become further members of the document.
+
+    `type` has the path of PUBLIC_URL, because a client resolves it against the URL of the request (RFC 9457, 3.1.1).
+    """
     document = {
-        "type": f"/problems/{slug}",
+        "type": f"{path_prefix}/problems/{slug}",
         "title": title,
         "status": status,
         "detail": detail,
@@ -104,7 +109,7 @@ def problem_response(
     return Response(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def error_response(request_id: str, error: AppError) -> Response:
+def error_response(request_id: str, path_prefix: str, error: AppError) -> Response:
     """Return the problem document of an AppError, with the headers of its status."""
     headers: dict[str, str] = {}
     if isinstance(error, (TooManyRequests, Unavailable)):
@@ -118,6 +123,7 @@ def error_response(request_id: str, error: AppError) -> Response:
         headers["Connection"] = "close"
     return problem_response(
         request_id,
+        path_prefix,
         slug=error.slug,
         title=error.title,
         status=error.status,
@@ -143,9 +149,9 @@ def _challenge(error: AppError) -> str:
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parameters.items())
 
 
-def internal_error_response(request_id: str) -> Response:
+def internal_error_response(request_id: str, path_prefix: str) -> Response:
     """Return the response to a bug. It shows only the request id; the log has the details."""
-    return error_response(request_id, AppError())
+    return error_response(request_id, path_prefix, AppError())
 
 
 def slug_of(error: BaseException | None) -> str | None:
@@ -222,7 +228,7 @@ def _example(error: type[AppError]) -> dict[str, Any]:
 async def _handle_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - what it is registered for
     request.state.error_slug = error.slug
-    return error_response(request.state.request_id, error)
+    return error_response(request.state.request_id, public_path(request, ""), error)
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
@@ -255,6 +261,7 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
     is_default = error.detail == HTTPStatus(error.status_code).phrase
     return problem_response(
         request.state.request_id,
+        public_path(request, ""),
         slug=problem.slug,
         title=problem.title,
         status=error.status_code,

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from app import VERSION
+from app.http.links import public_path
 
 router = APIRouter()
 
@@ -15,7 +16,7 @@ NAME = "Image-Tagged-System"
 _CHANGING = {"Cache-Control": "no-cache"}
 _DAY = {"Cache-Control": "public, max-age=86400"}
 _ICON = Path(__file__).with_name("favicon.ico").read_bytes()
-_ROBOTS = "User-agent: *\nDisallow: /v1/\nDisallow: /ops\n"
+_ROBOTS = "User-agent: *\nDisallow: {prefix}/v1/\nDisallow: {prefix}/ops\n"
 _PAGE = f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -24,10 +25,10 @@ _PAGE = f"""<!DOCTYPE html>
 <h1>{NAME}</h1>
 <p>This service stores images and finds them by their tags.</p>
 <ul>
-<li><a href="docs">API documentation</a></li>
-<li><a href="v1/images">The newest images, as JSON</a></li>
-<li><a href="problems">Errors and their meaning</a></li>
-<li><a href="ops">Operations, for administrators</a></li>
+<li><a href="{{prefix}}/docs">API documentation</a></li>
+<li><a href="{{prefix}}/v1/images">The newest images, as JSON</a></li>
+<li><a href="{{prefix}}/problems">Errors and their meaning</a></li>
+<li><a href="{{prefix}}/ops">Operations, for administrators</a></li>
 </ul>
 </html>
 """
@@ -49,10 +50,11 @@ async def read_version(response: Response) -> Version:
 
 
 @router.get("/", include_in_schema=False)
-async def show_home_page() -> Response:
+async def show_home_page(request: Request) -> Response:
     """Return a small page that links to the documentation."""
     policy = "default-src 'none'; img-src 'self'; frame-ancestors 'none'"
-    return HTMLResponse(_PAGE, headers={**_CHANGING, "Content-Security-Policy": policy})
+    html = _PAGE.format(prefix=public_path(request, ""))
+    return HTMLResponse(html, headers={**_CHANGING, "Content-Security-Policy": policy})
 
 
 @router.get("/favicon.ico", include_in_schema=False)
@@ -62,6 +64,6 @@ async def read_favicon() -> Response:
 
 
 @router.get("/robots.txt", include_in_schema=False)
-async def read_robots() -> Response:
+async def read_robots(request: Request) -> Response:
     """Return the paths that crawlers should not fetch."""
-    return PlainTextResponse(_ROBOTS, headers=_DAY)
+    return PlainTextResponse(_ROBOTS.format(prefix=public_path(request, "")), headers=_DAY)

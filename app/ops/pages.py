@@ -22,6 +22,7 @@ from app.core.text.normalization import Text
 from app.http.container import Container
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
+from app.http.links import public_path
 from app.http.problems import error_response, validation_failed
 from app.models import User
 from app.ops.dashboard import WINDOWS, Live, WindowMinutes, load_dashboard
@@ -66,11 +67,12 @@ class PageRoute(APIRoute):
 
         async def shown(request: Request) -> Response:
             if tidy := _without_blanks(request):
-                return _redirect(tidy)
+                return _redirect(request, tidy)
             try:
                 return await handle(request)
             except Unauthenticated:
-                return _redirect(f"{PATH}/login?ended=1" if single_cookie(request, COOKIE) else f"{PATH}/login")
+                ended = "?ended=1" if single_cookie(request, COOKIE) else ""
+                return _redirect(request, f"{PATH}/login{ended}")
             except RequestValidationError as error:
                 return _error_page(request, validation_failed(request, error))
             except AppError as error:
@@ -88,16 +90,16 @@ unknown = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 
 
 @pages.get("")
-async def show_dashboard(operator: Operator) -> Response:
+async def show_dashboard(request: Request, operator: Operator) -> Response:
     """Show the live charts and lists."""
-    return _page("dashboard.html", operator=operator, windows=WINDOWS)
+    return _page(request, "dashboard.html", operator=operator, windows=WINDOWS)
 
 
 @pages.get("/login")
 async def show_login(request: Request) -> Response:
     """Show the login form."""
     ended = "Your session has ended. Sign in again." if "ended" in request.query_params else None
-    return _page("login.html", notice=ended)
+    return _page(request, "login.html", notice=ended)
 
 
 @pages.post("/login", dependencies=[Depends(require_same_origin)])
@@ -116,8 +118,8 @@ async def log_in(
         notice = error.detail
         if isinstance(error, TooManyRequests):
             notice = f"Too many attempts. Try again in {error.retry_after} s."
-        return _page("login.html", error.status, _headers_of(error), notice=notice, email=email)
-    response = _redirect(PATH)
+        return _page(request, "login.html", error.status, _headers_of(error), notice=notice, email=email)
+    response = _redirect(request, PATH)
     set_cookie(response, request, token)
     return response
 
@@ -126,8 +128,8 @@ async def log_in(
 async def log_out(request: Request, container: ContainerDep) -> Response:
     """End the session, and delete its cookie."""
     await sign_out(container, single_cookie(request, COOKIE))
-    response = _redirect(f"{PATH}/login")
-    response.delete_cookie(COOKIE, path=PATH)
+    response = _redirect(request, f"{PATH}/login")
+    response.delete_cookie(COOKIE, path=public_path(request, PATH))
     return response
 
 
@@ -142,12 +144,18 @@ async def show_requests(
     """Show a list of the newest matching request records."""
     found = await list_requests(log, replace(wanted, without_own=not own), None, MAX_ROWS)
     rows = [RequestRead.of(row) for row in found]
-    return _page("requests.html", operator=operator, rows=rows, filters=_filters_of(request), own=own, limit=MAX_ROWS)
+    filters = _filters_of(request)
+    return _page(request, "requests.html", operator=operator, rows=rows, filters=filters, own=own, limit=MAX_ROWS)
 
 
 @pages.get("/requests/{event_id}")
 async def show_request(
-    operator: Operator, log: RequestLogDep, container: ContainerDep, event_id: _Name, time: AwareDatetime
+    request: Request,
+    operator: Operator,
+    log: RequestLogDep,
+    container: ContainerDep,
+    event_id: _Name,
+    time: AwareDatetime,
 ) -> Response:
     """Show the record of one request."""
     moment, _ = time_range(time, time, timedelta())
@@ -155,7 +163,7 @@ async def show_request(
     if found is None:
         raise NotFound("There is no record of this request, or it has expired")
     row = RequestRead.of(found)
-    return _page("request.html", operator=operator, row=row, email=await _find_email(container, row.user_id))
+    return _page(request, "request.html", operator=operator, row=row, email=await _find_email(container, row.user_id))
 
 
 async def _find_email(container: Container, user_id: str | None) -> str | None:
@@ -206,8 +214,11 @@ def install_pages(app: FastAPI) -> None:
     app.include_router(unknown)
 
 
-def _page(template: str, status: int = 200, headers: dict[str, str] | None = None, /, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_TEMPLATES.get_template(template).render(values), status, {**_HEADERS, **(headers or {})})
+def _page(
+    request: Request, template: str, status: int = 200, headers: dict[str, str] | None = None, /, **values: Any
+) -> HTMLResponse:
+    html = _TEMPLATES.get_template(template).render(prefix=public_path(request, ""), **values)
+    return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
 
 
 def _filters_of(request: Request) -> dict[str, str]:
@@ -219,13 +230,15 @@ def _error_page(request: Request, error: AppError) -> HTMLResponse:
     request.state.error_slug = error.slug
     if isinstance(error, ValidationFailed) and request.url.path == f"{PATH}/requests":
         form = {"filters": _filters_of(request), "own": request.query_params.get("own") == "true"}
-        return _page("requests.html", error.status, rows=[], notice=error.detail, **form)
-    return _page("error.html", error.status, _headers_of(error), error=error, request_id=request.state.request_id)
+        return _page(request, "requests.html", error.status, rows=[], notice=error.detail, **form)
+    return _page(
+        request, "error.html", error.status, _headers_of(error), error=error, request_id=request.state.request_id
+    )
 
 
 def _headers_of(error: AppError) -> dict[str, str]:
     """Return the headers that the problem document of the error has for its status."""
-    kept = error_response("", error).headers
+    kept = error_response("", "", error).headers
     return {name: kept[name] for name in ("retry-after", "www-authenticate") if name in kept}
 
 
@@ -238,5 +251,5 @@ def _without_blanks(request: Request) -> str | None:
     return f"{request.url.path}?{urlencode(filled)}" if filled else request.url.path
 
 
-def _redirect(path: str) -> RedirectResponse:
-    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+def _redirect(request: Request, path: str) -> RedirectResponse:
+    return RedirectResponse(public_path(request, path), 303, {"Cache-Control": "no-store"})

@@ -16,6 +16,7 @@ from app.core.security import Audience
 from app.http.container import Container, container_of
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
+from app.http.links import public_path
 from app.models import User
 from app.users.authentication import authenticate_session
 from app.users.sessions.repository import Device, UserSessionRepository
@@ -66,7 +67,7 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
         COOKIE,
         token,
         max_age=LIFETIME_SECONDS,
-        path=PATH,
+        path=public_path(request, PATH),
         secure="https" in (request.url.scheme, urlsplit(container_of(request).settings.public_url).scheme),
         httponly=True,
         samesite="strict",

@@ -260,7 +260,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         request_id = secrets.token_hex(16)
-        response = error_response(request_id, error)
+        container: Container | None = self.app_state.get("container")
+        response = error_response(request_id, container.settings.path_prefix if container else "", error)
         own = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
         headers = {**dict(self.server_state.default_headers), **dict(response.raw_headers), b"connection": b"close"}
         lines = [b"%b: %b\r\n" % header for header in (*headers.items(), *own)]

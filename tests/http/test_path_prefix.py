@@ -1,5 +1,6 @@
 """Behind a proxy that removes the path of PUBLIC_URL, headers and pages have that path. Bodies do not."""
 
+import re
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -8,7 +9,7 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from tests.support.accounts import Account, add_account
+from tests.support.accounts import PASSWORD, Account, add_account
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
 
@@ -24,7 +25,8 @@ def prefix(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def prefixed(settings: Settings, prefix: str, sql: asyncpg.Connection) -> AsyncIterator[RunningService]:  # noqa: ARG001
     """A service whose PUBLIC_URL has the prefix. Its requests have none, as behind the proxy."""
-    async with running_service(settings.model_copy(update={"public_url": f"http://127.0.0.1{prefix}"})) as service:
+    changes = {"public_url": f"http://127.0.0.1{prefix}", "cors_origins": ["https://gallery.example.org"]}
+    async with running_service(settings.model_copy(update=changes)) as service:
         yield service
 
 
@@ -64,3 +66,79 @@ async def test_the_link_to_the_next_page_has_the_prefix(person: Account, prefix:
         for _ in range(2):  # the second response comes from the cache
             page = await person.client.get(path, params={"limit": 1})
             assert page.headers["link"].startswith(f"<{prefix}{path}?limit=1&cursor="), path
+
+
+async def test_the_type_of_a_problem_resolves(person: Account, prefix: str) -> None:
+    refusals = (
+        await person.client.get("/v1/images/nothing"),
+        await person.client.get("/v1/users", params={"unknown": 1}),
+        await person.client.put("/v1/images"),
+        await person.client.get("/nothing"),
+    )
+    for refused in refusals:
+        kind = refused.json()["type"]
+        assert kind.startswith(f"{prefix}/problems/")
+        described = await person.client.get(kind.removeprefix(prefix))
+        assert described.json()["type"] == kind
+
+
+async def test_the_type_of_a_refusal_before_the_application_has_the_prefix(
+    prefixed: RunningService, prefix: str
+) -> None:
+    async with httpx.AsyncClient(base_url=prefixed.url) as client:
+        refused = await client.get("/", headers={"X-Large": "x" * 100_000})
+        assert (refused.status_code, refused.json()["type"]) == (431, f"{prefix}/problems/request-head-too-large")
+        origin = {"Origin": "https://stranger.example", "Access-Control-Request-Method": "GET"}
+        preflight = await client.options("/v1/images", headers=origin)
+        assert preflight.json()["type"] == f"{prefix}/problems/bad-request"
+
+
+async def test_the_type_of_an_unhandled_error_has_the_prefix(prefixed: RunningService, prefix: str) -> None:
+    @prefixed.app.get("/broken")
+    async def fail() -> None:
+        raise RuntimeError("broken on purpose")
+
+    async with httpx.AsyncClient(base_url=prefixed.url) as client:
+        assert (await client.get("/broken")).json()["type"] == f"{prefix}/problems/internal-error"
+
+
+@pytest.mark.parametrize("page", ["/", "/docs", "/redoc", "/problems", "/problems/not-found", "/ops/login"])
+async def test_the_links_of_a_page_have_the_prefix(prefixed: RunningService, prefix: str, page: str) -> None:
+    async with httpx.AsyncClient(base_url=prefixed.url, headers={"Accept": "text/html"}) as client:
+        links = re.findall(r"""(?:href|src|action|url|spec-url)=?[:\s]*["'](/[^"']*)""", (await client.get(page)).text)
+        assert links
+        for link in links:
+            assert link.startswith(f"{prefix}/"), link
+            answer = await client.get(link.removeprefix(prefix))
+            assert answer.status_code in (200, 303, 405), link
+
+
+async def test_the_openapi_document_names_the_prefix(prefixed: RunningService, prefix: str) -> None:
+    async with httpx.AsyncClient(base_url=prefixed.url) as client:
+        document = (await client.get("/openapi.json")).json()
+        swagger = (await client.get("/docs")).text
+    assert document["servers"][0]["url"] == (prefix or "/")
+    assert "/v1/images" in document["paths"]
+    flow = document["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"]
+    assert (flow["tokenUrl"], flow["refreshUrl"]) == (f"{prefix}/v1/auth/token", f"{prefix}/v1/auth/token")
+    assert f"window.location.origin + '{prefix}/docs/oauth2-redirect'" in swagger
+
+
+async def test_robots_are_refused_under_the_prefix(prefixed: RunningService, prefix: str) -> None:
+    async with httpx.AsyncClient(base_url=prefixed.url) as client:
+        lines = (await client.get("/robots.txt")).text.splitlines()
+    assert lines == ["User-agent: *", f"Disallow: {prefix}/v1/", f"Disallow: {prefix}/ops"]
+
+
+async def test_the_operators_stay_under_the_prefix(prefixed: RunningService, person: Account, prefix: str) -> None:
+    async with httpx.AsyncClient(base_url=prefixed.url, headers={"Origin": prefixed.url}) as client:
+        assert (await client.get("/ops")).headers["location"] == f"{prefix}/ops/login"
+        blanks = await client.get("/ops/requests", params={"route": "", "status": "404"})
+        assert blanks.headers["location"] == f"{prefix}/ops/requests?status=404"
+        signed_in = await client.post("/ops/login", data={"email": person.email, "password": PASSWORD})
+        assert signed_in.headers["location"] == f"{prefix}/ops"
+        cookie = signed_in.headers["set-cookie"]
+        assert f"; Path={prefix}/ops;" in cookie
+        signed_out = await client.post("/ops/logout", headers={"Cookie": cookie.partition(";")[0]})
+        assert signed_out.headers["location"] == f"{prefix}/ops/login"
+        assert f"; Path={prefix}/ops;" in signed_out.headers["set-cookie"]

@@ -134,7 +134,8 @@ class InternalErrorMiddleware:
             if started:
                 _log_aborted(scope)
             else:
-                await error_response(scope["state"]["request_id"], ServiceStopping())(scope, receive, send)
+                response = error_response(scope["state"]["request_id"], _path_prefix(scope), ServiceStopping())
+                await response(scope, receive, send)
         except Exception as error:
             # Starlette wraps an error that it can no longer convert to a response.
             slug = slug_of(error.__cause__) if started else None
@@ -145,7 +146,12 @@ class InternalErrorMiddleware:
             logger.exception("unhandled error", **_fields(scope))
             if started:
                 raise
-            await internal_error_response(scope["state"]["request_id"])(scope, receive, send)
+            await internal_error_response(scope["state"]["request_id"], _path_prefix(scope))(scope, receive, send)
+
+
+def _path_prefix(scope: Scope) -> str:
+    container: Container = scope["state"]["container"]
+    return container.settings.path_prefix
 
 
 def _log_aborted(scope: Scope) -> None:

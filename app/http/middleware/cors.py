@@ -35,8 +35,11 @@ RESPONSE_HEADERS = frozenset(
 class ContractCorsMiddleware(CORSMiddleware):
     """Takes its headers and methods from the OpenAPI document; a refused preflight is a problem document."""
 
-    def __init__(self, app: ASGIApp, allow_origins: Sequence[str], openapi: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, app: ASGIApp, allow_origins: Sequence[str], openapi: Callable[[], dict[str, Any]], path_prefix: str
+    ) -> None:
         document = openapi()
+        self._path_prefix = path_prefix
         super().__init__(
             app,
             allow_origins=allow_origins,
@@ -53,6 +56,7 @@ class ContractCorsMiddleware(CORSMiddleware):
         refused = bytes(response.body).decode().removeprefix("Disallowed CORS ")
         problem = error_response(
             get_contextvars().get("request_id", ""),
+            self._path_prefix,
             BadRequest(f"The preflight request names what is not allowed: {refused}."),
         )
         own = {"content-length", "content-type"}

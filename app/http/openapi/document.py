@@ -62,7 +62,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
 }
 
 
-def install_openapi(app: FastAPI) -> None:
+def install_openapi(app: FastAPI, path_prefix: str) -> None:
     """Complete the generated document with the responses that follow from each route's dependencies."""
     generate = app.openapi
 
@@ -71,6 +71,7 @@ def install_openapi(app: FastAPI) -> None:
             document = generate()
             components = document["components"]
             components |= COMPONENTS
+            _add_prefix(components["securitySchemes"], path_prefix)
             components["securitySchemes"] |= SECURITY_SCHEMES
             for route in iter_route_contexts(app.routes):
                 if isinstance(route.original_route, APIRoute) and route.include_in_schema:
@@ -89,6 +90,13 @@ def install_openapi(app: FastAPI) -> None:
 def operation_id(route: APIRoute) -> str:
     """Return the name of the endpoint function as the operation id, such as `upload_image`."""
     return route.name
+
+
+def _add_prefix(security_schemes: dict[str, Any], path_prefix: str) -> None:
+    # Swagger UI resolves these paths against the host, not against the server's URL.
+    for scheme in security_schemes.values():
+        for flow in scheme.get("flows", {}).values():
+            flow |= {name: f"{path_prefix}{flow[name]}" for name in ("tokenUrl", "refreshUrl")}
 
 
 def _sort_key(path: tuple[str, dict[str, Any]]) -> tuple[int, str]:

@@ -28,8 +28,9 @@ _POLICY = (
 )
 
 
-def install_documentation(app: FastAPI) -> None:
-    """Serve the OpenAPI document and the pages that show it."""
+def install_documentation(app: FastAPI, path_prefix: str) -> None:
+    """Serve the OpenAPI document and the pages that show it. Their links begin with the prefix."""
+    static = path_prefix + _STATIC
     router = APIRouter(include_in_schema=False)
 
     @cache
@@ -47,12 +48,12 @@ def install_documentation(app: FastAPI) -> None:
     async def show_swagger() -> Response:
         return _page(
             get_swagger_ui_html(
-                openapi_url="/openapi.json",
+                openapi_url=f"{path_prefix}/openapi.json",
                 title=f"{app.title} - Swagger UI",
-                oauth2_redirect_url="/docs/oauth2-redirect",
-                swagger_js_url=f"{_STATIC}/swagger-ui-bundle.js",
-                swagger_css_url=f"{_STATIC}/swagger-ui.css",
-                swagger_favicon_url=f"{_STATIC}/favicon.png",
+                oauth2_redirect_url=f"{path_prefix}/docs/oauth2-redirect",
+                swagger_js_url=f"{static}/swagger-ui-bundle.js",
+                swagger_css_url=f"{static}/swagger-ui.css",
+                swagger_favicon_url=f"{static}/favicon.png",
             )
         )
 
@@ -64,11 +65,11 @@ def install_documentation(app: FastAPI) -> None:
     async def show_redoc() -> Response:
         return _page(
             get_redoc_html(
-                openapi_url="/openapi.json",
+                openapi_url=f"{path_prefix}/openapi.json",
                 title=f"{app.title} - ReDoc",
-                redoc_js_url=f"{_STATIC}/redoc.standalone.js",
+                redoc_js_url=f"{static}/redoc.standalone.js",
                 with_google_fonts=False,
-                redoc_favicon_url=f"{_STATIC}/favicon.png",
+                redoc_favicon_url=f"{static}/favicon.png",
             )
         )
 

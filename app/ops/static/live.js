@@ -6,6 +6,8 @@ const LIVE_MS = { 15: 3000, 60: 3000, 360: 10000, 1440: 30000 };
 const READY_MS = 3000;
 const TIMEOUT_MS = 8000;
 const BUSIEST = 15;
+// The path of PUBLIC_URL, which a proxy removes from each request.
+const PREFIX = document.documentElement.dataset.prefix;
 const byId = (id) => document.getElementById(id);
 const controls = { minutes: byId("minutes"), route: byId("route"), own: byId("own"), with_4xx: byId("with_4xx") };
 let paused = false;
@@ -60,14 +62,14 @@ async function refresh() {
   const number = ++asked;
   let answer;
   try {
-    answer = await get(`/ops/live?${query()}`);
+    answer = await get(`${PREFIX}/ops/live?${query()}`);
   } catch {
     return outage("The service does not respond.");
   }
   if (number !== asked) return; // a newer request was sent
   if (answer.status === 200) show(answer.body);
-  else if (answer.status === 401) location.assign("/ops/login?ended=1");
-  else if (answer.body.type === "/problems/telemetry-unavailable") {
+  else if (answer.status === 401) location.assign(`${PREFIX}/ops/login?ended=1`);
+  else if (answer.body.type === `${PREFIX}/problems/telemetry-unavailable`) {
     outage(`${answer.body.detail} (MongoDB). Requests are still served. Their records wait on disk.`);
   } else outage(answer.body.detail);
 }
@@ -135,7 +137,7 @@ function showRows(body, rows, keyOf, cellsOf) {
 
 function requestCells(row, values) {
   if (row.cells.length) return; // a request record does not change
-  const address = `/ops/requests/${encodeURIComponent(values.event_id)}?time=${encodeURIComponent(values.time)}`;
+  const address = `${PREFIX}/ops/requests/${encodeURIComponent(values.event_id)}?time=${encodeURIComponent(values.time)}`;
   row.append(
     element("td", {}, element("time", { dateTime: values.time, textContent: clock(new Date(values.time)) })),
     element("td", {}, element("span", { className: `status s${Math.floor(values.status / 100)}`, textContent: values.status })),
@@ -170,7 +172,7 @@ function newRouteCells(row, values) {
     changed();
   });
   const [method, template] = values.name.split(" ", 2);
-  const list = element("a", { href: `/ops/requests?${new URLSearchParams(listFilter(method, template))}`, textContent: "list" });
+  const list = element("a", { href: `${PREFIX}/ops/requests?${new URLSearchParams(listFilter(method, template))}`, textContent: "list" });
   list.setAttribute("aria-label", `List the requests to ${values.name}`);
   row.append(element("td", { className: "route" }, choose));
   for (const kind of ["wide", "wide", "", "wide", "", ""]) row.append(element("td", { className: `number ${kind}`.trim() }));
@@ -180,7 +182,7 @@ function newRouteCells(row, values) {
 async function refreshBackends() {
   let ready;
   try {
-    ready = (await get("/readyz")).body;
+    ready = (await get(`${PREFIX}/readyz`)).body;
   } catch {
     ready = { dependencies: {}, telemetry: null };
   }
@@ -196,7 +198,7 @@ async function refreshBackends() {
 }
 
 function changed() {
-  history.replaceState(null, "", query() ? `/ops?${query()}` : "/ops");
+  history.replaceState(null, "", query() ? `${PREFIX}/ops?${query()}` : `${PREFIX}/ops`);
   refresh();
 }
 
