@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from app.core.observability.request_counters import count_cache, count_statement
+from app.core.settings import Settings
 from app.http.middleware.core_middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
 from app.http.middleware.request_recording import RecordingMiddleware
 from app.http.problems import install_problem_handlers
@@ -61,7 +62,8 @@ def make_app(recorder: Recorder, *routers: APIRouter, **parts: Any) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await recorder.start()
-        yield {"container": SimpleNamespace(recorder=recorder, shutdown=ShutdownState(), **parts)}
+        settings = Settings(_env_file=None, app_env="development")
+        yield {"container": SimpleNamespace(recorder=recorder, shutdown=ShutdownState(), settings=settings, **parts)}
         await recorder.close()
 
     app = FastAPI(lifespan=lifespan)
