@@ -7,7 +7,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from app.core.errors import Unavailable
-from app.core.settings import Settings
+from app.core.settings import CacheSettings
 
 TIMEOUT = 1.0
 _WRITE_CHECK_KEY = "readiness-check"
@@ -22,7 +22,7 @@ class CacheUnavailable(Unavailable):
 class RedisClient:
     """A pool of connections, which are opened on first use. Redis may lose all its data at any time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: CacheSettings) -> None:
         self._client = Redis.from_url(
             settings.redis_url.get_secret_value(), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
         )

@@ -11,7 +11,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy, DatabaseUnavailable, QueryTimeout
 from app.core.fair_queue import FairQueue
-from app.core.settings import Settings
+from app.core.settings import DatabaseSettings
 from app.db.asyncpg_queries import ON_ANSWER
 from app.db.cache_invalidation import InvalidationTracker, invalidates_only
 from app.db.circuit_breaker import CircuitBreaker
@@ -30,7 +30,7 @@ _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 class Database:
     """The pools of connections to PostgreSQL. Creating them connects to nothing, so the service starts without it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DatabaseSettings) -> None:
         # Called with the invalidated scopes after the commit, before the client receives the response.
         self.on_commit: Callable[[Collection[str]], Awaitable[None]] | None = None
         self._breaker = CircuitBreaker()
@@ -51,12 +51,14 @@ class Database:
         self._searchers = _search_sessions(self.search_engine, self._breaker)
         self._replica = self._open_replica(settings) if settings.sqlalchemy_replica_url else None
 
-    def _open(self, settings: Settings, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
+    def _open(
+        self, settings: DatabaseSettings, size: int, overflow: int, server_settings: Mapping[str, str]
+    ) -> AsyncEngine:
         engine = make_engine(settings.sqlalchemy_url, size, overflow, server_settings)
         self._breaker.watch(engine)
         return engine
 
-    def _open_replica(self, settings: Settings) -> Replica:
+    def _open_replica(self, settings: DatabaseSettings) -> Replica:
         size = settings.database_search_pool_size
         engine = make_engine(settings.sqlalchemy_replica_url, size, 0, self.search_settings)
         breaker = CircuitBreaker()

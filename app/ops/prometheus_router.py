@@ -7,7 +7,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from app.core.errors import InvalidToken, Unauthenticated
-from app.core.settings import Settings
+from app.core.settings import ServerSettings
 from app.http.dependencies import ContainerDep
 from app.http.problems import problems
 
@@ -32,7 +32,7 @@ async def read_metrics(request: Request, container: ContainerDep) -> Response:
     return Response(await container.recorder.metrics_text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def require_metrics_token(authorization: str | None, settings: Settings) -> None:
+def require_metrics_token(authorization: str | None, settings: ServerSettings) -> None:
     """Check the bearer token of Prometheus. Raises Unauthenticated, InvalidToken."""
     if settings.metrics_token is None:
         return

@@ -24,7 +24,7 @@ from miniopy_async.error import InvalidResponseError, S3Error, ServerError
 
 from app.core.concurrency import wait_loop_ticks
 from app.core.errors import StorageUnavailable
-from app.core.settings import Settings
+from app.core.settings import StorageSettings
 from app.storage.chunks import PART_BYTES, length, prepend, split_parts
 from app.storage.download import Download, OpenObject
 from app.storage.s3_client import READ_TIMEOUT, Body, Pieces, connect, open_session
@@ -75,7 +75,7 @@ class PendingUpload:
 class ObjectStore:
     """One bucket. Opening it connects to nothing yet."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: StorageSettings) -> None:
         self.bucket = settings.storage_bucket
         self._writable_until = 0.0
         self._session, self._reading_session = open_session(MAX_CONNECTIONS), open_session(MAX_READING)

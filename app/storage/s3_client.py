@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractStreamWriter
 from miniopy_async import time
 from miniopy_async.api import Minio
 
-from app.core.settings import Settings
+from app.core.settings import StorageSettings
 
 # The digest of an empty body, and the marker of an unsigned one (AWS Signature Version 4, "x-amz-content-sha256").
 _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -79,7 +79,7 @@ def open_session(limit: int) -> aiohttp.ClientSession:
     )
 
 
-def connect(settings: Settings, session: aiohttp.ClientSession, public_endpoint: str | None = None) -> Client:
+def connect(settings: StorageSettings, session: aiohttp.ClientSession, public_endpoint: str | None = None) -> Client:
     """Return a client of the store; with a public endpoint, one that signs for it."""
     if public_endpoint and "://" not in public_endpoint:
         public_endpoint = f"{'https' if settings.storage_secure else 'http'}://{public_endpoint}"

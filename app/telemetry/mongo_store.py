@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, P
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from app.core.settings import Settings
+from app.core.settings import TelemetrySettings
 from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavailable
 from app.telemetry.recording.batch import Batch
 
@@ -39,7 +39,7 @@ _BAD_DOCUMENT = frozenset({2, 9, 14, 52, 56, 57, 121, 10334})
 class RequestLog:
     """The collections of telemetry. The client is created at first use, so that start-up does not wait for it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: TelemetrySettings) -> None:
         self._url = settings.mongo_url.get_secret_value()
         self._logs_seconds = settings.telemetry_retention_days * _DAY
         self._metrics_seconds = settings.telemetry_metrics_retention_days * _DAY

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from app.core.settings import Settings
+from app.core.settings import ImageSettings
 from app.db.base import utc_now
 from app.db.database import Database
 from app.images.maintenance.orphan_repository import OrphanRepository
@@ -66,7 +66,7 @@ class ConsistencyCheck:
         self,
         database: Database,
         object_store: ObjectStore,
-        settings: Settings,
+        settings: ImageSettings,
         progress: Progress = lambda _count: None,
     ) -> None:
         self._database = database

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.core.concurrency import repeat
 from app.core.observability.logging import get_logger
-from app.core.settings import Settings
+from app.core.settings import ImageSettings
 from app.db.base import utc_now
 from app.db.database import Database
 from app.images.maintenance.orphan_repository import OrphanRepository
@@ -28,7 +28,7 @@ class _Batch(NamedTuple):
 class OrphanSweeper:
     """Deletes the objects on the orphan list; safe to run in many processes at once."""
 
-    def __init__(self, database: Database, object_store: ObjectStore, settings: Settings) -> None:
+    def __init__(self, database: Database, object_store: ObjectStore, settings: ImageSettings) -> None:
         self._database = database
         self._object_store = object_store
         self._grace = timedelta(seconds=settings.orphan_grace_seconds)

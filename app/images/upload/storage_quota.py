@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.settings import Settings
+from app.core.settings import ImageSettings
 from app.db.database import Database
 from app.images.errors import StorageQuotaExceeded
 from app.images.maintenance.orphan_repository import OrphanRepository
@@ -18,7 +18,7 @@ from app.models import User
 from app.storage.chunks import length
 
 
-def quota_of(user: User, settings: Settings) -> int | None:
+def quota_of(user: User, settings: ImageSettings) -> int | None:
     """Return the quota that applies to the account, in bytes; None if there is none."""
     return settings.max_bytes_per_user if user.quota_bytes is None else user.quota_bytes
 
@@ -26,7 +26,7 @@ def quota_of(user: User, settings: Settings) -> int | None:
 class Reservation:
     """The bytes of one upload by `user`, or by no account."""
 
-    def __init__(self, database: Database, settings: Settings, user: User | None) -> None:
+    def __init__(self, database: Database, settings: ImageSettings, user: User | None) -> None:
         self._database = database
         self._default = settings.max_bytes_per_user
         self._user = user

@@ -1,6 +1,6 @@
 """The configured identity providers."""
 
-from app.core.settings import Settings
+from app.core.settings import AccountSettings
 from app.users.errors import IdentityProviderNotFound
 from app.users.social.github import GitHubProvider
 from app.users.social.http_client import ProviderHttp
@@ -11,7 +11,7 @@ from app.users.social.openid import OpenIdProvider
 class SocialProviders:
     """The configured identity providers. Opening them asks none of them anything."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AccountSettings) -> None:
         self._http = ProviderHttp()
         self._providers: dict[str, Provider] = {
             name: (GitHubProvider if one.kind == "github" else OpenIdProvider)(one, self._http)
