@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ MAX_RESPONSE_BYTES = 256 * 1024
 TOKEN_SECONDS = 3600
 _VERSION_BYTES = _MAC_BYTES = 16
 _TOKEN_BYTES = 12
+# The verified responses that a worker keeps, and the size above which it keeps none: 8 MiB in all.
+MAX_VERIFIED = 128
+MAX_VERIFIED_BYTES = 32 * 1024
 
 Header = tuple[bytes, bytes]
 
@@ -63,6 +67,8 @@ class ResponseCache:
         self._lease = lease
         self._key = derive_key(secret, b"imts-cache")
         self._lifetime = lifetime
+        # The last verified responses, by key, with the bytes that Redis returned for them.
+        self._verified: OrderedDict[str, tuple[bytes, CachedResponse]] = OrderedDict()
         # The loads in progress, by entry; the result of a failed load is None.
         self._loads: dict[_Entry, asyncio.Future[CachedResponse | None]] = {}
 
@@ -166,10 +172,24 @@ class ResponseCache:
         return self._mac(entry.key, sealed) + sealed
 
     def _unpack(self, entry: _Entry, stored: bytes) -> CachedResponse | None:
-        """Return the response; None if it has another version or an invalid MAC."""
-        sealed = stored[_MAC_BYTES:]
-        if not sealed.startswith(entry.version):
+        """Return the response; None if it has another version or an invalid MAC.
+
+        The MAC and the headers of a page of 12 KB cost a hundred times as much as a comparison with its verified bytes.
+        """
+        if not stored.startswith(entry.version, _MAC_BYTES):
             return None
+        verified = self._verified.get(entry.key)
+        if verified is not None and verified[0] == stored:
+            return verified[1]
+        response = self._verify(entry, stored)
+        if response is not None and len(stored) <= MAX_VERIFIED_BYTES:
+            self._verified[entry.key] = stored, response
+            if len(self._verified) > MAX_VERIFIED:
+                self._verified.popitem(last=False)
+        return response
+
+    def _verify(self, entry: _Entry, stored: bytes) -> CachedResponse | None:
+        sealed = stored[_MAC_BYTES:]
         if not hmac.compare_digest(stored[:_MAC_BYTES], self._mac(entry.key, sealed)):
             return None
         body_at = _VERSION_BYTES + 4 + int.from_bytes(sealed[_VERSION_BYTES : _VERSION_BYTES + 4], "big")

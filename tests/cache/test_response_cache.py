@@ -146,6 +146,8 @@ async def statements_of(cached: Cached, admin: Account, path: str) -> int:
 async def test_invalid_data_in_redis_is_a_miss(cached: Cached, user: Account, own_client: Redis) -> None:
     path = await upload(cached.client, user)
     expected = (await cached.client.get(path)).content
+    # The worker has verified these bytes, which must not make it accept others.
+    assert (await cached.client.get(path)).content == expected
     [key] = await own_client.keys("cache:*response:*")
     value = await own_client.get(key)
     assert isinstance(value, bytes)
