@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class Caller:
         self.is_gone: Callable[[], Awaitable[bool]] = _is_present
         self.inside: set[object] = set()
 
-    @cached_property
+    @property
     def address(self) -> str:
         """The address, or the network of an IPv6 address."""
         return rate_limit_network(self._host)

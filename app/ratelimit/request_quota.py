@@ -1,12 +1,10 @@
 """The quotas of the current request, for the `RateLimit-*` headers of its response."""
 
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """`limit` uses in `seconds`, of which `remaining` are left; after `reset` seconds without use, all of them are.
 
     `policy` is the name of the limited action.
@@ -49,4 +47,4 @@ def note_refund() -> None:
     """Note that a charge was reversed."""
     quotas = _current.get()
     if quotas and quotas.most_restrictive:
-        quotas.most_restrictive = replace(quotas.most_restrictive, remaining=quotas.most_restrictive.remaining + 1)
+        quotas.most_restrictive = quotas.most_restrictive._replace(remaining=quotas.most_restrictive.remaining + 1)
