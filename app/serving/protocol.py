@@ -39,7 +39,10 @@ MAX_PIPELINED = 32
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection of a client."""
+    """One connection of a client.
+
+    Of uvicorn: `cycle` is the request received last, and `pipeline` has those that wait for an earlier response.
+    """
 
     # Runs while the client must send something and no task waits for it.
     _timeout_handle: asyncio.TimerHandle | None = None
