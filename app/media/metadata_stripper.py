@@ -2,18 +2,23 @@
 
 Kept is all that affects the appearance: ICC profile, colour and animation chunks, and the orientation in an EXIF block
 of its own. Removed are EXIF, GPS, XMP, IPTC, comments, embedded thumbnails, unknown blocks, and bytes after the end of
-the picture. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2).
+the picture. Layouts: JPEG (ITU-T T.81 annex B), PNG (W3C PNG 3 §5), WebP (RFC 9649 §2), AVIF and HEIC (ISO/IEC
+23008-12). The items of the last two are found by offsets, so their metadata is overwritten in place.
 
 Each format is a generator for `IncrementalParser`. `Stripper` runs it over a file that arrives in chunks. It holds one
-chunk and at most MAX_PEEK bytes.
+chunk and at most MAX_PEEK bytes, or the description of an AVIF or HEIC (1 MiB).
 """
 
 import re
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
 
+from app.media.heif_boxes import Box, DamagedBoxes, Extent, find_box, item_extents, item_types
 from app.media.incremental_parser import Copy, CopyUntil, IncrementalParser, Insert, ParserSteps, Peek, Skip, SkipUntil
 
 MAX_PEEK = 64 * 1024 + 2
@@ -31,22 +36,43 @@ _PNG_KEPT = frozenset(
 )
 _WEBP_KEPT = frozenset([b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"])
 _WEBP_EXIF_FLAG, _WEBP_XMP_FLAG = 0x08, 0x04
+# Boxes of the file that pictures and sequences are made of, and the items of `meta` that are pictures.
+_HEIF_KEPT = frozenset([b"ftyp", b"meta", b"mdat", b"moov"])
+_HEIF_PICTURES = frozenset(
+    b"hvc1 hev1 lhv1 av01 avc1 vvc1 jpeg j2k1 unci mski grid iovl iden tmap".split()  # codecs, then derivations
+)
+_MAX_META_BYTES = 1024 * 1024
+# An offset of 0 and a TIFF directory without entries.
+_EMPTY_EXIF = bytes(4) + b"MM\0\x2a" + struct.pack(">IHI", 8, 0, 0)
+_OVERWRITTEN_BYTES = 64 * 1024
 
 
 class UnreadableStructure(Exception):
     """The structure of the file is not readable, so its metadata cannot be separated from its pixels."""
 
 
+class Overwrite(NamedTuple):
+    """A range of a file to fill with zeros, and the bytes at its start."""
+
+    start: int
+    end: int
+    content: bytes
+
+
 @dataclass(slots=True)
 class FirstPass:
-    """The result of a first pass, which a WebP needs at its start: the bytes to write, and the orientation."""
+    """The findings of a first pass that the second needs at its start.
+
+    For a WebP: the bytes to write, and whether it has an orientation. For AVIF and HEIC: the ranges of metadata.
+    """
 
     size: int = 0
     has_orientation: bool = False
+    overwrites: list[Overwrite] = field(default_factory=list)
 
 
 class Stripper:
-    """Strips one file. A WebP needs two passes, the second with the findings of the first."""
+    """Strips one file. Some formats need two passes, the second with the findings of the first."""
 
     def __init__(self, content_type: str, first_pass: FirstPass | None = None) -> None:
         self.first_pass = FirstPass()
@@ -173,6 +199,92 @@ def _webp_chunk(kind: bytes, total: int, known: FirstPass, found: FirstPass) -> 
         yield Copy(total) if kind in _WEBP_KEPT else Skip(total)
 
 
+def strip_heif(known: FirstPass, found: FirstPass) -> ParserSteps[None]:
+    """Overwrite the items that are no pictures and the boxes that are none of the format; drop what is no box."""
+    start = 0
+    while head := (yield Peek(16)):
+        size, head_bytes = _heif_box_size(head)
+        kind = head[4:8]
+        if start and (size < head_bytes or kind == b"ftyp"):
+            # No box, or another file.
+            yield Skip(None)
+        if size < head_bytes:
+            raise UnreadableStructure
+        if kind == b"meta":
+            if size > _MAX_META_BYTES:
+                raise UnreadableStructure
+            found.overwrites = _heif_overwrites((yield Peek(size)), start)
+        if kind in _HEIF_KEPT:
+            yield from _heif_kept(start, start + size, known.overwrites)
+        else:
+            yield Insert(head[:4] + b"free" + head[8:head_bytes])
+            yield Skip(head_bytes)
+            yield from _zeros(size - head_bytes)
+        start += size
+
+
+def _heif_box_size(head: bytes) -> tuple[int, int]:
+    """Return the sizes of a box and of its head; a box that reaches to the end of the file is as large as can be."""
+    size = int.from_bytes(head[:4], "big")
+    if len(head) < 8 or (size == 1 and len(head) < 16):
+        return 0, 8
+    if size == 1:
+        return int.from_bytes(head[8:16], "big"), 16
+    return (size or 1 << 62), 8
+
+
+def _heif_overwrites(meta: bytes, start: int) -> list[Overwrite]:
+    """Return the ranges of the items that are no pictures, in order and without overlaps."""
+    box = Box(b"meta", 8, len(meta))
+    ranges = []
+    try:
+        types, extents = item_types(meta, box), item_extents(meta, box)
+        idat = start + (find_box(meta, b"idat", 12, len(meta)).start if _uses_idat(extents) else 0)
+    except DamagedBoxes as error:
+        raise UnreadableStructure from error
+    for item in types.keys() & extents.keys():
+        if types[item] not in _HEIF_PICTURES:
+            empty = _EMPTY_EXIF if types[item] == b"Exif" and len(extents[item]) == 1 else b""
+            offsets = [(one.offset + idat * one.is_in_idat, one.length) for one in extents[item]]
+            ranges += [Overwrite(at, at + length, empty if length >= len(empty) else b"") for at, length in offsets]
+    merged: list[Overwrite] = []
+    for one in sorted(ranges):
+        if merged and one.start < merged[-1].end:
+            merged[-1] = Overwrite(merged[-1].start, max(merged[-1].end, one.end), b"")
+        else:
+            merged.append(one)
+    return merged
+
+
+def _uses_idat(extents: dict[int, list[Extent]]) -> bool:
+    return any(one.is_in_idat for parts in extents.values() for one in parts)
+
+
+def _heif_kept(start: int, end: int, overwrites: list[Overwrite]) -> ParserSteps[None]:
+    """Copy a part of the file, except for the ranges."""
+    for number in range(bisect_right(overwrites, start, key=attrgetter("end")), len(overwrites)):
+        first, last, content = overwrites[number]
+        if first >= end:
+            break
+        if first < start or last > end:
+            # Not within one box, which no writer does.
+            first, last, content = max(first, start), min(last, end), b""
+        yield Copy(first - start)
+        yield Insert(content)
+        yield Skip(len(content))
+        yield from _zeros(last - first - len(content))
+        start = last
+    yield Copy(end - start)
+
+
+def _zeros(count: int) -> ParserSteps[None]:
+    """Replace the next bytes by zeros."""
+    while count > 0 and (head := (yield Peek(min(count, _OVERWRITTEN_BYTES)))):
+        yield Insert(bytes(len(head)))
+        yield Skip(len(head))
+        count -= len(head)
+
+
 def _minimal_exif(exif: bytes) -> bytes:
     """Return an EXIF block that has the orientation of this one and nothing else; nothing for an upright picture."""
     orientation = read_orientation(exif)
@@ -203,5 +315,7 @@ STRIPPERS: dict[str, Callable[[FirstPass, FirstPass], ParserSteps[None]]] = {
     "image/jpeg": strip_jpeg,
     "image/png": strip_png,
     "image/webp": strip_webp,
+    "image/avif": strip_heif,
+    "image/heic": strip_heif,
 }
-NEEDS_FIRST_PASS = frozenset(["image/webp"])
+NEEDS_FIRST_PASS = frozenset(["image/webp", "image/avif", "image/heic"])

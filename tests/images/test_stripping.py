@@ -61,6 +61,17 @@ def photos() -> Iterator[tuple[str, str, bytes]]:
         text.add_text("Location", CANARY.decode())
         text.add_itxt("XML:com.adobe.xmp", XMP.decode())
         yield f"png turned {orientation}", "image/png", saved(rgb, "PNG", **told, pnginfo=text)
+        for kind in ("AVIF", "HEIC"):
+            yield f"{kind} turned {orientation}", f"image/{kind.lower()}", saved(rgb, kind, **told, xmp=XMP)
+    heic = saved(rgba(rgb), "HEIC", exif=exif(), xmp=XMP)
+    yield "see-through heic", "image/heic", heic
+    yield "heic of tiles", "image/heic", saved(rgb.resize((200, 150)), "HEIC", exif=exif(), xmp=XMP, tile_size=64)
+    video = struct.pack(">I4s", 8 + 100_000, b"mpvd") + CANARY * 10_000
+    yield "heic with a video behind it", "image/heic", heic + video
+    yield "heic with another behind it", "image/heic", heic + heic
+    yield "heic with bytes behind it", "image/heic", heic + bytes(7) + CANARY
+    location = b"\0\0\0\1uuid" + struct.pack(">Q", 16 + len(CANARY)) + CANARY
+    yield "heic with a box of an unknown kind", "image/heic", heic + location
     yield "progressive jpeg", "image/jpeg", saved(rgb, "JPEG", progressive=True, exif=exif(6), restart_marker_rows=1)
     yield "cmyk jpeg", "image/jpeg", saved(rgb.convert("CMYK"), "JPEG", exif=exif(3), comment=CANARY)
     yield "grey jpeg", "image/jpeg", saved(noise, "JPEG", exif=exif(8))
@@ -176,7 +187,7 @@ async def stripping(settings: Settings, object_store: ObjectStore, user: Account
             yield client
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif", "heic"])
 async def test_it_is_served_as_any_file(
     stripping: httpx.AsyncClient, user: Account, object_store: ObjectStore, sql: asyncpg.Connection, kind: str
 ) -> None:

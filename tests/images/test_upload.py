@@ -49,6 +49,8 @@ async def test_every_format_comes_back_as_it_was(user: Account, kind: str) -> No
     content = await user.client.get(image["links"]["content"])
     assert content.content == body
     assert content.headers["content-type"] == image["content_type"]
+    page = await user.client.get("/v1/images", params={"q": f"type:{kind.lower()}"})
+    assert [one["id"] for one in page.json()["items"]] == [image["id"]]
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1])

@@ -59,6 +59,9 @@ STRIPPED = {
     "PNG empty data": ("image/png", png_of(1, 1)[:33], chunk(b"IDAT", b"")),
     "WebP empty chunks": ("image/webp", WEBP, b"XMP \0\0\0\0"),
     "WebP empty EXIF": ("image/webp", WEBP, b"EXIF\0\0\0\0"),
+    "AVIF empty boxes": ("image/avif", AVIF, b"\0\0\0\x08free"),
+    "HEIC empty data": ("image/heic", HEIC, b"\0\0\0\x08mdat"),
+    "HEIC empty items": ("image/heic", HEIC + META + struct.pack(">I4s6x", 1 << 19, b"iinf"), b"\0\0\0\x08infe"),
 }
 
 

@@ -72,6 +72,20 @@ async def collection(sql: asyncpg.Connection, updater: BitmapIndexUpdater) -> li
     return await change(sql, stored)
 
 
+@pytest.mark.usefixtures("collection")
+async def test_bitmaps_of_a_new_type_are_added_to_an_existing_index(
+    sql: asyncpg.Connection, updater: BitmapIndexUpdater
+) -> None:
+    await updater.update()
+    await sql.execute("UPDATE images SET content_type = 'image/heic' WHERE content_type = 'image/avif'")
+    await sql.execute("DELETE FROM tag_bitmaps WHERE tag_id IN (-6, -7)")
+    await updater.update()
+    assert await sql.fetchval(MISMAPPED) == 0
+    stored = await sql.fetchval("SELECT count(*) FROM images WHERE content_type = 'image/heic'")
+    counted = "SELECT sum(bit_count(bits)) FROM tag_bitmaps WHERE tag_id = $1"
+    assert await sql.fetchval(counted, -7) == stored > 0 == await sql.fetchval(counted, -6)
+
+
 async def change(sql: asyncpg.Connection, stored: list[Picture]) -> list[Picture]:
     """Delete, add, untag, publish and hide some images; return the collection after that."""
     left = list[Picture]()

@@ -14,7 +14,7 @@ class ImageSettings(BaseModel):
     max_upload_bytes: PositiveInt = 100 * MIB
     max_bytes_per_user: NonNegativeInt | None = None
     max_image_pixels: PositiveInt = 100_000_000
-    # Applies to JPEG, PNG and WebP; GIF, AVIF and HEIC are delivered unchanged.
+    # GIF files are delivered unchanged.
     strip_metadata: bool = False
     upload_concurrency_per_client: Annotated[
         PositiveInt, Field(validation_alias=renamed("uploads_at_once", "upload_concurrency_per_client"))
