@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
 from app.db.database import Database
 from tests.support.accounts import PASSWORD, Account, add_account
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
+from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, openid_server
 
 PREFIX = "/images-api"
 
@@ -142,3 +146,20 @@ async def test_the_operators_stay_under_the_prefix(prefixed: RunningService, per
         signed_out = await client.post("/ops/logout", headers={"Cookie": cookie.partition(";")[0]})
         assert signed_out.headers["location"] == f"{prefix}/ops/login"
         assert f"; Path={prefix}/ops;" in signed_out.headers["set-cookie"]
+
+
+async def test_a_social_login_stays_under_the_prefix(settings: Settings, prefix: str, sql: asyncpg.Connection) -> None:  # noqa: ARG001
+    public_url = f"http://127.0.0.1{prefix}"
+    callback = f"{public_url}/v1/auth/social/local/callback"
+    async with openid_server(callback) as provider:
+        local = IdentityProvider(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=SecretStr(CLIENT_SECRET))
+        changes = {"public_url": public_url, "social_providers": {"local": local}}
+        async with (
+            running_service(settings.model_copy(update=changes)) as service,
+            httpx.AsyncClient(base_url=service.url) as client,
+        ):
+            items = (await client.get("/v1/auth/social")).json()["items"]
+            assert items == [{"name": "local", "authorize_url": f"{prefix}/v1/auth/social/local"}]
+            started = await client.get("/v1/auth/social/local")
+            assert parse_qs(urlsplit(started.headers["location"]).query)["redirect_uri"] == [callback]
+            assert f"; Path={prefix}/v1/auth/social;" in started.headers["set-cookie"]
