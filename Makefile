@@ -16,7 +16,7 @@ test: check
 
 # Runs the tests that need no server, in seconds.
 test-unit: setup
-	$(BIN)/python -m pytest -m unit
+	$(BIN)/python -m pytest -m unit -n $(WORKERS) --dist worksteal
 
 # Measures branch coverage, which makes the run about a third longer.
 coverage: check

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import asyncpg
 import httpx
 import pytest
+from hypothesis import settings as hypothesis_settings
 from redis.asyncio import Redis
 
 from app.core.settings import Settings
@@ -26,6 +27,7 @@ from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account, add_account
 from tests.support.backends import docker_backends, embedded_backends, environment_backends, with_database
+from tests.support.examples import UNIT_PROFILE
 from tests.support.heic import register_heic
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
@@ -39,7 +41,8 @@ register_heic()
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
 FOLDER_MARKS = {"journeys": "journey", "faults": "fault"}
-SERVER_FIXTURES = frozenset({"backends", "mongod"})
+# `page` belongs to a browser.
+SERVER_FIXTURES = frozenset({"backends", "mongod", "page"})
 # Their tests start servers and processes of their own.
 SERVER_FOLDERS = frozenset({"cache", "cli", "devstack", "serving"})
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
@@ -51,6 +54,17 @@ TABLES = ", ".join(set(Image.metadata.tables) - {"cache_state"})
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=sorted(BACKENDS), default="embedded", help="where the servers come from")
     parser.addoption("--faults", choices=("short", "full"), default="short", help="how long the fault tests take")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr == "unit":
+        hypothesis_settings.load_profile(UNIT_PROFILE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the folders without unit tests out of `-m unit`, since importing them takes seconds."""
+    is_left_out = config.option.markexpr == "unit" and collection_path.name in SERVER_FOLDERS | FOLDER_MARKS.keys()
+    return is_left_out or None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.callers import Caller
 from app.core.errors import ClientGone, DatabaseBusy, TooManyRequests
-from app.core.fair_queue import MAX_FLOWS, FairQueue, QueueLimits
+from app.core.fair_queue import FairQueue, QueueLimits
 
 
 def make_queue(**limits: float) -> FairQueue:
@@ -208,11 +208,13 @@ async def test_f10_a_refusal_for_cost_reduces_the_slots() -> None:
     await asyncio.gather(*tasks, *others)
 
 
-async def test_k7_the_number_of_flows_is_bounded() -> None:
+async def test_k7_the_number_of_flows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    max_flows = 100
+    monkeypatch.setattr("app.core.fair_queue.MAX_FLOWS", max_flows)
     queue = make_queue(slots=1, waiting=5000)
     await asyncio.gather(
-        *(pass_through(queue, make_caller(f"10.0.{n // 250}.{n % 250}")) for n in range(3 * MAX_FLOWS))
+        *(pass_through(queue, make_caller(f"10.0.{n // 250}.{n % 250}")) for n in range(3 * max_flows))
     )
-    assert len(queue._next) <= 2 * MAX_FLOWS + 1
+    assert len(queue._next) <= 2 * max_flows + 1
     assert not queue._running
     assert not any(queue._waiting.values())

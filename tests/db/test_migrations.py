@@ -84,17 +84,6 @@ async def test_migrating_from_many_workers_at_once_is_one_migration(empty: Setti
     assert "table images" in await objects(url)
 
 
-async def test_a_database_that_is_down_is_one_line() -> None:
-    environment = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", "migrate"), env=environment, cwd=ROOT, stderr=asyncio.subprocess.PIPE
-    )
-    _, errors = await worker.communicate()
-    assert worker.returncode == 1
-    assert errors.decode().startswith("The database does not respond")
-    assert errors.count(b"\n") == 1
-
-
 async def test_given_tables_have_their_columns_and_constraints(sql: asyncpg.Connection) -> None:
     for table, columns in GIVEN.items():
         rows = await sql.fetch(

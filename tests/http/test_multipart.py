@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import AppError, UnsupportedMediaType, ValidationFailed
@@ -13,6 +13,7 @@ from app.http.requests.multipart import (
     MalformedBody,
     MultipartStream,
 )
+from tests.support.examples import examples
 
 FORM = "multipart/form-data; boundary=b"
 
@@ -37,7 +38,7 @@ END = b"--b--\r\n"
 
 
 @given(st.binary(max_size=300), st.integers(1, 400))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(1)
 async def test_a_body_means_the_same_however_it_is_cut(value: bytes, size: int) -> None:
     if b"\r\n--b" in value:
         return
@@ -46,7 +47,7 @@ async def test_a_body_means_the_same_however_it_is_cut(value: bytes, size: int) 
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
-@settings(max_examples=100, deadline=None)
+@examples(1)
 async def test_no_body_raises_anything_else(body: bytes, size: int) -> None:
     try:
         await parse(b"--b\r\n" + body, size)

@@ -10,7 +10,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.http.prefix_router import API_PREFIX, PrefixRouter
-from app.main import create_app
+from tests.support.openapi import APP
 
 PATHS = [
     "/v1/images",
@@ -72,7 +72,7 @@ async def test_paths_of_other_resources_are_compared_with_no_route() -> None:
 
 def test_all_routers_of_the_api_have_the_class() -> None:
     # FastAPI keeps the included routers as routes.
-    included: list[Any] = [route for route in create_app().routes if hasattr(route, "include_context")]
+    included: list[Any] = [route for route in APP.routes if hasattr(route, "include_context")]
     versioned = [route.original_router for route in included if route.include_context.prefix == API_PREFIX]
     assert len(versioned) > 10
     assert all(isinstance(router, PrefixRouter) for router in versioned)

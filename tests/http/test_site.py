@@ -1,8 +1,6 @@
 """F80: what any site has, and one version everywhere."""
 
 import re
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -41,9 +39,3 @@ async def test_f80_the_version_is_the_same_everywhere(client: httpx.AsyncClient)
     assert (await client.get("/openapi.json")).json()["info"]["version"] == VERSION
     assert f',version="{VERSION}"}} 1.0' in (await client.get("/metrics")).text
     assert 'version = {attr = "app.VERSION"}' in (ROOT / "pyproject.toml").read_text()
-
-
-def test_f91_the_command_line_reports_its_version() -> None:
-    command = [sys.executable, "-m", "app", "--version"]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
-    assert finished.stdout == f"Image-Tagged-System {VERSION}\n"

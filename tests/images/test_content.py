@@ -16,12 +16,12 @@ from starlette.types import Message
 
 from app.core.settings import Settings
 from app.images.content.content_response import ObjectResponse
-from app.main import create_app
 from app.storage.chunks import PART_BYTES
 from app.storage.download import OpenObject
 from app.storage.object_store import ObjectStore
 from tests.images.files import noise_png
 from tests.support.accounts import Account
+from tests.support.openapi import DOCUMENT
 from tests.support.photos import image_bytes, png
 from tests.support.raw_http import raw_connection
 from tests.support.server import RunningService
@@ -324,7 +324,6 @@ async def event_errors() -> AsyncIterator[list[object]]:
 
 
 def test_f22_the_description_says_how_long_a_presigned_url_lives() -> None:
-    document = create_app(Settings(_env_file=None, app_env="development")).openapi()
-    description = document["paths"]["/v1/images/{image_id}/url"]["get"]["description"]
+    description = DOCUMENT["paths"]["/v1/images/{image_id}/url"]["get"]["description"]
     assert "cannot be revoked" in description
     assert "private" in description

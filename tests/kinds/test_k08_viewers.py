@@ -12,7 +12,6 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
-from app.main import create_app
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.language.filters import FILTER_NAMES
 from app.search.planning import cost_model
@@ -20,9 +19,9 @@ from app.search.planning.sort_order import SORTS
 from app.tags.count_compaction import TagCountCompactor
 from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
 from tests.support.accounts import Account
+from tests.support.openapi import DOCUMENT
 from tests.support.server import RunningService, running_service
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 READS = {
     (method.upper(), path)
     for path, item in DOCUMENT["paths"].items()

@@ -13,13 +13,11 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.settings import Settings
 from app.images.repository import MAX_DUPLICATES
-from app.main import create_app
 from tests.support.accounts import Account
+from tests.support.openapi import DOCUMENT
 from tests.tags.helpers import read, upload
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 # Lists without joins: no row can be repeated, and visibility is a condition on the row itself.
 PLAIN = ("/v1/users", "/v1/ops")
 COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related"}

@@ -20,6 +20,7 @@ from app.core.text.tag_names import RESERVED, normalize_tag, normalize_tag_patte
 from app.images.upload.filenames import normalize_name
 from app.users.accounts.email import normalize_email
 from tests.support.accounts import Account
+from tests.support.examples import examples
 from tests.support.photos import png
 
 # Names that were or could be confused: path segments, invisible characters, marks, joiners, punctuation.
@@ -33,7 +34,7 @@ PIECES = st.one_of(
     st.characters(),
 )
 TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=80))
-QUICK = settings(max_examples=200, deadline=None, database=None, derandomize=True)
+QUICK = settings(examples(2), database=None, derandomize=True)
 NORMALIZERS: dict[str, Callable[[str], str]] = {
     "tag": normalize_tag,
     "tag pattern": lambda text: normalize_tag_pattern(f"{text}*"),

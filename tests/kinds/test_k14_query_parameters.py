@@ -4,12 +4,10 @@ from typing import Any
 
 import httpx
 
-from app.core.settings import Settings
-from app.main import create_app
 from tests.http.problem_documents import problem
 from tests.support.accounts import Account
+from tests.support.openapi import DOCUMENT
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 OPERATIONS = sorted(
     (method.upper(), path) for path, item in DOCUMENT["paths"].items() if path.startswith("/v1/") for method in item
 )

@@ -9,14 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core.settings import Settings
-from app.main import create_app
 from tests.support.accounts import Account
+from tests.support.openapi import DOCUMENT
 from tests.support.raw_http import raw_connection
 from tests.support.server import RunningService
 from tests.tags.helpers import upload
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 # The body of a successful change for each operation; an operation that is missing here fails.
 BODIES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("PATCH", "/v1/images/{image_id}"): {"name": "renamed.png", "visibility": "private"},

@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from app.core.settings import Settings
-from app.main import create_app
+from tests.support.openapi import DOCUMENT
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 # Unusual English: clauses as subjects, and uncommon words for output and actors.
 UNIDIOMATIC = re.compile(
     r"\b(told|tells?|nobody|somebody|whoever|is gone|are gone|gets well|so many|so long|as many as|of that which"

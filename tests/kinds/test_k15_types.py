@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.core.settings import Settings
-from app.main import create_app
 from tests.http.problem_documents import problem
 from tests.support.accounts import Account
+from tests.support.openapi import DOCUMENT
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 CONVERTIBLE: dict[str, tuple[Any, ...]] = {
     "boolean": ("true", 1),

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.search.errors import InvalidQuery
@@ -12,6 +12,7 @@ from app.search.language.ast import MATCH_ALL, format_query
 from app.search.language.hints import find_prefixed_terms, make_hints
 from app.search.language.parser import parse
 from tests.support.accounts import Account
+from tests.support.examples import examples
 from tests.tags.helpers import read, upload
 
 
@@ -133,7 +134,7 @@ async def test_f50_a_star_finds_images_without_tags(user: Account, client: httpx
     assert [one["id"] for one in (await search(client, "*"))["items"]] == [image["id"]]
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(15)
 @given(st.text(alphabet=" ()\"-|*:!&<>=.orandtNOT12sizembk_'", max_size=40))
 def test_f54_every_hint_and_correction_is_a_query(text: str) -> None:
     try:

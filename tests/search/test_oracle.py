@@ -22,10 +22,12 @@ from app.search.planning.sort_order import SortOrder
 from app.search.planning.table_sample import take_sample
 from tests.search.collection import OWNERS, matches, pictures, store, visible
 from tests.search.queries import RELAXED, in_order, make_search, nodes, pages, run, scopes, sorts
+from tests.support.examples import examples
 
 TREES, MANY_TREES = 40, 1_000
 # Estimates from every second page of the table, without exact counts.
 SAMPLING = SearchEngine(costs=CostModel(count_up_to=-1, count_sample=450, min_sample_matches=0))
+PICTURES = pictures(1, 20)
 MANY = (pytest.mark.slow, pytest.mark.timeout(1800))
 
 
@@ -130,7 +132,7 @@ async def test_a_sample_of_a_table_without_statistics_is_no_larger(sql: asyncpg.
     assert sample.share == pytest.approx(sample.images / 900, rel=0.5)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(20)
 @given(st.one_of(st.text(), st.text(alphabet=" ()\"-|*:,.<>=abcANDORT2of'\\%_\ud800\u0130ß")))
 def test_the_parser_raises_nothing_but_its_own_error_and_the_canonical_form_is_fixed(text: str) -> None:
     spelled = spell(text)
@@ -148,10 +150,10 @@ def spell(text: str) -> str | None:
     return None
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(10)
 @given(nodes)
 def test_the_canonical_form_means_the_same(query: ast.Node) -> None:
     again = parse(format_query(query))
-    for picture in pictures(1, 20):
+    for picture in PICTURES:
         assert matches(again, picture, OWNERS[0]) == matches(query, picture, OWNERS[0])
     assert format_query(again) == format_query(query)

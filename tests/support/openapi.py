@@ -1,8 +1,15 @@
-"""Compares responses of the service with the OpenAPI document."""
+"""The application with default settings, its OpenAPI document, and the comparison of responses with the document."""
 
 from typing import Any
 
 import httpx
+
+from app.core.settings import Settings
+from app.main import create_app
+
+# Building these takes half a second and a second, so all tests share them.
+APP = create_app(Settings(_env_file=None, app_env="development"))
+DOCUMENT = APP.openapi()
 
 # The headers that the document must declare. Others belong to the protocol or are the same everywhere.
 DECLARED_HEADERS = frozenset(

@@ -9,20 +9,17 @@ import httpx
 import pytest
 
 from app.core.security import digest_token, new_opaque_token
-from app.core.settings import Settings
 from app.db.database import Database
-from app.main import create_app
 from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
 from tests.support.accounts import Account
-from tests.support.openapi import untold
+from tests.support.openapi import DOCUMENT, untold
 from tests.support.photos import png
 from tests.users.matrix import ACTORS, ENDPOINTS, IMAGE_RULES, TARGETS, Actor, Rule, Target, expected
 
 MakeAccount = Callable[..., Awaitable[Account]]
 
 
-DOCUMENT = create_app(Settings(_env_file=None, app_env="development")).openapi()
 SERVED = sorted((method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations)
 
 

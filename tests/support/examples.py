@@ -1,0 +1,12 @@
+"""The number of Hypothesis examples, in proportion to the profile of the run."""
+
+from hypothesis import settings
+
+UNIT_PROFILE = "unit"
+# `make test-unit` runs in seconds; every other run has the 100 examples that Hypothesis has by default.
+settings.register_profile(UNIT_PROFILE, max_examples=20)
+
+
+def examples(factor: int) -> settings:
+    """Return settings with `factor` times the number of examples of the profile, and no deadline."""
+    return settings(max_examples=factor * settings().max_examples, deadline=None)
