@@ -117,7 +117,17 @@ async def test_f56_a_terminal_asks_twice_and_shows_nothing(
 
 
 @pytest.mark.parametrize(
-    "entered", [b"", b"\n", b"short\n", b"password1\n", b"\xff" * 20, b"a\x00bcdefghijk\n", b"x" * 100_000]
+    "entered",
+    [
+        b"",
+        b"short\n",
+        b"\xff" * 20,
+        # Each is one more start of a process, which takes two seconds.
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (b"\n", b"password1\n", b"a\x00bcdefghijk\n", b"x" * 100_000)
+        ),
+    ],
 )
 async def test_f56_an_unacceptable_password_is_refused_in_one_line(entered: bytes, settings: Settings) -> None:
     ran = await run(settings, "set-password", "somebody@example.com", entered=entered)

@@ -24,7 +24,7 @@ Check = Callable[[], Awaitable[None]]
         pytest.param("store", b"CompleteMultipartUpload", "before", False, id="parts sent", marks=pytest.mark.slow),
         # The values of the statement that makes the image, which is all of its transaction; with a key it is not.
         pytest.param("postgres", b"image/png", "before", False, id="before the row", marks=pytest.mark.slow),
-        pytest.param("postgres", b"image/png", "after", True, id="after the row"),
+        pytest.param("postgres", b"image/png", "after", True, id="after the row", marks=pytest.mark.slow),
         pytest.param("postgres", b"COMMIT;", "before", False, id="before commit", marks=pytest.mark.slow),
         pytest.param("postgres", b"COMMIT;", "after", True, id="after commit"),
     ],
