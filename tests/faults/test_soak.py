@@ -137,7 +137,7 @@ class Soak:
         except TimeoutError:
             raise AssertionError(f"not healed: {found}") from None
 
-    async def _look(self) -> tuple[dict[str, int], set[str]]:
+    async def _look(self) -> tuple[dict[str, float], set[str]]:
         """Return the figures, and the readiness; asked for several times, since any worker may take a connection."""
         try:
             async with httpx.AsyncClient(base_url=self.process.url, timeout=30) as client:
@@ -146,7 +146,7 @@ class Soak:
         except httpx.TransportError:
             # Of a worker that was just killed.
             return {}, set()
-        figures = {name: int(line.split()[1]) for name in HEALED for line in lines if line.startswith(f"{name} ")}
+        figures = {name: float(line.split()[1]) for name in HEALED for line in lines if line.startswith(f"{name} ")}
         return figures, {answer.json()["status"] for answer in answers}
 
 
