@@ -35,6 +35,8 @@ from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
 from app.tags.count_compaction import TagCountCompactor
 from app.telemetry.recording.recorder import Recorder
+from app.uploads.active_appends import ActiveAppends
+from app.uploads.upload_expiry import UploadExpiry
 from app.users.sessions.session_cleanup import remove_expired_logins
 from app.users.social.providers import SocialProviders
 
@@ -50,6 +52,7 @@ class State(TypedDict):
 
     container: Container
     social_providers: SocialProviders
+    active_appends: ActiveAppends
 
 
 def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -66,6 +69,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             for job in (
                 _await_backends(container),
                 sweeper.run_forever(),
+                UploadExpiry(container.database, settings).run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),
@@ -77,7 +81,11 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 stack.push_async_callback(container.outbox.close)
             social_providers = SocialProviders(settings)
             stack.push_async_callback(social_providers.close)
-            yield {"container": container, "social_providers": social_providers}
+            yield {
+                "container": container,
+                "social_providers": social_providers,
+                "active_appends": ActiveAppends(),
+            }
 
     return lifespan
 

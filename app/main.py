@@ -1,5 +1,6 @@
 """The application: middleware, problem handlers, routers. No logic."""
 
+import re
 from collections.abc import Iterator
 
 from fastapi import APIRouter, FastAPI
@@ -36,6 +37,7 @@ from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
+from app.uploads.router import router as uploads_router
 from app.users.account_mail.mailed_link_pages import pages as mailed_link_pages
 from app.users.account_mail.router import router as account_mail_router
 from app.users.accounts.router import router as users_router
@@ -47,8 +49,8 @@ from app.users.sessions.router import token_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
-# These endpoints read their bodies as streams and count the bytes themselves.
-STREAMED = frozenset({("POST", "/v1/images")})
+# These endpoints read their bodies as streams and count the bytes themselves: POST or PATCH of these paths.
+STREAMED = re.compile("/v1/(?:images|uploads|uploads/[^/]+)")
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -86,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     # Each request is matched in this order, so the most frequent routes come first.
     images = (image_content_router, search_router, images_router, tagging_router)
-    for router in (*images, tags_router, *accounts, ops_router):
+    for router in (*images, tags_router, uploads_router, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)
     for unversioned in (health_router, prometheus_router, site_router):
         app.include_router(unversioned, responses=DEFAULT_RESPONSE)

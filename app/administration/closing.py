@@ -11,6 +11,7 @@ from app.http.container import Container
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
+from app.uploads.repository import UploadRepository
 from app.users.accounts.repository import START, UserRepository
 from app.users.revocation import revoke_credentials
 
@@ -66,6 +67,7 @@ class Closing:
             await accounts.require_other_admin(user_id)
             if images == "delete" and await accounts.owns_images(user_id):
                 return False
+            await UploadRepository(session).cancel_all(user_id)
             await UserRepository(session).remove(user_id)
             return True
 

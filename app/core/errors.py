@@ -38,6 +38,8 @@ class AppError(Exception):
     description: ClassVar[str] = "The service failed. The log has the details under the request id."
     # Constraints of the database that a request can violate. `app.db` reports the violation as this error.
     constraints: ClassVar[Sequence[str]] = ()
+    # The type of a problem that another standard defines; None for a page of this service.
+    type_uri: ClassVar[str | None] = None
     # The code of RFC 6750, 3.1, for errors of the bearer token.
     bearer_error: ClassVar[str | None] = None
 

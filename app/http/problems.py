@@ -89,6 +89,7 @@ def problem_response(
     title: str,
     status: int,
     detail: str,
+    type_uri: str | None = None,
     headers: Mapping[str, str] | None = None,
     **extras: Any,
 ) -> Response:
@@ -97,7 +98,7 @@ def problem_response(
     `type` has the path of PUBLIC_URL, because a client resolves it against the URL of the request (RFC 9457, 3.1.1).
     """
     document = {
-        "type": f"{path_prefix}/problems/{slug}",
+        "type": type_uri or f"{path_prefix}/problems/{slug}",
         "title": title,
         "status": status,
         "detail": detail,
@@ -128,6 +129,7 @@ def error_response(request_id: str, path_prefix: str, error: AppError) -> Respon
         title=error.title,
         status=error.status,
         detail=error.detail,
+        type_uri=error.type_uri,
         headers=headers,
         **error.extras,
     )
@@ -216,7 +218,7 @@ def problems_of(dependency: Any) -> tuple[type[AppError], ...]:
 
 def _example(error: type[AppError]) -> dict[str, Any]:
     value = {
-        "type": f"/problems/{error.slug}",
+        "type": error.type_uri or f"/problems/{error.slug}",
         "title": error.title,
         "status": error.status,
         "detail": error.description,
@@ -228,7 +230,10 @@ def _example(error: type[AppError]) -> dict[str, Any]:
 async def _handle_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - what it is registered for
     request.state.error_slug = error.slug
-    return error_response(request.state.request_id, public_path(request, ""), error)
+    response = error_response(request.state.request_id, public_path(request, ""), error)
+    # Header fields of a protocol on top of HTTP, such as that of resumable uploads.
+    response.headers.update(getattr(request.state, "problem_headers", {}))
+    return response
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:

@@ -2,11 +2,20 @@
 
 from app.authz.principal import Principal
 from app.authz.visibility import visibility_scope
+from app.db.database import Database
 from app.images.errors import NameTaken
 from app.images.paths import image_path
-from app.images.repository import NameOwner
+from app.images.repository import ImageRepository, NameOwner
 
 
 def name_taken(owner: NameOwner, principal: Principal) -> NameTaken:
     """Return the error, with the path of the image that has the name if the principal may see it."""
     return NameTaken(image=image_path(owner.id)) if visibility_scope(principal).sees(owner) else NameTaken()
+
+
+async def refuse_taken_name(database: Database, name: str, principal: Principal) -> None:
+    """Raise NameTaken if an image has the name. Another upload may still take it: the unique constraint decides."""
+    async with database.read_session() as session:
+        owner = await ImageRepository(session).find_by_name(name)
+    if owner is not None:
+        raise name_taken(owner, principal)

@@ -16,7 +16,6 @@ from app.core.errors import (
     UnsupportedMediaType,
     UploadsBusy,
 )
-from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
 from app.core.text.normalization import Text
 from app.http.dependencies import ContainerDep
@@ -26,7 +25,7 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.http.requests.multipart import MalformedBody, MultipartStream
-from app.http.requests.slow_body import MinimumRate, UploadTimeout, read_body
+from app.http.requests.slow_body import UploadTimeout, read_body, upload_rate
 from app.images.dependencies import DeleteServiceDep, ImagesReader, ImagesRepo, Uploader, UploadServiceDep
 from app.images.errors import ImageNotFound, NameTaken, StorageQuotaExceeded
 from app.images.name_conflict import name_taken
@@ -144,7 +143,9 @@ async def upload_image(
     settings = container.settings
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     refuse_declared_length(request, settings)
-    body = read_body(request, upload_rate(settings, container.queues.uploads))
+    # An upload that outlasts the grace of its object could not be committed.
+    rate = upload_rate(settings, container.queues.uploads, settings.orphan_grace_seconds)
+    body = read_body(request, rate)
     form = MultipartStream(request.headers.get("content-type", ""), body)
     # No byte of the body is read before the upload has its place.
     async with container.queues.uploads.enter(current_caller.get()):
@@ -238,17 +239,6 @@ def refuse_declared_length(request: Request, settings: Settings) -> None:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > settings.max_upload_bytes + MAX_FORM_BYTES:
         raise PayloadTooLarge(f"A file can have at most {settings.max_upload_bytes} bytes")
-
-
-def upload_rate(settings: Settings, queue: FairQueue) -> MinimumRate:
-    """Return how slow an upload may be; one that outlasts the grace period of its object could not be committed."""
-    window = settings.upload_idle_seconds
-    return MinimumRate(
-        window,
-        int(window * settings.upload_min_bytes_per_second),
-        settings.orphan_grace_seconds,
-        lambda: queue.length > 0,
-    )
 
 
 def shape_uploaded(result: UploadedImage | StoredResponse) -> ImageUploaded:

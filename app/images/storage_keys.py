@@ -5,6 +5,7 @@ import uuid
 ORIGINALS = "originals/"
 THUMBNAILS = "thumbnails/"
 STRIPPED = "stripped/"
+PIECES = "uploads/"
 # Part of the entity tag: raise it when thumbnails are made in another way.
 THUMBNAIL_VERSION = 2
 THUMBNAIL_SIZES = (160, 320, 640, 1280)
@@ -13,6 +14,11 @@ THUMBNAIL_SIZES = (160, 320, 640, 1280)
 def new_original_key() -> str:
     """Return a key that nothing has ever had."""
     return f"{ORIGINALS}{uuid.uuid4()}"
+
+
+def new_piece_key() -> str:
+    """Return a key for bytes of an upload that are not a part of its object yet."""
+    return f"{PIECES}{uuid.uuid4()}"
 
 
 def thumbnail_key(original: str, size: int) -> str:

@@ -133,10 +133,19 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._refusal
         self._normalize_head()
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.1":
+            extensions: dict[str, Any] = {"interim_response": self._send_interim}
+            self.scope["extensions"] = extensions
         self._is_in_head = False
         self._head_start = b""
         self._head_bytes = self._late_body_bytes = 0
         self._framing_bytes = rest
+
+    def _send_interim(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send an interim response (RFC 9110, 15.2), before the response of the request in progress."""
+        if self._is_responding() and not self.cycle.response_started and not self.transport.is_closing():
+            lines = [b"%b: %b\r\n" % header for header in headers]
+            self.transport.write(b"".join([b"HTTP/1.1 %d \r\n" % status, *lines, b"\r\n"]))
 
     def pause_writing(self) -> None:
         """Pause the response until the client has read, and watch its rate."""

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -70,6 +70,14 @@ class PendingUpload:
     key: str
     upload_id: str
     begun: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """The number and the entity tag of a part that the store has."""
+
+    number: int
+    etag: str
 
 
 class ObjectStore:
@@ -148,6 +156,26 @@ class ObjectStore:
         except BaseException:
             await asyncio.shield(self._abort_upload(key, upload_id, sending))
             raise
+        if await self.size_of(key) != size:
+            raise ChecksumMismatch
+
+    async def begin_multipart(self, key: str, content_type: str) -> str:
+        """Begin an object whose parts come in several requests; return the id of the multipart upload."""
+        client: Any = self._client
+        async with request_timeout():
+            return str(await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type}))  # noqa: SLF001
+
+    async def put_part(self, key: str, multipart_id: str, number: int, body: Pieces) -> str:
+        """Store a part, and return its entity tag. Raises ObjectMissing if the multipart upload has ended."""
+        part = await self._put_part(key, multipart_id, number, body)
+        return str(part.etag)
+
+    async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[StoredPart], size: int) -> None:
+        """Make an object of `size` bytes of these parts, whose numbers ascend. Raises like `put_part`."""
+        client: Any = self._client
+        sent = [Part(part.number, part.etag) for part in parts]
+        async with self._transfer_timeout(size):
+            await client._complete_multipart_upload(self.bucket, key, multipart_id, sent)  # noqa: SLF001
         if await self.size_of(key) != size:
             raise ChecksumMismatch
 

@@ -22,6 +22,7 @@ class ImageSettings(BaseModel):
     upload_memory_bytes: PositiveInt = 160 * MIB
     upload_idle_seconds: PositiveFloat = 30
     upload_min_bytes_per_second: NonNegativeInt = 512
+    upload_expiry_hours: PositiveFloat = 24
     decoder_processes: PositiveInt = 2
     orphan_grace_seconds: Annotated[
         PositiveInt, Field(validation_alias=renamed("doomed_grace_seconds", "orphan_grace_seconds"))

@@ -166,13 +166,13 @@ def _fields(scope: Scope) -> dict[str, str]:
 class BodyLimitMiddleware:
     """Limits the size (413) and the duration (408) of bodies, except on streaming routes with their own limits."""
 
-    def __init__(self, app: ASGIApp, streamed: frozenset[tuple[str, str]]) -> None:
+    def __init__(self, app: ASGIApp, streamed: re.Pattern[str]) -> None:
         self.app = app
         self.streamed = streamed
         self._budget = _BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["method"], scope["path"]) not in self.streamed:
+        if scope["type"] == "http" and not self._is_streamed(scope):
             caller = current_caller.get() or Caller(None)
             body = _BoundedBody(receive, _declared_length(scope["headers"]), self._budget, caller)
             caller.is_gone = body.is_gone
@@ -182,6 +182,9 @@ class BodyLimitMiddleware:
                 body.close()
         else:
             await self.app(scope, receive, send)
+
+    def _is_streamed(self, scope: Scope) -> bool:
+        return scope["method"] in ("POST", "PATCH") and self.streamed.fullmatch(scope["path"]) is not None
 
 
 class _BodyBudget:

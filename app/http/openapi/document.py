@@ -42,6 +42,7 @@ TAGS = [
     {"name": "users", "description": "Accounts."},
     {"name": "auth", "description": "Access and refresh tokens, social login."},
     {"name": "images", "description": "Upload, find, read, tag and delete images."},
+    {"name": "uploads", "description": "Resumable uploads: tus 1.0.0 and Resumable Uploads for HTTP."},
     {"name": "tags", "description": "Tag names, aliases and implications."},
     {"name": "operations", "description": "Health, metrics and the request log."},
 ]

@@ -239,6 +239,11 @@ async def _check_charset(part: Part) -> None:
         raise ValidationFailed.at(["body", part.name], "The charset of a form must be UTF-8.")
 
 
+def file_name_of_disposition(field: bytes) -> str | None:
+    """Return the file name of a Content-Disposition (RFC 6266). Raises MalformedBody, ValidationFailed."""
+    return _file_name(_parsed(field)[1])
+
+
 def _file_name(parameters: dict[bytes, bytes]) -> str | None:
     # RFC 6266 (4.3) prefers the extended form, unless it cannot be decoded.
     extended = parameters.get(b"filename*")

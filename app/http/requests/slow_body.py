@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from app.core.errors import ClientGone, RequestTimeout
+from app.core.fair_queue import FairQueue
+from app.core.settings import Settings
 
 BUSY_BYTES_PER_SECOND = 16 * 1024
 
@@ -37,7 +39,14 @@ class MinimumRate:
         return max(self.window_bytes, busy_bytes)
 
 
-async def read_body(request: Request, rate: MinimumRate) -> AsyncIterator[bytes]:
+def upload_rate(settings: Settings, queue: FairQueue, total_seconds: float) -> MinimumRate:
+    """Return the minimum rate of an upload, which has passed `queue` and ends within `total_seconds`."""
+    window = settings.upload_idle_seconds
+    window_bytes = int(window * settings.upload_min_bytes_per_second)
+    return MinimumRate(window, window_bytes, total_seconds, lambda: queue.length > 0)
+
+
+async def read_body(request: Request, rate: MinimumRate) -> AsyncGenerator[bytes]:
     """Yield the body's chunks. Raises UploadTimeout, ClientGone.
 
     Only the time spent waiting for the client counts. A slow object store does not.

@@ -18,7 +18,7 @@ from app.db.base import utc_now
 from app.db.database import Database
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.repository import ImageRepository
-from app.images.storage_keys import ORIGINALS, STRIPPED, THUMBNAILS, original_of
+from app.images.storage_keys import ORIGINALS, PIECES, STRIPPED, THUMBNAILS, original_of
 from app.models import Image
 from app.storage.object_store import ListedObject, ObjectStore
 from app.storage.timeouts import ObjectMissing
@@ -137,7 +137,7 @@ class ConsistencyCheck:
         async for found in self._object_store.list_objects():
             report.objects += 1
             # Other applications' objects in the bucket are ignored.
-            if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED)) and found.modified < before:
+            if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED, PIECES)) and found.modified < before:
                 batch.append(found)
             if len(batch) == BATCH:
                 report.orphans += await self._orphans(batch)
@@ -154,8 +154,12 @@ class ConsistencyCheck:
 
     async def _check_uploads(self, report: ConsistencyReport) -> None:
         before = utc_now() - self._grace
-        for upload in await self._object_store.list_uploads():
-            if upload.begun < before:
+        uploads = [one for one in await self._object_store.list_uploads() if one.begun < before]
+        async with self._database.read_session() as session:
+            listed = await OrphanRepository(session).list_orphaned_keys({upload.key for upload in uploads})
+        for upload in uploads:
+            # A key on the list belongs to an upload in progress, or the sweeper aborts the upload.
+            if upload.key not in listed:
                 report.stale_uploads.append(upload.key)
                 if not report.dry_run:
                     await self._object_store.abort(upload.key, upload.upload_id)

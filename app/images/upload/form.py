@@ -51,15 +51,19 @@ class UploadFields:
         if part.name in self._seen and part.name != "tags":
             raise ValidationFailed.at(["body", part.name], "The field occurs more than once.", "repeated")
         self._seen.add(part.name)
+        self.set(part.name, value, ("body",))
+
+    def set(self, name: str, value: str, loc: tuple[str, ...]) -> None:
+        """Set a field, or add to the tags; `loc` is the part of the request that has it. Raises ValidationFailed."""
         try:
-            if part.name == "tags":
+            if name == "tags":
                 self.tags = normalize_tags([*self.tags, *split_tags(value)])
-            elif part.name == "visibility":
-                self.visibility = _choice(Visibility, part.name, value)
+            elif name == "visibility":
+                self.visibility = _choice(Visibility, (*loc, name), value)
             else:
-                self.on_conflict = _choice(OnConflict, part.name, value)
+                self.on_conflict = _choice(OnConflict, (*loc, name), value)
         except ValueError as error:
-            raise ValidationFailed.at(["body", part.name], str(error)) from error
+            raise ValidationFailed.at([*loc, name], str(error)) from error
 
 
 def normalized_file_name(part: FormPart) -> str:
@@ -75,7 +79,7 @@ def normalized_file_name(part: FormPart) -> str:
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-def _choice(choices: type[Choice], name: str, value: str) -> Choice:
+def _choice(choices: type[Choice], loc: tuple[str, ...], value: str) -> Choice:
     if value not in tuple(choices):
-        raise ValidationFailed([unknown_value(["body", name], value, tuple(choices))])
+        raise ValidationFailed([unknown_value(list(loc), value, tuple(choices))])
     return choices(value)

@@ -21,8 +21,7 @@ from app.core.field_errors import REQUIRED
 from app.core.settings import Settings
 from app.db.database import Database
 from app.images.maintenance.orphan_cleanup import remove_orphans
-from app.images.name_conflict import name_taken
-from app.images.repository import ImageRepository
+from app.images.name_conflict import refuse_taken_name
 from app.images.storage_keys import new_original_key
 from app.images.upload.file_checker import FileChecker
 from app.images.upload.form import FormPart, OnConflict, UploadFields, normalized_file_name
@@ -125,7 +124,7 @@ class UploadService:
         name = normalized_file_name(part)
         # Without the field, it may still follow the file.
         if fields.on_conflict is OnConflict.ERROR:
-            await self._refuse_taken_name(name, principal)
+            await refuse_taken_name(self._database, name, principal)
         await reservation.require_space()
         hashing = HashingStream(part.chunks, self._settings.max_upload_bytes)
         reader = self._checker.header_reader()
@@ -147,12 +146,6 @@ class UploadService:
             header = reader.finish()
             dimensions = await self._checker.check_object(header, key, hashing.size)
         return StoredFile(name, hashing.size, hashing.sha256, header.content_type, dimensions, key)
-
-    async def _refuse_taken_name(self, name: str, principal: Principal) -> None:
-        async with self._database.read_session() as session:
-            owner = await ImageRepository(session).find_by_name(name)
-        if owner is not None:
-            raise name_taken(owner, principal)
 
     async def _commit_with_response(
         self, stored: StoredFile, fields: UploadFields, principal: Principal, claimed: bytes, render: Render

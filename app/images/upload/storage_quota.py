@@ -6,6 +6,7 @@ is checked there. An upload that fails or is killed frees its bytes when its key
 """
 
 from collections.abc import AsyncIterator
+from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +34,15 @@ class Reservation:
         self._is_limited = user is not None and quota_of(user, settings) is not None
         self._key: str | None = None
         self._size = 0
+
+    @classmethod
+    async def resume(cls, database: Database, settings: ImageSettings, user: User | None, key: str) -> Self:
+        """Return the reservation of an upload that continues."""
+        reservation = cls(database, settings, user)
+        reservation._key = key
+        async with database.read_session() as session:
+            reservation._size = await UsageRepository(session).get_reserved(key)
+        return reservation
 
     @property
     def keys(self) -> list[str]:
@@ -67,12 +77,13 @@ class Reservation:
         size = 0
         async for part in parts:
             size += length(part)
-            await self._extend(size)
+            await self.extend(size)
             yield part
             # Not held while the next one is gathered.
             del part
 
-    async def _extend(self, size: int) -> None:
+    async def extend(self, size: int) -> None:
+        """Reserve `size` bytes in all. Raises StorageQuotaExceeded."""
         if self._user is None or self._key is None or size <= self._size:
             return
         if self._is_limited:

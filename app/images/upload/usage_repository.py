@@ -22,6 +22,7 @@ _USAGE = text("""
 _RESERVE = text("""
     INSERT INTO orphaned_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
     ON CONFLICT (storage_key) DO UPDATE SET reserved_bytes = :size""").bindparams(bindparam("user", type_=Uuid))
+_RESERVED = text("SELECT reserved_bytes FROM orphaned_objects WHERE storage_key = :key")
 _EXTEND = text("UPDATE orphaned_objects SET reserved_bytes = :size WHERE storage_key = :key")
 _COMPACT = text("""
     WITH oldest AS (SELECT id FROM storage_usage_deltas ORDER BY id LIMIT :most),
@@ -79,6 +80,10 @@ class UsageRepository:
     async def reserve(self, key: str, user_id: uuid.UUID, size: int) -> None:
         """List the key of an upload with the bytes that it takes; they are free when the key is off the list."""
         await self._session.execute(_RESERVE, {"key": key, "user": user_id, "size": size})
+
+    async def get_reserved(self, key: str) -> int:
+        """Return the bytes that a listed key reserves."""
+        return await self._session.scalar(_RESERVED, {"key": key}) or 0
 
     async def extend(self, key: str, size: int) -> None:
         """Change the bytes of a key that is listed."""

@@ -1,0 +1,128 @@
+"""Makes an image of an upload whose bytes have all arrived.
+
+Each step can be repeated after a kill. The bytes of the last part are in memory only, until the image is committed. A
+client sends them again after a kill, because `Upload-Offset` is the length only if the image exists.
+"""
+
+import uuid
+
+from app.authz.principal import Principal
+from app.core.errors import ValidationFailed
+from app.db.database import Database
+from app.images.maintenance.orphan_repository import OrphanRepository
+from app.images.storage_keys import new_original_key
+from app.images.upload.file_checker import FileChecker
+from app.images.upload.form import OnConflict, UploadFields
+from app.images.upload.image_creator import ImageCreator, StoredFile, UploadedImage
+from app.models import Upload
+from app.models.image import Visibility
+from app.storage.object_store import ObjectStore, StoredPart
+from app.storage.timeouts import ObjectMissing
+from app.uploads.errors import AppendSuperseded, UploadEnded
+from app.uploads.inspection import Inspection
+from app.uploads.part_writer import Rest
+from app.uploads.repository import UploadRepository
+
+
+class UploadCompletion:
+    """Checks the file of an upload, and creates its image."""
+
+    def __init__(
+        self, database: Database, object_store: ObjectStore, checker: FileChecker, creator: ImageCreator
+    ) -> None:
+        self._database = database
+        self._object_store = object_store
+        self._checker = checker
+        self._creator = creator
+
+    def begin_inspection(self) -> Inspection:
+        """Return an inspection of a file that starts."""
+        return Inspection(self._checker.header_reader())
+
+    async def complete(
+        self, upload: Upload, writer: uuid.UUID, rest: Rest, inspection: Inspection | None, principal: Principal
+    ) -> UploadedImage:
+        """Create the image. `inspection` is that of the whole file, unless a part of it arrived elsewhere.
+
+        Raises ValidationFailed, NameTaken, UnsupportedMediaType, InvalidImage, ImageTooLarge, AppendSuperseded,
+        UploadEnded, TooManyRequests and the errors of the backends.
+        """
+        stored = await self._store(upload, rest, inspection)
+        if upload.sha256 not in (None, stored.sha256):
+            raise ValidationFailed.at(
+                ["header", "Upload-Metadata", "sha256"], "The uploaded bytes do not have the declared SHA-256."
+            )
+        async with self._creator.creation(stored, fields_of(upload), principal) as (session, uploaded):
+            if not await UploadRepository(session).complete(upload, writer, uploaded.image):
+                raise AppendSuperseded
+        return uploaded
+
+    async def _store(self, upload: Upload, rest: Rest, inspection: Inspection | None) -> StoredFile:
+        if rest.start == 0:
+            return await self._store_whole(upload, rest)
+        if not await self._complete_multipart(upload, rest):
+            # An attempt that was killed has completed the object. Its last bytes may have been others.
+            inspection = None
+        if inspection is None or inspection.size != rest.end:
+            inspection = await self._inspect_object(upload.storage_key)
+        header = inspection.finish()
+        dimensions = await self._checker.check_object(header, upload.storage_key, rest.end)
+        digest = inspection.digest.digest()
+        return StoredFile(upload.name, rest.end, digest, header.content_type, dimensions, upload.storage_key)
+
+    async def _store_whole(self, upload: Upload, rest: Rest) -> StoredFile:
+        """Store a file that fits one part, after its check: a damaged one never reaches the store.
+
+        Each attempt has a key of its own, because a request that was terminated may still store other bytes.
+        """
+        inspection = self.begin_inspection()
+        for piece in rest.pieces:
+            inspection.feed(piece)
+        header = inspection.finish()
+        dimensions = await self._checker.check_bytes(header, rest.pieces)
+        key = new_original_key()
+        async with self._database.unit_of_work() as session:
+            await OrphanRepository(session).mark_orphaned([key])
+        await self._object_store.put_whole(key, rest.pieces, header.content_type)
+        digest = inspection.digest.digest()
+        return StoredFile(upload.name, rest.end, digest, header.content_type, dimensions, key)
+
+    async def _complete_multipart(self, upload: Upload, rest: Rest) -> bool:
+        """Complete the object. Returns False if an earlier attempt has done so. Raises UploadEnded if it is lost."""
+        async with self._database.read_session() as session:
+            repository = UploadRepository(session)
+            current = await repository.find(upload.id)
+            rows = await repository.list_parts(upload.id)
+        parts = [StoredPart(row.part_number, row.etag) for row in rows if row.part_number and row.etag]
+        multipart_id = current.multipart_id if current else None
+        if multipart_id is None:
+            raise UploadEnded
+        try:
+            if rest.pieces:
+                etag = await self._object_store.put_part(upload.storage_key, multipart_id, rest.number, rest.pieces)
+                parts.append(StoredPart(rest.number, etag))
+            await self._object_store.complete_multipart(upload.storage_key, multipart_id, parts, rest.end)
+        except ObjectMissing:
+            if await self._size_of(upload.storage_key) != rest.end:
+                raise UploadEnded("The object store has lost bytes of the upload.") from None
+            return False
+        return True
+
+    async def _size_of(self, key: str) -> int | None:
+        try:
+            return await self._object_store.size_of(key)
+        except ObjectMissing:
+            return None
+
+    async def _inspect_object(self, key: str) -> Inspection:
+        inspection = self.begin_inspection()
+        async with self._object_store.open(key) as opened:
+            async for chunk in opened.chunks:
+                inspection.feed(chunk)
+        return inspection
+
+
+def fields_of(upload: Upload) -> UploadFields:
+    """Return the fields that the upload was created with."""
+    on_conflict = OnConflict(upload.on_conflict) if upload.on_conflict else None
+    return UploadFields(list(upload.tags), Visibility(upload.visibility), on_conflict)

@@ -1,0 +1,238 @@
+"""Stores the bytes of one append.
+
+Full parts go to the multipart upload of the object store while the next part is received. The rest becomes an object of
+its own, because the store refuses small parts. A later append collects such objects into a part: each byte is stored
+twice at most, however small the appends are.
+
+The offset of the upload changes only after the bytes are stored, and only while the request is the writer.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from app.db.base import utc_now
+from app.db.database import Database
+from app.images.maintenance.orphan_repository import OrphanRepository
+from app.images.storage_keys import new_piece_key
+from app.images.upload.storage_quota import Reservation
+from app.models import Upload, UploadPart
+from app.storage.chunks import PART_BYTES, PIECE_BYTES, length
+from app.storage.object_store import ObjectStore
+from app.uploads.errors import AppendSuperseded
+from app.uploads.repository import UploadRepository
+
+CONTENT_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The last bytes of an upload, from `start` on, at most a part of them; `number` is the number of that part."""
+
+    start: int
+    pieces: list[bytes]
+    number: int
+
+    @property
+    def end(self) -> int:
+        """The length of the upload."""
+        return self.start + length(self.pieces)
+
+
+class PartWriter:
+    """Stores the bytes of one append of `upload`, whose writer is `writer`.
+
+    With `defers_offset`, the offset changes only in `save`: bytes with a wrong checksum are never part of the upload.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        object_store: ObjectStore,
+        upload: Upload,
+        writer: uuid.UUID,
+        reservation: Reservation,
+        lifetime: timedelta,
+        *,
+        defers_offset: bool,
+    ) -> None:
+        self._database = database
+        self._object_store = object_store
+        self._upload_id = upload.id
+        self._key = upload.storage_key
+        self._multipart_id = upload.multipart_id
+        self._next_number = upload.next_part_number
+        self._writer = writer
+        self._reservation = reservation
+        self._lifetime = lifetime
+        self._defers_offset = defers_offset
+        # The stored objects before `_end` that are not a part yet, and the bytes after them.
+        self._tail: list[UploadPart] = []
+        self._buffer = _Buffer()
+        self._end = upload.received_bytes
+        self._sending: asyncio.Task[UploadPart] | None = None
+        # Parts that are stored and not committed, and the objects that they replace.
+        self._added: list[UploadPart] = []
+        self._replaced: list[UploadPart] = []
+
+    async def open(self) -> None:
+        """Find the stored bytes that are not a part yet."""
+        async with self._database.read_session() as session:
+            parts = await UploadRepository(session).list_parts(self._upload_id)
+        self._tail = [part for part in parts if part.storage_key is not None]
+
+    @property
+    def _tail_bytes(self) -> int:
+        return sum(part.size for part in self._tail)
+
+    async def write(self, chunks: AsyncIterator[bytes]) -> None:
+        """Store the full parts of these bytes; up to a part remains in memory.
+
+        Raises AppendSuperseded, StorageQuotaExceeded, StorageUnavailable, and the errors of `chunks`.
+        """
+        async for chunk in chunks:
+            rest = chunk
+            while rest:
+                if self._tail_bytes + self._buffer.size == PART_BYTES:
+                    # Not before there is more: the last part of an upload is stored by its completion.
+                    await self._send_part()
+                room = PART_BYTES - self._tail_bytes - self._buffer.size
+                self._buffer.add(rest[:room])
+                rest = rest[room:]
+
+    async def save(self) -> int:
+        """Store the bytes that remain in memory, and return the offset of the upload."""
+        await self._settle()
+        if pieces := self._buffer.take():
+            await self._reservation.extend(self._end + length(pieces))
+            self._added.append(await self._put_piece(self._end, pieces))
+            self._end += length(pieces)
+        await self._commit()
+        return self._end
+
+    async def rest(self) -> Rest:
+        """Return the bytes that are in no part of the multipart upload, for the completion of the upload."""
+        await self._settle()
+        await self._commit()
+        pieces = [*await self._load_tail(), *self._buffer.take()]
+        return Rest(self._end - self._tail_bytes, pieces, self._next_number)
+
+    async def discard(self) -> None:
+        """End without the bytes that are not part of the upload yet."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+            self._sending = None
+        self._buffer.take()
+
+    async def _send_part(self) -> None:
+        body = [*await self._load_tail(), *self._buffer.take()]
+        await self._settle()
+        if self._multipart_id is None:
+            self._multipart_id = await self._begin()
+        start = self._end - self._tail_bytes
+        await self._reservation.extend(start + PART_BYTES)
+        self._replaced += self._tail
+        self._tail = []
+        self._sending = asyncio.create_task(self._put_part(start, body))
+
+    async def _settle(self) -> None:
+        """Wait for the part that is being sent."""
+        if self._sending is None:
+            return
+        sending, self._sending = self._sending, None
+        part = await sending
+        self._next_number += 1
+        self._added.append(part)
+        self._end = part.start + part.size
+        if self._defers_offset:
+            await self._change({"next_part_number": self._next_number})
+        else:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        """Make the stored parts part of the upload. Raises AppendSuperseded."""
+        if not self._added:
+            return
+        async with self._database.unit_of_work() as session:
+            repository = UploadRepository(session)
+            await self._require_writer(
+                repository,
+                {
+                    "received_bytes": self._end,
+                    "next_part_number": self._next_number,
+                    "expires_at": utc_now() + self._lifetime,
+                },
+            )
+            await repository.remove_parts(self._upload_id, self._replaced)
+            await repository.add_parts(self._added)
+        self._tail += [part for part in self._added if part.storage_key is not None]
+        self._added, self._replaced = [], []
+
+    async def _change(self, values: dict[str, Any]) -> None:
+        async with self._database.unit_of_work() as session:
+            await self._require_writer(UploadRepository(session), values)
+
+    async def _require_writer(self, repository: UploadRepository, values: dict[str, Any]) -> None:
+        if not await repository.change(self._upload_id, self._writer, values):
+            raise AppendSuperseded
+
+    async def _begin(self) -> str:
+        begun = await self._object_store.begin_multipart(self._key, CONTENT_TYPE)
+        async with self._database.unit_of_work() as session:
+            stored = await UploadRepository(session).set_multipart_id(self._upload_id, begun)
+        if stored != begun:
+            await self._object_store.abort(self._key, begun)
+        return stored
+
+    async def _put_part(self, start: int, body: list[bytes]) -> UploadPart:
+        assert self._multipart_id is not None  # noqa: S101 - begun before
+        number = self._next_number
+        etag = await self._object_store.put_part(self._key, self._multipart_id, number, body)
+        return UploadPart(upload_id=self._upload_id, start=start, size=length(body), part_number=number, etag=etag)
+
+    async def _put_piece(self, start: int, pieces: list[bytes]) -> UploadPart:
+        key = new_piece_key()
+        async with self._database.unit_of_work() as session:
+            await OrphanRepository(session).mark_orphaned([key])
+        await self._object_store.put_whole(key, pieces, CONTENT_TYPE)
+        return UploadPart(upload_id=self._upload_id, start=start, size=length(pieces), storage_key=key)
+
+    async def _load_tail(self) -> list[bytes]:
+        loaded: list[bytes] = []
+        for part in self._tail:
+            assert part.storage_key is not None  # noqa: S101 - those without are no tail
+            async with self._object_store.open(part.storage_key) as opened:
+                loaded += [chunk async for chunk in opened.chunks]
+        return loaded
+
+
+class _Buffer:
+    """Received bytes in pieces of at least PIECE_BYTES: a client may send one byte at a time."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._small: list[bytes] = []
+        self._small_bytes = 0
+        self.size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self._small.append(chunk)
+        self._small_bytes += len(chunk)
+        if self._small_bytes >= PIECE_BYTES:
+            self._join()
+
+    def take(self) -> list[bytes]:
+        """Return the bytes, and forget them."""
+        self._join()
+        pieces, self._pieces, self.size = self._pieces, [], 0
+        return pieces
+
+    def _join(self) -> None:
+        if self._small:
+            self._pieces.append(self._small[0] if len(self._small) == 1 else b"".join(self._small))
+            self._small, self._small_bytes = [], 0

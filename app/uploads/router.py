@@ -1,0 +1,319 @@
+"""The endpoints of resumable uploads."""
+
+import uuid
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+
+from app.authz.principal import Principal
+from app.core.callers import current_caller
+from app.core.errors import (
+    MethodNotAllowed,
+    PayloadTooLarge,
+    StorageUnavailable,
+    TooManyRequests,
+    UnsupportedMediaType,
+    UploadsBusy,
+)
+from app.core.settings import Settings
+from app.http.container import Container
+from app.http.dependencies import ContainerDep, SettingsDep
+from app.http.links import public_path
+from app.http.prefix_router import PrefixRouter
+from app.http.problems import problems
+from app.http.requests.slow_body import UploadTimeout, read_body, upload_rate
+from app.images.dependencies import ImagesReader, Uploader
+from app.images.errors import NameTaken, StorageQuotaExceeded
+from app.images.schemas import ImageUploaded, to_uploaded
+from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
+from app.ratelimit.policies import upload_charges
+from app.uploads.dependencies import ResumableUploadsDep
+from app.uploads.errors import (
+    AppendSuperseded,
+    ChecksumFailed,
+    DigestFailed,
+    InconsistentLength,
+    InvalidUploadHeader,
+    OffsetMismatch,
+    TooManyUploads,
+    UnsupportedUploadVersion,
+    UploadEnded,
+    UploadNotFound,
+)
+from app.uploads.inspection import CHECKSUM_ALGORITHMS
+from app.uploads.protocols.resumable_http import (
+    INTEROP_VERSION,
+    limits_field,
+    refuse_state_fields,
+    stored_image_response,
+)
+from app.uploads.protocols.tus import EXTENSIONS, VERSION, Tus
+from app.uploads.protocols.upload_protocol import UploadProtocol
+from app.uploads.schemas import UploadList
+from app.uploads.service import Append, Progress, ResumableUploads
+from app.uploads.upload_route import UploadRoute
+from app.users.dependencies import CurrentUser, DeviceDep
+
+router = PrefixRouter(prefix="/uploads", tags=["uploads"], route_class=UploadRoute)
+
+_FILE_ERRORS = (
+    NameTaken,
+    PayloadTooLarge,
+    StorageQuotaExceeded,
+    UnsupportedMediaType,
+    InvalidImage,
+    ImageTooLarge,
+    StorageUnavailable,
+    DecodersUnavailable,
+    DecodersBusy,
+    UploadTimeout,
+    TooManyRequests,
+    UploadsBusy,
+    AppendSuperseded,
+    ChecksumFailed,
+    DigestFailed,
+    InconsistentLength,
+    InvalidUploadHeader,
+    UnsupportedUploadVersion,
+)
+
+
+def get_protocol(request: Request) -> UploadProtocol:
+    """Return the protocol that the route has found."""
+    protocol: UploadProtocol = request.state.upload_protocol
+    return protocol
+
+
+ProtocolDep = Annotated[UploadProtocol, Depends(get_protocol)]
+
+
+class UploadRequest:
+    """A request that sends bytes of an upload."""
+
+    def __init__(
+        self, request: Request, container: ContainerDep, uploads: ResumableUploadsDep, principal: Uploader
+    ) -> None:
+        self.request = request
+        self.principal: Principal = principal
+        self._container: Container = container
+        self._uploads: ResumableUploads = uploads
+
+    async def append(self, upload_id: uuid.UUID, append: Append) -> Progress:
+        """Append the body. No byte of it is read before the upload has its place in memory."""
+        queue = self._container.queues.uploads
+        rate = upload_rate(self._container.settings, queue, self._container.settings.upload_expiry_hours * 3600)
+        async with queue.enter(current_caller.get()):
+            return await self._uploads.append(upload_id, append, read_body(self.request, rate), self.principal)
+
+
+UploadRequestDep = Annotated[UploadRequest, Depends()]
+
+
+@router.options("", summary="Discover the upload protocols", status_code=204)
+async def discover_uploads(settings: SettingsDep) -> Response:
+    """Return the versions, extensions and limits of both protocols."""
+    return Response(status_code=204, headers=_capabilities(settings, "GET, HEAD, OPTIONS, POST"))
+
+
+@router.options("/{_upload_id}", include_in_schema=False)
+async def discover_upload(_upload_id: uuid.UUID, settings: SettingsDep) -> Response:
+    """Return the same for one upload."""
+    return Response(status_code=204, headers=_capabilities(settings, "DELETE, GET, HEAD, OPTIONS, PATCH, POST"))
+
+
+@router.get("", summary="List own uploads in progress", responses=problems())
+async def list_uploads(user: CurrentUser, uploads: ResumableUploadsDep) -> UploadList:
+    """Return the uploads in progress of the account, oldest first."""
+    return UploadList.of(await uploads.list_open(user.id))
+
+
+def _parameters(**descriptions: str) -> dict[str, Any]:
+    return {
+        "parameters": [
+            {
+                "name": name.replace("_", "-"),
+                "in": "header",
+                "required": False,
+                "description": text,
+                "schema": {"type": "string"},
+            }
+            for name, text in descriptions.items()
+        ]
+    }
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create an upload",
+    response_class=Response,
+    responses={
+        201: {"model": ImageUploaded, "description": "The new upload, or its image if the upload is complete."},
+        200: {"model": ImageUploaded, "description": "An image that has these bytes already."},
+        **problems(TooManyUploads, *_FILE_ERRORS),
+    },
+    openapi_extra={
+        **_parameters(
+            Tus_Resumable=f"`{VERSION}` for tus 1.0.0.",
+            Upload_Length="The length of the file in bytes.",
+            Upload_Defer_Length="`1` if the length follows later (tus).",
+            Upload_Metadata="Pairs of a key and a Base64 value: filename, tags, visibility, on_conflict, sha256.",
+            Upload_Complete="`?1` if the body is the whole file, else `?0` (Resumable Uploads for HTTP).",
+            Upload_Checksum="The algorithm and the Base64 digest of the body (tus).",
+            Upload_Draft_Interop_Version="`8` for an interim response 104 with the location.",
+        ),
+        "requestBody": {
+            "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        },
+    },
+)
+async def create_upload(
+    upload_request: UploadRequestDep,
+    protocol: ProtocolDep,
+    uploads: ResumableUploadsDep,
+    images: ImagesReader,
+    container: ContainerDep,
+    device: DeviceDep,
+) -> Response:
+    """Create an upload, by tus 1.0.0 or by Resumable Uploads for HTTP, and append the body.
+
+    Without a file name, the name of the image is the id of the upload. If a visible image has the declared `sha256`, no
+    bytes are needed.
+    """
+    request, principal = upload_request.request, upload_request.principal
+    settings = container.settings
+    await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
+    new, append = protocol.parse_creation(request.headers)
+    if new.sha256 and (stored := await uploads.find_stored(new.sha256, principal)):
+        image = to_uploaded(*await images.get_tagged(stored, principal), [])
+        if not isinstance(protocol, Tus):
+            return stored_image_response(image)
+        progress = await uploads.create(new, principal, stored)
+        return protocol.created(progress, _location(request, progress), image)
+    progress = await uploads.create(new, principal)
+    location = _location(request, progress)
+    if append is not None:
+        _send_interim(request, location, settings)
+        progress = await upload_request.append(progress.upload.id, append)
+    return protocol.created(progress, location, _image(progress))
+
+
+@router.get(
+    "/{upload_id}",
+    status_code=204,
+    summary="Get the offset of an upload",
+    responses=problems(UploadNotFound, UploadEnded, UnsupportedUploadVersion),
+)
+async def read_upload(
+    request: Request, upload_id: uuid.UUID, principal: Uploader, protocol: ProtocolDep, uploads: ResumableUploadsDep
+) -> Response:
+    """Return the offset at which the client continues. A request that still appends is terminated."""
+    if not isinstance(protocol, Tus):
+        refuse_state_fields(request.headers)
+    return protocol.state(await uploads.get(upload_id, principal))
+
+
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    summary="Append to an upload",
+    response_class=Response,
+    responses={
+        201: {"model": ImageUploaded, "description": "The image of the upload, which is complete."},
+        **problems(UploadNotFound, UploadEnded, OffsetMismatch, *_FILE_ERRORS),
+    },
+    openapi_extra={
+        **_parameters(
+            Tus_Resumable=f"`{VERSION}` for tus 1.0.0.",
+            Upload_Offset="The offset of the first byte of the body.",
+            Upload_Complete="`?1` if the upload ends with the body, else `?0` (Resumable Uploads for HTTP).",
+            Upload_Length="The length of the file in bytes, if it was not declared before.",
+            Upload_Checksum="The algorithm and the Base64 digest of the body (tus).",
+        ),
+        "requestBody": {
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in ("application/offset+octet-stream", "application/partial-upload")
+            }
+        },
+    },
+)
+async def append_to_upload(
+    upload_id: uuid.UUID, upload_request: UploadRequestDep, protocol: ProtocolDep, images: ImagesReader
+) -> Response:
+    """Append the body at the offset. The request that reaches the length creates the image.
+
+    Of two concurrent requests, the later wins and the earlier is terminated.
+    """
+    progress = await upload_request.append(upload_id, protocol.parse_append(upload_request.request.headers))
+    image = _image(progress)
+    if image is None and progress.upload.image_id is not None:
+        # The client repeats a request whose response was lost.
+        image = to_uploaded(*await images.get_tagged(progress.upload.image_id, upload_request.principal), [])
+    return protocol.appended(progress, image)
+
+
+@router.delete(
+    "/{upload_id}",
+    status_code=204,
+    summary="Cancel an upload",
+    responses=problems(UploadNotFound, UploadEnded, UnsupportedUploadVersion),
+)
+async def cancel_upload(upload_id: uuid.UUID, principal: Uploader, uploads: ResumableUploadsDep) -> None:
+    """Cancel an upload and delete its bytes. The image of a completed upload remains."""
+    await uploads.cancel(upload_id, principal)
+
+
+@router.post("/{upload_id}", include_in_schema=False)
+async def override_method(
+    upload_id: uuid.UUID,
+    upload_request: UploadRequestDep,
+    protocol: ProtocolDep,
+    uploads: ResumableUploadsDep,
+    images: ImagesReader,
+) -> Response:
+    """Serve clients that cannot send PATCH or DELETE (tus 1.0.0, `X-HTTP-Method-Override`)."""
+    request = upload_request.request
+    match request.headers.get("X-HTTP-Method-Override", "").upper():
+        case "PATCH":
+            return await append_to_upload(upload_id, upload_request, protocol, images)
+        case "HEAD":
+            return await read_upload(request, upload_id, upload_request.principal, protocol, uploads)
+        case "DELETE":
+            await cancel_upload(upload_id, upload_request.principal, uploads)
+            return Response(status_code=204)
+        case _:
+            raise MethodNotAllowed
+
+
+def _capabilities(settings: Settings, methods: str) -> dict[str, str]:
+    return {
+        "Allow": methods,
+        "Tus-Resumable": VERSION,
+        "Tus-Version": VERSION,
+        "Tus-Extension": ",".join(EXTENSIONS),
+        "Tus-Max-Size": str(settings.max_upload_bytes),
+        "Tus-Checksum-Algorithm": ",".join(CHECKSUM_ALGORITHMS),
+        "Upload-Limit": limits_field(settings),
+    }
+
+
+def _location(request: Request, progress: Progress) -> str:
+    return f"{request.url.path}/{progress.upload.id}"
+
+
+def _image(progress: Progress) -> ImageUploaded | None:
+    image = progress.image
+    return None if image is None else to_uploaded(image.image, image.tags, image.duplicates)
+
+
+def _send_interim(request: Request, location: str, settings: Settings) -> None:
+    """Send the location before the body is read, to a client that can read the interim response."""
+    send = request.scope.get("extensions", {}).get("interim_response")
+    if send is not None and request.headers.get("Upload-Draft-Interop-Version") == INTEROP_VERSION:
+        fields = {
+            "Location": public_path(request, location),
+            "Upload-Draft-Interop-Version": INTEROP_VERSION,
+            "Upload-Limit": limits_field(settings),
+        }
+        send(104, [(name.lower().encode(), value.encode()) for name, value in fields.items()])

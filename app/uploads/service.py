@@ -1,0 +1,475 @@
+"""The use cases of resumable uploads, for both protocols."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.authz.principal import Principal
+from app.core.callers import current_caller
+from app.core.concurrency import background_task
+from app.core.errors import (
+    AppError,
+    ClientGone,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+from app.core.settings import Settings
+from app.db.base import utc_now
+from app.db.database import Database
+from app.images.errors import NameTaken
+from app.images.maintenance.orphan_cleanup import remove_orphans
+from app.images.name_conflict import refuse_taken_name
+from app.images.repository import ImageRepository
+from app.images.storage_keys import new_original_key
+from app.images.upload.form import OnConflict, UploadFields
+from app.images.upload.image_creator import UploadedImage
+from app.images.upload.storage_quota import Reservation
+from app.models import Upload
+from app.models.upload import UploadState
+from app.storage.object_store import ObjectStore
+from app.uploads.active_appends import ActiveAppend, ActiveAppends
+from app.uploads.completion import UploadCompletion
+from app.uploads.errors import (
+    AppendSuperseded,
+    AppendTooLarge,
+    ExcessBytes,
+    InconsistentLength,
+    OffsetMismatch,
+    TooManyUploads,
+    UploadEnded,
+    UploadNotFound,
+)
+from app.uploads.inspection import Checksum, Inspection
+from app.uploads.part_writer import PartWriter
+from app.uploads.repository import UploadRepository
+
+MAX_OPEN = 1000
+MAX_OPEN_ANONYMOUS = 100
+# How often a request asks whether another worker has taken over its upload.
+POLL_SECONDS = 1.0
+# The longest wait for a request of this worker to end, which may be creating the image.
+ENDING_SECONDS = 30.0
+# The longest wait for a request of another worker: a poll, and the time to store a part. After a kill there is none.
+HANDOVER_SECONDS = 3.0
+HANDOVER_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """The declarations of a client about a new upload. `client_metadata` is `Upload-Metadata` as it was sent."""
+
+    name: str | None
+    fields: UploadFields
+    length: int | None = None
+    sha256: bytes | None = None
+    client_metadata: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """The declarations of a request that appends.
+
+    `completes` is whether the upload ends with it; None means at its length. `content_length` is the declared length of
+    the body. With `cancels_excess`, a body beyond the length of the upload ends the upload.
+    """
+
+    offset: int
+    completes: bool | None = None
+    length: int | None = None
+    content_length: int | None = None
+    checksum: Checksum | None = None
+    cancels_excess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of an upload after a request. `image` is its new image, if the request has completed it."""
+
+    upload: Upload
+    offset: int
+    length: int | None
+    expires_at: datetime
+    image: UploadedImage | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the image of the upload exists."""
+        return self.image is not None or self.upload.state == UploadState.COMPLETE
+
+
+class ResumableUploads:
+    """Creates, continues and ends resumable uploads. Raises the errors of the backends in addition to its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        object_store: ObjectStore,
+        completion: UploadCompletion,
+        appends: ActiveAppends,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._object_store = object_store
+        self._completion = completion
+        self._appends = appends
+        self._settings = settings
+        self._lifetime = timedelta(hours=settings.upload_expiry_hours)
+
+    async def find_stored(self, sha256: bytes, principal: Principal) -> uuid.UUID | None:
+        """Return the oldest visible image with this digest."""
+        async with self._database.read_session() as session:
+            found = await ImageRepository(session).list_oldest_by_sha256([sha256], principal)
+        return found.get(sha256)
+
+    async def create(self, new: NewUpload, principal: Principal, stored: uuid.UUID | None = None) -> Progress:
+        """Create an upload; with `stored`, a completed one whose bytes that image has.
+
+        Raises NameTaken, PayloadTooLarge, StorageQuotaExceeded, TooManyUploads.
+        """
+        if new.length is not None and new.length > self._settings.max_upload_bytes:
+            raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
+        upload = self._new_row(new, principal)
+        if stored is not None:
+            upload.state, upload.image_id, upload.received_bytes = UploadState.COMPLETE, stored, new.length or 0
+        else:
+            await self._require_place(upload)
+            if new.name is not None and new.fields.on_conflict is not OnConflict.RENAME:
+                await refuse_taken_name(self._database, new.name, principal)
+            reservation = Reservation(self._database, self._settings, principal.user)
+            await reservation.require_space()
+            await reservation.reserve(upload.storage_key, new.length or 0)
+        async with self._database.unit_of_work() as session:
+            await UploadRepository(session).add(upload)
+        return _progress(upload)
+
+    async def append(
+        self, upload_id: uuid.UUID, request: Append, body: AsyncGenerator[bytes], principal: Principal
+    ) -> Progress:
+        """Append the body. An earlier request that appends to the same upload is terminated.
+
+        After an error of the client's connection, the received bytes are part of the upload. A failed check of the file
+        deletes the upload. Raises OffsetMismatch, InconsistentLength, PayloadTooLarge, AppendSuperseded, UploadEnded,
+        UploadNotFound, the error of the checksum, and the errors of an upload.
+        """
+        upload = await self._get(upload_id, principal)
+        if upload.state == UploadState.COMPLETE:
+            _check_offset(upload, request)
+            return _progress(upload)
+        async with self._writing(upload_id, principal) as (writer, active, current):
+            return await self._append(current, writer, active, request, body, principal)
+
+    async def get(self, upload_id: uuid.UUID, principal: Principal) -> Progress:
+        """Return the state of an upload. A request that appends ends, so that the offset stays valid.
+
+        Raises UploadNotFound, UploadEnded.
+        """
+        upload = await self._get(upload_id, principal)
+        if upload.state == UploadState.OPEN and await self._end_append(upload):
+            upload = await self._get(upload_id, principal)
+        return _progress(upload)
+
+    async def cancel(self, upload_id: uuid.UUID, principal: Principal) -> None:
+        """End an upload. The image of a completed one remains. Raises UploadNotFound, UploadEnded."""
+        upload = await self._get(upload_id, principal)
+        if active := self._appends.find(upload_id):
+            active.supersede(keep=False)
+        await self._cancel(upload)
+
+    async def list_open(self, user_id: uuid.UUID) -> Sequence[Upload]:
+        """Return the uploads in progress of an account, oldest first."""
+        async with self._database.read_session() as session:
+            return await UploadRepository(session).list_open(user_id, MAX_OPEN)
+
+    async def _get(self, upload_id: uuid.UUID, principal: Principal) -> Upload:
+        async with self._database.read_session() as session:
+            upload = await UploadRepository(session).find(upload_id)
+        if upload is None or upload.user_id != principal.id:
+            raise UploadNotFound
+        has_image = upload.state == UploadState.COMPLETE and upload.image_id is not None
+        if not has_image and (upload.state != UploadState.OPEN or upload.expires_at <= utc_now()):
+            raise UploadEnded
+        return upload
+
+    def _new_row(self, new: NewUpload, principal: Principal) -> Upload:
+        upload_id = uuid.uuid4()
+        caller = current_caller.get()
+        return Upload(
+            id=upload_id,
+            user_id=principal.id,
+            client=caller.address if principal.id is None and caller else None,
+            name=new.name or str(upload_id),
+            tags=new.fields.tags,
+            visibility=new.fields.visibility,
+            on_conflict=new.fields.on_conflict,
+            sha256=new.sha256,
+            client_metadata=new.client_metadata,
+            length=new.length,
+            received_bytes=0,
+            storage_key=new_original_key(),
+            state=UploadState.OPEN,
+            expires_at=utc_now() + self._lifetime,
+        )
+
+    async def _require_place(self, upload: Upload) -> None:
+        async with self._database.read_session() as session:
+            count = await UploadRepository(session).count_open(upload.user_id, upload.client)
+        if count >= (MAX_OPEN_ANONYMOUS if upload.user_id is None else MAX_OPEN):
+            raise TooManyUploads
+
+    @asynccontextmanager
+    async def _writing(
+        self, upload_id: uuid.UUID, principal: Principal
+    ) -> AsyncIterator[tuple[uuid.UUID, ActiveAppend, Upload]]:
+        """Be the only writer of an upload during the block."""
+        await self._end_earlier(upload_id)
+        writer = uuid.uuid4()
+        async with self._appends.running(upload_id) as active:
+            async with self._database.unit_of_work() as session:
+                upload = await UploadRepository(session).acquire(upload_id, writer)
+            if upload is None:
+                # It has ended in the meantime.
+                await self._get(upload_id, principal)
+                raise AppendSuperseded
+            try:
+                async with background_task(self._watch(upload_id, writer, active)):
+                    yield writer, active, upload
+            finally:
+                await asyncio.shield(self._release(upload_id, writer))
+
+    async def _end_earlier(self, upload_id: uuid.UUID) -> None:
+        """End the requests of this worker that append, also those that waited as this one does."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_SECONDS):
+                while earlier := self._appends.find(upload_id):
+                    earlier.supersede(keep=False)
+                    await earlier.ended.wait()
+
+    async def _release(self, upload_id: uuid.UUID, writer: uuid.UUID) -> None:
+        # A later request takes over without it.
+        with contextlib.suppress(AppError):
+            async with self._database.unit_of_work() as session:
+                await UploadRepository(session).release(upload_id, writer)
+
+    async def _watch(self, upload_id: uuid.UUID, writer: uuid.UUID, active: ActiveAppend) -> None:
+        """End the append when another worker has taken over the upload, or asks for it."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(AppError):
+                async with self._database.read_session() as session:
+                    current = await UploadRepository(session).find_writer(upload_id)
+                if current.id != writer or current.handover_requested:
+                    active.supersede(keep=current.id == writer)
+
+    async def _end_append(self, upload: Upload) -> bool:
+        """End the request that appends, after it has stored its bytes. Returns False if there was none."""
+        if active := self._appends.find(upload.id):
+            active.supersede(keep=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENDING_SECONDS):
+                    await active.ended.wait()
+        elif upload.writer is None:
+            return False
+        elif await self._hand_over(upload.id):
+            return True
+        async with self._database.unit_of_work() as session:
+            await UploadRepository(session).acquire(upload.id, None)
+        return True
+
+    async def _hand_over(self, upload_id: uuid.UUID) -> bool:
+        async with self._database.unit_of_work() as session:
+            await UploadRepository(session).request_handover(upload_id)
+        for _ in range(round(HANDOVER_SECONDS / HANDOVER_POLL_SECONDS)):
+            await asyncio.sleep(HANDOVER_POLL_SECONDS)
+            async with self._database.read_session() as session:
+                if (await UploadRepository(session).find_writer(upload_id)).id is None:
+                    return True
+        return False
+
+    async def _append(
+        self,
+        upload: Upload,
+        writer: uuid.UUID,
+        active: ActiveAppend,
+        request: Append,
+        body: AsyncGenerator[bytes],
+        principal: Principal,
+    ) -> Progress:
+        _check_offset(upload, request)
+        try:
+            length = await self._learn_length(upload, writer, request)
+            _check_content_length(upload, request, length)
+            appending = await self._open(upload, writer, active, request, length, principal)
+            try:
+                offset = await appending.run(body)
+            finally:
+                self._appends.keep_inspection(upload.id, appending.inspection)
+            if not appending.completes:
+                return Progress(upload, offset, length, utc_now() + self._lifetime)
+            rest = await appending.writer.rest()
+            image = await self._completion.complete(upload, writer, rest, appending.inspection, principal)
+        except AppError as error:
+            if _ends_upload(error) and not await self._cancel(upload, writer):
+                raise AppendSuperseded from error
+            raise
+        return Progress(upload, rest.end, rest.end, upload.expires_at, image)
+
+    async def _open(
+        self,
+        upload: Upload,
+        writer: uuid.UUID,
+        active: ActiveAppend,
+        request: Append,
+        length: int | None,
+        principal: Principal,
+    ) -> "_Appending":
+        reservation = await Reservation.resume(self._database, self._settings, principal.user, upload.storage_key)
+        await reservation.extend(length or 0)
+        defers = request.checksum is not None
+        part_writer = PartWriter(
+            self._database, self._object_store, upload, writer, reservation, self._lifetime, defers_offset=defers
+        )
+        await part_writer.open()
+        inspection = self._appends.take_inspection(upload.id, upload.received_bytes) or self._new_inspection(upload)
+        limits = _Limits(length, self._settings.max_upload_bytes)
+        return _Appending(part_writer, active, request, inspection, upload.received_bytes, limits)
+
+    def _new_inspection(self, upload: Upload) -> Inspection | None:
+        return None if upload.received_bytes else self._completion.begin_inspection()
+
+    async def _learn_length(self, upload: Upload, writer: uuid.UUID, request: Append) -> int | None:
+        """Return the length of the upload, and store it if this request declares it."""
+        length = request.length
+        if request.completes and request.content_length is not None:
+            if length not in (None, request.offset + request.content_length):
+                raise InconsistentLength
+            length = request.offset + request.content_length
+        if length is None or upload.length is not None:
+            if length not in (None, upload.length):
+                raise InconsistentLength(f"The length of the upload is {upload.length} bytes.")
+            return upload.length
+        if length > self._settings.max_upload_bytes:
+            raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
+        if length < upload.received_bytes:
+            raise InconsistentLength("The upload has more bytes already.")
+        async with self._database.unit_of_work() as session:
+            if not await UploadRepository(session).change(upload.id, writer, {"length": length}):
+                raise AppendSuperseded
+        return length
+
+    async def _cancel(self, upload: Upload, writer: uuid.UUID | None = None) -> bool:
+        """End an upload and delete its objects; the sweeper deletes what remains.
+
+        Returns False if it is not open any more or, with a writer, if another request has taken over.
+        """
+        async with self._database.unit_of_work() as session:
+            keys = await UploadRepository(session).cancel(upload, writer)
+        if not keys:
+            return False
+        with contextlib.suppress(AppError):
+            if upload.multipart_id is not None:
+                await self._object_store.abort(upload.storage_key, upload.multipart_id)
+            await remove_orphans(self._database, self._object_store, keys)
+        return True
+
+
+class _Limits(NamedTuple):
+    """The length of an upload, if it is known, and the limit of all uploads."""
+
+    length: int | None
+    max_bytes: int
+
+
+class _Appending:
+    """One append: it reads the body into a writer, and decides what becomes of the bytes after an error."""
+
+    def __init__(
+        self,
+        writer: PartWriter,
+        active: ActiveAppend,
+        request: Append,
+        inspection: Inspection | None,
+        start: int,
+        limits: _Limits,
+    ) -> None:
+        self.writer = writer
+        self.inspection = inspection
+        self.completes = False
+        self._active = active
+        self._request = request
+        self._received = start
+        self._length = limits.length
+        self._max_bytes = limits.max_bytes
+
+    async def run(self, body: AsyncGenerator[bytes]) -> int:
+        """Store the body, and return the offset. If the upload ends with it, the last bytes remain in the writer."""
+        try:
+            await self.writer.write(self._checked(self._active.read(body)))
+        except (ClientGone, RequestTimeout, AppendSuperseded, asyncio.CancelledError):
+            if self._active.keeps and self._request.checksum is None:
+                await asyncio.shield(self.writer.save())
+            else:
+                await self.writer.discard()
+            raise
+        except BaseException:
+            await self.writer.discard()
+            raise
+        if self._request.checksum is not None and not self._request.checksum.is_right():
+            await self.writer.discard()
+            raise self._request.checksum.error
+        at_length = self._received == self._length
+        self.completes = at_length if self._request.completes is None else self._request.completes
+        if not self.completes:
+            return await self.writer.save()
+        if self._length is not None and not at_length:
+            await self.writer.discard()
+            raise InconsistentLength(f"The upload ends at {self._received} of {self._length} bytes.")
+        return self._received
+
+    async def _checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self._received += len(chunk)
+            if self._length is not None and self._received > self._length:
+                raise _excess(self._request, self._length)
+            if self._received > self._max_bytes:
+                raise PayloadTooLarge(f"The file is larger than {self._max_bytes} bytes")
+            if self.inspection is not None:
+                self.inspection.feed(chunk)
+            if self._request.checksum is not None:
+                self._request.checksum.update(chunk)
+            yield chunk
+
+
+def _progress(upload: Upload) -> Progress:
+    return Progress(upload, upload.received_bytes, upload.length, upload.expires_at)
+
+
+def _check_offset(upload: Upload, request: Append) -> None:
+    if request.offset != upload.received_bytes:
+        raise OffsetMismatch(upload.received_bytes, request.offset)
+
+
+def _check_content_length(upload: Upload, request: Append, length: int | None) -> None:
+    if length is not None and request.content_length is not None:
+        end = upload.received_bytes + request.content_length
+        if end > length:
+            raise _excess(request, length)
+        if request.completes and end != length:
+            raise InconsistentLength(f"The upload ends at {end} of {length} bytes.")
+
+
+def _excess(request: Append, length: int) -> AppError:
+    detail = f"The upload has a length of {length} bytes. The request has more."
+    return ExcessBytes(detail) if request.cancels_excess else AppendTooLarge(detail)
+
+
+def _ends_upload(error: AppError) -> bool:
+    """Return whether the error is a failed check of the file, which a further request cannot correct."""
+    failed = (Unprocessable, UnsupportedMediaType, PayloadTooLarge, NameTaken, ExcessBytes)
+    return isinstance(error, failed) and not isinstance(error, AppendTooLarge)

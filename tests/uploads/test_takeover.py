@@ -1,0 +1,175 @@
+"""Two requests for one upload, broken connections and quotas."""
+
+import asyncio
+import hashlib
+
+import asyncpg
+import httpx
+import pytest
+
+from app.storage.chunks import PART_BYTES
+from app.storage.object_store import ObjectStore
+from tests.images.files import noise_png
+from tests.support.accounts import Account
+from tests.support.photos import png
+from tests.support.raw_http import RawConnection, raw_connection
+from tests.uploads.clients import OFFSET_STREAM, TUS, TusClient
+
+
+@pytest.fixture
+def tus(user: Account) -> TusClient:
+    return TusClient(user)
+
+
+@pytest.fixture(autouse=True)
+async def _empty_bucket(empty_bucket: ObjectStore) -> None:
+    """Each test sees only its own objects."""
+
+
+def begin_append(connection: RawConnection, user: Account, url: str, offset: int, length: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Send the head of an append."""
+    token = {"Authorization": f"Bearer {user.access_token}", "Content-Length": str(length)}
+    fields = {**TUS, **token, "Content-Type": OFFSET_STREAM, "Upload-Offset": str(offset)}
+    return connection.begin("PATCH", url, fields)
+
+
+async def received(url: str, sql: asyncpg.Connection) -> None:
+    """Wait until the service reads the body of an append."""
+    async with asyncio.timeout(10):
+        while await sql.fetchval("SELECT writer IS NULL FROM uploads WHERE id = $1", url.rpartition("/")[2]):
+            await asyncio.sleep(0.02)
+    # The bytes are in the socket of the service by now.
+    await asyncio.sleep(0.2)
+
+
+async def test_bytes_before_a_broken_connection_are_kept(user: Account, tus: TusClient) -> None:
+    body = noise_png(PART_BYTES + 2_000_000)
+    url = (await tus.create(len(body))).headers["Location"]
+    async with raw_connection(str(user.client.base_url)) as connection:
+        await begin_append(connection, user, url, 0, len(body))
+        await connection.send(body[: PART_BYTES + 1_000_000])
+        await asyncio.sleep(0.5)
+    offset = await tus.offset(url)
+    assert offset == PART_BYTES + 1_000_000
+    last = await tus.append(url, offset, body[offset:])
+    image = (await user.client.get(last.headers["Content-Location"])).json()
+    assert image["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+async def test_a_request_for_the_offset_ends_the_append_and_keeps_its_bytes(
+    user: Account, tus: TusClient, sql: asyncpg.Connection
+) -> None:
+    body = noise_png(200_000)
+    url = (await tus.create(len(body))).headers["Location"]
+    async with raw_connection(str(user.client.base_url)) as connection:
+        await begin_append(connection, user, url, 0, len(body))
+        await connection.send(body[:100_000])
+        await received(url, sql)
+        assert await tus.offset(url) == 100_000
+        answer = await connection.answer()
+        assert (answer.status, answer.json()["type"]) == (409, "/problems/append-superseded")
+    assert (await tus.append(url, 100_000, body[100_000:])).status_code == 204
+
+
+async def test_of_two_appends_the_later_one_wins(user: Account, tus: TusClient, sql: asyncpg.Connection) -> None:
+    body, other = noise_png(200_000), noise_png(200_000)
+    url = (await tus.create(len(body))).headers["Location"]
+    async with raw_connection(str(user.client.base_url)) as connection:
+        await begin_append(connection, user, url, 0, len(other))
+        await connection.send(other[:100_000])
+        await received(url, sql)
+        last = await tus.append(url, 0, body)
+        assert last.status_code == 204, last.text
+        assert (await connection.answer()).status == 409
+    image = (await user.client.get(last.headers["Content-Location"])).json()
+    assert image["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+async def test_a_writer_of_another_worker_is_asked_to_end(tus: TusClient, sql: asyncpg.Connection) -> None:
+    """The row of a worker that was killed has a writer that never responds."""
+    body = png()
+    url = (await tus.create(len(body))).headers["Location"]
+    upload_id = url.rpartition("/")[2]
+    await sql.execute("UPDATE uploads SET writer = gen_random_uuid() WHERE id = $1", upload_id)
+    assert await tus.offset(url) == 0
+    row = await sql.fetchrow("SELECT writer, next_part_number FROM uploads WHERE id = $1", upload_id)
+    assert (row["writer"], row["next_part_number"]) == (None, 2)
+    assert (await tus.append(url, 0, body)).status_code == 204
+
+
+async def test_many_appends_at_once_never_mix_bytes(user: Account, tus: TusClient) -> None:
+    body = noise_png(300_000)
+    url = (await tus.create(len(body))).headers["Location"]
+    answers = await asyncio.gather(*(tus.append(url, 0, body) for _ in range(8)), return_exceptions=True)
+    statuses = [one.status_code for one in answers if isinstance(one, httpx.Response)]
+    assert 204 in statuses
+    assert set(statuses) <= {204, 409}
+    (image,) = (await user.client.get("/v1/images")).json()["items"]
+    assert image["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+async def test_uploads_of_other_accounts_do_not_exist(user: Account, tus: TusClient, admin: Account) -> None:
+    url = (await tus.create(10)).headers["Location"]
+    other = TusClient(admin)
+    assert (await other.head(url)).status_code == 404
+    assert (await other.append(url, 0, b"x")).status_code == 404
+    assert (await other.cancel(url)).status_code == 404
+    assert (await admin.client.get("/v1/uploads")).json()["items"] == []
+    anonymous = await user.client.post("/v1/uploads", headers={**TUS, "Upload-Length": "1", "Authorization": ""})
+    assert anonymous.status_code == 401
+
+
+async def test_small_appends_are_collected_into_parts(
+    user: Account, tus: TusClient, sql: asyncpg.Connection, object_store: ObjectStore
+) -> None:
+    body = noise_png(PART_BYTES + 400_000)
+    url = (await tus.create(len(body))).headers["Location"]
+    step = 700_000
+    for start in range(0, len(body) - step, step):
+        assert (await tus.append(url, start, body[start : start + step])).status_code == 204
+    parts = await sql.fetch("SELECT size, part_number FROM upload_parts ORDER BY start")
+    assert [row["part_number"] for row in parts][:1] == [1]
+    start += step
+    last = await tus.append(url, start, body[start:])
+    image = (await user.client.get(last.headers["Content-Location"])).json()
+    assert image["sha256"] == hashlib.sha256(body).hexdigest()
+    assert await sql.fetchval("SELECT count(*) FROM upload_parts") == 0
+    assert not await object_store.list_uploads()
+
+
+async def test_a_cancelled_upload_leaves_nothing(
+    tus: TusClient, sql: asyncpg.Connection, object_store: ObjectStore
+) -> None:
+    url = (await tus.create(3 * PART_BYTES)).headers["Location"]
+    await tus.append(url, 0, bytes(0) + noise_png(PART_BYTES + 1000))
+    await tus.cancel(url)
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
+    assert not [one async for one in object_store.list_objects()]
+    assert not await object_store.list_uploads()
+
+
+async def test_an_upload_reserves_its_length_of_the_quota(
+    user: Account, tus: TusClient, admin: Account, sql: asyncpg.Connection
+) -> None:
+    await admin.client.patch(f"/v1/users/{user.id}", json={"quota_bytes": 1_000_000})
+    url = (await tus.create(900_000)).headers["Location"]
+    assert (await user.client.get("/v1/users/me/usage")).json()["uploading_bytes"] == 900_000
+    refused = await tus.create(200_000)
+    assert (refused.status_code, refused.json()["type"]) == (413, "/problems/storage-quota-exceeded")
+    await tus.cancel(url)
+    assert (await user.client.get("/v1/users/me/usage")).json()["uploading_bytes"] == 0
+    body = noise_png(900_000)
+    unknown = (await tus.create(None)).headers["Location"]
+    assert (await tus.append(unknown, 0, body[:800_000])).status_code == 204
+    over = await tus.append(unknown, 800_000, bytes(300_000))
+    assert over.status_code == 413
+    assert (await tus.head(unknown)).status_code == 410
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
+
+
+async def test_deleting_the_account_deletes_its_uploads(user: Account, tus: TusClient, sql: asyncpg.Connection) -> None:
+    url = (await tus.create(1000)).headers["Location"]
+    await tus.append(url, 0, png()[:100])
+    assert (await user.client.delete("/v1/users/me")).status_code == 204
+    assert await sql.fetchval("SELECT state FROM uploads") == "cancelled"
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects WHERE orphaned_at = 'infinity'") == 0
