@@ -41,11 +41,12 @@ from app.uploads.router import router as uploads_router
 from app.users.account_mail.mailed_link_pages import pages as mailed_link_pages
 from app.users.account_mail.router import router as account_mail_router
 from app.users.accounts.router import router as users_router
+from app.users.api_keys.router import router as api_keys_router
 from app.users.authenticated_route import AuthenticatedRoute
-from app.users.credentials_router import router as credentials_router
 from app.users.dependencies import cache_partition_key
-from app.users.sessions.router import router as auth_router
-from app.users.sessions.router import token_router
+from app.users.sessions.auth_router import router as auth_router
+from app.users.sessions.auth_router import token_router
+from app.users.sessions.router import router as sessions_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
@@ -77,7 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_problem_handlers(app)
     accounts = (
         users_router,
-        credentials_router,
+        sessions_router,
+        api_keys_router,
         account_mail_router,
         invitations_router,
         administration_router,

@@ -1,9 +1,8 @@
-"""Creates invitations: their codes, limits and creators."""
+"""Creates invitations, which admins give to new users."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.administration.errors import TooManyInvitations
-from app.administration.schemas import InvitationCreate
 from app.core.errors import AdminRequired
 from app.core.security import digest_token, new_opaque_token
 from app.db.base import utc_now
@@ -18,21 +17,24 @@ MAX_INVITATIONS = 500
 
 
 class Invitations:
-    """Use cases of invitations."""
+    """The use cases of invitations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, admin: User, body: InvitationCreate) -> tuple[Invitation, str]:
-        """Return the stored row and its code. Raises TooManyInvitations, AdminRequired."""
+    async def create(self, admin: User, email: str | None, expires_at: datetime | None) -> tuple[Invitation, str]:
+        """Return the stored row and its code; only the address `email` can use it, unless that is None.
+
+        Raises TooManyInvitations, AdminRequired.
+        """
         code = new_opaque_token()
-        expires_at = body.expires_at or utc_now() + DEFAULT_LIFETIME
+        expires_at = expires_at or utc_now() + DEFAULT_LIFETIME
         async with self._database.unit_of_work() as session:
-            # With the row locked: a demotion that commits meanwhile also ends this invitation.
+            # The row is locked: a demotion that commits later also deletes this invitation.
             author = await UserRepository(session).get_for_change(admin.id)
             if not author.is_admin or author.disabled:
                 raise AdminRequired
             invitations = InvitationRepository(session)
             if await invitations.count(author.id) >= MAX_INVITATIONS:
                 raise TooManyInvitations(f"You have {MAX_INVITATIONS} unused invitations. Withdraw some first.")
-            return await invitations.add(author.id, digest_token(code), body.email, expires_at), code
+            return await invitations.add(author.id, digest_token(code), email, expires_at), code

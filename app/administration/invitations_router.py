@@ -31,7 +31,7 @@ async def create_invitation(
 
     The code is shown once. It becomes invalid when the admin who created it is demoted, disabled or deleted.
     """
-    invitation, code = await invitations.create(admin, body)
+    invitation, code = await invitations.create(admin, body.email, body.expires_at)
     response.headers["Location"] = public_path(request, f"/v1/users/invitations/{invitation.id}")
     response.headers["Cache-Control"] = "no-store"
     return InvitationCreated(code=code, **InvitationRead.model_validate(invitation).model_dump())

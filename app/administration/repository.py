@@ -12,7 +12,7 @@ from app.users.errors import UserNotFound
 
 
 class AccountRepository:
-    """The SQL of account administration."""
+    """The SQL of account administration, beyond that of `UserRepository`."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -24,7 +24,7 @@ class AccountRepository:
             raise UserNotFound
         return user
 
-    async def lock(self, user_id: uuid.UUID) -> User:
+    async def get_for_change(self, user_id: uuid.UUID) -> User:
         """Return the account with its row locked until the commit. Raises UserNotFound."""
         user = await self._session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
         if user is None:
@@ -32,26 +32,26 @@ class AccountRepository:
         return user
 
     async def require_other_admin(self, user_id: uuid.UUID) -> None:
-        """Lock the accounts that can act as admins until the commit. Raises LastAdmin if this one is the only one.
+        """Lock the enabled admin accounts until the commit. Raises LastAdmin if this account is the only one.
 
-        Of two changes that race, the second waits, and finds out here what the first one left. The rows are locked in
-        the order of their ids, before any other row.
+        A concurrent change waits, and then sees the admins that this change leaves. The rows are locked in the order
+        of their ids, before any other row.
         """
         admins = select(User.id).where(User.is_admin, User.disabled.is_(False)).order_by(User.id)
         ids = (await self._session.scalars(admins.with_for_update(key_share=True))).all()
         if list(ids) == [user_id]:
             raise LastAdmin
 
-    async def last_seen(self, user_id: uuid.UUID) -> datetime | None:
-        """Return when one of the account's current sessions or API keys was last used."""
+    async def find_last_use(self, user_id: uuid.UUID) -> datetime | None:
+        """Return the time of the last use of the account's current sessions and API keys; None without a use."""
         session = select(func.max(UserSession.rotated_at)).where(UserSession.user_id == user_id).scalar_subquery()
         key = select(func.max(ApiKey.last_used_at)).where(ApiKey.user_id == user_id).scalar_subquery()
         return await self._session.scalar(select(func.greatest(session, key)))
 
-    async def owns_images(self, user_id: uuid.UUID) -> bool:
-        """Return whether the account has images; no other request can give it one until the commit.
+    async def has_images(self, user_id: uuid.UUID) -> bool:
+        """Return whether the account has images. Until the commit, no upload can add one.
 
-        An upload that commits needs a lock of the account's row, which is held here.
+        An upload locks the account's row, and this method holds that lock.
         """
         await self._session.execute(select(User.id).where(User.id == user_id).with_for_update())
         owned = select(Image.id).where(Image.uploaded_by == user_id).limit(1)

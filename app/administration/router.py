@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.administration.dependencies import AdministrationDep, ClosingDep
+from app.administration.dependencies import AccountDeletionDep, AdministrationDep
 from app.administration.errors import LastAdmin
 from app.administration.schemas import AccountRead, AccountUpdate, ImagesOnDeletion, UsageRead
+from app.administration.service import AccountDetails, AdminChange, QuotaChange
 from app.authz import policy
 from app.core.errors import DatabaseBusy, SignInRequired
 from app.http.dependencies import ContainerDep
@@ -16,6 +17,7 @@ from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_response
 from app.images.upload.storage_quota import quota_of
 from app.images.upload.usage_repository import UsageRepository
+from app.users.accounts.schemas import UserRead
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import AdminUser, CurrentUser, PrincipalDep, RecentlySignedIn
 from app.users.errors import UserNotFound
@@ -35,7 +37,7 @@ ImagesParameter = Annotated[
     responses=problems(DatabaseBusy, LastAdmin),
 )
 async def delete_me(
-    _principal: RecentlySignedIn, user: CurrentUser, closing: ClosingDep, images: ImagesParameter = "keep"
+    _principal: RecentlySignedIn, user: CurrentUser, deletion: AccountDeletionDep, images: ImagesParameter = "keep"
 ) -> None:
     """Delete the account, its sessions and its API keys. Its images are kept or deleted, as `images` specifies.
 
@@ -43,7 +45,7 @@ async def delete_me(
 
     The deletion of many images takes time. If it fails, the account still exists; repeat the request to continue.
     """
-    await closing.close_own(user.id, images)
+    await deletion.delete_own(user.id, delete_images=images == "delete")
 
 
 @router.get(
@@ -77,7 +79,7 @@ async def read_user(
     request: Request, user_id: uuid.UUID, _admin: AdminUser, administration: AdministrationDep
 ) -> Response:
     """Return an account and its storage usage. Admins only."""
-    return entity_response(request, await administration.read(user_id))
+    return entity_response(request, _account_read(await administration.get(user_id)))
 
 
 @router.patch(
@@ -98,8 +100,8 @@ async def update_user(
     """
     if body.changes_rights:
         policy.require_sign_in(principal)
-    await administration.change(user_id, body)
-    return await administration.read(user_id)
+    await administration.change(user_id, _to_change(body))
+    return _account_read(await administration.get(user_id))
 
 
 @router.delete(
@@ -109,10 +111,31 @@ async def update_user(
     responses=problems(UserNotFound, LastAdmin, DatabaseBusy),
 )
 async def delete_user(
-    user_id: uuid.UUID, _admin: AdminUser, closing: ClosingDep, images: ImagesParameter = "keep"
+    user_id: uuid.UUID, _admin: AdminUser, deletion: AccountDeletionDep, images: ImagesParameter = "keep"
 ) -> None:
     """Delete an account. Its images are kept or deleted, as `images` specifies. Admins only.
 
     The deletion of many images takes time. If it fails, the account still exists; repeat the request to continue.
     """
-    await closing.close(user_id, images)
+    await deletion.delete(user_id, delete_images=images == "delete")
+
+
+def _account_read(account: AccountDetails) -> AccountRead:
+    user = account.user
+    return AccountRead(
+        **UserRead.of(user, account.providers).model_dump(),
+        disabled=user.disabled,
+        quota_bytes=user.quota_bytes,
+        images=account.usage.images,
+        bytes=account.usage.bytes,
+        last_seen_at=account.last_used_at,
+    )
+
+
+def _to_change(body: AccountUpdate) -> AdminChange:
+    return AdminChange(
+        is_admin=body.is_admin if body.sets("is_admin") else None,
+        disabled=body.disabled if body.sets("disabled") else None,
+        quota=QuotaChange(body.quota_bytes) if body.sets("quota_bytes") else None,
+        password=body.password,
+    )

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from app.core.pagination import Page
 from app.core.text.timestamps import Timestamp
 from app.db.base import utc_now
-from app.users.schemas import Email, NewPassword, UserRead
+from app.users.accounts.field_types import Email, NewPassword
+from app.users.accounts.schemas import UserRead
 
 MAX_BYTES = 2**63 - 1
 ImagesOnDeletion: TypeAlias = Literal["keep", "delete"]
@@ -56,13 +57,8 @@ class AccountUpdate(BaseModel):
         return field in self.model_fields_set
 
     @property
-    def withdraws_admin(self) -> bool:
-        """Whether the account can no longer act as an admin afterwards."""
-        return self.disabled or (self.sets("is_admin") and not self.is_admin)
-
-    @property
     def changes_rights(self) -> bool:
-        """Whether the change gives someone a way into the account, or the account the rights of an admin."""
+        """Whether the change sets the password or the role of the account."""
         return self.password is not None or self.sets("is_admin")
 
     @model_validator(mode="after")

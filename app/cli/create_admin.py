@@ -20,7 +20,7 @@ from app.models import User
 from app.users.accounts.email import normalize_email
 from app.users.accounts.repository import UserRepository
 from app.users.revocation import change_role, revoke_credentials
-from app.users.social.repository import SocialRepository
+from app.users.social.repository import IdentityRepository
 
 
 def create_admin(
@@ -106,10 +106,10 @@ async def _promote(settings: Settings, email: str, new_password: str | None) -> 
         await revoke_credentials(session, user.id)
         if password_hash is not None:
             user.password = password_hash
-            await SocialRepository(session).unlink_all(user.id)
+            await IdentityRepository(session).remove_all(user.id)
             # Otherwise the next social login with this verified address would link the identity again.
             user.email_verified = False
-        return (await users.providers_of([user.id]))[user.id]
+        return (await users.list_providers([user.id]))[user.id]
 
 
 @asynccontextmanager

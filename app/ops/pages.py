@@ -29,11 +29,11 @@ from app.ops.dashboard import WINDOWS, Live, WindowMinutes, load_dashboard
 from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
 from app.ops.schemas import RequestRead
-from app.ops.session_cookie import COOKIE, PATH, Operator, require_same_origin, set_cookie, sign_in, sign_out
+from app.ops.session_cookie import COOKIE, PATH, Operator, OperatorSessionsDep, require_same_origin, set_cookie
 from app.telemetry.errors import TelemetryError
 from app.telemetry.log_queries import find_request, list_requests
+from app.users.accounts.field_types import CurrentPassword
 from app.users.dependencies import DeviceDep
-from app.users.schemas import CurrentPassword
 
 _HERE = Path(__file__).parent
 _STATIC = StaticFiles(directory=_HERE / "static")
@@ -105,14 +105,14 @@ async def show_login(request: Request) -> Response:
 @pages.post("/login", dependencies=[Depends(require_same_origin)])
 async def log_in(
     request: Request,
-    container: ContainerDep,
+    sessions: OperatorSessionsDep,
     device: DeviceDep,
     email: Annotated[Text, Form(max_length=320)],
     password: Annotated[CurrentPassword, Form()],
 ) -> Response:
     """Redirect an admin to the dashboard; otherwise, show the form again with the reason."""
     try:
-        token = await sign_in(container, email, password, device)
+        token = await sessions.sign_in(email, password, device)
     except AppError as error:
         request.state.error_slug = error.slug
         notice = error.detail
@@ -125,9 +125,9 @@ async def log_in(
 
 
 @pages.post("/logout", dependencies=[Depends(require_same_origin)])
-async def log_out(request: Request, container: ContainerDep) -> Response:
+async def log_out(request: Request, sessions: OperatorSessionsDep) -> Response:
     """End the session, and delete its cookie."""
-    await sign_out(container, single_cookie(request, COOKIE))
+    await sessions.end(single_cookie(request, COOKIE))
     response = _redirect(request, f"{PATH}/login")
     response.delete_cookie(COOKIE, path=public_path(request, PATH))
     return response

@@ -1,7 +1,7 @@
 """The session cookie of the operators' pages. Scripts cannot read it, and browsers send it only to `/ops`.
 
-It contains a token of an ordinary session, which every request checks in PostgreSQL. A session that ends elsewhere ends
-here, too. The token has its own audience: the API refuses it as a bearer token, and these pages refuse access tokens.
+It contains a token of an ordinary session, which every request checks in PostgreSQL. The token has its own audience:
+the API refuses it as a bearer token, and these pages refuse access tokens.
 """
 
 from typing import Annotated
@@ -10,55 +10,29 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 
 from app.authz import policy
-from app.authz.principal import Principal
-from app.core.errors import AdminRequired, Forbidden, InvalidToken, Unauthenticated
-from app.core.security import Audience
-from app.http.container import Container, container_of
+from app.core.errors import Forbidden, Unauthenticated
+from app.http.container import container_of
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.links import public_path
 from app.models import User
-from app.users.authentication import authenticate_session
-from app.users.sessions.repository import Device, UserSessionRepository
-from app.users.sessions.service import SignIn
+from app.ops.operator_sessions import LIFETIME_SECONDS, OperatorSessions
+from app.users.dependencies import authenticator_of
+from app.users.sessions.dependencies import PasswordSignInDep
 
 COOKIE = "imts_ops"
 PATH = "/ops"
-# One shift: an incident needs no second login, and an unattended screen loses access overnight.
-LIFETIME_SECONDS = 12 * 3600
 Origin = tuple[str, str, int]
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-async def sign_in(container: Container, email: str, password: str, device: Device) -> str:
-    """Open a session and return the token for the cookie.
-
-    Raises InvalidCredentials, TooManyRequests. Raises AdminRequired, and ends the session, unless the account is an
-    admin.
-    """
-    answer = await SignIn(container).with_password(email, password, device)
-    claims = container.access_tokens.read(answer.access_token)
-    principal = await authenticate_session(container, answer.access_token, Audience.API)
-    if not principal.is_admin:
-        await _end(container, principal)
-        raise AdminRequired("The account is not an admin. Run `python -m app create-admin --existing` to promote it.")
-    return container.access_tokens.issue(claims, audience=Audience.OPS, lifetime=LIFETIME_SECONDS)
+async def get_operator_sessions(container: ContainerDep, password_sign_in: PasswordSignInDep) -> OperatorSessions:
+    authenticator = authenticator_of(container)
+    return OperatorSessions(container.database, container.access_tokens, password_sign_in, authenticator)
 
 
-async def sign_out(container: Container, token: str | None) -> None:
-    """End the session of the cookie, if there is one."""
-    try:
-        principal = await authenticate_session(container, token or "", Audience.OPS)
-    except InvalidToken:
-        return
-    await _end(container, principal)
-
-
-async def _end(container: Container, principal: Principal) -> None:
-    if principal.session_id:
-        async with container.database.unit_of_work() as session:
-            await UserSessionRepository(session).remove(principal.session_id)
+OperatorSessionsDep = Annotated[OperatorSessions, Depends(get_operator_sessions)]
 
 
 def set_cookie(response: Response, request: Request, token: str) -> None:
@@ -74,12 +48,12 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
     )
 
 
-async def get_operator(request: Request, container: ContainerDep) -> User:
+async def get_operator(request: Request, sessions: OperatorSessionsDep) -> User:
     """Return the admin that the cookie authenticates. Raises Unauthenticated, InvalidToken, AdminRequired."""
     token = single_cookie(request, COOKIE)
     if token is None:
         raise Unauthenticated
-    principal = await authenticate_session(container, token, Audience.OPS)
+    principal = await sessions.authenticate(token)
     request.state.user_id, request.state.credential_id = principal.id, principal.session_id
     return policy.require_admin(principal)
 

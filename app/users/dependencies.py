@@ -10,20 +10,14 @@ from app.authz import policy
 from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import AdminRequired, InsufficientScope, InvalidToken, SignInRequired, Unauthenticated
-from app.http.container import container_of
-from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
+from app.http.container import Container, container_of
+from app.http.dependencies import ContainerDep
 from app.http.problems import raising
 from app.models import User
-from app.ratelimit.rate_limiter import RateLimiter
-from app.users.accounts.repository import UserRepository
-from app.users.accounts.service import Accounts
-from app.users.api_keys.repository import ApiKeyRepository
-from app.users.api_keys.service import ApiKeys
-from app.users.authentication import authenticate
+from app.users.authentication import Authenticator
 from app.users.errors import RecentSignInRequired
-from app.users.sessions.reauthentication import Proof
-from app.users.sessions.repository import Device, UserSessionRepository
-from app.users.sessions.service import SignIn
+from app.users.sessions.reauthentication import Reauthentication
+from app.users.sessions.repository import Device
 
 MAX_USER_AGENT = 256
 
@@ -36,23 +30,27 @@ _bearer = OAuth2PasswordBearer(
 )
 
 
+def authenticator_of(container: Container) -> Authenticator:
+    return Authenticator(container.database, container.access_tokens)
+
+
 async def get_principal(request: Request) -> Principal:
     """Return the caller, authenticated at most once per request. No credentials mean anonymous; invalid ones raise."""
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
-        principal = await _principal(request)
+        principal = await _authenticate(request)
         request.state.principal = principal
     return principal
 
 
-async def _principal(request: Request) -> Principal:
+async def _authenticate(request: Request) -> Principal:
     header = request.headers.get("authorization")
     if header is None:
         return Principal()
     scheme, token = get_authorization_scheme_param(header)
     if scheme.lower() != "bearer":
         raise InvalidToken("The Authorization header does not contain a bearer token")
-    principal = await authenticate(container_of(request), token)
+    principal = await authenticator_of(container_of(request)).authenticate(token)
     request.state.user_id, request.state.credential_id = principal.id, principal.session_id or principal.key_id
     if caller := current_caller.get():
         caller.account = principal.id
@@ -99,17 +97,20 @@ async def get_admin(principal: PrincipalDep, _user: CurrentUser) -> User:
     return policy.require_admin(principal)
 
 
-async def get_proof(container: ContainerDep) -> Proof:
-    return Proof(container.database, container.limits, container.passwords, container.settings.login_limits)
+async def get_reauthentication(container: ContainerDep) -> Reauthentication:
+    login_limits = container.settings.login_limits
+    return Reauthentication(container.database, container.limits, login_limits, container.passwords)
 
 
-ProofDep = Annotated[Proof, Depends(get_proof)]
+ReauthenticationDep = Annotated[Reauthentication, Depends(get_reauthentication)]
 
 
 @raising(RecentSignInRequired)
-async def get_recently_signed_in(principal: Annotated[Principal, Depends(get_signed_in)], proof: ProofDep) -> Principal:
+async def get_recently_signed_in(
+    principal: Annotated[Principal, Depends(get_signed_in)], reauthentication: ReauthenticationDep
+) -> Principal:
     """Return the caller if its session is at most ten minutes old. Raises Unauthenticated, RecentSignInRequired."""
-    await proof.require_recent_sign_in(principal)
+    await reauthentication.require_recent_sign_in(principal)
     return principal
 
 
@@ -126,50 +127,3 @@ async def get_device(request: Request) -> Device:
 
 
 DeviceDep = Annotated[Device, Depends(get_device)]
-
-
-async def get_users_reader(session: ReaderDep) -> UserRepository:
-    return UserRepository(session)
-
-
-async def get_sessions(session: SessionDep) -> UserSessionRepository:
-    return UserSessionRepository(session)
-
-
-async def get_sessions_reader(session: ReaderDep) -> UserSessionRepository:
-    return UserSessionRepository(session)
-
-
-async def get_api_keys(session: SessionDep) -> ApiKeyRepository:
-    return ApiKeyRepository(session)
-
-
-async def get_api_keys_reader(session: ReaderDep) -> ApiKeyRepository:
-    return ApiKeyRepository(session)
-
-
-async def get_sign_in(container: ContainerDep) -> SignIn:
-    return SignIn(container)
-
-
-async def get_accounts(container: ContainerDep, proof: ProofDep) -> Accounts:
-    return Accounts(container.settings, container.database, container.limits, container.passwords, proof)
-
-
-async def get_api_key_service(container: ContainerDep, proof: ProofDep) -> ApiKeys:
-    return ApiKeys(container.database, proof, container.settings.max_api_keys_per_user)
-
-
-async def get_limits(container: ContainerDep) -> RateLimiter:
-    return container.limits
-
-
-UsersReader = Annotated[UserRepository, Depends(get_users_reader)]
-UserSessionsRepo = Annotated[UserSessionRepository, Depends(get_sessions)]
-UserSessionsReader = Annotated[UserSessionRepository, Depends(get_sessions_reader)]
-ApiKeysRepo = Annotated[ApiKeyRepository, Depends(get_api_keys)]
-ApiKeysReader = Annotated[ApiKeyRepository, Depends(get_api_keys_reader)]
-SignInDep = Annotated[SignIn, Depends(get_sign_in)]
-LimitsDep = Annotated[RateLimiter, Depends(get_limits)]
-ApiKeysDep = Annotated[ApiKeys, Depends(get_api_key_service)]
-AccountsDep = Annotated[Accounts, Depends(get_accounts)]

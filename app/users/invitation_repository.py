@@ -28,34 +28,37 @@ class InvitationRepository:
 
     async def is_valid(self, digest: bytes, email: str) -> bool:
         """Return whether the invitation can be used for this address now."""
-        return await self._session.scalar(select(Invitation.id).where(_valid(digest, email))) is not None
+        return await self._session.scalar(select(Invitation.id).where(_is_valid(digest, email))) is not None
 
-    async def take(self, digest: bytes, email: str) -> bool:
-        """Use the invitation up for this address. Of two transactions, one gets True."""
-        taken = delete(Invitation).where(_valid(digest, email)).returning(Invitation.id)
-        return await self._session.scalar(taken) is not None
+    async def remove_valid(self, digest: bytes, email: str) -> bool:
+        """Delete the invitation if it can be used for this address now; return whether it was deleted.
+
+        Of two transactions, one gets True.
+        """
+        valid = delete(Invitation).where(_is_valid(digest, email)).returning(Invitation.id)
+        return await self._session.scalar(valid) is not None
 
     async def count(self, created_by: uuid.UUID) -> int:
-        """Return the number of invitations by this admin that are not used."""
+        """Return the number of unused invitations of this admin."""
         return await self._session.scalar(select(func.count()).where(Invitation.created_by == created_by)) or 0
 
     async def list_newest(self, after: Position | None, limit: int) -> Sequence[Invitation]:
-        """Return up to `limit` invitations that can be used, newest first, after the position."""
+        """Return up to `limit` invitations that have not expired, newest first, after the position."""
         alive = select(Invitation).where(Invitation.expires_at > func.now())
         return (await self._session.scalars(newest_first(alive, Invitation, after, limit))).all()
 
     async def remove(self, invitation_id: uuid.UUID) -> None:
-        """Withdraw an invitation. Raises InvitationNotFound."""
-        gone = delete(Invitation).where(Invitation.id == invitation_id).returning(Invitation.id)
-        if await self._session.scalar(gone) is None:
+        """Delete an invitation. Raises InvitationNotFound."""
+        removed = delete(Invitation).where(Invitation.id == invitation_id).returning(Invitation.id)
+        if await self._session.scalar(removed) is None:
             raise InvitationNotFound
 
-    async def remove_by(self, created_by: uuid.UUID) -> None:
-        """Withdraw all invitations of an admin."""
+    async def remove_created_by(self, created_by: uuid.UUID) -> None:
+        """Delete all invitations of an admin."""
         await self._session.execute(delete(Invitation).where(Invitation.created_by == created_by))
 
 
-def _valid(digest: bytes, email: str) -> ColumnElement[bool]:
+def _is_valid(digest: bytes, email: str) -> ColumnElement[bool]:
     return and_(
         Invitation.code_digest == digest,
         or_(Invitation.email.is_(None), func.lower(Invitation.email) == email.lower()),

@@ -1,4 +1,4 @@
-"""The revocation of credentials of an account, for the API and the commands."""
+"""Revokes the credentials of an account, after a change of its password or its role."""
 
 import uuid
 
@@ -17,9 +17,9 @@ async def revoke_credentials(
     kept_session: uuid.UUID | None = None,
     keep_api_keys: bool = False,
 ) -> None:
-    """End the account's sessions, except `kept_session`, its API keys and mailed resets, in the caller's transaction.
+    """End the sessions of the account, except `kept_session`, and delete its API keys and password reset links.
 
-    The caller locks the account's row first, so that no sign-in and no new key commits behind it.
+    The caller must lock the account's row first. Otherwise, a concurrent sign-in or new key could commit after this.
     """
     await UserSessionRepository(session).remove_others(user_id, kept_session)
     await MailedLinkRepository(session).remove_all(user_id, LinkPurpose.PASSWORD_RESET)
@@ -30,7 +30,7 @@ async def revoke_credentials(
 async def change_role(session: AsyncSession, user: User, *, is_admin: bool) -> None:
     """Promote or demote the account. In both cases its API keys lose the scope `admin`.
 
-    A key that an ordinary account has made must not become an admin's key by the promotion.
+    A key from before the promotion must not become an admin's key.
     """
     user.is_admin = is_admin
-    await ApiKeyRepository(session).withdraw_scope(user.id, Scope.ADMIN)
+    await ApiKeyRepository(session).remove_scope(user.id, Scope.ADMIN)

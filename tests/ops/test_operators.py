@@ -9,7 +9,8 @@ import pytest
 
 from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
-from app.ops.session_cookie import COOKIE, LIFETIME_SECONDS
+from app.ops.operator_sessions import LIFETIME_SECONDS
+from app.ops.session_cookie import COOKIE
 from tests.support.accounts import PASSWORD, Account
 from tests.support.server import RunningService, running_service
 

@@ -171,7 +171,7 @@ async def test_a_deletion_that_ends_half_way_goes_on_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
 ) -> None:
-    monkeypatch.setattr("app.administration.closing.DETACH_BATCH", 2)
+    monkeypatch.setattr("app.administration.account_deletion.DETACH_BATCH", 2)
     form = {"visibility": "private"}
     made = [
         (await user.client.post("/v1/images", files={"image": (f"{number}.png", png())}, data=form)).json()["id"]

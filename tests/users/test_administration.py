@@ -182,7 +182,7 @@ async def test_f57_deleting_an_account_keeps_or_deletes_its_images(
     settings: Settings,
     empty_bucket: ObjectStore,
 ) -> None:
-    monkeypatch.setattr("app.administration.closing.DELETE_BATCH", 2)
+    monkeypatch.setattr("app.administration.account_deletion.DELETE_BATCH", 2)
     keeper, deleter, stranger = [await make_account() for _ in range(3)]
     kept = await upload(keeper, "kept.png")
     deleted = [

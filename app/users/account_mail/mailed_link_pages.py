@@ -1,4 +1,4 @@
-"""The pages that mailed links lead to. Opening one changes nothing: mail scanners open links, too."""
+"""The pages of mailed links. A GET request changes nothing, because mail scanners also open links."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from app.core.errors import ValidationFailed
-from app.users.account_mail.router import AccountMailDep
+from app.users.account_mail.dependencies import LinkRedemptionDep
 from app.users.accounts.password_policy import check_new_password
 from app.users.errors import InvalidLink
 
@@ -37,11 +37,11 @@ async def show_reset(token: _Token = "") -> HTMLResponse:
 
 @pages.post("/reset-password")
 async def submit_reset(
-    mail: AccountMailDep, token: _TokenField = "", password: Annotated[str, Form(max_length=4096)] = ""
+    links: LinkRedemptionDep, token: _TokenField = "", password: Annotated[str, Form(max_length=4096)] = ""
 ) -> HTMLResponse:
     """Set the new password."""
     try:
-        await mail.reset(token, check_new_password(password))
+        await links.reset_password(token, check_new_password(password))
     except InvalidLink:
         return _page(_RESET, _INVALID, status=400)
     except (ValueError, ValidationFailed) as error:
@@ -57,10 +57,10 @@ async def show_verification(token: _Token = "") -> HTMLResponse:
 
 
 @pages.post("/verify-email")
-async def submit_verification(mail: AccountMailDep, token: _TokenField = "") -> HTMLResponse:
+async def submit_verification(links: LinkRedemptionDep, token: _TokenField = "") -> HTMLResponse:
     """Confirm the address."""
     try:
-        await mail.verify(token)
+        await links.verify_email(token)
     except InvalidLink:
         return _page(_VERIFICATION, _INVALID, status=400)
     return _page(_VERIFICATION, "The address is confirmed.")

@@ -55,14 +55,14 @@ class MailedLinkRepository:
         is_outdated = purpose == LinkPurpose.PASSWORD_RESET and row[1].password_digest != _password_digest(user)
         return None if is_outdated else user
 
-    async def take(self, token: str, purpose: LinkPurpose) -> User | None:
-        """Use the link up and return its account, locked until the commit; None unless the link is valid.
+    async def remove_valid(self, token: str, purpose: LinkPurpose) -> User | None:
+        """Delete the link and return its account, locked until the commit; None unless the link is valid.
 
         Of two transactions with one link, the second waits for the lock and then finds no link to delete.
         """
         user = await self.find_user(token, purpose, lock=True)
-        used = delete(MailedLink).where(MailedLink.token_digest == digest_token(token), MailedLink.purpose == purpose)
-        if await self._session.scalar(used.returning(MailedLink.user_id)) is None:
+        link = delete(MailedLink).where(MailedLink.token_digest == digest_token(token), MailedLink.purpose == purpose)
+        if await self._session.scalar(link.returning(MailedLink.user_id)) is None:
             return None
         return user
 

@@ -7,17 +7,21 @@ only to `PUBLIC_URL`.
 
 import uuid
 
+from app.core.passwords import PasswordHasher
+from app.core.rate_limit import RateLimitSettings
 from app.core.security import new_opaque_token
-from app.http.container import Container
+from app.db.database import Database
+from app.mail.outbox import Outbox
 from app.models import LinkPurpose, User
 from app.ratelimit.policies import mail_charges
+from app.ratelimit.rate_limiter import RateLimiter
 from app.users.account_mail.repository import MailedLinkRepository
 from app.users.accounts.email import account_name
 from app.users.accounts.password_policy import refuse_address_as_password
 from app.users.accounts.repository import UserRepository
 from app.users.errors import InvalidLink
 from app.users.revocation import revoke_credentials
-from app.users.social.repository import SocialRepository
+from app.users.social.repository import IdentityRepository
 
 _RESET = """\
 Someone, probably you, asked {site} for a new password of the account {email}.
@@ -37,16 +41,14 @@ The link works once. If this account is not yours, do not open the link.
 """
 
 
-class AccountMail:
-    """Use cases of mailed links."""
+class LinkMailer:
+    """Mails links to account owners, at most one mail for each request."""
 
-    def __init__(self, container: Container) -> None:
-        self._database = container.database
-        self._limits = container.limits
-        self._outbox = container.outbox
-        self._passwords = container.passwords
-        self._rates = container.settings.mail_limits
-        self._site = container.settings.public_url
+    def __init__(
+        self, database: Database, rate_limiter: RateLimiter, mail_limits: RateLimitSettings, outbox: Outbox, site: str
+    ) -> None:
+        self._database, self._outbox, self._site = database, outbox, site
+        self._rate_limiter, self._mail_limits = rate_limiter, mail_limits
 
     async def request_reset(self, email: str, address: str | None) -> None:
         """Mail a link to the account of this address, if there is one.
@@ -55,45 +57,14 @@ class AccountMail:
         """
         self._outbox.require_configured()
         name = account_name(email)
-        await self._limits.charge(mail_charges(self._rates, name, address))
+        await self._rate_limiter.charge(mail_charges(self._mail_limits, name, address))
         self._outbox.submit(lambda: self._mail_reset(name))
 
     async def request_verification(self, user: User, address: str | None) -> None:
         """Mail a link to the account's address. Raises MailNotConfigured, MailBusy, TooManyRequests."""
         self._outbox.require_configured()
-        await self._limits.charge(mail_charges(self._rates, account_name(user.email), address))
+        await self._rate_limiter.charge(mail_charges(self._mail_limits, account_name(user.email), address))
         self._outbox.submit(lambda: self._mail_verification(user.id))
-
-    async def reset(self, token: str, password: str) -> None:
-        """Set a new password, which ends all sessions and API keys. Raises InvalidLink, ValidationFailed.
-
-        The link proves the address. Before, another person may have signed up with it. Linked identities are therefore
-        unlinked.
-        """
-        async with self._database.read_session() as session:
-            found = await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET)
-        if found is None:
-            raise InvalidLink
-        refuse_address_as_password(found.email, password)
-        # Only for a valid link, and while no connection is held.
-        password_hash = await self._passwords.hash(password)
-        async with self._database.unit_of_work() as session:
-            user = await MailedLinkRepository(session).take(token, LinkPurpose.PASSWORD_RESET)
-            if user is None:
-                raise InvalidLink
-            if not user.email_verified:
-                await SocialRepository(session).unlink_all(user.id)
-            user.password, user.email_verified = password_hash, True
-            await session.flush()
-            await revoke_credentials(session, user.id)
-
-    async def verify(self, token: str) -> None:
-        """Mark the account's address as verified. Raises InvalidLink."""
-        async with self._database.unit_of_work() as session:
-            user = await MailedLinkRepository(session).take(token, LinkPurpose.EMAIL_VERIFICATION)
-            if user is None:
-                raise InvalidLink
-            user.email_verified = True
 
     async def _mail_reset(self, email: str) -> None:
         async with self._database.unit_of_work() as session:
@@ -116,3 +87,41 @@ class AccountMail:
     async def _send(self, email: str, subject: str, text: str, path: str) -> None:
         body = text.format(email=email, site=self._site, link=f"{self._site}/{path}")
         await self._outbox.send(email, subject, body)
+
+
+class LinkRedemption:
+    """Performs the action of a mailed link, once."""
+
+    def __init__(self, database: Database, passwords: PasswordHasher) -> None:
+        self._database, self._passwords = database, passwords
+
+    async def reset_password(self, token: str, password: str) -> None:
+        """Set a new password, and revoke all credentials of the account. Raises InvalidLink, ValidationFailed.
+
+        The link proves the address. Before, another person may have signed up with it. Linked identities are therefore
+        unlinked.
+        """
+        async with self._database.read_session() as session:
+            found = await MailedLinkRepository(session).find_user(token, LinkPurpose.PASSWORD_RESET)
+        if found is None:
+            raise InvalidLink
+        refuse_address_as_password(found.email, password)
+        # Hashed only for a valid link, and without a database connection.
+        password_hash = await self._passwords.hash(password)
+        async with self._database.unit_of_work() as session:
+            user = await MailedLinkRepository(session).remove_valid(token, LinkPurpose.PASSWORD_RESET)
+            if user is None:
+                raise InvalidLink
+            if not user.email_verified:
+                await IdentityRepository(session).remove_all(user.id)
+            user.password, user.email_verified = password_hash, True
+            await session.flush()
+            await revoke_credentials(session, user.id)
+
+    async def verify_email(self, token: str) -> None:
+        """Mark the account's address as verified. Raises InvalidLink."""
+        async with self._database.unit_of_work() as session:
+            user = await MailedLinkRepository(session).remove_valid(token, LinkPurpose.EMAIL_VERIFICATION)
+            if user is None:
+                raise InvalidLink
+            user.email_verified = True

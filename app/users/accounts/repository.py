@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, bindparam, delete, exists, or_, select, text, update
+from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.callers import rate_limit_network
@@ -82,6 +82,12 @@ class UserRepository:
         """Return the account, when this session of it is still open."""
         return await self._session.scalar(_BY_SESSION, {"user": user_id, "session": session_id, "now": utc_now()})
 
+    async def find_by_session_for_change(self, session_id: uuid.UUID) -> User | None:
+        """Return the account of an open session, with its row locked until the commit."""
+        statement = select(User).join(UserSession, UserSession.user_id == User.id)
+        still_open = statement.where(UserSession.id == session_id, UserSession.expires_at > func.now())
+        return await self._session.scalar(still_open.with_for_update(of=User, key_share=True))
+
     async def get_for_change(self, user_id: uuid.UUID) -> User:
         """Return the account and lock its row until the commit. Raises InvalidToken if it was deleted."""
         user = await self._session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
@@ -98,7 +104,7 @@ class UserRepository:
         unchanged = and_(User.password.is_not_distinct_from(password_hash), User.disabled.is_(False))
         return await self._session.scalar(select(User).where(User.id == user_id, unchanged).with_for_update(read=True))
 
-    async def replace_hash(self, user_id: uuid.UUID, old: str, new: str) -> None:
+    async def update_password_hash(self, user_id: uuid.UUID, old: str, new: str) -> None:
         """Store a hash made with newer parameters, unless the password was changed meanwhile."""
         await self._session.execute(update(User).where(User.id == user_id, User.password == old).values(password=new))
 
@@ -107,7 +113,7 @@ class UserRepository:
         statement = select(User) if email is None else select(User).where(User.email_key == email_key(email))
         return (await self._session.scalars(newest_first(statement, User, after, limit))).all()
 
-    async def providers_of(self, user_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    async def list_providers(self, user_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         """Return the sorted names of the identity providers linked to each of the accounts."""
         columns = select(SocialIdentity.user_id, SocialIdentity.provider).distinct()
         rows = await self._session.execute(

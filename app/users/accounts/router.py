@@ -12,17 +12,14 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, entity_response
 from app.models import User
+from app.users.accounts.dependencies import AccountsDep, SignUpDep, UsersReader
+from app.users.accounts.field_types import Email
+from app.users.accounts.repository import UserRepository
+from app.users.accounts.schemas import UserCreate, UserPage, UserRead, UserUpdate
+from app.users.accounts.service import AccountChange
 from app.users.authenticated_route import AuthenticatedRoute
-from app.users.dependencies import (
-    AccountsDep,
-    AdminUser,
-    CurrentUser,
-    DeviceDep,
-    SignedIn,
-    UsersReader,
-)
+from app.users.dependencies import AdminUser, CurrentUser, DeviceDep, SignedIn
 from app.users.errors import RecentSignInRequired, SignUpClosed, WrongPassword
-from app.users.schemas import Email, UserCreate, UserPage, UserRead, UserUpdate, to_read
 
 router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)
 
@@ -34,15 +31,15 @@ router = PrefixRouter(prefix="/users", tags=["users"], route_class=Authenticated
     responses=problems(EmailTaken, SignUpClosed, TooManyRequests),
 )
 async def create_user(
-    body: UserCreate, accounts: AccountsDep, device: DeviceDep, request: Request, response: Response
+    body: UserCreate, sign_up: SignUpDep, device: DeviceDep, request: Request, response: Response
 ) -> UserRead:
     """Create an account with an e-mail address and a password of 8 to 1024 characters.
 
     The address is case-insensitive. The password must differ from it and from the part before its `@`.
     """
-    user = await accounts.sign_up(body, device.address)
+    user = await sign_up.create_account(body.email, body.password, body.invitation_code, device.address)
     response.headers["Location"] = public_path(request, "/v1/users/me")
-    return to_read(user, [])
+    return UserRead.of(user, [])
 
 
 @router.get(
@@ -58,7 +55,7 @@ async def list_users(
     """Return a page of accounts, newest first. Admins only."""
     query = f"users {email}"
     rows, next_cursor = paging.page(await users.list_newest(email, paging.after(query), paging.fetch_limit), query)
-    return UserPage(items=await with_providers(users, rows), next_cursor=next_cursor)
+    return UserPage(items=await _with_providers(users, rows), next_cursor=next_cursor)
 
 
 @router.get(
@@ -69,7 +66,7 @@ async def list_users(
 )
 async def read_me(request: Request, user: CurrentUser, users: UsersReader) -> Response:
     """Return the account of the access token or API key."""
-    (read,) = await with_providers(users, [user])
+    (read,) = await _with_providers(users, [user])
     return entity_response(request, read)
 
 
@@ -87,12 +84,13 @@ async def update_me(
 
     An account without a password can set one within ten minutes after a social login.
     """
-    changed = await accounts.change(principal, user, body)
-    (read,) = await with_providers(users, [changed])
+    change = AccountChange(body.email, body.password, body.current_password, body.keep_api_keys)
+    changed = await accounts.change(principal, user, change)
+    (read,) = await _with_providers(users, [changed])
     return read
 
 
-async def with_providers(users: UsersReader, rows: Sequence[User]) -> list[UserRead]:
-    """Shape accounts for the wire, with the identity providers linked to them."""
-    providers = await users.providers_of([user.id for user in rows])
-    return [to_read(user, providers[user.id]) for user in rows]
+async def _with_providers(users: UserRepository, rows: Sequence[User]) -> list[UserRead]:
+    """Return the accounts as response bodies, with the names of the linked identity providers."""
+    providers = await users.list_providers([user.id for user in rows])
+    return [UserRead.of(user, providers[user.id]) for user in rows]

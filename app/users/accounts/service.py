@@ -1,13 +1,15 @@
-"""Creates and changes accounts. No connection is held while a password is hashed."""
+"""Creates accounts, and changes their addresses and passwords. No database connection is held during a hash."""
 
 import uuid
+from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
 from app.core.passwords import PasswordHasher
+from app.core.rate_limit import RateLimitSettings
 from app.core.security import digest_token
-from app.core.settings import Settings
 from app.core.text.email_addresses import is_same_mailbox
 from app.db.database import Database
 from app.models import User
@@ -18,40 +20,66 @@ from app.users.accounts.repository import UserRepository
 from app.users.errors import SignUpClosed, WrongPassword
 from app.users.invitation_repository import InvitationRepository
 from app.users.revocation import revoke_credentials
-from app.users.schemas import UserCreate, UserUpdate
-from app.users.sessions.reauthentication import Proof
+from app.users.sessions.reauthentication import Reauthentication
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """A change of one's own account. None keeps the e-mail address or the password.
+
+    `keep_api_keys` keeps the API keys when the password changes.
+    """
+
+    email: str | None
+    password: str | None = field(repr=False)
+    current_password: str | None = field(repr=False)
+    keep_api_keys: bool
+
+
+class SignUp:
+    """Creates accounts, if `mode` allows it."""
+
+    def __init__(
+        self,
+        database: Database,
+        rate_limiter: RateLimiter,
+        sign_up_limits: RateLimitSettings,
+        passwords: PasswordHasher,
+        mode: Literal["open", "invite", "closed"],
+    ) -> None:
+        self._database, self._passwords, self._mode = database, passwords, mode
+        self._rate_limiter, self._sign_up_limits = rate_limiter, sign_up_limits
+
+    async def create_account(self, email: str, password: str, invitation_code: str | None, address: str | None) -> User:
+        """Create an account; `address` is the client's. Raises SignUpClosed, EmailTaken.
+
+        Raises ValidationFailed if the password is the e-mail address, and TooManyRequests.
+        """
+        if self._mode == "closed":
+            raise SignUpClosed("Sign-up is closed. An admin can create an account for you.")
+        refuse_address_as_password(email, password)
+        await self._rate_limiter.charge(sign_up_charges(self._sign_up_limits, email, address))
+        code = digest_token(invitation_code) if invitation_code else b""
+        if self._mode == "invite":
+            # Without a valid code, no password is hashed, and a stranger does not learn which addresses are taken.
+            async with self._database.read_session() as session:
+                _require_invitation(is_valid=await InvitationRepository(session).is_valid(code, email))
+        password_hash = await self._passwords.hash(password)
+        async with self._database.unit_of_work() as session:
+            was_valid = await InvitationRepository(session).remove_valid(code, email)
+            if self._mode == "invite":
+                _require_invitation(is_valid=was_valid)
+            return await UserRepository(session).add(email, password_hash)
 
 
 class Accounts:
-    """Use cases of one's own account."""
+    """The use cases of one's own account."""
 
-    def __init__(
-        self, settings: Settings, database: Database, limits: RateLimiter, passwords: PasswordHasher, proof: Proof
-    ) -> None:
-        self._settings, self._database, self._limits = settings, database, limits
-        self._passwords, self._proof = passwords, proof
+    def __init__(self, database: Database, passwords: PasswordHasher, reauthentication: Reauthentication) -> None:
+        self._database, self._passwords, self._reauthentication = database, passwords, reauthentication
 
-    async def sign_up(self, body: UserCreate, address: str | None) -> User:
-        """Create an account. Raises SignUpClosed, EmailTaken, ValidationFailed, TooManyRequests."""
-        if self._settings.sign_up == "closed":
-            raise SignUpClosed("Sign-up is closed. An admin can create an account for you.")
-        refuse_address_as_password(body.email, body.password)
-        await self._limits.charge(sign_up_charges(self._settings.sign_up_limits, body.email, address))
-        code = digest_token(body.invitation_code) if body.invitation_code else b""
-        if self._settings.sign_up == "invite":
-            # Without a valid code, no password is hashed, and a stranger does not learn which addresses are taken.
-            async with self._database.read_session() as session:
-                _require_invitation(is_valid=await InvitationRepository(session).is_valid(code, body.email))
-        # Hashed before the unit of work begins: no connection waits for it.
-        password_hash = await self._passwords.hash(body.password)
-        async with self._database.unit_of_work() as session:
-            is_valid = await InvitationRepository(session).take(code, body.email)
-            if self._settings.sign_up == "invite":
-                _require_invitation(is_valid=is_valid)
-            return await UserRepository(session).add(body.email, password_hash)
-
-    async def change(self, principal: Principal, user: User, change: UserUpdate) -> User:
-        """Change e-mail or password; a new password ends all other sessions and, unless they are kept, all keys.
+    async def change(self, principal: Principal, user: User, change: AccountChange) -> User:
+        """Change the account; a new password ends all other sessions and deletes all API keys that are not kept.
 
         Raises WrongPassword, RecentSignInRequired, EmailTaken, ValidationFailed, TooManyRequests.
         """
@@ -62,7 +90,7 @@ class Accounts:
         new_hash: str | None = None
         # Twice, because a concurrent sign-in may have renewed the hash that this one checked.
         for _ in range(2):
-            await self._proof.require_password(principal, user, change.current_password)
+            await self._reauthentication.require_password(principal, user, change.current_password)
             if change.password and new_hash is None:
                 # Not earlier: a caller who has reached the limit must not use the hashing threads.
                 new_hash = await self._passwords.hash(change.password)
@@ -81,7 +109,7 @@ def _require_invitation(*, is_valid: bool) -> None:
 
 
 async def _apply(
-    session: AsyncSession, user: User, change: UserUpdate, new_hash: str | None, kept: uuid.UUID | None
+    session: AsyncSession, user: User, change: AccountChange, new_hash: str | None, kept: uuid.UUID | None
 ) -> None:
     if change.email and change.email != user.email:
         # Another spelling in upper and lower case is the same mailbox.

@@ -1,7 +1,7 @@
-"""The recent proof of identity that every sensitive change of an account needs.
+"""Reauthentication: a recent sign-in or the current password, which every sensitive change requires.
 
-Proof is a sign-in of the last ten minutes or the current password. An access token of an older session may be stolen,
-and an API key proves nothing. Neither may become a credential with a longer life.
+An access token may be stolen and an API key may have leaked. Neither may be exchanged for a credential with a longer
+life, so neither is sufficient for a change of the account's credentials.
 """
 
 from datetime import timedelta
@@ -18,17 +18,21 @@ from app.ratelimit.rate_limiter import RateLimiter
 from app.users.errors import RecentSignInRequired, WrongPassword
 from app.users.sessions.repository import UserSessionRepository
 
-REAUTH_WINDOW = timedelta(minutes=10)
+REAUTHENTICATION_WINDOW = timedelta(minutes=10)
 
 
-class Proof:
-    """Checks recent proof of identity. No database connection is held while a password is checked."""
+class Reauthentication:
+    """The checks of a reauthentication. No database connection is held while a password is verified."""
 
     def __init__(
-        self, database: Database, limits: RateLimiter, passwords: PasswordHasher, login_limits: RateLimitSettings
+        self,
+        database: Database,
+        rate_limiter: RateLimiter,
+        login_limits: RateLimitSettings,
+        passwords: PasswordHasher,
     ) -> None:
-        self._database, self._limits, self._passwords = database, limits, passwords
-        self._login_limits = login_limits
+        self._database, self._passwords = database, passwords
+        self._rate_limiter, self._login_limits = rate_limiter, login_limits
 
     async def require(self, principal: Principal, user: User, current_password: str | None) -> None:
         """Accept the current password if it is given, else a recent sign-in.
@@ -53,18 +57,18 @@ class Proof:
             await self._check_password(user, user.password, current_password)
 
     async def require_recent_sign_in(self, principal: Principal) -> None:
-        """Accept a session that was opened within REAUTH_WINDOW; a refresh does not make it younger.
+        """Accept a session that was opened within REAUTHENTICATION_WINDOW. A refresh does not count as a sign-in.
 
         Raises RecentSignInRequired.
         """
         async with self._database.read_session() as session:
             opened = await UserSessionRepository(session).find(principal.session_id)
-        if opened is None or opened.created_at < utc_now() - REAUTH_WINDOW:
+        if opened is None or opened.created_at < utc_now() - REAUTHENTICATION_WINDOW:
             raise RecentSignInRequired("Sign in again and repeat the request within ten minutes")
 
     async def _check_password(self, user: User, stored: str, current_password: str) -> None:
         charges = password_check_charges(self._login_limits, user.id)
-        await self._limits.charge(charges)
+        await self._rate_limiter.charge(charges)
         if not await self._passwords.verify(current_password, stored):
             raise WrongPassword
-        await self._limits.refund(charges)
+        await self._rate_limiter.refund(charges)

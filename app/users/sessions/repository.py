@@ -15,8 +15,8 @@ from app.db.keyset import Position, newest_first
 from app.models import UserSession
 from app.users.errors import SessionNotFound
 
-# Two refreshes with one token within this time are a race of one client, not a theft.
-RACE = timedelta(seconds=10)
+# Two refreshes with one token within this time are concurrent requests of the client, and no theft.
+CONCURRENT_REFRESH_WINDOW = timedelta(seconds=10)
 # Of one account. Sign-ins that succeed are not limited, and a session lasts for 30 days.
 MAX_SESSIONS = 200
 
@@ -38,7 +38,7 @@ class RefreshTokenReuse(Enum):
 
 
 class UserSessionRepository:
-    """Reads and writes sessions."""
+    """All SQL about sign-in sessions."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -51,7 +51,7 @@ class UserSessionRepository:
         lifetime: timedelta,
         device: Device = Device(),
     ) -> UserSession:
-        """Open a session that can be refreshed for `lifetime`."""
+        """Insert a session that can be refreshed for `lifetime`."""
         session = UserSession(
             id=session_id,
             user_id=user_id,
@@ -67,7 +67,7 @@ class UserSessionRepository:
         return session
 
     async def _remove_surplus(self, user_id: uuid.UUID) -> None:
-        """End the sessions beyond MAX_SESSIONS that were used least recently."""
+        """Delete the sessions beyond MAX_SESSIONS that were refreshed least recently."""
         newest_first = (
             select(UserSession.id).where(UserSession.user_id == user_id).order_by(UserSession.rotated_at.desc())
         )
@@ -75,7 +75,7 @@ class UserSessionRepository:
         await self._session.execute(delete(UserSession).where(UserSession.id.in_(surplus)))
 
     async def rotate(self, session_id: uuid.UUID, old: bytes, new: bytes, lifetime: timedelta) -> UserSession | None:
-        """Exchange a session's refresh token; None when the session is not open or the old one is not current."""
+        """Replace the digest of the refresh token; None if the session is not open or `old` is not current."""
         statement = (
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.refresh_digest == old, UserSession.expires_at > utc_now())
@@ -91,7 +91,7 @@ class UserSessionRepository:
 
     async def classify_reuse(self, session_id: uuid.UUID, presented: bytes) -> RefreshTokenReuse:
         """Classify the use of an authentic refresh token that is not the current one of its session."""
-        recent = UserSession.rotated_at > func.clock_timestamp() - RACE
+        recent = UserSession.rotated_at > func.clock_timestamp() - CONCURRENT_REFRESH_WINDOW
         statement = select(UserSession.previous_refresh_digest == presented, recent).where(UserSession.id == session_id)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
@@ -99,7 +99,7 @@ class UserSessionRepository:
         return RefreshTokenReuse.CONCURRENT if all(row) else RefreshTokenReuse.REUSED
 
     async def find(self, session_id: uuid.UUID | None) -> UserSession | None:
-        """Return the session."""
+        """Return the session with this id, which may have expired."""
         return await self._session.scalar(select(UserSession).where(UserSession.id == session_id))
 
     async def list_newest(self, user_id: uuid.UUID, after: Position | None, limit: int) -> Sequence[UserSession]:
@@ -108,21 +108,21 @@ class UserSessionRepository:
         return (await self._session.scalars(newest_first(open_ones, UserSession, after, limit))).all()
 
     async def remove(self, session_id: uuid.UUID) -> None:
-        """End a session. Its tokens are refused after the commit."""
+        """Delete a session. Its tokens are refused after the commit."""
         await self._session.execute(delete(UserSession).where(UserSession.id == session_id))
 
     async def remove_own(self, user_id: uuid.UUID, session_id: uuid.UUID) -> None:
-        """End a session of this account. Raises SessionNotFound."""
-        gone = (
+        """Delete a session of this account. Raises SessionNotFound."""
+        removed = (
             delete(UserSession)
             .where(UserSession.id == session_id, UserSession.user_id == user_id)
             .returning(UserSession.id)
         )
-        if await self._session.scalar(gone) is None:
+        if await self._session.scalar(removed) is None:
             raise SessionNotFound
 
     async def remove_others(self, user_id: uuid.UUID, kept: uuid.UUID | None) -> None:
-        """End every session of the account but one."""
+        """Delete every session of the account except `kept`."""
         await self._session.execute(
             delete(UserSession).where(UserSession.user_id == user_id, UserSession.id.is_distinct_from(kept))
         )

@@ -1,76 +1,38 @@
-"""Endpoints to sign in, refresh tokens and sign out."""
+"""Endpoints to list and end the sessions of one's own account."""
 
-from typing import Annotated, Literal
+import uuid
 
-from fastapi import Form, Request, Response
-from starlette.datastructures import FormData
-
-from app.core.errors import InvalidToken, TooManyRequests
-from app.core.text.normalization import Text
+from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
-from app.users.dependencies import DeviceDep, SignedIn, SignInDep, UserSessionsRepo
-from app.users.errors import InvalidCredentials, InvalidTokenRequest, UnsupportedGrantType
-from app.users.schemas import CurrentPassword, TokenRead
-from app.users.sessions.token_route import TokenRoute
+from app.users.dependencies import CurrentUser, PrincipalDep, SignedIn
+from app.users.errors import SessionNotFound
+from app.users.sessions.dependencies import UserSessionsReader, UserSessionsRepo
+from app.users.sessions.schemas import SessionPage, SessionRead
 
-router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=AuthenticatedRoute)
-token_router = PrefixRouter(prefix="/auth", tags=["auth"], route_class=TokenRoute)
-
-_PARAMETERS = ("grant_type", "username", "password", "refresh_token")
+router = PrefixRouter(prefix="/users/me/sessions", tags=["users"], route_class=AuthenticatedRoute)
 
 
-@token_router.post(
-    "/token",
-    summary="Get tokens",
-    responses=problems(InvalidTokenRequest, UnsupportedGrantType, InvalidCredentials, InvalidToken, TooManyRequests),
-)
-async def issue_token(
-    request: Request,
-    sign_in: SignInDep,
-    device: DeviceDep,
-    response: Response,
-    grant_type: Annotated[Literal["password", "refresh_token"], Form(examples=["password"])],
-    username: Annotated[
-        Text | None, Form(description="E-mail address (password grant)", max_length=320, examples=["ada@example.com"])
-    ] = None,
-    password: Annotated[CurrentPassword | None, Form(examples=["correct horse battery staple"])] = None,
-    refresh_token: Annotated[Text | None, Form(max_length=1024)] = None,
-) -> TokenRead:
-    """Issue tokens for an OAuth 2 `password` or `refresh_token` grant.
-
-    A refresh token is valid once. A second use ends its session, unless both uses are within ten seconds.
-
-    Every error has the members `error` and `error_description` of RFC 6749, 5.2. `error` is `invalid_grant` for wrong
-    credentials, `invalid_request` for a missing, repeated or malformed parameter, `unsupported_grant_type`, or
-    `temporarily_unavailable`.
-    """
-    _refuse_repeated(await request.form())
-    response.headers["Cache-Control"] = "no-store"
-    if grant_type == "password":
-        return await sign_in.with_password(_required("username", username), _required("password", password), device)
-    return await sign_in.with_refresh_token(_required("refresh_token", refresh_token), device)
+@router.get("", summary="List your sessions")
+async def list_sessions(
+    principal: PrincipalDep, user: CurrentUser, sessions: UserSessionsReader, paging: PagingDep
+) -> SessionPage:
+    """Return a page of the account's active sessions, newest first."""
+    query = f"sessions {user.id}"
+    found = await sessions.list_newest(user.id, paging.after(query), paging.fetch_limit)
+    rows, next_cursor = paging.page(found, query)
+    return SessionPage(items=[SessionRead.of(row, principal.session_id) for row in rows], next_cursor=next_cursor)
 
 
-@router.post(
-    "/logout",
+@router.delete(
+    "/{session_id}",
     status_code=204,
-    summary="End this session",
+    summary="End a session",
+    responses=problems(SessionNotFound),
 )
-async def log_out(principal: SignedIn, sessions: UserSessionsRepo) -> None:
-    """End the session of the access token. Its access and refresh tokens are refused at once."""
-    if principal.session_id:
-        await sessions.remove(principal.session_id)
-
-
-def _required(name: str, value: str | None) -> str:
-    if not value:
-        raise InvalidTokenRequest(f"The parameter `{name}` is required by this grant.")
-    return value
-
-
-def _refuse_repeated(form: FormData) -> None:
-    for name in _PARAMETERS:
-        if len(form.getlist(name)) > 1:
-            raise InvalidTokenRequest(f"The parameter `{name}` must not be repeated.")
+async def delete_session(
+    session_id: uuid.UUID, _principal: SignedIn, user: CurrentUser, sessions: UserSessionsRepo
+) -> None:
+    """End a session of the account. Its access and refresh tokens are refused at once."""
+    await sessions.remove_own(user.id, session_id)

@@ -6,18 +6,18 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 
 from app.core.errors import SocialLoginFailed
 from app.core.identity_providers import IdentityProvider
-from app.users.social.http_client import ProviderHttp
-from app.users.social.identity import CodeExchange, Identity, lifetime_of
+from app.users.social.http_client import ProviderHttpClient
+from app.users.social.identity import CodeExchange, Identity, read_lifetime
 
 
 class GitHubProvider:
     """GitHub or a GitHub Enterprise server. There is no ID token; state and PKCE bind the login to the browser."""
 
-    def __init__(self, settings: IdentityProvider, http: ProviderHttp) -> None:
+    def __init__(self, settings: IdentityProvider, http: ProviderHttpClient) -> None:
         self._settings, self._http = settings, http
         self.issuer = settings.issuer
 
-    async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:  # noqa: ARG002
+    async def build_authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:  # noqa: ARG002
         """Return where to send the browser; GitHub knows no nonce."""
         uri = prepare_grant_uri(
             f"{self.issuer}/login/oauth/authorize",
@@ -49,7 +49,7 @@ class GitHubProvider:
             raise SocialLoginFailed("The identity provider returned no account id")
         emails = await self._http.get(f"{self._settings.api_url}/user/emails", bearer=token["access_token"])
         email, verified = _primary(emails)
-        return Identity(self.issuer, str(user["id"]), email, verified, token["access_token"], lifetime_of(token))
+        return Identity(self.issuer, str(user["id"]), email, verified, token["access_token"], read_lifetime(token))
 
 
 def _primary(emails: Any) -> tuple[str | None, bool]:

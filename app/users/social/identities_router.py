@@ -1,44 +1,15 @@
 """Endpoints to list and unlink social identities."""
 
-from datetime import datetime
-from typing import Annotated
-
-from fastapi import Depends
-from pydantic import BaseModel, Field
-
-from app.http.dependencies import ContainerDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, RecentlySignedIn
 from app.users.errors import IdentityNotFound, LastSignInMethod
-from app.users.social.identities import Identities
-from app.users.social.router import ProviderName, ProvidersDep
+from app.users.social.dependencies import IdentitiesDep
+from app.users.social.router import ProviderName
+from app.users.social.schemas import IdentityList, IdentityRead
 
 router = PrefixRouter(prefix="/users/me/identities", tags=["users"], route_class=AuthenticatedRoute)
-
-
-class IdentityRead(BaseModel):
-    """An identity that is linked to the account."""
-
-    provider: str = Field(examples=["google"])
-    issuer: str = Field(description="The issuer URL of the provider", examples=["https://accounts.google.com"])
-    subject: str = Field(description="The account id at the provider", examples=["110169484474386276334"])
-    created_at: datetime = Field(description="When it was linked")
-
-
-class IdentityList(BaseModel):
-    """All linked identities of the account, at most 20, oldest first."""
-
-    items: list[IdentityRead]
-
-
-async def get_identities(container: ContainerDep, providers: ProvidersDep) -> Identities:
-    """Return the service of identities."""
-    return Identities(container, providers)
-
-
-IdentitiesDep = Annotated[Identities, Depends(get_identities)]
 
 
 @router.get("", summary="List your identities")

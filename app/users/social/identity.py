@@ -33,14 +33,14 @@ class Provider(Protocol):
 
     issuer: str
 
-    async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:
+    async def build_authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:
         """Return the URL of the provider's sign-in page. Raises IdentityProviderUnavailable."""
 
     async def identify(self, exchange: CodeExchange) -> Identity:
         """Exchange the code. Raises SocialLoginFailed, IdentityProviderUnavailable."""
 
 
-def lifetime_of(token: dict[str, Any]) -> int | None:
+def read_lifetime(token: dict[str, Any]) -> int | None:
     """Return `expires_in` of a token response in seconds; None if it is missing or not plausible."""
     seconds = token.get("expires_in")
     return seconds if type(seconds) is int and 0 < seconds < 10**9 else None

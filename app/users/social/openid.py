@@ -14,8 +14,8 @@ from joserfc.jws import CompactSignature
 from app.core.errors import SocialLoginFailed
 from app.core.identity_providers import IdentityProvider, is_safe_url
 from app.users.errors import IdentityProviderUnavailable
-from app.users.social.http_client import ProviderHttp
-from app.users.social.identity import MAX_SUBJECT, CodeExchange, Identity, lifetime_of
+from app.users.social.http_client import ProviderHttpClient
+from app.users.social.identity import MAX_SUBJECT, CodeExchange, Identity, read_lifetime
 
 # Asymmetric ones only: with a shared secret the provider's public key could be made to pass for one.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -31,13 +31,13 @@ class _UnknownKey(Exception):
 class OpenIdProvider:
     """An OpenID Connect provider. Metadata and keys are cached for an hour; an unknown key id reloads the keys."""
 
-    def __init__(self, settings: IdentityProvider, http: ProviderHttp) -> None:
+    def __init__(self, settings: IdentityProvider, http: ProviderHttpClient) -> None:
         self._settings, self._http = settings, http
         self.issuer = settings.issuer
         self._metadata: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, list[Key]] | None = None
 
-    async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:
+    async def build_authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:
         """Return the URL of the provider's sign-in page. Raises IdentityProviderUnavailable."""
         metadata = await self._discover()
         uri = prepare_grant_uri(
@@ -67,7 +67,7 @@ class OpenIdProvider:
             email=email if isinstance(email, str) else None,
             email_verified=verified or (self._settings.trust_email and isinstance(email, str)),
             access_token=token["access_token"],
-            expires_in=lifetime_of(token),
+            expires_in=read_lifetime(token),
         )
 
     async def _discover(self) -> dict[str, Any]:

@@ -3,24 +3,24 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field
 
 from app.core.errors import InvalidToken, SignInRequired, SocialLoginFailed, TooManyRequests
 from app.core.text.normalization import Text
 from app.http.cookies import single_cookie
-from app.http.dependencies import ContainerDep, SettingsDep
+from app.http.dependencies import SettingsDep
 from app.http.links import public_path
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.authenticated_route import AuthenticatedRoute
-from app.users.dependencies import DeviceDep, PrincipalDep, ProofDep
+from app.users.dependencies import DeviceDep, PrincipalDep
 from app.users.errors import IdentityProviderNotFound, IdentityProviderUnavailable, RecentSignInRequired, SignUpClosed
-from app.users.schemas import TokenRead
-from app.users.social.providers import SocialProviders
-from app.users.social.service import SIGN_IN_SECONDS, AuthorizationCallback, SocialLogin
+from app.users.sessions.schemas import TokenRead
+from app.users.social.dependencies import ProvidersDep, SocialLoginCompletionDep, SocialLoginStartDep
+from app.users.social.schemas import AuthorizeRead, ProviderList, ProviderRead
+from app.users.social.service import FLOW_SECONDS, AuthorizationCallback
 
 router = PrefixRouter(prefix="/auth/social", tags=["auth"], route_class=AuthenticatedRoute)
 
@@ -29,42 +29,6 @@ _State = Annotated[Text | None, Query(max_length=4096, description="The state of
 _Code = Annotated[Text | None, Query(max_length=4096, description="The authorization code")]
 _Issuer = Annotated[Text | None, Query(max_length=4096, description="The issuer (RFC 9207)")]
 ProviderName = Annotated[Text, Path(max_length=64)]
-
-
-class ProviderRead(BaseModel):
-    """An identity provider, and the path that starts a sign-in."""
-
-    name: str = Field(examples=["google"])
-    authorize_url: str = Field(examples=["/v1/auth/social/google"])
-
-
-class ProviderList(BaseModel):
-    """The configured identity providers."""
-
-    items: list[ProviderRead]
-
-
-class AuthorizeRead(BaseModel):
-    """The URL at which the sign-in begins."""
-
-    authorize_url: str = Field(examples=["https://accounts.example.com/authorize?state=…"])
-
-
-async def get_providers(request: Request) -> SocialProviders:
-    """Return the configured identity providers."""
-    providers: SocialProviders = request.state.social_providers
-    return providers
-
-
-ProvidersDep = Annotated[SocialProviders, Depends(get_providers)]
-
-
-async def get_social_login(container: ContainerDep, providers: ProvidersDep, proof: ProofDep) -> SocialLogin:
-    """Return the social login service."""
-    return SocialLogin(container, providers, proof)
-
-
-SocialLoginDep = Annotated[SocialLogin, Depends(get_social_login)]
 
 
 @router.get("", summary="List the identity providers")
@@ -99,7 +63,7 @@ async def start_social_login(
     provider: ProviderName,
     principal: PrincipalDep,
     device: DeviceDep,
-    login: SocialLoginDep,
+    login: SocialLoginStartDep,
     settings: SettingsDep,
 ) -> Response:
     """Redirect the browser to the provider. If the request has an access token, the identity is linked to its account.
@@ -109,12 +73,12 @@ async def start_social_login(
     A script cannot send a token in a navigation. With `Accept: application/json`, it gets the URL and no redirect.
     """
     redirect = await login.start(provider, principal, device, single_cookie(request, COOKIE))
-    response = _redirect_response(redirect.url, as_json=_asks_for_json(request))
+    response = _redirect_response(redirect.url, as_json=_accepts_json(request))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     response.set_cookie(
         COOKIE,
         redirect.browser,
-        max_age=SIGN_IN_SECONDS,
+        max_age=FLOW_SECONDS,
         path=public_path(request, "/v1/auth/social"),
         secure=urlsplit(settings.public_url).scheme == "https",
         httponly=True,
@@ -135,7 +99,7 @@ async def finish_social_login(
     request: Request,
     provider: ProviderName,
     device: DeviceDep,
-    login: SocialLoginDep,
+    login: SocialLoginCompletionDep,
     response: Response,
     state: _State = None,
     code: _Code = None,
@@ -145,16 +109,15 @@ async def finish_social_login(
 
     A browser can have several independent social logins in progress, for example in several tabs.
     """
-    tokens = await login.finish(
-        provider, AuthorizationCallback(state, code, iss, single_cookie(request, COOKIE)), device
-    )
+    callback = AuthorizationCallback(state, code, iss, single_cookie(request, COOKIE))
+    tokens = await login.complete(provider, callback, device)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
-    return tokens
+    return TokenRead.model_validate(tokens, from_attributes=True)
 
 
-def _asks_for_json(request: Request) -> bool:
-    # By name: browsers that go somewhere, and curl, take `*/*` too.
+def _accepts_json(request: Request) -> bool:
+    # By its name only: browsers in a navigation, and curl, also accept `*/*`.
     kinds = {one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "").split(",")}
     return "application/json" in kinds
 

@@ -1,78 +1,77 @@
-"""Deleting accounts: where an account, its images and their objects end."""
+"""Deletes accounts, with or without their images."""
 
 import contextlib
 import uuid
 
 from app.administration.repository import AccountRepository
-from app.administration.schemas import ImagesOnDeletion
 from app.core.errors import AppError, DatabaseBusy
+from app.db.database import Database
 from app.db.keyset import Position
-from app.http.container import Container
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
+from app.storage.object_store import ObjectStore
 from app.uploads.repository import UploadRepository
 from app.users.accounts.repository import START, UserRepository
 from app.users.revocation import revoke_credentials
 
-# Images that lose their owner in one transaction: a second's work, since each of their indexes is written.
+# Images that lose their owner in one transaction, which takes about a second: every index of an image is written.
 DETACH_BATCH = 1000
-# Images that are deleted in one transaction: each has up to six objects.
+# Images that are deleted in one transaction. Each has up to six objects.
 DELETE_BATCH = 200
-# How often images that were uploaded meanwhile are deleted as well.
+# Attempts to delete an account whose owner uploads images at the same time.
 ATTEMPTS = 5
 
 
-class Closing:
-    """Deletes accounts. Raises DatabaseBusy where other changes are in the way.
+class AccountDeletion:
+    """Deletes accounts. Raises DatabaseBusy if other transactions hold the locks.
 
-    The images come first, in transactions of their own: in one, many of them would exceed every time limit. After an
-    error the account still exists, without some of its images, and the same request continues.
+    The images are deleted or detached first, in batches: one transaction for all would exceed the statement timeout.
+    After an error, the account still exists without some of its images, and a repeated request continues.
     """
 
-    def __init__(self, container: Container) -> None:
-        self._database = container.database
-        self._object_store = container.object_store
+    def __init__(self, database: Database, object_store: ObjectStore) -> None:
+        self._database, self._object_store = database, object_store
 
-    async def close_own(self, user_id: uuid.UUID, images: ImagesOnDeletion) -> None:
+    async def delete_own(self, user_id: uuid.UUID, *, delete_images: bool) -> None:
         """Delete the caller's account. Raises LastAdmin, InvalidToken, DatabaseBusy."""
         async with self._database.unit_of_work() as session:
             await AccountRepository(session).require_other_admin(user_id)
             user = await UserRepository(session).get_for_change(user_id)
             user.is_admin = False
-        await self._close(user_id, images)
+        await self._delete(user_id, delete_images=delete_images)
 
-    async def close(self, user_id: uuid.UUID, images: ImagesOnDeletion) -> None:
+    async def delete(self, user_id: uuid.UUID, *, delete_images: bool) -> None:
         """Delete an account for an admin; it is disabled first. Raises UserNotFound, LastAdmin, DatabaseBusy."""
         async with self._database.unit_of_work() as session:
             accounts = AccountRepository(session)
             await accounts.require_other_admin(user_id)
-            user = await accounts.lock(user_id)
+            user = await accounts.get_for_change(user_id)
             user.is_admin, user.disabled = False, True
             await session.flush()
             await revoke_credentials(session, user_id)
-        await self._close(user_id, images)
+        await self._delete(user_id, delete_images=delete_images)
 
-    async def _close(self, user_id: uuid.UUID, images: ImagesOnDeletion) -> None:
+    async def _delete(self, user_id: uuid.UUID, *, delete_images: bool) -> None:
         for _ in range(ATTEMPTS):
-            await (self._delete_images if images == "delete" else self._detach_images)(user_id)
-            if await self._remove_account(user_id, images):
+            await (self._delete_images if delete_images else self._detach_images)(user_id)
+            if await self._remove_account(user_id, delete_images=delete_images):
                 return
         raise DatabaseBusy("The account has uploads in progress. Try again.")
 
-    async def _remove_account(self, user_id: uuid.UUID, images: ImagesOnDeletion) -> bool:
+    async def _remove_account(self, user_id: uuid.UUID, *, delete_images: bool) -> bool:
         async with self._database.unit_of_work() as session:
             accounts = AccountRepository(session)
             # It may have been made an admin again in the meantime.
             await accounts.require_other_admin(user_id)
-            if images == "delete" and await accounts.owns_images(user_id):
+            if delete_images and await accounts.has_images(user_id):
                 return False
             await UploadRepository(session).cancel_all(user_id)
             await UserRepository(session).remove(user_id)
             return True
 
     async def _detach_images(self, user_id: uuid.UUID) -> None:
-        """Remove the owner of the images: an image without one is seen only by those who saw it before."""
+        """Remove the owner of the images. This makes no image visible to other users."""
         position: Position | None = START
         while position is not None:
             async with self._database.unit_of_work() as session:
