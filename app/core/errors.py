@@ -2,7 +2,7 @@
 
 AppError
 ├── NotFound                 404  ImageNotFound, TagNotFound …
-├── Conflict                 409  NameTaken, EmailTaken, TagExists …
+├── Conflict                 409  NameTaken, TagExists …
 ├── Forbidden                403  AdminRequired, InsufficientScope …
 ├── Unauthenticated          401  InvalidToken
 ├── BadRequest               400  InvalidCursor, InvalidQuery …
@@ -90,12 +90,6 @@ class MalformedBody(BadRequest):
     description = "The request body does not have the syntax of its media type."
 
 
-class SocialLoginFailed(BadRequest):
-    slug, title = "social-login-failed", "Social login failed"
-    description = "The social login was refused, has expired or is invalid."
-    constraints = ("uq_users_token",)
-
-
 class ClientGone(BadRequest):
     """The client disconnected. Only the record of the request shows this error."""
 
@@ -151,18 +145,6 @@ class NotFound(AppError):
 class Conflict(AppError):
     slug, title, status = "conflict", "Conflict", 409
     description = "The request conflicts with the state of the resource."
-
-
-class EmailTaken(Conflict):
-    slug, title = "email-taken", "E-mail address taken"
-    description = "An account with this e-mail address already exists."
-    constraints = ("uq_users_email", "ix_users_email_key")
-
-
-class IdentityTaken(Conflict):
-    slug, title = "identity-taken", "Identity taken"
-    description = "The identity is already linked to an account."
-    constraints = ("pk_social_identities",)
 
 
 class RequestTimeout(AppError):

@@ -83,3 +83,21 @@ class LastSignInMethod(Conflict):
 class IdentityProviderUnavailable(Unavailable):
     slug, title = "identity-provider-unavailable", "Identity provider unavailable"
     description = "The identity provider does not respond."
+
+
+class SocialLoginFailed(BadRequest):
+    slug, title = "social-login-failed", "Social login failed"
+    description = "The social login was refused, has expired or is invalid."
+    constraints = ("uq_users_token",)
+
+
+class EmailTaken(Conflict):
+    slug, title = "email-taken", "E-mail address taken"
+    description = "An account with this e-mail address already exists."
+    constraints = ("uq_users_email", "ix_users_email_key")
+
+
+class IdentityTaken(Conflict):
+    slug, title = "identity-taken", "Identity taken"
+    description = "The identity is already linked to an account."
+    constraints = ("pk_social_identities",)

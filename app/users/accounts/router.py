@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.core.errors import EmailTaken, TooManyRequests
+from app.core.errors import TooManyRequests
 from app.http.links import public_path
 from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
@@ -19,7 +19,7 @@ from app.users.accounts.schemas import UserCreate, UserPage, UserRead, UserUpdat
 from app.users.accounts.service import AccountChange
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import AdminUser, CurrentUser, DeviceDep, SignedIn
-from app.users.errors import RecentSignInRequired, SignUpClosed, WrongPassword
+from app.users.errors import EmailTaken, RecentSignInRequired, SignUpClosed, WrongPassword
 
 router = PrefixRouter(prefix="/users", tags=["users"], route_class=AuthenticatedRoute)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 
-from app.core.errors import SocialLoginFailed
 from app.core.identity_providers import IdentityProvider
+from app.users.errors import SocialLoginFailed
 from app.users.social.http_client import ProviderHttpClient
 from app.users.social.identity import CodeExchange, Identity, read_lifetime
 

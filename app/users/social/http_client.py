@@ -6,8 +6,7 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from app.core.errors import SocialLoginFailed
-from app.users.errors import IdentityProviderUnavailable
+from app.users.errors import IdentityProviderUnavailable, SocialLoginFailed
 
 TIMEOUT = 2.0
 MAX_RESPONSE_BYTES = 512 * 1024

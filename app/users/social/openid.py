@@ -11,9 +11,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 from joserfc.jws import CompactSignature
 
-from app.core.errors import SocialLoginFailed
 from app.core.identity_providers import IdentityProvider, is_safe_url
-from app.users.errors import IdentityProviderUnavailable
+from app.users.errors import IdentityProviderUnavailable, SocialLoginFailed
 from app.users.social.http_client import ProviderHttpClient
 from app.users.social.identity import MAX_SUBJECT, CodeExchange, Identity, read_lifetime
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.core.errors import InvalidToken, SignInRequired, SocialLoginFailed, TooManyRequests
+from app.core.errors import InvalidToken, SignInRequired, TooManyRequests
 from app.core.text.normalization import Text
 from app.http.cookies import single_cookie
 from app.http.dependencies import SettingsDep
@@ -16,7 +16,13 @@ from app.http.problems import problems
 from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep
-from app.users.errors import IdentityProviderNotFound, IdentityProviderUnavailable, RecentSignInRequired, SignUpClosed
+from app.users.errors import (
+    IdentityProviderNotFound,
+    IdentityProviderUnavailable,
+    RecentSignInRequired,
+    SignUpClosed,
+    SocialLoginFailed,
+)
 from app.users.sessions.schemas import TokenRead
 from app.users.social.dependencies import ProvidersDep, SocialLoginCompletionDep, SocialLoginStartDep
 from app.users.social.schemas import AuthorizeRead, ProviderList, ProviderRead

@@ -16,7 +16,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
-from app.core.errors import EmailTaken, IdentityTaken, InvalidToken, SignInRequired, SocialLoginFailed
+from app.core.errors import InvalidToken, SignInRequired
 from app.core.rate_limit import RateLimitSettings
 from app.core.security import digest_token, is_opaque_token, new_opaque_token
 from app.core.text.email_addresses import is_same_mailbox
@@ -27,7 +27,7 @@ from app.ratelimit.policies import social_charges
 from app.ratelimit.rate_limiter import RateLimiter
 from app.users.accounts.email import normalize_email
 from app.users.accounts.repository import UserRepository
-from app.users.errors import IdentityProviderUnavailable, SignUpClosed
+from app.users.errors import EmailTaken, IdentityProviderUnavailable, IdentityTaken, SignUpClosed, SocialLoginFailed
 from app.users.sessions.reauthentication import Reauthentication
 from app.users.sessions.repository import Device
 from app.users.sessions.token_issuer import SessionTokens, TokenIssuer
