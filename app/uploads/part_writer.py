@@ -1,8 +1,8 @@
 """Stores the bytes of one append.
 
 Full parts go to the multipart upload of the object store while the next part is received. The rest becomes an object of
-its own, because the store refuses small parts. A later append collects such objects into a part: each byte is stored
-twice at most, however small the appends are.
+its own, because the store refuses small parts. A later append collects such objects into a part. If there are many, it
+joins them into one object.
 
 The offset of the upload changes only after the bytes are stored, and only while the request is the writer.
 """
@@ -26,6 +26,8 @@ from app.uploads.errors import AppendSuperseded
 from app.uploads.repository import UploadRepository
 
 CONTENT_TYPE = "application/octet-stream"
+# With more, each of many small appends would read many rows. Joining them costs 80 KiB an append at most.
+MAX_TAIL_OBJECTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,7 @@ class PartWriter:
     async def open(self) -> None:
         """Find the stored bytes that are not a part yet."""
         async with self._database.read_session() as session:
-            parts = await UploadRepository(session).list_parts(self._upload_id)
-        self._tail = [part for part in parts if part.storage_key is not None]
+            self._tail = list(await UploadRepository(session).list_tail(self._upload_id))
 
     @property
     def _tail_bytes(self) -> int:
@@ -107,9 +108,15 @@ class PartWriter:
         """Store the bytes that remain in memory, and return the offset of the upload."""
         await self._settle()
         if pieces := self._buffer.take():
-            await self._reservation.extend(self._end + length(pieces))
-            self._added.append(await self._put_piece(self._end, pieces))
-            self._end += length(pieces)
+            start, end = self._end, self._end + length(pieces)
+            await self._reservation.extend(end)
+            if len(self._tail) >= MAX_TAIL_OBJECTS:
+                pieces = [*await self._load_tail(), *pieces]
+                start -= self._tail_bytes
+                self._replaced += self._tail
+                self._tail = []
+            self._added.append(await self._put_piece(start, pieces))
+            self._end = end
         await self._commit()
         return self._end
 

@@ -104,6 +104,11 @@ class UploadRepository:
         statement = select(UploadPart).where(UploadPart.upload_id == upload_id).order_by(UploadPart.start)
         return (await self._session.scalars(statement)).all()
 
+    async def list_tail(self, upload_id: uuid.UUID) -> Sequence[UploadPart]:
+        """Return the stored objects that are not a part yet, in the order of their bytes."""
+        statement = select(UploadPart).where(UploadPart.upload_id == upload_id, UploadPart.storage_key.is_not(None))
+        return (await self._session.scalars(statement.order_by(UploadPart.start))).all()
+
     async def add_parts(self, parts: Iterable[UploadPart]) -> None:
         """Insert parts. The objects of those that are objects of their own must be on the list of orphaned objects."""
         added = list(parts)

@@ -19,6 +19,7 @@ from app.core.errors import (
     RequestTimeout,
     Unprocessable,
     UnsupportedMediaType,
+    ValidationFailed,
 )
 from app.core.settings import Settings
 from app.db.base import utc_now
@@ -28,10 +29,11 @@ from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import refuse_taken_name
 from app.images.repository import ImageRepository
 from app.images.storage_keys import new_original_key
-from app.images.upload.form import OnConflict, UploadFields
+from app.images.upload.form import ANONYMOUS_PRIVATE, OnConflict, UploadFields
 from app.images.upload.image_creator import UploadedImage
 from app.images.upload.storage_quota import Reservation
 from app.models import Upload
+from app.models.image import Visibility
 from app.models.upload import UploadState
 from app.storage.object_store import ObjectStore
 from app.uploads.active_appends import ActiveAppend, ActiveAppends
@@ -131,10 +133,12 @@ class ResumableUploads:
     async def create(self, new: NewUpload, principal: Principal, stored: uuid.UUID | None = None) -> Progress:
         """Create an upload; with `stored`, a completed one whose bytes that image has.
 
-        Raises NameTaken, PayloadTooLarge, StorageQuotaExceeded, TooManyUploads.
+        Raises NameTaken, PayloadTooLarge, StorageQuotaExceeded, TooManyUploads, ValidationFailed.
         """
         if new.length is not None and new.length > self._settings.max_upload_bytes:
             raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
+        if new.fields.visibility == Visibility.PRIVATE and principal.id is None:
+            raise ValidationFailed.at(["header", "Upload-Metadata", "visibility"], ANONYMOUS_PRIVATE)
         upload = self._new_row(new, principal)
         if stored is not None:
             upload.state, upload.image_id, upload.received_bytes = UploadState.COMPLETE, stored, new.length or 0
@@ -161,6 +165,8 @@ class ResumableUploads:
         upload = await self._get(upload_id, principal)
         if upload.state == UploadState.COMPLETE:
             _check_offset(upload, request)
+            if request.content_length != 0:
+                raise AppendTooLarge("The upload is complete.")
             return _progress(upload)
         async with self._writing(upload_id, principal) as (writer, active, current):
             return await self._append(current, writer, active, request, body, principal)

@@ -9,6 +9,7 @@ import pytest
 
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
+from app.uploads.part_writer import MAX_TAIL_OBJECTS
 from tests.images.files import noise_png
 from tests.support.accounts import Account
 from tests.support.photos import png
@@ -135,6 +136,25 @@ async def test_small_appends_are_collected_into_parts(
     assert image["sha256"] == hashlib.sha256(body).hexdigest()
     assert await sql.fetchval("SELECT count(*) FROM upload_parts") == 0
     assert not await object_store.list_uploads()
+
+
+async def test_very_many_small_appends_are_joined(user: Account, tus: TusClient, sql: asyncpg.Connection) -> None:
+    body = png()
+    url = (await tus.create(len(body))).headers["Location"]
+    count = MAX_TAIL_OBJECTS + 3
+    for start in range(count):
+        assert (await tus.append(url, start, body[start : start + 1])).status_code == 204
+    assert await sql.fetchval("SELECT count(*) FROM upload_parts") <= MAX_TAIL_OBJECTS
+    last = await tus.append(url, count, body[count:])
+    content = await user.client.get(f"{last.headers['Content-Location']}/content")
+    assert content.content == body
+
+
+async def test_a_complete_upload_takes_no_more_bytes(tus: TusClient) -> None:
+    body = png()
+    url = (await tus.create(len(body), body)).headers["Location"]
+    assert (await tus.append(url, len(body), b"x")).status_code == 413
+    assert (await tus.append(url, len(body), b"")).status_code == 204
 
 
 async def test_a_cancelled_upload_leaves_nothing(

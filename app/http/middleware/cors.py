@@ -19,6 +19,7 @@ REQUEST_HEADERS = frozenset(
         *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"),
         # Resumable uploads (tus 1.0.0 and draft-ietf-httpbis-resumable-upload).
         *("Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"),
+        *("Content-Digest", "X-HTTP-Method-Override"),
         *("Upload-Checksum", "Upload-Complete", "Upload-Draft-Interop-Version", "Content-Disposition"),
     }
 )

@@ -13,6 +13,7 @@ from app.models.image import Visibility
 
 FORM_FIELDS = ("image", "tags", "visibility", "on_conflict")
 MAX_NAME_LENGTH = 100
+ANONYMOUS_PRIVATE = "An anonymous upload cannot be private."
 
 
 class FormPart(Protocol):

@@ -24,7 +24,7 @@ from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import refuse_taken_name
 from app.images.storage_keys import new_original_key
 from app.images.upload.file_checker import FileChecker
-from app.images.upload.form import FormPart, OnConflict, UploadFields, normalized_file_name
+from app.images.upload.form import ANONYMOUS_PRIVATE, FormPart, OnConflict, UploadFields, normalized_file_name
 from app.images.upload.idempotency import IdempotencyClaims, IdempotencyMismatch, key_id
 from app.images.upload.idempotency_repository import IdempotencyRepository, StoredResponse
 from app.images.upload.image_creator import ImageCreator, MeasuredFile, StoredFile, UploadedImage
@@ -174,7 +174,7 @@ async def _read_form(
     if received is None:
         raise ValidationFailed.at(["body", "image"], REQUIRED, "missing")
     if fields.visibility == Visibility.PRIVATE and principal.id is None:
-        raise ValidationFailed.at(["body", "visibility"], "An anonymous upload cannot be private.")
+        raise ValidationFailed.at(["body", "visibility"], ANONYMOUS_PRIVATE)
     return received
 
 
