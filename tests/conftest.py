@@ -41,8 +41,8 @@ register_heic()
 ADDRESSES = pytest.StashKey[dict[str, str]]()
 RESOURCES = pytest.StashKey[ExitStack]()
 FOLDER_MARKS = {"journeys": "journey", "faults": "fault"}
-# `page` belongs to a browser.
-SERVER_FIXTURES = frozenset({"backends", "mongod", "page"})
+# `page` belongs to a browser, and `decoders` to the processes that decode images.
+SERVER_FIXTURES = frozenset({"backends", "mongod", "page", "decoders"})
 # Their tests start servers and processes of their own.
 SERVER_FOLDERS = frozenset({"cache", "cli", "devstack", "serving"})
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}

@@ -159,7 +159,7 @@ def test_hostile_structure_is_refused_or_followed_in_bounds() -> None:
     chance = random.Random(4)
     hostile = [body for _, body, _ in (*lies(), *strangers())]
     for _, _, body in list(photos())[::3]:
-        for _ in range(30):
+        for _ in range(10):
             damaged = bytearray(body)
             for at in chance.sample(range(len(body)), 8):
                 damaged[at] = chance.randrange(256)
