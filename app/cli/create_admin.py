@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.options import DataDir, load_settings
+from app.cli.options import DataDir, Email, load_settings
 from app.cli.password_prompt import read_new_password
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
@@ -24,7 +24,7 @@ from app.users.social.repository import IdentityRepository
 
 
 def create_admin(
-    email: Annotated[str, typer.Argument(help="The e-mail address of the account.")],
+    email: Email,
     existing: Annotated[
         bool,
         typer.Option(

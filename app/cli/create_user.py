@@ -1,20 +1,17 @@
 """`create-user`: create an account with a password."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.accounts import hash_password, read_email, run_unit_of_work
-from app.cli.options import DataDir
+from app.cli.options import DataDir, Email
 from app.cli.password_prompt import read_new_password
 from app.users.accounts.repository import UserRepository
 
 
-def create_user(
-    email: Annotated[str, typer.Argument(help="The e-mail address of the account.")], data_dir: DataDir = Path(".imts")
-) -> None:
+def create_user(email: Email, data_dir: DataDir = Path(".imts")) -> None:
     """Create an account, even if sign-up is closed.
 
     In a terminal, asks twice for the password; otherwise reads one line from standard input.

@@ -13,6 +13,7 @@ from app.core.settings import Settings
 DataDir = Annotated[
     Path, typer.Option(help="The data directory of a running `dev`, for settings that the environment lacks.")
 ]
+Email = Annotated[str, typer.Argument(help="The e-mail address of the account.")]
 
 
 STORE = ("STORAGE_ENDPOINT", "STORAGE_ACCESS_KEY", "STORAGE_SECRET_KEY")

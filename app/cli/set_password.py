@@ -1,22 +1,19 @@
 """`set-password`: set the password of an account."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.accounts import hash_password, read_email, run_unit_of_work
-from app.cli.options import DataDir
+from app.cli.options import DataDir, Email
 from app.cli.password_prompt import read_new_password
 from app.users.accounts.repository import UserRepository
 from app.users.errors import UserNotFound
 from app.users.revocation import revoke_credentials
 
 
-def set_password(
-    email: Annotated[str, typer.Argument(help="The e-mail address of the account.")], data_dir: DataDir = Path(".imts")
-) -> None:
+def set_password(email: Email, data_dir: DataDir = Path(".imts")) -> None:
     """Replace the password of an account, and end its sessions and API keys.
 
     In a terminal, asks twice for the password; otherwise reads one line from standard input.
