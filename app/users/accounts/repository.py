@@ -14,6 +14,7 @@ from app.db.base import utc_now
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position, newest_first
 from app.models import SocialIdentity, User, UserSession
+from app.users import errors as _errors  # noqa: F401 - violations of constraints are reported as these
 
 # Run at each request that is signed in, and made once: making a statement takes as long as running it.
 _BY_SESSION = (
