@@ -13,7 +13,7 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from app.cli.importing.import_client import seconds_to_wait
+from app.cli.importing.import_responses import seconds_to_wait
 from app.core.settings import Settings
 from tests.support.accounts import Account
 from tests.support.environment import environment

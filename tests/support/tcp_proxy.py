@@ -42,6 +42,11 @@ class FaultProxy:
     _sent: int = 0
     _received: int = 0
 
+    @property
+    def sent(self) -> int:
+        """The number of bytes that clients have sent since the faults were set."""
+        return self._sent
+
     def set(self, **faults: object) -> None:
         """Have these faults, and no other, from now on."""
         self.faults = Faults(**faults)  # type: ignore[arg-type]

@@ -1,38 +1,31 @@
 """The HTTP client of an import. It repeats requests while the server is busy."""
 
 import asyncio
-import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from app.cli.importing.import_files import Candidate
+from app.cli.importing.import_responses import expect_json, json_object, problem_detail, seconds_to_wait
+from app.cli.importing.resumable_upload import (
+    MIN_BYTES,
+    ResumableUpload,
+    ResumableUploadsMissing,
+    StoredImage,
+    read_file,
+)
 
-READ_BYTES = 256 * 1024
 TRIES = 5
-MAX_WAIT_SECONDS = 30.0
 BULK_IDS = 1000
 _TOKEN_HELP = "Set a valid token with --token or IMTS_TOKEN. POST /v1/users/me/api-keys creates an API key."  # noqa: S105
 
 
 class CommandError(Exception):
     """The import cannot start. The message names the remedy."""
-
-
-class RequestFailed(Exception):
-    """One request failed. `slug` is that of the problem document, if there is one."""
-
-    def __init__(self, reason: str, slug: str | None = None) -> None:
-        super().__init__(reason)
-        self.slug = slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +48,7 @@ class ImportClient:
     def __init__(self, client: httpx.AsyncClient, options: UploadOptions) -> None:
         self._client = client
         self._options = options
+        self._has_resumable_uploads = True
 
     async def check(self) -> None:
         """Raise CommandError unless this is the service and it accepts the token."""
@@ -67,20 +61,31 @@ class ImportClient:
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise CommandError(f"{url} does not accept the token. {_TOKEN_HELP}")
         if response.status_code == httpx.codes.FORBIDDEN:
-            raise CommandError(f"{url}: {_problem(response)} Use a key with the scopes read and write.")
-        if response.status_code != httpx.codes.OK or "items" not in _json(response):
+            raise CommandError(f"{url}: {problem_detail(response)} Use a key with the scopes read and write.")
+        if response.status_code != httpx.codes.OK or "items" not in json_object(response):
             raise CommandError(f"{url} is not an Image-Tagged-System (status {response.status_code}). Check --server.")
 
     async def find_stored(self, digests: Sequence[str]) -> dict[str, str]:
         """Return the paths of the images that have these SHA-256 digests, by digest. Raises RequestFailed."""
         response = await self._post("/v1/images/lookup", json={"sha256": list(digests)})
-        return {item["sha256"]: item["image"] for item in _expect(response, httpx.codes.OK)["items"]}
+        return {item["sha256"]: item["image"] for item in expect_json(response, httpx.codes.OK)["items"]}
 
-    async def upload(self, file: Candidate, measure: Callable[[int], None]) -> dict[str, Any]:
-        """Upload a file and return the image. `measure` receives the size of each chunk.
+    async def upload(self, file: Candidate, sha256: str, measure: Callable[[int], None]) -> StoredImage:
+        """Upload a file and return the image. `measure` receives the change of the number of bytes sent.
 
         Raises RequestFailed, OSError, httpx.HTTPError.
         """
+        if file.size > MIN_BYTES and self._has_resumable_uploads:
+            fields = [("filename", file.path.name), ("sha256", sha256), *self._options.fields()]
+            tags = [("tags", ",".join(file.tags))] if file.tags else []
+            try:
+                return await ResumableUpload(self._client, file, [*fields, *tags], measure).run()
+            except ResumableUploadsMissing:
+                self._has_resumable_uploads = False
+        return await self._upload_form(file, measure)
+
+    async def _upload_form(self, file: Candidate, measure: Callable[[int], None]) -> StoredImage:
+        """Upload a file by one request, which is sent again while the server is busy."""
         fields = [*(("tags", tag) for tag in file.tags), *self._options.fields()]
 
         def send() -> Awaitable[httpx.Response]:
@@ -93,30 +98,18 @@ class ImportClient:
             body = _body(head, file.path, tail, measure)
             return self._client.post("/v1/images", content=body, headers=headers)
 
-        return _expect(await _retry(send), httpx.codes.CREATED)
+        image = expect_json(await _retry(send), httpx.codes.CREATED)
+        return StoredImage(image["name"], image["links"]["self"])
 
     async def add_tags(self, images: Sequence[str], tags: Sequence[str]) -> None:
         """Add tags to the images that the account may change. Raises RequestFailed."""
         ids = [image.rpartition("/")[2] for image in images]
         for start in range(0, len(ids), BULK_IDS):
             body = {"ids": ids[start : start + BULK_IDS], "add": list(tags)}
-            _expect(await self._post("/v1/images/tags", json=body), httpx.codes.OK)
+            expect_json(await self._post("/v1/images/tags", json=body), httpx.codes.OK)
 
     async def _post(self, path: str, json: object) -> httpx.Response:
         return await _retry(lambda: self._client.post(path, json=json))
-
-
-def seconds_to_wait(retry_after: str | None) -> float:
-    """Return how long `Retry-After` asks a client to wait (RFC 9110, 10.2.3), at most MAX_WAIT_SECONDS."""
-    value = (retry_after or "").strip()
-    if re.fullmatch("[0-9]{1,9}", value):
-        return min(MAX_WAIT_SECONDS, float(value))
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return 1.0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(MAX_WAIT_SECONDS, max(0.0, (aware - datetime.now(UTC)).total_seconds()))
 
 
 async def _retry(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
@@ -140,29 +133,7 @@ def _form(boundary: str, fields: Sequence[tuple[str, str]], name: str) -> tuple[
 
 async def _body(head: bytes, path: Path, tail: bytes, measure: Callable[[int], None]) -> AsyncIterator[bytes]:
     yield head
-    with path.open("rb") as content:
-        while chunk := await asyncio.to_thread(content.read, READ_BYTES):
-            measure(len(chunk))
-            yield chunk
+    async for chunk in read_file(path):
+        measure(len(chunk))
+        yield chunk
     yield tail
-
-
-def _expect(response: httpx.Response, status: int) -> dict[str, Any]:
-    """Return the body of a response that has this status. Raises RequestFailed."""
-    body = _json(response)
-    if response.status_code != status or not body:
-        slug = str(body["type"]).rpartition("/")[2] if "type" in body else None
-        raise RequestFailed(_problem(response), slug)
-    return body
-
-
-def _problem(response: httpx.Response) -> str:
-    return str(_json(response).get("detail") or f"The server responded with status {response.status_code}.")
-
-
-def _json(response: httpx.Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except (JSONDecodeError, UnicodeDecodeError):
-        return {}
-    return body if isinstance(body, dict) else {}

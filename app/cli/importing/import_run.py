@@ -13,8 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from app.cli.importing.import_client import ImportClient, RequestFailed
+from app.cli.importing.import_client import ImportClient
 from app.cli.importing.import_files import Candidate, Outcome, Result
+from app.cli.importing.import_responses import RequestFailed
+from app.cli.importing.resumable_upload import StoredImage
 
 BATCH = 100
 STORED = "already stored"
@@ -58,7 +60,7 @@ class ImportRun:
                 if digest in stored:
                     tagged += [(one, stored[digest]) for one in same]
                 else:
-                    group.create_task(self._store_first(same, tagged))
+                    group.create_task(self._store_first(digest, same, tagged))
         await self._add_tags(tagged)
 
     async def _digest(self, one: Candidate) -> str | None:
@@ -70,22 +72,24 @@ class ImportRun:
                 self._fail(one, error)
                 return None
 
-    async def _store_first(self, copies: Sequence[Candidate], tagged: list[tuple[Candidate, str]]) -> None:
+    async def _store_first(self, digest: str, copies: Sequence[Candidate], tagged: list[tuple[Candidate, str]]) -> None:
         """Upload the first file that succeeds of several equal ones. The others add their tags to its image."""
-        for number, one in enumerate(copies, start=1):
-            image = await self._upload(one)
+        for number, one in enumerate(copies):
+            image = await self._upload(one, digest)
             if image is not None:
-                tagged += [(other, image) for other in copies[number:]]
+                # Another client may have stored the file since the lookup.
+                rest = copies[number + 1 :] if image.is_new else copies[number:]
+                tagged += [(other, image.path) for other in rest]
                 return
 
-    async def _upload(self, one: Candidate) -> str | None:
-        """Return the path of the image, or record the failure and return None."""
+    async def _upload(self, one: Candidate, digest: str) -> StoredImage | None:
+        """Return the image, or record the failure and return None."""
         if self.is_dry_run:
             self._skip(one, _WOULD_UPLOAD)
             return None
         async with self._slots:
             try:
-                image = await self.client.upload(one, self.measure)
+                image = await self.client.upload(one, digest, self.measure)
             except RequestFailed as error:
                 if error.slug == "name-taken" and self.skips_clashes:
                     self._skip(one, "the name is in use")
@@ -95,10 +99,10 @@ class ImportRun:
             except (OSError, httpx.HTTPError, UnicodeError) as error:
                 self._fail(one, error)
                 return None
-        path = str(image["links"]["self"])
-        renamed = "" if image["name"] == one.path.name else f"stored as {image['name']}"
-        self.record(Result(one.path, Outcome.UPLOADED, renamed, path))
-        return path
+        if image.is_new:
+            renamed = "" if image.name == one.path.name else f"stored as {image.name}"
+            self.record(Result(one.path, Outcome.UPLOADED, renamed, image.path))
+        return image
 
     async def _add_tags(self, tagged: Sequence[tuple[Candidate, str]]) -> None:
         """Add the tags of these copies to the stored images, with one request for each distinct list of tags."""
