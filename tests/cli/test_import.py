@@ -103,6 +103,20 @@ async def test_f26_clashes_fail_are_renamed_or_skipped(
     assert [image["name"] for image in found] == ["IMG_1 (2).png"]
 
 
+async def test_f26_concurrent_uploads_of_one_name_are_renamed(
+    settings: Settings, service: RunningService, user: Account, tmp_path: Path
+) -> None:
+    for number in range(20):
+        (tmp_path / f"folder {number}").mkdir()
+        (tmp_path / f"folder {number}" / "a.png").write_bytes(png())
+    options = ("--token", user.access_token, "--jobs", "20", "--on-clash", "rename")
+    code, out = await run(settings, service.url, tmp_path, *options)
+    assert (code, "20 uploaded, 0 skipped, 0 failed." in out) == (0, True), out
+    found = await stored(user)
+    assert found.keys() == {"a.png", *(f"a ({number}).png" for number in range(2, 21))}
+    assert sorted(found.values()) == sorted([f"folder {number}"] for number in range(20))
+
+
 async def test_f64_one_bad_item_of_many_is_named_and_the_rest_is_stored(
     settings: Settings, service: RunningService, user: Account, sql: asyncpg.Connection, tmp_path: Path
 ) -> None:

@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.cli.importing.import_client import ImportClient, UploadOptions
 from app.cli.importing.import_files import Candidate
 from app.core.settings import Settings
+from app.db.database import Database
 from app.main import create_app
 from tests.cli.test_import import run, start
 from tests.images.files import noise_png
-from tests.support.accounts import Account
+from tests.support.accounts import Account, add_api_key
 from tests.support.photos import image_bytes
 from tests.support.processes import service_process
 from tests.support.server import RunningService, serving
@@ -61,14 +62,15 @@ class Interceptor:
 
 
 async def test_a_file_is_stored_after_several_broken_connections(
-    settings: Settings, service: RunningService, user: Account, tmp_path: Path
+    settings: Settings, service: RunningService, database: Database, user: Account, tmp_path: Path
 ) -> None:
+    key = await add_api_key(database, user, "read", "write")
     body = noise_png(20 * MB)
     (tmp_path / "Cats").mkdir()
     (tmp_path / "Cats" / "large.png").write_bytes(body)
     async with fault_proxy(service.url.removeprefix("http://")) as proxy:
         proxy.set(bytes_per_second=20 * MB)
-        options = ("--token", user.access_token, "--tag", "one", "--tag", "two", "--private")
+        options = ("--token", key, "--tag", "one", "--tag", "two", "--private")
         importing = asyncio.create_task(run(settings, f"http://{proxy.address}", tmp_path, *options))
         for count in (3 * MB, 9 * MB, 14 * MB):
             await sent(proxy, count)
@@ -211,6 +213,21 @@ async def test_clashes_of_large_files_fail_are_renamed_or_skipped(
         assert proxy.sent < MB
         code, out = await run(settings, url, tmp_path, *token, "--on-clash", "rename")
         assert (code, "stored as large (2).png" in out) == (0, True), out
+
+
+async def test_large_files_of_one_name_and_length_are_all_stored(
+    settings: Settings, service: RunningService, user: Account, tmp_path: Path
+) -> None:
+    digests = set()
+    for folder in ("a", "b", "c", "d"):
+        (tmp_path / folder).mkdir()
+        body = noise_png(9 * MB)
+        (tmp_path / folder / "large.png").write_bytes(body)
+        digests.add(digest(body))
+    options = ("--token", user.access_token, "--on-clash", "rename")
+    code, out = await run(settings, service.url, tmp_path, *options)
+    assert (code, "4 uploaded, 0 skipped, 0 failed." in out) == (0, True), out
+    assert {sha256 for sha256, _, _ in (await stored(user)).values()} == digests
 
 
 async def test_large_files_that_the_server_refuses_have_a_reason(

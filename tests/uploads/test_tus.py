@@ -1,5 +1,6 @@
 """tus 1.0.0: each case that the specification names, with real images."""
 
+import asyncio
 import hashlib
 
 import pytest
@@ -231,6 +232,23 @@ async def test_names_in_use(user: Account, tus: TusClient) -> None:
     assert problem(taken) == (409, "/problems/name-taken")
     renamed = await tus.create(len(body), body, filename="a.png", on_conflict="rename")
     assert (await user.client.get(renamed.headers["Content-Location"])).json()["name"] == "a (2).png"
+
+
+async def test_uploads_of_both_kinds_that_race_for_a_name_get_different_ones(user: Account, tus: TusClient) -> None:
+    async def send(number: int) -> int:
+        body = png()
+        if number % 2:
+            made = await tus.create(len(body), body, filename="a.png", on_conflict="rename", tags="cat,dog")
+            return made.status_code
+        form = {"on_conflict": "rename", "tags": "cat,dog"}
+        answer = await user.client.post("/v1/images", data=form, files={"image": ("a.png", body)}, timeout=60)
+        return answer.status_code
+
+    assert await asyncio.gather(*map(send, range(20))) == [201] * 20
+    items = (await user.client.get("/v1/images?limit=100")).json()["items"]
+    expected = {"a.png", *(f"a ({number}).png" for number in range(2, 21))}
+    assert (len(items), {image["name"] for image in items}) == (20, expected)
+    assert all(image["tags"] == ["cat", "dog"] for image in items)
 
 
 async def test_a_file_that_is_no_image_ends_the_upload(tus: TusClient) -> None:
