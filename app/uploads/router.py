@@ -51,7 +51,7 @@ from app.uploads.protocols.tus import EXTENSIONS, VERSION, Tus
 from app.uploads.protocols.upload_protocol import UploadProtocol
 from app.uploads.schemas import UploadList
 from app.uploads.service import Append, Progress, ResumableUploads
-from app.uploads.upload_route import UploadRoute
+from app.uploads.upload_route import UploadRoute, check_version
 from app.users.dependencies import CurrentUser, DeviceDep
 
 router = PrefixRouter(prefix="/uploads", tags=["uploads"], route_class=UploadRoute)
@@ -78,8 +78,9 @@ _FILE_ERRORS = (
 )
 
 
-def get_protocol(request: Request) -> UploadProtocol:
-    """Return the protocol that the route has found."""
+def get_protocol(request: Request, _principal: Uploader) -> UploadProtocol:
+    """Return the protocol that the route has found. Errors of the credentials precede those of its version."""
+    check_version(request)
     protocol: UploadProtocol = request.state.upload_protocol
     return protocol
 
@@ -259,7 +260,9 @@ async def append_to_upload(
     summary="Cancel an upload",
     responses=problems(UploadNotFound, UploadEnded, UnsupportedUploadVersion),
 )
-async def cancel_upload(upload_id: uuid.UUID, principal: Uploader, uploads: ResumableUploadsDep) -> None:
+async def cancel_upload(
+    upload_id: uuid.UUID, principal: Uploader, _protocol: ProtocolDep, uploads: ResumableUploadsDep
+) -> None:
     """Cancel an upload and delete its bytes. The image of a completed upload remains."""
     await uploads.cancel(upload_id, principal)
 
@@ -280,7 +283,7 @@ async def override_method(
         case "HEAD":
             return await read_upload(request, upload_id, upload_request.principal, protocol, uploads)
         case "DELETE":
-            await cancel_upload(upload_id, upload_request.principal, uploads)
+            await cancel_upload(upload_id, upload_request.principal, protocol, uploads)
             return Response(status_code=204)
         case _:
             raise MethodNotAllowed

@@ -28,7 +28,6 @@ class UploadRoute(AuthenticatedRoute):
             # For errors outside of this module's reach, such as those of credentials.
             request.state.problem_headers = dict(protocol.headers(None))
             try:
-                _check_version(request)
                 response = await handle(request)
             except AppError as error:
                 request.state.problem_headers = dict(protocol.headers(error)) | _versions(error)
@@ -49,9 +48,10 @@ def find_protocol(request: Request) -> UploadProtocol:
     return ResumableHttp(container_of(request).settings)
 
 
-def _check_version(request: Request) -> None:
+def check_version(request: Request) -> None:
+    """Check that the request names a supported version. Raises UnsupportedUploadVersion."""
     version = request.headers.get("Tus-Resumable")
-    if version not in (None, VERSION) and request.method != "OPTIONS":
+    if version not in (None, VERSION):
         raise UnsupportedUploadVersion(f"The service supports tus {VERSION}.")
     if version is None and request.method == "POST" and "Upload-Complete" not in request.headers:
         raise UnsupportedUploadVersion("A new upload needs Tus-Resumable or Upload-Complete.")

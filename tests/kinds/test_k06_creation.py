@@ -39,6 +39,10 @@ CREATORS: dict[str, tuple[dict[str, object], Create]] = {
         {"upload_limits": limits()},
         lambda client, number: client.post("/v1/images", files={"image": (f"{number}.png", png())}),
     ),
+    "/v1/uploads": (
+        {"upload_limits": limits()},
+        lambda client, _number: client.post("/v1/uploads", headers={"Upload-Complete": "?0"}),
+    ),
     "/v1/users": (
         {"sign_up_limits": limits()},
         lambda client, number: client.post("/v1/users", json={"email": f"{number}@example.com", "password": PASSWORD}),

@@ -30,7 +30,7 @@ READS = {
     if method == "get" or path == "/v1/images/lookup"
 }
 # These responses concern the caller's own account, are for admins only, or are the same for all.
-NOT_ABOUT_IMAGES = ("/v1/users", "/v1/auth", "/v1/ops")
+NOT_ABOUT_IMAGES = ("/v1/users", "/v1/auth", "/v1/ops", "/v1/uploads")
 QUERIES = [
     *("", "*", "common", "half -public*", "secret1", "secret*", "-secret*", "a*", "plan:x", "plan:*", "kitty", "hush"),
     *("2-of:(common half secret1)", "common OR secret1", "public* half", "nowhere or common", "*t*", "(o)_(o) secret1"),

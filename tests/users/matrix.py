@@ -109,6 +109,11 @@ def _upload(names: dict[str, str]) -> dict[str, Any]:
     return {"files": {"image": (f"{names['unique']}.png", names["photo"], "image/png")}}
 
 
+def _append(_names: dict[str, str]) -> dict[str, Any]:
+    fields = {"Content-Type": "application/partial-upload", "Upload-Offset": "0", "Upload-Complete": "?0"}
+    return {"headers": fields, "content": b"x"}
+
+
 _PASSWORD = "correct horse battery staple"
 _DIGEST = "0" * 64
 
@@ -159,6 +164,13 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/images/{image_id}/tags/{tag}"): Endpoint(Rule.CHANGE_IMAGE, consumes=True),
     ("POST", "/v1/images/tags"): Endpoint(Rule.USER, request=_json(q="matrix", add=["cat"], remove=[], dry_run=True)),
     ("POST", "/v1/images/lookup"): Endpoint(Rule.USER, request=_json(sha256=[_DIGEST])),
+    ("OPTIONS", "/v1/uploads"): Endpoint(Rule.OPEN, 204),
+    ("GET", "/v1/uploads"): Endpoint(Rule.USER),
+    ("POST", "/v1/uploads"): Endpoint(Rule.USER, 201, lambda _names: {"headers": {"Upload-Complete": "?0"}}),
+    # An upload of another account is 404 to an admin, too.
+    ("GET", "/v1/uploads/{upload_id}"): Endpoint(Rule.USER, 404),
+    ("PATCH", "/v1/uploads/{upload_id}"): Endpoint(Rule.USER, 404, _append),
+    ("DELETE", "/v1/uploads/{upload_id}"): Endpoint(Rule.USER, 404),
     ("GET", "/v1/tags"): Endpoint(Rule.ANYONE),
     ("POST", "/v1/tags"): Endpoint(Rule.USER, 201, _json(names=["matrix"])),
     ("GET", "/v1/tags/{name}"): Endpoint(Rule.ANYONE),

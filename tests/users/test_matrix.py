@@ -55,6 +55,7 @@ class World:
         names |= {"unique": uuid.uuid4().hex, "photo": png(), "tag": "matrix", "name": f"tag {uuid.uuid4().hex}"}
         await self._sql.execute("INSERT INTO tags (name) VALUES ($1)", names["name"])
         names |= {"user_id": str(uuid.uuid4()), "invitation_id": str(uuid.uuid4())}
+        names["upload_id"] = str(uuid.uuid4())
         await self._sql.execute(
             "INSERT INTO users (id, email) VALUES ($1, $2)", names["user_id"], f"{names['unique']}@example.org"
         )
@@ -111,9 +112,9 @@ async def test_answers_are_those_of_the_matrix(method: str, path: str, world: Wo
         for target in TARGETS if endpoint.rule in IMAGE_RULES else [None]:
             names = await world.names(actor, target)
             headers = await world.credentials(actor)
-            answer = await client.request(
-                method, path.format(**names), headers=headers, **endpoint.request(names), follow_redirects=False
-            )
+            arguments = endpoint.request(names)
+            arguments["headers"] = headers | arguments.get("headers", {})
+            answer = await client.request(method, path.format(**names), **arguments, follow_redirects=False)
             wanted = expected(endpoint, method, actor, target)
             if answer.status_code != wanted:
                 wrong[actor.name, target and target.name] = (answer.status_code, wanted, answer.text[:200])
@@ -132,7 +133,8 @@ async def test_bad_credentials_are_401_before_anything_else(method: str, path: s
     """The body is no JSON, the ids are none, and still the credentials come first."""
     target = path.format_map(
         dict.fromkeys(
-            ("image_id", "user_id", "invitation_id", "session_id", "key_id", "provider", "tag", "name"), "%00"
+            ("image_id", "upload_id", "user_id", "invitation_id", "session_id", "key_id", "provider", "tag", "name"),
+            "%00",
         )
     )
     headers = {"Authorization": "Bearer nonsense", "Content-Type": "application/json"}
