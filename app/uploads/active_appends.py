@@ -74,10 +74,10 @@ class ActiveAppends:
             if self._appends.get(upload_id) is append:
                 del self._appends[upload_id]
 
-    def keep_inspection(self, upload_id: uuid.UUID, inspection: Inspection | None) -> None:
+    def keep_inspection(self, upload_id: uuid.UUID, inspection: Inspection) -> None:
         """Keep the inspection of an upload for its next append, which would otherwise read the stored bytes again."""
         # Without the header, it would keep up to 1 MiB of the file.
-        if inspection is not None and inspection.header is not None:
+        if inspection.header is not None:
             self._inspections[upload_id] = inspection
             if len(self._inspections) > MAX_INSPECTIONS:
                 self._inspections.popitem(last=False)

@@ -47,7 +47,8 @@ class Rest:
 class PartWriter:
     """Stores the bytes of one append of `upload`, whose writer is `writer`.
 
-    With `defers_offset`, the offset changes only in `save`: bytes with a wrong checksum are never part of the upload.
+    `stored_bytes` is the offset of the upload. With `defers_offset`, it changes only in `save`: bytes with a wrong
+    checksum are never part of the upload.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class PartWriter:
         # The stored objects before `_end` that are not a part yet, and the bytes after them.
         self._tail: list[UploadPart] = []
         self._buffer = _Buffer()
-        self._end = upload.received_bytes
+        self._end = self.stored_bytes = upload.received_bytes
         self._sending: asyncio.Task[UploadPart] | None = None
         # Parts that are stored and not committed, and the objects that they replace.
         self._added: list[UploadPart] = []
@@ -176,6 +177,7 @@ class PartWriter:
             )
             await repository.remove_parts(self._upload_id, self._replaced)
             await repository.add_parts(self._added)
+        self.stored_bytes = self._end
         self._tail += [part for part in self._added if part.storage_key is not None]
         self._added, self._replaced = [], []
 
@@ -189,11 +191,12 @@ class PartWriter:
 
     async def _begin(self) -> str:
         begun = await self._object_store.begin_multipart(self._key, CONTENT_TYPE)
-        async with self._database.unit_of_work() as session:
-            stored = await UploadRepository(session).set_multipart_id(self._upload_id, begun)
-        if stored != begun:
+        try:
+            await self._change({"multipart_id": begun})
+        except AppendSuperseded:
             await self._object_store.abort(self._key, begun)
-        return stored
+            raise
+        return begun
 
     async def _put_part(self, start: int, body: list[bytes]) -> UploadPart:
         assert self._multipart_id is not None  # noqa: S101 - begun before

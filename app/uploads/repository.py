@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ARRAY, CursorResult, String, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.errors import StorageUnavailable
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.models import Image
 from app.models.upload import Upload, UploadPart, UploadState
@@ -35,10 +36,14 @@ class UploadRepository:
         self._session = session
 
     async def add(self, upload: Upload) -> None:
-        """Insert an upload whose storage key is on the list of orphaned objects, and keep its object."""
+        """Insert an upload. If it is open, its storage key is on the list of orphaned objects, and its object is kept.
+
+        Raises StorageUnavailable if the key is not on the list any more.
+        """
         self._session.add(upload)
         await self._session.flush()
-        await self._session.execute(_KEEP_OBJECTS, {"keys": [upload.storage_key]})
+        if upload.state == UploadState.OPEN:
+            await self._keep_objects([upload.storage_key])
 
     async def find(self, upload_id: uuid.UUID) -> Upload | None:
         """Return the upload in any state."""
@@ -93,12 +98,6 @@ class UploadRepository:
         statement = update(Upload).where(Upload.id == upload_id, Upload.writer == writer, *_is_open()).values(values)
         return await _changed(self._session, statement)
 
-    async def set_multipart_id(self, upload_id: uuid.UUID, multipart_id: str) -> str:
-        """Store the id of the multipart upload unless there is one, and return the one that is stored."""
-        statement = update(Upload).where(Upload.id == upload_id, Upload.multipart_id.is_(None))
-        await self._session.execute(statement.values(multipart_id=multipart_id))
-        return str(await self._session.scalar(select(Upload.multipart_id).where(Upload.id == upload_id)))
-
     async def list_parts(self, upload_id: uuid.UUID) -> Sequence[UploadPart]:
         """Return the stored parts in the order of their bytes."""
         statement = select(UploadPart).where(UploadPart.upload_id == upload_id).order_by(UploadPart.start)
@@ -110,12 +109,15 @@ class UploadRepository:
         return (await self._session.scalars(statement.order_by(UploadPart.start))).all()
 
     async def add_parts(self, parts: Iterable[UploadPart]) -> None:
-        """Insert parts. The objects of those that are objects of their own must be on the list of orphaned objects."""
+        """Insert parts. The objects of those that are objects of their own must be on the list of orphaned objects.
+
+        Raises StorageUnavailable if the sweeper has deleted one of them.
+        """
         added = list(parts)
         self._session.add_all(added)
         await self._session.flush()
         if keys := [part.storage_key for part in added if part.storage_key]:
-            await self._session.execute(_KEEP_OBJECTS, {"keys": keys})
+            await self._keep_objects(keys)
 
     async def remove_parts(self, upload_id: uuid.UUID, parts: Sequence[UploadPart]) -> None:
         """Delete parts, and release the objects of those that are objects of their own."""
@@ -172,6 +174,12 @@ class UploadRepository:
             await self.cancel(upload)
         await self._session.execute(delete(Upload).where(Upload.id.in_([upload.id for upload in expired])))
         return len(expired)
+
+    async def _keep_objects(self, keys: Sequence[str]) -> None:
+        kept = await self._session.execute(_KEEP_OBJECTS, {"keys": keys})
+        assert isinstance(kept, CursorResult)  # noqa: S101 - what an UPDATE returns
+        if kept.rowcount != len(keys):
+            raise StorageUnavailable("The sweeper deleted an object before it was part of an upload")
 
     async def _release_objects(self, keys: Sequence[str]) -> None:
         if keys:

@@ -315,7 +315,9 @@ class ResumableUploads:
             try:
                 offset = await appending.run(body)
             finally:
-                self._appends.keep_inspection(upload.id, appending.inspection)
+                # Another worker may store other bytes in place of discarded ones.
+                if appending.inspection and appending.inspection.size == appending.writer.stored_bytes:
+                    self._appends.keep_inspection(upload.id, appending.inspection)
             if not appending.completes:
                 return Progress(upload, offset, length, utc_now() + self._lifetime)
             rest = await appending.writer.rest()
