@@ -36,7 +36,7 @@ async def test_f42_options_of_the_service(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("OPTIONS", "*", {})
         answer = await connection.answer()
-    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, POST, PUT, PATCH, DELETE")
+    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 
 
 async def test_f42_options_of_an_unknown_path_is_404(client: httpx.AsyncClient) -> None:
