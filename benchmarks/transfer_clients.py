@@ -4,10 +4,12 @@ import asyncio
 import io
 import itertools
 import time
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 from miniopy_async.api import Minio
@@ -15,6 +17,7 @@ from miniopy_async.api import Minio
 from app.core.settings import Settings
 
 CREATED = 201
+NO_CONTENT = 204
 CONTENT_TYPE = "image/jpeg"
 
 
@@ -90,9 +93,29 @@ class Client:
         form = aiohttp.FormData()
         form.add_field("image", io.BytesIO(self._body), filename=f"{next(self._names)}.jpg", content_type=CONTENT_TYPE)
         async with self._session.post(f"{self._task.url}/v1/images", data=form, headers=self._headers) as answer:
-            if answer.status != CREATED:
-                raise RuntimeError(await answer.text())
+            await _expect(answer, CREATED)
             self.place = (await answer.json())["links"]["content"]
+
+    async def api_tus(self) -> None:
+        """Upload by tus: a creation and one PATCH."""
+        metadata = f"filename {b64encode(f'{next(self._names)}.jpg'.encode()).decode()}"
+        headers = {**self._headers, "Tus-Resumable": "1.0.0"}
+        creation = {**headers, "Upload-Length": str(len(self._body)), "Upload-Metadata": metadata}
+        async with self._session.post(f"{self._task.url}/v1/uploads", headers=creation) as answer:
+            await _expect(answer, CREATED)
+            place = answer.headers["Location"]
+        append = {**headers, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        url = urljoin(self._task.url, place)
+        async with self._session.patch(url, data=io.BytesIO(self._body), headers=append) as answer:
+            await _expect(answer, NO_CONTENT)
+
+    async def api_resumable(self) -> None:
+        """Upload by Resumable Uploads for HTTP: one POST with all bytes."""
+        name = f'attachment; filename="{next(self._names)}.jpg"'
+        headers = {**self._headers, "Upload-Complete": "?1", "Content-Disposition": name, "Content-Type": CONTENT_TYPE}
+        url = f"{self._task.url}/v1/uploads"
+        async with self._session.post(url, data=io.BytesIO(self._body), headers=headers) as answer:
+            await _expect(answer, CREATED)
 
     async def store_put(self) -> None:
         """Upload straight to the store."""
@@ -115,3 +138,8 @@ class Client:
             count += len(piece)
         if count != len(self._body):
             raise RuntimeError(f"{count} bytes instead of {len(self._body)}")
+
+
+async def _expect(answer: aiohttp.ClientResponse, status: int) -> None:
+    if answer.status != status:
+        raise RuntimeError(f"{answer.status}: {await answer.text()}")

@@ -7,9 +7,11 @@ separate processes, one for each processor but at most one for each concurrent o
 library with persistent connections. The store alone is used through `put_object` and `get_object` of miniopy_async. The
 two sides take turns, so that other load affects both.
 
-It prints two tables in Markdown: operations per second with their ratio, and the processor time of one operation by
-process, which other load changes least. The sum of a column, divided by the number of processors, is the minimum time
-of an operation on this machine, with any queue.
+It prints three tables in Markdown. The first has operations per second with their ratio. The second has the ratio of
+resumable uploads to the ordinary upload. The third has the processor time of one operation by process, which other load
+changes least. The sum
+of a column, divided by the number of processors, is the minimum time of an operation on this machine, with any queue.
+Resumable uploads are tus with one PATCH, and one POST with `Upload-Complete: ?1`.
 """
 
 import argparse
@@ -40,6 +42,8 @@ from devstack.stack import BACKENDS
 
 UNITS = {"K": 1024, "M": 1024 * 1024}
 PARTS = ("service", "decoders", "store", "database", "others", "clients")
+# Both kinds of resumable uploads have their turns beside the ordinary upload.
+SIDES = ("store_put", "api_tus", "api_put", "api_resumable", "store_get", "api_get")
 STORED_BY = {"api_get": "api_put", "store_get": "store_put"}
 
 
@@ -104,8 +108,8 @@ class Bench:
         self._turns = itertools.count()
 
     def measure(self, file: Path, at_once: int, seconds: float, rounds: int) -> dict[str, Side]:
-        """Measure the four sides in turn with this file."""
-        sides = {name: Side(name) for name in ("store_put", "api_put", "store_get", "api_get")}
+        """Measure all sides in turn with this file."""
+        sides = {name: Side(name) for name in SIDES}
         for _ in range(rounds):
             for side in sides.values():
                 source = STORED_BY.get(side.operation)
@@ -167,7 +171,7 @@ def _server(stack: Stack, name: str) -> psutil.Process:
 
 
 def _decodes(process: psutil.Process) -> bool:
-    return "decoding" in " ".join(process.cmdline())
+    return "decoder_worker" in " ".join(process.cmdline())
 
 
 def _own_seconds(process: psutil.Process) -> float:
@@ -202,6 +206,7 @@ def main() -> None:
             measured.append((size, at_once, sides))
             print(f"{size}, {at_once} at once: measured, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print_rates(measured)
+    print_resumable(measured)
     print_times(measured)
 
 
@@ -214,11 +219,22 @@ def print_rates(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
         print(f"| {size} | {at_once} | {' | '.join(cells)} |")
 
 
+def print_resumable(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
+    """Print the rates of resumable uploads, and their ratios to the ordinary upload."""
+    print("\n| size | at once | ordinary/s | tus/s | ratio | one POST/s | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for size, at_once, sides in measured:
+        ordinary = sides["api_put"].per_second
+        rates = [sides[name].per_second for name in ("api_tus", "api_resumable")]
+        cells = " | ".join(f"{rate:.1f} | {rate / ordinary:.2f}" for rate in rates)
+        print(f"| {size} | {at_once} | {ordinary:.1f} | {cells} |")
+
+
 def print_times(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
     """Print the processor time of one operation, in milliseconds."""
     print(f"\n| size | at once | operation | {' | '.join(PARTS)} | together |")
     print("|---" * (len(PARTS) + 4) + "|")
-    for (size, at_once, sides), name in itertools.product(measured, ("api_put", "store_put", "api_get", "store_get")):
+    for (size, at_once, sides), name in itertools.product(measured, SIDES):
         times = [sides[name].milliseconds(part) for part in PARTS]
         cells = " | ".join(f"{one:.2f}" for one in [*times, sum(times)])
         print(f"| {size} | {at_once} | {name.replace('_', ' ').replace('api', 'API')} | {cells} |")
