@@ -38,7 +38,8 @@ def python_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("generated")
     generated = run(
         *(BIN / "openapi-python-client", "generate", "--meta", "none"),
-        *("--path", ROOT / "docs" / "openapi.json", "--output-path", folder / "generated_client"),
+        *("--path", ROOT / "docs" / "openapi.json", "--config", ROOT / "docs" / "openapi-python-client.yml"),
+        *("--output-path", folder / "generated_client"),
     )
     assert generated.returncode == 0, generated.stdout
     assert "WARNING" not in generated.stdout.upper(), generated.stdout
