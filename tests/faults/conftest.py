@@ -49,6 +49,13 @@ class Acknowledged:
 
 @pytest.fixture
 async def behind(settings: Settings, empty_bucket: ObjectStore, sql: asyncpg.Connection) -> AsyncIterator[Behind]:  # noqa: ARG001 - they empty
+    async with behind_proxies(settings) as behind:
+        yield behind
+
+
+@asynccontextmanager
+async def behind_proxies(settings: Settings) -> AsyncIterator[Behind]:
+    """Put a proxy before PostgreSQL and one before the object store."""
     url = settings.database_url.get_secret_value()
     before, _, rest = url.rpartition("@") if "@" in url else ("", "", url.partition("://")[2])
     address, _, name = rest.partition("/")
@@ -60,8 +67,7 @@ async def behind(settings: Settings, empty_bucket: ObjectStore, sql: asyncpg.Con
             # The commit that a test holds up is to be the upload's, not one of the folding of tag counts.
             "tag_count_compaction_interval_seconds": 3600,
         }
-        proxied = Settings.model_validate({**settings.model_dump(), **own})
-        yield Behind(proxied, postgres, store)
+        yield Behind(Settings.model_validate({**settings.model_dump(), **own}), postgres, store)
 
 
 @pytest.fixture
