@@ -7,6 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from app.uploads.part_writer import MAX_TAIL_OBJECTS
@@ -14,7 +15,8 @@ from tests.images.files import noise_png
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.raw_http import RawConnection, raw_connection
-from tests.uploads.clients import OFFSET_STREAM, TUS, TusClient
+from tests.support.server import running_service
+from tests.uploads.clients import OFFSET_STREAM, TUS, TusClient, checksum
 
 
 @pytest.fixture
@@ -193,3 +195,19 @@ async def test_deleting_the_account_deletes_its_uploads(user: Account, tus: TusC
     assert (await user.client.delete("/v1/users/me")).status_code == 204
     assert await sql.fetchval("SELECT state FROM uploads") == "cancelled"
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects WHERE orphaned_at = 'infinity'") == 0
+
+
+async def test_discarded_bytes_have_no_part_in_the_digest(user: Account, tus: TusClient, settings: Settings) -> None:
+    """One worker discards 1000 bytes, and another one stores others in their place."""
+    body = noise_png(200_000)
+    url = (await tus.create(len(body))).headers["Location"]
+    damaged = body[:900] + bytes(100)
+    answer = await tus.append(url, 0, damaged, Upload_Checksum=checksum(body[:1000]))
+    assert answer.status_code == 460
+    async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url) as client:
+        fields = {**TUS, "Content-Type": OFFSET_STREAM, "Upload-Offset": "0"}
+        fields["Authorization"] = f"Bearer {user.access_token}"
+        assert (await client.patch(url, headers=fields, content=body[:1000])).status_code == 204
+    last = await tus.append(url, 1000, body[1000:])
+    image = (await user.client.get(last.headers["Content-Location"])).json()
+    assert image["sha256"] == hashlib.sha256(body).hexdigest()
