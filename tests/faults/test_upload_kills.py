@@ -254,6 +254,8 @@ async def test_a_kill_at_a_step_loses_no_acknowledged_byte(
         ),
     ],
 )
+# 20 kills take two minutes on a loaded machine.
+@pytest.mark.timeout(900)
 async def test_kills_at_random_moments_lose_no_acknowledged_byte(
     scene: Scene, protocol: str, victims: tuple[str, ...], kills: int
 ) -> None:
