@@ -126,7 +126,8 @@ class PartWriter:
         await self._settle()
         await self._commit()
         pieces = [*await self._load_tail(), *self._buffer.take()]
-        return Rest(self._end - self._tail_bytes, pieces, self._next_number)
+        start = self._end - self._tail_bytes
+        return Rest(start, pieces, await self._take_number() if start else 1)
 
     async def discard(self) -> None:
         """End without the bytes that are not part of the upload yet."""
@@ -145,7 +146,15 @@ class PartWriter:
         await self._reservation.extend(start + PART_BYTES)
         self._replaced += self._tail
         self._tail = []
-        self._sending = asyncio.create_task(self._put_part(start, body))
+        number = await self._take_number()
+        self._sending = asyncio.create_task(self._put_part(start, number, body))
+
+    async def _take_number(self) -> int:
+        """Return a part number that no other request uses: a part that was cancelled may still reach the store."""
+        number = self._next_number
+        self._next_number += 1
+        await self._change({"next_part_number": self._next_number})
+        return number
 
     async def _settle(self) -> None:
         """Wait for the part that is being sent."""
@@ -153,12 +162,9 @@ class PartWriter:
             return
         sending, self._sending = self._sending, None
         part = await sending
-        self._next_number += 1
         self._added.append(part)
         self._end = part.start + part.size
-        if self._defers_offset:
-            await self._change({"next_part_number": self._next_number})
-        else:
+        if not self._defers_offset:
             await self._commit()
 
     async def _commit(self) -> None:
@@ -167,14 +173,8 @@ class PartWriter:
             return
         async with self._database.unit_of_work() as session:
             repository = UploadRepository(session)
-            await self._require_writer(
-                repository,
-                {
-                    "received_bytes": self._end,
-                    "next_part_number": self._next_number,
-                    "expires_at": utc_now() + self._lifetime,
-                },
-            )
+            values = {"received_bytes": self._end, "expires_at": utc_now() + self._lifetime}
+            await self._require_writer(repository, values)
             await repository.remove_parts(self._upload_id, self._replaced)
             await repository.add_parts(self._added)
         self.stored_bytes = self._end
@@ -198,9 +198,8 @@ class PartWriter:
             raise
         return begun
 
-    async def _put_part(self, start: int, body: list[bytes]) -> UploadPart:
+    async def _put_part(self, start: int, number: int, body: list[bytes]) -> UploadPart:
         assert self._multipart_id is not None  # noqa: S101 - begun before
-        number = self._next_number
         etag = await self._object_store.put_part(self._key, self._multipart_id, number, body)
         return UploadPart(upload_id=self._upload_id, start=start, size=length(body), part_number=number, etag=etag)
 

@@ -60,18 +60,11 @@ class UploadRepository:
         return await self._session.scalar(select(func.count()).select_from(Upload).where(owner, *_is_open())) or 0
 
     async def acquire(self, upload_id: uuid.UUID, writer: uuid.UUID | None) -> Upload | None:
-        """Let this request write, and no other; None lets none write. Return the open upload, or None.
-
-        An earlier writer may be sending the next part at this moment. A later one must not use its number.
-        """
+        """Let this request write, and no other; None lets none write. Return the open upload, or None."""
         statement = (
             update(Upload)
             .where(Upload.id == upload_id, *_is_open())
-            .values(
-                writer=writer,
-                handover_requested=False,
-                next_part_number=Upload.next_part_number + func.num_nonnulls(Upload.writer),
-            )
+            .values(writer=writer, handover_requested=False)
             .returning(Upload)
         )
         return (await self._session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
