@@ -12,7 +12,7 @@ MAX_ADDRESS_LENGTH = 45
 UNKNOWN = "unknown"
 
 
-async def _is_present() -> bool:
+async def _is_never_gone() -> bool:
     return False
 
 
@@ -26,7 +26,7 @@ class Caller:
     def __init__(self, host: str | None) -> None:
         self._host = host
         self.account: UUID | None = None
-        self.is_gone: Callable[[], Awaitable[bool]] = _is_present
+        self.is_gone: Callable[[], Awaitable[bool]] = _is_never_gone
         self.inside: set[object] = set()
 
     @property

@@ -1,4 +1,4 @@
-"""The keys of an image's objects in the store. All of them derive from the key of the original."""
+"""The keys of an image's objects in the store. All but those of pieces derive from the key of the original."""
 
 import uuid
 

@@ -31,7 +31,7 @@ class Upload(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    # No foreign key: the sweeper needs the row to find the objects of an upload whose account was deleted.
+    # No foreign key: the expiry of an upload needs the row, to release its objects.
     user_id: Mapped[uuid.UUID | None]
     # The network of a client without an account, for the limit of its uploads.
     client: Mapped[str | None] = mapped_column(String)

@@ -1,4 +1,4 @@
-"""The object store (Minio, or any server of the S3 API). The only module that imports miniopy_async.
+"""The object store (Minio, or any server of the S3 API). Only `app.storage` imports miniopy_async.
 
 The library's `put_object` cannot store a body of unknown length: it reads ahead without bound, or loses the upload if
 the size is a multiple of the part size. Its `multipart_uploader` completes the object even if the body raises.

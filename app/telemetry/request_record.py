@@ -17,7 +17,7 @@ MAX_TRACEPARENT = 55
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "OTHER"
 METHOD_NOT_ALLOWED_STATUS = 405
-# The route, in the metrics, of requests that were refused before routing, such as one with a malformed head.
+# The route, in the metrics, of requests that were refused before routing, such as a preflight.
 NOT_ROUTED = "not-routed"
 NOT_FOUND_STATUS = 404
 _CLASSES = {number: f"{number}xx" for number in range(1, 6)}

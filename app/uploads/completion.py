@@ -1,7 +1,7 @@
 """Makes an image of an upload whose bytes have all arrived.
 
-Each step can be repeated after a kill. The bytes of the last part are in memory only, until the image is committed. A
-client sends them again after a kill, because `Upload-Offset` is the length only if the image exists.
+Each step can be repeated after a kill. The last bytes do not count until the image is committed. A client sends them
+again after a kill, because `Upload-Offset` is the length only if the image exists.
 """
 
 import uuid

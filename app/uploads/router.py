@@ -22,7 +22,7 @@ from app.http.links import public_path
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.slow_body import UploadTimeout, read_body, upload_rate
-from app.images.dependencies import ImagesReader, Uploader
+from app.images.dependencies import Uploader
 from app.images.errors import NameTaken, StorageQuotaExceeded
 from app.images.schemas import ImageUploaded, to_uploaded
 from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
@@ -97,14 +97,14 @@ class UploadRequest:
         self.request = request
         self.principal: Principal = principal
         self._container: Container = container
-        self._uploads: ResumableUploads = uploads
+        self.uploads: ResumableUploads = uploads
 
     async def append(self, upload_id: uuid.UUID, append: Append) -> Progress:
         """Append the body. No byte of it is read before the upload has its place in memory."""
         queue = self._container.queues.uploads
         rate = upload_rate(self._container.settings, queue, self._container.settings.upload_expiry_hours * 3600)
         async with queue.enter(current_caller.get()):
-            return await self._uploads.append(upload_id, append, read_body(self.request, rate), self.principal)
+            return await self.uploads.append(upload_id, append, read_body(self.request, rate), self.principal)
 
 
 UploadRequestDep = Annotated[UploadRequest, Depends()]
@@ -172,7 +172,6 @@ async def create_upload(
     upload_request: UploadRequestDep,
     protocol: ProtocolDep,
     uploads: ResumableUploadsDep,
-    images: ImagesReader,
     container: ContainerDep,
     device: DeviceDep,
 ) -> Response:
@@ -186,7 +185,7 @@ async def create_upload(
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     new, append = protocol.parse_creation(request.headers)
     if new.sha256 and (stored := await uploads.find_stored(new.sha256, principal)):
-        image = to_uploaded(*await images.get_tagged(stored, principal), [])
+        image = to_uploaded(*await uploads.get_image(stored, principal), [])
         if not isinstance(protocol, Tus):
             return stored_image_response(image)
         progress = await uploads.create(new, principal, stored)
@@ -239,9 +238,7 @@ async def read_upload(
         },
     },
 )
-async def append_to_upload(
-    upload_id: uuid.UUID, upload_request: UploadRequestDep, protocol: ProtocolDep, images: ImagesReader
-) -> Response:
+async def append_to_upload(upload_id: uuid.UUID, upload_request: UploadRequestDep, protocol: ProtocolDep) -> Response:
     """Append the body at the offset. The request that reaches the length creates the image.
 
     Of two concurrent requests, the later wins and the earlier is terminated.
@@ -250,7 +247,9 @@ async def append_to_upload(
     image = _image(progress)
     if image is None and progress.upload.image_id is not None:
         # The client repeats a request whose response was lost.
-        image = to_uploaded(*await images.get_tagged(progress.upload.image_id, upload_request.principal), [])
+        image = to_uploaded(
+            *await upload_request.uploads.get_image(progress.upload.image_id, upload_request.principal), []
+        )
     return protocol.appended(progress, image)
 
 
@@ -273,13 +272,12 @@ async def override_method(
     upload_request: UploadRequestDep,
     protocol: ProtocolDep,
     uploads: ResumableUploadsDep,
-    images: ImagesReader,
 ) -> Response:
     """Serve clients that cannot send PATCH or DELETE (tus 1.0.0, `X-HTTP-Method-Override`)."""
     request = upload_request.request
     match request.headers.get("X-HTTP-Method-Override", "").upper():
         case "PATCH":
-            return await append_to_upload(upload_id, upload_request, protocol, images)
+            return await append_to_upload(upload_id, upload_request, protocol)
         case "HEAD":
             return await read_upload(request, upload_id, upload_request.principal, protocol, uploads)
         case "DELETE":

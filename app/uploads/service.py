@@ -27,7 +27,7 @@ from app.db.database import Database
 from app.images.errors import NameTaken
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import refuse_taken_name
-from app.images.repository import ImageRepository
+from app.images.repository import ImageRepository, TaggedImage
 from app.images.storage_keys import new_original_key
 from app.images.upload.form import ANONYMOUS_PRIVATE, OnConflict, UploadFields
 from app.images.upload.image_creator import UploadedImage
@@ -129,6 +129,11 @@ class ResumableUploads:
         async with self._database.read_session() as session:
             found = await ImageRepository(session).list_oldest_by_sha256([sha256], principal)
         return found.get(sha256)
+
+    async def get_image(self, image_id: uuid.UUID, principal: Principal) -> TaggedImage:
+        """Return an image with its tags. Raises ImageNotFound."""
+        async with self._database.read_session() as session:
+            return await ImageRepository(session).get_tagged(image_id, principal)
 
     async def create(self, new: NewUpload, principal: Principal, stored: uuid.UUID | None = None) -> Progress:
         """Create an upload; with `stored`, a completed one whose bytes that image has.
@@ -271,6 +276,7 @@ class ResumableUploads:
                 async with self._database.read_session() as session:
                     current = await UploadRepository(session).find_writer(upload_id)
                 if current.id != writer or current.handover_requested:
+                    # After a takeover, the offset of the later request does not count these bytes.
                     active.supersede(keep=current.id == writer)
 
     async def _end_append(self, upload: Upload) -> bool:

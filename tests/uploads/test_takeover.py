@@ -114,6 +114,24 @@ async def test_a_part_that_was_cut_leaves_its_number_unused(
     assert await sql.fetchval("SELECT next_part_number FROM uploads") > 4
 
 
+async def test_an_append_that_waits_for_its_client_holds_no_connection(
+    user: Account, settings: Settings, sql: asyncpg.Connection
+) -> None:
+    narrow = {"database_pool_size": 1, "database_max_overflow": 0}
+    async with (
+        running_service(settings.model_copy(update=narrow)) as service,
+        raw_connection(service.url) as connection,
+        httpx.AsyncClient(base_url=service.url, headers=user.client.headers) as http,
+    ):
+        made = await http.post("/v1/uploads", headers={**TUS, "Upload-Length": "1000"})
+        url = made.headers["Location"]
+        await begin_append(connection, user, url, 0, 1000)
+        await connection.send(b"x")
+        await received(url, sql)
+        assert (await http.get("/v1/users/me")).status_code == 200
+        assert (await http.delete(url, headers=TUS)).status_code == 204
+
+
 async def test_many_appends_at_once_never_mix_bytes(user: Account, tus: TusClient) -> None:
     body = noise_png(300_000)
     url = (await tus.create(len(body))).headers["Location"]

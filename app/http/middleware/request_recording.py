@@ -14,7 +14,7 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's status of a client that disconnects befor
 
 
 class RecordingMiddleware:
-    """Passes a record of each request to the recorder. Only RequestContextMiddleware is outside of it."""
+    """Passes a record of each request to the recorder. Only the client address and the request id precede it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

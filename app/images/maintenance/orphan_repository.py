@@ -1,7 +1,8 @@
 """SQL of the orphan list: the keys of objects that no committed image owns.
 
 An upload lists its key before it sends bytes, and the transaction that writes the image removes the key. The sweeper
-deletes the objects whose keys stay on the list for longer than the grace period.
+deletes the objects whose keys stay on the list for longer than the grace period. The objects of open resumable uploads
+have the time `infinity`.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +29,7 @@ class OrphanRepository:
         self._session = session
 
     async def mark_orphaned(self, keys: Sequence[str], since: datetime | None = None) -> None:
-        """List storage keys that no committed image owns. Their grace period begins now, or at `since`."""
+        """List storage keys that no committed image owns. The grace period of a new key begins now, or at `since`."""
         await self._session.execute(_MARK_ORPHANED, {"keys": keys, "since": since})
 
     async def unmark_orphaned(self, keys: Sequence[str]) -> bool:

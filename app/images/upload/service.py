@@ -1,7 +1,7 @@
 """The upload of an image.
 
-It has two short transactions, and holds no connection while bytes are transferred between them. The first lists the key
-as orphaned. The second writes the image and its tags, and removes the key from the list. An upload that is killed at
+Short transactions precede and follow the transfer, which holds no connection. The first lists the key as orphaned. The
+last writes the image and its tags, and removes the key from the list. An upload that is killed at
 any point leaves at most an object whose key is on the list. The sweeper deletes it after the grace period.
 
 A file that fits one part is decoded before it is stored: a damaged one never reaches the store. A larger one is stored
@@ -61,8 +61,8 @@ class UploadService:
         """Store the image of a form.
 
         Raises ValidationFailed, NameTaken, PayloadTooLarge, StorageQuotaExceeded, UnsupportedMediaType, InvalidImage,
-        ImageTooLarge, TooManyRequests, DecodersBusy and the errors of the backends. After an error, nothing of the
-        upload is left.
+        ImageTooLarge, TooManyRequests, DecodersBusy and the errors of the backends. After an error of
+        the client, nothing of the upload is left. After that of a backend, the sweeper deletes the object.
         """
         return await self._upload(
             parts, principal, lambda stored, fields: self._creator.create(stored, fields, principal)

@@ -98,7 +98,7 @@ class Recorder:
 
     @property
     def connected(self) -> bool:
-        """Whether the last write to MongoDB succeeded."""
+        """Whether MongoDB responded to the last attempt."""
         return self._delivery.connected
 
     async def start(self) -> None:
