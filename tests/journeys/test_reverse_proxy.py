@@ -172,10 +172,12 @@ async def test_records_and_rate_limits_have_the_address_of_the_client(site: Site
         assert await sign_in(other, 0) == 401
     async with signed_in(site) as client, asyncio.timeout(30):
         addresses: set[str] = set()
-        while addresses != {CLIENT, OTHER_CLIENT}:
+        # Other tests share the request log.
+        while not {CLIENT, OTHER_CLIENT} <= addresses:
             await asyncio.sleep(0.1)
-            records = await client.get("/v1/ops/requests", params={"route": "/v1/auth/token"})
+            records = await client.get("/v1/ops/requests", params={"route": "/v1/auth/token", "limit": 100})
             addresses = {record["client"] for record in records.json()["items"]}
+    assert not [address for address in addresses if address and address.startswith("198.51.100.")]
 
 
 async def sign_in(client: httpx.AsyncClient, number: int) -> int:

@@ -7,7 +7,6 @@ the field has the SHA-256 and all options.
 import asyncio
 import base64
 import time
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import httpx
 
 from app.cli.importing.import_files import Candidate
 from app.cli.importing.import_responses import MAX_WAIT_SECONDS, RequestFailed, expect, expect_json, seconds_to_wait
+from app.images.upload.filenames import normalize_name
 
 # Smaller files are sent again in the time of the additional requests.
 MIN_BYTES = 8 * 1024 * 1024
@@ -96,7 +96,11 @@ class ResumableUpload:
         response = await self._client.get("/v1/uploads")
         if response.status_code in _UNSUPPORTED:
             raise ResumableUploadsMissing
-        name = unicodedata.normalize("NFC", self._file.path.name)
+        try:
+            name = normalize_name(self._file.path.name)
+        except ValueError:
+            # The service refuses it.
+            return None
         for item in expect_json(response, httpx.codes.OK)["items"]:
             if (item["name"], item["length"]) == (name, self._file.size) and await self._is_same(item["id"]):
                 return str(item["id"])
