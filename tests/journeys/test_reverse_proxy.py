@@ -65,7 +65,7 @@ class Site:
     connect: Callable[[str], httpx.AsyncClient]
 
 
-@pytest.fixture(params=["nginx", "caddy"])
+@pytest.fixture(params=["nginx", pytest.param("caddy", marks=pytest.mark.slow)])
 def program(request: pytest.FixtureRequest) -> str:
     """The program of the proxy."""
     return str(request.param)
