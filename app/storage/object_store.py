@@ -134,30 +134,25 @@ class ObjectStore:
 
     async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> None:
         """Store a body in parts of PART_BYTES, made by `split_parts`. One is sent while the next one is gathered."""
-        client: Any = self._client
-        async with request_timeout():
-            upload_id = await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type})  # noqa: SLF001
-        sending: asyncio.Task[Part] | None = None
+        upload_id = await self.begin_multipart(key, content_type)
+        sending: asyncio.Task[StoredPart] | None = None
         try:
-            sent: list[Part] = []
+            sent: list[StoredPart] = []
             size = 0
             async for part in parts:
                 if sending:
                     sent.append(await sending)
                 size += length(part)
-                sending = asyncio.create_task(self._put_part(key, upload_id, len(sent) + 1, part))
+                sending = asyncio.create_task(self.put_part(key, upload_id, len(sent) + 1, part))
                 # Free the part before the next one is gathered.
                 del part
             if sending:
                 sent.append(await sending)
-            # A store may concatenate the parts before it responds.
-            async with self._transfer_timeout(size):
-                await client._complete_multipart_upload(self.bucket, key, upload_id, sent)  # noqa: SLF001
+            await self._complete(key, upload_id, sent, size)
         except BaseException:
             await asyncio.shield(self._abort_upload(key, upload_id, sending))
             raise
-        if await self.size_of(key) != size:
-            raise ChecksumMismatch
+        await self._require_size(key, size)
 
     async def begin_multipart(self, key: str, content_type: str) -> str:
         """Begin an object whose parts come in several requests; return the id of the multipart upload."""
@@ -165,19 +160,15 @@ class ObjectStore:
         async with request_timeout():
             return str(await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type}))  # noqa: SLF001
 
-    async def put_part(self, key: str, multipart_id: str, number: int, body: Pieces) -> str:
-        """Store a part, and return its entity tag. Raises ObjectMissing if the multipart upload has ended."""
-        part = await self._put_part(key, multipart_id, number, body)
-        return str(part.etag)
+    async def put_part(self, key: str, multipart_id: str, number: int, body: Pieces) -> StoredPart:
+        """Store a part. Raises ObjectMissing if the multipart upload has ended, ChecksumMismatch."""
+        query = {"partNumber": str(number), "uploadId": multipart_id}
+        return StoredPart(number, await self._put(key, body, {}, query))
 
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[StoredPart], size: int) -> None:
         """Make an object of `size` bytes of these parts, whose numbers ascend. Raises like `put_part`."""
-        client: Any = self._client
-        sent = [Part(part.number, part.etag) for part in parts]
-        async with self._transfer_timeout(size):
-            await client._complete_multipart_upload(self.bucket, key, multipart_id, sent)  # noqa: SLF001
-        if await self.size_of(key) != size:
-            raise ChecksumMismatch
+        await self._complete(key, multipart_id, parts, size)
+        await self._require_size(key, size)
 
     @asynccontextmanager
     async def open(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[OpenObject]:
@@ -277,8 +268,16 @@ class ObjectStore:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
 
-    async def _put_part(self, key: str, upload_id: str, number: int, part: Pieces) -> Part:
-        return Part(number, await self._put(key, part, {}, {"partNumber": str(number), "uploadId": upload_id}))
+    async def _complete(self, key: str, multipart_id: str, parts: Sequence[StoredPart], size: int) -> None:
+        client: Any = self._client
+        sent = [Part(part.number, part.etag) for part in parts]
+        # A store may concatenate the parts before it responds.
+        async with self._transfer_timeout(size):
+            await client._complete_multipart_upload(self.bucket, key, multipart_id, sent)  # noqa: SLF001
+
+    async def _require_size(self, key: str, size: int) -> None:
+        if await self.size_of(key) != size:
+            raise ChecksumMismatch
 
     async def _put(self, key: str, body: Pieces, headers: dict[str, Any], query: dict[str, Any] | None) -> str:
         """Send a body and return its entity tag, which is the digest of what was sent. Raises ChecksumMismatch."""
@@ -323,7 +322,7 @@ class ObjectStore:
                 return
             await asyncio.sleep(PROBE_AFTER)
 
-    async def _abort_upload(self, key: str, upload_id: str, sending: asyncio.Task[Part] | None) -> None:
+    async def _abort_upload(self, key: str, upload_id: str, sending: asyncio.Task[StoredPart] | None) -> None:
         if sending:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)

@@ -99,8 +99,8 @@ class UploadCompletion:
             raise UploadEnded
         try:
             if rest.pieces:
-                etag = await self._object_store.put_part(upload.storage_key, multipart_id, rest.number, rest.pieces)
-                parts.append(StoredPart(rest.number, etag))
+                last = await self._object_store.put_part(upload.storage_key, multipart_id, rest.number, rest.pieces)
+                parts.append(last)
             await self._object_store.complete_multipart(upload.storage_key, multipart_id, parts, rest.end)
         except ObjectMissing:
             if await self._size_of(upload.storage_key) != rest.end:

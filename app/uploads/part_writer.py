@@ -200,8 +200,10 @@ class PartWriter:
 
     async def _put_part(self, start: int, number: int, body: list[bytes]) -> UploadPart:
         assert self._multipart_id is not None  # noqa: S101 - begun before
-        etag = await self._object_store.put_part(self._key, self._multipart_id, number, body)
-        return UploadPart(upload_id=self._upload_id, start=start, size=length(body), part_number=number, etag=etag)
+        part = await self._object_store.put_part(self._key, self._multipart_id, number, body)
+        return UploadPart(
+            upload_id=self._upload_id, start=start, size=length(body), part_number=part.number, etag=part.etag
+        )
 
     async def _put_piece(self, start: int, pieces: list[bytes]) -> UploadPart:
         key = new_piece_key()
