@@ -1,12 +1,39 @@
-"""Helpers of the image routers: the precondition of a change and the response after it."""
+"""Helpers of the image routers: the errors of an upload, the precondition of a change and the response after it."""
 
 from collections.abc import Callable
 
 from fastapi import Request, Response
 
+from app.core.errors import (
+    AppError,
+    PayloadTooLarge,
+    StorageUnavailable,
+    TooManyRequests,
+    UnsupportedMediaType,
+    UploadsBusy,
+)
 from app.http.requests.conditional import entity_tag, require_match
+from app.http.requests.slow_body import UploadTimeout
+from app.images.errors import NameTaken, StorageQuotaExceeded
 from app.images.repository import TaggedImage
 from app.images.schemas import ImageRead, to_read
+from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
+
+# The errors of each operation that receives the file of an image.
+UPLOAD_ERRORS: tuple[type[AppError], ...] = (
+    NameTaken,
+    PayloadTooLarge,
+    StorageQuotaExceeded,
+    UnsupportedMediaType,
+    InvalidImage,
+    ImageTooLarge,
+    StorageUnavailable,
+    DecodersUnavailable,
+    DecodersBusy,
+    UploadTimeout,
+    TooManyRequests,
+    UploadsBusy,
+)
 
 
 def match_precondition(request: Request) -> Callable[[TaggedImage], None]:

@@ -11,10 +11,6 @@ from app.core.errors import (
     Forbidden,
     PayloadTooLarge,
     PreconditionFailed,
-    StorageUnavailable,
-    TooManyRequests,
-    UnsupportedMediaType,
-    UploadsBusy,
 )
 from app.core.settings import Settings
 from app.core.text.normalization import Text
@@ -25,13 +21,13 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.http.requests.multipart import MalformedBody, MultipartStream
-from app.http.requests.slow_body import UploadTimeout, read_body, upload_rate
+from app.http.requests.slow_body import read_body, upload_rate
 from app.images.dependencies import DeleteServiceDep, ImagesReader, ImagesRepo, Uploader, UploadServiceDep
-from app.images.errors import ImageNotFound, NameTaken, StorageQuotaExceeded
+from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
 from app.images.paths import image_path
 from app.images.repository import ImageRepository, TaggedImage
-from app.images.responses import match_precondition, with_etag
+from app.images.responses import UPLOAD_ERRORS, match_precondition, with_etag
 from app.images.schemas import (
     ImageRead,
     ImageUpdate,
@@ -45,7 +41,6 @@ from app.images.schemas import (
 from app.images.upload.idempotency import IdempotencyInProgress, IdempotencyMismatch
 from app.images.upload.idempotency_repository import StoredResponse
 from app.images.upload.image_creator import UploadedImage
-from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 from app.ratelimit.policies import upload_charges
 from app.tags.dependencies import TagsRepo
 from app.users.authenticated_route import AuthenticatedRoute
@@ -97,23 +92,7 @@ UPLOAD_FORM: dict[str, Any] = {
     status_code=201,
     summary="Upload an image",
     openapi_extra=UPLOAD_FORM,
-    responses=problems(
-        NameTaken,
-        PayloadTooLarge,
-        StorageQuotaExceeded,
-        UnsupportedMediaType,
-        InvalidImage,
-        ImageTooLarge,
-        StorageUnavailable,
-        DecodersUnavailable,
-        DecodersBusy,
-        UploadTimeout,
-        MalformedBody,
-        IdempotencyInProgress,
-        IdempotencyMismatch,
-        TooManyRequests,
-        UploadsBusy,
-    ),
+    responses=problems(*UPLOAD_ERRORS, MalformedBody, IdempotencyInProgress, IdempotencyMismatch),
 )
 async def upload_image(
     request: Request,

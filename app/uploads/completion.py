@@ -58,34 +58,29 @@ class UploadCompletion:
         return uploaded
 
     async def _store(self, upload: Upload, rest: Rest, inspection: Inspection | None) -> StoredFile:
-        if rest.start == 0:
-            return await self._store_whole(upload, rest)
-        if not await self._complete_multipart(upload, rest):
+        fits_one_part = rest.start == 0
+        if not fits_one_part and not await self._complete_multipart(upload, rest):
             # An attempt that was killed has completed the object. Its last bytes may have been others.
             inspection = None
         if inspection is None or inspection.size != rest.end:
-            inspection = await self._inspect_object(upload.storage_key)
+            inspection = await (self._inspect(rest) if fits_one_part else self._inspect_object(upload.storage_key))
         header = inspection.finish()
-        dimensions = await self._checker.check_object(header, upload.storage_key, rest.end)
-        digest = inspection.digest.digest()
-        return StoredFile(upload.name, rest.end, digest, header.content_type, dimensions, upload.storage_key)
+        if fits_one_part:
+            # A damaged file never reaches the store.
+            dimensions = await self._checker.check_bytes(header, rest.pieces)
+            key = await self._put_whole(rest, header.content_type)
+        else:
+            key = upload.storage_key
+            dimensions = await self._checker.check_object(header, key, rest.end)
+        return StoredFile(upload.name, rest.end, inspection.digest.digest(), header.content_type, dimensions, key)
 
-    async def _store_whole(self, upload: Upload, rest: Rest) -> StoredFile:
-        """Store a file that fits one part, after its check: a damaged one never reaches the store.
-
-        Each attempt has a key of its own, because a request that was terminated may still store other bytes.
-        """
-        inspection = self.begin_inspection()
-        for piece in rest.pieces:
-            inspection.feed(piece)
-        header = inspection.finish()
-        dimensions = await self._checker.check_bytes(header, rest.pieces)
+    async def _put_whole(self, rest: Rest, content_type: str) -> str:
+        """Store a file, and return its key: a new one, as a request that was terminated may still store other bytes."""
         key = new_original_key()
         async with self._database.unit_of_work() as session:
             await OrphanRepository(session).mark_orphaned([key])
-        await self._object_store.put_whole(key, rest.pieces, header.content_type)
-        digest = inspection.digest.digest()
-        return StoredFile(upload.name, rest.end, digest, header.content_type, dimensions, key)
+        await self._object_store.put_whole(key, rest.pieces, content_type)
+        return key
 
     async def _complete_multipart(self, upload: Upload, rest: Rest) -> bool:
         """Complete the object. Returns False if an earlier attempt has done so. Raises UploadEnded if it is lost."""
@@ -113,6 +108,12 @@ class UploadCompletion:
             return await self._object_store.size_of(key)
         except ObjectMissing:
             return None
+
+    async def _inspect(self, rest: Rest) -> Inspection:
+        inspection = self.begin_inspection()
+        for piece in rest.pieces:
+            inspection.feed(piece)
+        return inspection
 
     async def _inspect_object(self, key: str) -> Inspection:
         inspection = self.begin_inspection()

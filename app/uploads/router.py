@@ -9,11 +9,6 @@ from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import (
     MethodNotAllowed,
-    PayloadTooLarge,
-    StorageUnavailable,
-    TooManyRequests,
-    UnsupportedMediaType,
-    UploadsBusy,
 )
 from app.core.settings import Settings
 from app.http.container import Container
@@ -21,11 +16,10 @@ from app.http.dependencies import ContainerDep, SettingsDep
 from app.http.links import public_path
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.requests.slow_body import UploadTimeout, read_body, upload_rate
+from app.http.requests.slow_body import read_body, upload_rate
 from app.images.dependencies import Uploader
-from app.images.errors import NameTaken, StorageQuotaExceeded
+from app.images.responses import UPLOAD_ERRORS
 from app.images.schemas import ImageUploaded, to_uploaded
-from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 from app.ratelimit.policies import upload_charges
 from app.uploads.dependencies import ResumableUploadsDep
 from app.uploads.errors import (
@@ -43,6 +37,7 @@ from app.uploads.errors import (
 from app.uploads.inspection import CHECKSUM_ALGORITHMS
 from app.uploads.protocols.resumable_http import (
     INTEROP_VERSION,
+    ResumableHttp,
     limits_field,
     refuse_state_fields,
     stored_image_response,
@@ -54,21 +49,12 @@ from app.uploads.service import Append, Progress, ResumableUploads
 from app.uploads.upload_route import UploadRoute, check_version
 from app.users.dependencies import CurrentUser, DeviceDep
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+
 router = PrefixRouter(prefix="/uploads", tags=["uploads"], route_class=UploadRoute)
 
 _FILE_ERRORS = (
-    NameTaken,
-    PayloadTooLarge,
-    StorageQuotaExceeded,
-    UnsupportedMediaType,
-    InvalidImage,
-    ImageTooLarge,
-    StorageUnavailable,
-    DecodersUnavailable,
-    DecodersBusy,
-    UploadTimeout,
-    TooManyRequests,
-    UploadsBusy,
+    *UPLOAD_ERRORS,
     AppendSuperseded,
     ChecksumFailed,
     DigestFailed,
@@ -163,9 +149,7 @@ def _parameters(**descriptions: str) -> dict[str, Any]:
             Upload_Checksum="The algorithm and the Base64 digest of the body (tus).",
             Upload_Draft_Interop_Version="`8` for an interim response 104 with the location.",
         ),
-        "requestBody": {
-            "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-        },
+        "requestBody": {"content": {Tus.media_type: _BYTES}},
     },
 )
 async def create_upload(
@@ -185,10 +169,10 @@ async def create_upload(
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     new, append = protocol.parse_creation(request.headers)
     if new.sha256 and (stored := await uploads.find_stored(new.sha256, principal)):
-        image = to_uploaded(*await uploads.get_image(stored, principal), [])
+        image = to_uploaded(*stored, [])
         if not isinstance(protocol, Tus):
             return stored_image_response(image)
-        progress = await uploads.create(new, principal, stored)
+        progress = await uploads.create(new, principal, stored.image.id)
         return protocol.created(progress, _location(request, progress), image)
     progress = await uploads.create(new, principal)
     location = _location(request, progress)
@@ -230,12 +214,7 @@ async def read_upload(
             Upload_Length="The length of the file in bytes, if it was not declared before.",
             Upload_Checksum="The algorithm and the Base64 digest of the body (tus).",
         ),
-        "requestBody": {
-            "content": {
-                kind: {"schema": {"type": "string", "format": "binary"}}
-                for kind in ("application/offset+octet-stream", "application/partial-upload")
-            }
-        },
+        "requestBody": {"content": dict.fromkeys((Tus.media_type, ResumableHttp.media_type), _BYTES)},
     },
 )
 async def append_to_upload(upload_id: uuid.UUID, upload_request: UploadRequestDep, protocol: ProtocolDep) -> Response:

@@ -124,11 +124,12 @@ class ResumableUploads:
         self._settings = settings
         self._lifetime = timedelta(hours=settings.upload_expiry_hours)
 
-    async def find_stored(self, sha256: bytes, principal: Principal) -> uuid.UUID | None:
-        """Return the oldest visible image with this digest."""
+    async def find_stored(self, sha256: bytes, principal: Principal) -> TaggedImage | None:
+        """Return the oldest visible image with this digest, with its tags."""
         async with self._database.read_session() as session:
-            found = await ImageRepository(session).list_oldest_by_sha256([sha256], principal)
-        return found.get(sha256)
+            images = ImageRepository(session)
+            oldest = (await images.list_oldest_by_sha256([sha256], principal)).get(sha256)
+            return None if oldest is None else await images.get_tagged(oldest, principal)
 
     async def get_image(self, image_id: uuid.UUID, principal: Principal) -> TaggedImage:
         """Return an image with its tags. Raises ImageNotFound."""
@@ -140,8 +141,7 @@ class ResumableUploads:
 
         Raises NameTaken, PayloadTooLarge, StorageQuotaExceeded, TooManyUploads, ValidationFailed.
         """
-        if new.length is not None and new.length > self._settings.max_upload_bytes:
-            raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
+        self._check_size(new.length or 0)
         if new.fields.visibility == Visibility.PRIVATE and principal.id is None:
             raise ValidationFailed.at(["header", "Upload-Metadata", "visibility"], ANONYMOUS_PRIVATE)
         upload = self._new_row(new, principal)
@@ -227,6 +227,10 @@ class ResumableUploads:
             state=UploadState.OPEN,
             expires_at=utc_now() + self._lifetime,
         )
+
+    def _check_size(self, size: int) -> None:
+        if size > self._settings.max_upload_bytes:
+            raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
 
     async def _require_place(self, upload: Upload) -> None:
         async with self._database.read_session() as session:
@@ -368,8 +372,7 @@ class ResumableUploads:
             if length not in (None, upload.length):
                 raise InconsistentLength(f"The length of the upload is {upload.length} bytes.")
             return upload.length
-        if length > self._settings.max_upload_bytes:
-            raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
+        self._check_size(length)
         if length < upload.received_bytes:
             raise InconsistentLength("The upload has more bytes already.")
         async with self._database.unit_of_work() as session:

@@ -7,6 +7,7 @@ from fastapi import Depends, Request, Response
 from fastapi.params import Depends as DependsParameter
 from fastapi.params import Form
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 
 from app.core.errors import UnsupportedBodyType
 from app.http.requests.json_body import JsonRequest, parse_json
@@ -53,7 +54,7 @@ async def _parse_json(request: Request) -> Request:
     """Return the request with its JSON body parsed. Raises UnsupportedBodyType, MalformedBody, ValidationFailed."""
     parsed = JsonRequest(request.scope, request.receive)
     if body := await parsed.body():
-        media_type = _media_type(request)
+        media_type = body_media_type(request.headers)
         if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
             raise UnsupportedBodyType(f"The body must be {JSON}.")
         _refuse_coding(request)
@@ -63,14 +64,15 @@ async def _parse_json(request: Request) -> Request:
 
 async def _check_form(request: Request) -> Request:
     if await request.body():
-        if _media_type(request) != FORM:
+        if body_media_type(request.headers) != FORM:
             raise UnsupportedBodyType(f"The body must be {FORM}.")
         _refuse_coding(request)
     return request
 
 
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def body_media_type(headers: Headers) -> str:
+    """Return the media type of a body in lower case, without parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _refuse_coding(request: Request) -> None:

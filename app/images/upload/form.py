@@ -71,10 +71,15 @@ def normalized_file_name(part: FormPart) -> str:
     """Return the file's name in NFC. Raises ValidationFailed."""
     if part.filename is None:
         raise ValidationFailed.at(["body", "image"], "The part has no file name.", "missing")
+    return normalized_name(part.filename, ("body", "image", "filename"))
+
+
+def normalized_name(name: str, loc: tuple[str, ...]) -> str:
+    """Return a file name in NFC; `loc` is the part of the request that has it. Raises ValidationFailed."""
     try:
-        return normalize_name(part.filename)
+        return normalize_name(name)
     except ValueError as error:
-        raise ValidationFailed.at(["body", "image", "filename"], str(error)) from error
+        raise ValidationFailed.at(loc, str(error)) from error
 
 
 Choice = TypeVar("Choice", bound=StrEnum)

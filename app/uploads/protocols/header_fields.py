@@ -1,5 +1,6 @@
 """Parses the header fields that both upload protocols share."""
 
+import base64
 import re
 
 from starlette.datastructures import Headers
@@ -44,9 +45,12 @@ def content_length(headers: Headers) -> int | None:
     return None if "transfer-encoding" in headers else 0
 
 
-def media_type(headers: Headers) -> str:
-    """Return the media type of the body in lower case, without parameters."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+def decode_base64(value: str) -> bytes | None:
+    """Return the bytes; None if the value is not strict Base64."""
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        return None
 
 
 def _item(headers: Headers, name: str) -> str:

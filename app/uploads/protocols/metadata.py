@@ -1,15 +1,13 @@
 """The `Upload-Metadata` header field of tus 1.0.0, and the fields of an upload that it declares."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 
 from app.core.errors import ValidationFailed
 from app.core.text.normalization import has_control
-from app.images.upload.filenames import normalize_name
-from app.images.upload.form import UploadFields
+from app.images.upload.form import UploadFields, normalized_name
 from app.uploads.errors import InvalidUploadHeader
+from app.uploads.protocols.header_fields import decode_base64
 
 MAX_BYTES = 16 * 1024
 _LOC = ("header", "Upload-Metadata")
@@ -40,19 +38,13 @@ def parse_metadata(header: str | None) -> UploadMetadata:
         if name in pairs:
             fields.set(name, _text(name, pairs[name]), _LOC)
     return UploadMetadata(
-        name=parse_name(_text("filename", pairs["filename"]), (*_LOC, "filename")) if "filename" in pairs else None,
+        name=normalized_name(_text("filename", pairs["filename"]), (*_LOC, "filename"))
+        if "filename" in pairs
+        else None,
         sha256=_digest(pairs["sha256"]) if "sha256" in pairs else None,
         fields=fields,
         raw=header,
     )
-
-
-def parse_name(name: str, loc: tuple[str, ...]) -> str:
-    """Return the file name in NFC. Raises ValidationFailed."""
-    try:
-        return normalize_name(name)
-    except ValueError as error:
-        raise ValidationFailed.at(loc, str(error)) from error
 
 
 def _pairs(header: str) -> dict[str, str]:
@@ -69,10 +61,10 @@ def _pairs(header: str) -> dict[str, str]:
 
 def _decoded(value: str) -> str:
     """Return the bytes of a value, one character for each."""
-    try:
-        return base64.b64decode(value, validate=True).decode("latin-1")
-    except (binascii.Error, ValueError) as error:
-        raise InvalidUploadHeader("A value of Upload-Metadata is not valid Base64.") from error
+    decoded = decode_base64(value)
+    if decoded is None:
+        raise InvalidUploadHeader("A value of Upload-Metadata is not valid Base64.")
+    return decoded.decode("latin-1")
 
 
 def _text(key: str, value: str) -> str:

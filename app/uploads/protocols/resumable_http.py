@@ -1,7 +1,5 @@
 """Resumable Uploads for HTTP: draft-ietf-httpbis-resumable-upload-12, interop version 8."""
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 
@@ -12,12 +10,14 @@ from starlette.responses import Response
 from app.core.errors import AppError, BadRequest, UnsupportedBodyType
 from app.core.settings import Settings
 from app.http.requests.multipart import file_name_of_disposition
+from app.http.requests.strict_route import body_media_type
 from app.images.paths import image_path
 from app.images.schemas import ImageUploaded
+from app.images.upload.form import normalized_name
 from app.uploads.errors import DigestFailed, InconsistentLength, InvalidUploadHeader, OffsetMismatch
 from app.uploads.inspection import Checksum
-from app.uploads.protocols.header_fields import content_length, media_type, parse_boolean, parse_integer
-from app.uploads.protocols.metadata import parse_metadata, parse_name
+from app.uploads.protocols.header_fields import content_length, decode_base64, parse_boolean, parse_integer
+from app.uploads.protocols.metadata import parse_metadata
 from app.uploads.service import Append, NewUpload, Progress
 
 INTEROP_VERSION = "8"
@@ -53,7 +53,7 @@ class ResumableHttp:
 
     def parse_append(self, headers: Headers) -> Append:
         """Return the declarations of a request that appends."""
-        if media_type(headers) != MEDIA_TYPE:
+        if body_media_type(headers) != MEDIA_TYPE:
             raise UnsupportedBodyType(f"The body must be {MEDIA_TYPE}.")
         offset, completes = parse_integer(headers, "Upload-Offset"), parse_boolean(headers, "Upload-Complete")
         if offset is None or completes is None:
@@ -121,7 +121,7 @@ def _image_response(status: int, image: ImageUploaded, headers: Mapping[str, str
 def _name(headers: Headers) -> str | None:
     value = headers.get("Content-Disposition")
     name = None if value is None else file_name_of_disposition(value.encode("latin-1"))
-    return None if name is None else parse_name(name, ("header", "Content-Disposition"))
+    return None if name is None else normalized_name(name, ("header", "Content-Disposition"))
 
 
 def _digest(headers: Headers) -> Checksum | None:
@@ -129,9 +129,5 @@ def _digest(headers: Headers) -> Checksum | None:
     match = _SHA256.search(headers.get("Content-Digest", ""))
     if match is None:
         return None
-    try:
-        digest = base64.b64decode(match[1], validate=True)
-    except (binascii.Error, ValueError):
-        digest = b""
     # A digest of another length is wrong for every body.
-    return Checksum("sha256", digest, DigestFailed)
+    return Checksum("sha256", decode_base64(match[1]) or b"", DigestFailed)

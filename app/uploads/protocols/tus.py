@@ -1,7 +1,5 @@
 """tus 1.0.0, with the extensions of EXTENSIONS. Source: https://tus.io/protocols/resumable-upload."""
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
 from email.utils import format_datetime
@@ -10,11 +8,12 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from app.core.errors import AppError, UnsupportedBodyType
+from app.http.requests.strict_route import body_media_type
 from app.images.paths import image_path
 from app.images.schemas import ImageUploaded
 from app.uploads.errors import ChecksumFailed, InvalidUploadHeader, OffsetMismatch
 from app.uploads.inspection import CHECKSUM_ALGORITHMS, Checksum
-from app.uploads.protocols.header_fields import content_length, media_type, parse_size
+from app.uploads.protocols.header_fields import content_length, decode_base64, parse_size
 from app.uploads.protocols.metadata import parse_metadata
 from app.uploads.service import Append, NewUpload, Progress
 
@@ -86,7 +85,7 @@ def _image(image: ImageUploaded | None) -> dict[str, str]:
 
 
 def _require_media_type(headers: Headers, *, is_required: bool = True) -> None:
-    if is_required and media_type(headers) != MEDIA_TYPE:
+    if is_required and body_media_type(headers) != MEDIA_TYPE:
         raise UnsupportedBodyType(f"The body must be {MEDIA_TYPE}.")
 
 
@@ -97,10 +96,7 @@ def _checksum(headers: Headers) -> Checksum | None:
     algorithm, _, encoded = value.partition(" ")
     if algorithm not in CHECKSUM_ALGORITHMS:
         raise InvalidUploadHeader(f"The algorithm of Upload-Checksum must be one of {', '.join(CHECKSUM_ALGORITHMS)}.")
-    try:
-        digest = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        digest = b""
+    digest = decode_base64(encoded) or b""
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         raise InvalidUploadHeader("Upload-Checksum must have the digest in Base64.")
     return Checksum(algorithm, digest, ChecksumFailed)
