@@ -5,15 +5,29 @@ earlier one at once. Another worker sees the change of the column at its next po
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
+from app.core.concurrency import background_task
+from app.core.errors import AppError
+from app.db.database import Database
+from app.models import Upload
 from app.uploads.errors import AppendSuperseded
 from app.uploads.inspection import Inspection
+from app.uploads.repository import UploadRepository
 
 MAX_INSPECTIONS = 1000
+# How often a request asks whether another worker has taken over its upload.
+POLL_SECONDS = 1.0
+# The longest wait for a request of this worker to end, which may be creating the image.
+ENDING_SECONDS = 30.0
+# The longest wait for a request of another worker: a poll, and the time to store a part. After a kill there is none.
+HANDOVER_SECONDS = 3.0
+HANDOVER_POLL_SECONDS = 0.1
 
 
 class ActiveAppend:
@@ -86,3 +100,90 @@ class ActiveAppends:
         """Return the inspection of the first `offset` bytes, unless another worker has received some of them."""
         inspection = self._inspections.pop(upload_id, None)
         return inspection if inspection is not None and inspection.size == offset else None
+
+
+class HeldUpload(NamedTuple):
+    """An open upload, the id with which this request writes to it, and the append of this request."""
+
+    upload: Upload
+    writer: uuid.UUID
+    active: ActiveAppend
+
+
+class UploadLock:
+    """Lets one request at a time append to an upload, on any worker. A later request ends an earlier one."""
+
+    def __init__(self, database: Database, appends: ActiveAppends) -> None:
+        self._database = database
+        self._appends = appends
+
+    @asynccontextmanager
+    async def hold(self, upload_id: uuid.UUID) -> AsyncIterator[HeldUpload | None]:
+        """Be the only request that appends during the block; None if the upload is not open."""
+        await self._end_local(upload_id, keep=False)
+        writer = uuid.uuid4()
+        async with self._appends.running(upload_id) as active:
+            async with self._database.unit_of_work() as session:
+                upload = await UploadRepository(session).acquire(upload_id, writer)
+            if upload is None:
+                yield None
+                return
+            try:
+                async with background_task(self._watch(upload_id, writer, active)):
+                    yield HeldUpload(upload, writer, active)
+            finally:
+                await asyncio.shield(self._release(upload_id, writer))
+
+    async def end_append(self, upload: Upload) -> bool:
+        """End the request that appends, after it has stored its bytes. Returns False if there was none."""
+        if not await self._end_local(upload.id, keep=True):
+            if upload.writer is None:
+                return False
+            if await self._hand_over(upload.id):
+                return True
+        async with self._database.unit_of_work() as session:
+            await UploadRepository(session).acquire(upload.id, None)
+        return True
+
+    def discard_append(self, upload_id: uuid.UUID) -> None:
+        """End the request of this worker that appends, without its bytes and without a wait."""
+        if active := self._appends.find(upload_id):
+            active.supersede(keep=False)
+
+    async def _end_local(self, upload_id: uuid.UUID, *, keep: bool) -> bool:
+        """End the requests of this worker that append, also those that begin meanwhile. Returns False without any."""
+        has_found = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_SECONDS):
+                while earlier := self._appends.find(upload_id):
+                    has_found = True
+                    earlier.supersede(keep=keep)
+                    await earlier.ended.wait()
+        return has_found
+
+    async def _release(self, upload_id: uuid.UUID, writer: uuid.UUID) -> None:
+        # A later request takes over without it.
+        with contextlib.suppress(AppError):
+            async with self._database.unit_of_work() as session:
+                await UploadRepository(session).release(upload_id, writer)
+
+    async def _watch(self, upload_id: uuid.UUID, writer: uuid.UUID, active: ActiveAppend) -> None:
+        """End the append when another worker has taken over the upload, or asks for it."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(AppError):
+                async with self._database.read_session() as session:
+                    current = await UploadRepository(session).find_writer(upload_id)
+                if current.id != writer or current.handover_requested:
+                    # After a takeover, the offset of the later request does not count these bytes.
+                    active.supersede(keep=current.id == writer)
+
+    async def _hand_over(self, upload_id: uuid.UUID) -> bool:
+        async with self._database.unit_of_work() as session:
+            await UploadRepository(session).request_handover(upload_id)
+        for _ in range(round(HANDOVER_SECONDS / HANDOVER_POLL_SECONDS)):
+            await asyncio.sleep(HANDOVER_POLL_SECONDS)
+            async with self._database.read_session() as session:
+                if (await UploadRepository(session).find_writer(upload_id)).id is None:
+                    return True
+        return False

@@ -4,14 +4,12 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.authz.principal import Principal
 from app.core.callers import current_caller
-from app.core.concurrency import background_task
 from app.core.errors import (
     AppError,
     ClientGone,
@@ -36,7 +34,7 @@ from app.models import Upload
 from app.models.image import Visibility
 from app.models.upload import UploadState
 from app.storage.object_store import ObjectStore
-from app.uploads.active_appends import ActiveAppend, ActiveAppends
+from app.uploads.active_appends import ActiveAppend, ActiveAppends, HeldUpload, UploadLock
 from app.uploads.completion import UploadCompletion
 from app.uploads.errors import (
     AppendSuperseded,
@@ -54,13 +52,6 @@ from app.uploads.repository import UploadRepository
 
 MAX_OPEN = 1000
 MAX_OPEN_ANONYMOUS = 100
-# How often a request asks whether another worker has taken over its upload.
-POLL_SECONDS = 1.0
-# The longest wait for a request of this worker to end, which may be creating the image.
-ENDING_SECONDS = 30.0
-# The longest wait for a request of another worker: a poll, and the time to store a part. After a kill there is none.
-HANDOVER_SECONDS = 3.0
-HANDOVER_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +112,7 @@ class ResumableUploads:
         self._object_store = object_store
         self._completion = completion
         self._appends = appends
+        self._lock = UploadLock(database, appends)
         self._settings = settings
         self._lifetime = timedelta(hours=settings.upload_expiry_hours)
 
@@ -173,8 +165,12 @@ class ResumableUploads:
             if request.content_length != 0:
                 raise AppendTooLarge("The upload is complete.")
             return _progress(upload)
-        async with self._writing(upload_id, principal) as (writer, active, current):
-            return await self._append(current, writer, active, request, body, principal)
+        async with self._lock.hold(upload_id) as held:
+            if held is None:
+                # It has ended in the meantime.
+                await self._get(upload_id, principal)
+                raise AppendSuperseded
+            return await self._append(held, request, body, principal)
 
     async def get(self, upload_id: uuid.UUID, principal: Principal) -> Progress:
         """Return the state of an upload. A request that appends ends, so that the offset stays valid.
@@ -182,15 +178,14 @@ class ResumableUploads:
         Raises UploadNotFound, UploadEnded.
         """
         upload = await self._get(upload_id, principal)
-        if upload.state == UploadState.OPEN and await self._end_append(upload):
+        if upload.state == UploadState.OPEN and await self._lock.end_append(upload):
             upload = await self._get(upload_id, principal)
         return _progress(upload)
 
     async def cancel(self, upload_id: uuid.UUID, principal: Principal) -> None:
         """End an upload. The image of a completed one remains. Raises UploadNotFound, UploadEnded."""
         upload = await self._get(upload_id, principal)
-        if active := self._appends.find(upload_id):
-            active.supersede(keep=False)
+        self._lock.discard_append(upload_id)
         await self._cancel(upload)
 
     async def list_open(self, user_id: uuid.UUID) -> Sequence[Upload]:
@@ -238,90 +233,15 @@ class ResumableUploads:
         if count >= (MAX_OPEN_ANONYMOUS if upload.user_id is None else MAX_OPEN):
             raise TooManyUploads
 
-    @asynccontextmanager
-    async def _writing(
-        self, upload_id: uuid.UUID, principal: Principal
-    ) -> AsyncIterator[tuple[uuid.UUID, ActiveAppend, Upload]]:
-        """Be the only writer of an upload during the block."""
-        await self._end_earlier(upload_id)
-        writer = uuid.uuid4()
-        async with self._appends.running(upload_id) as active:
-            async with self._database.unit_of_work() as session:
-                upload = await UploadRepository(session).acquire(upload_id, writer)
-            if upload is None:
-                # It has ended in the meantime.
-                await self._get(upload_id, principal)
-                raise AppendSuperseded
-            try:
-                async with background_task(self._watch(upload_id, writer, active)):
-                    yield writer, active, upload
-            finally:
-                await asyncio.shield(self._release(upload_id, writer))
-
-    async def _end_earlier(self, upload_id: uuid.UUID) -> None:
-        """End the requests of this worker that append, also those that waited as this one does."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ENDING_SECONDS):
-                while earlier := self._appends.find(upload_id):
-                    earlier.supersede(keep=False)
-                    await earlier.ended.wait()
-
-    async def _release(self, upload_id: uuid.UUID, writer: uuid.UUID) -> None:
-        # A later request takes over without it.
-        with contextlib.suppress(AppError):
-            async with self._database.unit_of_work() as session:
-                await UploadRepository(session).release(upload_id, writer)
-
-    async def _watch(self, upload_id: uuid.UUID, writer: uuid.UUID, active: ActiveAppend) -> None:
-        """End the append when another worker has taken over the upload, or asks for it."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            with contextlib.suppress(AppError):
-                async with self._database.read_session() as session:
-                    current = await UploadRepository(session).find_writer(upload_id)
-                if current.id != writer or current.handover_requested:
-                    # After a takeover, the offset of the later request does not count these bytes.
-                    active.supersede(keep=current.id == writer)
-
-    async def _end_append(self, upload: Upload) -> bool:
-        """End the request that appends, after it has stored its bytes. Returns False if there was none."""
-        if active := self._appends.find(upload.id):
-            active.supersede(keep=True)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ENDING_SECONDS):
-                    await active.ended.wait()
-        elif upload.writer is None:
-            return False
-        elif await self._hand_over(upload.id):
-            return True
-        async with self._database.unit_of_work() as session:
-            await UploadRepository(session).acquire(upload.id, None)
-        return True
-
-    async def _hand_over(self, upload_id: uuid.UUID) -> bool:
-        async with self._database.unit_of_work() as session:
-            await UploadRepository(session).request_handover(upload_id)
-        for _ in range(round(HANDOVER_SECONDS / HANDOVER_POLL_SECONDS)):
-            await asyncio.sleep(HANDOVER_POLL_SECONDS)
-            async with self._database.read_session() as session:
-                if (await UploadRepository(session).find_writer(upload_id)).id is None:
-                    return True
-        return False
-
     async def _append(
-        self,
-        upload: Upload,
-        writer: uuid.UUID,
-        active: ActiveAppend,
-        request: Append,
-        body: AsyncGenerator[bytes],
-        principal: Principal,
+        self, held: HeldUpload, request: Append, body: AsyncGenerator[bytes], principal: Principal
     ) -> Progress:
+        upload, writer = held.upload, held.writer
         _check_offset(upload, request)
         try:
             length = await self._learn_length(upload, writer, request)
             _check_content_length(upload, request, length)
-            appending = await self._open(upload, writer, active, request, length, principal)
+            appending = await self._open(held, request, length, principal)
             try:
                 offset = await appending.run(body)
             finally:
@@ -338,25 +258,18 @@ class ResumableUploads:
             raise
         return Progress(upload, rest.end, rest.end, upload.expires_at, image)
 
-    async def _open(
-        self,
-        upload: Upload,
-        writer: uuid.UUID,
-        active: ActiveAppend,
-        request: Append,
-        length: int | None,
-        principal: Principal,
-    ) -> "_Appending":
+    async def _open(self, held: HeldUpload, request: Append, length: int | None, principal: Principal) -> "_Appending":
+        upload = held.upload
         reservation = await Reservation.resume(self._database, self._settings, principal.user, upload.storage_key)
         await reservation.extend(length or 0)
         defers = request.checksum is not None
         part_writer = PartWriter(
-            self._database, self._object_store, upload, writer, reservation, self._lifetime, defers_offset=defers
+            self._database, self._object_store, upload, held.writer, reservation, self._lifetime, defers_offset=defers
         )
         await part_writer.open()
         inspection = self._appends.take_inspection(upload.id, upload.received_bytes) or self._new_inspection(upload)
         limits = _Limits(length, self._settings.max_upload_bytes)
-        return _Appending(part_writer, active, request, inspection, upload.received_bytes, limits)
+        return _Appending(part_writer, held.active, request, inspection, upload.received_bytes, limits)
 
     def _new_inspection(self, upload: Upload) -> Inspection | None:
         return None if upload.received_bytes else self._completion.begin_inspection()
