@@ -186,7 +186,11 @@ async def create_upload(
     "/{upload_id}",
     status_code=204,
     summary="Get the offset of an upload",
-    responses=problems(UploadNotFound, UploadEnded, UnsupportedUploadVersion),
+    response_class=Response,
+    responses={
+        200: {"description": "The same, by tus 1.0.0."},
+        **problems(UploadNotFound, UploadEnded, UnsupportedUploadVersion),
+    },
 )
 async def read_upload(
     request: Request, upload_id: uuid.UUID, principal: Uploader, protocol: ProtocolDep, uploads: ResumableUploadsDep

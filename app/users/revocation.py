@@ -1,4 +1,4 @@
-"""Revokes the credentials of an account, after a change of its password or its role."""
+"""Revokes the credentials of an account, after a change of its password or the loss of its access."""
 
 import uuid
 

@@ -1,9 +1,9 @@
 """Documents the headers of requests and responses, which follow from the statuses of an operation."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from app.core.errors import InsufficientScope
+from app.core.errors import InsufficientScope, PreconditionFailed
 from app.http.problems import MEDIA_TYPE, RATE_LIMITED
 
 _TEXT = {"type": "string"}
@@ -63,7 +63,7 @@ def describe_headers(method: str, operation: dict[str, Any]) -> None:
 def _request_headers(method: str, responses: dict[str, Any]) -> Iterator[str]:
     if "304" in responses:
         yield "If-None-Match"
-    if "412" in responses:
+    if _has_precondition(responses):
         yield "If-Match"
         if method == "GET":
             yield from ("If-Modified-Since", "If-Unmodified-Since")
@@ -75,8 +75,7 @@ def _response_headers(status: str, responses: dict[str, Any]) -> Iterator[str]:
     yield "X-Request-ID"
     if status in ("201", "302"):
         yield "Location"
-    examples = responses[status].get("content", {}).get(MEDIA_TYPE, {}).get("examples", ())
-    if status == "401" or InsufficientScope.slug in examples:
+    if status == "401" or InsufficientScope.slug in _problem_slugs(status, responses):
         yield "WWW-Authenticate"
     if status in ("429", "503", "default") and MEDIA_TYPE in responses[status].get("content", ()):
         yield "Retry-After"
@@ -86,8 +85,18 @@ def _response_headers(status: str, responses: dict[str, Any]) -> Iterator[str]:
         yield from _content_headers(responses)
 
 
+def _has_precondition(responses: dict[str, Any]) -> bool:
+    """Return whether the operation has preconditions on entity tags; 412 has other meanings for resumable uploads."""
+    return PreconditionFailed.slug in _problem_slugs("412", responses)
+
+
+def _problem_slugs(status: str, responses: dict[str, Any]) -> Collection[str]:
+    slugs: Collection[str] = responses.get(status, {}).get("content", {}).get(MEDIA_TYPE, {}).get("examples", ())
+    return slugs
+
+
 def _content_headers(responses: dict[str, Any]) -> Iterator[str]:
-    if {"304", "412"} & set(responses):
+    if "304" in responses or _has_precondition(responses):
         yield from ("ETag", "Cache-Control")
     if any(kind.startswith("image/") for kind in responses.get("200", {}).get("content", ())):
         yield from ("Content-Disposition", "Last-Modified")

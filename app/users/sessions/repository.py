@@ -17,7 +17,7 @@ from app.users.errors import SessionNotFound
 
 # Two refreshes with one token within this time are concurrent requests of the client, and no theft.
 CONCURRENT_REFRESH_WINDOW = timedelta(seconds=10)
-# Of one account. Sign-ins that succeed are not limited, and a session lasts for 30 days.
+# Of one account. Sign-ins that succeed are not limited, and a session lasts for 30 days after its last refresh.
 MAX_SESSIONS = 200
 
 
