@@ -18,10 +18,12 @@ SLOW_BYTES = 64 * 1024
 
 
 async def begin_slow(stack: AsyncExitStack, url: str, account: Account, name: str, address: str) -> RawConnection:
-    """Begin an upload of which a part arrives, and no more."""
+    """Begin an upload of which a part arrives, and no more. It has its place in the queue when this returns."""
     connection = await stack.enter_async_context(raw_connection(url))
-    head = bearer(account, Content_Length=str(PART_BYTES), X_Forwarded_For=address)
+    head = bearer(account, Content_Length=str(PART_BYTES), X_Forwarded_For=address, Expect="100-continue")
     await connection.begin("POST", "/v1/images", head)
+    # The service asks for the body when it begins to read it.
+    assert (await connection.answer()).status == 100
     await connection.send(file_part(name) + png() + b"\0" * SLOW_BYTES)
     return connection
 
@@ -45,7 +47,6 @@ async def test_f8_uploads_of_one_account_and_of_one_address_are_bounded(
     async with running_service(settings.model_copy(update=limits)) as service, AsyncExitStack() as stack:
         for number in range(2):
             await begin_slow(stack, service.url, slow, f"slow{number}.png", "192.0.2.1")
-        await asyncio.sleep(0.3)
         refused = await upload(service.url, slow, "own.png", "192.0.2.7")
         assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-requests")
         assert int(refused.headers["retry-after"]) >= 1
@@ -53,7 +54,6 @@ async def test_f8_uploads_of_one_account_and_of_one_address_are_bounded(
         for number in range(4):
             account = await make_account()
             await begin_slow(stack, service.url, account, f"more{number}.png", "192.0.2.1")
-        await asyncio.sleep(0.3)
         assert (await upload(service.url, neighbour, "neighbour.png", "192.0.2.1")).status_code == 429
         assert (await upload(service.url, honest, "honest.png", "198.51.100.1")).status_code == 201
 
