@@ -93,8 +93,9 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, arguments: dict
 
 @pytest.fixture
 async def uncached(settings: Settings, sql: asyncpg.Connection) -> AsyncIterator[RunningService]:  # noqa: ARG001
-    """A service without a cache."""
-    async with running_service(settings.model_copy(update={"cache_enabled": False})) as service:
+    """A service without a cache. Under load, an exact count must not become an estimate."""
+    patient = settings.model_copy(update={"cache_enabled": False, "search_timeout_ms": 100_000})
+    async with running_service(patient) as service:
         yield service
 
 

@@ -3,12 +3,12 @@
 import asyncio
 import errno
 import signal
+import socket
+import subprocess
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import psutil
 import pytest
 
 from app.core.settings import Settings
@@ -86,25 +86,33 @@ async def test_a_process_that_closes_its_end_does_not_outlive_who_gives_up(deser
         assert await deserter.exit_code() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("what", ["socket.socketpair", "subprocess.Popen", "asyncio.open_unix_connection"])
+@pytest.mark.parametrize("failing", ["socket.socketpair", "subprocess.Popen", "asyncio.open_unix_connection"])
 async def test_a_decoder_that_cannot_be_started_is_reported_and_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, what: str
+    monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
+    sockets: list[socket.socket] = []
+    processes: list[subprocess.Popen[bytes]] = []
+    start_process, create_pair = subprocess.Popen, socket.socketpair
+
+    def record_pair() -> tuple[socket.socket, socket.socket]:
+        pair = create_pair()
+        sockets.extend(pair)
+        return pair
+
+    def record_process(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        processes.append(start_process(*arguments, **options))
+        return processes[-1]
+
     def fail(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    before = open_files(), set(psutil.Process().children())
-    monkeypatch.setattr(what, fail)
+    monkeypatch.setattr("socket.socketpair", record_pair)
+    monkeypatch.setattr("subprocess.Popen", record_process)
+    monkeypatch.setattr(failing, fail)
     with pytest.raises(DecodersUnavailable):
         await _Decoder.start(NOWHERE)
-    # Not how many: those of the tests before may close meanwhile.
-    assert (open_files() - before[0], set(psutil.Process().children()) - before[1]) == (set(), set())
-
-
-def open_files() -> set[tuple[str, int]]:
-    """Return descriptor and inode of all that this process has open."""
-    found = set()
-    for descriptor in Path("/dev/fd").iterdir():
-        with suppress(OSError):  # that of the list itself
-            found.add((descriptor.name, descriptor.stat().st_ino))
-    return found
+    # Not all files of this process: other tests' connections open and close meanwhile.
+    assert [end for end in sockets if end.fileno() != -1] == []
+    assert [process for process in processes if process.returncode is None] == []
+    assert len(sockets) == (0 if failing == "socket.socketpair" else 2)
+    assert len(processes) == (1 if failing == "asyncio.open_unix_connection" else 0)
