@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import Any, NamedTuple
 
+import hiredis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -129,7 +130,9 @@ class PipelinedConnection:
                 late.cancel()
 
     async def _exchange(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
-        await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+        # hiredis packs a command in 0.7 us. `Connection.pack_commands` needs 7.6 us, 3 % of a cached read.
+        packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]
+        await self._connection.send_packed_command(packed, check_health=False)
         return [await self._read() for _ in commands]
 
     async def _read(self) -> Any:
