@@ -18,6 +18,7 @@ COMMANDS = {
     "create-user": "app.cli.create_user:create_user",
     "set-password": "app.cli.set_password:set_password",
     "import": "app.cli.importing.import_command:import_folder",
+    "export": "app.cli.archive.export_command:export",
 }
 
 

@@ -13,16 +13,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cache.lease import Lease
-from app.cache.pipelined_connection import PipelinedConnection
-from app.cache.response_cache import ResponseCache
+from app.cli.backends import open_backends
 from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.db.database import Database
 from app.images.maintenance.reprocessing import DimensionsReprocessor, ReprocessingReport
-from app.media.decoder_pool import DecoderPool
-from app.storage.object_store import ObjectStore
 
 # Lower priority than the service's own processes.
 NICENESS = 10
@@ -88,14 +83,7 @@ def reprocess(
 
 
 async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> ReprocessingReport:
-    database, object_store = Database(settings), ObjectStore(settings)
-    connection = PipelinedConnection(settings.redis_url.get_secret_value(), settings.cache_timeout_ms / 1000)
-    if settings.cache_enabled:
-        # Cached responses of the service have the old dimensions.
-        cache = ResponseCache(connection, Lease(database, connection), "", settings.cache_ttl_seconds)
-        database.on_commit = cache.invalidate
-    decoders = DecoderPool(1, settings.max_image_pixels, settings.storage_port)
-    try:
+    async with open_backends(settings, decoder_processes=1) as backends:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("images", total=None)
 
@@ -103,12 +91,7 @@ async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> Reprocessing
                 checkpoint.save(image_id)
                 bar.update(task, completed=count)
 
-            reprocessor = DimensionsReprocessor(database, object_store, decoders, advance)
+            reprocessor = DimensionsReprocessor(*backends, advance)
             after = checkpoint.load()
             bar.update(task, total=await reprocessor.count(after))
             return await reprocessor.run(after)
-    finally:
-        await decoders.close()
-        await connection.close()
-        await object_store.close()
-        await database.close()

@@ -87,6 +87,14 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def snapshot_session(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session for reads that all see the database as of the first one. It holds its connection."""
+        snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        sessions = async_sessionmaker(snapshots, expire_on_commit=False, info={ON_ANSWER: self._breaker.see})
+        async with translate_errors(), self._breaker.guard(), sessions() as session:
+            yield session
+
+    @asynccontextmanager
     async def _in_writer_queue(self) -> AsyncIterator[None]:
         """Wait for a place among the writers, then for a connection. A writer may hold both while it awaits a lock."""
         caller = current_caller.get()

@@ -1,9 +1,7 @@
 """`import`: upload a folder of images with tags."""
 
 import asyncio
-import json
 from collections import Counter
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,21 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import typer
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from app.cli.importing.import_client import CommandError, ImportClient, UploadOptions
 from app.cli.importing.import_files import Candidate, Outcome, Result, displayed, scan
 from app.cli.importing.import_run import ImportRun
+from app.cli.transfers.report_file import ReportPath, open_report, write_result
+from app.cli.transfers.transfer_display import TransferDisplay
 from app.core.text.tag_names import normalize_tag
 
 TIMEOUT_SECONDS = 60
@@ -51,9 +40,7 @@ def import_folder(
     on_clash: Annotated[OnClash, typer.Option(help="The treatment of a file whose name is in use.")] = OnClash.FAIL,
     private: Annotated[bool, typer.Option("--private", help="Make the images private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the files to upload, without changes.")] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="Write path, outcome and reason of each file as JSON lines.")
-    ] = None,
+    report: ReportPath = None,
 ) -> None:
     """Upload a folder. Folder names become tags. An interrupted import continues when it is run again.
 
@@ -63,8 +50,8 @@ def import_folder(
     _check_server(server, token)
     found = list(scan(directory, tags))
     candidates = [one for one in found if isinstance(one, Candidate)]
-    display = _Display(candidates)
-    results = _Results(display)
+    display = TransferDisplay(len(candidates), sum(one.size for one in candidates))
+    results = _Results(display, {one.path for one in candidates})
     headers = {"Authorization": f"Bearer {token}"}
 
     async def run() -> None:
@@ -75,7 +62,7 @@ def import_folder(
             await importing.run(candidates)
 
     exit_code = 0
-    with _opened(report) as results.report:
+    with open_report(report) as results.report:
         try:
             for one in found:
                 if isinstance(one, Result):
@@ -109,47 +96,13 @@ def _check_server(server: str, token: str) -> None:
         )
 
 
-def _opened(report: Path | None) -> AbstractContextManager[IO[str] | None]:
-    if report is None:
-        return nullcontext()
-    try:
-        return report.open("w", encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{report} cannot be written: {error.strerror}", param_hint="--report") from error
-
-
-class _Display:
-    """The two progress bars, of files and of bytes."""
-
-    def __init__(self, candidates: list[Candidate]) -> None:
-        self._console = Console(stderr=True)
-        self._files = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bytes = Progress(TextColumn("bytes"), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        self._file_task = self._files.add_task("files", total=len(candidates))
-        self._byte_task = self._bytes.add_task("bytes", total=sum(one.size for one in candidates))
-        self._paths = {one.path for one in candidates}
-
-    def live(self) -> AbstractContextManager[object]:
-        """Draw the bars until the context ends. Draws nothing outside of a terminal."""
-        if not self._console.is_terminal:
-            return nullcontext()
-        return Live(Group(self._files, self._bytes), console=self._console, refresh_per_second=5)
-
-    def measure(self, size: int) -> None:
-        """Advance the bytes."""
-        self._bytes.advance(self._byte_task, size)
-
-    def count(self, path: Path) -> None:
-        """Advance the files by one of the candidates."""
-        if path in self._paths:
-            self._files.advance(self._file_task)
-
-
 @dataclass(slots=True)
 class _Results:
     """The results so far. Their counts add up to the number of processed files."""
 
-    display: _Display
+    display: TransferDisplay
+    # The files that the display counts.
+    candidates: set[Path]
     report: IO[str] | None = None
     counts: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
@@ -164,11 +117,9 @@ class _Results:
             self.renamed += [result] if result.reason else []
         else:
             self.reasons[result.outcome, result.reason] += 1
-        self.display.count(result.path)
-        if self.report is not None:
-            line = {"path": displayed(result.path), "outcome": result.outcome}
-            optional = {"reason": result.reason, "image": result.image}
-            print(json.dumps({**line, **{key: one for key, one in optional.items() if one}}), file=self.report)
+        if result.path in self.candidates:
+            self.display.count()
+        write_result(self.report, displayed(result.path), result.outcome, reason=result.reason, image=result.image)
 
 
 def _summarize(results: _Results) -> None:

@@ -1,0 +1,157 @@
+"""The format of an archive: its files, and the members of their JSON. See docs/decisions/0020."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.core.text.tag_names import TagName
+from app.images.upload.filenames import ImageName
+from app.models.image import Visibility
+from app.users.accounts.email import normalize_email
+
+MANIFEST = "manifest.json"
+DIGESTS = "SHA256SUMS"
+ACCOUNTS = "accounts.jsonl"
+VOCABULARY = "vocabulary.jsonl"
+IMAGES = "images"
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        "image/jpeg": ".jpeg",
+        "image/png": ".png",
+        "image/webp": ".webp",
+        "image/gif": ".gif",
+        "image/avif": ".avif",
+        "image/heic": ".heic",
+    }
+)
+_MAX_BIGINT = 2**63 - 1
+_FIRST_YEAR = 1970
+
+
+def _as_utc(moment: datetime) -> datetime:
+    """Return the time in UTC. Raises ValueError for a year that PostgreSQL or a folder name cannot represent."""
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is out of range") from error
+    if moment.year < _FIRST_YEAR:
+        raise ValueError("the time is out of range")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_as_utc)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=_MAX_BIGINT)]
+Email = Annotated[str, AfterValidator(normalize_email)]
+
+
+class _Member(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ArchivedAccount(_Member):
+    """An account, without its password, tokens and identities."""
+
+    id: uuid.UUID
+    email: Email
+    email_verified: bool
+    created_at: Moment
+    is_admin: bool
+    disabled: bool
+    quota_bytes: Count | None
+
+
+class ArchivedName(_Member):
+    """An alias, or an implied tag."""
+
+    name: TagName
+    created_at: Moment
+
+
+class ArchivedTag(_Member):
+    """A tag. `private_to`: the accounts that have, or had, a private image with it; the nil UUID means no account."""
+
+    name: TagName
+    created_at: Moment
+    listed: bool
+    aliases: list[ArchivedName]
+    implies: list[ArchivedName]
+    private_to: list[uuid.UUID]
+
+
+class ArchivedImageTag(_Member):
+    """A tag of an image; not `explicit`: it is only implied by another one."""
+
+    name: TagName
+    explicit: bool
+    created_at: Moment
+
+
+ContentType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic"]
+
+
+class ArchivedImage(_Member):
+    """The sidecar of an original."""
+
+    id: uuid.UUID
+    name: ImageName
+    content_type: ContentType
+    size: Annotated[int, Field(ge=1, le=_MAX_BIGINT)]
+    width: Count
+    height: Count
+    sha256: Digest
+    visibility: Annotated[Visibility, Field(strict=False)]
+    uploaded_by: uuid.UUID | None
+    created_at: Moment
+    tags: list[ArchivedImageTag]
+
+    @property
+    def folder(self) -> str:
+        """The folder of both files, below the archive."""
+        return f"{IMAGES}/{self.created_at:%Y-%m-%dT%H}"
+
+    @property
+    def original(self) -> str:
+        """The path of the original, below the archive. No part of it comes from a client."""
+        return f"{self.folder}/{self.id}{SUFFIXES[self.content_type]}"
+
+    @property
+    def sidecar(self) -> str:
+        """The path of the sidecar, below the archive."""
+        return f"{self.folder}/{self.id}.json"
+
+
+class Snapshot(_Member):
+    """The moment and the contents of an archive. `query` is None for all images."""
+
+    taken_at: Moment
+    query: str | None
+    accounts: Count
+    tags: Count
+    images: Count
+    bytes: Count
+
+
+class Manifest(_Member):
+    """The last file of an archive. `left_out` is the number of images whose originals could not be read."""
+
+    format: Literal["image-tagged-system archive"] = "image-tagged-system archive"
+    version: Literal[1] = 1
+    snapshot: Snapshot
+    images: Count
+    left_out: Count
+    sha256sums: Digest
+
+
+def to_json(member: BaseModel) -> bytes:
+    """Return the only form in which a member is written to a file of its own."""
+    return member.model_dump_json(indent=2).encode() + b"\n"
+
+
+def to_line(member: BaseModel) -> bytes:
+    """Return the only form in which a member is written as a line."""
+    return member.model_dump_json().encode() + b"\n"

@@ -1,0 +1,141 @@
+"""The SQL of an export. All calls run in one session, and so on one snapshot of the database."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.archive.archive_format import ContentType
+from app.db.asyncpg_queries import fetch
+from app.db.keyset import Position
+from app.db.sql_text import BindParameters
+from app.models import Image, PrivateTag, Tag, Tagged, TagImplication, User
+from app.search.planning.predicates import QueryPredicates
+
+_COLUMNS = "id, name, storage_key, content_type, size, width, height, sha256, visibility, uploaded_by, created_at"
+
+
+class TagOfImage(NamedTuple):
+    """A tag of an image."""
+
+    id: int
+    name: str
+    is_explicit: bool
+    created_at: datetime
+
+
+class NameOfTag(NamedTuple):
+    """An alias of a tag, or a tag that it implies."""
+
+    name: str
+    created_at: datetime
+
+
+class ImageRow(NamedTuple):
+    """The columns of an image."""
+
+    id: uuid.UUID
+    name: str
+    storage_key: str
+    content_type: ContentType
+    size: int
+    width: int
+    height: int
+    sha256: bytes
+    visibility: str
+    uploaded_by: uuid.UUID | None
+    created_at: datetime
+
+
+class ExportRepository:
+    """Reads everything in pages of bounded cost."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def now(self) -> datetime:
+        """Return the time of the database."""
+        return (await self._session.execute(select(func.now()))).scalar_one()
+
+    async def find_end(self, after: Position | None, limit: int) -> Position | None:
+        """Return the position of the last of the next `limit` images; None if fewer are left."""
+        statement = select(Image.created_at, Image.id).order_by(Image.created_at, Image.id).offset(limit - 1).limit(1)
+        if after is not None:
+            statement = statement.where(tuple_(Image.created_at, Image.id) > tuple_(*after))
+        row = (await self._session.execute(statement)).one_or_none()
+        return None if row is None else (row.created_at, row.id)
+
+    async def list_images(
+        self, after: Position | None, end: Position | None, predicates: QueryPredicates
+    ) -> list[ImageRow]:
+        """Return the images between two positions that match a query, by time of upload.
+
+        The positions bound the cost of a query that few images match.
+        """
+        values = BindParameters()
+        bounds = [
+            f"(created_at, id) {sign} ({values.bind(position[0])}, {values.bind(position[1])})"
+            for sign, position in ((">", after), ("<=", end))
+            if position is not None
+        ]
+        condition = " AND ".join([*bounds, predicates.visible_condition(values)])
+        statement = f"SELECT {_COLUMNS} FROM images WHERE {condition} ORDER BY created_at, id"  # noqa: S608
+        return [ImageRow(*row) for row in await fetch(self._session, statement, values.values)]
+
+    async def list_tags_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[TagOfImage]]:
+        """Return the tags of each of these images, by name."""
+        statement = (
+            select(Tagged.image, Tag.id, Tag.name, Tagged.is_explicit, Tagged.created_at)
+            .join(Tag, Tag.id == Tagged.tag)
+            .where(Tagged.image.in_(images))
+            .order_by(Tag.name)
+        )
+        tags: dict[uuid.UUID, list[TagOfImage]] = defaultdict(list)
+        for row in (await self._session.execute(statement)).all():
+            tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
+        return tags
+
+    async def list_accounts(self, after: Position | None, limit: int) -> Sequence[User]:
+        """Return up to `limit` accounts after the position, by time of sign-up."""
+        statement = select(User).order_by(User.created_at, User.id).limit(limit)
+        if after is not None:
+            statement = statement.where(tuple_(User.created_at, User.id) > tuple_(*after))
+        return (await self._session.scalars(statement)).all()
+
+    async def list_tags(self, after: str, limit: int) -> Sequence[Tag]:
+        """Return up to `limit` tags with greater names, without aliases, by name."""
+        statement = select(Tag).where(Tag.name > after, Tag.alias_of.is_(None)).order_by(Tag.name).limit(limit)
+        return (await self._session.scalars(statement)).all()
+
+    async def list_aliases(self, tags: Sequence[int]) -> dict[int, list[NameOfTag]]:
+        """Return the aliases of each of these tags, by name."""
+        statement = select(Tag.alias_of, Tag.name, Tag.created_at).where(Tag.alias_of.in_(tags)).order_by(Tag.name)
+        aliases: dict[int, list[NameOfTag]] = defaultdict(list)
+        for row in (await self._session.execute(statement)).all():
+            aliases[row.alias_of].append(NameOfTag(row.name, row.created_at))
+        return aliases
+
+    async def list_implied(self, tags: Sequence[int]) -> dict[int, list[NameOfTag]]:
+        """Return the tags that each of these tags implies directly, by name."""
+        statement = (
+            select(TagImplication.tag_id, Tag.name, TagImplication.created_at)
+            .join(Tag, Tag.id == TagImplication.implied_tag_id)
+            .where(TagImplication.tag_id.in_(tags))
+            .order_by(Tag.name)
+        )
+        implied: dict[int, list[NameOfTag]] = defaultdict(list)
+        for row in (await self._session.execute(statement)).all():
+            implied[row.tag_id].append(NameOfTag(row.name, row.created_at))
+        return implied
+
+    async def list_private_owners(self, tags: Sequence[int]) -> dict[int, list[uuid.UUID]]:
+        """Return the accounts that have, or had, a private image with each of these tags."""
+        statement = select(PrivateTag.tag_id, PrivateTag.owner_id).where(PrivateTag.tag_id.in_(tags))
+        owners: dict[int, list[uuid.UUID]] = defaultdict(list)
+        for tag, owner in (await self._session.execute(statement.order_by(PrivateTag.owner_id))).all():
+            owners[tag].append(owner)
+        return owners
