@@ -7,6 +7,7 @@ until `reconnect` succeeds. Figures and alternatives: docs/decisions/0008.
 
 import asyncio
 import contextlib
+from contextvars import Context
 from typing import Any, NamedTuple
 
 import hiredis
@@ -43,7 +44,9 @@ class PipelinedConnection:
         )
         self._connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
         self._queue: list[_Command] = []
+        # It lives as long as the connection: a task for each batch would cost 3 us more.
         self._flush_task: asyncio.Task[None] | None = None
+        self._has_commands = asyncio.Event()
         # `run_id` of the connected server process, None while down. A new process may have lost earlier writes.
         self.run_id: str | None = None
 
@@ -62,7 +65,9 @@ class PipelinedConnection:
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append(_Command(arguments, reply))
         if self._flush_task is None or self._flush_task.done():
-            self._flush_task = asyncio.create_task(self._flush(), name="cache-connection")
+            # In an empty context: the task must not keep that of the first request.
+            self._flush_task = asyncio.create_task(self._flush(), name="cache-connection", context=Context())
+        self._has_commands.set()
         return reply
 
     async def reconnect(self) -> None:
@@ -96,9 +101,11 @@ class PipelinedConnection:
 
     async def _flush(self) -> None:
         try:
-            while self._queue:
+            while await self._has_commands.wait():
+                self._has_commands.clear()
                 batch, self._queue = self._queue, []
-                await self._flush_batch(batch)
+                if batch:
+                    await self._flush_batch(batch)
         except BaseException:
             # Cancelled at shutdown: no caller may wait forever.
             self._fail(self._queue)

