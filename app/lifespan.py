@@ -26,6 +26,7 @@ from app.health.probes import probe_backends
 from app.http.container import Container
 from app.http.request_queues import Queues
 from app.images.maintenance.orphan_sweeper import OrphanSweeper
+from app.images.trash.purge import TrashPurge
 from app.images.upload.usage_compaction import StorageUsageCompactor
 from app.mail.outbox import Outbox
 from app.media.decoder_pool import DecoderPool
@@ -70,6 +71,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 _await_backends(container),
                 sweeper.run_forever(),
                 UploadExpiry(container.database, settings).run_forever(),
+                TrashPurge(container.database, settings).run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),

@@ -32,6 +32,7 @@ from app.images.content.router import router as image_content_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
 from app.images.tags.router import router as tagging_router
+from app.images.trash.router import router as trash_router
 from app.lifespan import make_lifespan
 from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     # Each request is matched in this order, so the most frequent routes come first.
     images = (image_content_router, search_router, images_router, tagging_router)
-    for router in (*images, tags_router, uploads_router, *accounts, ops_router):
+    for router in (*images, tags_router, uploads_router, trash_router, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)
     for unversioned in (health_router, prometheus_router, site_router):
         app.include_router(unversioned, responses=DEFAULT_RESPONSE)

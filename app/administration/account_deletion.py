@@ -1,4 +1,4 @@
-"""Deletes accounts, with or without their images."""
+"""Deletes accounts with their trash, and with or without their images."""
 
 import contextlib
 import uuid
@@ -10,6 +10,7 @@ from app.db.keyset import Position
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
+from app.images.trash.repository import TrashRepository
 from app.storage.object_store import ObjectStore
 from app.uploads.repository import UploadRepository
 from app.users.accounts.repository import START, UserRepository
@@ -55,6 +56,7 @@ class AccountDeletion:
     async def _delete(self, user_id: uuid.UUID, *, delete_images: bool) -> None:
         for _ in range(ATTEMPTS):
             await (self._delete_images if delete_images else self._detach_images)(user_id)
+            await self._delete_trash(user_id)
             if await self._remove_account(user_id, delete_images=delete_images):
                 return
         raise DatabaseBusy("The account has uploads in progress. Try again.")
@@ -64,6 +66,9 @@ class AccountDeletion:
             accounts = AccountRepository(session)
             # It may have been made an admin again in the meantime.
             await accounts.require_other_admin(user_id)
+            await accounts.lock(user_id)
+            if await TrashRepository(session).has_owned(user_id):
+                return False
             if delete_images and await accounts.has_images(user_id):
                 return False
             await UploadRepository(session).cancel_all(user_id)
@@ -84,6 +89,13 @@ class AccountDeletion:
                 removed = await ImageRepository(session).remove_owned(user_id, position, DELETE_BATCH)
             position = removed.position
             await self._remove_objects(removed.keys)
+
+    async def _delete_trash(self, user_id: uuid.UUID) -> None:
+        keys: list[str] | None = None
+        while keys is None or keys:
+            async with self._database.unit_of_work() as session:
+                keys = await TrashRepository(session).remove_owned(user_id, DELETE_BATCH)
+            await self._remove_objects(keys)
 
     async def _remove_objects(self, keys: list[str]) -> None:
         """Delete the objects of images; the sweeper deletes what remains."""

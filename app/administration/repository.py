@@ -48,11 +48,14 @@ class AccountRepository:
         key = select(func.max(ApiKey.last_used_at)).where(ApiKey.user_id == user_id).scalar_subquery()
         return await self._session.scalar(select(func.greatest(session, key)))
 
-    async def has_images(self, user_id: uuid.UUID) -> bool:
-        """Return whether the account has images. Until the commit, no upload can add one.
+    async def lock(self, user_id: uuid.UUID) -> None:
+        """Keep uploads from adding images to the account, and deletions from adding to its trash, until the commit.
 
-        An upload locks the account's row, and this method holds that lock.
+        Both lock the account's row, too.
         """
         await self._session.execute(select(User.id).where(User.id == user_id).with_for_update())
+
+    async def has_images(self, user_id: uuid.UUID) -> bool:
+        """Return whether the account has images."""
         owned = select(Image.id).where(Image.uploaded_by == user_id).limit(1)
         return await self._session.scalar(owned) is not None

@@ -39,7 +39,7 @@ ImagesParameter = Annotated[
 async def delete_me(
     _principal: RecentlySignedIn, user: CurrentUser, deletion: AccountDeletionDep, images: ImagesParameter = "keep"
 ) -> None:
-    """Delete the account, its sessions and its API keys. Its images are kept or deleted, as `images` specifies.
+    """Delete the account, its sessions, API keys and trash. Its images are kept or deleted, as `images` specifies.
 
     The last sign-in must be at most ten minutes old.
 
@@ -55,15 +55,15 @@ async def delete_me(
     responses=NOT_MODIFIED,
 )
 async def read_usage(request: Request, user: CurrentUser, container: ContainerDep) -> Response:
-    """Return the exact storage usage of the account in bytes, including uploads in progress, and its quota."""
+    """Return the exact storage usage of the account, including uploads in progress and the trash, and its quota."""
     async with container.database.read_session() as session:
         usage = await UsageRepository(session).get(user.id)
     read = UsageRead(
         images=usage.images,
         bytes=usage.bytes,
         quota_bytes=quota_of(user, container.settings),
-        trashed_images=0,
-        trashed_bytes=0,
+        trashed_images=usage.trashed_images,
+        trashed_bytes=usage.trashed_bytes,
         uploading_bytes=usage.uploading,
     )
     return entity_response(request, read)
@@ -113,7 +113,7 @@ async def update_user(
 async def delete_user(
     user_id: uuid.UUID, _admin: AdminUser, deletion: AccountDeletionDep, images: ImagesParameter = "keep"
 ) -> None:
-    """Delete an account. Its images are kept or deleted, as `images` specifies. Admins only.
+    """Delete an account and its trash. Its images are kept or deleted, as `images` specifies. Admins only.
 
     The deletion of many images takes time. If it fails, the account still exists; repeat the request to continue.
     """

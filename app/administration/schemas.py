@@ -29,7 +29,7 @@ class AccountRead(UserRead):
 
 
 class UsageRead(BaseModel):
-    """The storage usage of an account. Images and uploads in progress count against its quota."""
+    """The storage usage of an account. Images, uploads in progress and the trash count against its quota."""
 
     images: int = Field(examples=[1234])
     bytes: int = Field(description="The total size of the images", examples=[5368709120])

@@ -15,6 +15,7 @@ from app.core.settings import Settings
 from app.db.database import Database
 from app.images.maintenance.consistency_check import ConsistencyCheck, ConsistencyReport
 from app.images.maintenance.orphan_sweeper import OrphanSweeper
+from app.images.trash.purge import TrashPurge
 from app.storage.object_store import ObjectStore
 
 
@@ -26,7 +27,8 @@ def sweep(
 ) -> None:
     """Compare database rows with stored objects, and print a JSON report.
 
-    Deletes objects that no image owns after a grace period, and reports images with missing or damaged objects. Exit
+    Deletes images that the trash has kept for TRASH_DAYS, and objects that no image owns after a grace period. Reports
+    images with missing or damaged objects. Exit
     code 0: every image is intact; 1: some are damaged; 3: a backend did not respond, and nothing was deleted.
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
@@ -48,6 +50,7 @@ async def _sweep(settings: Settings, *, dry_run: bool, digests: bool) -> Consist
             bar.update(task, total=await audit.count())
             report = await audit.run(dry_run=dry_run, digests=digests)
         if not dry_run:
+            report.purged = await TrashPurge(database, settings).purge()
             report.swept = await OrphanSweeper(database, object_store, settings).sweep()
         return report
     finally:

@@ -15,16 +15,14 @@ from app.http.links import add_next_link
 from app.http.problems import raising
 
 
-class HasCreatedAt(Protocol):
-    """A row with the two columns of the sort order."""
+class HasId(Protocol):
+    """A row with the last column of the sort order."""
 
     @property
     def id(self) -> Any: ...
-    @property
-    def created_at(self) -> Any: ...
 
 
-Row = TypeVar("Row", bound=HasCreatedAt)
+Row = TypeVar("Row", bound=HasId)
 
 
 class Paging:
@@ -48,12 +46,15 @@ class Paging:
         created_at, row_id = self._cursors.decode(self._cursor, query)
         return datetime.fromisoformat(created_at), uuid.UUID(row_id)
 
-    def page(self, rows: Sequence[Row], query: str) -> tuple[Sequence[Row], str | None]:
-        """Return the rows of the page and the cursor of the next one. Set the `Link` header."""
+    def page(self, rows: Sequence[Row], query: str, time: str = "created_at") -> tuple[Sequence[Row], str | None]:
+        """Return the rows of the page and the cursor of the next one. Set the `Link` header.
+
+        The rows are in the order of `time` and `id`.
+        """
         if len(rows) <= self._limit:
             return rows, None
         last = rows[self._limit - 1]
-        cursor = self._cursors.encode([last.created_at.isoformat(), str(last.id)], query)
+        cursor = self._cursors.encode([getattr(last, time).isoformat(), str(last.id)], query)
         add_next_link(self._request, self._response, cursor)
         return rows[: self._limit], cursor
 

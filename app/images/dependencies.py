@@ -13,9 +13,9 @@ from app.images.content.original_source import OriginalLocator
 from app.images.content.queued_decoders import QueuedDecoders
 from app.images.content.renditions import Renditions
 from app.images.content.thumbnails import Thumbnails
-from app.images.delete_service import DeleteService
 from app.images.repository import ImageRepository
 from app.images.tags.service import ImageTagsService
+from app.images.trash.service import TrashService
 from app.images.upload.file_checker import FileChecker
 from app.images.upload.image_creator import ImageCreator
 from app.images.upload.service import UploadService
@@ -32,8 +32,9 @@ async def get_images_reader(session: ReaderDep) -> ImageRepository:
     return ImageRepository(session)
 
 
-async def get_delete_service(container: ContainerDep) -> DeleteService:
-    return DeleteService(container.database, container.object_store)
+async def get_trash_service(container: ContainerDep) -> TrashService:
+    has_trash = container.settings.trash_days > 0
+    return TrashService(container.database, container.object_store, has_trash=has_trash)
 
 
 async def get_file_checker(container: ContainerDep) -> FileChecker:
@@ -99,7 +100,7 @@ async def get_uploader(principal: PrincipalDep, container: ContainerDep) -> Prin
 
 ImagesRepo = Annotated[ImageRepository, Depends(get_images_repository)]
 ImagesReader = Annotated[ImageRepository, Depends(get_images_reader)]
-DeleteServiceDep = Annotated[DeleteService, Depends(get_delete_service)]
+TrashServiceDep = Annotated[TrashService, Depends(get_trash_service)]
 Uploader = Annotated[Principal, Depends(get_uploader)]
 UploadServiceDep = Annotated[UploadService, Depends(get_upload_service)]
 ImageTagsServiceDep = Annotated[ImageTagsService, Depends(get_image_tags_service)]

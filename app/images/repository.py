@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -31,9 +32,9 @@ from app.db.keyset import Position
 from app.db.sql_text import Condition, NamedParameters
 from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_repository import OrphanRepository
-from app.images.storage_keys import rendition_keys
+from app.images.storage_keys import object_keys
 from app.images.upload.filenames import numbered_name
-from app.models import Image
+from app.models import Image, TrashedImage
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
 
@@ -197,7 +198,7 @@ class ImageRepository:
 
     async def remove(self, image: Image) -> None:
         """Delete the row and mark its objects as orphaned, in the same transaction."""
-        await OrphanRepository(self._session).mark_orphaned([image.storage_key, *rendition_keys(image.storage_key)])
+        await OrphanRepository(self._session).mark_orphaned(object_keys(image.storage_key))
         with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
 
@@ -213,16 +214,18 @@ class ImageRepository:
         if not rows:
             return Removed(None, [])
         keys = [row.storage_key for row in rows]
-        await OrphanRepository(self._session).mark_orphaned(
-            [one for key in keys for one in (key, *rendition_keys(key))]
-        )
+        await OrphanRepository(self._session).mark_orphaned([one for key in keys for one in object_keys(key)])
         await self._session.execute(delete(Image).where(Image.id.in_([row.id for row in rows])))
         return Removed(max((row.created_at, row.id) for row in rows), keys)
 
     async def lock_if_exists(self, image_id: uuid.UUID) -> bool:
-        """Return whether the image exists, and keep it from being deleted until the commit."""
-        statement = select(Image.id).where(Image.id == image_id).with_for_update(read=True, key_share=True)
-        return await self._session.scalar(statement) is not None
+        """Return whether the image exists, also in the trash, and keep it from being moved until the commit."""
+        # The first once more, for an image that was restored in between.
+        for model in (Image, TrashedImage, Image):
+            statement = select(model.id).where(model.id == image_id).with_for_update(read=True, key_share=True)
+            if await self._session.scalar(statement) is not None:
+                return True
+        return False
 
     async def list_oldest_by_sha256(self, digests: Collection[bytes], principal: Principal) -> dict[bytes, uuid.UUID]:
         """Return, by digest, the id of the oldest image that has it and that the principal may see."""
@@ -271,9 +274,10 @@ class ImageRepository:
         return changed
 
     async def list_owned_keys(self, keys: Collection[str]) -> set[str]:
-        """Return those of these keys that are the originals of images."""
-        found = select(Image.storage_key).where(Image.storage_key.in_(keys))
-        return set((await self._session.scalars(found)).all())
+        """Return those of these keys that are the originals of images, also of those in the trash."""
+        # One statement: an image that is moved meanwhile is in one of the tables.
+        found = [select(model.storage_key).where(model.storage_key.in_(keys)) for model in (Image, TrashedImage)]
+        return set((await self._session.scalars(union_all(*found))).all())
 
 
 @cache

@@ -3,11 +3,12 @@
 import uuid
 from typing import Annotated, Any
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Query, Request, Response
 
 from app.authz.policy import ensure_can_edit
 from app.core.callers import current_caller
 from app.core.errors import (
+    DatabaseBusy,
     Forbidden,
     PayloadTooLarge,
     PreconditionFailed,
@@ -22,7 +23,7 @@ from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.http.requests.multipart import MalformedBody, MultipartStream
 from app.http.requests.slow_body import read_body, upload_rate
-from app.images.dependencies import DeleteServiceDep, ImagesReader, ImagesRepo, Uploader, UploadServiceDep
+from app.images.dependencies import ImagesReader, ImagesRepo, TrashServiceDep, Uploader, UploadServiceDep
 from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
 from app.images.paths import image_path
@@ -204,13 +205,22 @@ async def update_image(
     "/{image_id}",
     status_code=204,
     summary="Delete an image",
-    responses=problems(Forbidden, ImageNotFound, PreconditionFailed),
+    responses=problems(Forbidden, ImageNotFound, PreconditionFailed, DatabaseBusy),
 )
 async def delete_image(
-    request: Request, image_id: uuid.UUID, _user: CurrentUser, principal: PrincipalDep, service: DeleteServiceDep
+    request: Request,
+    image_id: uuid.UUID,
+    _user: CurrentUser,
+    principal: PrincipalDep,
+    trash: TrashServiceDep,
+    permanent: Annotated[bool, Query(description="Whether the image is deleted permanently", examples=[False])] = False,
 ) -> None:
-    """Delete an image and its files permanently. Owner and admins only."""
-    await service.delete(image_id, principal, match_precondition(request))
+    """Move an image to the trash. Owner and admins only.
+
+    Its name is free at once. The trash keeps it for `TRASH_DAYS`, and its owner or an admin can restore it meanwhile.
+    With `permanent`, or if `TRASH_DAYS` is 0, the image and its files are deleted permanently.
+    """
+    await trash.delete(image_id, principal, match_precondition(request), permanent=permanent)
 
 
 def refuse_declared_length(request: Request, settings: Settings) -> None:

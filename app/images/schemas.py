@@ -13,7 +13,7 @@ from app.core.text.normalization import Text, matches
 from app.core.text.tag_names import TagNames
 from app.images.paths import image_path
 from app.images.upload.filenames import ImageName
-from app.models import Image
+from app.models import Image, TrashedImage
 from app.models.image import Visibility
 from app.search.language.parser import MAX_LENGTH
 from app.search.service import SearchPage
@@ -162,7 +162,7 @@ class LookupResult(BaseModel):
     items: list[LookupItem]
 
 
-def to_read(image: Image, tags: list[str]) -> ImageRead:
+def to_read(image: Image | TrashedImage, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
     return ImageRead.model_validate(_fields(image, tags))
 
@@ -186,7 +186,7 @@ def page_json(page: SearchPage, next_cursor: str | None, query: str) -> bytes:
     return to_json(body)
 
 
-def _fields(image: Image | ImageRow, tags: list[str]) -> dict[str, Any]:
+def _fields(image: Image | TrashedImage | ImageRow, tags: list[str]) -> dict[str, Any]:
     path = image_path(image.id)
     return {
         # As text: what is no UUID of Python's own, but the driver's, takes the serializer ten times as long.

@@ -31,6 +31,11 @@ def stripped_key(original: str) -> str:
     return f"{STRIPPED}{original.removeprefix(ORIGINALS)}"
 
 
+def object_keys(original: str) -> list[str]:
+    """Return the keys of an original and of everything that may have been made of it."""
+    return [original, *rendition_keys(original)]
+
+
 def rendition_keys(original: str) -> list[str]:
     """Return the keys of everything that may have been made of an original."""
     # Those of version 1, too: an image that is older than version 2 can have them.

@@ -6,6 +6,7 @@ from app.models.image import IdempotencyKey, Image, OrphanedObject
 from app.models.invitation import Invitation
 from app.models.mailed_link import LinkPurpose, MailedLink
 from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
+from app.models.trash import TrashedImage, TrashedTag
 from app.models.upload import Upload, UploadPart, UploadState
 from app.models.usage import StorageUsage, StorageUsageDelta
 from app.models.user import ApiKey, OAuthFlow, Scope, SocialIdentity, User, UserSession
@@ -33,6 +34,8 @@ __all__ = [
     "TagCountDelta",
     "TagImplication",
     "Tagged",
+    "TrashedImage",
+    "TrashedTag",
     "Upload",
     "UploadPart",
     "UploadState",

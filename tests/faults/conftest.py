@@ -24,6 +24,7 @@ from tests.support.processes import ServiceProcess, service_process
 from tests.support.server import RunningService, running_service
 from tests.support.tcp_proxy import FaultProxy, fault_proxy
 
+IMAGES = "SELECT (SELECT count(*) FROM images) + (SELECT count(*) FROM trashed_images)"
 OPEN_TRANSACTIONS = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"
 
 
@@ -100,7 +101,7 @@ class Backends:
         assert report.damaged == []
         assert report.orphans == []
         assert await self.object_store.list_uploads() == []
-        assert report.images == await self.sql.fetchval("SELECT count(*) FROM images")
+        assert report.images == await self.sql.fetchval(IMAGES)
         assert report.objects == report.images or (thumbnails and report.objects > report.images)
         assert await self.sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
         for path, body in acknowledged.bodies.items():

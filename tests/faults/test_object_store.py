@@ -133,6 +133,6 @@ async def test_what_is_deleted_while_the_store_is_down_goes_later(
 ) -> None:
     links = (await upload(faulty.url, user, png())).json()["links"]
     behind.store.set(refuse=True)
-    assert (await user.client.delete(f"{faulty.url}{links['self']}")).status_code == 204
+    assert (await user.client.delete(f"{faulty.url}{links['self']}", params={"permanent": "true"})).status_code == 204
     behind.store.set()
     await invariants()

@@ -78,7 +78,7 @@ async def test_an_upload(
         pytest.param("store", b"delete", "before", True, id="mid-delete"),
     ],
 )
-async def test_a_delete(
+async def test_a_permanent_delete(
     behind: Behind,
     user: Account,
     sql: asyncpg.Connection,
@@ -92,7 +92,7 @@ async def test_a_delete(
         links = (await start(user, service.url, noise_png(10_000))).json()["links"]
         proxy = behind.postgres if backend == "postgres" else behind.store
         proxy.set(hold_at=hold_at, hold=hold)
-        running = asyncio.create_task(user.client.delete(f"{service.url}{links['self']}"))
+        running = asyncio.create_task(user.client.delete(f"{service.url}{links['self']}", params={"permanent": "true"}))
         async with asyncio.timeout(30):
             await proxy.held.wait()
         while is_gone and await sql.fetchval("SELECT count(*) FROM images"):
@@ -103,6 +103,45 @@ async def test_a_delete(
     await recover(behind, sql)
     await invariants()
     assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_gone else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hold", "is_moved"), [("before", False), ("after", True)])
+@pytest.mark.parametrize("is_restore", [False, True])
+async def test_a_move_to_or_from_the_trash(
+    behind: Behind,
+    user: Account,
+    sql: asyncpg.Connection,
+    invariants: Check,
+    hold: str,
+    is_moved: bool,
+    is_restore: bool,
+) -> None:
+    body = noise_png(10_000)
+    async with well_process(behind.settings) as service:
+        image = (await start(user, service.url, body)).json()
+        path, in_trash = f"{service.url}{image['links']['self']}", f"{service.url}/v1/trash/{image['id']}"
+        if is_restore:
+            assert (await user.client.delete(path)).status_code == 204
+        behind.postgres.set(hold_at=b"COMMIT;", hold=hold)
+        request = user.client.post(f"{in_trash}/restore") if is_restore else user.client.delete(path)
+        running = asyncio.create_task(request)
+        async with asyncio.timeout(30):
+            await behind.postgres.held.wait()
+        while is_moved and await sql.fetchval("SELECT count(*) FROM trashed_images") == is_restore:
+            await asyncio.sleep(0.02)
+        service.process.kill()
+        with contextlib.suppress(httpx.HTTPError):
+            await running
+    await recover(behind, sql)
+    await invariants()
+    moved = ("images", "trashed_images") if is_restore == is_moved else ("trashed_images", "images")
+    assert [await sql.fetchval(f"SELECT count(*) FROM {table}") for table in moved] == [1, 0]  # noqa: S608
+    async with well_process(behind.settings) as service:
+        if is_restore != is_moved:
+            assert (await user.client.post(f"{service.url}/v1/trash/{image['id']}/restore")).status_code == 200
+        content = await user.client.get(f"{service.url}{image['links']['content']}")
+        assert content.content == body
 
 
 async def recover(behind: Behind, sql: asyncpg.Connection) -> None:

@@ -208,13 +208,13 @@ async def test_a_thumbnail_is_made_once_for_all_who_ask(user: Account) -> None:
     assert (await user.client.get(links["thumbnail"], headers={"If-None-Match": etag})).status_code == 304
 
 
-async def test_deletion_takes_the_objects_too(
+async def test_permanent_deletion_takes_the_objects_too(
     user: Account, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     links = await make(user, image_bytes("PNG", (500, 500)))
     key = await sql.fetchval("SELECT storage_key FROM images")
     await user.client.get(links["thumbnail"])
-    assert (await user.client.delete(links["self"])).status_code == 204
+    assert (await user.client.delete(links["self"], params={"permanent": "true"})).status_code == 204
     owner = key.removeprefix("originals/")
     assert not [one.key async for one in object_store.list_objects() if owner in one.key]
     for path in links.values():

@@ -71,10 +71,10 @@ async def test_f57_of_sixteen_uploads_that_race_as_many_as_fit_are_stored(
     }
     assert len([one async for one in empty_bucket.list_objects()]) == 5
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects WHERE reserved_bytes IS NOT NULL") == 0
-    # A deleted image releases its bytes.
+    # A permanently deleted image releases its bytes.
     stored = next(one for one in answers if one.is_success)
     assert slug(await upload(user, "more.png")) == (413, "storage-quota-exceeded")
-    assert (await user.client.delete(stored.json()["links"]["self"])).status_code == 204
+    assert (await user.client.delete(stored.json()["links"]["self"], params={"permanent": "true"})).status_code == 204
     assert (await upload(user, "more.png")).status_code == 201
     assert (await usage(user))["bytes"] == 5 * size
 

@@ -219,7 +219,7 @@ async def test_it_is_served_as_any_file(
     # The stored file is what was sent.
     assert (await user.client.get(content)).content == body
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
-    assert (await stripping.delete(made["links"]["self"])).status_code == 204
+    assert (await stripping.delete(made["links"]["self"], params={"permanent": "true"})).status_code == 204
     assert [one async for one in object_store.list_objects()] == []
 
 

@@ -71,6 +71,7 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
     one_image["GET", "/v1/images/{image_id}"].append((f"/v1/images/{PUBLIC_ID}", {}))
     return {
         ("GET", "/v1/images"): [("/v1/images", {"params": one}) for one in searches()],
+        ("GET", "/v1/trash"): [("/v1/trash", {"params": {"limit": 5}})],
         ("POST", "/v1/images/lookup"): [("/v1/images/lookup", {"json": {"sha256": [TWIN.hex()]}})],
         ("GET", "/v1/tags"): [("/v1/tags", {"params": one}) for one in tags],
         ("GET", "/v1/tags/{name}"): [(f"/v1/tags/{name}", {}) for name in NAMES_OF_TAGS],

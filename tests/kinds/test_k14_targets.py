@@ -20,6 +20,8 @@ BODIES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("PATCH", "/v1/images/{image_id}"): {"name": "renamed.png", "visibility": "private"},
     ("DELETE", "/v1/images/{image_id}"): None,
     ("PUT", "/v1/images/{image_id}/tags"): {"tags": []},
+    ("POST", "/v1/trash/{image_id}/restore"): {"name": "restored.png"},
+    ("DELETE", "/v1/trash/{image_id}"): None,
     ("POST", "/v1/images/{image_id}/tags"): {"tags": ["new"]},
     ("DELETE", "/v1/images/{image_id}/tags/{tag}"): None,
     ("PATCH", "/v1/tags/{name}"): {"name": "renamed"},
@@ -31,7 +33,7 @@ BODIES: dict[tuple[str, str], dict[str, Any] | None] = {
 CHANGES = sorted(
     (method.upper(), path)
     for path, item in DOCUMENT["paths"].items()
-    if path.startswith(("/v1/images/{", "/v1/tags/{"))
+    if path.startswith(("/v1/images/{", "/v1/tags/{", "/v1/trash/{"))
     for method in item
     if method in ("post", "put", "patch", "delete")
 )
@@ -40,6 +42,7 @@ SEGMENTS = ["..", "%2e%2e", "%2E.", ".", "%2e", "", "%20", "*", "..%2f..", "kitt
 RESOLVES_ALIASES = ("DELETE", "/v1/images/{image_id}/tags/{tag}")
 SNAPSHOT = """
     SELECT 'image ' || id || ' ' || name || visibility || tag_ids::text FROM images
+    UNION ALL SELECT 'trashed ' || id || ' ' || name FROM trashed_images
     UNION ALL SELECT 'tag ' || name || coalesce(alias_of, 0) FROM tags WHERE name <> 'kitty'
     UNION ALL SELECT 'implication ' || tag_id || ' ' || implied_tag_id FROM tag_implications ORDER BY 1"""
 
@@ -47,6 +50,8 @@ SNAPSHOT = """
 @pytest.fixture
 async def image(user: Account, admin: Account) -> dict[str, Any]:
     image = await upload(user, "cat", "dog")
+    trashed = await upload(user)
+    assert (await user.client.delete(trashed["links"]["self"])).status_code == 204
     answer = await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
     assert answer.status_code == 200
     return image

@@ -20,6 +20,7 @@ class Rule(Enum):
     SEE_IMAGE = auto()
     CHANGE_IMAGE = auto()
     TAG_IMAGE = auto()
+    CHANGE_TRASH = auto()  # hidden from all but those who may change it
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ TARGETS = [
     Target("public, without owner", private=False, owned=False),
     Target("private, without owner", private=True, owned=False),
 ]
-IMAGE_RULES = (Rule.SEE_IMAGE, Rule.CHANGE_IMAGE, Rule.TAG_IMAGE)
+IMAGE_RULES = (Rule.SEE_IMAGE, Rule.CHANGE_IMAGE, Rule.TAG_IMAGE, Rule.CHANGE_TRASH)
 
 
 def expected(endpoint: Endpoint, method: str, actor: Actor, target: Target | None) -> int:
@@ -94,7 +95,7 @@ def expected(endpoint: Endpoint, method: str, actor: Actor, target: Target | Non
 
 def _expected_of_image(endpoint: Endpoint, actor: Actor, target: Target) -> int:
     can_edit = actor.is_admin or (target.owned and actor.account == "owner")
-    if target.private and not can_edit:
+    if (target.private or endpoint.rule is Rule.CHANGE_TRASH) and not can_edit:
         return 404
     if endpoint.rule is Rule.CHANGE_IMAGE and not can_edit:
         return 403
@@ -164,6 +165,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/images/{image_id}/tags/{tag}"): Endpoint(Rule.CHANGE_IMAGE, consumes=True),
     ("POST", "/v1/images/tags"): Endpoint(Rule.USER, request=_json(q="matrix", add=["cat"], remove=[], dry_run=True)),
     ("POST", "/v1/images/lookup"): Endpoint(Rule.USER, request=_json(sha256=[_DIGEST])),
+    ("GET", "/v1/trash"): Endpoint(Rule.USER),
+    ("POST", "/v1/trash/{image_id}/restore"): Endpoint(Rule.CHANGE_TRASH, consumes=True),
+    ("DELETE", "/v1/trash/{image_id}"): Endpoint(Rule.CHANGE_TRASH, 204, consumes=True),
     ("OPTIONS", "/v1/uploads"): Endpoint(Rule.OPEN, 204),
     ("GET", "/v1/uploads"): Endpoint(Rule.USER),
     ("POST", "/v1/uploads"): Endpoint(Rule.USER, 201, lambda _names: {"headers": {"Upload-Complete": "?0"}}),

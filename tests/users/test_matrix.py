@@ -48,7 +48,7 @@ class World:
             return {"Authorization": f"Bearer {account.access_token}"}
         return {"Authorization": f"Bearer {(await self._key(actor))[1]}"}
 
-    async def names(self, actor: Actor, target: Target | None) -> dict[str, Any]:
+    async def names(self, actor: Actor, target: Target | None, *, in_trash: bool = False) -> dict[str, Any]:
         account = self.accounts[actor.account or "owner"]
         key_id = await self._spare_key(account)
         names: dict[str, Any] = {"session_id": str(account.session_id), "key_id": key_id, "provider": "nobody"}
@@ -60,7 +60,7 @@ class World:
             "INSERT INTO users (id, email) VALUES ($1, $2)", names["user_id"], f"{names['unique']}@example.org"
         )
         if target is not None:
-            names["image_id"] = await self._image(target)
+            names["image_id"] = await (self._trashed(target) if in_trash else self._image(target))
         return names
 
     async def _spare_key(self, account: Account) -> str:
@@ -92,6 +92,13 @@ class World:
                 )
         return self._images[target.name]
 
+    async def _trashed(self, target: Target) -> str:
+        is_new, image = target.name not in self._images, await self._image(target)
+        if is_new:
+            deleted = await self.accounts["admin"].client.delete(f"/v1/images/{image}")
+            assert deleted.status_code == 204, deleted.text
+        return image
+
 
 @pytest.fixture
 async def world(make_account: MakeAccount, database: Database, sql: asyncpg.Connection) -> World:
@@ -110,7 +117,7 @@ async def test_answers_are_those_of_the_matrix(method: str, path: str, world: Wo
     wrong: dict[Any, Any] = {}
     for actor in ACTORS:
         for target in TARGETS if endpoint.rule in IMAGE_RULES else [None]:
-            names = await world.names(actor, target)
+            names = await world.names(actor, target, in_trash=endpoint.rule is Rule.CHANGE_TRASH)
             headers = await world.credentials(actor)
             arguments = endpoint.request(names)
             arguments["headers"] = headers | arguments.get("headers", {})

@@ -1,8 +1,8 @@
-"""Settings of images: uploads, decoders and the deletion of orphaned objects."""
+"""Settings of images: uploads, decoders, the trash and the deletion of orphaned objects."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from app.core.settings.setting_types import MIB, renamed
 
@@ -27,4 +27,5 @@ class ImageSettings(BaseModel):
     orphan_grace_seconds: Annotated[
         PositiveInt, Field(validation_alias=renamed("doomed_grace_seconds", "orphan_grace_seconds"))
     ] = 3600
+    trash_days: NonNegativeFloat = 30
     sweep_interval_seconds: PositiveFloat = 300

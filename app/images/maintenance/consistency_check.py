@@ -19,7 +19,8 @@ from app.db.database import Database
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.repository import ImageRepository
 from app.images.storage_keys import ORIGINALS, PIECES, STRIPPED, THUMBNAILS, original_of
-from app.models import Image
+from app.images.trash.repository import TrashRepository
+from app.models import Image, TrashedImage
 from app.storage.object_store import ListedObject, ObjectStore
 from app.storage.timeouts import ObjectMissing
 
@@ -39,11 +40,12 @@ class Inconsistency:
 
 @dataclass(slots=True)
 class ConsistencyReport:
-    """The findings and the corrections; `dry_run` makes no corrections."""
+    """The findings and the corrections; `dry_run` makes no corrections. `images` includes those in the trash."""
 
     dry_run: bool
     images: int = 0
     objects: int = 0
+    purged: int = 0
     swept: int = 0
     damaged: list[Inconsistency] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
@@ -85,9 +87,9 @@ class ConsistencyCheck:
         return report
 
     async def count(self) -> int:
-        """Return how many images there are to look at."""
+        """Return how many images there are to look at, also in the trash."""
         async with self._database.read_session() as session:
-            return await ImageRepository(session).count()
+            return await ImageRepository(session).count() + await TrashRepository(session).count()
 
     async def _check_rows(self, report: ConsistencyReport, *, digests: bool) -> None:
         async for images in self._rows():
@@ -98,17 +100,20 @@ class ConsistencyCheck:
                 report.images += 1
                 self._progress(report.images)
 
-    async def _rows(self) -> AsyncIterator[Sequence[Image]]:
-        after: uuid.UUID | None = None
-        while True:
-            async with self._database.read_session() as session:
-                images = await ImageRepository(session).list_by_id(after, BATCH)
-            if not images:
-                return
-            yield images
-            after = images[-1].id
+    async def _rows(self) -> AsyncIterator[Sequence[Image | TrashedImage]]:
+        for repository in (ImageRepository, TrashRepository):
+            after: uuid.UUID | None = None
+            while images := await self._list(repository, after):
+                yield images
+                after = images[-1].id
 
-    async def _problem(self, image: Image, *, digests: bool) -> str | None:
+    async def _list(
+        self, repository: type[ImageRepository | TrashRepository], after: uuid.UUID | None
+    ) -> Sequence[Image | TrashedImage]:
+        async with self._database.read_session() as session:
+            return await repository(session).list_by_id(after, BATCH)
+
+    async def _problem(self, image: Image | TrashedImage, *, digests: bool) -> str | None:
         try:
             size = await self._object_store.size_of(image.storage_key)
             if size != image.size:
@@ -127,9 +132,10 @@ class ConsistencyCheck:
         return digest.digest()
 
     async def _is_still_there(self, image_id: uuid.UUID) -> bool:
-        """Return whether the image still exists after the check of its object."""
+        """Return whether the image still exists, also in the trash, after the check of its object."""
         async with self._database.read_session() as session:
-            return await ImageRepository(session).find(image_id) is not None
+            image = await ImageRepository(session).find(image_id)
+            return image is not None or await TrashRepository(session).find(image_id) is not None
 
     async def _check_objects(self, report: ConsistencyReport) -> None:
         before = utc_now() - self._grace

@@ -12,12 +12,15 @@ from app.models import User
 # One statement, hence one moment: a delta that is compacted meanwhile is counted once.
 _USAGE = text("""
     WITH parts AS (
-        SELECT image_count, byte_count, 0 AS uploading FROM storage_usage WHERE user_id = :user
-        UNION ALL SELECT image_count, byte_count, 0 FROM storage_usage_deltas WHERE user_id = :user
-        UNION ALL SELECT 0, 0, reserved_bytes FROM orphaned_objects WHERE uploaded_by = :user
+        SELECT image_count, byte_count, 0 AS uploading, 0 AS trashed_count, 0 AS trashed_bytes
+        FROM storage_usage WHERE user_id = :user
+        UNION ALL SELECT image_count, byte_count, 0, 0, 0 FROM storage_usage_deltas WHERE user_id = :user
+        UNION ALL SELECT 0, 0, reserved_bytes, 0, 0 FROM orphaned_objects WHERE uploaded_by = :user
+        UNION ALL SELECT 0, 0, 0, count(*), sum(size) FROM trashed_images WHERE uploaded_by = :user
     )
     SELECT coalesce(sum(image_count), 0)::bigint, coalesce(sum(byte_count), 0)::bigint,
-        coalesce(sum(uploading), 0)::bigint
+        coalesce(sum(uploading), 0)::bigint, coalesce(sum(trashed_count), 0)::bigint,
+        coalesce(sum(trashed_bytes), 0)::bigint
     FROM parts""").bindparams(bindparam("user", type_=Uuid))
 _RESERVE = text("""
     INSERT INTO orphaned_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
@@ -43,16 +46,18 @@ _FORGET = text("DELETE FROM storage_usage WHERE user_id = ANY(:users) AND image_
 
 
 class Usage(NamedTuple):
-    """The stored and uploading data of an account; all but `images` in bytes."""
+    """The stored, uploading and trashed data of an account; all but the numbers of images in bytes."""
 
     images: int
     bytes: int
     uploading: int
+    trashed_images: int
+    trashed_bytes: int
 
     @property
     def counted(self) -> int:
         """The bytes that count against the quota."""
-        return self.bytes + self.uploading
+        return self.bytes + self.uploading + self.trashed_bytes
 
 
 class UsageRepository:
