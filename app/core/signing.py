@@ -1,4 +1,4 @@
-"""Signed tokens with itsdangerous. Each purpose has a salt, and so a key, of its own."""
+"""Signed cursors and refresh tokens. Each purpose has a salt, and so a derived key, of its own."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Revokes the credentials of an account, after a change of its password or the loss of its access."""
+"""Ends the credentials of an account, and changes its role. docs/reference/credentials.md lists the callers."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""API.md, section 1: what every endpoint has in common."""
+"""The conventions that every endpoint follows (docs/decisions/0011-one-strict-api-contract.md)."""
 
 import json
 import re

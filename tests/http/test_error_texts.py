@@ -1,4 +1,4 @@
-"""Request bodies and the texts of errors (API.md, section 1)."""
+"""Request bodies and the texts of errors (docs/problems.md)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Query parameters are strict (API.md, section 1)."""
+"""Query parameters are strict (docs/decisions/0011-one-strict-api-contract.md)."""
 
 import httpx
 import pytest

@@ -1,7 +1,8 @@
 """The choice of a strategy, as a table. No server is needed."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 
 import pytest
@@ -14,6 +15,7 @@ from app.search.executor import STRATEGIES, SearchEngine
 from app.search.language import ast
 from app.search.language.filters import TYPES
 from app.search.language.parser import parse
+from app.search.planning import cost_model
 from app.search.planning.cost_model import CostInputs, CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import Planner, Step
@@ -23,6 +25,7 @@ from app.search.planning.table_sample import Sample
 from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
 from app.search.strategies.strategy import Strategy
 from tests.search.collection import NOW
+from tests.support.paths import ROOT
 
 IMAGES = 1_000_000
 # A page of 40 images, and one more to see whether another page follows.
@@ -32,6 +35,8 @@ COUNTS = {"rare": 800, "seldom": 4_000, "uncommon": 8_000, "common": 60_000, "fr
 BASIC = ("ordered_scan", "fetch_and_sort")
 ENGINE, BASIC_ENGINE = SearchEngine(), SearchEngine(BASIC)
 NEWEST = "-created"
+PAGE = ROOT / "docs" / "explanation" / "how-a-search-runs.md"
+MODULE_CONSTANTS = ("COMMON_TAG_IMAGES", "MAX_RARE_IMAGES", "MAX_ALTERNATIVES", "UPDATE_BATCH")
 
 
 def plan(text: str, sort: str = NEWEST) -> PlannedQuery:
@@ -171,6 +176,13 @@ def test_the_settings_enable_all_strategies_and_require_the_basic_ones() -> None
     for refused in ("ordered_scan", "fetch_and_sort,bitmap_scan", "ordered_scan,fetch_and_sort,magic"):
         with pytest.raises(ValidationError):
             Settings(_env_file=None, app_env="development", search_strategies=refused)
+
+
+def test_the_page_on_searches_quotes_each_constant() -> None:
+    constants = {field.name: field.default for field in fields(CostModel)}
+    constants |= {name: value for name, value in vars(cost_model).items() if name in MODULE_CONSTANTS}
+    quoted = re.findall(r"`(\w+)` \| ([\d.,]+) \|", PAGE.read_text())
+    assert {name: float(value.replace(",", "")) for name, value in quoted} == constants
 
 
 def test_each_type_of_the_language_has_a_bitmap() -> None:

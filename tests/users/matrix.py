@@ -1,8 +1,8 @@
-"""The model that the matrix test holds the service to: who asks, for what, and what API.md says to that.
+"""The permissions of every endpoint, with which the matrix test compares the service: caller, image, expected status.
 
-It is written from API.md and knows nothing of the code. An endpoint's rule names the allowed
-accounts; the scopes of a key restrict them. Missing credentials are 401 before all else. An invisible resource is 404;
-a visible one that the caller may not change is 403.
+The model imports nothing from `app`; docs/openapi.json describes the same endpoints. An endpoint's rule names the
+allowed accounts; the scopes of a key restrict them. Missing credentials are 401 before all else. An invisible resource
+is 404; a visible one that the caller may not change is 403.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ IMAGE_RULES = (Rule.SEE_IMAGE, Rule.CHANGE_IMAGE, Rule.TAG_IMAGE, Rule.CHANGE_TR
 
 
 def expected(endpoint: Endpoint, method: str, actor: Actor, target: Target | None) -> int:
-    """The status that API.md gives."""
+    """Return the status that the rule gives."""
     if endpoint.rule is Rule.OPEN:
         return endpoint.ok
     if actor.account is None and endpoint.rule not in (Rule.ANYONE, Rule.SEE_IMAGE):
@@ -118,7 +118,7 @@ def _append(_names: dict[str, str]) -> dict[str, Any]:
 _PASSWORD = "correct horse battery staple"
 _DIGEST = "0" * 64
 
-# Every endpoint of API.md, the key as OpenAPI has it. One that is missing here fails the test.
+# Every endpoint of docs/openapi.json, with its key there. One that is missing here fails the test.
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/v1/users"): Endpoint(
         Rule.OPEN, 201, lambda names: {"json": {"email": f"{names['unique']}@example.com", "password": _PASSWORD}}

@@ -104,9 +104,17 @@ async def test_a_made_up_token_ends_nothing(client: httpx.AsyncClient, user: Acc
     assert await works(client, user.access_token)
 
 
-async def test_an_expired_session_is_refused(client: httpx.AsyncClient, user: Account, sql: asyncpg.Connection) -> None:
+async def test_an_expired_session_is_refused_as_ended(
+    client: httpx.AsyncClient,
+    user: Account,
+    sql: asyncpg.Connection,
+    refresh_token_of: Callable[[Account], Awaitable[str]],
+) -> None:
+    token = await refresh_token_of(user)
     await sql.execute("UPDATE user_sessions SET expires_at = now()")
     assert not await works(client, user.access_token)
+    refused = await refresh(client, token)
+    assert (refused.status_code, refused.json()["detail"]) == (401, "The session has ended.")
 
 
 async def test_logout_ends_both_tokens_at_once_with_redis_down(

@@ -32,7 +32,7 @@ class BitmapScan:
         self._costs = costs
 
     def supports(self, query: PlannedQuery) -> bool:
-        """Support queries whose matches all have a tag with a bitmap or few images, in the order of creation."""
+        """Support the order of creation, for a query with a covered term whose tags bound the matches."""
         return query.is_creation_order and not math.isinf(query.bitmaps.max_candidates)
 
     def cost(self, query: PlannedQuery, estimate: PageEstimate) -> float:

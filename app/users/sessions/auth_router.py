@@ -43,7 +43,8 @@ async def issue_token(
 ) -> TokenRead:
     """Issue tokens for an OAuth 2 `password` or `refresh_token` grant.
 
-    A refresh token is valid once. A second use ends its session, unless both uses are within ten seconds.
+    A refresh token is valid once. A second use ends its session. The exception is the previous token within ten seconds
+    of its first use: that request is refused, and the session continues.
 
     Every error has the members `error` and `error_description` of RFC 6749, 5.2. `error` is `invalid_grant` for wrong
     credentials, `invalid_request` for a missing, repeated or malformed parameter, `unsupported_grant_type`, or

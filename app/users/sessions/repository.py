@@ -17,7 +17,7 @@ from app.users.errors import SessionNotFound
 
 # Two refreshes with one token within this time are concurrent requests of the client, and no theft.
 CONCURRENT_REFRESH_WINDOW = timedelta(seconds=10)
-# Of one account. Sign-ins that succeed are not limited, and a session lasts for 30 days after its last refresh.
+# Of one account. No rate limit counts successful sign-ins, and a session lasts for weeks after its last refresh.
 MAX_SESSIONS = 200
 
 
@@ -30,10 +30,13 @@ class Device:
 
 
 class RefreshTokenReuse(Enum):
-    """The kinds of refresh tokens that are not the current one of their session."""
+    """The kinds of authentic refresh tokens that are not the current one of an open session."""
 
-    UNKNOWN = auto()
+    # The session has ended.
+    ENDED = auto()
+    # The previous token, within CONCURRENT_REFRESH_WINDOW.
     CONCURRENT = auto()
+    # Any other token of the session: it was used before.
     REUSED = auto()
 
 
@@ -90,12 +93,14 @@ class UserSessionRepository:
         return await self._session.scalar(statement)
 
     async def classify_reuse(self, session_id: uuid.UUID, presented: bytes) -> RefreshTokenReuse:
-        """Classify the use of an authentic refresh token that is not the current one of its session."""
+        """Classify an authentic refresh token that `rotate` has refused. An expired session counts as ended."""
         recent = UserSession.rotated_at > func.clock_timestamp() - CONCURRENT_REFRESH_WINDOW
-        statement = select(UserSession.previous_refresh_digest == presented, recent).where(UserSession.id == session_id)
+        statement = select(UserSession.previous_refresh_digest == presented, recent).where(
+            UserSession.id == session_id, UserSession.expires_at > utc_now()
+        )
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
-            return RefreshTokenReuse.UNKNOWN
+            return RefreshTokenReuse.ENDED
         return RefreshTokenReuse.CONCURRENT if all(row) else RefreshTokenReuse.REUSED
 
     async def find(self, session_id: uuid.UUID | None) -> UserSession | None:

@@ -14,7 +14,7 @@ from app.users.sessions.repository import Device, RefreshTokenReuse
 from app.users.sessions.token_issuer import SessionTokens, TokenIssuer
 
 _REUSE_DETAILS = {
-    RefreshTokenReuse.UNKNOWN: "The session has ended",
+    RefreshTokenReuse.ENDED: "The session has ended",
     RefreshTokenReuse.CONCURRENT: "The refresh token was used a moment ago. Continue with the token of that response.",
     RefreshTokenReuse.REUSED: "The refresh token was used before. Its session has ended.",
 }
@@ -85,7 +85,7 @@ class SessionRefresh:
     async def refresh(self, refresh_token: str, device: Device) -> SessionTokens:
         """Return new tokens of the session. Raises InvalidToken, TooManyRequests.
 
-        A second use ends the session, unless both uses are within ten seconds.
+        A second use ends the session. The exception is the previous token within ten seconds of its first use.
         """
         try:
             session_id = self._issuer.read_session_id(refresh_token)

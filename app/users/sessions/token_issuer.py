@@ -45,7 +45,7 @@ class TokenIssuer:
     async def rotate(
         self, session: AsyncSession, session_id: uuid.UUID, refresh_token: str
     ) -> SessionTokens | RefreshTokenReuse:
-        """Exchange the refresh token; return the kind of reuse if it is not the current one of an open session.
+        """Exchange the refresh token; return the kind of its reuse if it is not the current one of an open session.
 
         A reused token has leaked, so its session ends.
         """
