@@ -16,12 +16,14 @@ from app.images.upload.form import OnConflict, UploadFields
 from app.images.upload.image_creator import ImageCreator, StoredFile, UploadedImage
 from app.models import Upload
 from app.models.image import Visibility
-from app.storage.object_store import ObjectStore, StoredPart
+from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
 from app.uploads.errors import AppendSuperseded, UploadEnded
 from app.uploads.inspection import Inspection
-from app.uploads.part_writer import Rest
+from app.uploads.part_writer import LOST_BYTES, Rest, StoredMultipart
 from app.uploads.repository import UploadRepository
+
+OTHER_BYTES = "An earlier request ended the upload with other bytes."
 
 
 class UploadCompletion:
@@ -58,14 +60,12 @@ class UploadCompletion:
         return uploaded
 
     async def _store(self, upload: Upload, rest: Rest, inspection: Inspection | None) -> StoredFile:
-        fits_one_part = rest.start == 0
-        if not fits_one_part and not await self._complete_multipart(upload, rest):
-            # An attempt that was killed has completed the object. Its last bytes may have been others.
-            inspection = None
+        if rest.multipart is not None:
+            await self._complete_multipart(upload.storage_key, rest, rest.multipart)
         if inspection is None or inspection.size != rest.end:
-            inspection = await (self._inspect(rest) if fits_one_part else self._inspect_object(upload.storage_key))
+            inspection = await (self._inspect_object(upload.storage_key) if rest.multipart else self._inspect(rest))
         header = inspection.finish()
-        if fits_one_part:
+        if rest.multipart is None:
             # A damaged file never reaches the store.
             dimensions = await self._checker.check_bytes(header, rest.pieces)
             key = await self._put_whole(rest, header.content_type)
@@ -82,32 +82,27 @@ class UploadCompletion:
         await self._object_store.put_whole(key, rest.pieces, content_type)
         return key
 
-    async def _complete_multipart(self, upload: Upload, rest: Rest) -> bool:
-        """Complete the object. Returns False if an earlier attempt has done so. Raises UploadEnded if it is lost."""
-        async with self._database.read_session() as session:
-            repository = UploadRepository(session)
-            current = await repository.find(upload.id)
-            rows = await repository.list_parts(upload.id)
-        parts = [StoredPart(row.part_number, row.etag) for row in rows if row.part_number and row.etag]
-        multipart_id = current.multipart_id if current else None
-        if multipart_id is None:
-            raise UploadEnded
+    async def _complete_multipart(self, key: str, rest: Rest, multipart: StoredMultipart) -> None:
+        """Complete the object, unless an earlier request has done so. Raises UploadEnded if its bytes are others."""
+        parts = list(multipart.parts)
         try:
             if rest.pieces:
-                last = await self._object_store.put_part(upload.storage_key, multipart_id, rest.number, rest.pieces)
-                parts.append(last)
-            await self._object_store.complete_multipart(upload.storage_key, multipart_id, parts, rest.end)
+                parts.append(await self._object_store.put_part(key, multipart.id, multipart.next_number, rest.pieces))
+            await self._object_store.complete_multipart(key, multipart.id, parts, rest.end)
         except ObjectMissing:
-            if await self._size_of(upload.storage_key) != rest.end:
-                raise UploadEnded("The object store has lost bytes of the upload.") from None
-            return False
-        return True
+            await self._require_last_bytes(key, rest)
 
-    async def _size_of(self, key: str) -> int | None:
+    async def _require_last_bytes(self, key: str, rest: Rest) -> None:
+        """Compare the object of an earlier request, which was killed or lost the upload, with the bytes of this one."""
         try:
-            return await self._object_store.size_of(key)
-        except ObjectMissing:
-            return None
+            if await self._object_store.size_of(key) != rest.end:
+                raise UploadEnded(OTHER_BYTES)
+            async with self._object_store.open(key, rest.start) as opened:
+                stored = [chunk async for chunk in opened.chunks]
+        except ObjectMissing as error:
+            raise UploadEnded(LOST_BYTES) from error
+        if b"".join(stored) != b"".join(rest.pieces):
+            raise UploadEnded(OTHER_BYTES)
 
     async def _inspect(self, rest: Rest) -> Inspection:
         inspection = self.begin_inspection()

@@ -12,7 +12,7 @@ class UploadNotFound(NotFound):
 
 class UploadEnded(AppError):
     slug, title, status = "upload-ended", "Upload ended", 410
-    description = "The upload was cancelled, refused or has expired."
+    description = "The upload was cancelled or refused, has expired, or its bytes are lost."
 
 
 class OffsetMismatch(Conflict):

@@ -21,27 +21,38 @@ from app.images.storage_keys import new_piece_key
 from app.images.upload.storage_quota import Reservation
 from app.models import Upload, UploadPart
 from app.storage.chunks import PART_BYTES, PIECE_BYTES, length
-from app.storage.object_store import ObjectStore
-from app.uploads.errors import AppendSuperseded
+from app.storage.object_store import ObjectStore, StoredPart
+from app.storage.timeouts import ObjectMissing
+from app.uploads.errors import AppendSuperseded, UploadEnded
 from app.uploads.repository import UploadRepository
 
 CONTENT_TYPE = "application/octet-stream"
+LOST_BYTES = "The object store has lost bytes of the upload."
 # With more, each of many small appends would read many rows. Joining them costs 80 KiB an append at most.
 MAX_TAIL_OBJECTS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The last bytes of an upload, from `start` on, at most a part of them; `number` is the number of that part."""
+    """The last bytes of an upload, from `start` on, at most a part of them. `multipart` has the bytes before them."""
 
     start: int
     pieces: list[bytes]
-    number: int
+    multipart: "StoredMultipart | None"
 
     @property
     def end(self) -> int:
         """The length of the upload."""
         return self.start + length(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMultipart:
+    """The multipart upload in the object store, its parts, and a number for the next part."""
+
+    id: str
+    parts: list[StoredPart]
+    next_number: int
 
 
 class PartWriter:
@@ -127,7 +138,7 @@ class PartWriter:
         await self._commit()
         pieces = [*await self._load_tail(), *self._buffer.take()]
         start = self._end - self._tail_bytes
-        return Rest(start, pieces, await self._take_number() if start else 1)
+        return Rest(start, pieces, None if self._multipart_id is None else await self._list_parts(self._multipart_id))
 
     async def discard(self) -> None:
         """End without the bytes that are not part of the upload yet."""
@@ -155,6 +166,16 @@ class PartWriter:
         self._next_number += 1
         await self._change({"next_part_number": self._next_number})
         return number
+
+    async def _list_parts(self, multipart_id: str) -> StoredMultipart:
+        number = self._next_number
+        async with self._database.unit_of_work() as session:
+            repository = UploadRepository(session)
+            # The same transaction: a later request may store parts as soon as it is the writer.
+            await self._require_writer(repository, {"next_part_number": number + 1})
+            rows = await repository.list_parts(self._upload_id)
+        parts = [StoredPart(row.part_number, row.etag) for row in rows if row.part_number and row.etag]
+        return StoredMultipart(multipart_id, parts, number)
 
     async def _settle(self) -> None:
         """Wait for the part that is being sent."""
@@ -200,7 +221,10 @@ class PartWriter:
 
     async def _put_part(self, start: int, number: int, body: list[bytes]) -> UploadPart:
         assert self._multipart_id is not None  # noqa: S101 - begun before
-        part = await self._object_store.put_part(self._key, self._multipart_id, number, body)
+        try:
+            part = await self._object_store.put_part(self._key, self._multipart_id, number, body)
+        except ObjectMissing as error:
+            raise UploadEnded(LOST_BYTES) from error
         return UploadPart(
             upload_id=self._upload_id, start=start, size=length(body), part_number=part.number, etag=part.etag
         )
@@ -216,8 +240,11 @@ class PartWriter:
         loaded: list[bytes] = []
         for part in self._tail:
             assert part.storage_key is not None  # noqa: S101 - those without are no tail
-            async with self._object_store.open(part.storage_key) as opened:
-                loaded += [chunk async for chunk in opened.chunks]
+            try:
+                async with self._object_store.open(part.storage_key) as opened:
+                    loaded += [chunk async for chunk in opened.chunks]
+            except ObjectMissing as error:
+                raise UploadEnded(LOST_BYTES) from error
         return loaded
 
 

@@ -21,12 +21,21 @@ _KEEP_OBJECTS = text("UPDATE orphaned_objects SET orphaned_at = 'infinity' WHERE
     bindparam("keys", type_=ARRAY(String))
 )
 
+_UNSYNCHRONIZED = {"synchronize_session": False}
+
 
 class Writer(NamedTuple):
     """The request that may write to an upload, and whether another request waits for it to end."""
 
     id: uuid.UUID | None
     handover_requested: bool
+
+
+class CancelledUpload(NamedTuple):
+    """The objects of an upload that has ended, and its multipart upload in the object store."""
+
+    keys: list[str]
+    multipart_id: str | None
 
 
 class UploadRepository:
@@ -133,19 +142,21 @@ class UploadRepository:
             await OrphanRepository(self._session).unmark_orphaned([upload.storage_key])
         return True
 
-    async def cancel(self, upload: Upload, writer: uuid.UUID | None = None) -> list[str]:
-        """End an open upload, with a writer only if it still is that, and release its objects. Return their keys."""
+    async def cancel(self, upload: Upload, writer: uuid.UUID | None = None) -> CancelledUpload | None:
+        """End an open upload, with a writer only if it still is that, and release its objects."""
         statement = update(Upload).where(Upload.id == upload.id, Upload.state == UploadState.OPEN)
         if writer is not None:
             statement = statement.where(Upload.writer == writer)
-        cancelled = statement.values(state=UploadState.CANCELLED, writer=None, multipart_id=None)
-        if not await _changed(self._session, cancelled):
-            return []
+        # Not the id that `upload` has: an append may have begun the multipart upload since.
+        cancelled = statement.values(state=UploadState.CANCELLED, writer=None).returning(Upload.multipart_id)
+        row = (await self._session.execute(cancelled, execution_options=_UNSYNCHRONIZED)).one_or_none()
+        if row is None:
+            return None
         parts = await self.list_parts(upload.id)
         await self.remove_parts(upload.id, parts)
         keys = [upload.storage_key, *(part.storage_key for part in parts if part.storage_key)]
         await self._release_objects([upload.storage_key])
-        return keys
+        return CancelledUpload(keys, row.multipart_id)
 
     async def cancel_all(self, user_id: uuid.UUID) -> None:
         """End the uploads in progress of an account."""
@@ -184,6 +195,6 @@ def _is_open() -> tuple[Any, ...]:
 
 
 async def _changed(session: AsyncSession, statement: Any) -> bool:
-    result = await session.execute(statement, execution_options={"synchronize_session": False})
+    result = await session.execute(statement, execution_options=_UNSYNCHRONIZED)
     assert isinstance(result, CursorResult)  # noqa: S101 - what an UPDATE returns
     return result.rowcount > 0

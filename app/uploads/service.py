@@ -299,13 +299,13 @@ class ResumableUploads:
         Returns False if it is not open any more or, with a writer, if another request has taken over.
         """
         async with self._database.unit_of_work() as session:
-            keys = await UploadRepository(session).cancel(upload, writer)
-        if not keys:
+            cancelled = await UploadRepository(session).cancel(upload, writer)
+        if cancelled is None:
             return False
         with contextlib.suppress(AppError):
-            if upload.multipart_id is not None:
-                await self._object_store.abort(upload.storage_key, upload.multipart_id)
-            await remove_orphans(self._database, self._object_store, keys)
+            if cancelled.multipart_id is not None:
+                await self._object_store.abort(upload.storage_key, cancelled.multipart_id)
+            await remove_orphans(self._database, self._object_store, cancelled.keys)
         return True
 
 
@@ -334,6 +334,8 @@ class _Appending:
         self._active = active
         self._request = request
         self._received = start
+        # The error of the file, until the checksum shows whether the client sent these bytes.
+        self._refused: AppError | None = None
         self._length = limits.length
         self._max_bytes = limits.max_bytes
 
@@ -353,6 +355,9 @@ class _Appending:
         if self._request.checksum is not None and not self._request.checksum.is_right():
             await self.writer.discard()
             raise self._request.checksum.error
+        if self._refused is not None:
+            await self.writer.discard()
+            raise self._refused
         at_length = self._received == self._length
         self.completes = at_length if self._request.completes is None else self._request.completes
         if not self.completes:
@@ -370,10 +375,18 @@ class _Appending:
             if self._received > self._max_bytes:
                 raise PayloadTooLarge(f"The file is larger than {self._max_bytes} bytes")
             if self.inspection is not None:
-                self.inspection.feed(chunk)
+                self._inspect(self.inspection, chunk)
             if self._request.checksum is not None:
                 self._request.checksum.update(chunk)
             yield chunk
+
+    def _inspect(self, inspection: Inspection, chunk: bytes) -> None:
+        try:
+            inspection.feed(chunk)
+        except AppError as error:
+            if self._request.checksum is None:
+                raise
+            self._refused, self.inspection = error, None
 
 
 def _progress(upload: Upload) -> Progress:
@@ -400,6 +413,6 @@ def _excess(request: Append, length: int) -> AppError:
 
 
 def _ends_upload(error: AppError) -> bool:
-    """Return whether the error is a failed check of the file, which a further request cannot correct."""
-    failed = (Unprocessable, UnsupportedMediaType, PayloadTooLarge, NameTaken, ExcessBytes)
+    """Return whether no further request can complete the upload: a check of the file failed, or its bytes are lost."""
+    failed = (Unprocessable, UnsupportedMediaType, PayloadTooLarge, NameTaken, ExcessBytes, UploadEnded)
     return isinstance(error, failed) and not isinstance(error, AppendTooLarge)

@@ -1,14 +1,17 @@
 """Clients of the two upload protocols, one request at a time."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterable
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import httpx
 
 from tests.support.accounts import Account
+from tests.support.raw_http import RawConnection
 
 TUS = {"Tus-Resumable": "1.0.0"}
 OFFSET_STREAM = "application/offset+octet-stream"
@@ -98,6 +101,22 @@ class HttpClient:
 
 def _fields(headers: dict[str, Any]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+async def begin_append(connection: RawConnection, user: Account, url: str, body: bytes, *, sent: int) -> None:
+    """Send the head of an append at offset 0, and the first `sent` bytes."""
+    token = {"Authorization": f"Bearer {user.access_token}", "Content-Length": str(len(body))}
+    await connection.begin("PATCH", url, {**TUS, **token, "Content-Type": OFFSET_STREAM, "Upload-Offset": "0"})
+    await connection.send(body[:sent])
+
+
+async def wait_until_appending(url: str, sql: asyncpg.Connection) -> None:
+    """Wait until the service reads the body of an append."""
+    async with asyncio.timeout(10):
+        while await sql.fetchval("SELECT writer IS NULL FROM uploads WHERE id = $1", url.rpartition("/")[2]):
+            await asyncio.sleep(0.02)
+    # The bytes are in the socket of the service by now.
+    await asyncio.sleep(0.2)
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
