@@ -3,7 +3,10 @@
 import contextlib
 import uuid
 
+from app.administration.account_audit import AccountState, write_account_changes
 from app.administration.repository import AccountRepository
+from app.audit.audit_log import AuditLog
+from app.audit.resource_paths import user_path
 from app.core.errors import AppError, DatabaseBusy
 from app.db.database import Database
 from app.db.keyset import Position
@@ -11,6 +14,7 @@ from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.repository import ImageRepository
 from app.images.storage_keys import rendition_keys
 from app.images.trash.repository import TrashRepository
+from app.models import AuditAction
 from app.storage.object_store import ObjectStore
 from app.uploads.repository import UploadRepository
 from app.users.accounts.repository import START, UserRepository
@@ -29,17 +33,21 @@ class AccountDeletion:
 
     The images are deleted or detached first, in batches: one transaction for all would exceed the statement timeout.
     After an error, the account still exists without some of its images, and a repeated request continues.
+
+    The audit trail has the loss of access in the first transaction, and the deletion in the last one.
     """
 
-    def __init__(self, database: Database, object_store: ObjectStore) -> None:
-        self._database, self._object_store = database, object_store
+    def __init__(self, database: Database, object_store: ObjectStore, audit: AuditLog) -> None:
+        self._database, self._object_store, self._audit = database, object_store, audit
 
     async def delete_own(self, user_id: uuid.UUID, *, delete_images: bool) -> None:
         """Delete the caller's account. Raises LastAdmin, InvalidToken, DatabaseBusy."""
         async with self._database.unit_of_work() as session:
             await AccountRepository(session).require_other_admin(user_id)
             user = await UserRepository(session).get_for_change(user_id)
+            before = AccountState.of(user)
             user.is_admin = False
+            await write_account_changes(self._audit, session, before, user)
         await self._delete(user_id, delete_images=delete_images)
 
     async def delete(self, user_id: uuid.UUID, *, delete_images: bool) -> None:
@@ -48,8 +56,10 @@ class AccountDeletion:
             accounts = AccountRepository(session)
             await accounts.require_other_admin(user_id)
             user = await accounts.get_for_change(user_id)
+            before = AccountState.of(user)
             user.is_admin, user.disabled = False, True
             await session.flush()
+            await write_account_changes(self._audit, session, before, user)
             await revoke_credentials(session, user_id)
         await self._delete(user_id, delete_images=delete_images)
 
@@ -72,7 +82,9 @@ class AccountDeletion:
             if delete_images and await accounts.has_images(user_id):
                 return False
             await UploadRepository(session).cancel_all(user_id)
-            await UserRepository(session).remove(user_id)
+            if await UserRepository(session).remove(user_id):
+                members = {"images": "deleted" if delete_images else "kept"}
+                await self._audit.write(session, AuditAction.ACCOUNT_DELETE, user_path(user_id), after=members)
             return True
 
     async def _detach_images(self, user_id: uuid.UUID) -> None:

@@ -7,24 +7,21 @@ from fastapi import Depends
 from app.administration.account_deletion import AccountDeletion
 from app.administration.invitations import Invitations
 from app.administration.service import Administration
-from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
+from app.http.dependencies import ContainerDep, ReaderDep
+from app.users.dependencies import AuditLogDep
 from app.users.invitation_repository import InvitationRepository
 
 
-async def get_administration(container: ContainerDep) -> Administration:
-    return Administration(container.database, container.passwords)
+async def get_administration(container: ContainerDep, audit: AuditLogDep) -> Administration:
+    return Administration(container.database, container.passwords, audit)
 
 
-async def get_account_deletion(container: ContainerDep) -> AccountDeletion:
-    return AccountDeletion(container.database, container.object_store)
+async def get_account_deletion(container: ContainerDep, audit: AuditLogDep) -> AccountDeletion:
+    return AccountDeletion(container.database, container.object_store, audit)
 
 
-async def get_invitations(container: ContainerDep) -> Invitations:
-    return Invitations(container.database)
-
-
-async def get_invitations_repository(session: SessionDep) -> InvitationRepository:
-    return InvitationRepository(session)
+async def get_invitations(container: ContainerDep, audit: AuditLogDep) -> Invitations:
+    return Invitations(container.database, audit)
 
 
 async def get_invitations_reader(session: ReaderDep) -> InvitationRepository:
@@ -34,5 +31,4 @@ async def get_invitations_reader(session: ReaderDep) -> InvitationRepository:
 AdministrationDep = Annotated[Administration, Depends(get_administration)]
 AccountDeletionDep = Annotated[AccountDeletion, Depends(get_account_deletion)]
 InvitationsDep = Annotated[Invitations, Depends(get_invitations)]
-InvitationsRepo = Annotated[InvitationRepository, Depends(get_invitations_repository)]
 InvitationsReader = Annotated[InvitationRepository, Depends(get_invitations_reader)]

@@ -4,7 +4,7 @@ import uuid
 
 from fastapi import Request, Response
 
-from app.administration.dependencies import InvitationsDep, InvitationsReader, InvitationsRepo
+from app.administration.dependencies import InvitationsDep, InvitationsReader
 from app.administration.errors import TooManyInvitations
 from app.administration.schemas import InvitationCreate, InvitationCreated, InvitationPage, InvitationRead
 from app.http.links import public_path
@@ -51,6 +51,6 @@ async def list_invitations(_admin: AdminUser, invitations: InvitationsReader, pa
     summary="Withdraw an invitation",
     responses=problems(InvitationNotFound),
 )
-async def delete_invitation(invitation_id: uuid.UUID, _admin: AdminUser, invitations: InvitationsRepo) -> None:
+async def delete_invitation(invitation_id: uuid.UUID, _admin: AdminUser, invitations: InvitationsDep) -> None:
     """Delete an unused invitation. Its code is refused at once. Admins only."""
-    await invitations.remove(invitation_id)
+    await invitations.revoke(invitation_id)

@@ -7,11 +7,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.administration.account_audit import AccountState, write_account_changes
 from app.administration.repository import AccountRepository
+from app.audit.audit_log import AuditLog
+from app.audit.resource_paths import user_path
 from app.core.passwords import PasswordHasher
 from app.db.database import Database
 from app.images.upload.usage_repository import Usage, UsageRepository
-from app.models import User
+from app.models import AuditAction, User
 from app.users.accounts.password_policy import refuse_address_as_password
 from app.users.accounts.repository import UserRepository
 from app.users.invitation_repository import InvitationRepository
@@ -53,8 +56,8 @@ class AdminChange:
 class Administration:
     """The use cases of the accounts of other users."""
 
-    def __init__(self, database: Database, passwords: PasswordHasher) -> None:
-        self._database, self._passwords = database, passwords
+    def __init__(self, database: Database, passwords: PasswordHasher, audit: AuditLog) -> None:
+        self._database, self._passwords, self._audit = database, passwords, audit
 
     async def get(self, user_id: uuid.UUID) -> AccountDetails:
         """Return the account and its storage usage. Raises UserNotFound."""
@@ -77,7 +80,12 @@ class Administration:
             accounts = AccountRepository(session)
             if change.withdraws_admin:
                 await accounts.require_other_admin(user_id)
-            await _apply(session, await accounts.get_for_change(user_id), change, new_hash)
+            user = await accounts.get_for_change(user_id)
+            before = AccountState.of(user)
+            await _apply(session, user, change, new_hash)
+            await write_account_changes(self._audit, session, before, user)
+            if new_hash is not None:
+                await self._audit.write(session, AuditAction.ACCOUNT_SET_PASSWORD, user_path(user_id))
 
 
 async def _apply(session: AsyncSession, user: User, change: AdminChange, new_hash: str | None) -> None:

@@ -1,17 +1,21 @@
 """Shared functions of the account commands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.audit_log import COMMAND, AuditLog
 from app.cli.options import load_settings
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
 from app.db.database import Database
+from app.telemetry.mongo_store import RequestLog
+from app.telemetry.recording.audit_delivery import AuditDelivery
 from app.users.accounts.email import normalize_email
 
 
@@ -28,7 +32,7 @@ def hash_password(password: str) -> str:
     return asyncio.run(PasswordHasher().hash(password))
 
 
-def run_unit_of_work(data_dir: Path, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+def run_unit_of_work(data_dir: Path, work: Callable[[AsyncSession, AuditLog], Awaitable[None]]) -> None:
     """Run `work` in one transaction. Exits with code 1 and one line if it raises an AppError."""
     settings = load_settings(data_dir, needs=("DATABASE_URL",))
     try:
@@ -38,10 +42,21 @@ def run_unit_of_work(data_dir: Path, work: Callable[[AsyncSession], Awaitable[No
         raise typer.Exit(1) from error
 
 
-async def _run(settings: Settings, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
-    database = Database(settings)
+async def _run(settings: Settings, work: Callable[[AsyncSession, AuditLog], Awaitable[None]]) -> None:
+    async with audited_unit_of_work(settings) as (session, audit):
+        await work(session, audit)
+
+
+@asynccontextmanager
+async def audited_unit_of_work(settings: Settings) -> AsyncIterator[tuple[AsyncSession, AuditLog]]:
+    """Yield a unit of work and the audit log of the command, which MongoDB gets after the commit if it responds."""
+    database, log = Database(settings), RequestLog(settings)
+    delivery = AuditDelivery(log)
     try:
         async with database.unit_of_work() as session:
-            await work(session)
+            yield session, AuditLog(COMMAND, delivery.add)
     finally:
         await database.close()
+        if settings.mongo_url.get_secret_value():
+            await delivery.close()
+        await log.close()

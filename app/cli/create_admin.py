@@ -2,21 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.resource_paths import user_path
+from app.cli.accounts import audited_unit_of_work
 from app.cli.options import DataDir, Email, load_settings
 from app.cli.password_prompt import read_new_password
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
-from app.db.database import Database
-from app.models import User
+from app.models import AuditAction, User
 from app.users.accounts.email import normalize_email
 from app.users.accounts.repository import UserRepository
 from app.users.revocation import change_role, revoke_credentials
@@ -79,15 +77,16 @@ def _promoted(settings: Settings, email: str) -> str:
 
 
 async def _find(settings: Settings, email: str) -> User | None:
-    async with _unit_of_work(settings) as session:
+    async with audited_unit_of_work(settings) as (session, _audit):
         return await UserRepository(session).find_by_email(email)
 
 
 async def _create(settings: Settings, email: str, password: str) -> None:
     password_hash = await PasswordHasher().hash(password)
-    async with _unit_of_work(settings) as session:
+    async with audited_unit_of_work(settings) as (session, audit):
         user = await UserRepository(session).add(email, password_hash)
         user.is_admin = True
+        await audit.write(session, AuditAction.ACCOUNT_CREATE, user_path(user.id), after={"is_admin": True})
 
 
 async def _promote(settings: Settings, email: str, new_password: str | None) -> list[str]:
@@ -96,7 +95,7 @@ async def _promote(settings: Settings, email: str, new_password: str | None) -> 
     Its credentials end, because another person may have created them. A new password also unlinks its identities.
     """
     password_hash = await PasswordHasher().hash(new_password) if new_password else None
-    async with _unit_of_work(settings) as session:
+    async with audited_unit_of_work(settings) as (session, audit):
         users = UserRepository(session)
         found = await users.find_by_email(email)
         if found is None:
@@ -104,19 +103,14 @@ async def _promote(settings: Settings, email: str, new_password: str | None) -> 
         user = await users.get_for_change(found.id)
         await change_role(session, user, is_admin=True)
         await revoke_credentials(session, user.id)
+        target = user_path(user.id)
+        await audit.write(
+            session, AuditAction.ACCOUNT_PROMOTE, target, before={"is_admin": False}, after={"is_admin": True}
+        )
         if password_hash is not None:
+            await audit.write(session, AuditAction.ACCOUNT_SET_PASSWORD, target)
             user.password = password_hash
             await IdentityRepository(session).remove_all(user.id)
             # Otherwise the next social login with this verified address would link the identity again.
             user.email_verified = False
         return (await users.list_providers([user.id]))[user.id]
-
-
-@asynccontextmanager
-async def _unit_of_work(settings: Settings) -> AsyncIterator[AsyncSession]:
-    database = Database(settings)
-    try:
-        async with database.unit_of_work() as session:
-            yield session
-    finally:
-        await database.close()

@@ -5,9 +5,12 @@ from pathlib import Path
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.audit_log import AuditLog
+from app.audit.resource_paths import user_path
 from app.cli.accounts import hash_password, read_email, run_unit_of_work
 from app.cli.options import DataDir, Email
 from app.cli.password_prompt import read_new_password
+from app.models import AuditAction
 from app.users.accounts.repository import UserRepository
 
 
@@ -19,8 +22,9 @@ def create_user(email: Email, data_dir: DataDir = Path(".imts")) -> None:
     address = read_email(email)
     password_hash = hash_password(read_new_password(address))
 
-    async def add(session: AsyncSession) -> None:
-        await UserRepository(session).add(address, password_hash)
+    async def add(session: AsyncSession, audit: AuditLog) -> None:
+        user = await UserRepository(session).add(address, password_hash)
+        await audit.write(session, AuditAction.ACCOUNT_CREATE, user_path(user.id), after={"is_admin": False})
 
     run_unit_of_work(data_dir, add)
     typer.echo(f"Created the account {address}.")

@@ -1,5 +1,6 @@
 """The ORM models; importing this package registers every table."""
 
+from app.models.audit import AuditAction, AuditEvent
 from app.models.bitmap import BitmapChunk, BitmapIndexQueueEntry, BitmapOrdinal, TagBitmap
 from app.models.cache import CacheState
 from app.models.image import IdempotencyKey, Image, OrphanedObject
@@ -13,6 +14,8 @@ from app.models.user import ApiKey, OAuthFlow, Scope, SocialIdentity, User, User
 
 __all__ = [
     "ApiKey",
+    "AuditAction",
+    "AuditEvent",
     "BitmapChunk",
     "BitmapIndexQueueEntry",
     "BitmapOrdinal",

@@ -1,7 +1,7 @@
 """The operators' HTML pages, and the live data that the dashboard's script fetches."""
 
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -18,21 +18,24 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from pydantic import AwareDatetime, Field
 
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
+from app.core.pagination import Cursor
 from app.core.text.normalization import Text
 from app.http.container import Container
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.links import public_path
 from app.http.problems import error_response, validation_failed
-from app.models import User
+from app.models import AuditAction, User
+from app.ops.audit_cursors import AuditCursors
 from app.ops.dashboard import WINDOWS, Live, WindowMinutes, load_dashboard
-from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
+from app.ops.dependencies import AuditDaysDep, AuditReader, LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
 from app.ops.schemas import RequestRead
 from app.ops.session_cookie import COOKIE, PATH, Operator, OperatorSessionsDep, require_same_origin, set_cookie
 from app.telemetry.errors import TelemetryError
 from app.telemetry.log_queries import find_request, list_requests
 from app.users.accounts.field_types import CurrentPassword
+from app.users.accounts.repository import UserRepository
 from app.users.dependencies import DeviceDep
 
 _HERE = Path(__file__).parent
@@ -56,6 +59,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms")
+_AUDIT_FILTERS = ("action", "actor", "since", "until")
 
 
 class PageRoute(APIRoute):
@@ -144,7 +148,7 @@ async def show_requests(
     """Show a list of the newest matching request records."""
     found = await list_requests(log, replace(wanted, without_own=not own), None, MAX_ROWS)
     rows = [RequestRead.of(row) for row in found]
-    filters = _filters_of(request)
+    filters = _filters_of(request, _FILTERS)
     return _page(request, "requests.html", operator=operator, rows=rows, filters=filters, own=own, limit=MAX_ROWS)
 
 
@@ -164,6 +168,41 @@ async def show_request(
         raise NotFound("There is no record of this request, or it has expired")
     row = RequestRead.of(found)
     return _page(request, "request.html", operator=operator, row=row, email=await _find_email(container, row.user_id))
+
+
+@pages.get("/audit")
+async def show_audit(
+    request: Request,
+    operator: Operator,
+    audit: AuditReader,
+    wanted: AuditDaysDep,
+    container: ContainerDep,
+    cursor: Annotated[Cursor, Query()] = None,
+) -> Response:
+    """Show a list of the newest matching administrative actions, with a link to older ones."""
+    positions = AuditCursors(container.cursors, wanted)
+    rows = await audit.list_newest(wanted, positions.read(cursor), MAX_ROWS + 1)
+    shown, filters = rows[:MAX_ROWS], _filters_of(request, _AUDIT_FILTERS)
+    older = None
+    if len(rows) > MAX_ROWS:
+        given = {name: value for name, value in filters.items() if value}
+        older = urlencode({**given, "cursor": positions.encode(shown[-1])})
+    return _page(
+        request,
+        "audit.html",
+        operator=operator,
+        rows=shown,
+        older=older,
+        filters=filters,
+        actions=list(AuditAction),
+        emails=await _list_emails(container, {row.actor for row in shown if row.actor}),
+    )
+
+
+async def _list_emails(container: Container, accounts: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Return the addresses of those accounts that still exist."""
+    async with container.database.read_session() as session:
+        return await UserRepository(session).list_emails(accounts)
 
 
 async def _find_email(container: Container, user_id: str | None) -> str | None:
@@ -221,16 +260,20 @@ def _page(
     return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
 
 
-def _filters_of(request: Request) -> dict[str, str]:
-    return {name: request.query_params.get(name, "") for name in _FILTERS}
+def _filters_of(request: Request, names: Collection[str]) -> dict[str, str]:
+    return {name: request.query_params.get(name, "") for name in names}
 
 
 def _error_page(request: Request, error: AppError) -> HTMLResponse:
     """Return the page of an error. An invalid filter is shown in its form."""
     request.state.error_slug = error.slug
     if isinstance(error, ValidationFailed) and request.url.path == f"{PATH}/requests":
-        form = {"filters": _filters_of(request), "own": request.query_params.get("own") == "true"}
+        form = {"filters": _filters_of(request, _FILTERS), "own": request.query_params.get("own") == "true"}
         return _page(request, "requests.html", error.status, rows=[], notice=error.detail, **form)
+    if isinstance(error, ValidationFailed) and request.url.path == f"{PATH}/audit":
+        filters = _filters_of(request, _AUDIT_FILTERS)
+        values = {"filters": filters, "rows": [], "actions": list(AuditAction), "notice": error.detail}
+        return _page(request, "audit.html", error.status, **values)
     return _page(
         request, "error.html", error.status, _headers_of(error), error=error, request_id=request.state.request_id
     )

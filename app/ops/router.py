@@ -1,4 +1,4 @@
-"""Endpoints for operators: the request log and its statistics."""
+"""Endpoints for operators: the request log, its statistics, and the audit trail."""
 
 from dataclasses import astuple
 from datetime import datetime, timedelta
@@ -14,9 +14,10 @@ from app.http.links import add_next_link
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.strict_route import StrictRoute
-from app.ops.dependencies import LogFilterDep, RequestLogDep, time_range
+from app.ops.audit_cursors import AuditCursors
+from app.ops.dependencies import AuditFilterDep, AuditReader, LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import TelemetryNotReadable, too_many_points
-from app.ops.schemas import MetricsPoint, MetricsSeries, RequestPage, RequestRead
+from app.ops.schemas import AuditPage, AuditRead, MetricsPoint, MetricsSeries, RequestPage, RequestRead
 from app.telemetry.log_queries import GroupBy, list_metrics, list_requests
 from app.users.dependencies import get_admin
 
@@ -81,3 +82,27 @@ async def list_request_metrics(
     if len(points) > MAX_POINTS:
         raise too_many_points(MAX_POINTS)
     return MetricsSeries(items=[MetricsPoint.of(point) for point in points])
+
+
+@router.get("/audit", summary="List administrative actions", responses=problems(InvalidCursor))
+async def list_audit_events(
+    request: Request,
+    response: Response,
+    audit: AuditReader,
+    wanted: AuditFilterDep,
+    cursors: CursorsDep,
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+    cursor: Annotated[Cursor, Query()] = None,
+) -> AuditPage:
+    """Return a page of administrative actions, newest first. Admins only.
+
+    An event is written in the transaction of its action, so the list has exactly the actions that took effect. Events
+    are kept until an operator deletes them.
+    """
+    positions = AuditCursors(cursors, wanted)
+    rows = await audit.list_newest(wanted, positions.read(cursor), limit + 1)
+    page = AuditPage(items=[AuditRead.model_validate(row) for row in rows[:limit]])
+    if len(rows) > limit:
+        page.next_cursor = positions.encode(rows[limit - 1])
+        add_next_link(request, response, page.next_cursor)
+    return page

@@ -1,11 +1,13 @@
 """Response bodies of the endpoints for operators."""
 
+import uuid
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
+from app.models import AuditAction
 from app.telemetry.metrics.time_series import Point
 
 
@@ -87,3 +89,24 @@ class MetricsSeries(BaseModel):
     """Points ordered by time, then group. A group without requests in a step has no point there."""
 
     items: list[MetricsPoint]
+
+
+class AuditRead(BaseModel):
+    """An administrative action. `before` and `after` have the changed members only, and never a secret.
+
+    `actor` is null for an action of a command or of the service. `object` is the path of the changed resource.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    actor: uuid.UUID | None = Field(description="The id of the account that acted")
+    action: AuditAction = Field(examples=["tag.rename"])
+    object: str = Field(examples=["/v1/tags/cat"])
+    before: dict[str, Any] | None = Field(examples=[{"name": "cat"}])
+    after: dict[str, Any] | None = Field(examples=[{"name": "house cat"}])
+    request_id: str | None = Field(examples=["0d3f7c52a1b84e6f9c1d2e3f40516273"])
+
+
+class AuditPage(Page[AuditRead]):
+    """A page of administrative actions, newest first."""

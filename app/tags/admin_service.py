@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.audit_log import AuditLog
+from app.audit.resource_paths import tag_path
 from app.db.database import Database, set_lock_timeout
+from app.models import AuditAction
 from app.tags.changes.bulk_retag import retag_in_batches
 from app.tags.changes.tag_change import TagChange
 from app.tags.repository import CountedTag, TagRepository
@@ -11,26 +16,26 @@ from app.tags.repository import CountedTag, TagRepository
 class TagAdminService:
     """Changes tags for admins. All methods raise TagNotFound, TagIsAlias, DatabaseBusy."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, audit: AuditLog) -> None:
+        self._database, self._audit = database, audit
 
     async def delete(self, name: str) -> None:
         """Delete a tag with its aliases, and remove it from all images. Of an alias, delete only the alias."""
         async with self._database.unit_of_work() as session:
             await set_lock_timeout(session)
-            if await TagRepository(session).remove_alias(name):
+            if await self._remove_alias(session, name):
                 return
         await retag_in_batches(self._database, name, None)
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session)).remove(name)
+            await (await TagChange.begin(session, self._audit)).remove(name)
 
     async def merge(self, name: str, into: str) -> CountedTag:
         """Replace a tag by another on all images; its name becomes an alias. An interrupted merge can be repeated."""
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session)).inherit_implications(into, name)
+            await (await TagChange.begin(session, self._audit)).inherit_implications(into, name)
         await retag_in_batches(self._database, name, into)
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session)).merge(name, into)
+            await (await TagChange.begin(session, self._audit)).merge(name, into)
             return await TagRepository(session).get(into)
 
     async def set_implications(self, name: str, implied: Sequence[str]) -> CountedTag:
@@ -40,5 +45,15 @@ class TagAdminService:
             await tags.get(name)
             await tags.add_listed(implied)
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session)).set_implications(name, implied)
+            await (await TagChange.begin(session, self._audit)).set_implications(name, implied)
             return await TagRepository(session).get(name)
+
+    async def _remove_alias(self, session: AsyncSession, name: str) -> bool:
+        """Delete an alias; return False if the name is none."""
+        tags = TagRepository(session)
+        tag = await tags.find(name)
+        if tag is None or not await tags.remove_alias(name):
+            return False
+        before, after = {"aliases": tag.aliases}, {"aliases": [one for one in tag.aliases if one != name]}
+        await self._audit.write(session, AuditAction.TAG_SET_ALIASES, tag_path(tag.name), before=before, after=after)
+        return True

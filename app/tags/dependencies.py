@@ -13,7 +13,7 @@ from app.tags.admin_service import TagAdminService
 from app.tags.changes.tag_change import TagChange
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
-from app.users.dependencies import AdminUser, DeviceDep, PrincipalDep
+from app.users.dependencies import AdminUser, AuditLogDep, DeviceDep, PrincipalDep
 
 
 async def get_tags_repository(session: SessionDep) -> TagRepository:
@@ -33,13 +33,13 @@ async def get_tag_creator(container: ContainerDep, principal: PrincipalDep, devi
     return TagCreator(container.database, container.limits, rates, principal, device.address)
 
 
-async def get_tag_admin_service(container: ContainerDep) -> TagAdminService:
-    return TagAdminService(container.database)
+async def get_tag_admin_service(container: ContainerDep, audit: AuditLogDep) -> TagAdminService:
+    return TagAdminService(container.database, audit)
 
 
-async def get_tag_change(_admin: AdminUser, session: SessionDep) -> TagChange:
+async def get_tag_change(_admin: AdminUser, session: SessionDep, audit: AuditLogDep) -> TagChange:
     """Begin a change of tags in the request's transaction."""
-    return await TagChange.begin(session)
+    return await TagChange.begin(session, audit)
 
 
 TagsRepo = Annotated[TagRepository, Depends(get_tags_repository)]

@@ -18,6 +18,7 @@ from app.telemetry.recording.batch import Batch
 
 LOGS = "request_logs"
 METRICS = "request_metrics"
+AUDIT = "audit_events"
 WRITE_CHECKS = "readiness_checks"
 DEFAULT_DATABASE = "imts"
 SERVER_SELECTION_MS = 1200
@@ -78,6 +79,7 @@ class RequestLog:
             await self._ensure_ttl_index()
             await self.database[LOGS].create_index([("meta.route", 1), ("time", -1)], name="route_time")
             await self.database[METRICS].create_index([("route", 1), ("minute", 1)], name="route_minute")
+            await self.database[AUDIT].create_index([("at", -1)], name="newest")
 
     async def _ensure_time_series(self, options: Mapping[str, str]) -> None:
         try:
@@ -152,6 +154,13 @@ class RequestLog:
                     # Either the batch was added before, or another worker has just created the same document. The
                     # document exists now: without the upsert, only the check of `applied` decides.
                     start, upsert = start + failure["index"], False
+
+    async def insert_audit(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Insert audit records durably; those that exist stay as they are. Raises TelemetryUnavailable."""
+        audit = self.database.get_collection(AUDIT, write_concern=_DURABLE)
+        inserts = [UpdateOne({"_id": one["_id"]}, {"$setOnInsert": one}, upsert=True) for one in documents]
+        async with translate_errors():
+            await audit.bulk_write(inserts, ordered=False)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
+from app.audit.audit_log import AuditAuthor, AuditLog, author_of
 from app.authz import policy
 from app.authz.principal import Principal
 from app.core.callers import current_caller
@@ -81,6 +82,18 @@ async def get_user(principal: PrincipalDep) -> User:
     return policy.require_user(principal)
 
 
+async def get_audit_log(request: Request, principal: PrincipalDep, container: ContainerDep) -> AuditLog:
+    """Return the audit log of the caller."""
+    return AuditLog(author_of(principal, request.state.request_id), container.recorder.audit.add)
+
+
+async def get_sign_up_audit_log(request: Request, container: ContainerDep) -> AuditLog:
+    """Return the audit log of a sign-up, which looks at no credentials."""
+    return AuditLog(AuditAuthor(None, "invitation", request.state.request_id), container.recorder.audit.add)
+
+
+AuditLogDep = Annotated[AuditLog, Depends(get_audit_log)]
+SignUpAuditLogDep = Annotated[AuditLog, Depends(get_sign_up_audit_log)]
 CurrentUser = Annotated[User, Depends(get_user)]
 
 

@@ -30,13 +30,13 @@ class InvitationRepository:
         """Return whether the invitation can be used for this address now."""
         return await self._session.scalar(select(Invitation.id).where(_is_valid(digest, email))) is not None
 
-    async def remove_valid(self, digest: bytes, email: str) -> bool:
-        """Delete the invitation if it can be used for this address now; return whether it was deleted.
+    async def remove_valid(self, digest: bytes, email: str) -> uuid.UUID | None:
+        """Delete the invitation if it can be used for this address now; return its id.
 
-        Of two transactions, one gets True.
+        Of two transactions, one gets None.
         """
         valid = delete(Invitation).where(_is_valid(digest, email)).returning(Invitation.id)
-        return await self._session.scalar(valid) is not None
+        return await self._session.scalar(valid)
 
     async def count(self, created_by: uuid.UUID) -> int:
         """Return the number of unused invitations of this admin."""

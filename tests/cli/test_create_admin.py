@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 
 from app.core.settings import Settings
+from tests.audit.trail import Event, read_events
 from tests.support.accounts import PASSWORD, Account
 from tests.support.environment import environment
 from tests.support.paths import ROOT
@@ -36,7 +37,8 @@ async def test_a_new_admin_gets_a_password_that_works(
     assert ran.returncode == 0, ran.stderr
     form = {"grant_type": "password", "username": "Root@example.com", "password": ran.stdout.split()[-1]}
     assert (await client.post("/v1/auth/token", data=form)).status_code == 200
-    assert await sql.fetchval("SELECT is_admin FROM users") is True
+    created = await sql.fetchval("SELECT id FROM users WHERE is_admin")
+    assert await read_events(sql) == [Event("account.create", f"/v1/users/{created}", None, {"is_admin": True})]
 
 
 async def test_f16_an_existing_account_is_not_promoted_unasked(user: Account, settings: Settings) -> None:
@@ -74,6 +76,7 @@ async def test_f16_existing_sets_a_new_password(
         form = {"grant_type": "password", "username": user.email, "password": password}
         assert (await client.post("/v1/auth/token", data=form)).status_code == status
     assert await sql.fetchval("SELECT count(*) FROM social_identities") == 0
+    assert [event.action for event in await read_events(sql)] == ["account.promote", "account.set_password"]
 
 
 def _answer_prompts(command: list[str], env: dict[str, str], answers: list[bytes]) -> tuple[int, bytes]:

@@ -15,6 +15,7 @@ import pytest
 
 from app.core.settings import Settings
 from app.db.database import Database
+from tests.audit.trail import Event, read_events, read_records
 from tests.support.accounts import Account, add_api_key
 from tests.support.environment import environment
 from tests.support.paths import ROOT
@@ -78,7 +79,10 @@ async def test_f56_create_user_reads_the_password_from_standard_input(
     assert ran.returncode == 0, ran.stderr
     assert PASSWORD.encode() not in ran.stdout + ran.stderr
     assert await sign_in(client, "New@example.com", PASSWORD) == 200
-    assert await sql.fetchval("SELECT is_admin FROM users") is False
+    created = await sql.fetchval("SELECT id FROM users WHERE NOT is_admin")
+    assert await read_events(sql) == [Event("account.create", f"/v1/users/{created}", None, {"is_admin": False})]
+    assert await sql.fetchval("SELECT credential FROM audit_events WHERE actor IS NULL") == "command"
+    assert str(await sql.fetchval("SELECT id FROM audit_events")) in read_records(settings)
     again = await run(settings, "create-user", "New@Example.com", entered=PASSWORD.encode())
     assert (again.returncode, again.stderr.count(b"\n")) == (1, 1)
 
@@ -88,6 +92,7 @@ async def test_f56_set_password_ends_all_sessions_and_api_keys(
     settings: Settings,
     database: Database,
     make_account: Callable[..., Awaitable[Account]],
+    sql: asyncpg.Connection,
 ) -> None:
     user, stranger = await make_account(), await make_account()
     headers = {"Authorization": f"Bearer {await add_api_key(database, user, 'read')}"}
@@ -98,6 +103,7 @@ async def test_f56_set_password_ends_all_sessions_and_api_keys(
     assert (await user.client.get("/v1/users/me")).status_code == 401
     assert (await stranger.client.get("/v1/users/me")).status_code == 200
     assert await sign_in(client, user.email, PASSWORD) == 200
+    assert await read_events(sql) == [Event("account.set_password", f"/v1/users/{user.id}")]
 
 
 async def test_f56_a_terminal_asks_twice_and_shows_nothing(

@@ -48,6 +48,6 @@ async def test_k15_no_value_of_another_type_is_converted(admin: Account) -> None
 
 @pytest.mark.parametrize("value", ["0.5", "4000000000", "2026-11-22", "2026-11-22T10:00:00"])
 async def test_k15_a_time_in_a_query_has_one_form(admin: Account, value: str) -> None:
-    for path in ("/v1/ops/requests", "/v1/ops/metrics"):
+    for path in ("/v1/ops/requests", "/v1/ops/metrics", "/v1/ops/audit"):
         problem(await admin.client.get(path, params={"until": value}), 422, "validation-error")
         assert (await admin.client.get(path, params={"until": "2026-11-22T10:00:00.5+01:00"})).status_code == 200

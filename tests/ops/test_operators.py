@@ -58,7 +58,7 @@ async def test_pages_forbid_what_they_do_not_need(browser_client: httpx.AsyncCli
 
 
 async def test_strangers_are_taken_to_the_form(client: httpx.AsyncClient, user: Account) -> None:
-    for path in ("/ops", "/ops/requests", "/ops/requests/x?time=2026-11-20T12:00:00Z"):
+    for path in ("/ops", "/ops/requests", "/ops/audit", "/ops/requests/x?time=2026-11-20T12:00:00Z"):
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/ops/login")
     assert (await client.get("/ops/live")).status_code == 401
@@ -180,6 +180,8 @@ async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:
     [
         "/ops/requests?min_ms=abc",
         "/ops/requests?route=%00",
+        "/ops/audit?action=nothing",
+        "/ops/audit?since=2026-13-01",
         "/ops/requests/x",
         "/ops/requests/%00?time=2026-11-20T12:00:00Z",
         "/ops/requests/%ff?time=0001-01-01T00:00:00%2B14:00",

@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.audit.audit_log import SERVICE, AuditLog
 from app.core.settings import Settings
 from app.db.database import Database
 from app.tags.changes.bulk_retag import retag_batch, retag_in_batches
@@ -128,7 +129,8 @@ async def test_what_a_merged_tag_implies_is_never_missing(
     await retag_in_batches(database, "old", "new")
     assert (await have("old"), await have("thing")) == (5, 5)
     async with database.unit_of_work() as session:
-        await (await TagChange.begin(session)).inherit_implications("new", "old")
+        change = await TagChange.begin(session, AuditLog(SERVICE, lambda _record: None))
+        await change.inherit_implications("new", "old")
     async with database.unit_of_work() as session:
         assert await retag_batch(session, "old", "new", uuid.UUID(int=0))
     assert (await have("old"), await have("thing")) == (3, 5)

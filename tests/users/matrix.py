@@ -192,4 +192,5 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/metrics"): Endpoint(Rule.OPEN),
     ("GET", "/v1/ops/requests"): Endpoint(Rule.ADMIN),
     ("GET", "/v1/ops/metrics"): Endpoint(Rule.ADMIN),
+    ("GET", "/v1/ops/audit"): Endpoint(Rule.ADMIN),
 }

@@ -14,7 +14,10 @@ from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.audit_log import AuditLog, AuditMembers
+from app.audit.resource_paths import tag_path
 from app.core.errors import DatabaseBusy, ValidationFailed
+from app.models import AuditAction
 from app.tags.changes.bulk_retag import BATCH
 from app.tags.changes.tag_change_repository import TagChangeRepository
 from app.tags.errors import TagExists, TagIsAlias, TagNotFound
@@ -24,38 +27,41 @@ from app.tags.repository import TagRepository
 
 
 class TagChange:
-    """One change in one transaction."""
+    """One change in one transaction, with its audit event."""
 
-    def __init__(self, session: AsyncSession, implications: Implications) -> None:
+    def __init__(self, session: AsyncSession, implications: Implications, audit: AuditLog) -> None:
+        self._session, self._audit = session, audit
         self._repository = TagChangeRepository(session)
         self._tags = TagRepository(session)
         self._image_tags = ImageTagRepository(session)
         self._implications = implications
 
     @classmethod
-    async def begin(cls, session: AsyncSession) -> "TagChange":
+    async def begin(cls, session: AsyncSession, audit: AuditLog) -> "TagChange":
         """Wait for the running change, if it is short. The next one begins when this transaction ends.
 
         Raises DatabaseBusy.
         """
         repository = TagChangeRepository(session)
         await repository.lock_changes()
-        return cls(session, Implications.of(await repository.list_implications()))
+        return cls(session, Implications.of(await repository.list_implications()), audit)
 
     async def rename(self, name: str, new_name: str) -> int:
         """Rename a tag. Raises TagNotFound, TagIsAlias, TagExists."""
         tag = await self._get_named(name)
         await self._repository.lock_tags({tag})
         await self._repository.rename(tag, new_name)
+        await self._write(AuditAction.TAG_RENAME, name, {"name": name}, {"name": new_name})
         return tag
 
     async def remove(self, name: str) -> None:
         """Delete a tag with its aliases, and remove it from all images. Raises TagNotFound, TagIsAlias."""
-        tag = await self._get_named(name)
+        tag, before = await self._get_named(name), await self._tags.get(name)
         await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
         await self._repository.remove_implications(tag)
         await self._for_images_with(tag, partial(self._image_tags.replace_tag, tag, None))
         await self._repository.remove(tag)
+        await self._write(AuditAction.TAG_DELETE, name, {"aliases": before.aliases, "implies": before.implies}, None)
 
     async def inherit_implications(self, name: str, other: str) -> None:
         """Add the implications of another tag, unless they close a cycle. Raises TagNotFound, TagIsAlias."""
@@ -78,6 +84,7 @@ class TagChange:
             await self._for_images_with(target)
         await self._repository.inherit_listing(target, [tag])
         await self._repository.make_alias(tag, target)
+        await self._write(AuditAction.TAG_MERGE, name, {"alias_of": None}, {"alias_of": into})
         return target
 
     async def set_aliases(self, name: str, aliases: Sequence[str]) -> int:
@@ -85,7 +92,7 @@ class TagChange:
 
         Raises TagNotFound, TagIsAlias, TagExists if a name is a tag in use.
         """
-        tag = await self._get_named(name)
+        tag, before = await self._get_named(name), await self._tags.get(name)
         found = await self._repository.list_by_name(aliases)
         if tag in {row.id for row in found}:
             raise ValidationFailed.at(["body", "aliases"], "A tag cannot be an alias of itself.")
@@ -95,6 +102,8 @@ class TagChange:
                 raise TagExists(f"{row.name} is a tag, or an alias of another tag")
         await self._repository.inherit_listing(tag, [row.id for row in found])
         await self._repository.replace_aliases(tag, aliases)
+        wanted = sorted(set(aliases))
+        await self._write(AuditAction.TAG_SET_ALIASES, name, {"aliases": before.aliases}, {"aliases": wanted})
         return tag
 
     async def set_implications(self, name: str, implied: Sequence[str]) -> int:
@@ -102,7 +111,7 @@ class TagChange:
         tag, locked_tags = await self._get_named(name), await self._image_tags.lock_tags(implied)
         if locked_tags is None:
             raise DatabaseBusy
-        wanted = set(locked_tags.explicit)
+        before, wanted = await self._tags.get(name), set(locked_tags.explicit)
         await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
         current = self._implications.implied_by(tag)
         for one in current - wanted:
@@ -113,6 +122,9 @@ class TagChange:
             await self._link(tag, one)
         if current != wanted:
             await self._for_images_with(tag)
+            after = await self._tags.get(name)
+            members = {"implies": before.implies}, {"implies": after.implies}
+            await self._write(AuditAction.TAG_SET_IMPLICATIONS, name, *members)
         return tag
 
     async def _move_edges(self, tag: int, target: int) -> bool:
@@ -154,6 +166,11 @@ class TagChange:
             if change:
                 await change(locked)
             await self._image_tags.recompute_implied(locked)
+
+    async def _write(
+        self, action: AuditAction, name: str, before: AuditMembers | None, after: AuditMembers | None
+    ) -> None:
+        await self._audit.write(self._session, action, tag_path(name), before=before, after=after)
 
     async def _get_named(self, name: str) -> int:
         """Return the tag of this name. Raises TagIsAlias: a change is not made through an alias."""

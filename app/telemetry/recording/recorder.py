@@ -24,6 +24,7 @@ from app.telemetry.errors import WriteAheadLogFull
 from app.telemetry.metrics.minute_rollup import Group, group_records
 from app.telemetry.metrics.prometheus_exposition import Registry, publish
 from app.telemetry.mongo_store import RequestLog
+from app.telemetry.recording.audit_delivery import AuditDelivery
 from app.telemetry.recording.batch import BatchBuilder, RunEncoder
 from app.telemetry.recording.delivery import Delivery
 from app.telemetry.recording.document_encoder import DocumentEncoder
@@ -54,6 +55,7 @@ class Recorder:
 
     def __init__(self, settings: Settings, root: Path | None = None) -> None:
         self.log = RequestLog(settings)
+        self.audit = AuditDelivery(self.log)
         self.registry = Registry()
         self.in_flight = 0
         self.dropped = 0
@@ -104,6 +106,7 @@ class Recorder:
     async def start(self) -> None:
         """Start in the background; neither MongoDB nor the directory of the write-ahead log needs to exist."""
         self._task = asyncio.create_task(self._run(), name="telemetry")
+        self.audit.start()
 
     def record(self, request: RequestRecord) -> None:
         """Add a record; when the queue is full the record is dropped and counted.
@@ -129,6 +132,7 @@ class Recorder:
             await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
             self._task.cancel()
             await asyncio.wait([self._task])
+        await self.audit.close()
         await asyncio.wait([self._run_blocking(self._close_log)], timeout=CLOSE_SECONDS)
         self._thread.shutdown(wait=False)
         await self.log.close()
@@ -275,7 +279,7 @@ class Recorder:
         counter("imts_cache_hits_total", "Answers of the cache", lambda: self._cache_hits)
         counter("imts_cache_misses_total", "Look-ups that the cache did not answer", lambda: self._cache_misses)
         counter("imts_telemetry_written_total", "Records written to MongoDB", lambda: self.written)
-        counter("imts_telemetry_dropped_total", "Records dropped at a bound", lambda: self.dropped)
+        counter("imts_telemetry_dropped_total", "Records dropped at a bound", lambda: self.dropped + self.audit.dropped)
         counter("imts_telemetry_rejected_total", "Records that MongoDB rejected", lambda: sent.rejected)
         counter(
             "imts_telemetry_unreadable_total",

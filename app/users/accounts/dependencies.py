@@ -7,13 +7,18 @@ from fastapi import Depends
 from app.http.dependencies import ContainerDep, ReaderDep
 from app.users.accounts.repository import UserRepository
 from app.users.accounts.service import Accounts, SignUp
-from app.users.dependencies import ReauthenticationDep
+from app.users.dependencies import ReauthenticationDep, SignUpAuditLogDep
 
 
-async def get_sign_up(container: ContainerDep) -> SignUp:
+async def get_sign_up(container: ContainerDep, audit: SignUpAuditLogDep) -> SignUp:
     settings = container.settings
     return SignUp(
-        container.database, container.limits, settings.sign_up_limits, container.passwords, mode=settings.sign_up
+        container.database,
+        container.limits,
+        settings.sign_up_limits,
+        container.passwords,
+        audit,
+        mode=settings.sign_up,
     )
 
 

@@ -1,7 +1,7 @@
 """SQL of the accounts."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, text, update
@@ -114,6 +114,10 @@ class UserRepository:
         statement = select(User) if email is None else select(User).where(User.email_key == email_key(email))
         return (await self._session.scalars(newest_first(statement, User, after, limit))).all()
 
+    async def list_emails(self, user_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Return the addresses of those accounts that exist."""
+        return dict((await self._session.execute(select(User.id, User.email).where(User.id.in_(user_ids)))).all())
+
     async def list_providers(self, user_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
         """Return the sorted names of the identity providers linked to each of the accounts."""
         columns = select(SocialIdentity.user_id, SocialIdentity.provider).distinct()
@@ -135,10 +139,11 @@ class UserRepository:
         row = (await self._session.execute(_DETACH_IMAGES, values)).one_or_none()
         return None if row is None else (row.created_at, row.id)
 
-    async def remove(self, user_id: uuid.UUID) -> None:
-        """Delete the account; its sessions, keys and identities go, its images stay without an owner.
+    async def remove(self, user_id: uuid.UUID) -> bool:
+        """Delete the account; return whether it existed. Its sessions, keys and identities are deleted, too.
 
-        It rewrites each image that was not detached before. Raises DatabaseBusy.
+        Its images stay without an owner. It rewrites each one that was not detached before. Raises DatabaseBusy.
         """
         await set_lock_timeout(self._session)
-        await self._session.execute(delete(User).where(User.id == user_id))
+        removed = delete(User).where(User.id == user_id).returning(User.id)
+        return await self._session.scalar(removed) is not None

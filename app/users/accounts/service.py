@@ -6,13 +6,15 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.audit_log import AuditLog
+from app.audit.resource_paths import invitation_path, user_path
 from app.authz.principal import Principal
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import RateLimitSettings
 from app.core.security import digest_token
 from app.core.text.email_addresses import is_same_mailbox
 from app.db.database import Database
-from app.models import User
+from app.models import AuditAction, User
 from app.ratelimit.policies import sign_up_charges
 from app.ratelimit.rate_limiter import RateLimiter
 from app.users.accounts.password_policy import refuse_address_as_password
@@ -45,9 +47,11 @@ class SignUp:
         rate_limiter: RateLimiter,
         sign_up_limits: RateLimitSettings,
         passwords: PasswordHasher,
+        audit: AuditLog,
+        *,
         mode: Literal["open", "invite", "closed"],
     ) -> None:
-        self._database, self._passwords, self._mode = database, passwords, mode
+        self._database, self._passwords, self._audit, self._mode = database, passwords, audit, mode
         self._rate_limiter, self._sign_up_limits = rate_limiter, sign_up_limits
 
     async def create_account(self, email: str, password: str, invitation_code: str | None, address: str | None) -> User:
@@ -66,10 +70,14 @@ class SignUp:
                 _require_invitation(is_valid=await InvitationRepository(session).is_valid(code, email))
         password_hash = await self._passwords.hash(password)
         async with self._database.unit_of_work() as session:
-            was_valid = await InvitationRepository(session).remove_valid(code, email)
+            invitation = await InvitationRepository(session).remove_valid(code, email)
             if self._mode == "invite":
-                _require_invitation(is_valid=was_valid)
-            return await UserRepository(session).add(email, password_hash)
+                _require_invitation(is_valid=invitation is not None)
+            user = await UserRepository(session).add(email, password_hash)
+            if invitation is not None:
+                audit, target = self._audit.by(user.id), invitation_path(invitation)
+                await audit.write(session, AuditAction.INVITATION_USE, target, after={"account": user_path(user.id)})
+            return user
 
 
 class Accounts:

@@ -1,0 +1,19 @@
+"""The paths of the resources that audit events name."""
+
+import uuid
+from urllib.parse import quote
+
+
+def user_path(user_id: uuid.UUID) -> str:
+    """Return the path of an account."""
+    return f"/v1/users/{user_id}"
+
+
+def invitation_path(invitation_id: uuid.UUID) -> str:
+    """Return the path of an invitation."""
+    return f"/v1/users/invitations/{invitation_id}"
+
+
+def tag_path(name: str) -> str:
+    """Return the path of a tag or an alias."""
+    return f"/v1/tags/{quote(name, safe='')}"
