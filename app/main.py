@@ -28,6 +28,7 @@ from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers
 from app.http.site import router as site_router
+from app.images.bulk.router import router as bulk_router
 from app.images.content.router import router as image_content_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         social_router,
     )
     # Each request is matched in this order, so the most frequent routes come first.
-    images = (image_content_router, search_router, images_router, tagging_router)
+    images = (image_content_router, search_router, images_router, tagging_router, bulk_router)
     for router in (*images, tags_router, uploads_router, trash_router, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)
     for unversioned in (health_router, prometheus_router, site_router):

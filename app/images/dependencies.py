@@ -9,6 +9,7 @@ from app.core.errors import Unauthenticated
 from app.http.container import Container
 from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
 from app.http.problems import raising
+from app.images.bulk.selection import ImageSelector
 from app.images.content.original_source import OriginalLocator
 from app.images.content.queued_decoders import QueuedDecoders
 from app.images.content.renditions import Renditions
@@ -74,14 +75,14 @@ def renditions_of(container: Container) -> Renditions:
     return Renditions(container.database, container.object_store, container.renditions)
 
 
+def image_selector_of(container: Container) -> ImageSelector:
+    """Build the selector of bulk changes from the open backends."""
+    return ImageSelector(container.database, container.search, container.queues.searches)
+
+
 async def get_image_tags_service(container: ContainerDep, tag_creator: TagCreatorDep) -> ImageTagsService:
-    return ImageTagsService(
-        container.database,
-        container.search,
-        tag_creator,
-        search_queue=container.queues.searches,
-        bulk_edit_queue=container.queues.bulk_edits,
-    )
+    selector = image_selector_of(container)
+    return ImageTagsService(container.database, selector, tag_creator, container.queues.bulk_edits)
 
 
 def search_service_of(container: Container) -> SearchService:

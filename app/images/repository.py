@@ -202,6 +202,39 @@ class ImageRepository:
         with invalidates_only(self._session, LISTS, image_scope(image.id)):
             await self._session.execute(delete(Image).where(Image.id == image.id))
 
+    async def lock_editable(
+        self, images: Collection[uuid.UUID], principal: Principal, *, for_deletion: bool = False
+    ) -> Sequence[uuid.UUID]:
+        """Lock those of the images that exist and that the principal may change; return their ids. Raises DatabaseBusy.
+
+        A lock for deletion also excludes references to the image.
+        """
+        await set_lock_timeout(self._session)
+        statement = select(Image.id).where(Image.id.in_(images))
+        if not principal.is_admin:
+            statement = statement.where(Image.uploaded_by == principal.id)
+        statement = statement.order_by(Image.id).with_for_update(key_share=not for_deletion)
+        return (await self._session.scalars(statement)).all()
+
+    async def count_other_visibility(self, images: Collection[uuid.UUID], visibility: Visibility) -> int:
+        """Return the number of those of the images that have another visibility."""
+        others = select(func.count()).where(Image.id.in_(images), Image.visibility != visibility)
+        return await self._session.scalar(others) or 0
+
+    async def update_visibility(self, images: Collection[uuid.UUID], visibility: Visibility) -> int:
+        """Set the visibility of images, which are locked; return the number of those that had another."""
+        statement = update(Image).where(Image.id.in_(images), Image.visibility != visibility)
+        with invalidates_only(self._session, LISTS, *map(image_scope, images)):
+            changed = await self._session.scalars(statement.values(visibility=visibility).returning(Image.id))
+        return len(changed.all())
+
+    async def remove_all(self, images: Collection[uuid.UUID]) -> None:
+        """Delete images, which are locked, and mark their objects as orphaned."""
+        keys = (await self._session.scalars(select(Image.storage_key).where(Image.id.in_(images)))).all()
+        await OrphanRepository(self._session).mark_orphaned([one for key in keys for one in object_keys(key)])
+        with invalidates_only(self._session, LISTS, *map(image_scope, images)):
+            await self._session.execute(delete(Image).where(Image.id.in_(images)))
+
     async def remove_owned(self, owner: uuid.UUID, after: Position, limit: int) -> Removed:
         """Delete up to `limit` images of the account after the position, and mark their objects as orphaned.
 

@@ -103,25 +103,36 @@ class TagsUpdate(BaseModel):
     tags: TagNames
 
 
-class BulkTagging(BaseModel):
+class ImageSelection(BaseModel):
+    """The images of a bulk change, as a query or as ids."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: Annotated[Text, Field(max_length=MAX_LENGTH)] | None = None
+    ids: Annotated[list[uuid.UUID], Field(max_length=1000)] | None = None
+    dry_run: StrictBool = False
+
+    @model_validator(mode="after")
+    def _name_images(self) -> Self:
+        if (self.q is None) == (self.ids is None):
+            raise ValueError("Exactly one of the fields q and ids is required.")
+        if self.q is not None and not self.q.strip():
+            raise ValueError("The query must not be empty. Use * to select all images that you can change.")
+        return self
+
+
+class BulkTagging(ImageSelection):
     """The images, as a query or as ids, and the tags to add and to remove."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"q": "cat type:png", "add": ["feline"], "dry_run": True}]}
     )
 
-    q: Annotated[Text, Field(max_length=MAX_LENGTH)] | None = None
-    ids: Annotated[list[uuid.UUID], Field(max_length=1000)] | None = None
     add: TagNames = []
     remove: TagNames = []
-    dry_run: StrictBool = False
 
     @model_validator(mode="after")
-    def _name_images_and_tags(self) -> Self:
-        if (self.q is None) == (self.ids is None):
-            raise ValueError("Exactly one of the fields q and ids is required.")
-        if self.q is not None and not self.q.strip():
-            raise ValueError("The query must not be empty. Use * to select all images that you can change.")
+    def _name_tags(self) -> Self:
         if not self.add and not self.remove:
             raise ValueError("At least one tag to add or to remove is required.")
         return self

@@ -53,6 +53,11 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("is_explicit", sa.Boolean(), nullable=False),
     )
+    # An image in the trash keeps its ordinal. The background task deletes it after a permanent deletion.
+    op.execute(
+        "CREATE TRIGGER trashed_images_bitmap_delete AFTER DELETE ON trashed_images "
+        "REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION enqueue_bitmap_update()"
+    )
     op.execute(MERGE_TRASHED_TAGS)
     # A lock that readers do not wait for; the transaction is short.
     op.execute(

@@ -19,6 +19,7 @@ from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account
 from tests.support.photos import png
+from tests.support.server import running_service
 from tests.tags.helpers import assert_consistent, read, upload
 
 MakeAccount = Callable[..., Awaitable[Account]]
@@ -65,7 +66,10 @@ async def test_a_restored_image_is_the_one_that_was_deleted(
     url = (await read(user.client, f"{links['self']}/url"))["url"]
     etag = (await user.client.get(links["self"])).headers["etag"]
     tagged = await sql.fetch("SELECT * FROM tagged ORDER BY tag")
-    await BitmapIndexUpdater(database, 1).update()
+    bitmaps = BitmapIndexUpdater(database, 1)
+    await store(user, "b.png")
+    await bitmaps.update()
+    ordinals = await sql.fetch("SELECT * FROM bitmap_ordinals ORDER BY ordinal")
     assert await trash(user, image) == path
 
     for link in links.values():
@@ -81,6 +85,7 @@ async def test_a_restored_image_is_the_one_that_was_deleted(
     assert {name: entry[name] for name in image} == image
     assert (entry["trashed_by"], entry["batch"]) == (str(user.id), None)
     await assert_consistent(admin.client, sql)
+    await bitmaps.update()
 
     restored = await restore(user, path)
     assert (restored.status_code, restored.json()) == (200, image)
@@ -92,8 +97,12 @@ async def test_a_restored_image_is_the_one_that_was_deleted(
     assert slug(await restore(user, path)) == (404, "image-not-found")
     assert await sql.fetchval("SELECT count(*) FROM trashed_images") == 0
     await assert_consistent(admin.client, sql)
-    await BitmapIndexUpdater(database, 1).update()
+    await bitmaps.update()
     await assert_consistent(admin.client, sql)
+    assert await sql.fetch("SELECT * FROM bitmap_ordinals ORDER BY ordinal") == ordinals
+    assert (await user.client.delete(await trash(user, image))).status_code == 204
+    await bitmaps.update()
+    assert await sql.fetch("SELECT * FROM bitmap_ordinals ORDER BY ordinal") == ordinals[1:]
 
 
 async def test_the_name_is_free_at_once_and_a_restore_can_take_another(user: Account) -> None:
@@ -238,6 +247,24 @@ async def test_the_purge_deletes_expired_images_and_the_check_knows_the_others(
     assert len([one async for one in empty_bucket.list_objects()]) == 3
     # Without a trash, nothing stays in it.
     assert await TrashPurge(database, settings.model_copy(update={"trash_days": 0})).purge() == 2
+
+
+async def test_without_a_trash_each_deletion_is_permanent(
+    user: Account, settings: Settings, database: Database, empty_bucket: ObjectStore, sql: asyncpg.Connection
+) -> None:
+    images = [await store(user, f"{number}.png") for number in range(3)]
+    without = settings.model_copy(update={"trash_days": 0})
+    async with (
+        running_service(without) as service,
+        httpx.AsyncClient(base_url=service.url, headers=user.client.headers) as client,
+    ):
+        assert (await client.delete(images[0]["links"]["self"])).status_code == 204
+        done = await client.post("/v1/images/bulk", json={"q": "*", "action": "delete"})
+        assert (done.json()["matched"], done.json()["changed"]) == (2, 2)
+        assert (await read(client, "/v1/trash"))["items"] == []
+    await sql.execute("UPDATE orphaned_objects SET orphaned_at = now() - interval '1 day'")
+    await OrphanSweeper(database, empty_bucket, settings).sweep()
+    assert [one async for one in empty_bucket.list_objects()] == []
 
 
 @pytest.mark.parametrize("images", ["keep", "delete"])

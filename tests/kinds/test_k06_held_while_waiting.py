@@ -52,6 +52,7 @@ async def test_k6_requests_that_wait_for_one_row_leave_connections_for_reads(
             lambda n: client.put(f"{path}/tags", json={"tags": [f"tag{n}"]}),
             lambda n: client.patch(path, json={"name": f"{n}.png"}),
             lambda _: client.post("/v1/images/tags", json={"ids": [image], "add": ["bulk"]}),
+            lambda _: client.post("/v1/images/bulk", json={"ids": [image], "action": "delete"}),
             lambda _: client.delete(path),
         ]
         transaction = sql.transaction()

@@ -97,7 +97,8 @@ async def test_k14_an_empty_selector_changes_nothing(
     selector: dict[str, Any],
 ) -> None:
     before = await sql.fetch(SNAPSHOT)
-    answer = await admin.client.post("/v1/images/tags", json={**selector, "add": ["x"], "remove": ["cat"]})
-    assert answer.status_code == 422 or answer.json() == {"matched": 0, "changed": 0}
+    for path, change in (("tags", {"add": ["x"], "remove": ["cat"]}), ("bulk", {"action": "delete"})):
+        answer = await admin.client.post(f"/v1/images/{path}", json={**selector, **change})
+        assert answer.status_code == 422 or (answer.json()["matched"], answer.json()["changed"]) == (0, 0)
     assert await sql.fetch("SELECT * FROM tagged JOIN tags ON id = tag WHERE name = 'x'") == []
     assert [row for row in await sql.fetch(SNAPSHOT) if row[0] != "tag x0"] == before

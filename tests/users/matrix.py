@@ -165,6 +165,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/v1/images/{image_id}/tags/{tag}"): Endpoint(Rule.CHANGE_IMAGE, consumes=True),
     ("POST", "/v1/images/tags"): Endpoint(Rule.USER, request=_json(q="matrix", add=["cat"], remove=[], dry_run=True)),
     ("POST", "/v1/images/lookup"): Endpoint(Rule.USER, request=_json(sha256=[_DIGEST])),
+    ("POST", "/v1/images/bulk"): Endpoint(Rule.USER, request=_json(q="matrix", action="delete", dry_run=True)),
     ("GET", "/v1/trash"): Endpoint(Rule.USER),
     ("POST", "/v1/trash/{image_id}/restore"): Endpoint(Rule.CHANGE_TRASH, consumes=True),
     ("DELETE", "/v1/trash/{image_id}"): Endpoint(Rule.CHANGE_TRASH, 204, consumes=True),

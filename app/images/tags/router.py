@@ -16,6 +16,7 @@ from app.core.errors import (
 from app.core.text.tag_names import TagName
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
+from app.images.bulk.selection import Selection
 from app.images.dependencies import ImageTagsServiceDep
 from app.images.errors import ImageNotFound
 from app.images.responses import match_precondition, with_etag
@@ -44,7 +45,7 @@ async def tag_images(
     Only the caller's own images are changed; for an admin, all matches. `dry_run` returns the counts without a change.
     An empty `q` is refused; `*` matches all images.
     """
-    edit = BulkEdit(body.q or "", body.ids, body.add, body.remove)
+    edit = BulkEdit(Selection(body.q or "", body.ids), body.add, body.remove)
     run = service.count_bulk_edit if body.dry_run else service.edit_in_bulk
     counts = await run(edit, principal)
     return BulkResult(matched=counts.matched, changed=counts.changed)

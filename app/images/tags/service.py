@@ -12,23 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.policy import can_edit, ensure_can_edit, ensure_can_tag
 from app.authz.principal import Principal
-from app.authz.visibility import private_owner, visibility_scope
+from app.authz.visibility import private_owner
 from app.core.callers import current_caller
 from app.core.errors import ValidationFailed
 from app.core.fair_queue import FairQueue
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
+from app.images.bulk.selection import ImageSelector, Selection
 from app.images.repository import ImageRepository, TaggedImage
 from app.models import Image
-from app.search.errors import QueryTooBroad
-from app.search.executor import SearchEngine
-from app.search.language.parser import parse
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
 from app.tags.tag_locks import with_locked_tags
 
-MAX_BULK = 10_000
 BULK_BATCH = 500
 
 Rule = Callable[[Principal, Image], None]
@@ -39,10 +36,9 @@ Change = Callable[[ImageTagRepository, Image, LockedTags], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class BulkEdit:
-    """Tags to add to and to remove from images, which are named by ids or, without ids, by a query."""
+    """Tags to add to and to remove from selected images."""
 
-    query: str
-    ids: Sequence[uuid.UUID] | None
+    selection: Selection
     add: Sequence[str]
     remove: Sequence[str]
 
@@ -60,16 +56,13 @@ class ImageTagsService:
     def __init__(
         self,
         database: Database,
-        search: SearchEngine,
+        selector: ImageSelector,
         tag_creator: TagCreator,
-        *,
-        search_queue: FairQueue,
         bulk_edit_queue: FairQueue,
     ) -> None:
         self._database = database
-        self._search = search
+        self._selector = selector
         self._tag_creator = tag_creator
-        self._search_queue = search_queue
         self._bulk_edit_queue = bulk_edit_queue
 
     async def replace_tags(
@@ -150,18 +143,8 @@ class ImageTagsService:
             return await _load_tags(session, image)
 
     async def _list_matches(self, edit: BulkEdit, principal: Principal) -> list[uuid.UUID]:
-        """Return the sorted ids of the images to change: locks are taken in this order."""
         await self._refuse_contradiction(edit)
-        scope, owner = visibility_scope(principal), None if principal.is_admin else principal.id
-        async with self._search_queue.enter(current_caller.get()), self._database.search_session() as session:
-            if edit.ids is None:
-                search = await self._search.prepare(session, parse(edit.query), scope)
-                found = await search.list_ids(owner, MAX_BULK + 1)
-            else:
-                found = await ImageRepository(session).list_visible_ids(edit.ids, scope, owner)
-        if len(found) > MAX_BULK:
-            raise QueryTooBroad(f"More than {MAX_BULK} images match. Use a narrower query.")
-        return sorted(found)
+        return await self._selector.list_matches(edit.selection, principal)
 
     async def _refuse_contradiction(self, edit: BulkEdit) -> None:
         """Raise ValidationFailed if a tag is to be added and removed, under the same name or under an alias."""

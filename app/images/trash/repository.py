@@ -81,6 +81,13 @@ _RESTORE_TAGS = text("""
     INSERT INTO tagged (tag, image, created_at, is_explicit)
     SELECT w.tag, w.image, coalesce(t.created_at, now()), coalesce(t.is_explicit, false)
     FROM wanted w LEFT JOIN trashed_tags t USING (image, tag)""").bindparams(_IDS)
+# As in the order of `_RESTORE_IMAGES`.
+_WITH_TAKEN_NAMES = text("""
+    SELECT id FROM (
+        SELECT id, name, row_number() OVER (PARTITION BY name ORDER BY trashed_at DESC, id) AS position
+        FROM trashed_images WHERE id = ANY(:ids)
+    ) AS trashed
+    WHERE position > 1 OR EXISTS (SELECT FROM images WHERE images.name = trashed.name)""").bindparams(_IDS)
 _TAG_NAMES = """
     ARRAY(
         SELECT t.name FROM trashed_tags JOIN tags t ON t.id = trashed_tags.tag
@@ -123,11 +130,24 @@ class TrashRepository:
         with invalidates_only(self._session, LISTS, *map(image_scope, images)):
             await self._session.execute(_TRASH, {"ids": images, "trashed_by": trashed_by, "batch": batch})
 
-    async def list_newest(self, principal: Principal, after: Position | None, limit: int) -> list[TaggedTrashedImage]:
-        """Return up to `limit` images of the principal's trash, the last deleted first."""
+    async def list_newest(
+        self, principal: Principal, batch: uuid.UUID | None, after: Position | None, limit: int
+    ) -> list[TaggedTrashedImage]:
+        """Return up to `limit` images of the principal's trash, the last deleted first; with `batch`, only of it."""
         statement = select(TrashedImage, literal_column(_TAG_NAMES, ARRAY(String))).where(_is_in_trash_of(principal))
+        if batch is not None:
+            statement = statement.where(TrashedImage.batch == batch)
         page = newest_first(statement, TrashedImage, after, limit, TrashedImage.trashed_at)
         return [TaggedTrashedImage(*row) for row in (await self._session.execute(page)).all()]
+
+    async def list_ids(self, images: Collection[uuid.UUID], principal: Principal) -> Sequence[uuid.UUID]:
+        """Return the ids of those of the images that are in the principal's trash."""
+        statement = select(TrashedImage.id).where(TrashedImage.id.in_(images), _is_in_trash_of(principal))
+        return (await self._session.scalars(statement)).all()
+
+    async def list_with_taken_names(self, images: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
+        """Return the ids of those of the images that `restore` would not restore."""
+        return (await self._session.scalars(_WITH_TAKEN_NAMES, {"ids": images})).all()
 
     async def lock_tags(self, images: Collection[uuid.UUID]) -> bool:
         """Lock the explicit tags of trashed images until the commit. Returns False if one is being changed."""

@@ -3,7 +3,7 @@
 import uuid
 from typing import Annotated
 
-from fastapi import Body
+from fastapi import Body, Query
 
 from app.core.errors import DatabaseBusy
 from app.http.dependencies import ContainerDep
@@ -23,19 +23,24 @@ router = PrefixRouter(prefix="/trash", tags=["images"], route_class=Authenticate
 
 @router.get("", summary="List the trash")
 async def list_trash(
-    _user: CurrentUser, principal: PrincipalDep, container: ContainerDep, paging: PagingDep
+    _user: CurrentUser,
+    principal: PrincipalDep,
+    container: ContainerDep,
+    paging: PagingDep,
+    batch: Annotated[uuid.UUID | None, Query(description="Return only the images of this bulk deletion")] = None,
 ) -> TrashPage:
     """Return a page of the caller's images in the trash, the last deleted first. Admins see those of all accounts.
 
     An image is deleted permanently `TRASH_DAYS` after it was moved to the trash.
     """
-    query = f"trash {principal.id} {principal.is_admin}"
+    query = f"trash {principal.id} {principal.is_admin} {batch}"
     after = paging.after(query)
     async with container.database.read_session() as session:
-        found = await TrashRepository(session).list_newest(principal, after, paging.fetch_limit)
+        found = await TrashRepository(session).list_newest(principal, batch, after, paging.fetch_limit)
     rows, next_cursor = paging.page([one.image for one in found], query, "trashed_at")
     days = container.settings.trash_days
-    return TrashPage(items=[to_trashed(one, days) for one in found[: len(rows)]], next_cursor=next_cursor)
+    items = [to_trashed(one.image, one.tags, days) for one in found[: len(rows)]]
+    return TrashPage(items=items, next_cursor=next_cursor)
 
 
 @router.post(

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.pagination import Page
 from app.images.schemas import ImageRead, to_read
-from app.images.trash.repository import TaggedTrashedImage
 from app.images.upload.filenames import ImageName
+from app.models import TrashedImage
 
 
 class TrashedImageRead(ImageRead):
@@ -33,11 +33,10 @@ class ImageRestore(BaseModel):
     name: Annotated[ImageName | None, Field(examples=["chelsea (2).png"])] = None
 
 
-def to_trashed(trashed: TaggedTrashedImage, trash_days: float) -> TrashedImageRead:
+def to_trashed(image: TrashedImage, tags: list[str], trash_days: float) -> TrashedImageRead:
     """Shape an image in the trash for the wire."""
-    image = trashed.image
     return TrashedImageRead(
-        **to_read(image, trashed.tags).model_dump(),
+        **to_read(image, tags).model_dump(),
         trashed_at=image.trashed_at,
         trashed_by=image.trashed_by,
         expires_at=image.trashed_at + timedelta(days=trash_days),

@@ -2,7 +2,8 @@
 
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -58,7 +59,7 @@ class TrashService:
 
         Raises ImageNotFound, NameTaken, DatabaseBusy.
         """
-        async with with_locks(self._database, _lock_tags_of([image_id])) as (session, trash):
+        async with locking_tags(self._database, [image_id]) as (session, trash):
             images = ImageRepository(session)
             trashed = await trash.get_for_change(image_id, principal)
             if not await trash.restore([image_id], name):
@@ -84,11 +85,13 @@ class TrashService:
             await remove_orphans(self._database, self._object_store, originals)
 
 
-def _lock_tags_of(images: Collection[uuid.UUID]) -> Callable[[AsyncSession], Awaitable[TrashRepository | None]]:
-    """Return a function that locks the tags of trashed images; it returns None if one is being changed."""
+def locking_tags(
+    database: Database, images: Collection[uuid.UUID]
+) -> AbstractAsyncContextManager[tuple[AsyncSession, TrashRepository]]:
+    """Return a transaction in which the explicit tags of trashed images are locked. Raises DatabaseBusy."""
 
     async def lock(session: AsyncSession) -> TrashRepository | None:
         trash = TrashRepository(session)
         return trash if await trash.lock_tags(images) else None
 
-    return lock
+    return with_locks(database, lock)

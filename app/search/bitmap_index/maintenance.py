@@ -67,11 +67,13 @@ _UPDATE_BITS = text(f"""
     )
     UPDATE tag_bitmaps b SET bits = c.bits
     FROM changed c WHERE b.tag_id = c.tag_id AND b.chunk = c.chunk AND b.bits <> c.bits""")  # noqa: S608
-# Images that were deleted before the update of the bits. One that is deleted only now still has bits to clear.
+# Images that were deleted before the update of the bits. One that is deleted only now still has bits to clear. An image
+# in the trash keeps its ordinal: after a restore, another one would widen the range of the newest chunk.
 _DELETE_ORDINALS = text(f"""
     DELETE FROM bitmap_ordinals n USING tag_bitmaps b
     WHERE n.image_id = ANY(:images) AND b.tag_id = {ALL_IMAGES} AND b.chunk = n.ordinal / {CHUNK}
-    AND get_bit(b.bits, n.ordinal % {CHUNK}) = 0""")  # noqa: S608
+    AND get_bit(b.bits, n.ordinal % {CHUNK}) = 0
+    AND NOT EXISTS (SELECT FROM trashed_images t WHERE t.id = n.image_id)""")  # noqa: S608
 # An index of an earlier version has no bitmaps of the types that are new.
 _FIND_MISSING_TAG = text(f"""
     SELECT id FROM (
