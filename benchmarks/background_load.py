@@ -32,12 +32,12 @@ def writer(url: str, rate: float) -> Iterator[Callable[[], dict[str, float]]]:
     process = _PROCESSES.Process(target=_write, args=(url, rate, begun, end, results))
     process.start()
     begun.wait(60)
-    told: dict[str, float] = {}
+    measured: dict[str, float] = {}
     try:
-        yield lambda: told
+        yield lambda: measured
     finally:
         end.set()
-        told.update(results.get(timeout=60))
+        measured.update(results.get(timeout=60))
         process.join()
 
 

@@ -61,7 +61,7 @@ class Subject:
 def measure(subject: Subject, directory: Path, seconds: int) -> tuple[float, float]:
     """Return requests a second, by wrk, and the microseconds of CPU that each cost the server.
 
-    Raises RuntimeError when one answer is not as expected.
+    Raises RuntimeError when one response is not as expected.
     """
     listing = directory / f"{random.getrandbits(64):x}"
     listing.write_text("\n".join(subject.paths))
@@ -69,16 +69,16 @@ def measure(subject: Subject, directory: Path, seconds: int) -> tuple[float, flo
     for name, value in subject.headers.items():
         command += ["-H", f"{name}: {value}"]
     before = subject.server.cpu_seconds()
-    told = subprocess.run(  # noqa: S603
+    output = subprocess.run(  # noqa: S603
         [*command, subject.server.url, "--", str(listing), str(subject.status)],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    wrong = re.search(r"unexpected: (\d+)", told)
-    if "Socket errors" in told or wrong is None or wrong[1] != "0":
-        raise RuntimeError(f"{subject.name}: {told}")
-    rate, requests = (float(re.findall(rf"{name}: ([\d.]+)", told)[0]) for name in ("rate", "requests"))
+    wrong = re.search(r"unexpected: (\d+)", output)
+    if "Socket errors" in output or wrong is None or wrong[1] != "0":
+        raise RuntimeError(f"{subject.name}: {output}")
+    rate, requests = (float(re.findall(rf"{name}: ([\d.]+)", output)[0]) for name in ("rate", "requests"))
     return rate, (subject.server.cpu_seconds() - before) / requests * 1e6
 
 
@@ -86,9 +86,9 @@ def warm(subject: Subject) -> None:
     """Request each path once."""
     with httpx.Client(base_url=subject.server.url, headers=subject.headers) as client:
         for path in subject.paths:
-            answer = client.get(path)
-            if answer.status_code != subject.status:
-                raise RuntimeError(f"{subject.name}: {answer.status_code} {answer.text}")
+            response = client.get(path)
+            if response.status_code != subject.status:
+                raise RuntimeError(f"{subject.name}: {response.status_code} {response.text}")
 
 
 async def prepare(settings: Settings, images: int) -> tuple[list[str], list[str], str]:
@@ -187,13 +187,13 @@ def _subjects(servers: dict[str, Server], ids: list[str], names: list[str], toke
         Subject(f"{static}, 2 workers", servers["floor 2"], ["/static"], {}),
         Subject(f"{select}, 2 workers", servers["floor 2"], [f"/select/{one}" for one in ids], {}),
     ]
-    for what, paths in (("image", one), ("search", pages), ("completion", completions)):
+    for kind, paths in (("image", one), ("search", pages), ("completion", completions)):
         found += [
-            Subject(f"{what}, warm", servers["cached"], paths, {}, select),
-            Subject(f"{what}, warm, 304", servers["cached"], paths, known, f"{what}, warm", 304),
-            Subject(f"{what}, cache off", servers["uncached"], paths, {}, select),
-            Subject(f"{what}, Redis stopped", servers["no redis"], paths, {}, f"{what}, cache off"),
-            Subject(f"{what}, warm, 2 workers", servers["two"], paths, {}, f"{select}, 2 workers"),
+            Subject(f"{kind}, warm", servers["cached"], paths, {}, select),
+            Subject(f"{kind}, warm, 304", servers["cached"], paths, known, f"{kind}, warm", 304),
+            Subject(f"{kind}, cache off", servers["uncached"], paths, {}, select),
+            Subject(f"{kind}, Redis stopped", servers["no redis"], paths, {}, f"{kind}, cache off"),
+            Subject(f"{kind}, warm, 2 workers", servers["two"], paths, {}, f"{select}, 2 workers"),
         ]
     found += [
         Subject("image, signed in, warm", servers["cached"], one, signed_in, select),

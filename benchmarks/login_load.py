@@ -49,11 +49,11 @@ async def measure(url: str) -> None:
             done = asyncio.Event()
             others = asyncio.create_task(latencies(client, path, done))
             began = time.perf_counter()
-            answers = await asyncio.gather(*(client.post("/v1/auth/token", data=FORM) for _ in range(SIGN_INS)))
+            responses = await asyncio.gather(*(client.post("/v1/auth/token", data=FORM) for _ in range(SIGN_INS)))
             seconds = time.perf_counter() - began
             done.set()
             show(f"{path} during {SIGN_INS} sign-ins ({seconds:.1f} s)", await others)
-            print(f"  sign-ins answered with {sorted({one.status_code for one in answers})}")
+            print(f"  sign-ins answered with {sorted({one.status_code for one in responses})}")
 
 
 def main() -> None:

@@ -39,9 +39,9 @@ async def seconds(client: httpx.AsyncClient, email: str) -> float:
     """Return the duration of a refused sign-in."""
     form = {"grant_type": "password", "username": email, "password": "a wrong guess"}
     began = time.perf_counter()
-    answer = await client.post("/v1/auth/token", data=form)
-    if answer.status_code != 401:
-        raise RuntimeError(answer.text)
+    response = await client.post("/v1/auth/token", data=form)
+    if response.status_code != 401:
+        raise RuntimeError(response.text)
     return time.perf_counter() - began
 
 
@@ -83,7 +83,7 @@ def main() -> None:
         times = asyncio.run(measure(url, parser.parse_args().pairs))
     for email, values_of in times.items():
         print(f"{email}: median {statistics.median(values_of) * 1000:.1f} ms over {len(values_of)}")
-    print(f"AUC {auc(times[KNOWN], times[UNKNOWN]):.3f} (0.5: cannot be told apart)")
+    print(f"AUC {auc(times[KNOWN], times[UNKNOWN]):.3f} (0.5: indistinguishable)")
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ _STEP = math.log(1.005)
 class Turn(NamedTuple):
     """Requests of one kind, one after the other.
 
-    `processor`: seconds of processor time of the service for all `requests`. `answered` of them ended within the
+    `processor`: seconds of processor time of the service for all `requests`. `completed` of them ended within the
     measured `seconds`, with these `latencies` (steps of half a percent above a microsecond).
     """
 
     requests: int
     processor: float
-    answered: int
+    completed: int
     seconds: float
     latencies: Counter[int]
     failures: int
@@ -39,7 +39,7 @@ class Turn(NamedTuple):
         return Turn(
             self.requests + other.requests,
             self.processor + other.processor,
-            self.answered + other.answered,
+            self.completed + other.completed,
             self.seconds + other.seconds,
             self.latencies + other.latencies,
             self.failures + other.failures,
@@ -80,7 +80,7 @@ def p99_of(steps: Counter[int]) -> float:
 
 def throughput(turn: Turn) -> float:
     """Return the requests per second."""
-    return turn.answered / turn.seconds
+    return turn.completed / turn.seconds
 
 
 def processor_us(turn: Turn) -> float:

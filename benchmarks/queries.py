@@ -10,7 +10,7 @@ from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
 
 Query = dict[str, Any]
 # The class of the query, its path and its parameters.
-Asked = tuple[str, str, Query]
+SearchRequest = tuple[str, str, Query]
 IMAGES, TAGS = "/v1/images", "/v1/tags"
 COUNTED = ("estimate", "exact")
 # Queries that are as expensive as the limits of the language permit.
@@ -35,7 +35,7 @@ ATTACKS = (
 )
 
 
-def queries(seed: int, rounds: int, images: int) -> Iterator[Asked]:
+def queries(seed: int, rounds: int, images: int) -> Iterator[SearchRequest]:
     """Yield the whole set, for a collection of `images` images."""
     random, known = np.random.default_rng(seed), names()
 

@@ -68,7 +68,7 @@ async def application(scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"x" * 200})
 
 
-async def ask(app: ASGIApp, collector: Collector) -> float:
+async def measure_request(app: ASGIApp, collector: Collector) -> float:
     """Return the microseconds of processor time for a request."""
     container = SimpleNamespace(recorder=collector)
     started = time.thread_time_ns()
@@ -105,9 +105,9 @@ async def measure(turns: int) -> dict[str, list[float]]:
     gc.freeze()
     for _ in range(turns):
         for kind, app in kinds.items():
-            before = await ask(application, collector)
-            figures[kind].append((await ask(app, collector) + await ask(app, collector)) / 2)
-            bare = (before + await ask(application, collector)) / 2
+            before = await measure_request(application, collector)
+            figures[kind].append((await measure_request(app, collector) + await measure_request(app, collector)) / 2)
+            bare = (before + await measure_request(application, collector)) / 2
             figures[kind][-1] -= bare
             figures["bare"].append(bare)
         figures["in the batch"].append(_write(encoder, collector.records))

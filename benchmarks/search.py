@@ -41,7 +41,7 @@ from app.search.planning.sort_order import SortOrder
 from benchmarks import dataset
 from benchmarks.background_load import searchers, writer
 from benchmarks.dataset import names
-from benchmarks.queries import ATTACKS, COUNTED, IMAGES, Asked, queries
+from benchmarks.queries import ATTACKS, COUNTED, IMAGES, SearchRequest, queries
 from benchmarks.search_plot import plot
 from benchmarks.service import OK, Client, servers, service
 
@@ -66,11 +66,11 @@ class Times:
         self._by_class: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
 
     @contextmanager
-    def measured(self, kind: str, what: str) -> Iterator[None]:
+    def measured(self, kind: str, path_or_text: str) -> Iterator[None]:
         """Record the duration of the block."""
         started = time.perf_counter()
         yield
-        self._by_class[kind].append((time.perf_counter() - started, what))
+        self._by_class[kind].append((time.perf_counter() - started, path_or_text))
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Return number, p50, p95, p99 and maximum in milliseconds, and the slowest query."""
@@ -83,11 +83,11 @@ def _summary(times: list[tuple[float, str]]) -> dict[str, Any]:
     return {"n": len(times), "p50": p50, "p95": p95, "p99": p99, "max": most, "slowest": max(times)[1]}
 
 
-def over_http(url: str, asked: Iterable[Asked], pages: int) -> tuple[Times, float]:
+def over_http(url: str, requests: Iterable[SearchRequest], pages: int) -> tuple[Times, float]:
     """Run all queries, and `pages` pages of some orders; return the times and the worst error of an estimate."""
     times, client = Times(), Client(url)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for kind, path, params in asked:
+    for kind, path, params in requests:
         limited = {"limit": LIMIT if path == IMAGES else 20, **params}
         with times.measured(kind, json.dumps(limited)):
             status, body = client.get(path, limited)
@@ -109,7 +109,7 @@ def _factor(estimated: int, exact: int) -> float:
     return max(estimated, exact) / max(min(estimated, exact), 1)
 
 
-async def in_the_database(asked: Iterable[Asked]) -> Times:
+async def in_the_database(requests: Iterable[SearchRequest]) -> Times:
     """Run each search once to record its statements, then repeat these by asyncpg."""
     settings = Settings()
     times, database, engine = Times(), Database(settings), SearchEngine(settings.search_strategies)
@@ -120,7 +120,7 @@ async def in_the_database(asked: Iterable[Asked]) -> Times:
     def note(query: asyncpg.connection.LoggedQuery) -> None:
         statements.append((query.query, query.args))
 
-    for kind, path, params in asked:
+    for kind, path, params in requests:
         if path != IMAGES or "count" in params:
             continue
         statements.clear()
@@ -146,11 +146,11 @@ async def noting(session: AsyncSession, note: Callable[[asyncpg.connection.Logge
         yield
 
 
-async def naively(asked: Iterable[Asked]) -> Times:
+async def naively(requests: Iterable[SearchRequest]) -> Times:
     """Run the conjunctions as joins, which is the obvious SQL."""
     times = Times()
     connection = await asyncpg.connect(Settings().database_url.get_secret_value())
-    for kind, _, params in asked:
+    for kind, _, params in requests:
         if kind in NAIVE_CLASSES:
             tags = params["q"].split()
             with times.measured(kind, params["q"]):
@@ -163,14 +163,14 @@ def under_attack(url: str, images: int, seconds: float) -> dict[str, Any]:
     """Measure each attack alone; then another client alone, beside four with usual searches, and beside four with
     attacks.
     """
-    client, alone, answers = Client(url), Times(), Counter[int]()
+    client, alone, responses = Client(url), Times(), Counter[int]()
     for attack in ATTACKS:
         with alone.measured("attack", attack):
-            answers[client.get(IMAGES, {"q": attack, "sort": "name"})[0]] += 1
+            responses[client.get(IMAGES, {"q": attack, "sort": "name"})[0]] += 1
     others = Times()
     image = json.loads(client.get(IMAGES, {"limit": 1})[1])["items"][0]["links"]["self"]
     pairs = [params["q"] for kind, _, params in queries(98, 200, images) if kind == "2 tags AND"]
-    for beside, texts in (("nobody", []), ("4 searchers", pairs), ("4 attackers", ATTACKS)):
+    for beside, texts in (("no client", []), ("4 searchers", pairs), ("4 attackers", ATTACKS)):
         with searchers(url, texts, 4) if texts else nullcontext():
             until = time.monotonic() + seconds
             for pair in itertools.cycle(reversed(pairs)):
@@ -180,7 +180,7 @@ def under_attack(url: str, images: int, seconds: float) -> dict[str, Any]:
                     client.get(image, {})
                 if time.monotonic() > until:
                     break
-    return {"alone": alone.rows()["attack"], "answers": dict(answers), "others": others.rows()}
+    return {"alone": alone.rows()["attack"], "answers": dict(responses), "others": others.rows()}
 
 
 async def load(images: int, seed: int) -> None:
@@ -231,11 +231,11 @@ def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any
 def table(results: dict[str, Any]) -> str:
     """Return the measurements as a table in Markdown."""
     columns = [("http", key) for key in ("p50", "p95", "p99", "max")]
-    columns += [(way, key) for way in ("raw", "naive") for key in ("p50", "p99")] + [("writer", "p99")]
-    lines = ["| milliseconds | " + " | ".join(f"{way} {key}" for way, key in columns) + " |"]
+    columns += [(source, key) for source in ("raw", "naive") for key in ("p50", "p99")] + [("writer", "p99")]
+    lines = ["| milliseconds | " + " | ".join(f"{source} {key}" for source, key in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     for kind in results["http"]:
-        cells = (str(results.get(way, {}).get(kind, {}).get(key, "")) for way, key in columns)
+        cells = (str(results.get(source, {}).get(kind, {}).get(key, "")) for source, key in columns)
         lines.append(f"| {kind} | " + " | ".join(cells) + " |")
     rest = {key: value for key, value in results.items() if key not in ("http", "raw", "naive", "writer")}
     return "\n".join([*lines, "", json.dumps(rest, indent=1)])

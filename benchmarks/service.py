@@ -53,8 +53,8 @@ class Client:
 
     def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         self._connection.request(method, path, body, {**self._headers, **headers})
-        answer = self._connection.getresponse()
-        return answer.status, answer.read()
+        response = self._connection.getresponse()
+        return response.status, response.read()
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def serving(command: Sequence[str], ready: str, **environment: str) -> Iterator[
     process = subprocess.Popen([*command, "--port", str(port)], env={**os.environ, **environment})  # noqa: S603
     try:
         deadline = time.monotonic() + _READY_SECONDS
-        while not _answers(url, ready):
+        while not _responds(url, ready):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command} does not answer")
             time.sleep(0.1)
@@ -122,7 +122,7 @@ async def _alter_system(url: str, settings: Mapping[str, str]) -> None:
     await connection.close()
 
 
-def _answers(url: str, path: str) -> bool:
+def _responds(url: str, path: str) -> bool:
     try:
         return Client(url).send("GET", path)[0] == OK
     except OSError:

@@ -87,31 +87,31 @@ class Clients:
 
     def begin(self, kind: str) -> dict[str, Any]:
         """End the current turn and begin one of this kind; return the counters of the service."""
-        with urlopen(f"http://127.0.0.1:{self._port}/turn?{kind}", timeout=60) as answer:
-            told: dict[str, Any] = json.load(answer)
-        return told
+        with urlopen(f"http://127.0.0.1:{self._port}/turn?{kind}", timeout=60) as response:
+            results: dict[str, Any] = json.load(response)
+        return results
 
-    def ask(self, lead_in: float, seconds: float) -> Turn:
+    def run(self, lead_in: float, seconds: float) -> Turn:
         """Send requests for the lead-in and `seconds`; measure only the latter. The caller sets `processor`."""
         sockets = {one.fileno(): one for one in self._sockets}
         latencies: list[float] = []
         requests = failures = 0
         window = time.perf_counter() + lead_in
         end = window + seconds
-        asked = dict.fromkeys(sockets, 0.0)
+        sent_at = dict.fromkeys(sockets, 0.0)
         for number, one in sockets.items():
-            asked[number] = _send(one)
-        while asked:
+            sent_at[number] = _send(one)
+        while sent_at:
             for number, _ in self._poll.poll(30):
                 good = _receive(sockets[number])
                 now = time.perf_counter()
                 requests, failures = requests + 1, failures + (not good)
                 if window <= now < end:
-                    latencies.append(now - asked[number])
+                    latencies.append(now - sent_at[number])
                 if now < end:
-                    asked[number] = _send(sockets[number])
+                    sent_at[number] = _send(sockets[number])
                 else:
-                    del asked[number]
+                    del sent_at[number]
         return Turn(requests, 0.0, len(latencies), seconds, steps_of(latencies), failures)
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ def served(environment: Mapping[str, str]) -> Iterator[Clients]:
             clients = Clients(listener.getsockname()[1])  # the first response comes once it is ready
             for kind in ("bare", "floor", "recorded"):
                 clients.begin(kind)
-                clients.ask(0, WARM_SECONDS)
+                clients.run(0, WARM_SECONDS)
             yield clients
             clients.close()
         finally:
@@ -192,16 +192,16 @@ def measure(case: Case, clients: Clients, options: argparse.Namespace) -> bool:
         f"{case.path}, MongoDB {case.mongo}: {options.blocks} blocks, {recorded} records, MongoDB {each:.0f} us each;"
         f" load {os.getloadavg()[0]:.1f}"
     )
-    told = [report(blocks, kind) for kind in kinds if kind != "bare"]
-    return all(told)
+    results = [report(blocks, kind) for kind in kinds if kind != "bare"]
+    return all(results)
 
 
 def take_turn(clients: Clients, kind: str) -> Turn:
     """Run a turn of a kind. The processor time counts until all records are flushed."""
     before = clients.begin(kind)
-    turn = clients.ask(FLUSH_SECONDS, TURN_SECONDS)
+    turn = clients.run(FLUSH_SECONDS, TURN_SECONDS)
     after = clients.begin("bare")
-    if not after["settled"] or after["dropped"]:
+    if not after["is_stable"] or after["dropped"]:
         raise RuntimeError(f"the recorder does not keep up: {after}")
     return turn._replace(processor=(after["processor_ns"] - before["processor_ns"]) / 1e9)
 
@@ -278,7 +278,7 @@ def _serve_and_measure(case: Case, environment: Mapping[str, str], options: argp
 def _until_cut_off(clients: Clients) -> None:
     """Record requests until the service has found out that MongoDB does not respond."""
     clients.begin("recorded")
-    clients.ask(0, WARM_SECONDS)
+    clients.run(0, WARM_SECONDS)
     while clients.begin("bare")["connected"]:
         time.sleep(0.5)
 

@@ -69,16 +69,16 @@ class Switch:
             await self._app(scope, receive, send)
             return
         recorder: Recorder = scope["state"]["container"].recorder
-        settled = await _settle(recorder)
+        is_stable = await _settle(recorder)
         self._app = self._apps[scope["query_string"].decode()]
-        told = {
-            "settled": settled,
+        figures = {
+            "is_stable": is_stable,
             "processor_ns": time.process_time_ns(),
             "written": recorder.written,
             "dropped": recorder.dropped,
             "connected": recorder.connected,
         }
-        await JSONResponse(told)(scope, receive, send)
+        await JSONResponse(figures)(scope, receive, send)
 
 
 def _without_recorder() -> FastAPI:

@@ -92,30 +92,30 @@ class Client:
         """Upload through the API."""
         form = aiohttp.FormData()
         form.add_field("image", io.BytesIO(self._body), filename=f"{next(self._names)}.jpg", content_type=CONTENT_TYPE)
-        async with self._session.post(f"{self._task.url}/v1/images", data=form, headers=self._headers) as answer:
-            await _expect(answer, CREATED)
-            self.place = (await answer.json())["links"]["content"]
+        async with self._session.post(f"{self._task.url}/v1/images", data=form, headers=self._headers) as response:
+            await _expect(response, CREATED)
+            self.place = (await response.json())["links"]["content"]
 
     async def api_tus(self) -> None:
         """Upload by tus: a creation and one PATCH."""
         metadata = f"filename {b64encode(f'{next(self._names)}.jpg'.encode()).decode()}"
         headers = {**self._headers, "Tus-Resumable": "1.0.0"}
         creation = {**headers, "Upload-Length": str(len(self._body)), "Upload-Metadata": metadata}
-        async with self._session.post(f"{self._task.url}/v1/uploads", headers=creation) as answer:
-            await _expect(answer, CREATED)
-            place = answer.headers["Location"]
+        async with self._session.post(f"{self._task.url}/v1/uploads", headers=creation) as response:
+            await _expect(response, CREATED)
+            place = response.headers["Location"]
         append = {**headers, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
         url = urljoin(self._task.url, place)
-        async with self._session.patch(url, data=io.BytesIO(self._body), headers=append) as answer:
-            await _expect(answer, NO_CONTENT)
+        async with self._session.patch(url, data=io.BytesIO(self._body), headers=append) as response:
+            await _expect(response, NO_CONTENT)
 
     async def api_resumable(self) -> None:
         """Upload by Resumable Uploads for HTTP: one POST with all bytes."""
         name = f'attachment; filename="{next(self._names)}.jpg"'
         headers = {**self._headers, "Upload-Complete": "?1", "Content-Disposition": name, "Content-Type": CONTENT_TYPE}
         url = f"{self._task.url}/v1/uploads"
-        async with self._session.post(url, data=io.BytesIO(self._body), headers=headers) as answer:
-            await _expect(answer, CREATED)
+        async with self._session.post(url, data=io.BytesIO(self._body), headers=headers) as response:
+            await _expect(response, CREATED)
 
     async def store_put(self) -> None:
         """Upload straight to the store."""
@@ -124,22 +124,22 @@ class Client:
 
     async def api_get(self) -> None:
         """Download through the API."""
-        async with self._session.get(f"{self._task.url}{self.place}") as answer:
-            await self._drain(answer)
+        async with self._session.get(f"{self._task.url}{self.place}") as response:
+            await self._drain(response)
 
     async def store_get(self) -> None:
         """Download straight from the store."""
-        answer: Any = await self._store.get_object(self._bucket, self.place)
-        await self._drain(answer)
+        response: Any = await self._store.get_object(self._bucket, self.place)
+        await self._drain(response)
 
-    async def _drain(self, answer: Any) -> None:
+    async def _drain(self, response: Any) -> None:
         count = 0
-        async for piece in answer.content.iter_any():
+        async for piece in response.content.iter_any():
             count += len(piece)
         if count != len(self._body):
             raise RuntimeError(f"{count} bytes instead of {len(self._body)}")
 
 
-async def _expect(answer: aiohttp.ClientResponse, status: int) -> None:
-    if answer.status != status:
-        raise RuntimeError(f"{answer.status}: {await answer.text()}")
+async def _expect(response: aiohttp.ClientResponse, status: int) -> None:
+    if response.status != status:
+        raise RuntimeError(f"{response.status}: {await response.text()}")

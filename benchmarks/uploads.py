@@ -215,7 +215,7 @@ def print_rates(measured: list[tuple[str, int, dict[str, Side]]]) -> None:
     print("| size | at once | store put/s | API put/s | ratio | store get/s | API get/s | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for size, at_once, sides in measured:
-        cells = [_compared(sides[f"store_{way}"], sides[f"api_{way}"]) for way in ("put", "get")]
+        cells = [_compared(sides[f"store_{operation}"], sides[f"api_{operation}"]) for operation in ("put", "get")]
         print(f"| {size} | {at_once} | {' | '.join(cells)} |")
 
 

@@ -49,8 +49,8 @@ def dev(
     redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of Redis.")] = None,
 ) -> None:
     """Run the service for development. Backends without an address are started as local servers."""
-    asked = {"postgres": postgres_port, "mongo": mongo_port, "object_store": storage_port, "redis": redis_port}
-    ports = {name: number for name, number in asked.items() if number is not None}
+    requested = {"postgres": postgres_port, "mongo": mongo_port, "object_store": storage_port, "redis": redis_port}
+    ports = {name: number for name, number in requested.items() if number is not None}
     signals = _Signals()
     server = _DevServer(host, port, data_dir.resolve(), ports, signals)
     try:
@@ -215,8 +215,8 @@ class _DevServer:
             _say(str(error))
             self._retry_at["revive"] = time.monotonic() + _RETRY_SECONDS
 
-    def _due(self, what: str) -> bool:
-        return time.monotonic() >= self._retry_at.get(what, 0)
+    def _due(self, name: str) -> bool:
+        return time.monotonic() >= self._retry_at.get(name, 0)
 
     def _start_service(self) -> None:
         from devstack.process import Command, ServerProcess, uninterrupted  # noqa: PLC0415 - as above
@@ -271,7 +271,7 @@ class _DevServer:
     def _announce_when_ready(self) -> None:
         assert self._listener is not None  # noqa: S101 - for the type checker: run() has opened it
         address = _connectable(self._listener)
-        if self._ready or not _answers(address):
+        if self._ready or not _responds(address):
             return
         self._ready = True
         if self._reloaded:
@@ -312,7 +312,7 @@ def _is_down(error: Exception) -> bool:
     return isinstance(error, OSError) or sqlstate[:2] in {"08", "53", "57"}
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     connection = http.client.HTTPConnection(address, timeout=1)
     try:
         connection.request("GET", "/healthz")

@@ -55,13 +55,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose(name: str, asked: int | None, last: int | None, claims: Claims, *, with_grpc: bool) -> int:
+def choose(name: str, requested: int | None, last: int | None, claims: Claims, *, with_grpc: bool) -> int:
     """Claim and return the requested port, else that of the last run, else a random one. Raises PortInUse."""
-    if asked is not None:
-        if not _usable(asked, claims, with_grpc=with_grpc):
-            wanted = f"{asked} and {asked + GRPC_OFFSET}" if with_grpc else str(asked)
+    if requested is not None:
+        if not _usable(requested, claims, with_grpc=with_grpc):
+            wanted = f"{requested} and {requested + GRPC_OFFSET}" if with_grpc else str(requested)
             raise PortInUse(f"{name}: port {wanted} on {HOST} must be free and below 65536; choose another port")
-        return asked
+        return requested
     if last is not None and _usable(last, claims, with_grpc=with_grpc):
         return last
     for _ in range(_ATTEMPTS):

@@ -49,7 +49,7 @@ class Command:
 
 
 class ServerProcess:
-    """A running server, in a session of its own, so that Ctrl-C reaches only its parent. The constructor starts it."""
+    """A running server in a session of its own: Ctrl-C reaches only its parent. The constructor starts it."""
 
     def __init__(self, command: Command, pid_file: Path, log_file: Path | None = None) -> None:
         self._command = command

@@ -48,7 +48,7 @@ class Stack:
             raise ValueError(f"unknown backends: {', '.join(sorted(unknown))}")
         self._data_dir = DataDir(data_dir)
         self._wanted = wanted
-        self._asked_ports = dict(ports or {})
+        self._requested_ports = dict(ports or {})
         self._report = report
         self._durable = durable
         self._ports: dict[str, int] = {}
@@ -168,7 +168,7 @@ class Stack:
         last = {**self._data_dir.last_ports(), **self._ports}
         for name in backend.port_names:
             self._ports[name] = port_choice.choose(
-                name, self._asked_ports.get(name), last.get(name), self._claims, with_grpc=backend.with_grpc
+                name, self._requested_ports.get(name), last.get(name), self._claims, with_grpc=backend.with_grpc
             )
 
     def _await_ready(self, names: list[str], *, may_move: bool) -> None:
@@ -187,18 +187,18 @@ class Stack:
     def _is_ready(self, name: str) -> bool:
         process = self._processes[name]
         try:
-            answers = process.exit_code is None and self._backends[name].is_ready(process.pid, self._ports)
+            responses = process.exit_code is None and self._backends[name].is_ready(process.pid, self._ports)
         except OSError:
             return False
-        return answers and process.exit_code is None
+        return responses and process.exit_code is None
 
     def _check_booting(self, name: str, deadline: float, spawns: dict[str, int], *, may_move: bool) -> None:
         """Restart a server that ended, because its port was in use or a killed one still had its data."""
         process = self._processes[name]
         ended = process.exit_code is not None
         if time.monotonic() > deadline or (ended and spawns[name] == _SPAWNS):
-            what = f"ended with exit code {process.exit_code}" if ended else f"not ready after {_READY_SECONDS:.0f} s"
-            raise BackendFailed(f"{name} failed to start ({what}); {process.log_tail()}")
+            reason = f"ended with exit code {process.exit_code}" if ended else f"not ready after {_READY_SECONDS:.0f} s"
+            raise BackendFailed(f"{name} failed to start ({reason}); {process.log_tail()}")
         if ended:
             time.sleep(0.2 * spawns[name])
             spawns[name] += 1

@@ -32,7 +32,7 @@ START_SECONDS = 60
 
 
 def main() -> None:
-    """Upload, search, download, compare; say each step."""
+    """Upload, search, download and compare; print each step."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--url", default="http://127.0.0.1:8000")
     url = arguments.parse_args().url
@@ -46,7 +46,7 @@ def main() -> None:
 @contextlib.contextmanager
 def service_at(url: str) -> Iterator[None]:
     """Use the service that answers at `url`, or start one for as long as the demo takes."""
-    if answers(url):
+    if responses(url):
         print(f"using the service at {url}")
         yield
         return
@@ -55,7 +55,7 @@ def service_at(url: str) -> Iterator[None]:
     process = subprocess.Popen([sys.executable, "-m", "app", "dev", "--no-reload", "--port", port])
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not answers(url):
+        while not responses(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("the service failed to start")
             time.sleep(0.1)
@@ -65,7 +65,7 @@ def service_at(url: str) -> Iterator[None]:
         process.wait()
 
 
-def answers(url: str) -> bool:
+def responses(url: str) -> bool:
     """Return whether a service responds."""
     try:
         return httpx.get(f"{url}/healthz", timeout=2).is_success
@@ -86,11 +86,11 @@ def sign_in(client: httpx.Client) -> None:
 def upload_all(client: httpx.Client) -> None:
     """Upload every photograph that is not stored yet."""
     for name, tags in PHOTOS.items():
-        answer = client.post("/v1/images", files={"image": (name, photo(name))}, data={"tags": tags})
-        if answer.status_code == httpx.codes.CONFLICT:
-            print(f"  {name}: already stored as {answer.json()['image']}")
+        response = client.post("/v1/images", files={"image": (name, photo(name))}, data={"tags": tags})
+        if response.status_code == httpx.codes.CONFLICT:
+            print(f"  {name}: already stored as {response.json()['image']}")
             continue
-        image = answer.raise_for_status().json()
+        image = response.raise_for_status().json()
         print(f"  {name}: {image['width']} x {image['height']}, {image['size']} bytes, {', '.join(image['tags'])}")
 
 

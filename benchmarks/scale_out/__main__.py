@@ -137,7 +137,12 @@ async def _result(cluster: Cluster, load: Load, run: Run) -> dict[str, Any]:
         "requests": len(answered),
         "requests_without_record": await _unrecorded(cluster, answered),
         "phases": [
-            {"killed": phase.name, "answers": phase.answers, "errors": phase.errors, "gap": round(phase.longest_gap, 2)}
+            {
+                "killed": phase.name,
+                "answers": phase.responses,
+                "errors": phase.errors,
+                "gap": round(phase.longest_gap, 2),
+            }
             for phase in run.phases
         ],
         "load_average": os.getloadavg()[0],
@@ -168,9 +173,9 @@ COLUMNS = ("uploads", "tags", "reads", "searches", "errors", "longest time witho
 
 
 def _row(phase: Phase) -> str:
-    answers = [str(phase.answers[name]) for name in ("upload", "tag", "read", "search")]
-    errors = ", ".join(f"{count} x {what}" for what, count in phase.errors.most_common())
-    return f"| {phase.name} | {' | '.join(answers)} | {phase.errors.total()} | {phase.longest_gap:.1f} | {errors} |"
+    responses = [str(phase.responses[name]) for name in ("upload", "tag", "read", "search")]
+    errors = ", ".join(f"{count} x {error}" for error, count in phase.errors.most_common())
+    return f"| {phase.name} | {' | '.join(responses)} | {phase.errors.total()} | {phase.longest_gap:.1f} | {errors} |"
 
 
 def main() -> None:

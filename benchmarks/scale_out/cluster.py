@@ -124,8 +124,8 @@ class Cluster:
 
             async def is_ready() -> bool:
                 try:
-                    async with session.get(f"http://{HOST}:{self._ports[name]}/readyz") as answer:
-                        return answer.status == OK and (await answer.json())["status"] == "ok"
+                    async with session.get(f"http://{HOST}:{self._ports[name]}/readyz") as response:
+                        return response.status == OK and (await response.json())["status"] == "ok"
                 except aiohttp.ClientError:
                     return False
 

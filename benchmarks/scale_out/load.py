@@ -27,7 +27,7 @@ class Phase:
     """The results of a period: responses and errors by operation, and the longest gap without an acknowledgement."""
 
     name: str
-    answers: Counter[str] = field(default_factory=Counter)
+    responses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     longest_gap: float = 0.0
     last_upload: float = field(default_factory=time.monotonic)
@@ -58,12 +58,12 @@ class Load:
     async def sign_in(self) -> None:
         """Create an account, and a token that is valid for the whole run."""
         account = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse battery staple"}
-        async with self._session.post(f"{self._url}/v1/users", json=account) as answer:
-            answer.raise_for_status()
+        async with self._session.post(f"{self._url}/v1/users", json=account) as response:
+            response.raise_for_status()
         form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-        async with self._session.post(f"{self._url}/v1/auth/token", data=form) as answer:
-            answer.raise_for_status()
-            self._headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        async with self._session.post(f"{self._url}/v1/auth/token", data=form) as response:
+            response.raise_for_status()
+            self._headers = {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send requests until `stop` is set."""
@@ -81,7 +81,7 @@ class Load:
             except (aiohttp.ClientError, TimeoutError) as error:
                 phase.errors[f"{name}: {type(error).__name__}"] += 1
             else:
-                phase.answers[name] += 1
+                phase.responses[name] += 1
                 if name == "upload":
                     phase.uploaded()
 
@@ -93,37 +93,37 @@ class Load:
             "image", body, filename=f"{next(self._numbers)}-{uuid.uuid4().hex}.png", content_type="image/png"
         )
         form.add_field("tags", ",".join(tags))
-        answer, _ = await self._ask("POST", "/v1/images", data=form)
-        self.images[answer["id"]] = hashlib.sha256(body).hexdigest()
-        self.tags.setdefault(answer["id"], set()).update(tags)
+        response, _ = await self._request("POST", "/v1/images", data=form)
+        self.images[response["id"]] = hashlib.sha256(body).hexdigest()
+        self.tags.setdefault(response["id"], set()).update(tags)
 
     async def _tag(self) -> None:
         image, tag = random.choice(list(self.images)), random.choice(TAGS)
-        await self._ask("POST", f"/v1/images/{image}/tags", json={"tags": [tag]})
+        await self._request("POST", f"/v1/images/{image}/tags", json={"tags": [tag]})
         self.tags[image].add(tag)
 
     async def _read(self) -> None:
         image = random.choice(list(self.images))
-        await self._ask("GET", f"/v1/images/{image}")
-        _, body = await self._ask("GET", f"/v1/images/{image}/content")
+        await self._request("GET", f"/v1/images/{image}")
+        _, body = await self._request("GET", f"/v1/images/{image}/content")
         if hashlib.sha256(body).hexdigest() != self.images[image]:
             self.phase.wrong.append(image)
 
     async def _search(self) -> None:
-        await self._ask("GET", "/v1/images", params={"q": f'"{random.choice(TAGS)}" -"{random.choice(TAGS)}"'})
+        await self._request("GET", "/v1/images", params={"q": f'"{random.choice(TAGS)}" -"{random.choice(TAGS)}"'})
 
-    async def _ask(self, method: str, path: str, **values: Any) -> tuple[dict[str, Any], bytes]:
+    async def _request(self, method: str, path: str, **values: Any) -> tuple[dict[str, Any], bytes]:
         request_id = uuid.uuid4().hex
         headers = {**self._headers, "X-Request-ID": request_id}
-        async with self._session.request(method, f"{self._url}{path}", headers=headers, **values) as answer:
-            body = await answer.read()
-            # The balancer's own answers have no request id.
-            if answer.headers.get("X-Request-ID") == request_id:
+        async with self._session.request(method, f"{self._url}{path}", headers=headers, **values) as response:
+            body = await response.read()
+            # The balancer's own responses have no request id.
+            if response.headers.get("X-Request-ID") == request_id:
                 self.answered.add(request_id)
-            is_json = "json" in answer.content_type
-            document = await answer.json(content_type=None) if is_json else {}
-            if answer.status not in (OK, CREATED):
-                raise _Refused(f"{answer.status} {str(document.get('type', '')).removeprefix('/problems/')}".strip())
+            is_json = "json" in response.content_type
+            document = await response.json(content_type=None) if is_json else {}
+            if response.status not in (OK, CREATED):
+                raise _Refused(f"{response.status} {str(document.get('type', '')).removeprefix('/problems/')}".strip())
             return document, body
 
     async def lost(self) -> list[str]:
@@ -135,8 +135,8 @@ class Load:
     async def _check(self, image: str, limit: asyncio.Semaphore) -> str | None:
         async with limit:
             try:
-                document, _ = await self._ask("GET", f"/v1/images/{image}")
-                _, body = await self._ask("GET", f"/v1/images/{image}/content")
+                document, _ = await self._request("GET", f"/v1/images/{image}")
+                _, body = await self._request("GET", f"/v1/images/{image}/content")
             except (_Refused, aiohttp.ClientError, TimeoutError) as error:
                 return f"{image}: {error!r}"
         if hashlib.sha256(body).hexdigest() != self.images[image]:

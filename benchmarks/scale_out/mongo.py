@@ -36,7 +36,7 @@ class MongoReplicaSet:
             self._backends[name].prepare()
             self.nodes[name].start()
         for name in NAMES:
-            await until(name, partial(self._answers, name))
+            await until(name, partial(self._responds, name))
         members = [{"_id": number, "host": f"{HOST}:{self._ports[name]}"} for number, name in enumerate(NAMES)]
         configuration = {"_id": SET, "members": members, "settings": {"electionTimeoutMillis": 2000}}
         self._command_to("mongo1", {"replSetInitiate": configuration})
@@ -51,7 +51,7 @@ class MongoReplicaSet:
         """Return the member that is the primary."""
         return next(name for name in NAMES if self._hello(name).get("isWritablePrimary"))
 
-    async def _answers(self, name: str) -> bool:
+    async def _responds(self, name: str) -> bool:
         return bool(self._hello(name).get("ok"))
 
     async def _has_primary(self) -> bool:

@@ -65,7 +65,7 @@ def free_port(*, with_grpc: bool = False) -> int:
     return port
 
 
-async def until(what: str, is_true: Callable[[], Awaitable[bool]], seconds: float = READY_SECONDS) -> float:
+async def until(name: str, is_true: Callable[[], Awaitable[bool]], seconds: float = READY_SECONDS) -> float:
     """Wait until the condition is true; return the seconds. Raises TimeoutError."""
     started = time.monotonic()
     while True:
@@ -75,5 +75,5 @@ async def until(what: str, is_true: Callable[[], Awaitable[bool]], seconds: floa
         except (TimeoutError, OSError):
             pass
         if time.monotonic() - started > seconds:
-            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+            raise TimeoutError(f"{name}: not within {seconds:.0f} s")
         await asyncio.sleep(0.1)

@@ -1,7 +1,7 @@
 """PostgreSQL: a primary and two standbys. Each commit is on two of the three.
 
 `synchronous_standby_names = 'ANY 1 (...)'`: a commit is acknowledged once one of the standbys has it on its disk too.
-So one of them may be gone without stopping the writes, and when the primary goes, the standby that has received most
+So one of them may be down without stopping the writes, and when the primary fails, the standby that has received most
 has every commit that was acknowledged. With a single standby it is one or the other.
 """
 
@@ -57,7 +57,7 @@ class PostgresCluster:
         """Create the primary, then copy the others from it."""
         self._backends["pg1"].prepare()
         self.nodes["pg1"].start()
-        await until("pg1", lambda: self._answers("pg1"))
+        await until("pg1", lambda: self._responds("pg1"))
         for name in ("pg2", "pg3"):
             await self.join(name)
 
@@ -92,9 +92,9 @@ class PostgresCluster:
 
     async def fail_over(self) -> str:
         """Promote the standby that has received most; return its name. The primary must be dead."""
-        received = {name: await self._ask(name, "SELECT pg_last_wal_receive_lsn()") for name in self._standbys()}
+        received = {name: await self._query(name, "SELECT pg_last_wal_receive_lsn()") for name in self._standbys()}
         self.primary = max(received, key=lambda name: received[name])
-        await self._ask(self.primary, "SELECT pg_promote()")
+        await self._query(self.primary, "SELECT pg_promote()")
         return self.primary
 
     async def until_replicating(self, name: str) -> None:
@@ -102,7 +102,7 @@ class PostgresCluster:
         query = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming')"
 
         async def is_streaming() -> bool:
-            return bool(await self._ask(self.primary, query, name))
+            return bool(await self._query(self.primary, query, name))
 
         await until(f"{name} replicating", is_streaming)
 
@@ -113,10 +113,10 @@ class PostgresCluster:
     def _standbys(self) -> list[str]:
         return [name for name in NAMES if name != self.primary and self.nodes[name].lives]
 
-    async def _answers(self, name: str) -> bool:
-        return bool(await self._ask(name, "SELECT true"))
+    async def _responds(self, name: str) -> bool:
+        return bool(await self._query(name, "SELECT true"))
 
-    async def _ask(self, name: str, query: str, *arguments: Any) -> Any:
+    async def _query(self, name: str, query: str, *arguments: Any) -> Any:
         try:
             connection = await asyncpg.connect(
                 host=HOST, port=self._ports[name], user="imts", password=self._password, database="imts", timeout=5

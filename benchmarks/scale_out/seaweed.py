@@ -75,8 +75,8 @@ class SeaweedCluster:
         return len(nodes) == len(VOLUMES)
 
     def _get(self, master: str, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{HOST}:{self._ports[master]}{path}", timeout=2) as answer:
-            status: dict[str, Any] = json.loads(answer.read())
+        with urllib.request.urlopen(f"http://{HOST}:{self._ports[master]}{path}", timeout=2) as response:
+            status: dict[str, Any] = json.loads(response.read())
             return status
 
     async def _listens(self, port: int) -> bool:

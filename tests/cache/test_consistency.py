@@ -75,14 +75,14 @@ async def workers(settings: Settings, own_redis: OwnRedis) -> AsyncIterator[list
 
 async def create(worker: Worker, account: Account, visibility: str) -> Owned:
     stem = uuid.uuid4().hex
-    answer = await worker.client.post(
+    response = await worker.client.post(
         "/v1/images",
         files={"image": (f"{stem}.0.png", png())},
         data={"tags": "n0", "visibility": visibility},
         headers=account.client.headers,
     )
-    assert answer.status_code == 201, answer.text
-    return Owned(account, answer.json()["links"]["self"], visibility)
+    assert response.status_code == 201, response.text
+    return Owned(account, response.json()["links"]["self"], visibility)
 
 
 async def write(owned: Owned, both: Sequence[Worker], until: float) -> None:
@@ -92,10 +92,10 @@ async def write(owned: Owned, both: Sequence[Worker], until: float) -> None:
         client = random.choice(both).client
         if number % 2:
             body = {"name": f"{uuid.uuid4().hex}.{number}.png"}
-            answer = await client.patch(owned.path, json=body, headers=owned.headers)
+            response = await client.patch(owned.path, json=body, headers=owned.headers)
         else:
-            answer = await client.put(f"{owned.path}/tags", json={"tags": [f"n{number}"]}, headers=owned.headers)
-        assert answer.status_code == 200, answer.text
+            response = await client.put(f"{owned.path}/tags", json={"tags": [f"n{number}"]}, headers=owned.headers)
+        assert response.status_code == 200, response.text
         owned.acknowledged = number
         await asyncio.sleep(random.uniform(0, 0.5))
 
@@ -111,9 +111,9 @@ async def read(owned: Owned, everyone: Sequence[Owned], both: Sequence[Worker], 
     while time.monotonic() < until:
         client, before = random.choice(both).client, owned.acknowledged
         headers = owned.headers if owned.visibility == "private" or random.random() < 0.3 else {}
-        answer = await client.get(owned.path, headers=headers)
-        assert answer.status_code == 200, answer.text
-        assert number_of(answer.json()) >= before
+        response = await client.get(owned.path, headers=headers)
+        assert response.status_code == 200, response.text
+        assert number_of(response.json()) >= before
         before = owned.acknowledged
         page = await client.get("/v1/images", params={"q": f"tags:1..{random.randrange(2, 4)}"}, headers=headers)
         assert page.status_code == 200, page.text
@@ -134,15 +134,15 @@ async def disturb(both: Sequence[Worker], own_redis: OwnRedis, until: float) -> 
     # Fill the cache first.
     await asyncio.sleep(2)
     while time.monotonic() < until - 2:
-        what = random.randrange(8)
+        choice = random.randrange(8)
         worker = random.choice(both)
-        if what < 4:
+        if choice < 4:
             worker.proxy.set(**random.choice(FAULTS))
-        elif what == 4:
+        elif choice == 4:
             worker.proxy.cut()
-        elif what == 5:
+        elif choice == 5:
             await own_redis.run("FLUSHALL")
-        elif what == 6:
+        elif choice == 6:
             await own_redis.run("SAVE")
         else:
             own_redis.kill()

@@ -17,19 +17,19 @@ from tests.support.photos import png
 
 async def upload(client: httpx.AsyncClient, account: Account, **fields: Any) -> str:
     """Upload an image and return its path."""
-    answer = await client.post(
+    response = await client.post(
         "/v1/images",
         files={"image": (f"{uuid.uuid4().hex}.png", png())},
         data={"tags": "cat", **fields},
         headers=account.client.headers,
     )
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["links"]["self"])
+    assert response.status_code == 201, response.text
+    return str(response.json()["links"]["self"])
 
 
 async def patch(client: httpx.AsyncClient, account: Account, path: str, **change: str) -> None:
-    answer = await client.patch(path, json=change, headers=account.client.headers)
-    assert answer.status_code == 200, answer.text
+    response = await client.patch(path, json=change, headers=account.client.headers)
+    assert response.status_code == 200, response.text
 
 
 async def test_f79_a_cached_page_reports_the_quota(cached: Cached) -> None:
@@ -94,8 +94,8 @@ async def test_private_images_are_returned_to_authorized_viewers_only(
     for visibility, statuses in (("public", [200] * 4), ("private", [404, 404, 200, 200]), ("public", [200] * 4)):
         await patch(cached.client, user, path, visibility=visibility)
         for _ in range(2):
-            answers = [await cached.client.get(path, headers=headers) for headers in viewers]
-            assert [one.status_code for one in answers] == statuses
+            responses = [await cached.client.get(path, headers=headers) for headers in viewers]
+            assert [one.status_code for one in responses] == statuses
             pages = [await cached.client.get("/v1/images", headers=headers) for headers in viewers]
             assert [200 if one.json()["items"] else 404 for one in pages] == statuses
 
@@ -118,12 +118,12 @@ async def test_concurrent_misses_share_one_query(cached: Cached, user: Account, 
         await cached.wait_until(is_usable=True)
         path = await upload(cached.client, user)
         async with httpx.AsyncClient(base_url=cached.client.base_url, limits=limits, timeout=60) as crowd:
-            answers = await asyncio.gather(*(crowd.get(path) for _ in range(200)))
-        if {one.status_code for one in answers} == {200} and await statements_of(cached, admin, path) == 1:
+            responses = await asyncio.gather(*(crowd.get(path) for _ in range(200)))
+        if {one.status_code for one in responses} == {200} and await statements_of(cached, admin, path) == 1:
             break
     else:
         pytest.fail("not in five attempts")
-    assert len({one.content for one in answers}) == 1
+    assert len({one.content for one in responses}) == 1
     assert await cached.metric("misses_total") - misses >= 1
 
 
@@ -293,8 +293,8 @@ async def test_pages_that_depend_on_the_clock_are_not_cached(cached: Cached, use
     await upload(cached.client, user)
     hits = await cached.metric("hits_total")
     for _ in range(2):
-        answer = await cached.client.get("/v1/images", params={"q": "date:today"})
-        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        response = await cached.client.get("/v1/images", params={"q": "date:today"})
+        assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
     assert await cached.metric("hits_total") == hits
 
 

@@ -169,7 +169,7 @@ def test_interrupt_while_starting_leaves_nothing(directory: Path) -> None:
     assert processes_of(directory) == []
 
 
-def test_port_in_use_is_one_line_and_starts_nothing(directory: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(directory: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         dev = Dev(directory, "--port", str(port))
@@ -191,7 +191,7 @@ def test_second_command_in_the_directory_is_one_line(directory: Path) -> None:
     assert dev.stop() == 0
 
 
-def test_database_that_is_down_is_said_and_migrated_once_it_is_up(directory: Path) -> None:
+def test_a_database_that_is_down_is_reported_and_migrated_after_its_recovery(directory: Path) -> None:
     claims = Claims()
     port = choose("postgres", None, None, claims, with_grpc=False)
     claims.release()
@@ -209,7 +209,7 @@ def test_database_that_is_down_is_said_and_migrated_once_it_is_up(directory: Pat
         assert dev.stop() == 0
 
 
-def test_code_is_reloaded_and_broken_code_waited_for(directory: Path) -> None:
+def test_code_is_reloaded_and_a_syntax_error_is_waited_for(directory: Path) -> None:
     source = directory / "source"
     for name in ("app", "devstack", "migrations"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -234,7 +234,7 @@ def test_code_is_reloaded_and_broken_code_waited_for(directory: Path) -> None:
     assert dev.stop() == 0
 
 
-def test_backends_env_fills_only_what_is_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_env_sets_only_unset_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "backends.env").write_text("REDIS_URL=file\nMONGO_URL=file\nDATABASE_URL=file\nSTORAGE_BUCKET=file\n")
     (tmp_path / ".env").write_text("MONGO_URL=dotenv\nSTORAGE_BUCKET=\n")

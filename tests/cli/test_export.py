@@ -28,9 +28,9 @@ async def images(user: Account, admin: Account) -> list[dict[str, Any]]:
     for number, name in enumerate(NAMES):
         body = image_bytes("JPEG") if name.endswith("jpg") else png()
         fields = {"tags": "kitten" if number % 2 else "cat,sofa", "visibility": "private" if number == 3 else "public"}
-        answer = await user.client.post("/v1/images", files={"image": (name, body)}, data=fields)
-        assert answer.status_code == 201, answer.text
-        uploaded.append(answer.json())
+        response = await user.client.post("/v1/images", files={"image": (name, body)}, data=fields)
+        assert response.status_code == 201, response.text
+        uploaded.append(response.json())
     return uploaded
 
 
@@ -161,7 +161,7 @@ async def test_an_export_of_a_query_has_only_what_its_images_need(
         assert (finished.code, "has an archive of the query 'feline -sofa'" in finished.output) == (2, True)
 
 
-async def test_unusable_options_change_nothing(settings: Settings, tmp_path: Path) -> None:
+async def test_invalid_options_change_nothing(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(png())
     finished = await run_command(settings, "export", tmp_path)
     assert (finished.code, "has other files" in finished.output) == (2, True)

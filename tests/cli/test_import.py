@@ -220,8 +220,8 @@ async def test_f68_folder_names_of_every_script_become_tags(
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{number}.png").write_bytes(png((8, number + 1)))
     assert (await run(settings, service.url, tmp_path, "--token", user.access_token))[0] == 0
-    answer = await user.client.post("/v1/tags", json={"names": list(folders)})
-    names = {tag["name"] for tag in answer.json()["items"]}
+    response = await user.client.post("/v1/tags", json={"names": list(folders)})
+    names = {tag["name"] for tag in response.json()["items"]}
     assert {tag for tags in (await stored(user)).values() for tag in tags} == names
 
 

@@ -38,8 +38,8 @@ async def images(user: Account, sql: asyncpg.Connection) -> list[dict[str, Any]]
     """Three images, in the order of their ids, whose rows have the dimensions before the orientation."""
     jpeg = with_segments(encoded(patches(), "JPEG"), segment(0xE1, b"Exif\0\0" + exif(6)))
     for name, body in (("a.jpg", jpeg), ("b.jpg", jpeg), ("c.png", png())):
-        answer = await user.client.post("/v1/images", files={"image": (name, body)})
-        assert answer.status_code == 201, answer.text
+        response = await user.client.post("/v1/images", files={"image": (name, body)})
+        assert response.status_code == 201, response.text
     await sql.execute(STORED_BEFORE)
     rows = await sql.fetch("SELECT id, name, storage_key FROM images ORDER BY id")
     return [dict(row) for row in rows]

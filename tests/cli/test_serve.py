@@ -66,7 +66,7 @@ def test_production_refuses_published_secrets_and_names_each() -> None:
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["create-admin", "a@example.com"], ["sweep"], ["serve"]])
-def test_a_command_without_its_addresses_says_so_and_touches_nothing(command: list[str], tmp_path: Path) -> None:
+def test_a_command_without_its_addresses_fails_and_changes_nothing(command: list[str], tmp_path: Path) -> None:
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "app", *command],
         cwd=tmp_path,
@@ -137,11 +137,11 @@ def test_a_large_upload_leaves_memory_and_the_temp_directory_flat(
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        answer = client.post("/v1/images", files={"image": ("large.png", photo)})
+        response = client.post("/v1/images", files={"image": ("large.png", photo)})
         done.set()
         watcher.join()
-        assert answer.status_code == 201, answer.text
-        assert answer.json()["size"] == len(photo)
+        assert response.status_code == 201, response.text
+        assert response.json()["size"] == len(photo)
     assert peak - before < 32 * MIB
     assert set(tmp_path.iterdir()) == before_it
 

@@ -30,12 +30,12 @@ async def pass_through(queue: FairQueue, caller: Caller, work: Callable[[], Awai
 
 @contextmanager
 def flood(queue: FairQueue, callers: list[Caller], served: list[str]) -> Iterator[list[asyncio.Task[None]]]:
-    async def ask(caller: Caller) -> None:
+    async def enter(caller: Caller) -> None:
         async with queue.enter(caller):
             served.append(caller.address)
             await asyncio.sleep(0)
 
-    tasks = [asyncio.create_task(ask(caller)) for caller in callers]
+    tasks = [asyncio.create_task(enter(caller)) for caller in callers]
     yield tasks
 
 
@@ -81,14 +81,14 @@ async def test_k5_accounts_of_one_address_share_its_part() -> None:
     queue, served, crowd = make_queue(slots=1), list[str](), uuid.uuid4()
     honest = uuid.uuid4()
 
-    async def ask(account: uuid.UUID) -> None:
+    async def enter(account: uuid.UUID) -> None:
         async with queue.enter(make_caller("192.0.2.1", account)):
             served.append(str(account))
             await asyncio.sleep(0)
 
-    tasks = [asyncio.create_task(ask(crowd)) for _ in range(60)]
+    tasks = [asyncio.create_task(enter(crowd)) for _ in range(60)]
     await asyncio.sleep(0)
-    tasks.append(asyncio.create_task(ask(honest)))
+    tasks.append(asyncio.create_task(enter(honest)))
     await asyncio.gather(*tasks)
     assert served.index(str(honest)) <= 3
 
@@ -161,11 +161,11 @@ async def test_k5_cancelled_and_disconnected_clients_do_not_run() -> None:
     async def is_gone() -> bool:
         return True
 
-    gone = make_caller()
-    gone.is_gone = is_gone
+    absent = make_caller()
+    absent.is_gone = is_gone
     async with queue.enter(make_caller()):
         cancelled = asyncio.create_task(work(make_caller(), "cancelled"))
-        disconnected = asyncio.create_task(work(gone, "disconnected"))
+        disconnected = asyncio.create_task(work(absent, "disconnected"))
         present = asyncio.create_task(work(make_caller(), "present"))
         await asyncio.sleep(0)
         cancelled.cancel()

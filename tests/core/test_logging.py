@@ -1,4 +1,4 @@
-"""Log lines: their fields, and what is redacted."""
+"""Log lines: their fields, and the redaction."""
 
 import asyncio
 import json
@@ -83,7 +83,7 @@ def test_a_cycle_of_exceptions_is_cut() -> None:
     assert len(format_redacted(first)) < 2000
 
 
-async def test_an_exception_of_a_forgotten_task_logs_no_values() -> None:
+async def test_an_unretrieved_exception_of_a_task_logs_no_values() -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign,assignment]

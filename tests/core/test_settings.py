@@ -43,7 +43,7 @@ def test_a_secret_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://u@h/d", "postgresql+asyncpg://u@h/d", "postgres://u@h/d"])
-def test_database_url_takes_the_spelling_of_psql_and_of_sqlalchemy(url: str) -> None:
+def test_database_url_accepts_the_forms_of_psql_and_sqlalchemy(url: str) -> None:
     assert Settings(_env_file=None, database_url=url).sqlalchemy_url == "postgresql+asyncpg://u@h/d"
 
 
@@ -52,13 +52,13 @@ def test_another_database_is_refused() -> None:
         Settings(_env_file=None, database_url="mysql://u@h/d")
 
 
-def test_what_psql_says_of_tls_and_hosts_is_said_to_the_driver() -> None:
+def test_parameters_of_psql_for_tls_and_hosts_reach_the_driver() -> None:
     url = "postgresql://u:p%40@/d?host=a:1&host=b:2&target_session_attrs=primary&sslmode=verify-full"
     expected = "postgresql+asyncpg://u:p%40@/d?host=a%3A1&host=b%3A2&target_session_attrs=primary&ssl=verify-full"
     assert Settings(_env_file=None, database_url=url).sqlalchemy_url == expected
 
 
-async def test_a_required_encryption_is_asked_for(settings: Settings) -> None:
+async def test_required_tls_is_requested(settings: Settings) -> None:
     url = f"{settings.database_url.get_secret_value()}?sslmode=require"
     engine = create_async_engine(Settings(_env_file=None, database_url=url).sqlalchemy_url)
     with pytest.raises(OSError, match="SSL"):

@@ -1,4 +1,4 @@
-"""A service whose connections to the database are all at work is busy, not broken."""
+"""With all connections to the database in use, the service is busy and the breaker stays closed."""
 
 import asyncio
 
@@ -16,40 +16,40 @@ from tests.support.photos import png
 from tests.support.server import running_service
 
 
-async def test_load_is_no_outage(
+async def test_load_does_not_open_the_breaker(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.db.database.POOL_TIMEOUT", 0.3)
-    ask = user.client.get
+    get = user.client.get
     async with running_service(settings.model_copy(update={"database_pool_size": 1})) as narrow:
         async with sql.transaction():
             await sql.execute("LOCK TABLE user_sessions")
-            asking = [asyncio.create_task(ask(f"{narrow.url}/v1/users/me", timeout=60)) for _ in range(2)]
-            done, waiting = await asyncio.wait(asking, timeout=60, return_when=asyncio.FIRST_COMPLETED)
-            ready = await ask(f"{narrow.url}/readyz", timeout=60)
+            requests = [asyncio.create_task(get(f"{narrow.url}/v1/users/me", timeout=60)) for _ in range(2)]
+            done, waiting = await asyncio.wait(requests, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            ready = await get(f"{narrow.url}/readyz", timeout=60)
         busy = done.pop().result()
         assert (busy.status_code, busy.json()["type"]) == (503, "/problems/database-busy")
         assert int(busy.headers["retry-after"]) > 0
         assert (ready.status_code, ready.json()["dependencies"]["postgres"]["status"]) == (200, "up")
         await asyncio.gather(*waiting)
-        assert (await ask(f"{narrow.url}/v1/users/me", timeout=60)).status_code == 200
+        assert (await get(f"{narrow.url}/v1/users/me", timeout=60)).status_code == 200
 
 
 async def test_a_request_that_waits_for_a_lock_gets_database_busy(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name, say, that a frozen worker is just writing: the server answers, to everybody but for that."""
+    """A row is locked, as by a frozen worker. The server answers all other requests."""
     monkeypatch.setitem(_LOCK_TIMEOUT, "lock_timeout", "300ms")
     async with running_service(settings) as service:
         async with sql.transaction():
             await sql.execute("LOCK TABLE images IN EXCLUSIVE MODE")
             files = {"image": ("a.png", png())}
-            answer = await user.client.post(f"{service.url}/v1/images", files=files, timeout=60)
-        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/database-busy")
+            response = await user.client.post(f"{service.url}/v1/images", files=files, timeout=60)
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/database-busy")
         assert (await user.client.post(f"{service.url}/v1/images", files=files)).status_code == 201
 
 
-async def test_a_process_without_a_descriptor_takes_no_server_for_frozen(
+async def test_a_worker_without_file_descriptors_does_not_open_the_breaker(
     settings: Settings, sql: asyncpg.Connection
 ) -> None:
     assert sql

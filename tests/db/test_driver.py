@@ -1,4 +1,4 @@
-"""Statements by the driver itself: what becomes of the connection when one of them does not end well."""
+"""Statements by the driver itself: the state of the connection after a failed one."""
 
 import asyncio
 from typing import Any
@@ -21,9 +21,7 @@ def narrow(settings: Settings, sql: asyncpg.Connection) -> Settings:
     return settings.model_copy(update={"database_search_pool_size": 1})
 
 
-async def test_a_statement_that_is_broken_off_takes_its_connection_with_it(
-    narrow: Settings, sql: asyncpg.Connection
-) -> None:
+async def test_an_interrupted_statement_closes_its_connection(narrow: Settings, sql: asyncpg.Connection) -> None:
     database = Database(narrow)
     pids: list[int] = []
 
@@ -70,7 +68,7 @@ async def test_the_server_s_errors_are_mapped_as_those_of_sessions_are(
     await database.close()
 
 
-async def test_a_session_that_let_go_of_its_connection_takes_another(narrow: Settings) -> None:
+async def test_a_session_that_released_its_connection_opens_another(narrow: Settings) -> None:
     database = Database(narrow)
     async with database.search_session() as session:
         first = await fetch_value(session, PID, ())

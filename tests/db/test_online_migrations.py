@@ -77,7 +77,7 @@ async def load(user: Account) -> AsyncIterator[Callable[[int], asyncio.Future[No
     responses = 0
     path = (await user.client.post("/v1/images", files={"image": ("first.png", png())})).json()["links"]["self"]
 
-    async def ask(number: int) -> None:
+    async def send(number: int) -> None:
         nonlocal responses
         for turn in itertools.count():
             tag = f"t{number}-{turn}"
@@ -99,7 +99,7 @@ async def load(user: Account) -> AsyncIterator[Callable[[int], asyncio.Future[No
                 assert not any(client.done() for client in clients), [client.exception() for client in clients]
                 await asyncio.sleep(0.02)
 
-    clients = [asyncio.create_task(ask(number)) for number in range(4)]
+    clients = [asyncio.create_task(send(number)) for number in range(4)]
     try:
         yield lambda count: asyncio.ensure_future(more(count))
     finally:
@@ -157,7 +157,7 @@ async def until_waiting(sql: asyncpg.Connection, *, is_waiting: bool) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_concurrent_index_that_failed_before_is_built_anew(
+async def test_an_index_whose_concurrent_creation_failed_is_created_again(
     sql: asyncpg.Connection, migrate: Callable[[str], asyncio.Task[None]], user: Account
 ) -> None:
     await user.client.post("/v1/images", files={"image": ("one.png", png())})

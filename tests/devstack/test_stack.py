@@ -54,7 +54,7 @@ def test_second_run_finds_the_data_at_the_same_addresses(data_dir: Path) -> None
         assert read_everywhere(first) == dict.fromkeys(BACKENDS, "a value")
 
 
-def test_objects_are_found_when_every_port_has_changed(data_dir: Path) -> None:
+def test_objects_are_found_after_a_change_of_every_port(data_dir: Path) -> None:
     with quiet(data_dir, durable=True) as stack:
         first = stack.addresses()
         write_everywhere(first, "a value")
@@ -89,7 +89,7 @@ def test_killed_parent_takes_its_servers_along_and_the_next_run_takes_over(data_
         assert read_everywhere(addresses) == dict.fromkeys(BACKENDS, "a value")
 
 
-def test_leftover_is_ended_by_its_pid_file(data_dir: Path) -> None:
+def test_a_server_of_an_earlier_run_is_ended_by_its_pid_file(data_dir: Path) -> None:
     """The case of a system without parent-death signals: a server of an earlier run still lives."""
     first = quiet(data_dir, "redis", "postgres")
     first.start()
@@ -116,7 +116,7 @@ def test_recycled_process_id_is_left_alone(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_revive_brings_a_killed_server_back_at_its_address(data_dir: Path, name: str) -> None:
+def test_revive_restarts_a_killed_server_at_its_address(data_dir: Path, name: str) -> None:
     with quiet(data_dir, name) as stack:
         addresses = stack.addresses()
         assert stack.revive() == []
@@ -159,7 +159,7 @@ def test_servers_listen_on_loopback_only(data_dir: Path) -> None:
     assert addresses == {"127.0.0.1"}
 
 
-def test_asked_port_is_taken_and_a_taken_one_is_refused(data_dir: Path) -> None:
+def test_a_requested_port_is_used_and_one_in_use_is_refused(data_dir: Path) -> None:
     claims = port_choice.Claims()
     port = port_choice.choose("redis", None, None, claims, with_grpc=False)
     claims.release()
@@ -177,9 +177,9 @@ def test_server_that_finds_its_port_taken_moves_to_another(data_dir: Path, monke
         real = port_choice.choose
 
         def choose(
-            name: str, asked: int | None, last: int | None, claims: port_choice.Claims, *, with_grpc: bool
+            name: str, requested: int | None, last: int | None, claims: port_choice.Claims, *, with_grpc: bool
         ) -> int:
-            return next(answers, None) or real(name, asked, last, claims, with_grpc=with_grpc)
+            return next(answers, None) or real(name, requested, last, claims, with_grpc=with_grpc)
 
         monkeypatch.setattr(port_choice, "choose", choose)
         with quiet(data_dir / "b", "redis") as other:
@@ -187,7 +187,7 @@ def test_server_that_finds_its_port_taken_moves_to_another(data_dir: Path, monke
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no claims there")
-def test_what_another_stack_has_claimed_is_not_chosen() -> None:
+def test_a_port_that_another_stack_has_claimed_is_not_chosen() -> None:
     """SeaweedFS may take its last port when it answers already: it would end then."""
     one, other = port_choice.Claims(), port_choice.Claims()
     port = port_choice.choose("weed_admin", None, None, one, with_grpc=True)
@@ -200,7 +200,7 @@ def test_what_another_stack_has_claimed_is_not_chosen() -> None:
     other.release()
 
 
-def test_server_that_does_not_come_up_shows_its_log_and_leaves_nothing(data_dir: Path) -> None:
+def test_a_server_that_fails_to_start_shows_its_log_and_leaves_nothing(data_dir: Path) -> None:
     with quiet(data_dir, "postgres"):
         pass
     (data_dir / "postgres" / "data" / "global" / "pg_control").unlink()

@@ -43,9 +43,9 @@ class Acknowledged:
 
     bodies: dict[str, bytes] = field(default_factory=dict)
 
-    def note(self, answer: httpx.Response, body: bytes) -> None:
-        if answer.status_code == httpx.codes.CREATED:
-            self.bodies[answer.json()["links"]["content"]] = body
+    def note(self, response: httpx.Response, body: bytes) -> None:
+        if response.status_code == httpx.codes.CREATED:
+            self.bodies[response.json()["links"]["content"]] = body
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def acknowledged() -> Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Where to look whether everything holds: beside the service, and not through any proxy."""
+    """Direct connections to the backends, without a proxy, to check the results."""
 
     settings: Settings
     database: Database

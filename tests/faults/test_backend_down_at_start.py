@@ -32,7 +32,7 @@ async def readiness(client: httpx.AsyncClient) -> tuple[int, dict[str, Any]]:
         ("redis", 200, "degraded"),
     ],
 )
-async def test_it_starts_says_which_is_down_and_gets_well(
+async def test_the_service_starts_reports_the_backend_and_recovers(
     own_stack: Stack,
     own_settings: Settings,
     revive: Callable[[], None],
@@ -43,11 +43,11 @@ async def test_it_starts_says_which_is_down_and_gets_well(
 ) -> None:
     kill(own_stack, backend)
     async with running_service(own_settings) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
-        code, told = await readiness(client)
-        assert (code, told["status"]) == (status, overall)
-        down = [name for name, dependency in told["dependencies"].items() if dependency["status"] == "down"]
+        code, report = await readiness(client)
+        assert (code, report["status"]) == (status, overall)
+        down = [name for name, dependency in report["dependencies"].items() if dependency["status"] == "down"]
         assert down == [backend]
-        await listing_is_answered_in_time(client, expected=503 if backend == "postgres" else 200)
+        await list_in_time(client, expected=503 if backend == "postgres" else 200)
 
         printed = ""
         async with asyncio.timeout(10):
@@ -60,7 +60,7 @@ async def test_it_starts_says_which_is_down_and_gets_well(
         await main_job_works(client, f"{backend}.png")
 
 
-async def listing_is_answered_in_time(client: httpx.AsyncClient, expected: int) -> None:
+async def list_in_time(client: httpx.AsyncClient, expected: int) -> None:
     started = time.perf_counter()
     response = await client.get("/v1/images")
     assert time.perf_counter() - started < WITHIN_SECONDS

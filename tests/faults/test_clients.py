@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99, 1.0])
-async def test_a_client_that_goes_away_leaves_nothing(
+async def test_a_disconnected_client_leaves_nothing(
     service: RunningService, behind: Behind, user: Account, sql: asyncpg.Connection, invariants: Check, share: float
 ) -> None:
     assert behind
@@ -50,7 +50,7 @@ async def test_a_client_that_goes_away_leaves_nothing(
     await invariants()
 
 
-async def test_a_reader_that_goes_away_ends_the_read(service: RunningService, behind: Behind, user: Account) -> None:
+async def test_a_disconnected_reader_ends_the_read(service: RunningService, behind: Behind, user: Account) -> None:
     assert behind
     made = await user.client.post("/v1/images", files={"image": ("a.png", noise_png(60 * MIB))}, timeout=60)
     links = made.json()["links"]
@@ -65,7 +65,7 @@ async def test_a_reader_that_goes_away_ends_the_read(service: RunningService, be
 
 
 @pytest.mark.slow
-async def test_five_hundred_slow_clients_harm_no_other_client(
+async def test_five_hundred_slow_clients_do_not_delay_others(
     settings: Settings, sql: asyncpg.Connection, user: Account
 ) -> None:
     assert sql
@@ -75,7 +75,7 @@ async def test_five_hundred_slow_clients_harm_no_other_client(
     with service_process(admitting) as service:
         url = service.url
         base = await p99(url)
-        gone: list[float] = []
+        durations: list[float] = []
         started = time.monotonic()
 
         async def trickle(number: int) -> None:
@@ -84,12 +84,12 @@ async def test_five_hundred_slow_clients_harm_no_other_client(
             async with raw_connection(url) as connection:
                 await connection.begin("POST", "/v1/images", bearer(user, Content_Length="1000000"))
                 await connection.send(file_part(f"{number}.png") + png()[:30])
-                answer = asyncio.create_task(connection.answer())
-                while not answer.done():
+                response = asyncio.create_task(connection.read_response())
+                while not response.done():
                     await connection.send(b"x")
-                    await asyncio.wait([answer], timeout=1)
-                assert answer.result().status == 408
-                gone.append(time.monotonic() - started)
+                    await asyncio.wait([response], timeout=1)
+                assert response.result().status == 408
+                durations.append(time.monotonic() - started)
 
         tricklers = [asyncio.create_task(trickle(number)) for number in range(500)]
         await asyncio.sleep(5)
@@ -97,7 +97,7 @@ async def test_five_hundred_slow_clients_harm_no_other_client(
         await asyncio.gather(*tricklers)
     # They trickle from this process, which measures as well.
     assert meanwhile < 2 * base + 0.05
-    assert max(gone) < 40
+    assert max(durations) < 40
 
 
 @pytest.mark.slow
@@ -114,16 +114,16 @@ async def test_memory_stays_flat(
         await user.client.post(f"{url}/v1/images", files={"image": ("warm.png", noise_png(6 * MIB))})
         idle = tree_memory(process)
         async with Peak(process) as uploads:
-            answers = await asyncio.gather(*(send(url, user, f"{number}.png", 100 * MIB) for number in range(10)))
-        assert {answer.status_code for answer in answers} == {201}
+            responses = await asyncio.gather(*(send(url, user, f"{number}.png", 100 * MIB) for number in range(10)))
+        assert {response.status_code for response in responses} == {201}
         big = await send(url, user, "big.png", 1024 * MIB)
         assert big.status_code == 201, big.text
         before = process.memory_info().rss
         async with (
             Peak(process) as download,
-            user.client.stream("GET", f"{url}{big.json()['links']['content']}") as answer,
+            user.client.stream("GET", f"{url}{big.json()['links']['content']}") as response,
         ):
-            size = sum([len(piece) async for piece in answer.aiter_bytes(MIB)])
+            size = sum([len(piece) async for piece in response.aiter_bytes(MIB)])
         assert size > 1024 * MIB
     used = (uploads.tree - idle) // MIB, (download.own - before) // MIB
     assert used[0] < 200, used

@@ -1,4 +1,4 @@
-"""A backend that fails once an answer has begun."""
+"""A backend that fails once a response has begun."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from tests.support.accounts import Account
 from tests.support.server import RunningService
 
 
-async def test_a_store_that_dies_within_a_download_is_no_bug(
+async def test_a_store_killed_during_a_download_is_logged_as_a_warning(
     faulty: RunningService, behind: Behind, user: Account, admin: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = {"image": ("a.png", noise_png(2 * PART_BYTES))}
@@ -22,9 +22,9 @@ async def test_a_store_that_dies_within_a_download_is_no_bug(
     with caplog.at_level(logging.WARNING), pytest.raises(httpx.RemoteProtocolError):
         await user.client.get(f"{faulty.url}{links['content']}", headers={"X-Request-ID": "cut"}, timeout=60)
     behind.store.set()
-    loud = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    told = [one for one in loud if one.name.startswith(("app.http", "uvicorn"))]
-    assert [(one.levelname, one.getMessage(), one.exc_info) for one in told] == [("WARNING", "response aborted", None)]
+    logged = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    own = [one for one in logged if one.name.startswith(("app.http", "uvicorn"))]
+    assert [(one.levelname, one.getMessage(), one.exc_info) for one in own] == [("WARNING", "response aborted", None)]
     async with asyncio.timeout(30):
         while not (items := await records(admin, faulty.url)):
             await asyncio.sleep(0.05)
@@ -33,6 +33,6 @@ async def test_a_store_that_dies_within_a_download_is_no_bug(
 
 
 async def records(admin: Account, url: str) -> list[dict[str, object]]:
-    answer = await admin.client.get(f"{url}/v1/ops/requests?request_id=cut", timeout=30)
-    items: list[dict[str, object]] = answer.json()["items"]
+    response = await admin.client.get(f"{url}/v1/ops/requests?request_id=cut", timeout=30)
+    items: list[dict[str, object]] = response.json()["items"]
     return items

@@ -24,7 +24,7 @@ from tests.support.raw_http import bearer, file_part, raw_connection
 from tests.support.server import RunningService, running_service
 
 # Milliseconds and seconds; without them it is never, two hours and more.
-FORGETTING = {"idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "60"}
+IDLE_TIMEOUTS = {"idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "60"}
 Check = Callable[[], Awaitable[None]]
 
 
@@ -57,8 +57,8 @@ async def test_an_upload_without_its_database_is_503(
             await asyncio.sleep(0.3)
             behind.postgres.set(**{fault: True})
         await connection.send(chunk(body[300_000:] + b"\r\n--b--\r\n") + b"0\r\n\r\n")
-        answer = await connection.answer()
-    assert (answer.status, answer.json()["type"]) == (503, "/problems/database-unavailable")
+        response = await connection.read_response()
+    assert (response.status, response.json()["type"]) == (503, "/problems/database-unavailable")
     behind.postgres.set()
     behind.postgres.cut()
     async with httpx.AsyncClient(base_url=faulty.url) as client:
@@ -74,15 +74,15 @@ async def test_a_restart_between_two_uploads_is_not_noticed(
 ) -> None:
     for name in ("1.png", "2.png"):
         body = png()
-        answer = await user.client.post(f"{faulty.url}/v1/images", files={"image": (name, body)})
-        assert answer.status_code == 201, answer.text
-        acknowledged.note(answer, body)
+        response = await user.client.post(f"{faulty.url}/v1/images", files={"image": (name, body)})
+        assert response.status_code == 201, response.text
+        acknowledged.note(response, body)
         behind.postgres.cut()
         await asyncio.sleep(0)
     await invariants()
 
 
-async def test_a_server_that_talks_nonsense_is_asked_on(
+async def test_the_probe_continues_after_an_invalid_response(
     faulty: RunningService, behind: Behind, service: RunningService
 ) -> None:
     """The driver's own surprise ended the asking, and with it every chance of being found well again."""
@@ -108,7 +108,7 @@ async def test_a_server_that_talks_nonsense_is_asked_on(
         assert {(await client.get(path, timeout=30)).status_code for path in paths} == {503}
 
 
-async def test_a_slow_statement_is_no_frozen_server(settings: Settings, sql: asyncpg.Connection) -> None:
+async def test_a_slow_statement_does_not_open_the_breaker(settings: Settings, sql: asyncpg.Connection) -> None:
     """Longer than what a frozen server gets, in each kind of block."""
     assert sql
     database = Database(settings)
@@ -122,8 +122,8 @@ async def test_a_slow_statement_is_no_frozen_server(settings: Settings, sql: asy
     await database.close()
 
 
-async def test_a_busy_process_is_no_frozen_server(settings: Settings, sql: asyncpg.Connection) -> None:
-    """The answer of the server is there; it is the event loop that comes to it late."""
+async def test_a_busy_process_does_not_open_the_breaker(settings: Settings, sql: asyncpg.Connection) -> None:
+    """The response of the server has arrived, but the event loop reads it late."""
     assert sql
     database = Database(settings)
 
@@ -141,7 +141,7 @@ async def test_a_busy_process_is_no_frozen_server(settings: Settings, sql: async
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
-async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Settings) -> None:
+async def test_the_kernel_ends_a_dropped_connection(settings: Settings) -> None:
     """Checks the socket options only: the effect needs a network that drops packets."""
     database = Database(settings)
     for engine in (database.engine, database.search_engine):
@@ -151,8 +151,8 @@ async def test_the_kernel_ends_a_connection_that_the_network_forgot(settings: Se
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_SECONDS * 1000
             assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             # The server drops a worker that vanished silently, and releases its locks.
-            told = await driver.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(FORGETTING))
-            assert {row["name"]: row["setting"] for row in told} == FORGETTING
+            rows = await driver.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(IDLE_TIMEOUTS))
+            assert {row["name"]: row["setting"] for row in rows} == IDLE_TIMEOUTS
     await database.close()
 
 
@@ -170,7 +170,7 @@ async def test_slow_clients_hold_no_connection(behind: Behind, user: Account) ->
             assert (await user.client.get(f"{service.url}/v1/images")).status_code == 200
         for connection in slow:
             await connection.send(chunk(body[40:] + b"\r\n--b--\r\n") + b"0\r\n\r\n")
-            assert (await connection.answer()).status == 201
+            assert (await connection.read_response()).status == 201
 
 
 def chunk(data: bytes) -> bytes:

@@ -86,9 +86,9 @@ async def test_f84_a_full_disk_is_read_only_and_recovers(
         assert set((await readiness(client)).values()) == {"ok", "up"}
         await disk.order("fill")
         uploads = [await upload() for _ in range(3)]
-        assert {answer.status_code for answer in uploads} == {503}
+        assert {response.status_code for response in uploads} == {503}
         reads = [await client.get(path) for path in ("/v1/images", "/v1/images?q=cat", "/v1/tags", "/v1/users/me")]
-        assert all(answer.status_code in (200, 503) for answer in reads)
+        assert all(response.status_code in (200, 503) for response in reads)
         assert reads[0].status_code == 200
         expected = {"overall": "degraded", "postgres": "read-only", "object_store": "read-only"}
         async with asyncio.timeout(2 * WRITE_CHECK_SECONDS):
@@ -118,9 +118,9 @@ async def test_f83_any_error_while_connecting_is_503(
         assert (await client.get("/v1/images")).status_code == 200
         await root.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         await root.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        answers = [await client.get(f"/v1/images?limit={number}") for number in range(1, 12)]
-        answers += [await client.get("/v1/tags/cat"), await client.get(f"/v1/images/{uuid.uuid4()}")]
-        assert {answer.status_code for answer in answers} == {503}
+        responses = [await client.get(f"/v1/images?limit={number}") for number in range(1, 12)]
+        responses += [await client.get("/v1/tags/cat"), await client.get(f"/v1/images/{uuid.uuid4()}")]
+        assert {response.status_code for response in responses} == {503}
         assert (await client.get("/readyz")).json()["dependencies"]["postgres"]["status"] == "down"
         await root.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         async with asyncio.timeout(RECOVERY_SECONDS):

@@ -47,22 +47,22 @@ async def test_a_failed_upload_is_503_and_its_name_is_free(
     body = noise_png(LARGE) if large else png()
     behind.store.set(**faults)
     started = time.monotonic()
-    answer = await upload(faulty.url, user, body)
-    acknowledged.note(answer, body)
-    if answer.status_code != 201:
-        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
-        assert "retry-after" in answer.headers
+    response = await upload(faulty.url, user, body)
+    acknowledged.note(response, body)
+    if response.status_code != 201:
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/storage-unavailable")
+        assert "retry-after" in response.headers
         if not large:
             assert time.monotonic() - started < 20
     behind.store.set()
     again = await upload(faulty.url, user, body)
-    assert again.status_code == (409 if answer.status_code == 201 else 201), again.text
+    assert again.status_code == (409 if response.status_code == 201 else 201), again.text
     acknowledged.note(again, body)
     await invariants()
 
 
 @pytest.mark.parametrize("size", [1000, LARGE])
-async def test_bytes_that_changed_on_the_way_are_never_acknowledged(
+async def test_bytes_that_changed_in_transit_are_never_acknowledged(
     faulty: RunningService,
     behind: Behind,
     user: Account,
@@ -72,8 +72,8 @@ async def test_bytes_that_changed_on_the_way_are_never_acknowledged(
 ) -> None:
     body = noise_png(size) + b"a mark that can be damaged" * 3
     behind.store.set(damaged=b"can be damaged")
-    answer = await upload(faulty.url, user, body)
-    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
+    response = await upload(faulty.url, user, body)
+    assert (response.status_code, response.json()["type"]) == (503, "/problems/storage-unavailable")
     behind.store.set()
     again = await upload(faulty.url, user, body)
     assert again.status_code == 201, again.text
@@ -81,15 +81,15 @@ async def test_bytes_that_changed_on_the_way_are_never_acknowledged(
     await invariants()
 
 
-async def test_one_503_is_not_the_clients_business(
+async def test_a_single_503_of_the_store_is_retried(
     faulty: RunningService, behind: Behind, user: Account, acknowledged: Acknowledged, invariants: Check
 ) -> None:
     for name, body in (("s.png", png()), ("l.png", noise_png(LARGE))):
         behind.store.set(unavailable=1)
-        answer = await upload(faulty.url, user, body, name)
-        acknowledged.note(answer, body)
+        response = await upload(faulty.url, user, body, name)
+        acknowledged.note(response, body)
         if name == "s.png":
-            assert answer.status_code == 201, answer.text
+            assert response.status_code == 201, response.text
     behind.store.set()
     await invariants()
 
@@ -111,7 +111,7 @@ async def test_a_slow_store_slows_only_its_uploads(
     await invariants()
 
 
-async def test_a_store_that_dies_within_a_download_never_gives_a_short_200(
+async def test_a_store_killed_during_a_download_never_gives_a_truncated_200(
     faulty: RunningService, behind: Behind, user: Account, invariants: Check
 ) -> None:
     body = noise_png(LARGE)
@@ -121,14 +121,14 @@ async def test_a_store_that_dies_within_a_download_never_gives_a_short_200(
         await user.client.get(f"{faulty.url}{links['content']}")
     behind.store.set(refuse=True)
     for path in (links["content"], links["thumbnail"]):
-        answer = await user.client.get(f"{faulty.url}{path}")
-        assert answer.json()["type"] == "/problems/storage-unavailable"
+        response = await user.client.get(f"{faulty.url}{path}")
+        assert response.json()["type"] == "/problems/storage-unavailable"
     behind.store.set()
     assert (await user.client.get(f"{faulty.url}{links['content']}")).content == body
     await invariants()
 
 
-async def test_what_is_deleted_while_the_store_is_down_goes_later(
+async def test_images_deleted_during_an_outage_of_the_store_are_removed_later(
     faulty: RunningService, behind: Behind, user: Account, invariants: Check
 ) -> None:
     links = (await upload(faulty.url, user, png())).json()["links"]

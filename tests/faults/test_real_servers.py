@@ -1,4 +1,4 @@
-"""The real servers frozen (SIGSTOP) and killed (SIGKILL) under a service at work: it says so, and loses nothing."""
+"""The real servers frozen (SIGSTOP) and killed (SIGKILL) under load: the service reports it, and loses nothing."""
 
 import asyncio
 import time
@@ -39,9 +39,9 @@ class Scene:
     settings: Settings
 
     async def upload(self, name: str, body: bytes) -> httpx.Response:
-        answer = await self.user.client.post("/v1/images", files={"image": (name, body)}, timeout=60)
-        self.acknowledged.note(answer, body)
-        return answer
+        response = await self.user.client.post("/v1/images", files={"image": (name, body)}, timeout=60)
+        self.acknowledged.note(response, body)
+        return response
 
     async def check(self) -> None:
         """Check that everything holds, by connections that have seen no fault."""
@@ -75,11 +75,11 @@ async def scene(own_stack: Stack, own_settings: Settings, revive: Callable[[], N
     await database.close()
 
 
-async def in_time(asking: Awaitable[httpx.Response]) -> httpx.Response:
+async def in_time(request: Awaitable[httpx.Response]) -> httpx.Response:
     started = time.monotonic()
-    answer = await asking
+    response = await request
     assert time.monotonic() - started < IN_TIME_SECONDS
-    return answer
+    return response
 
 
 @pytest.mark.parametrize("backend", ["postgres", "object_store"])
@@ -90,11 +90,11 @@ async def test_a_frozen_server_is_503_in_time_for_everyone(scene: Scene, backend
     if backend == "postgres":
         reads += [links["self"], "/v1/images", "/v1/images?q=cat", "/v1/tags", "/v1/users/me"]
     with frozen(scene.stack, backend):
-        asked = [scene.user.client.get(path, timeout=30) for path in reads * 10]
-        asked += [scene.upload("s.png", png()), scene.upload("l.png", noise_png(LARGE))]
-        for answer in await asyncio.gather(*(in_time(one) for one in asked)):
-            assert (answer.status_code, answer.json()["type"]) == (503, PROBLEMS[backend]), answer.request.url
-            assert int(answer.headers["retry-after"]) > 0
+        requests = [scene.user.client.get(path, timeout=30) for path in reads * 10]
+        requests += [scene.upload("s.png", png()), scene.upload("l.png", noise_png(LARGE))]
+        for response in await asyncio.gather(*(in_time(one) for one in requests)):
+            assert (response.status_code, response.json()["type"]) == (503, PROBLEMS[backend]), response.request.url
+            assert int(response.headers["retry-after"]) > 0
     await wait_until_well(scene.user.client)
     for name, body in (("s.png", png()), ("l.png", noise_png(LARGE))):
         assert (await scene.upload(name, body)).status_code == 201
@@ -118,13 +118,13 @@ async def test_a_server_that_fails_within_an_upload(
         if harm == "freeze":
             with frozen(scene.stack, backend):
                 await connection.send(whole[2 * PART_BYTES :])
-                answer = await connection.answer()
+                response = await connection.read_response()
         else:
             kill(scene.stack, backend)
             await connection.send(whole[2 * PART_BYTES :])
-            answer = await connection.answer()
+            response = await connection.read_response()
             await asyncio.to_thread(revive)
-    assert (answer.status, answer.json()["type"]) == (503, PROBLEMS[backend])
+    assert (response.status, response.json()["type"]) == (503, PROBLEMS[backend])
     await wait_until_well(scene.user.client)
     assert (await scene.upload("a.png", body)).status_code == 201
     await scene.check()
@@ -151,13 +151,13 @@ async def test_a_store_killed_under_many_uploads_and_reads(scene: Scene, revive:
         while not any(task.done() for task in running):
             await asyncio.sleep(0.005)
         kill(scene.stack, backend)
-        answers = await asyncio.gather(*running)
+        responses = await asyncio.gather(*running)
         await asyncio.gather(*reading, return_exceptions=True)
-        assert {answer.status_code for answer in answers} <= {201, 503}
+        assert {response.status_code for response in responses} <= {201, 503}
         await asyncio.to_thread(revive)
         await wait_until_well(scene.user.client)
-        for number, (body, answer) in enumerate(zip(bodies, answers, strict=True)):
+        for number, (body, response) in enumerate(zip(bodies, responses, strict=True)):
             again = await scene.upload(f"{backend}-{number}.png", body)
-            # A 503 for want of the answer to the commit may still have been committed.
-            assert again.status_code == (409 if answer.status_code == 201 else 201) or backend == "postgres"
+            # A 503 for want of the response to the commit may still have been committed.
+            assert again.status_code == (409 if response.status_code == 201 else 201) or backend == "postgres"
         await scene.check()

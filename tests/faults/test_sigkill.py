@@ -1,4 +1,4 @@
-"""kill -9 at each step of an upload and of a delete: what was acknowledged is there, what was not leaves nothing."""
+"""kill -9 at each step of an upload and of a delete: acknowledged images exist, and others leave nothing."""
 
 import asyncio
 import contextlib
@@ -64,9 +64,9 @@ async def test_an_upload(
     await recover(behind, sql)
     await invariants()
     async with well_process(behind.settings) as service:
-        answer = await start(user, service.url, body)
-        acknowledged.note(answer, body)
-        assert answer.status_code == (409 if is_stored else 201), answer.text
+        response = await start(user, service.url, body)
+        acknowledged.note(response, body)
+        assert response.status_code == (409 if is_stored else 201), response.text
     await invariants()
 
 

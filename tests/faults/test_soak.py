@@ -57,46 +57,46 @@ HEALED = {
 
 @dataclass(slots=True)
 class Soak:
-    """The service, those who use it, and what it has said."""
+    """The service, its users, and its responses."""
 
     process: ServiceProcess
     users: list[Account]
     chance: random.Random
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
     images: list[dict[str, str]] = field(default_factory=list)
-    # The status of each request by its id, None where there was no answer.
-    asked: dict[str, int | None] = field(default_factory=dict)
-    faulty_answers: list[str] = field(default_factory=list)
+    # The status of each request by its id, None where there was no response.
+    statuses: dict[str, int | None] = field(default_factory=dict)
+    faulty_responses: list[str] = field(default_factory=list)
     awake: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    async def ask(self, user: Account, method: str, path: str, **options: object) -> httpx.Response | None:
+    async def send(self, user: Account, method: str, path: str, **options: object) -> httpx.Response | None:
         request_id = uuid.uuid4().hex
-        self.asked[request_id] = None
+        self.statuses[request_id] = None
         own = {"headers": {"X-Request-ID": request_id}, "timeout": 60}
         try:
-            answer = await user.client.request(method, path, **own, **options)  # type: ignore[arg-type]
+            response = await user.client.request(method, path, **own, **options)  # type: ignore[arg-type]
         except httpx.TransportError:
             return None
-        self.asked[request_id] = answer.status_code
-        if answer.status_code >= 500 and answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            self.faulty_answers.append(f"{method} {path} {answer.status_code} {answer.text}")
-        return answer
+        self.statuses[request_id] = response.status_code
+        if response.status_code >= 500 and response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            self.faulty_responses.append(f"{method} {path} {response.status_code} {response.text}")
+        return response
 
     async def upload(self, user: Account) -> None:
         body = noise_png(LARGE) if self.chance.random() < 0.05 else png()
         files = {"image": (f"{next(self._numbers)}.png", body)}
-        answer = await self.ask(user, "POST", "/v1/images", files=files, data={"tags": self.chance.choice(TAGS)})
-        if answer is not None and answer.status_code == httpx.codes.CREATED:
-            self.acknowledged.note(answer, body)
-            self.images.append(answer.json()["links"])
+        response = await self.send(user, "POST", "/v1/images", files=files, data={"tags": self.chance.choice(TAGS)})
+        if response is not None and response.status_code == httpx.codes.CREATED:
+            self.acknowledged.note(response, body)
+            self.images.append(response.json()["links"])
 
     async def leave(self, user: Account) -> None:
         """Ask for something and go away at some moment."""
         path = self.chance.choice(["/v1/images?q=cat -dog", "/v1/tags", self._image()["content"]])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.chance.uniform(0, 0.1)):
-                await self.ask(user, "GET", path)
+                await self.send(user, "GET", path)
 
     async def use(self, user: Account, until: float) -> None:
         while time.monotonic() < until:
@@ -109,18 +109,18 @@ class Soak:
             case 0:
                 await self.upload(user)
             case 1:
-                await self.ask(user, "GET", image["content"])
+                await self.send(user, "GET", image["content"])
             case 2:
-                await self.ask(user, "GET", f"/v1/images?q={self.chance.choice(TAGS)} -{self.chance.choice(TAGS)}")
+                await self.send(user, "GET", f"/v1/images?q={self.chance.choice(TAGS)} -{self.chance.choice(TAGS)}")
             case 3:
-                await self.ask(user, "GET", image["self"])
+                await self.send(user, "GET", image["self"])
             case 4:
-                await self.ask(user, "POST", f"{image['self']}/tags", json={"tags": [self.chance.choice(TAGS)]})
+                await self.send(user, "POST", f"{image['self']}/tags", json={"tags": [self.chance.choice(TAGS)]})
             case 5:
                 form = {"grant_type": "password", "username": user.email, "password": PASSWORD}
-                await self.ask(user, "POST", "/v1/auth/token", data=form)
+                await self.send(user, "POST", "/v1/auth/token", data=form)
             case 6:
-                await self.ask(user, "GET", f"{image['thumbnail']}?size=160")
+                await self.send(user, "GET", f"{image['thumbnail']}?size=160")
             case _:
                 await self.leave(user)
 
@@ -128,7 +128,7 @@ class Soak:
         return self.chance.choice(self.images)
 
     async def until_healed(self) -> None:
-        """Wait until every gauge of every worker is where it is without load, and every backend is found to answer."""
+        """Wait until every gauge of every worker is where it is without load, and every backend responds."""
         found: object = None
         try:
             async with asyncio.timeout(HEALED_SECONDS):
@@ -138,16 +138,16 @@ class Soak:
             raise AssertionError(f"not healed: {found}") from None
 
     async def _look(self) -> tuple[dict[str, float], set[str]]:
-        """Return the figures, and the readiness; asked for several times, since any worker may take a connection."""
+        """Return the figures, and the readiness; asks several times, since any worker may take a connection."""
         try:
             async with httpx.AsyncClient(base_url=self.process.url, timeout=30) as client:
                 lines = (await client.get("/metrics")).text.splitlines()
-                answers = await asyncio.gather(*(client.get("/readyz") for _ in range(8)))
+                responses = await asyncio.gather(*(client.get("/readyz") for _ in range(8)))
         except httpx.TransportError:
             # Of a worker that was just killed.
             return {}, set()
         figures = {name: float(line.split()[1]) for name in HEALED for line in lines if line.startswith(f"{name} ")}
-        return figures, {answer.json()["status"] for answer in answers}
+        return figures, {response.json()["status"] for response in responses}
 
 
 async def disturb(soak: Soak, stack: Stack, until: float, *, kills: bool) -> None:
@@ -227,7 +227,9 @@ async def soaking(here: Backends, log: Path) -> AsyncIterator[Soak]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [False, True], ids=["servers", "servers and workers"])
-async def test_what_was_harmed_heals(own_stack: Stack, here: Backends, tmp_path: Path, *, kills: bool) -> None:
+async def test_the_service_recovers_from_random_faults(
+    own_stack: Stack, here: Backends, tmp_path: Path, *, kills: bool
+) -> None:
     log = tmp_path / "log"
     async with soaking(here, log) as soak:
         until = time.monotonic() + SECONDS
@@ -242,7 +244,7 @@ async def test_what_was_harmed_heals(own_stack: Stack, here: Backends, tmp_path:
         finally:
             await sql.close()
         check_records(soak, here.settings.mongo_url.get_secret_value(), kills=kills)
-    assert soak.faulty_answers == []
+    assert soak.faulty_responses == []
     assert "Traceback" not in log.read_text()
 
 
@@ -250,6 +252,6 @@ def check_records(soak: Soak, mongo_url: str, *, kills: bool) -> None:
     """Every request that was answered was recorded, once; but a worker that is killed takes its last flush along."""
     recorded = Counter(request_ids(mongo_url))
     assert [one for one, count in recorded.items() if count > 1] == []
-    missing = [one for one, status in soak.asked.items() if status is not None and one not in recorded]
+    missing = [one for one, status in soak.statuses.items() if status is not None and one not in recorded]
     assert missing == [] or kills
     assert metrics_count(mongo_url) >= recorded.total()

@@ -118,16 +118,20 @@ class Uploader:
         end = min(offset + self.random.choice(APPEND_BYTES), len(body))
         self.sent = max(self.sent, end)
         if self.protocol == "tus":
-            answer = await self._tus.append(self.url, offset, body[offset:end])
+            response = await self._tus.append(self.url, offset, body[offset:end])
         else:
-            answer = await self._http.append(self.url, offset, body[offset:end], complete=end == len(body))
-        if self._is_usable(answer):
+            response = await self._http.append(self.url, offset, body[offset:end], complete=end == len(body))
+        if self._is_usable(response):
             self.acknowledged = end
 
-    def _is_usable(self, answer: httpx.Response) -> bool:
+    def _is_usable(self, response: httpx.Response) -> bool:
         self.requests += 1
-        assert answer.is_success or answer.status_code == 503, (answer.request.method, answer.status_code, answer.text)
-        return answer.is_success
+        assert response.is_success or response.status_code == 503, (
+            response.request.method,
+            response.status_code,
+            response.text,
+        )
+        return response.is_success
 
     @property
     def _tus(self) -> TusClient:

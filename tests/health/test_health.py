@@ -3,7 +3,7 @@ import re
 import httpx
 
 
-async def test_health_answers(client: httpx.AsyncClient) -> None:
+async def test_healthz_is_200(client: httpx.AsyncClient) -> None:
     response = await client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 

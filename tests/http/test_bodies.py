@@ -21,24 +21,24 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("pause", [0.05, 60])
-async def test_who_trickles_is_let_go(service: RunningService, pause: float) -> None:
+async def test_a_trickling_client_is_disconnected(service: RunningService, pause: float) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/auth/token", FORM)
-        answer = asyncio.create_task(connection.answer())
-        while not answer.done():
+        response = asyncio.create_task(connection.read_response())
+        while not response.done():
             with contextlib.suppress(ConnectionError):
                 await connection.send(b"g")
-            await asyncio.wait([answer], timeout=pause)
-        told = answer.result()
-        assert (told.status, told.json()["type"]) == (408, "/problems/request-timeout")
-        assert told.headers["connection"] == "close"
+            await asyncio.wait([response], timeout=pause)
+        refusal = response.result()
+        assert (refusal.status, refusal.json()["type"]) == (408, "/problems/request-timeout")
+        assert refusal.headers["connection"] == "close"
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(20):
                 assert await connection.reader.read() == b""
 
 
 @pytest.mark.usefixtures("_impatient")
-async def test_an_answer_may_take_longer_than_a_body(service: RunningService, user: Account) -> None:
+async def test_a_response_may_take_longer_than_a_body(service: RunningService, user: Account) -> None:
     picture = noise_png(2 * PART_BYTES)
     links = (await user.client.post("/v1/images", files={"image": ("a.png", picture)}, timeout=60)).json()["links"]
     async with raw_connection(service.url) as connection:

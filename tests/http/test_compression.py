@@ -47,8 +47,8 @@ async def test_f43_either_tag_is_a_precondition(client: httpx.AsyncClient, user:
     assert len(tags) == 2
     for tag in tags:
         for accept in (GZIP, PLAIN):
-            answer = await client.get(path, headers={**accept, "If-None-Match": tag})
-            assert (answer.status_code, answer.headers["etag"]) == (304, tag)
+            response = await client.get(path, headers={**accept, "If-None-Match": tag})
+            assert (response.status_code, response.headers["etag"]) == (304, tag)
 
 
 async def test_f43_if_match_accepts_the_tag_of_a_compressed_image(user: Account, photo: bytes) -> None:
@@ -59,16 +59,16 @@ async def test_f43_if_match_accepts_the_tag_of_a_compressed_image(user: Account,
     packed = await user.client.get(path, headers=GZIP)
     assert packed.headers["etag"].endswith('-gzip"')
     for tag, status in ((packed.headers["etag"], 200), (packed.headers["etag"], 412)):
-        answer = await user.client.patch(path, json={"name": f"{status}.png"}, headers={"If-Match": tag})
-        assert answer.status_code == status
+        response = await user.client.patch(path, json={"name": f"{status}.png"}, headers={"If-Match": tag})
+        assert response.status_code == status
 
 
 async def test_f43_images_and_small_bodies_are_not_compressed(user: Account, photo: bytes) -> None:
     made = (await user.client.post("/v1/images", files={"image": ("a.png", photo)})).json()
     for path in (*made["links"].values(), "/healthz"):
-        answer = await user.client.get(path, headers=GZIP)
-        assert answer.status_code == 200
-        assert "content-encoding" not in answer.headers
+        response = await user.client.get(path, headers=GZIP)
+        assert response.status_code == 200
+        assert "content-encoding" not in response.headers
     ranged = await user.client.get(made["links"]["content"], headers={**GZIP, "Range": "bytes=0-9"})
     assert (ranged.status_code, ranged.content) == (206, photo[:10])
 

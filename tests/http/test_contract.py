@@ -15,7 +15,7 @@ from tests.support.server import running_service
 PROBLEM = "application/problem+json"
 
 
-async def test_every_answer_has_a_request_id_and_nosniff(client: httpx.AsyncClient) -> None:
+async def test_every_response_has_a_request_id_and_nosniff(client: httpx.AsyncClient) -> None:
     for path in ("/healthz", "/nothing/here", "/v1/images", "/docs"):
         response = await client.get(path)
         assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
@@ -25,7 +25,7 @@ async def test_every_answer_has_a_request_id_and_nosniff(client: httpx.AsyncClie
 @pytest.mark.parametrize(
     ("sent", "kept"), [("a.B-9_", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("ä", False)]
 )
-async def test_a_sane_request_id_is_kept(client: httpx.AsyncClient, sent: str, *, kept: bool) -> None:
+async def test_a_valid_request_id_is_kept(client: httpx.AsyncClient, sent: str, *, kept: bool) -> None:
     response = await client.get("/healthz", headers={b"X-Request-ID": sent.encode()})
     assert (response.headers["x-request-id"] == sent) is kept
 
@@ -83,7 +83,7 @@ HOSTILE_BODIES = [
 
 
 @pytest.mark.parametrize("body", HOSTILE_BODIES, ids=range(len(HOSTILE_BODIES)))
-async def test_no_body_makes_a_500(user: Account, body: bytes) -> None:
+async def test_no_body_causes_a_500(user: Account, body: bytes) -> None:
     response = await user.client.post("/v1/tags", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 422), response.text
     assert response.headers["content-type"] == PROBLEM
@@ -92,7 +92,7 @@ async def test_no_body_makes_a_500(user: Account, body: bytes) -> None:
 @pytest.mark.parametrize(
     "query", ["q=%00", "q=%ED%A0%80", "q=%FF", "limit=0", "limit=101", "limit=x", "cursor=%00", "q=a%0Ab"]
 )
-async def test_no_query_makes_a_500(client: httpx.AsyncClient, query: str) -> None:
+async def test_no_query_causes_a_500(client: httpx.AsyncClient, query: str) -> None:
     response = await client.get(f"/v1/images?{query}")
     assert response.status_code in (400, 422), response.text
     assert response.headers["content-type"] == PROBLEM

@@ -41,13 +41,13 @@ async def test_f92_the_pages_ask_no_other_host(service: RunningService) -> None:
     async with chromium() as browser:
         for path, shown in (("/docs", ".opblock"), ("/redoc", "h1")):
             page = await browser.new_page()
-            asked: list[str] = []
+            urls: list[str] = []
             errors: list[str] = []
-            page.on("request", partial(_note_url, asked))
+            page.on("request", partial(_note_url, urls))
             page.on("console", partial(_note_error, errors))
             await page.goto(f"{service.url}{path}")
             await page.wait_for_selector(shown)
-            foreign = [url for url in asked if not url.startswith((service.url, "data:", "blob:"))]
+            foreign = [url for url in urls if not url.startswith((service.url, "data:", "blob:"))]
             assert (foreign, errors) == ([], []), path
             await page.close()
 
@@ -59,11 +59,11 @@ async def test_f13_hsts_follows_the_public_url(settings: Settings, url: str, *, 
         httpx.AsyncClient(base_url=service.url) as client,
     ):
         for path in ("/healthz", "/v1/nothing", "/docs"):
-            answer = await client.get(path)
-            assert ("max-age=" in answer.headers.get("strict-transport-security", "")) is expected
+            response = await client.get(path)
+            assert ("max-age=" in response.headers.get("strict-transport-security", "")) is expected
 
 
 async def test_f13_responses_with_credentials_are_not_stored(client: httpx.AsyncClient) -> None:
     for method, path in (("POST", "/v1/auth/token"), ("GET", "/v1/users/me/api-keys"), ("GET", "/v1/auth/social/x")):
-        answer = await client.request(method, path)
-        assert "no-store" in answer.headers["cache-control"]
+        response = await client.request(method, path)
+        assert "no-store" in response.headers["cache-control"]

@@ -36,45 +36,45 @@ def test_f75_the_place_of_an_error_in_json_is_reported(body: bytes, line: int, c
 
 
 async def test_f75_malformed_json_is_400(user: Account) -> None:
-    answer = await user.client.post("/v1/tags", content=b'{\n"names": [}', headers=JSON)
-    document = problem(answer, 400, "malformed-body")
+    response = await user.client.post("/v1/tags", content=b'{\n"names": [}', headers=JSON)
+    document = problem(response, 400, "malformed-body")
     assert (document["line"], document["column"]) == (2, 11)
 
 
 async def test_f75_a_field_that_occurs_twice_is_refused(user: Account) -> None:
-    answer = await user.client.post("/v1/tags", content=b'{"names": ["a"], "names": ["b"]}', headers=JSON)
-    assert problem(answer, 422, "validation-error")["errors"][0]["loc"] == ["body", "names"]
+    response = await user.client.post("/v1/tags", content=b'{"names": ["a"], "names": ["b"]}', headers=JSON)
+    assert problem(response, 422, "validation-error")["errors"][0]["loc"] == ["body", "names"]
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"])
 async def test_f75_a_body_of_another_media_type_is_415(client: httpx.AsyncClient, media_type: str) -> None:
     body = b'{"email": "ada@example.com", "password": "correct horse battery staple"}'
-    answer = await client.post("/v1/users", content=body, headers={"Content-Type": media_type} if media_type else {})
-    document = problem(answer, 415, "unsupported-media-type")
+    response = await client.post("/v1/users", content=body, headers={"Content-Type": media_type} if media_type else {})
+    document = problem(response, 415, "unsupported-media-type")
     assert document["detail"] == "The body must be application/json."
     assert document["title"] == "Unsupported media type"
 
 
 async def test_f75_a_form_is_required_for_tokens(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/auth/token", json={"grant_type": "password"})
-    detail = problem(answer, 415, "unsupported-media-type")["detail"]
+    response = await client.post("/v1/auth/token", json={"grant_type": "password"})
+    detail = problem(response, 415, "unsupported-media-type")["detail"]
     assert detail == "The body must be application/x-www-form-urlencoded."
 
 
 async def test_f75_an_upload_needs_a_multipart_body(user: Account) -> None:
-    answer = await user.client.post("/v1/images", content=png(), headers={"Content-Type": "image/png"})
-    assert problem(answer, 415, "unsupported-media-type")["detail"] == "The body must be multipart/form-data."
+    response = await user.client.post("/v1/images", content=png(), headers={"Content-Type": "image/png"})
+    assert problem(response, 415, "unsupported-media-type")["detail"] == "The body must be multipart/form-data."
 
 
 async def test_f75_a_compressed_body_is_415(user: Account) -> None:
-    answer = await user.client.post("/v1/tags", content=b"\x1f\x8b", headers={**JSON, "Content-Encoding": "gzip"})
-    problem(answer, 415, "unsupported-media-type")
+    response = await user.client.post("/v1/tags", content=b"\x1f\x8b", headers={**JSON, "Content-Encoding": "gzip"})
+    problem(response, 415, "unsupported-media-type")
 
 
 async def test_f75_suffixed_json_and_parameters_are_accepted(user: Account) -> None:
     for media_type in ("application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"):
-        answer = await user.client.post("/v1/tags", content=b'{"names": ["a"]}', headers={"Content-Type": media_type})
-        assert answer.status_code == 201, answer.text
+        response = await user.client.post("/v1/tags", content=b'{"names": ["a"]}', headers={"Content-Type": media_type})
+        assert response.status_code == 201, response.text
 
 
 async def test_f76_the_values_of_sort_are_listed(client: httpx.AsyncClient) -> None:
@@ -106,8 +106,8 @@ async def test_f76_own_rules_are_whole_sentences(client: httpx.AsyncClient, user
         await user.client.post("/v1/images/lookup", json={"sha256": ["z"]}),
         await client.get("/v1/images?count=exakt"),
     ]
-    for answer in refused:
-        document = problem(answer, 422, "validation-error")
+    for response in refused:
+        document = problem(response, 422, "validation-error")
         for text in (document["detail"], *(error["msg"] for error in document["errors"])):
             assert text[0].isupper(), text
             assert text.endswith("."), text

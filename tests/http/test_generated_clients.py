@@ -82,9 +82,9 @@ def round_trip(url: str, token: str) -> None:
     types = importlib.import_module("generated_client.types")
 
     def call(operation: str, **arguments: Any) -> Any:
-        answer = importlib.import_module(f"generated_client.api.images.{operation}").sync_detailed(**arguments)
-        assert answer.status_code in (200, 201), answer.content
-        return answer.parsed
+        response = importlib.import_module(f"generated_client.api.images.{operation}").sync_detailed(**arguments)
+        assert response.status_code in (200, 201), response.content
+        return response.parsed
 
     photo = png()
     with package.AuthenticatedClient(base_url=url, token=token) as client:

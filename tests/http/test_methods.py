@@ -35,8 +35,8 @@ async def test_f42_options_lists_the_methods_of_a_resource(client: httpx.AsyncCl
 async def test_f42_options_of_the_service(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("OPTIONS", "*", {})
-        answer = await connection.answer()
-    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        response = await connection.read_response()
+    assert (response.status, response.headers["allow"]) == (204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 
 
 async def test_f42_options_of_an_unknown_path_is_404(client: httpx.AsyncClient) -> None:

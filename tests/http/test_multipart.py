@@ -39,7 +39,7 @@ END = b"--b--\r\n"
 
 @given(st.binary(max_size=300), st.integers(1, 400))
 @examples(1)
-async def test_a_body_means_the_same_however_it_is_cut(value: bytes, size: int) -> None:
+async def test_a_body_is_parsed_alike_in_chunks_of_any_size(value: bytes, size: int) -> None:
     if b"\r\n--b" in value:
         return
     body = field('name="a"', value) + field('name="f"; filename="x.png"', value) + END

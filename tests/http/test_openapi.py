@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.accounts import Account
-from tests.support.openapi import untold
+from tests.support.openapi import undocumented
 from tests.support.photos import png
 
 VERBS = ("get", "post", "put", "patch", "delete")
@@ -64,7 +64,7 @@ async def test_every_guard_parameter_and_body_is_documented(operations: dict[str
             assert "payload-too-large" in slugs["413"], name
 
 
-async def test_an_upload_may_find_no_decoder(operations: dict[str, dict[str, Any]]) -> None:
+async def test_an_upload_without_a_decoder_is_503(operations: dict[str, dict[str, Any]]) -> None:
     assert "decoders-unavailable" in problems(operations["POST /v1/images"], "503")
 
 
@@ -96,8 +96,8 @@ async def test_the_headers_of_requests_are_documented(
 ) -> None:
     known = (await client.get("/openapi.json")).json()["components"]["parameters"]
     parameters = operations[operation].get("parameters", ())
-    told = [known[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in parameters]
-    assert {one["name"] for one in told if one["in"] == "header"} == headers
+    documented = [known[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in parameters]
+    assert {one["name"] for one in documented if one["in"] == "header"} == headers
 
 
 async def test_the_headers_of_responses_are_documented(client: httpx.AsyncClient, user: Account) -> None:
@@ -110,7 +110,7 @@ async def test_the_headers_of_responses_are_documented(client: httpx.AsyncClient
     image, content = "/v1/images/{image_id}", "/v1/images/{image_id}/content"
     links = made[0]
     etag = {image: await etag_of(client, links["self"]), content: await etag_of(client, links["content"])}
-    asked = [
+    requests = [
         ("GET", image, links["self"], {"If-None-Match": etag[image]}, 304),
         ("PATCH", image, links["self"], {"If-Match": '"other"'}, 412),
         ("PATCH", image, links["self"], {"If-Match": etag[image]}, 200),
@@ -119,10 +119,10 @@ async def test_the_headers_of_responses_are_documented(client: httpx.AsyncClient
         ("GET", content, links["content"], {"Range": "bytes=99999999-"}, 416),
         ("GET", "/v1/images", "/v1/images?limit=1", {}, 200),
     ]
-    for method, path, url, headers, status in asked:
-        answer = await user.client.request(method, url, headers=headers, json={} if method == "PATCH" else None)
-        assert answer.status_code == status, answer.text
-        assert untold(document, method, path, answer) == [], (method, url, headers)
+    for method, path, url, headers, status in requests:
+        response = await user.client.request(method, url, headers=headers, json={} if method == "PATCH" else None)
+        assert response.status_code == status, response.text
+        assert undocumented(document, method, path, response) == [], (method, url, headers)
 
 
 async def etag_of(client: httpx.AsyncClient, url: str) -> str:

@@ -113,8 +113,8 @@ async def test_the_links_of_a_page_have_the_prefix(prefixed: RunningService, pre
         assert links
         for link in links:
             assert link.startswith(f"{prefix}/"), link
-            answer = await client.get(link.removeprefix(prefix))
-            assert answer.status_code in (200, 303, 405), link
+            response = await client.get(link.removeprefix(prefix))
+            assert response.status_code in (200, 303, 405), link
 
 
 async def test_the_openapi_document_names_the_prefix(prefixed: RunningService, prefix: str) -> None:

@@ -61,8 +61,8 @@ async def test_f73_the_number_and_length_of_reported_names_is_limited(client: ht
 
 
 async def test_f73_the_callback_of_a_social_login_ignores_unknown_parameters(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/auth/social/nobody/callback?state=a&code=b&session_state=c&authuser=0")
-    problem(answer, 404, "identity-provider-not-found")
+    response = await client.get("/v1/auth/social/nobody/callback?state=a&code=b&session_state=c&authuser=0")
+    problem(response, 404, "identity-provider-not-found")
 
 
 def test_canonical_forms_are_kept_for_short_queries_only() -> None:

@@ -1,4 +1,4 @@
-"""F80: what any site has, and one version everywhere."""
+"""F80: the usual files of a web site, and one version in all places."""
 
 import re
 
@@ -19,9 +19,9 @@ from tests.support.paths import ROOT
     ],
 )
 async def test_f80_the_usual_paths_of_a_site_are_there(client: httpx.AsyncClient, path: str, content_type: str) -> None:
-    answer = await client.get(path)
-    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, content_type)
-    assert answer.content
+    response = await client.get(path)
+    assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (200, content_type)
+    assert response.content
 
 
 async def test_f80_the_links_of_the_home_page_lead_somewhere(client: httpx.AsyncClient) -> None:
@@ -30,8 +30,8 @@ async def test_f80_the_links_of_the_home_page_lead_somewhere(client: httpx.Async
     links = re.findall(r'href="([^"]+)"', page.text)
     assert links
     for link in links:
-        answer = await client.get(link, follow_redirects=True)
-        assert answer.status_code in (200, 401), link
+        response = await client.get(link, follow_redirects=True)
+        assert response.status_code in (200, 401), link
 
 
 async def test_f80_the_version_is_the_same_everywhere(client: httpx.AsyncClient) -> None:

@@ -96,7 +96,7 @@ def bombs() -> Iterator[Case]:
 
 
 def lies() -> Iterator[Case]:
-    """Headers that do not fit what follows."""
+    """Headers that contradict the following bytes."""
     for kind in FORMATS:
         yield f"{kind} cut within its header", image_bytes(kind)[:20], 422
         buffer = io.BytesIO()

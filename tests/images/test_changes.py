@@ -9,9 +9,9 @@ from tests.support.photos import png
 
 
 async def make(account: Account, name: str, **fields: str) -> str:
-    answer = await account.client.post("/v1/images", files={"image": (name, png())}, data=fields)
-    assert answer.status_code == 201, answer.text
-    path: str = answer.json()["links"]["self"]
+    response = await account.client.post("/v1/images", files={"image": (name, png())}, data=fields)
+    assert response.status_code == 201, response.text
+    path: str = response.json()["links"]["self"]
     return path
 
 
@@ -39,22 +39,22 @@ async def test_rename_and_hide(user: Account, client: httpx.AsyncClient) -> None
         {"name": "x" * 256},
     ],
 )
-async def test_what_is_no_change_is_422(user: Account, body: dict[str, object]) -> None:
+async def test_an_invalid_change_is_422(user: Account, body: dict[str, object]) -> None:
     path = await make(user, "a.png")
     assert (await user.client.patch(path, json=body)).status_code == 422
 
 
 async def test_a_taken_name(user: Account) -> None:
     first, second = await make(user, "a.png"), await make(user, "b.png")
-    answer = await user.client.patch(second, json={"name": "a.png"})
-    assert (answer.status_code, answer.json()["image"]) == (409, first)
+    response = await user.client.patch(second, json={"name": "a.png"})
+    assert (response.status_code, response.json()["image"]) == (409, first)
     assert (await user.client.patch(second, json={"name": "b.png"})).status_code == 200
     paths = [await make(user, f"{number}.png") for number in range(6)]
     race = await asyncio.gather(*(user.client.patch(path, json={"name": "z.png"}) for path in paths))
     assert sorted(one.status_code for one in race) == [200, 409, 409, 409, 409, 409]
 
 
-async def test_others_may_look_but_not_change(
+async def test_other_accounts_read_and_do_not_change(
     user: Account, admin: Account, client: httpx.AsyncClient, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
     path = await make(user, "a.png")
@@ -94,13 +94,13 @@ async def test_lookup(
 ) -> None:
     path, secret = await make(user, "a.png"), await make(user, "b.png", visibility="private")
     digests = [(await user.client.get(one)).json()["sha256"] for one in (path, secret)]
-    asked = {"sha256": ["0" * 64, digests[1].upper(), digests[0], digests[0]]}
-    found = (await user.client.post("/v1/images/lookup", json=asked)).json()
+    digests_of_images = {"sha256": ["0" * 64, digests[1].upper(), digests[0], digests[0]]}
+    found = (await user.client.post("/v1/images/lookup", json=digests_of_images)).json()
     assert found == {"items": [{"sha256": digests[1], "image": secret}, {"sha256": digests[0], "image": path}]}
     other = (await make_account()).client
-    assert (await other.post("/v1/images/lookup", json=asked)).json()["items"] == [
+    assert (await other.post("/v1/images/lookup", json=digests_of_images)).json()["items"] == [
         {"sha256": digests[0], "image": path}
     ]
-    assert (await client.post("/v1/images/lookup", json=asked)).status_code == 401
+    assert (await client.post("/v1/images/lookup", json=digests_of_images)).status_code == 401
     for wrong in ([], ["x"], ["0" * 63], ["0" * 64] * 1001):
         assert (await user.client.post("/v1/images/lookup", json={"sha256": wrong})).status_code == 422

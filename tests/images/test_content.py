@@ -30,9 +30,9 @@ BODY = png((60, 40))
 
 
 async def make(account: Account, body: bytes = BODY, name: str = "a.png", **fields: str) -> dict[str, str]:
-    answer = await account.client.post("/v1/images", files={"image": (name, body)}, data=fields)
-    assert answer.status_code == 201, answer.text
-    links: dict[str, str] = answer.json()["links"]
+    response = await account.client.post("/v1/images", files={"image": (name, body)}, data=fields)
+    assert response.status_code == 201, response.text
+    links: dict[str, str] = response.json()["links"]
     return links
 
 
@@ -42,7 +42,7 @@ async def content(user: Account) -> str:
 
 
 @pytest.mark.parametrize(
-    ("asked", "start", "end"),
+    ("value", "start", "end"),
     [
         ("bytes=0-0", 0, 1),
         ("bytes=10-", 10, None),
@@ -51,26 +51,26 @@ async def content(user: Account) -> str:
         ("BYTES=2-3", 2, 4),
     ],
 )
-async def test_a_single_range(client: httpx.AsyncClient, content: str, asked: str, start: int, end: int | None) -> None:
-    answer = await client.get(content, headers={"Range": asked})
-    assert answer.status_code == 206
-    assert answer.content == BODY[start:end]
+async def test_a_single_range(client: httpx.AsyncClient, content: str, value: str, start: int, end: int | None) -> None:
+    response = await client.get(content, headers={"Range": value})
+    assert response.status_code == 206
+    assert response.content == BODY[start:end]
     first = start if start >= 0 else len(BODY) + start
-    assert answer.headers["content-range"] == f"bytes {first}-{first + len(answer.content) - 1}/{len(BODY)}"
-    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert response.headers["content-range"] == f"bytes {first}-{first + len(response.content) - 1}/{len(BODY)}"
+    assert int(response.headers["content-length"]) == len(response.content)
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,4-5", "bytes=a-b", "bytes=9-3", "lines=0-1", "bytes=-", "bytes 0-1", "x"])
-async def test_what_is_no_single_range_gives_the_whole(client: httpx.AsyncClient, content: str, asked: str) -> None:
-    answer = await client.get(content, headers={"Range": asked})
-    assert (answer.status_code, answer.content) == (200, BODY)
+@pytest.mark.parametrize("value", ["bytes=0-1,4-5", "bytes=a-b", "bytes=9-3", "lines=0-1", "bytes=-", "bytes 0-1", "x"])
+async def test_other_values_of_range_give_the_whole_file(client: httpx.AsyncClient, content: str, value: str) -> None:
+    response = await client.get(content, headers={"Range": value})
+    assert (response.status_code, response.content) == (200, BODY)
 
 
-@pytest.mark.parametrize("asked", [f"bytes={len(BODY)}-", "bytes=999999999999999999-", "bytes=-0"])
-async def test_a_range_outside_is_416(client: httpx.AsyncClient, content: str, asked: str) -> None:
-    answer = await client.get(content, headers={"Range": asked})
-    assert (answer.status_code, answer.json()["type"]) == (416, "/problems/range-not-satisfiable")
-    assert answer.headers["content-range"] == f"bytes */{len(BODY)}"
+@pytest.mark.parametrize("value", [f"bytes={len(BODY)}-", "bytes=999999999999999999-", "bytes=-0"])
+async def test_a_range_outside_is_416(client: httpx.AsyncClient, content: str, value: str) -> None:
+    response = await client.get(content, headers={"Range": value})
+    assert (response.status_code, response.json()["type"]) == (416, "/problems/range-not-satisfiable")
+    assert response.headers["content-range"] == f"bytes */{len(BODY)}"
 
 
 async def test_if_range(client: httpx.AsyncClient, content: str) -> None:
@@ -133,8 +133,8 @@ async def test_names_survive_the_round_trip(user: Account, name: str) -> None:
         assert content_disposition_filename(parameters) == name
         # The standard library's, of RFC 2231; an extended value is a triple there.
         message = message_from_string(f"Content-Disposition: {header}\n\n")
-        told = message.get_params(header="content-disposition") or []
-        assert [collapse_rfc2231_value(value) for _, value in told if isinstance(value, tuple)] == [name]
+        disposition = message.get_params(header="content-disposition") or []
+        assert [collapse_rfc2231_value(value) for _, value in disposition if isinstance(value, tuple)] == [name]
         assert header.isascii()
 
 
@@ -151,10 +151,10 @@ def oriented() -> bytes:
 
 async def test_a_thumbnail_is_upright_and_has_no_metadata(user: Account) -> None:
     links = await make(user, oriented(), "a.jpg")
-    answer = await user.client.get(links["thumbnail"], params={"size": 160})
-    assert answer.headers["content-type"] == "image/webp"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable, s-maxage=300"
-    with Image.open(io.BytesIO(answer.content)) as picture:
+    response = await user.client.get(links["thumbnail"], params={"size": 160})
+    assert response.headers["content-type"] == "image/webp"
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable, s-maxage=300"
+    with Image.open(io.BytesIO(response.content)) as picture:
         assert picture.size == (80, 160)
         top = picture.convert("RGB").getpixel((40, 10))
         assert isinstance(top, tuple)
@@ -179,8 +179,8 @@ async def test_shared_caches_revalidate_a_thumbnail_and_learn_that_it_is_private
 
 async def test_a_thumbnail_is_never_enlarged(user: Account) -> None:
     links = await make(user, png((30, 20)))
-    answer = await user.client.get(links["thumbnail"], params={"size": 1280})
-    with Image.open(io.BytesIO(answer.content)) as picture:
+    response = await user.client.get(links["thumbnail"], params={"size": 1280})
+    with Image.open(io.BytesIO(response.content)) as picture:
         assert picture.size == (30, 20)
     assert (await user.client.get(links["thumbnail"], params={"size": 161})).status_code == 422
     assert (await user.client.head(links["thumbnail"])).status_code == 200
@@ -193,18 +193,18 @@ async def test_thumbnails_of_every_colour_mode(user: Account, kind: str, mode: s
     buffer = io.BytesIO()
     Image.new(mode, (300, 200)).save(buffer, kind)
     links = await make(user, buffer.getvalue())
-    answer = await user.client.get(links["thumbnail"], params={"size": 160})
-    assert answer.status_code == 200, answer.text
-    with Image.open(io.BytesIO(answer.content)) as picture:
+    response = await user.client.get(links["thumbnail"], params={"size": 160})
+    assert response.status_code == 200, response.text
+    with Image.open(io.BytesIO(response.content)) as picture:
         assert picture.size == (160, 107)
 
 
-async def test_a_thumbnail_is_made_once_for_all_who_ask(user: Account) -> None:
+async def test_concurrent_requests_make_a_thumbnail_once(user: Account) -> None:
     links = await make(user, image_bytes("JPEG", (2000, 1500)), "b.jpg")
-    answers = await asyncio.gather(*(user.client.get(links["thumbnail"]) for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
-    etag = answers[0].headers["etag"]
+    responses = await asyncio.gather(*(user.client.get(links["thumbnail"]) for _ in range(20)))
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
+    etag = responses[0].headers["etag"]
     assert (await user.client.get(links["thumbnail"], headers={"If-None-Match": etag})).status_code == 304
 
 
@@ -243,7 +243,7 @@ async def test_a_url_is_signed_for_the_name_that_clients_know(settings: Settings
     await store.close()
 
 
-async def test_a_private_image_is_not_there_for_others(
+async def test_a_private_image_is_404_for_other_accounts(
     user: Account, admin: Account, client: httpx.AsyncClient, make_account: Callable[..., Awaitable[Account]]
 ) -> None:
     links = await make(user, visibility="private")
@@ -262,13 +262,13 @@ async def test_a_private_image_is_not_there_for_others(
     assert (await client.get("/v1/images")).json()["items"] == []
 
 
-async def test_a_missing_object_is_said_and_no_short_answer(
+async def test_a_missing_object_is_an_error_and_no_truncated_response(
     user: Account, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     links = await make(user)
     await object_store.remove([await sql.fetchval("SELECT storage_key FROM images")])
-    answer = await user.client.get(links["content"])
-    assert answer.status_code == 404
+    response = await user.client.get(links["content"])
+    assert response.status_code == 404
 
 
 async def test_reads_to_the_end_reuse_their_connection_and_aborted_ones_close_it(
@@ -290,7 +290,7 @@ async def test_reads_to_the_end_reuse_their_connection_and_aborted_ones_close_it
         await connection.reader.readexactly(1000)
 
 
-async def test_a_client_that_goes_with_the_last_piece_is_no_error(event_errors: list[object]) -> None:
+async def test_a_disconnection_after_the_last_chunk_is_no_error(event_errors: list[object]) -> None:
     last_sent = asyncio.Event()
 
     async def receive() -> Message:

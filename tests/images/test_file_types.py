@@ -1,4 +1,4 @@
-"""The error for a file that is not a supported image names what it is."""
+"""The error for a file that is not a supported image names its type."""
 
 import io
 
@@ -30,8 +30,8 @@ def saved(kind: str) -> bytes:
 async def test_f77_the_type_of_the_file_and_the_supported_ones_are_named(
     user: Account, content: bytes, description: str
 ) -> None:
-    answer = await user.client.post("/v1/images", files={"image": ("file.png", content, "image/png")})
-    document = problem(answer, 415, "unsupported-media-type")
+    response = await user.client.post("/v1/images", files={"image": ("file.png", content, "image/png")})
+    document = problem(response, 415, "unsupported-media-type")
     assert document["title"] == "Unsupported media type"
     assert f"The file is {description}" in document["detail"]
     for media_type in ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic"):
@@ -39,5 +39,5 @@ async def test_f77_the_type_of_the_file_and_the_supported_ones_are_named(
 
 
 async def test_f77_a_request_of_another_type_has_a_title_of_its_own(user: Account) -> None:
-    answer: httpx.Response = await user.client.post("/v1/images", json={})
-    assert problem(answer, 415, "unsupported-media-type")["title"] == "Unsupported media type"
+    response: httpx.Response = await user.client.post("/v1/images", json={})
+    assert problem(response, 415, "unsupported-media-type")["title"] == "Unsupported media type"

@@ -37,9 +37,9 @@ async def upload(user: Account, body: bytes, name: str = "a.png") -> httpx.Respo
 
 
 async def stored(user: Account, body: bytes, name: str = "a.png") -> dict[str, Any]:
-    answer = await upload(user, body, name)
-    assert answer.status_code == 201, answer.text
-    image: dict[str, Any] = answer.json()
+    response = await upload(user, body, name)
+    assert response.status_code == 201, response.text
+    image: dict[str, Any] = response.json()
     return image
 
 

@@ -25,8 +25,8 @@ LARGE = 1500  # pixels square, 6.75 MB: two parts
 PHOTO = png()
 
 
-def slug(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+def slug(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 def large_png() -> bytes:
@@ -41,15 +41,15 @@ async def upload(account: Account, name: str, content: bytes | None = None, **op
 
 
 async def usage(account: Account) -> dict[str, int | None]:
-    answer = await account.client.get("/v1/users/me/usage")
-    assert answer.status_code == 200, answer.text
-    read: dict[str, int | None] = answer.json()
+    response = await account.client.get("/v1/users/me/usage")
+    assert response.status_code == 200, response.text
+    read: dict[str, int | None] = response.json()
     return read
 
 
 async def set_quota(admin: Account, account: Account, quota: int | None) -> None:
-    answer = await admin.client.patch(f"/v1/users/{account.id}", json={"quota_bytes": quota})
-    assert answer.status_code == 200, answer.text
+    response = await admin.client.patch(f"/v1/users/{account.id}", json={"quota_bytes": quota})
+    assert response.status_code == 200, response.text
 
 
 async def test_f57_of_sixteen_uploads_that_race_as_many_as_fit_are_stored(
@@ -57,9 +57,9 @@ async def test_f57_of_sixteen_uploads_that_race_as_many_as_fit_are_stored(
 ) -> None:
     size = len(PHOTO)
     await set_quota(admin, user, 5 * size + size // 2)
-    answers = await asyncio.gather(*(upload(user, f"{number}.png") for number in range(16)))
-    assert sorted(one.status_code for one in answers) == [201] * 5 + [413] * 11
-    assert {slug(one) for one in answers if one.is_error} == {(413, "storage-quota-exceeded")}
+    responses = await asyncio.gather(*(upload(user, f"{number}.png") for number in range(16)))
+    assert sorted(one.status_code for one in responses) == [201] * 5 + [413] * 11
+    assert {slug(one) for one in responses if one.is_error} == {(413, "storage-quota-exceeded")}
     read = await usage(user)
     assert read == {
         "images": 5,
@@ -72,7 +72,7 @@ async def test_f57_of_sixteen_uploads_that_race_as_many_as_fit_are_stored(
     assert len([one async for one in empty_bucket.list_objects()]) == 5
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects WHERE reserved_bytes IS NOT NULL") == 0
     # A permanently deleted image releases its bytes.
-    stored = next(one for one in answers if one.is_success)
+    stored = next(one for one in responses if one.is_success)
     assert slug(await upload(user, "more.png")) == (413, "storage-quota-exceeded")
     assert (await user.client.delete(stored.json()["links"]["self"], params={"permanent": "true"})).status_code == 204
     assert (await upload(user, "more.png")).status_code == 201

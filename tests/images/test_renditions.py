@@ -16,7 +16,7 @@ from tests.support.accounts import Account
 from tests.support.photos import png
 
 
-async def test_the_hold_of_a_maker_that_died_ends(
+async def test_the_lease_of_a_killed_process_expires(
     user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renditions, "STALE", timedelta(seconds=0.5))
@@ -27,7 +27,7 @@ async def test_the_hold_of_a_maker_that_died_ends(
     assert not await sql.fetchval("SELECT count(*) FROM orphaned_objects")
 
 
-async def test_a_maker_at_work_keeps_its_hold(
+async def test_the_lease_of_a_rendition_is_renewed_while_it_is_made(
     user: Account,
     database: Database,
     object_store: ObjectStore,

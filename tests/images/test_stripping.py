@@ -50,19 +50,19 @@ def strip(body: bytes, kind: str, size: int = 4096) -> bytes:
 
 
 def photos() -> Iterator[tuple[str, str, bytes]]:
-    """Files of every kind that can be stripped, each with what should not be in it."""
+    """Files of every kind that can be stripped, each with the metadata to remove."""
     noise = Image.effect_noise((45, 35), 80)
     rgb = Image.merge("RGB", (noise, noise.rotate(90).resize(noise.size), noise.rotate(180)))
     for orientation in range(1, 9):
-        told = {"exif": exif(orientation), "icc_profile": PROFILE}
-        yield f"jpeg turned {orientation}", "image/jpeg", saved(rgb, "JPEG", **told, xmp=XMP, comment=CANARY)
-        yield f"webp turned {orientation}", "image/webp", saved(rgb, "WEBP", **told, xmp=XMP)
+        metadata = {"exif": exif(orientation), "icc_profile": PROFILE}
+        yield f"jpeg turned {orientation}", "image/jpeg", saved(rgb, "JPEG", **metadata, xmp=XMP, comment=CANARY)
+        yield f"webp turned {orientation}", "image/webp", saved(rgb, "WEBP", **metadata, xmp=XMP)
         text = PngImagePlugin.PngInfo()
         text.add_text("Location", CANARY.decode())
         text.add_itxt("XML:com.adobe.xmp", XMP.decode())
-        yield f"png turned {orientation}", "image/png", saved(rgb, "PNG", **told, pnginfo=text)
+        yield f"png turned {orientation}", "image/png", saved(rgb, "PNG", **metadata, pnginfo=text)
         for kind in ("AVIF", "HEIC"):
-            yield f"{kind} turned {orientation}", f"image/{kind.lower()}", saved(rgb, kind, **told, xmp=XMP)
+            yield f"{kind} turned {orientation}", f"image/{kind.lower()}", saved(rgb, kind, **metadata, xmp=XMP)
     heic = saved(rgba(rgb), "HEIC", exif=exif(), xmp=XMP)
     yield "see-through heic", "image/heic", heic
     yield "heic of tiles", "image/heic", saved(rgb.resize((200, 150)), "HEIC", exif=exif(), xmp=XMP, tile_size=64)
@@ -146,7 +146,7 @@ def test_the_metadata_goes_and_the_pixels_stay(kind: str, body: bytes) -> None:
     assert strip(stripped, kind) == stripped
 
 
-def test_a_stripped_webp_says_its_own_length_and_parts() -> None:
+def test_a_stripped_webp_has_the_right_length_and_chunks() -> None:
     for orientation, flag in ((1, 0), (6, 8)):
         body = saved(Image.new("RGB", (8, 8)), "WEBP", exif=exif(orientation), xmp=XMP)
         stripped = strip(body, "image/webp")
@@ -198,10 +198,10 @@ async def test_it_is_served_as_any_file(
     ).json()
     assert (made["size"], made["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
     content = made["links"]["content"]
-    answers = await asyncio.gather(*(stripping.get(content) for _ in range(12)))
-    assert {answer.content for answer in answers} == {expected}
+    responses = await asyncio.gather(*(stripping.get(content) for _ in range(12)))
+    assert {response.content for response in responses} == {expected}
     assert len([one async for one in object_store.list_objects()]) == 2
-    headers = answers[0].headers
+    headers = responses[0].headers
     assert int(headers["content-length"]) == len(expected)
     assert headers["etag"] != (await user.client.get(content)).headers["etag"]
     head = await stripping.head(content)
@@ -223,7 +223,7 @@ async def test_it_is_served_as_any_file(
     assert [one async for one in object_store.list_objects()] == []
 
 
-async def test_a_file_of_many_parts_and_one_that_is_given_as_it_is(stripping: httpx.AsyncClient) -> None:
+async def test_a_multipart_file_and_a_file_of_one_part(stripping: httpx.AsyncClient) -> None:
     large = noise_jpeg(2 * PART_BYTES + 100)
     large = large[:2] + b"\xff\xfe\x00\x0c" + CANARY + large[2:]
     gif = image_bytes("GIF", comment=CANARY)

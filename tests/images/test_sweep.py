@@ -32,10 +32,10 @@ async def keys(object_store: ObjectStore) -> set[str]:
 
 @pytest.fixture(autouse=True)
 async def _empty_bucket(empty_bucket: ObjectStore) -> None:
-    """Each test sees what itself leaves."""
+    """Start each test without objects of earlier ones."""
 
 
-async def test_the_sweeper_deletes_what_is_past_its_grace(
+async def test_the_sweeper_deletes_orphans_after_the_grace_period(
     swift: Settings, database: Database, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     for key in ("originals/old", "originals/young"):
@@ -49,7 +49,7 @@ async def test_the_sweeper_deletes_what_is_past_its_grace(
     assert await sql.fetchval("SELECT storage_key FROM orphaned_objects") == "originals/young"
 
 
-async def test_what_the_store_refuses_to_remove_holds_up_nothing(
+async def test_an_object_that_cannot_be_removed_delays_no_other(
     settings: Settings, database: Database, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     refused = "originals/../../x"
@@ -70,7 +70,7 @@ async def test_what_the_store_refuses_to_remove_holds_up_nothing(
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
 
 
-async def test_nothing_is_forgotten_while_the_store_is_down(
+async def test_no_orphan_is_lost_while_the_store_is_down(
     swift: Settings, database: Database, sql: asyncpg.Connection
 ) -> None:
     await sql.execute("INSERT INTO orphaned_objects VALUES ('originals/old', now() - interval '1 hour')")
@@ -90,9 +90,9 @@ async def test_the_audit_finds_all_that_differs(
     user: Account,
 ) -> None:
     for name in ("whole", "missing", "short", "changed"):
-        answer = await user.client.post("/v1/images", files={"image": (name, png())})
-        assert answer.status_code == 201
-        await user.client.get(answer.json()["links"]["thumbnail"])
+        response = await user.client.post("/v1/images", files={"image": (name, png())})
+        assert response.status_code == 201
+        await user.client.get(response.json()["links"]["thumbnail"])
     rows = {row["name"]: (row["storage_key"], row["size"]) for row in await sql.fetch("SELECT * FROM images")}
     await object_store.remove([rows["missing"][0]])
     await object_store.put_whole(rows["short"][0], [b"x"], "image/png")
@@ -139,7 +139,7 @@ async def test_the_command_reports_in_json(
     assert (code, report["clean"]) == (1, False)
 
 
-async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
+async def test_a_cancelled_rendition_releases_its_lease(
     database: Database, object_store: ObjectStore, sql: asyncpg.Connection
 ) -> None:
     flights = SingleFlight[None]()
@@ -151,10 +151,10 @@ async def test_a_maker_that_is_ended_lets_go_of_what_it_was_making(
         made.set()
         await asyncio.Event().wait()
 
-    asking = asyncio.create_task(renditions.ensure(original, "thumbnails/a", make))
+    waiting = asyncio.create_task(renditions.ensure(original, "thumbnails/a", make))
     await made.wait()
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 1
     await flights.close()
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await waiting

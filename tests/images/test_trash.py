@@ -31,9 +31,9 @@ def slug(response: httpx.Response) -> tuple[int, str]:
 
 async def store(account: Account, name: str, *tags: str, **form: str) -> dict[str, Any]:
     files = {"image": (name, png(), "image/png")}
-    answer = await account.client.post("/v1/images", files=files, data={"tags": list(tags), **form})
-    assert answer.status_code == 201, answer.text
-    body: dict[str, Any] = answer.json()
+    response = await account.client.post("/v1/images", files=files, data={"tags": list(tags), **form})
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json()
     body.pop("duplicates")
     return body
 
@@ -288,9 +288,9 @@ async def test_an_account_that_is_deleted_during_deletions_leaves_no_trash(
     user: Account, admin: Account, sql: asyncpg.Connection
 ) -> None:
     paths = [await store(user, f"{number}.png") for number in range(12)]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(admin.client.delete(image["links"]["self"]) for image in paths[:8]), user.client.delete("/v1/users/me")
     )
-    assert [one.status_code for one in answers] == [204] * 9
+    assert [one.status_code for one in responses] == [204] * 9
     left = await sql.fetch("SELECT uploaded_by FROM images UNION ALL SELECT uploaded_by FROM trashed_images")
     assert {row["uploaded_by"] for row in left} == {None}

@@ -21,10 +21,10 @@ async def upload(account: Account, body: bytes, name: str = "a") -> httpx.Respon
     return await account.client.post("/v1/images", files={"image": (name, body)}, timeout=60)
 
 
-async def assert_complete(account: Account, answer: httpx.Response, size: tuple[int, int]) -> None:
+async def assert_complete(account: Account, response: httpx.Response, size: tuple[int, int]) -> None:
     """The image has this size, its bytes, and every thumbnail."""
-    assert answer.status_code == 201, answer.text
-    image = answer.json()
+    assert response.status_code == 201, response.text
+    image = response.json()
     assert (image["width"], image["height"]) == size
     for side in (160, 320, 640, 1280):
         thumbnail = await account.client.get(image["links"]["thumbnail"].partition("?")[0], params={"size": side})
@@ -40,9 +40,9 @@ async def test_f25_metadata_of_any_size_may_precede_the_frame(user: Account, seg
 
 async def test_f7_a_header_without_an_end_is_422(user: Account) -> None:
     bodies = [b"\xff\xd8" + b"\xff" * 1_048_586, b"\xff\xd8" + b"\xff\xe1\0\2" * 300_000] * 3
-    answers = await asyncio.gather(*(upload(user, body, str(number)) for number, body in enumerate(bodies)))
-    assert [answer.status_code for answer in answers] == [422] * 6
-    assert {answer.json()["type"] for answer in answers} == {"/problems/invalid-image"}
+    responses = await asyncio.gather(*(upload(user, body, str(number)) for number, body in enumerate(bodies)))
+    assert [response.status_code for response in responses] == [422] * 6
+    assert {response.json()["type"] for response in responses} == {"/problems/invalid-image"}
 
 
 def with_stray_bytes(stray: bytes) -> bytes:
@@ -56,20 +56,20 @@ async def test_f33_stray_bytes_between_jpeg_segments_are_skipped(
     settings: Settings, user: Account, stray: bytes
 ) -> None:
     body = with_stray_bytes(stray)
-    answer = await upload(user, body)
-    await assert_complete(user, answer, (60, 40))
+    response = await upload(user, body)
+    await assert_complete(user, response, (60, 40))
     async with running_service(settings.model_copy(update={"strip_metadata": True})) as stripping:
-        content = await user.client.get(stripping.url + answer.json()["links"]["content"])
+        content = await user.client.get(stripping.url + response.json()["links"]["content"])
         assert content.status_code == 200, content.text
         assert Image.open(io.BytesIO(content.content)).tobytes() == Image.open(io.BytesIO(JPEG)).tobytes()
 
 
 async def test_f5_a_megabyte_of_fill_bytes_is_stripped(settings: Settings, user: Account) -> None:
     scan = JPEG.rindex(b"\xff\xda")
-    answer = await upload(user, JPEG[:scan] + b"\xff" * (1 << 20) + JPEG[scan:])
-    assert answer.status_code == 201, answer.text
+    response = await upload(user, JPEG[:scan] + b"\xff" * (1 << 20) + JPEG[scan:])
+    assert response.status_code == 201, response.text
     async with running_service(settings.model_copy(update={"strip_metadata": True})) as stripping:
-        content = await user.client.get(stripping.url + answer.json()["links"]["content"])
+        content = await user.client.get(stripping.url + response.json()["links"]["content"])
         assert content.status_code == 200, content.text
         assert len(content.content) < 2 * len(JPEG)
         assert Image.open(io.BytesIO(content.content)).tobytes() == Image.open(io.BytesIO(JPEG)).tobytes()

@@ -35,15 +35,15 @@ async def nothing_is_left(sql: asyncpg.Connection, object_store: ObjectStore) ->
 
 @pytest.fixture(autouse=True)
 async def _empty_bucket(empty_bucket: ObjectStore) -> None:
-    """Each test sees what itself leaves."""
+    """Start each test without objects of earlier ones."""
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIC"])
 async def test_every_format_comes_back_as_it_was(user: Account, kind: str) -> None:
     body = image_bytes(kind, (40, 30))
-    answer = await upload(user, body, f"a.{kind}")
-    assert answer.status_code == 201, answer.text
-    image = answer.json()
+    response = await upload(user, body, f"a.{kind}")
+    assert response.status_code == 201, response.text
+    image = response.json()
     assert image["content_type"] == f"image/{kind.lower()}"
     assert (image["width"], image["height"], image["size"]) == (40, 30, len(body))
     content = await user.client.get(image["links"]["content"])
@@ -57,10 +57,10 @@ async def test_every_format_comes_back_as_it_was(user: Account, kind: str) -> No
 async def test_sizes_around_a_whole_number_of_parts(user: Account, object_store: ObjectStore, extra: int) -> None:
     picture = noise_png(2 * PART_BYTES - 200_000)
     body = picture + bytes(2 * PART_BYTES + extra - len(picture))
-    answer = await upload(user, body)
-    assert answer.status_code == 201, answer.text
-    assert answer.json()["sha256"] == hashlib.sha256(body).hexdigest()
-    assert (await user.client.get(answer.json()["links"]["content"])).content == body
+    response = await upload(user, body)
+    assert response.status_code == 201, response.text
+    assert response.json()["sha256"] == hashlib.sha256(body).hexdigest()
+    assert (await user.client.get(response.json()["links"]["content"])).content == body
     assert not await object_store.list_uploads()
 
 
@@ -68,16 +68,16 @@ async def test_a_damaged_file_of_many_parts_leaves_nothing(
     user: Account, sql: asyncpg.Connection, object_store: ObjectStore
 ) -> None:
     body = noise_png(PART_BYTES + 500_000)
-    answer = await upload(user, body[:-300_000])
-    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-image")
+    response = await upload(user, body[:-300_000])
+    assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-image")
     assert await nothing_is_left(sql, object_store)
     assert (await upload(user, body)).status_code == 201
 
 
 async def test_a_large_jpeg_is_decoded_from_the_store(user: Account) -> None:
     body = noise_jpeg(PART_BYTES + 100_000)
-    answer = await upload(user, body, "a.jpg")
-    assert answer.status_code == 201, answer.text
+    response = await upload(user, body, "a.jpg")
+    assert response.status_code == 201, response.text
 
 
 async def test_fields_may_stand_after_the_file(user: Account) -> None:
@@ -85,8 +85,8 @@ async def test_fields_may_stand_after_the_file(user: Account) -> None:
     file = b'--b\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n\r\n' + png() + b"\r\n"
     tags = b'--b\r\nContent-Disposition: form-data; name="tags"\r\n\r\nsofa,cat\r\n--b--\r\n'
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    answer = await user.client.post("/v1/images", content=file + tags, headers=headers)
-    assert answer.json()["tags"] == ["cat", "sofa"]
+    response = await user.client.post("/v1/images", content=file + tags, headers=headers)
+    assert response.json()["tags"] == ["cat", "sofa"]
 
 
 async def test_a_taken_name_is_refused_before_the_body_is_read(
@@ -97,8 +97,8 @@ async def test_a_taken_name_is_refused_before_the_body_is_read(
         await connection.begin("POST", "/v1/images", bearer(user, Content_Length="1000"))
         choice = b'--b\r\nContent-Disposition: form-data; name="on_conflict"\r\n\r\nerror\r\n'
         await connection.send(choice + file_part("same.png") + b"\x89")
-        answer = await connection.answer()
-    assert (answer.status, answer.json()["image"]) == (409, first["links"]["self"])
+        response = await connection.read_response()
+    assert (response.status, response.json()["image"]) == (409, first["links"]["self"])
     await user.client.patch(first["links"]["self"], json={"visibility": "private"})
     hidden = await upload(await make_account(), png(), "same.png")
     assert hidden.status_code == 409
@@ -118,18 +118,18 @@ async def test_f26_a_name_in_use_is_numbered_on_request(
     ]
     for expected in ("IMG_0001 (2).JPG", "IMG_0001 (3).JPG"):
         parts = fields if order == "before" else fields[::-1]
-        answer = await user.client.post("/v1/images", files=parts)
-        assert answer.status_code == 201, answer.text
-        assert answer.json()["name"] == expected
+        response = await user.client.post("/v1/images", files=parts)
+        assert response.status_code == 201, response.text
+        assert response.json()["name"] == expected
     refused = await upload(user, png(), "IMG_0001.JPG")
     assert (refused.status_code, "image" in refused.json()) == (409, False)
 
 
 async def test_f26_uploads_that_race_for_a_name_get_different_ones(user: Account) -> None:
-    answers = await asyncio.gather(*(upload(user, png(), "a.png", on_conflict="rename") for _ in range(12)))
-    assert {answer.status_code for answer in answers} == {201}
+    responses = await asyncio.gather(*(upload(user, png(), "a.png", on_conflict="rename") for _ in range(12)))
+    assert {response.status_code for response in responses} == {201}
     expected = {"a.png", *(f"a ({number}).png" for number in range(2, 13))}
-    assert {answer.json()["name"] for answer in answers} == expected
+    assert {response.json()["name"] for response in responses} == expected
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ async def test_one_of_many_that_race_for_a_name_wins(
     user: Account, sql: asyncpg.Connection, object_store: ObjectStore
 ) -> None:
     bodies = [png() for _ in range(12)]
-    answers = await asyncio.gather(*(upload(user, body, "race.png") for body in bodies))
-    codes = sorted(answer.status_code for answer in answers)
+    responses = await asyncio.gather(*(upload(user, body, "race.png") for body in bodies))
+    codes = sorted(response.status_code for response in responses)
     assert codes == [201] + [409] * 11
-    winner = next(answer.json() for answer in answers if answer.status_code == 201)
+    winner = next(response.json() for response in responses if response.status_code == 201)
     assert hashlib.sha256((await user.client.get(winner["links"]["content"])).content).hexdigest() == winner["sha256"]
     assert len([one async for one in object_store.list_objects()]) == 1
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
@@ -172,11 +172,11 @@ async def test_one_of_many_that_race_for_a_name_wins(
         (image_bytes("JPEG", (400, 300))[:-200], 422, "invalid-image"),
     ],
 )
-async def test_what_is_no_image_leaves_nothing(
+async def test_a_file_that_is_no_image_leaves_nothing(
     user: Account, sql: asyncpg.Connection, object_store: ObjectStore, body: bytes, status: int, slug: str
 ) -> None:
-    answer = await upload(user, body)
-    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{slug}")
+    response = await upload(user, body)
+    assert (response.status_code, response.json()["type"]) == (status, f"/problems/{slug}")
     assert await nothing_is_left(sql, object_store)
 
 
@@ -188,14 +188,14 @@ async def test_bad_fields_after_the_file_leave_nothing(
         ((name, value),) = fields.items()
         field = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n--b--\r\n'.encode()
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        answer = await user.client.post("/v1/images", content=file + field, headers=headers)
-        assert answer.status_code == 422
+        response = await user.client.post("/v1/images", content=file + field, headers=headers)
+        assert response.status_code == 422
         assert await nothing_is_left(sql, object_store)
 
 
 async def test_a_file_in_the_wrong_field_is_reported(user: Account) -> None:
-    answer = await user.client.post("/v1/images", files={"picture": ("x.png", png(), "image/png")})
-    assert (answer.status_code, answer.json()["errors"]) == (
+    response = await user.client.post("/v1/images", files={"picture": ("x.png", png(), "image/png")})
+    assert (response.status_code, response.json()["errors"]) == (
         422,
         [
             {
@@ -213,7 +213,7 @@ async def test_limits_of_the_settings(settings: Settings, user: Account) -> None
         url = f"{service.url}/v1/images"
         async with raw_connection(service.url) as connection:
             await connection.begin("POST", "/v1/images", bearer(user, Content_Length=str(3 * 1024 * 1024)))
-            assert (await connection.answer()).json()["type"] == "/problems/payload-too-large"
+            assert (await connection.read_response()).json()["type"] == "/problems/payload-too-large"
         long = await user.client.post(url, files={"image": ("a.png", png() + bytes(2000))})
         assert (long.status_code, long.json()["type"]) == (413, "/problems/payload-too-large")
         wide = await user.client.post(url, files={"image": ("b.png", png((50, 41)))})
@@ -234,9 +234,9 @@ async def test_a_slow_or_silent_upload_is_408(settings: Settings, user: Account)
                 await connection.begin("POST", "/v1/images", bearer(user, Content_Length="1000"))
                 await connection.send(b'--b\r\nContent-Disposition: form-data; name="tags"\r\n\r\n')
                 trickler = asyncio.create_task(trickle(connection)) if trickling else None
-                answer = await connection.answer()
-                assert (answer.status, answer.json()["type"]) == (408, "/problems/upload-timeout")
-                assert answer.headers["connection"] == "close"
+                response = await connection.read_response()
+                assert (response.status, response.json()["type"]) == (408, "/problems/upload-timeout")
+                assert response.headers["connection"] == "close"
                 if trickler is not None:
                     trickler.cancel()
 
@@ -254,7 +254,7 @@ async def test_duplicates_are_reported_to_accounts_that_may_see_them(
     assert third[:2] == [first["links"]["self"], secret["links"]["self"]]
 
 
-async def test_the_same_key_and_upload_give_the_same_answer(user: Account, sql: asyncpg.Connection) -> None:
+async def test_the_same_key_and_upload_give_the_same_response(user: Account, sql: asyncpg.Connection) -> None:
     body, key = png(), {"Idempotency-Key": "k-1"}
     first = await upload(user, body, headers=key, tags="cat")
     second = await upload(user, body, headers=key, tags="cat")
@@ -263,8 +263,8 @@ async def test_the_same_key_and_upload_give_the_same_answer(user: Account, sql: 
     assert first.headers["location"] == second.headers["location"]
     assert await sql.fetchval("SELECT count(*) FROM images") == 1
     for other in (upload(user, png(), headers=key, tags="cat"), upload(user, body, headers=key, tags="dog")):
-        answer = await other
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-mismatch")
+        response = await other
+        assert (response.status_code, response.json()["type"]) == (422, "/problems/idempotency-mismatch")
 
 
 async def test_a_failed_upload_frees_its_key(user: Account, sql: asyncpg.Connection) -> None:
@@ -283,7 +283,7 @@ async def test_keys_belong_to_accounts(user: Account, make_account: Callable[...
     assert (await upload(other, png(), "2.png", headers=key)).status_code == 201
 
 
-async def test_a_key_whose_upload_runs_is_409(user: Account, sql: asyncpg.Connection) -> None:
+async def test_a_key_of_an_upload_in_progress_is_409(user: Account, sql: asyncpg.Connection) -> None:
     going = asyncio.Event()
     body, key = png(), {"Idempotency-Key": "k-4"}
 
@@ -317,8 +317,8 @@ async def test_f21_keys_without_an_account_belong_to_the_address(settings: Setti
         first = await send("2001:db8::1", "mine.png", own)
         assert first.status_code == 201, first.text
         for number, address in enumerate(("192.0.2.1", "2001:db8:0:1::1")):
-            answer = await send(address, f"{number}.png", stranger)
-            assert answer.status_code == 201, answer.text
+            response = await send(address, f"{number}.png", stranger)
+            assert response.status_code == 201, response.text
         assert (await send("2001:db8::2", "mine.png", own)).json() == first.json()
         assert (await send("2001:db8::2", "mine.png", stranger)).status_code == 422
 
@@ -335,12 +335,12 @@ async def test_anonymous_uploads_need_the_setting(settings: Settings, client: ht
 
 async def test_the_extended_file_name_is_understood(user: Account) -> None:
     head = b"--b\r\nContent-Disposition: form-data; name=\"image\"; filename*=UTF-8''na%C3%AFve.png\r\n\r\n"
-    answer = await user.client.post("/v1/images", content=head + png() + b"\r\n--b--\r\n", headers=BOUNDARY_HEADERS)
-    assert answer.json()["name"] == "naïve.png"
+    response = await user.client.post("/v1/images", content=head + png() + b"\r\n--b--\r\n", headers=BOUNDARY_HEADERS)
+    assert response.json()["name"] == "naïve.png"
 
 
 async def test_a_picture_of_the_largest_size_fits_the_decoder(user: Account) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (10_000, 10_000)).save(buffer, "PNG", compress_level=1)
-    answer = await upload(user, buffer.getvalue())
-    assert answer.status_code == 201, answer.text
+    response = await upload(user, buffer.getvalue())
+    assert response.status_code == 201, response.text

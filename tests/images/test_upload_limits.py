@@ -18,12 +18,12 @@ SLOW_BYTES = 64 * 1024
 
 
 async def begin_slow(stack: AsyncExitStack, url: str, account: Account, name: str, address: str) -> RawConnection:
-    """Begin an upload of which a part arrives, and no more. It has its place in the queue when this returns."""
+    """Begin an upload of which only the first bytes arrive. When this returns, it has its slot."""
     connection = await stack.enter_async_context(raw_connection(url))
     head = bearer(account, Content_Length=str(PART_BYTES), X_Forwarded_For=address, Expect="100-continue")
     await connection.begin("POST", "/v1/images", head)
     # The service asks for the body when it begins to read it.
-    assert (await connection.answer()).status == 100
+    assert (await connection.read_response()).status == 100
     await connection.send(file_part(name) + png() + b"\0" * SLOW_BYTES)
     return connection
 

@@ -50,9 +50,9 @@ async def test_signing_in_holds_no_database_connection_while_it_hashes(settings:
     async with running_service(single) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
         # More than POOL_TIMEOUT of hashing: were the one connection held by it, the reads would be 503.
         sign_ins = [asyncio.create_task(client.post("/v1/auth/token", data=unknown)) for _ in range(14)]
-        answers = []
+        responses = []
         while not all(task.done() for task in sign_ins):
-            answers.append((await client.get("/v1/users/me", headers=headers)).status_code)
+            responses.append((await client.get("/v1/users/me", headers=headers)).status_code)
         assert {task.result().status_code for task in sign_ins} == {401}
-        assert set(answers) == {200}
+        assert set(responses) == {200}
         assert (await client.post("/v1/auth/token", data=form)).status_code == 200

@@ -42,9 +42,9 @@ async def test_it_saves_under_the_names(service: RunningService, user: Account, 
             assert (tmp_path / "saved").read_bytes() == body
 
 
-async def test_it_asks_before_it_loads_again(service: RunningService, user: Account) -> None:
+async def test_the_browser_revalidates_before_it_loads_again(service: RunningService, user: Account) -> None:
     links = (await user.client.post("/v1/images", files={"image": ("a.png", noise_png(50_000))})).json()["links"]
-    fetched = "url => fetch(url, {cache: 'no-cache'}).then(answer => answer.blob()).then(blob => blob.size)"
+    fetched = "url => fetch(url, {cache: 'no-cache'}).then(response => response.blob()).then(blob => blob.size)"
     async with chromium() as browser:
         page = await browser.new_page()
         await page.goto(f"{service.url}/healthz")

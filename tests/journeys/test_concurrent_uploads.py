@@ -22,23 +22,23 @@ def client(user: Account) -> httpx.AsyncClient:
 
 async def test_64_names_at_once_are_all_stored_and_readable(client: httpx.AsyncClient) -> None:
     photos = {f"photo-{number}.png": png() for number in range(AT_ONCE)}
-    answers = await asyncio.gather(*(upload(client, name, content) for name, content in photos.items()))
-    assert [answer.status_code for answer in answers] == [201] * AT_ONCE
-    for answer in answers:
-        image = answer.json()
+    responses = await asyncio.gather(*(upload(client, name, content) for name, content in photos.items()))
+    assert [response.status_code for response in responses] == [201] * AT_ONCE
+    for response in responses:
+        image = response.json()
         assert (await client.get(image["links"]["content"])).content == photos[image["name"]]
     [tag] = (await client.get("/v1/tags", params={"prefix": "together"})).json()["items"]
     assert tag["images"] == AT_ONCE
 
 
-async def test_one_name_at_once_is_one_image_and_one_object(
+async def test_concurrent_uploads_of_one_name_store_one_image(
     client: httpx.AsyncClient, sql: asyncpg.Connection, object_store: ObjectStore
 ) -> None:
     before = [one.key async for one in object_store.list_objects()]
-    answers = await asyncio.gather(*(upload(client, "same.png", png()) for _ in range(AT_ONCE)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * (AT_ONCE - 1)
-    [winner] = [answer.json() for answer in answers if answer.status_code == 201]
-    for refused in (answer.json() for answer in answers if answer.status_code == 409):
+    responses = await asyncio.gather(*(upload(client, "same.png", png()) for _ in range(AT_ONCE)))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * (AT_ONCE - 1)
+    [winner] = [response.json() for response in responses if response.status_code == 201]
+    for refused in (response.json() for response in responses if response.status_code == 409):
         assert refused["type"] == "/problems/name-taken"
         assert refused["image"] == winner["links"]["self"]
     assert await sql.fetchval("SELECT count(*) FROM images") == 1

@@ -48,7 +48,7 @@ async def test_ranges_resuming_and_conditions(service: RunningService, user: Acc
 
 
 @pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
-async def test_wget_goes_on_where_it_stopped(service: RunningService, user: Account, tmp_path: Path) -> None:
+async def test_wget_continues_an_interrupted_download(service: RunningService, user: Account, tmp_path: Path) -> None:
     body = noise_png(200_000)
     made = await user.client.post("/v1/images", files={"image": ("猫.png", body)})
     url = service.url + made.json()["links"]["content"]
@@ -62,7 +62,7 @@ async def test_wget_goes_on_where_it_stopped(service: RunningService, user: Acco
 
 
 @needs_curl
-async def test_an_upload_that_expects_to_be_asked(service: RunningService, user: Account, tmp_path: Path) -> None:
+async def test_an_upload_with_expect_100_continue(service: RunningService, user: Account, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(noise_png(3_000_000))
     sent = ("-H", f"Authorization: Bearer {user.access_token}", "-H", "Expect: 100-continue", "-w", "%{http_code}")
     form = ("-F", f"image=@{tmp_path / 'a.png'}", "-F", "tags=cat", "-o", "/dev/null", f"{service.url}/v1/images")

@@ -1,4 +1,4 @@
-"""F93: what a newcomer reads exists, leads somewhere, and is true."""
+"""F93: the documents for newcomers exist, their links lead somewhere, and their statements are true."""
 
 import re
 import subprocess
@@ -55,8 +55,8 @@ async def test_f93_every_query_of_the_reference_runs(user: Account) -> None:
     queries = list(examples())
     assert len(queries) > 20
     for query in queries:
-        answer = await user.client.get("/v1/images", params={"q": query})
-        assert answer.status_code == 200, (query, answer.text)
+        response = await user.client.get("/v1/images", params={"q": query})
+        assert response.status_code == 200, (query, response.text)
 
 
 def test_f93_the_reference_has_every_filter() -> None:
@@ -75,8 +75,8 @@ def test_f93_commands_of_the_readme_exist() -> None:
     assert [one for one in set(re.findall(r"`?make ([a-z-]+)", text)) if f"\n{one}:" not in makefile] == []
     table = (ROOT / "docs" / "reference" / "commands.md").read_text()
     commands = set(re.findall(r"^\| `([a-z-]+)", table, re.MULTILINE))
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "app", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    existing = set(re.findall(r"^\W+([a-z][a-z-]+)  ", told.partition("Commands")[2], re.MULTILINE))
+    existing = set(re.findall(r"^\W+([a-z][a-z-]+)  ", output.partition("Commands")[2], re.MULTILINE))
     assert commands == existing

@@ -18,13 +18,13 @@ def session(service: RunningService) -> str:
     return found[1].replace("http://127.0.0.1:8000", service.url)
 
 
-async def test_pasted_line_by_line_it_gets_the_same_bytes_back(session: str) -> None:
+async def test_the_session_of_the_readme_downloads_the_same_bytes(session: str) -> None:
     shell = await asyncio.create_subprocess_exec(
         "bash", "-eu", cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await shell.communicate(session.encode())
     assert shell.returncode == 0
-    *answers, fetched, photo = output.decode().strip().splitlines()
+    *responses, fetched, photo = output.decode().strip().splitlines()
     assert fetched == photo
-    assert '"tags":["cat","pet","portrait"]' in "".join(answers)
-    assert '"query":"cat portrait -dog"' in "".join(answers)
+    assert '"tags":["cat","pet","portrait"]' in "".join(responses)
+    assert '"query":"cat portrait -dog"' in "".join(responses)

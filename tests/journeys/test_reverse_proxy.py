@@ -205,7 +205,7 @@ async def test_a_browser_reads_the_documentation_and_the_operators_pages(site: S
         context.set_default_timeout(TIMEOUT_MS)
         page = await context.new_page()
         failures: list[str] = []
-        page.on("response", lambda answer: failures.append(answer.url) if answer.status >= 400 else None)
+        page.on("response", lambda response: failures.append(response.url) if response.status >= 400 else None)
         # Without the slash at the end, which the proxy adds.
         await page.goto(site.url)
         await page.click("text=API documentation")

@@ -22,8 +22,8 @@ async def test_it_is_made_once(settings: Settings, user: Account, object_store: 
         workers = [stack.enter_context(service_process(settings)) for _ in range(2)]
         async with httpx.AsyncClient(timeout=60) as client:
             urls = [f"{workers[number % 2].url}{path}" for number in range(CLIENTS)]
-            answers = await asyncio.gather(*(client.get(url) for url in urls))
-        assert {answer.status_code for answer in answers} == {200}
-        assert len({answer.content for answer in answers}) == 1
+            responses = await asyncio.gather(*(client.get(url) for url in urls))
+        assert {response.status_code for response in responses} == {200}
+        assert len({response.content for response in responses}) == 1
         assert sum(len(decoders(worker.process)) for worker in workers) == 1
     assert len([one async for one in object_store.list_objects()]) == 2

@@ -69,15 +69,15 @@ async def _as_bearer(world: World, secret: str) -> Left:
 
 async def _as_refresh_token(world: World, secret: str) -> Left:
     form = {"grant_type": "refresh_token", "refresh_token": secret}
-    answer = await world.client.post("/v1/auth/token", data=form)
-    assert answer.status_code in (200, 401), answer.text
-    return VALID if answer.status_code == 200 else ENDED
+    response = await world.client.post("/v1/auth/token", data=form)
+    assert response.status_code in (200, 401), response.text
+    return VALID if response.status_code == 200 else ENDED
 
 
 async def _as_cookie(world: World, secret: str) -> Left:
-    answer = await world.client.get("/ops", headers={"Cookie": f"{COOKIE}={secret}"})
-    assert answer.status_code in (200, 303, 403), answer.text
-    return ADMIN if answer.status_code == 200 else ENDED
+    response = await world.client.get("/ops", headers={"Cookie": f"{COOKIE}={secret}"})
+    assert response.status_code in (200, 303, 403), response.text
+    return ADMIN if response.status_code == 200 else ENDED
 
 
 async def start_social_login(world: World, headers: dict[str, str]) -> str:
@@ -115,9 +115,9 @@ async def _as_presigned_url(_world: World, url: str) -> Left:
 
 async def _as_invitation(world: World, code: str) -> Left:
     body = {"email": "invited@example.com", "password": PASSWORD, "invitation_code": code}
-    answer = await world.client.post("/v1/users", json=body, timeout=60)
-    assert answer.status_code in (201, 403, 422), answer.text
-    return VALID if answer.status_code == 201 else ENDED
+    response = await world.client.post("/v1/users", json=body, timeout=60)
+    assert response.status_code in (201, 403, 422), response.text
+    return VALID if response.status_code == 201 else ENDED
 
 
 async def _as_verification_link(world: World, token: str) -> Left:
@@ -129,9 +129,9 @@ async def _as_reset_link(world: World, token: str) -> Left:
 
 
 async def _confirm(world: World, purpose: str, body: dict[str, str]) -> Left:
-    answer = await world.client.post(f"/v1/auth/{purpose}/confirm", json=body, timeout=60)
-    assert answer.status_code in (204, 400, 422), answer.text
-    return VALID if answer.status_code == 204 else ENDED
+    response = await world.client.post(f"/v1/auth/{purpose}/confirm", json=body, timeout=60)
+    assert response.status_code in (204, 400, 422), response.text
+    return VALID if response.status_code == 204 else ENDED
 
 
 CREDENTIALS = {
@@ -164,8 +164,8 @@ def _administer(**body: Any) -> Event:
 
 async def _delete_keys(world: World) -> httpx.Response:
     for key in (await world.owner.get(f"{ME}/api-keys")).json()["items"]:
-        answer = await world.owner.delete(f"{ME}/api-keys/{key['id']}")
-    return answer
+        response = await world.owner.delete(f"{ME}/api-keys/{key['id']}")
+    return response
 
 
 EVENTS: dict[str, Event] = {

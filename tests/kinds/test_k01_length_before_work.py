@@ -205,9 +205,9 @@ async def test_f1_no_text_of_a_request_stalls_the_service(admin: Account, unit: 
             while not longest or (longest[-1] > 0.4 and len(longest) < 2):
                 await asyncio.sleep(0)
                 stalls.longest = 0.0
-                answer = await admin.client.send(request)
+                response = await admin.client.send(request)
                 longest.append(stalls.longest)
-            found.append((round(min(longest), 3), method, path, answer.status_code))
+            found.append((round(min(longest), 3), method, path, response.status_code))
     watcher.cancel()
     assert [one for one in found if one[3] == 500] == []
     # Quadratic work on any of these took seconds; the client computes in the same thread.
@@ -221,7 +221,7 @@ async def test_f1_combining_marks_are_refused_at_once(
     short = name[:10_000]
     stalls = Stalls()
     watcher = asyncio.create_task(stalls.watch())
-    answers = [
+    responses = [
         await user.client.post("/v1/tags", json={"names": [name]}),
         await user.client.post("/v1/tags", json={"names": [name[:200] + str(number) for number in range(400)]}),
         await admin.client.patch("/v1/tags/cat", json={"name": name}),
@@ -232,5 +232,5 @@ async def test_f1_combining_marks_are_refused_at_once(
         await user.client.post("/v1/images", files={"image": (name[:2_000], photo)}),
     ]
     watcher.cancel()
-    assert [one.status_code for one in answers] == [422] * len(answers)
+    assert [one.status_code for one in responses] == [422] * len(responses)
     assert stalls.longest < 0.4

@@ -15,7 +15,7 @@ import app
 from app.serving.request_head import SINGLE_FIELDS
 from tests.support.accounts import Account
 from tests.support.photos import png
-from tests.support.raw_http import Answer, RawConnection, raw_connection
+from tests.support.raw_http import RawConnection, RawResponse, raw_connection
 from tests.support.server import RunningService
 
 SOURCE_PATTERN = re.compile(r'headers\.(?:get|getlist)\("([a-z-]+)"')
@@ -48,7 +48,7 @@ class Request:
     fields: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
-    async def send(self, connection: RawConnection, *lines: str, trailer: str = "") -> Answer:
+    async def send(self, connection: RawConnection, *lines: str, trailer: str = "") -> RawResponse:
         """Send it with these lines in the header section or in the trailer section."""
         names = {line.partition(":")[0].lower() for line in lines}
         kept = [f"{name}: {value}" for name, value in self.fields.items() if name.lower() not in names]
@@ -56,7 +56,7 @@ class Request:
         chunk = b"%x\r\n%b\r\n" % (len(self.body), self.body) if self.body else b""
         trailers = trailer.encode("latin-1") + b"\r\n" if trailer else b""
         await connection.send("\r\n".join([*start, "", ""]).encode("latin-1") + chunk + b"0\r\n" + trailers + b"\r\n")
-        return await connection.answer()
+        return await connection.read_response()
 
 
 def read_fields(document: dict[str, Any]) -> list[str]:

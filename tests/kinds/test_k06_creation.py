@@ -64,8 +64,8 @@ async def test_k6_creation_in_a_loop_is_refused(settings: Settings, user: Accoun
     changes, create = CREATORS[path]
     async with running_service(settings.model_copy(update=changes)) as service:
         user.client.base_url = httpx.URL(service.url)
-        answers = [await create(user.client, number) for number in range(MOST + 2)]
-    statuses = [answer.status_code for answer in answers]
+        responses = [await create(user.client, number) for number in range(MOST + 2)]
+    statuses = [response.status_code for response in responses]
     assert statuses[0] == 201
     assert set(statuses[:MOST]) <= {201, 429}
     assert statuses[MOST] in (409, 429)

@@ -119,7 +119,7 @@ async def test_k6_bodies_that_arrive_slowly_have_a_memory_budget(settings: Setti
             await connection.begin("POST", "/v1/users", head)
             with contextlib.suppress(ConnectionError):
                 await connection.send(b" " * size)
-        answers = [asyncio.create_task(connection.answer()) for connection in slow]
+        answers = [asyncio.create_task(connection.read_response()) for connection in slow]
         done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=30)
         refused = done.pop().result()
         assert (refused.status, refused.json()["type"]) == (429, "/problems/too-many-requests")

@@ -42,8 +42,8 @@ def invent(paths: list[str], seed: str) -> Iterator[tuple[str, str, dict[str, st
 async def send_all(client: httpx.AsyncClient, requests: Iterator[tuple[str, str, dict[str, str]]]) -> None:
     async def work() -> None:
         for method, path, headers in requests:
-            answer = await client.request(method, path, headers=headers)
-            assert answer.status_code != 500, (method, path)
+            response = await client.request(method, path, headers=headers)
+            assert response.status_code != 500, (method, path)
 
     await asyncio.gather(*(work() for _ in range(8)))
 
@@ -104,10 +104,10 @@ async def test_f11_one_answer_has_one_cache_key(
     redis = Redis.from_url(redis_url)
     await client.get(f"/v1/images?{one}")
     async with asyncio.timeout(30):
-        while not (keys := await answers(redis)):
+        while not (keys := await responses(redis)):
             await client.get(f"/v1/images?{one}")
     assert (await client.get(f"/v1/images?{other}")).status_code == 200
-    assert await answers(redis) == keys
+    assert await responses(redis) == keys
     await redis.aclose()
 
 
@@ -120,5 +120,5 @@ async def test_f11_a_query_that_is_refused_is_not_answered_from_the_cache(
     assert (await client.get(f"/v1/images?{query}")).status_code == 422
 
 
-async def answers(redis: Redis) -> set[str]:
+async def responses(redis: Redis) -> set[str]:
     return {str(key) for key in await redis.keys() if "response:" in str(key)}

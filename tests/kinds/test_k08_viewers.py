@@ -80,15 +80,15 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
     }
 
 
-async def ask(client: httpx.AsyncClient, method: str, path: str, arguments: dict[str, Any]) -> list[Any]:
+async def read(client: httpx.AsyncClient, method: str, path: str, arguments: dict[str, Any]) -> list[Any]:
     """Return the status and the body of a response, and of the pages after it."""
-    told: list[Any] = []
+    results: list[Any] = []
     while True:
-        answer = await client.request(method, path, **arguments)
-        body = answer.json()
-        told.append((answer.status_code, {name: value for name, value in body.items() if name != "request_id"}))
+        response = await client.request(method, path, **arguments)
+        body = response.json()
+        results.append((response.status_code, {name: value for name, value in body.items() if name != "request_id"}))
         if not body.get("next_cursor"):
-            return told
+            return results
         arguments = {"params": {**arguments["params"], "cursor": body["next_cursor"]}}
 
 
@@ -132,22 +132,22 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
     stranger = await make_account()
     clients = [{}, {"Authorization": f"Bearer {stranger.access_token}"}]
 
-    async def ask_everything() -> list[Any]:
-        told = []
+    async def read_everything() -> list[Any]:
+        results = []
         for step, headers in enumerate(clients, 1):
             async with httpx.AsyncClient(base_url=uncached.url, headers=headers) as client:
                 for (method, _), asked in requests().items():
                     for path, arguments in asked[::step]:
-                        told.append(((method, path, str(arguments)), await ask(client, method, path, arguments)))
-        return told
+                        results.append(((method, path, str(arguments)), await read(client, method, path, arguments)))
+        return results
 
-    with_private = await ask_everything()
+    with_private = await read_everything()
     await remove_what_is_private(sql)
     await counts.compact()
     await bitmaps.update()
-    alone = await ask_everything()
-    for (request, told), (_, expected) in zip(with_private, alone, strict=True):
-        assert told == expected, request
+    alone = await read_everything()
+    for (request, results), (_, expected) in zip(with_private, alone, strict=True):
+        assert results == expected, request
 
 
 async def test_k8_duplicates_of_an_upload_are_visible_ones(
@@ -161,6 +161,6 @@ async def test_k8_duplicates_of_an_upload_are_visible_ones(
     stranger = await make_account()
     headers = {"Authorization": f"Bearer {stranger.access_token}"}
     async with httpx.AsyncClient(base_url=uncached.url, headers=headers) as client:
-        answer = await client.post("/v1/images", files={"image": ("b.png", photo, "image/png")})
+        response = await client.post("/v1/images", files={"image": ("b.png", photo, "image/png")})
     public = await sql.fetch("SELECT id FROM images WHERE visibility = 'public' AND name <> 'b.png' ORDER BY id")
-    assert answer.json()["duplicates"] == [f"/v1/images/{row['id']}" for row in public]
+    assert response.json()["duplicates"] == [f"/v1/images/{row['id']}" for row in public]

@@ -51,14 +51,14 @@ async def stored(user: Account, sql: asyncpg.Connection) -> list[dict[str, Any]]
     return images
 
 
-async def all_pages(client: httpx.AsyncClient, path: str, **asked: Any) -> list[dict[str, Any]]:
+async def all_pages(client: httpx.AsyncClient, path: str, **parameters: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
-        page = await read(client, path, **asked)
+        page = await read(client, path, **parameters)
         found += page["items"]
         if not page["next_cursor"]:
             return found
-        asked["cursor"] = page["next_cursor"]
+        parameters["cursor"] = page["next_cursor"]
 
 
 def test_k10_every_limited_read_is_compared() -> None:

@@ -239,9 +239,9 @@ async def test_k11_a_name_is_refused_or_stored_alike_at_each_entrance(admin: Acc
         for entrance, (method, path, body) in entrances.items():
             headers = {"Content-Type": "application/json"}
             # Not by `json=`, which refuses lone surrogates itself.
-            answer = await admin.client.request(method, path, content=json.dumps(body), headers=headers)
-            if answer.status_code not in ((200, 201) if is_tag(name) else (422,)):
-                wrong.append((entrance, ascii(name), answer.status_code))
+            response = await admin.client.request(method, path, content=json.dumps(body), headers=headers)
+            if response.status_code not in ((200, 201) if is_tag(name) else (422,)):
+                wrong.append((entrance, ascii(name), response.status_code))
     assert wrong == []
 
 

@@ -108,8 +108,8 @@ async def test_k12_missing_pixels_are_refused(decoders: DecoderPool) -> None:
 
 async def test_k12_uploads_of_harmless_and_of_missing_pixels(user: Account) -> None:
     for file in (*list(corpus.harmless())[::5], *list(corpus.cut())[::5]):
-        answer = await upload(user, file)
-        assert answer.status_code == (201 if file.is_whole else 422), (file.name, answer.text)
+        response = await upload(user, file)
+        assert response.status_code == (201 if file.is_whole else 422), (file.name, response.text)
 
 
 @pytest.mark.slow
@@ -119,9 +119,9 @@ async def test_k12_every_file_has_every_thumbnail(user: Account, page: Page) -> 
     for file, shown in zip(files, await draw(page, files), strict=True):
         if shown is None:
             continue
-        answer = await upload(user, file)
-        assert answer.status_code == 201, (file.name, answer.text)
-        image = answer.json()
+        response = await upload(user, file)
+        assert response.status_code == 201, (file.name, response.text)
+        image = response.json()
         assert (image["width"], image["height"]) == shown.size, file.name
         for size in SIZES:
             made = await user.client.get(image["links"]["thumbnail"], params={"size": size})

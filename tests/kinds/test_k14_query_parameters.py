@@ -34,8 +34,8 @@ async def request(client: httpx.AsyncClient, method: str, path: str, query: list
 async def test_k14_an_unknown_parameter_is_refused(admin: Account) -> None:
     for method, path in OPERATIONS:
         if (method, path) not in IGNORES_UNKNOWN:
-            answer = await request(admin.client, method, path, [("unknwn", "1")])
-            document = problem(answer, 422, "validation-error")
+            response = await request(admin.client, method, path, [("unknwn", "1")])
+            document = problem(response, 422, "validation-error")
             assert document["errors"][0]["loc"] == ["query", "unknwn"], (method, path)
 
 
@@ -43,22 +43,22 @@ async def test_k14_a_misspelled_parameter_gets_a_suggestion(admin: Account) -> N
     for method, path, name in DECLARED:
         # A name of one letter is similar to no other.
         if (method, path) not in IGNORES_UNKNOWN and len(name) > 1:
-            answer = await request(admin.client, method, path, [(f"{name}x", "1")])
-            document = problem(answer, 422, "validation-error")
+            response = await request(admin.client, method, path, [(f"{name}x", "1")])
+            document = problem(response, 422, "validation-error")
             assert document["did_you_mean"] == document["errors"][0]["did_you_mean"] == name, (method, path)
 
 
 async def test_k14_a_repeated_parameter_is_refused(admin: Account) -> None:
     for method, path, name in DECLARED:
-        answer = await request(admin.client, method, path, [(name, "1"), (name, "2")])
-        document = problem(answer, 422, "validation-error")
+        response = await request(admin.client, method, path, [(name, "1"), (name, "2")])
+        document = problem(response, 422, "validation-error")
         assert ["query", name] in [one["loc"] for one in document["errors"]], (method, path)
 
 
 async def test_k14_an_empty_parameter_is_refused(admin: Account) -> None:
     for method, path, name in DECLARED:
         if (method, path, name) not in MAY_BE_EMPTY:
-            answer = await request(admin.client, method, path, [(name, "")])
-            assert 400 <= answer.status_code < 500, (method, path, name, answer.text)
-            assert answer.headers["content-type"] == "application/problem+json"
-            assert name != "cursor" or answer.json()["type"] == "/problems/invalid-cursor", (method, path)
+            response = await request(admin.client, method, path, [(name, "")])
+            assert 400 <= response.status_code < 500, (method, path, name, response.text)
+            assert response.headers["content-type"] == "application/problem+json"
+            assert name != "cursor" or response.json()["type"] == "/problems/invalid-cursor", (method, path)

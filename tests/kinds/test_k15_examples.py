@@ -46,11 +46,11 @@ async def test_k15_f90_every_prefilled_example_is_valid(
                 continue
             admin = await make_account(is_admin=True)
             url, arguments = prefilled(path, operation)
-            answer = await admin.client.request(method, url, **arguments)
+            response = await admin.client.request(method, url, **arguments)
             # No example can be a link that was mailed.
-            is_link = answer.status_code == 400 and answer.json()["type"] == "/problems/invalid-link"
-            if answer.status_code in (400, 405, 415, 422, 500) and not is_link:
-                refused.append((method, path, arguments, answer.text))
+            is_link = response.status_code == 400 and response.json()["type"] == "/problems/invalid-link"
+            if response.status_code in (400, 405, 415, 422, 500) and not is_link:
+                refused.append((method, path, arguments, response.text))
     assert refused == []
 
 

@@ -49,36 +49,36 @@ async def test_f38_k15_a_preflight_allows_each_declared_header(shared: httpx.Asy
     assert "Idempotency-Key" in declared
     for name in sorted({*declared, *TRACING, *CONDITIONAL}):
         for method in ("GET", "PUT", "PATCH", "DELETE"):
-            asked = {"Origin": ORIGIN, "Access-Control-Request-Method": method}
-            answer = await shared.options("/v1/images", headers={**asked, "Access-Control-Request-Headers": name})
-            assert answer.status_code == 200, (name, method, answer.text)
-            assert answer.headers["access-control-allow-origin"] == ORIGIN
+            preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": method}
+            response = await shared.options("/v1/images", headers={**preflight, "Access-Control-Request-Headers": name})
+            assert response.status_code == 200, (name, method, response.text)
+            assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
 async def test_f38_k15_each_declared_response_header_is_exposed(shared: httpx.AsyncClient) -> None:
     document = (await shared.get("/openapi.json")).json()
-    answer = await shared.get("/v1/images", headers={"Origin": ORIGIN})
-    exposed = set(answer.headers["access-control-expose-headers"].split(", "))
+    response = await shared.get("/v1/images", headers={"Origin": ORIGIN})
+    exposed = set(response.headers["access-control-expose-headers"].split(", "))
     assert not {*document["components"]["headers"], "Allow", "X-Request-ID"} - exposed
 
 
 async def test_f38_a_refused_preflight_is_a_problem(shared: httpx.AsyncClient) -> None:
     for origin, name in ((ORIGIN, "X-Unknown"), ("https://evil.example", "Authorization")):
-        asked = {"Origin": origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": name}
-        problem(await shared.options("/v1/images", headers=asked), 400, "bad-request")
+        preflight = {"Origin": origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": name}
+        problem(await shared.options("/v1/images", headers=preflight), 400, "bad-request")
 
 
 async def test_k15_every_response_has_the_general_headers(service: RunningService, user: Account) -> None:
     for method, path in paths_and_methods(service.app):
-        answer = await user.client.request(method, path)
-        where = (method, path, answer.status_code)
-        assert answer.status_code < 500 or answer.status_code == 503, where
-        assert answer.headers["x-content-type-options"] == "nosniff", where
-        assert answer.headers["x-request-id"], where
-        if answer.headers.get("content-type", "").startswith("text/html"):
-            policy = answer.headers.get("content-security-policy", "")
+        response = await user.client.request(method, path)
+        where = (method, path, response.status_code)
+        assert response.status_code < 500 or response.status_code == 503, where
+        assert response.headers["x-content-type-options"] == "nosniff", where
+        assert response.headers["x-request-id"], where
+        if response.headers.get("content-type", "").startswith("text/html"):
+            policy = response.headers.get("content-security-policy", "")
             assert "default-src 'none'" in policy, where
             assert "frame-ancestors 'none'" in policy, where
-            assert answer.headers.get("cache-control"), where
+            assert response.headers.get("cache-control"), where
         if path.startswith(("/v1/auth/", "/v1/users")):
-            assert answer.headers.get("cache-control"), where
+            assert response.headers.get("cache-control"), where

@@ -48,15 +48,15 @@ async def test_f74_every_type_of_an_error_is_in_the_table_and_in_openapi(client:
                 content = response.get("content", {}).get("application/problem+json", {})
                 declared |= content.get("examples", {}).keys()
     assert declared <= {kind.slug for kind in problem_types()}
-    for answer in (
+    for refusal in (
         await client.delete("/v1/images"),
         await client.get("/nothing"),
         await client.post("/v1/tags"),
         await client.get("/v1/images?cursor="),
     ):
-        slug = answer.json()["type"].removeprefix("/problems/")
+        slug = refusal.json()["type"].removeprefix("/problems/")
         assert slug in declared
-        assert (await client.get(answer.json()["type"])).status_code == 200
+        assert (await client.get(refusal.json()["type"])).status_code == 200
 
 
 async def test_k15_f76_every_refusal_is_a_whole_sentence(admin: Account) -> None:
@@ -68,11 +68,11 @@ async def test_k15_f76_every_refusal_is_a_whole_sentence(admin: Account) -> None
             if method == "delete" or "logout" in path:
                 continue
             for url, arguments in bad_requests(path, operation, document):
-                answer = await admin.client.request(method, url, **arguments)
-                if answer.headers.get("content-type") == "application/problem+json":
-                    texts = [answer.json()["detail"], *(one["msg"] for one in answer.json().get("errors") or ())]
+                refusal = await admin.client.request(method, url, **arguments)
+                if refusal.headers.get("content-type") == "application/problem+json":
+                    texts = [refusal.json()["detail"], *(one["msg"] for one in refusal.json().get("errors") or ())]
                     wrong += [f"{method} {path}: {text}" for text in texts if not is_sentence(text)]
-                assert answer.status_code < 500 or answer.status_code == 503, answer.text
+                assert refusal.status_code < 500 or refusal.status_code == 503, refusal.text
     assert sorted(set(wrong)) == []
 
 

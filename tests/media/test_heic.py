@@ -53,7 +53,7 @@ def test_the_brands_decide_the_type(major: bytes, compatible: tuple[bytes, ...],
 
 
 @pytest.mark.parametrize("options", [{}, {"tile_size": 64}, {"thumbnails": [64]}], ids=str)
-async def test_a_file_that_is_cut_anywhere_is_refused(decoders: DecoderPool, options: dict[str, object]) -> None:
+async def test_a_truncated_file_is_refused(decoders: DecoderPool, options: dict[str, object]) -> None:
     body = encoded(noise(), "HEIC", **options)
     await decoders.check(input_of(body))
     for length in range(16, len(body), len(body) // 40):

@@ -65,9 +65,7 @@ async def deserter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Decoder:
     return await _Decoder.start(NOWHERE)
 
 
-async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
-    deserter: _Decoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_that_closes_its_pipe_is_killed(deserter: _Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_pool, "EXIT_TIMEOUT_SECONDS", 0.1)
     async with asyncio.timeout(30):
         assert await DecoderPool(1, 10**8, NOWHERE)._attempt(deserter, {}, []) is None
@@ -75,7 +73,7 @@ async def test_a_process_that_closes_its_end_and_lives_on_is_ended(
             pass
 
 
-async def test_a_process_that_closes_its_end_does_not_outlive_who_gives_up(deserter: _Decoder) -> None:
+async def test_a_process_that_closes_its_pipe_is_killed_after_a_cancellation(deserter: _Decoder) -> None:
     task = asyncio.create_task(DecoderPool(1, 10**8, NOWHERE)._attempt(deserter, {}, []))
     while not deserter._writer.is_closing():
         await asyncio.sleep(0.01)

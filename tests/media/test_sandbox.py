@@ -32,14 +32,14 @@ attempts = {
     "store": lambda: socket.create_connection(("127.0.0.1", port)),
     "others": lambda: socket.create_connection(("127.0.0.1", closed)),
 }
-told = {}
+succeeded = {}
 for name, attempt in attempts.items():
     try:
         attempt()
-        told[name] = True
+        succeeded[name] = True
     except PermissionError:
-        told[name] = False
-print(json.dumps([confined, told]))
+        succeeded[name] = False
+print(json.dumps([confined, succeeded]))
 """
 
 
@@ -69,11 +69,11 @@ def test_the_service_and_its_files_are_out_of_reach(tmp_path: Path) -> None:
         ports = [str(one.getsockname()[1]) for one in (store, other)]
         command = [sys.executable, "-I", "-c", ATTEMPTS, str(PROGRAM), *ports, str(tmp_path / "left")]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - our own argv
-    confined, told = json.loads(run.stdout)
+    confined, succeeded = json.loads(run.stdout)
     if not confined:
         pytest.skip("no Landlock here")
-    assert told.pop("others") is not network_is_bounded()
-    assert {name for name, worked in told.items() if worked} == {"store"}
+    assert succeeded.pop("others") is not network_is_bounded()
+    assert {name for name, worked in succeeded.items() if worked} == {"store"}
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 40
 
 
 async def _wait_for_breaker(client: httpx.AsyncClient, *, is_open: bool) -> None:
-    """Ask for what needs the database until the figure says so."""
+    """Send requests that need the database until the metric has the value."""
     line = f"imts_postgres_breaker_open {float(is_open)}"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while line not in (await client.get("/metrics")).text.splitlines():

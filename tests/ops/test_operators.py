@@ -1,4 +1,4 @@
-"""How the operators' page lets a browser in, over plain HTTP."""
+"""Sign-in to the operators' page by a browser, over plain HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator

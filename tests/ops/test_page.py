@@ -37,7 +37,7 @@ async def _send(watched: RunningService, *paths: str) -> list[str]:
 
 
 def _complaints(page: Page) -> list[str]:
-    """Collect what the browser complains of: scripts that fail, what the Content-Security-Policy forbids."""
+    """Collect the errors of the browser: failed scripts, and violations of the Content-Security-Policy."""
     found: list[str] = []
     page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: found.append(str(error)))

@@ -82,7 +82,7 @@ async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
     )
     tagged = [(ids[name], one.id) for one in collection for name in one.tags]
     await sql.executemany("INSERT INTO tagged (tag, image) VALUES ($1, $2)", tagged)
-    # By the folded counts a search chooses its way.
+    # The search chooses its strategy by the compacted counts.
     await sql.execute(
         "UPDATE tags SET image_count = "
         "(SELECT count(*) FROM images WHERE tag_ids @> ARRAY[tags.id] AND visibility = 'public'); "

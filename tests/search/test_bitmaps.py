@@ -120,7 +120,7 @@ async def _copy(sql: asyncpg.Connection, one: Picture, id_: UUID) -> Picture:
 
 
 @pytest.mark.parametrize("is_updated", [False, True])
-async def test_bitmaps_count_what_plain_python_counts(
+async def test_counts_by_bitmaps_equal_plain_python(
     is_updated: bool,
     collection: list[Picture],
     updater: BitmapIndexUpdater,
@@ -152,7 +152,7 @@ async def test_bitmaps_count_what_plain_python_counts(
     [(False, 1_000, 100), (True, 1_000, 100), pytest.param(True, 0, 5, id="out of date")],
 )
 @pytest.mark.usefixtures("updater")
-async def test_bitmap_scans_find_what_plain_python_finds(
+async def test_bitmap_scans_equal_plain_python(
     is_changed: bool,
     max_queued: int,
     min_scans: int,

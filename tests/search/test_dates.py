@@ -48,10 +48,10 @@ async def test_f53_numbers_at_the_ends_are_searched_for_or_refused(
     client: httpx.AsyncClient, name: str, value: str
 ) -> None:
     for text in (value, f">{value}", f"<={value}", f"..{value}", f"{value}.."):
-        answer = await client.get("/v1/images", params={"q": f"{name}:{text}"})
+        response = await client.get("/v1/images", params={"q": f"{name}:{text}"})
         try:
             normalize_value(name, text)
         except InvalidFilterValue:
-            assert answer.status_code == 400
+            assert response.status_code == 400
         else:
-            assert answer.status_code == 200
+            assert response.status_code == 200

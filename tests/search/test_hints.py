@@ -100,8 +100,8 @@ async def test_f49_a_plain_query_gets_no_hint(client: httpx.AsyncClient, query: 
 async def test_f54_an_error_of_the_parser_suggests_a_correction(
     client: httpx.AsyncClient, query: str, meant: str
 ) -> None:
-    answer = await client.get("/v1/images", params={"q": query})
-    assert (answer.status_code, answer.json()["did_you_mean"]) == (400, meant)
+    response = await client.get("/v1/images", params={"q": query})
+    assert (response.status_code, response.json()["did_you_mean"]) == (400, meant)
     assert (await client.get("/v1/images", params={"q": meant})).status_code == 200
 
 

@@ -76,7 +76,7 @@ BASIC = engine_with(7, 0, strategies=("ordered_scan", "fetch_and_sort"))
         pytest.param(BASIC, MANY_TREES, marks=MANY, id="basic strategies, many"),
     ],
 )
-async def test_every_query_finds_what_plain_python_finds(
+async def test_every_query_equals_plain_python(
     sql: asyncpg.Connection, database: Database, engine: SearchEngine, trees: int
 ) -> None:
     collection = pictures(7, 60)

@@ -155,7 +155,7 @@ def test_an_estimate_from_few_matches_limits_the_next_step() -> None:
     assert limits == [8 * probe.max_rows, inf]
 
 
-def test_costs_grow_with_what_they_depend_on() -> None:
+def test_costs_grow_with_their_inputs() -> None:
     costs = CostModel()
     few = CostInputs(IMAGES, 10_000, 5_000, LIMIT, is_creation_order=True, is_exact=False, has_name_prefix=False)
     far, many = replace(few, expected_rows=50_000), replace(few, max_matches=50_000)

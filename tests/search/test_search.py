@@ -47,9 +47,9 @@ from tests.tags.helpers import read, upload
 async def test_a_query_that_does_not_parse_is_refused_with_the_position(
     client: httpx.AsyncClient, query: str, position: int, expected: str | None, did_you_mean: str | None
 ) -> None:
-    answer = await client.get("/v1/images", params={"q": query})
-    body = answer.json()
-    assert (answer.status_code, body["type"], body["position"]) == (400, "/problems/invalid-query", position)
+    response = await client.get("/v1/images", params={"q": query})
+    body = response.json()
+    assert (response.status_code, body["type"], body["position"]) == (400, "/problems/invalid-query", position)
     assert body.get("did_you_mean") == did_you_mean
     assert expected in (None, body["expected"])
 
@@ -67,9 +67,9 @@ async def test_names_are_searched_for_in_their_stored_form(client: httpx.AsyncCl
 async def test_the_page_equals_the_serialised_models(sql: asyncpg.Connection, client: httpx.AsyncClient) -> None:
     await store(sql, pictures(5, 40))
     for query in ("limit=100", "limit=3&count=exact", "q=nowhere"):
-        answer = await client.get(f"/v1/images?{query}")
-        page = ImagePage.model_validate_json(answer.content)
-        assert answer.text == page.model_dump_json(exclude_unset=True)
+        response = await client.get(f"/v1/images?{query}")
+        page = ImagePage.model_validate_json(response.content)
+        assert response.text == page.model_dump_json(exclude_unset=True)
         one = page.items[0] if page.items else None
         if one:
             assert (await client.get(one.links.self)).text == one.model_dump_json()
@@ -94,20 +94,20 @@ async def test_private_images_are_in_no_strangers_page_count_or_cursor(
 async def test_a_cursor_serves_only_its_own_query_order_and_viewer(user: Account, client: httpx.AsyncClient) -> None:
     for _ in range(3):
         await upload(user, "cat", "pet")
-    asked = {"q": "cat  AND pet", "sort": "-size", "limit": "1"}
-    first = await client.get("/v1/images", params=asked)
+    parameters = {"q": "cat  AND pet", "sort": "-size", "limit": "1"}
+    first = await client.get("/v1/images", params=parameters)
     cursor = first.json()["next_cursor"]
     assert f"cursor={cursor}" in first.headers["link"]
-    assert (await client.get("/v1/images", params={**asked, "q": "cat pet", "cursor": cursor})).status_code == 200
+    assert (await client.get("/v1/images", params={**parameters, "q": "cat pet", "cursor": cursor})).status_code == 200
     changes: list[dict[str, str]] = [
         {"q": "cat"},
         {"sort": "size"},
         {"cursor": cursor[:-1] + ("A" if cursor[-1] != "A" else "B")},
     ]
     for change in changes:
-        answer = await client.get("/v1/images", params={**asked, "cursor": cursor, **change})
-        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
-    assert (await user.client.get("/v1/images", params={**asked, "cursor": cursor})).status_code == 400
+        response = await client.get("/v1/images", params={**parameters, "cursor": cursor, **change})
+        assert (response.status_code, response.json()["type"]) == (400, "/problems/invalid-cursor")
+    assert (await user.client.get("/v1/images", params={**parameters, "cursor": cursor})).status_code == 400
 
 
 async def test_nothing_is_skipped_or_repeated_while_images_are_added(user: Account) -> None:
@@ -123,11 +123,11 @@ async def test_nothing_is_skipped_or_repeated_while_images_are_added(user: Accou
     assert before <= set(seen)
 
 
-async def test_a_wildcard_over_too_much_is_refused(user: Account, client: httpx.AsyncClient) -> None:
+async def test_a_wildcard_of_too_many_tags_is_refused(user: Account, client: httpx.AsyncClient) -> None:
     for tens in range(3):
         await upload(user, *(f"t{number}" for number in range(tens * 40, tens * 40 + 40)))
-    answer = await client.get("/v1/images", params={"q": "-t*"})
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/query-too-broad")
+    response = await client.get("/v1/images", params={"q": "-t*"})
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/query-too-broad")
     assert (await client.get("/v1/images", params={"q": "t1*"})).status_code == 200
 
 
@@ -156,11 +156,13 @@ async def test_a_wildcard_over_too_much_is_refused(user: Account, client: httpx.
         "\u0000",
     ],
 )
-async def test_attacks_end_with_a_clear_answer(sql: asyncpg.Connection, client: httpx.AsyncClient, query: str) -> None:
+async def test_expensive_queries_end_with_a_documented_error(
+    sql: asyncpg.Connection, client: httpx.AsyncClient, query: str
+) -> None:
     await store(sql, pictures(3, 30))
     for sort in ("-created", "random:x", "name"):
-        answer = await client.get("/v1/images", params={"q": query, "sort": sort, "count": "exact"})
-        assert answer.status_code in (200, 400, 422), answer.text
+        response = await client.get("/v1/images", params={"q": query, "sort": sort, "count": "exact"})
+        assert response.status_code in (200, 400, 422), response.text
 
 
 async def test_a_search_that_takes_too_long_ends_without_an_effect_on_others(
@@ -172,9 +174,9 @@ async def test_a_search_that_takes_too_long_ends_without_an_effect_on_others(
         blocker = await asyncpg.connect(settings.database_url.get_secret_value())
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE images")
-            answer = await client.get("/v1/images", params={"q": "cat"})
-            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/query-timeout")
-            assert "retry-after" in answer.headers
+            response = await client.get("/v1/images", params={"q": "cat"})
+            assert (response.status_code, response.json()["type"]) == (503, "/problems/query-timeout")
+            assert "retry-after" in response.headers
         assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
         await blocker.close()
 
@@ -223,24 +225,24 @@ async def test_long_searches_wait_their_turn_and_hold_no_connection(
     async with running_service(crowded) as service, httpx.AsyncClient(base_url=service.url, timeout=60) as client:
         long = [asyncio.create_task(client.get("/v1/images", params={"q": "-cat width:5..6"})) for _ in range(2)]
         while not any(task.done() for task in long):
-            answer = await client.get("/v1/images", params={"q": "cat", "limit": 1})
-            assert answer.status_code == 200, answer.text
-        told = [(answer.status_code, answer.json()["type"]) for answer in await asyncio.gather(*long)]
-    assert told == [(503, "/problems/query-timeout")] * 2
+            response = await client.get("/v1/images", params={"q": "cat", "limit": 1})
+            assert response.status_code == 200, response.text
+        problems = [(response.status_code, response.json()["type"]) for response in await asyncio.gather(*long)]
+    assert problems == [(503, "/problems/query-timeout")] * 2
 
 
-async def test_a_client_that_searches_without_a_pause_delays_only_itself(
+async def test_continuous_searches_of_one_client_do_not_delay_others(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store(sql, pictures(3, 30))
     begun, end = asyncio.Event(), asyncio.Event()
 
-    async def count_until_told(*_arguments: object) -> int:
+    async def count_until_released(*_arguments: object) -> int:
         begun.set()
         await end.wait()
         return 0
 
-    monkeypatch.setattr("app.search.service.count_exactly", count_until_told)
+    monkeypatch.setattr("app.search.service.count_exactly", count_until_released)
     fair = settings.model_copy(
         update={
             "search_timeout_ms": 100_000,
@@ -251,9 +253,9 @@ async def test_a_client_that_searches_without_a_pause_delays_only_itself(
     )
     async with running_service(fair) as service, httpx.AsyncClient(base_url=service.url, timeout=100) as client:
 
-        async def search(address: str, **asked: str) -> int:
-            answer = await client.get("/v1/images", params=asked, headers={"X-Forwarded-For": address})
-            return answer.status_code
+        async def search(address: str, **parameters: str) -> int:
+            response = await client.get("/v1/images", params=parameters, headers={"X-Forwarded-For": address})
+            return response.status_code
 
         long = asyncio.create_task(search("192.0.2.1", q="dog", count="exact"))
         await begun.wait()
@@ -293,8 +295,8 @@ async def test_a_count_ends_with_the_page_that_fails(
     monkeypatch.setattr("app.search.service.count_exactly", count_until_given_up)
     hasty = settings.model_copy(update={"search_timeout_ms": 300})
     async with running_service(hasty) as service, httpx.AsyncClient(base_url=service.url) as client:
-        answer = await client.get("/v1/images", params={"q": "-cat width:5..6", "count": "exact"})
-        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/query-timeout")
+        response = await client.get("/v1/images", params={"q": "-cat width:5..6", "count": "exact"})
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/query-timeout")
         assert given_up.is_set()
         assert (await client.get("/v1/images", params={"q": "cat"})).status_code == 200
 
@@ -305,9 +307,9 @@ async def test_a_count_does_not_wait_for_the_connection_of_its_own_page(
     await store(sql, pictures(3, 30))
     find = SearchExecutor.fetch_page
 
-    async def find_slowly(search: SearchExecutor, *asked: Any) -> Any:
+    async def find_slowly(search: SearchExecutor, *parameters: Any) -> Any:
         await search.session.execute(text("SELECT pg_sleep(0.5)"))
-        return await find(search, *asked)
+        return await find(search, *parameters)
 
     monkeypatch.setattr(SearchExecutor, "fetch_page", find_slowly)
     narrow = settings.model_copy(update={"search_timeout_ms": 900, "database_search_pool_size": 1})

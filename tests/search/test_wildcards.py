@@ -28,8 +28,8 @@ async def test_f47_tags_without_a_visible_image_do_not_count(
         assert await found(viewer, "zq*") == images
         assert await found(viewer, "-zq*") == 0
     for viewer in (stranger.client, admin.client):
-        answer = await viewer.get("/v1/images", params={"q": "zq*"})
-        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/query-too-broad")
+        response = await viewer.get("/v1/images", params={"q": "zq*"})
+        assert (response.status_code, response.json()["type"]) == (400, "/problems/query-too-broad")
 
 
 async def test_f48_tags_with_many_aliases_count_once(
@@ -50,5 +50,5 @@ async def test_f47_the_limit_is_of_visible_tags(user: Account, client: httpx.Asy
     names = [f"k{number}" for number in range(MAX_TAGS_PER_WILDCARD + more)]
     for start in range(0, len(names), 60):
         await upload(user, *names[start : start + 60])
-    answer = await client.get("/v1/images", params={"q": "k*"})
-    assert answer.status_code == (400 if more else 200)
+    response = await client.get("/v1/images", params={"q": "k*"})
+    assert response.status_code == (400 if more else 200)

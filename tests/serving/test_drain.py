@@ -73,11 +73,11 @@ async def test_an_upload_in_progress_gets_201_and_is_in_the_request_log(
             process.process.terminate()
             await until_refused(process.url)
             await connection.send(body[SENT:])
-            answer = await connection.answer()
-        assert answer.status == 201, answer.body
-        assert answer.headers["connection"] == "close"
+            response = await connection.read_response()
+        assert response.status == 201, response.body
+        assert response.headers["connection"] == "close"
         assert await exit_code(process.process) == 0
-    assert (await client.get(answer.json()["links"]["content"])).content == picture
+    assert (await client.get(response.json()["links"]["content"])).content == picture
     assert "the-upload" in request_ids(mongo_url)
 
 
@@ -120,19 +120,19 @@ async def test_readiness_fails_before_listening_stops(settings: Settings) -> Non
     with service_process(changed(settings, drain_delay_seconds=50), "--drain-seconds", "60") as process:
         async with raw_connection(process.url) as kept, httpx.AsyncClient(base_url=process.url) as client:
             await kept.begin("GET", "/healthz", {})
-            assert "connection" not in (await kept.answer()).headers
+            assert "connection" not in (await kept.read_response()).headers
             process.process.terminate()
             async with asyncio.timeout(60):
-                while (answer := await client.get("/readyz")).status_code == 200:
+                while (response := await client.get("/readyz")).status_code == 200:
                     await asyncio.sleep(0.02)
-            assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+            assert (response.status_code, response.json()["status"]) == (503, "draining")
             # An existing connection and a new one are both served, once.
             await kept.begin("GET", "/v1/images", {})
-            last = await kept.answer()
+            last = await kept.read_response()
             assert (last.status, last.headers["connection"]) == (200, "close")
             assert await kept.reader.read() == b""
-            answer = await client.get("/v1/images")
-            assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+            response = await client.get("/v1/images")
+            assert (response.status_code, response.headers["connection"]) == (200, "close")
 
 
 async def until_connected_to_mongo(url: str) -> None:

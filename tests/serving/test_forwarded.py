@@ -46,7 +46,7 @@ async def test_k04_only_addresses_are_read_from_x_forwarded_for(behind_proxy: Ru
         for lines, _ in ADDRESSES:
             head = "\r\n".join([*start, *(f"X-Forwarded-For: {line}" for line in lines), "", ""])
             await connection.send(head.encode("latin-1") + body)
-            token = (await connection.answer()).json()["access_token"]
+            token = (await connection.read_response()).json()["access_token"]
             signed_in = {"Authorization": f"Bearer {token}"}
             sessions = (await user.client.get("/v1/users/me/sessions", headers=signed_in)).json()["items"]
             found.append(next(session["address"] for session in sessions if session["current"]))

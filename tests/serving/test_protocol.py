@@ -49,7 +49,7 @@ async def test_a_connection_without_a_request_is_closed(service: RunningService)
 async def test_blank_lines_do_not_keep_a_connection_open(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(GET)
-        assert (await connection.answer()).status == 200
+        assert (await connection.read_response()).status == 200
         await connection.send(b"\r\n")
         assert b" 408 " in await until_closed(connection)
 
@@ -60,11 +60,11 @@ async def test_an_endless_head_gets_408(service: RunningService, before: bytes) 
     async with raw_connection(service.url) as connection:
         await connection.send(before + b"GET /healthz HTTP/1.1\r\nHos")
         if before:
-            assert (await connection.answer()).status == 200
-        answer = await connection.answer()
-        assert answer.json()["type"] == "/problems/request-timeout"
-        assert answer.headers["x-request-id"] == answer.json()["request_id"]
-        assert answer.headers["connection"] == "close"
+            assert (await connection.read_response()).status == 200
+        response = await connection.read_response()
+        assert response.json()["type"] == "/problems/request-timeout"
+        assert response.headers["x-request-id"] == response.json()["request_id"]
+        assert response.headers["connection"] == "close"
         assert await until_closed(connection) == b""
 
 
@@ -72,18 +72,18 @@ async def test_an_endless_head_gets_408(service: RunningService, before: bytes) 
 async def test_an_idle_connection_outlives_a_slow_head(service: RunningService) -> None:
     async with raw_connection(service.url) as idle, raw_connection(service.url) as slow:
         await idle.send(GET)
-        assert (await idle.answer()).status == 200
+        assert (await idle.read_response()).status == 200
         await slow.send(b"G")
         await until_closed(slow)
         await idle.send(GET)
-        assert (await idle.answer()).status == 200
+        assert (await idle.read_response()).status == 200
 
 
 @pytest.mark.usefixtures("short_timeouts")
 async def test_the_wait_for_the_body_of_a_refused_request_is_bounded(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/images", {"Content-Length": "1000"})
-        assert (await connection.answer()).status == 401
+        assert (await connection.read_response()).status == 401
         await connection.send(b"a")
         assert await until_closed(connection) == b""
 
@@ -91,18 +91,18 @@ async def test_the_wait_for_the_body_of_a_refused_request_is_bounded(service: Ru
 async def test_a_connection_stays_usable_after_a_refused_body(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/images", {"Content-Length": "1000"})
-        assert (await connection.answer()).status == 401
+        assert (await connection.read_response()).status == 401
         await connection.send(bytes(1000) + GET)
-        assert (await connection.answer()).status == 200
+        assert (await connection.read_response()).status == 200
 
 
 @pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["endless", "whole"])
 async def test_a_head_over_the_limit_is_431(service: RunningService, end: bytes) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(b"GET /healthz HTTP/1.1\r\nX-A: " + b"a" * MAX_HEAD_BYTES + end)
-        answer = await connection.answer()
-        assert answer.status == 431
-        assert answer.json()["type"] == "/problems/request-head-too-large"
+        response = await connection.read_response()
+        assert response.status == 431
+        assert response.json()["type"] == "/problems/request-head-too-large"
 
 
 async def test_a_body_in_one_piece_with_its_head_does_not_count_as_head(service: RunningService) -> None:
@@ -112,20 +112,20 @@ async def test_a_body_in_one_piece_with_its_head_does_not_count_as_head(service:
     )
     async with raw_connection(service.url) as connection:
         await connection.send(head + body + GET[:5])
-        assert (await connection.answer()).status == 422
+        assert (await connection.read_response()).status == 422
         await connection.send(GET[5:])
-        assert (await connection.answer()).status == 200
+        assert (await connection.read_response()).status == 200
 
 
 async def test_invalid_http_gets_a_problem_document(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
-        answer = await connection.answer()
-        assert answer.status == 400
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.json()["type"] == "/problems/bad-request"
-        assert answer.headers["x-request-id"] == answer.json()["request_id"]
+        response = await connection.read_response()
+        assert response.status == 400
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.json()["type"] == "/problems/bad-request"
+        assert response.headers["x-request-id"] == response.json()["request_id"]
         assert await until_closed(connection) == b""
 
 
@@ -133,7 +133,7 @@ async def test_invalid_http_does_not_corrupt_earlier_responses(service: RunningS
     async with raw_connection(service.url) as connection:
         await connection.send(GET * 2 + b"nonsense\r\n\r\n")
         for _ in range(2):
-            assert (await connection.answer()).json() == {"status": "ok"}
+            assert (await connection.read_response()).json() == {"status": "ok"}
         assert await until_closed(connection) == b""
 
 
@@ -142,7 +142,7 @@ async def test_pipelined_requests_are_limited(service: RunningService) -> None:
         await connection.send(GET * 5000)
         # The request in progress, and the queue behind it.
         for _ in range(MAX_PIPELINED + 1):
-            assert (await connection.answer()).status == 200
+            assert (await connection.read_response()).status == 200
         assert await until_closed(connection) == b""
 
 
@@ -158,9 +158,9 @@ async def test_a_request_with_an_upgrade_keeps_its_body(
         for piece in (body[:5], body[5:]):
             await connection.send(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         await connection.send(b"0\r\n\r\n" if chunked else b"")
-        answer = await connection.answer()
-        assert answer.status == 201
-        assert [tag["name"] for tag in answer.json()["items"]] == ["cat"]
+        response = await connection.read_response()
+        assert response.status == 201
+        assert [tag["name"] for tag in response.json()["items"]] == ["cat"]
         assert await until_closed(connection) == b""
 
 
@@ -168,7 +168,7 @@ async def test_the_next_request_is_not_the_body_of_a_declined_upgrade(client: ht
     async with raw_connection(str(client.base_url)) as connection:
         await connection.begin("GET", "/healthz", UPGRADE)
         await connection.send(GET)
-        assert (await connection.answer()).json() == {"status": "ok"}
+        assert (await connection.read_response()).json() == {"status": "ok"}
         assert await until_closed(connection) == b""
 
 
@@ -215,11 +215,11 @@ def is_connected(sock: socket.socket) -> bool:
 
 def digest_of_body(sock: socket.socket) -> str:
     """Read a response to its end, with pauses."""
-    with sock.makefile("rb") as answer:
-        while answer.readline() != b"\r\n":
+    with sock.makefile("rb") as response:
+        while response.readline() != b"\r\n":
             pass
         digest = hashlib.sha256()
-        while piece := answer.read(256 * 1024):
+        while piece := response.read(256 * 1024):
             digest.update(piece)
             time.sleep(0.02)
         return digest.hexdigest()

@@ -132,7 +132,7 @@ ACCEPTED = [
 
 
 async def everything(running: RunningService, request: bytes) -> bytes:
-    """Send the request, and return what comes until the service closes the connection."""
+    """Send the request, and return all bytes until the service closes the connection."""
     async with raw_connection(running.url) as connection, asyncio.timeout(45):
         await connection.send(request)
         return await connection.reader.read(-1)
@@ -144,12 +144,12 @@ async def test_f41_a_request_that_breaks_a_rule_is_refused(
 ) -> None:
     async with raw_connection(running.url) as connection:
         await connection.send(request_)
-        answer = await connection.answer()
-        assert answer.status == status
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["status"] == status
+        response = await connection.read_response()
+        assert response.status == status
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["status"] == status
         # Nothing that follows is taken for a request.
-        assert answer.headers["connection"] == "close"
+        assert response.headers["connection"] == "close"
         async with asyncio.timeout(45):
             assert await connection.reader.read(-1) == b""
 
@@ -165,10 +165,10 @@ async def test_f41_a_broken_chunk_ends_the_connection(running: RunningService, b
 async def test_f41_a_request_that_follows_the_rules_is_served(running: RunningService, request_: bytes) -> None:
     async with raw_connection(running.url) as connection:
         await connection.send(request_)
-        answer = await connection.answer()
-        while answer.status == 100:
-            answer = await connection.answer()
-        assert answer.status == 200
+        response = await connection.read_response()
+        while response.status == 100:
+            response = await connection.read_response()
+        assert response.status == 200
 
 
 @pytest.mark.parametrize("start", [b"FO", b"GE", b"P"], ids=str)
@@ -177,7 +177,7 @@ async def test_f41_an_unknown_method_in_pieces_is_501(running: RunningService, s
         await connection.send(start)
         await asyncio.sleep(0.05)
         await connection.send(b"X / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (await connection.answer()).status == 501
+        assert (await connection.read_response()).status == 501
 
 
 async def test_f41_http_1_0_gets_no_interim_response(running: RunningService) -> None:
@@ -191,7 +191,7 @@ async def test_f41_an_absolute_target_without_a_path_is_the_root(running: Runnin
     async with raw_connection(running.url) as connection:
         for target in ("/?a=b", "http://x?a=b", "http://x/?a=b"):
             await connection.send(get(HOST, target=target))
-            first = (await connection.answer()).status
+            first = (await connection.read_response()).status
             assert first < 500
             if target == "/?a=b":
                 expected = first
@@ -201,7 +201,7 @@ async def test_f41_an_absolute_target_without_a_path_is_the_root(running: Runnin
 async def test_f41_options_of_the_whole_server_is_answered(running: RunningService) -> None:
     async with raw_connection(running.url) as connection:
         await connection.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (await connection.answer()).status < 500
+        assert (await connection.read_response()).status < 500
 
 
 async def test_f41_repeated_conditions_are_combined(service: RunningService, user: Account) -> None:
@@ -214,4 +214,4 @@ async def test_f41_repeated_conditions_are_combined(service: RunningService, use
             ['If-None-Match: "b"', f"If-None-Match: {etag}"],
         ):
             await connection.send(get(HOST, *lines, target=target))
-            assert (await connection.answer()).status == 304
+            assert (await connection.read_response()).status == 304

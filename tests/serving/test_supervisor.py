@@ -54,11 +54,11 @@ class Load:
         number = next(self._numbers)
         try:
             if number % 20:
-                answer = await client.get("/v1/images?limit=1" if number % 2 else "/healthz")
+                response = await client.get("/v1/images?limit=1" if number % 2 else "/healthz")
             else:
-                answer = await client.post("/v1/images", files={"image": (f"{number}.png", png())})
-            if not answer.is_success:
-                self.failures.append(f"{answer.status_code} {answer.text}")
+                response = await client.post("/v1/images", files={"image": (f"{number}.png", png())})
+            if not response.is_success:
+                self.failures.append(f"{response.status_code} {response.text}")
         except httpx.HTTPError as error:
             self.failures.append(repr(error))
         self.done += 1
@@ -118,7 +118,7 @@ async def test_a_dead_worker_is_replaced_and_no_worker_outlives_the_supervisor(p
     assert (len(gone), alive) == (2, [])
 
 
-def test_a_supervisor_that_was_frozen_kills_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_supervisor_kills_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """For example with its container: all clocks went on, and no heartbeat was read."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock.now))

@@ -23,7 +23,7 @@ async def status_of(connection: RawConnection, method: str, path: str, trailer: 
     )
     chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
     await connection.send(head.encode() + chunk + b"0\r\n" + trailer.encode() + b"\r\n\r\n")
-    return (await connection.answer()).status
+    return (await connection.read_response()).status
 
 
 async def sent_until_closed(connection: RawConnection, piece: bytes, limit: int) -> int:
@@ -53,10 +53,10 @@ async def test_f02_trailers_over_the_limit_are_431(service: RunningService) -> N
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/users", {**CHUNKED, "Content-Type": "application/json"})
         await connection.send(b"0\r\n" + b"a:\r\n" * (2 * MAX_FRAMING_BYTES // 4))
-        answer = await connection.answer()
-        assert answer.status == 431
-        assert answer.headers["connection"] == "close"
-        assert answer.json()["type"] == "/problems/request-head-too-large"
+        response = await connection.read_response()
+        assert response.status == 431
+        assert response.headers["connection"] == "close"
+        assert response.json()["type"] == "/problems/request-head-too-large"
 
 
 async def test_f02_chunks_of_one_byte_are_accepted(service: RunningService, user: Account) -> None:
@@ -65,7 +65,7 @@ async def test_f02_chunks_of_one_byte_are_accepted(service: RunningService, user
     async with raw_connection(service.url) as connection:
         await connection.begin("POST", "/v1/tags", headers)
         await connection.send(b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\nDigest: a\r\n\r\n")
-        assert (await connection.answer()).status == 201
+        assert (await connection.read_response()).status == 201
 
 
 async def test_f02_a_connection_stays_usable_after_trailers(service: RunningService) -> None:
@@ -100,7 +100,7 @@ async def test_f03_an_address_in_a_trailer_is_ignored(settings: Settings, sql: o
             head = "POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
             chunk = b"%x\r\n%b\r\n0\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n" % (len(content), content)
             await connection.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
-            token = (await connection.answer()).json()["access_token"]
+            token = (await connection.read_response()).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
             sessions = (await client.get("/v1/users/me/sessions")).json()["items"]
             assert [session["address"] for session in sessions] == ["127.0.0.1"]
@@ -112,4 +112,4 @@ async def test_f03_a_trailer_in_a_later_packet_is_ignored(service: RunningServic
         await connection.send(b"0\r\n")
         await asyncio.sleep(0)
         await connection.send(f"Authorization: Bearer {user.access_token}\r\n\r\n".encode())
-        assert (await connection.answer()).status == 401
+        assert (await connection.read_response()).status == 401

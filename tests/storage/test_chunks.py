@@ -22,6 +22,6 @@ async def test_parts_have_their_size_for_any_input(size: int, chunk_bytes: int) 
     assert all(0 < length(part) <= PART for part in parts)
 
 
-async def test_bytes_that_come_one_by_one_make_no_more_pieces_than_others() -> None:
+async def test_single_bytes_are_joined_into_chunks() -> None:
     (part,) = [part async for part in split_parts(cut(bytes(PART), 1), PART)]
     assert len(part) <= PART // PIECE_BYTES + 1

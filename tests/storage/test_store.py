@@ -25,7 +25,7 @@ async def test_parts_of_every_size_are_stored_whole(object_store: ObjectStore) -
             assert b"".join([chunk async for chunk in opened.chunks]) == body
 
 
-async def test_a_body_that_breaks_off_leaves_no_parts(empty_bucket: ObjectStore) -> None:
+async def test_an_aborted_body_leaves_no_parts(empty_bucket: ObjectStore) -> None:
     async def breaking() -> AsyncIterator[bytes]:
         yield bytes(2 * PART_BYTES)
         raise ZeroDivisionError
@@ -35,9 +35,7 @@ async def test_a_body_that_breaks_off_leaves_no_parts(empty_bucket: ObjectStore)
     assert not await empty_bucket.list_uploads()
 
 
-async def test_who_is_slow_to_read_holds_no_connection(
-    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_reader_holds_no_connection(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "KEPT_SECONDS", 0.01)
     body = os.urandom(2 * PART_BYTES)
     await object_store.put("originals/x", one_piece(body), "image/png")
@@ -50,7 +48,7 @@ async def test_who_is_slow_to_read_holds_no_connection(
         assert read == body[start : start + length if length else None]
 
 
-async def test_what_was_removed_before_a_slow_reader_had_it_ends_in_an_error(
+async def test_an_object_deleted_during_a_slow_read_raises(
     object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "KEPT_SECONDS", 0.01)

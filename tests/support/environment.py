@@ -11,8 +11,8 @@ KEPT = ("PATH", "HOME", "TMPDIR", "LANG")
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables that make these settings."""
-    told = {name.upper(): _as_text(getattr(settings, name)) for name in settings.model_fields_set}
-    return {name: os.environ[name] for name in KEPT if name in os.environ} | told
+    chosen = {name.upper(): _as_text(getattr(settings, name)) for name in settings.model_fields_set}
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | chosen
 
 
 def _as_text(value: object) -> str:

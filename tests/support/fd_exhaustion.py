@@ -10,7 +10,7 @@ STANDARD_STREAMS = 3
 
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
-    """Have nothing new opened while the block runs; what is open serves on."""
+    """Let the process open no file descriptor during the block; open ones continue to work."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (STANDARD_STREAMS, hard))
     try:

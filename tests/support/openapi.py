@@ -21,16 +21,16 @@ DECLARED_HEADERS = frozenset(
 )
 
 
-def untold(document: dict[str, Any], method: str, path: str, answer: httpx.Response) -> list[str]:
-    """Return what an answer has that its operation in the document does not: status, problem, headers."""
+def undocumented(document: dict[str, Any], method: str, path: str, received: httpx.Response) -> list[str]:
+    """Return the status, the problem and the headers of a response that its operation does not document."""
     responses = document["paths"][path][method.lower()]["responses"]
-    response = responses.get(str(answer.status_code))
+    response = responses.get(str(received.status_code))
     if response is None:
-        return [f"status {answer.status_code}"]
-    told = {name.lower() for name in response.get("headers", ())}
-    wrong = [f"header {name}" for name in answer.headers if name in DECLARED_HEADERS - told]
-    if answer.headers.get("content-type") == "application/problem+json":
-        slug = answer.json()["type"].removeprefix("/problems/")
+        return [f"status {received.status_code}"]
+    declared = {name.lower() for name in response.get("headers", ())}
+    wrong = [f"header {name}" for name in received.headers if name in DECLARED_HEADERS - declared]
+    if received.headers.get("content-type") == "application/problem+json":
+        slug = received.json()["type"].removeprefix("/problems/")
         if slug not in response["content"]["application/problem+json"]["examples"]:
             wrong.append(f"problem {slug}")
     return wrong

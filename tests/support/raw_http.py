@@ -1,4 +1,4 @@
-"""A client that stops in the midst of a request, which no HTTP library lets one do."""
+"""A client that can stop in the middle of a request, which HTTP libraries do not support."""
 
 import asyncio
 import json
@@ -17,8 +17,8 @@ def file_part(name: str) -> bytes:
 
 
 @dataclass(slots=True)
-class Answer:
-    """A response."""
+class RawResponse:
+    """A response of the service."""
 
     status: int
     headers: dict[str, str]
@@ -44,12 +44,12 @@ class RawConnection:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self) -> Answer:
-        """Read an answer. Raises asyncio.IncompleteReadError when the service cuts it."""
+    async def read_response(self) -> RawResponse:
+        """Read a response. Raises asyncio.IncompleteReadError when the service cuts it."""
         async with asyncio.timeout(45):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
-            return Answer(
+            return RawResponse(
                 int(head[0].split()[1]), headers, await self.reader.readexactly(int(headers.get("content-length", 0)))
             )
 

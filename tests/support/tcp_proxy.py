@@ -1,4 +1,4 @@
-"""A TCP proxy that stands between the service and a backend and does to it what networks and dying servers do."""
+"""A TCP proxy before a backend. It delays, cuts and drops connections like a failing network or server."""
 
 import asyncio
 import contextlib
@@ -102,7 +102,7 @@ class FaultProxy:
                 writer.write(piece.replace(damaged, bytes(len(damaged))) if damaged else piece)
                 await writer.drain()
                 if held:
-                    # The server acts on it; what it answers stays here.
+                    # The server acts on it; its response stays here.
                     self.faults.black_hole = True
                     self.held.set()
 

@@ -59,18 +59,18 @@ async def upload(user: Account, *tags: str, visibility: str = "public") -> dict[
     """Upload an image with these tags."""
     files = {"image": (f"{uuid.uuid4().hex}.png", png(), "image/png")}
     data = {"tags": list(tags), "visibility": visibility}
-    answer = await user.client.post("/v1/images", files=files, data=data)
-    assert answer.status_code == 201, answer.text
-    body: dict[str, Any] = answer.json()
+    response = await user.client.post("/v1/images", files=files, data=data)
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json()
     return body
 
 
 async def read(client: httpx.AsyncClient, path: str, **params: Any) -> Any:
     """Return the body of a read that succeeds."""
     # Empty parameters would remove those of the path.
-    answer = await client.get(path, params=params or None)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = await client.get(path, params=params or None)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 async def counts(client: httpx.AsyncClient) -> dict[str, int]:
@@ -88,11 +88,11 @@ async def counts(client: httpx.AsyncClient) -> dict[str, int]:
 
 
 async def assert_consistent(client: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
-    """Hold counts, shadow, implied tags and bitmaps against what they are made from."""
-    told, recounted = await counts(client), {row["name"]: row["images"] for row in await sql.fetch(RECOUNT)}
+    """Compare counts, `tag_ids`, implied tags and bitmaps with a recount."""
+    reported, recounted = await counts(client), {row["name"]: row["images"] for row in await sql.fetch(RECOUNT)}
     hidden = {row["name"] for row in await sql.fetch("SELECT name FROM tags JOIN private_tags ON tag_id = tags.id")}
-    assert told.items() <= recounted.items()
-    assert {name for name, images in recounted.items() if images or name not in hidden} <= told.keys()
+    assert reported.items() <= recounted.items()
+    assert {name for name, images in recounted.items() if images or name not in hidden} <= reported.keys()
     assert await sql.fetchval(SHADOW) == 0
     assert await sql.fetchval(UNDERIVED) == 0
     assert await sql.fetchval(MISMAPPED) == 0

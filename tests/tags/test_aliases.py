@@ -13,8 +13,8 @@ from tests.tags.helpers import read, upload
 @pytest.fixture
 async def image(user: Account, admin: Account) -> dict[str, Any]:
     image = await upload(user, "cat", "dog")
-    answer = await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
-    assert answer.status_code == 200
+    response = await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
+    assert response.status_code == 200
     return image
 
 
@@ -45,9 +45,9 @@ async def test_f51_no_change_of_a_tag_goes_through_its_alias(
     image: dict[str, Any], admin: Account, sql: asyncpg.Connection, method: str, path: str, body: dict[str, Any]
 ) -> None:
     before = await sql.fetch("SELECT name, alias_of FROM tags WHERE name <> 'animal' ORDER BY name")
-    answer = await admin.client.request(method, path, json=body)
-    told = answer.json()
-    assert (answer.status_code, told["type"], told["alias_of"]) == (409, "/problems/tag-is-alias", "cat")
+    response = await admin.client.request(method, path, json=body)
+    document = response.json()
+    assert (response.status_code, document["type"], document["alias_of"]) == (409, "/problems/tag-is-alias", "cat")
     assert await sql.fetch("SELECT name, alias_of FROM tags WHERE name <> 'animal' ORDER BY name") == before
     assert (await read(admin.client, image["links"]["self"]))["tags"] == ["cat", "dog"]
 
@@ -60,8 +60,8 @@ async def test_f52_a_tag_is_not_added_and_removed_under_two_names(
     image: dict[str, Any], user: Account, add: list[str], remove: list[str], dry_run: bool
 ) -> None:
     body = {"q": "*", "add": add, "remove": remove, "dry_run": dry_run}
-    answer = await user.client.post("/v1/images/tags", json=body)
-    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", "remove"])
+    response = await user.client.post("/v1/images/tags", json=body)
+    assert (response.status_code, response.json()["errors"][0]["loc"]) == (422, ["body", "remove"])
     assert (await read(user.client, image["links"]["self"]))["tags"] == ["cat", "dog"]
 
 

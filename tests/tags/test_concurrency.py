@@ -32,10 +32,10 @@ async def test_32_clients_add_overlapping_tags_in_any_order(
     folder, bitmaps = TagCountCompactor(database, 1), BitmapIndexUpdater(database, 1)
 
     async def post(path: str, part: list[str]) -> None:
-        while (answer := await user.client.post(path, json={"tags": part})).status_code == 503:
+        while (response := await user.client.post(path, json={"tags": part})).status_code == 503:
             # With this load, a request may get no connection or image lock in time.
-            assert answer.json()["type"] in ("/problems/database-unavailable", "/problems/database-busy")
-        assert answer.status_code == 200, answer.text
+            assert response.json()["type"] in ("/problems/database-unavailable", "/problems/database-busy")
+        assert response.status_code == 200, response.text
 
     async def add(number: int) -> None:
         path = f"{images[number % 8]['links']['self']}/tags"
@@ -95,7 +95,7 @@ async def test_an_upload_does_not_wait_for_the_commit_of_another_with_the_same_n
     await other.close()
 
 
-async def test_to_use_a_tag_does_not_read_them_all(sql: asyncpg.Connection, database: Database) -> None:
+async def test_adding_a_tag_does_not_read_all_tags(sql: asyncpg.Connection, database: Database) -> None:
     await sql.execute("INSERT INTO tags (name) SELECT 'tag ' || number FROM generate_series(1, 5000) AS number")
     await sql.execute("INSERT INTO tags (name, alias_of) SELECT 'alias', id FROM tags WHERE name = 'tag 7'")
     await sql.execute("ANALYZE tags")

@@ -1,4 +1,4 @@
-"""Any sequence of operations leaves counts, shadow, implied tags and bitmaps what a recount makes of them."""
+"""After any sequence of operations, counts, `tag_ids`, implied tags and bitmaps equal a recount."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ Step = Callable[[], Awaitable[Any]]
 
 
 class Machine:
-    """Does one random thing after the other; what the service refuses is refused, and never a 500."""
+    """Performs random operations one after the other. The service refuses invalid ones, and no response is a 500."""
 
     def __init__(self, seed: int, user: Account, admin: Account, sql: asyncpg.Connection, database: Database) -> None:
         self.dice = random.Random(seed)
@@ -46,9 +46,9 @@ class Machine:
         return f"/v1/images/{self.dice.choice(found)['id'] if found else '00000000-0000-1000-8000-000000000000'}"
 
     async def call(self, account: Account, method: str, path: str, **body: Any) -> httpx.Response:
-        answer = await account.client.request(method, path, json=body or None)
-        assert answer.status_code in FINE, (method, path, body, answer.text)
-        return answer
+        response = await account.client.request(method, path, json=body or None)
+        assert response.status_code in FINE, (method, path, body, response.text)
+        return response
 
     async def upload(self) -> None:
         await upload(self.user, *self.some(), visibility=self.dice.choice(["public", "private"]))

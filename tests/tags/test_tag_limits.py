@@ -32,16 +32,16 @@ async def test_f12_new_tags_are_limited_wherever_they_are_made(settings: Setting
         # Known ones cost nothing.
         assert (await user.client.post("/v1/tags", json={"names": names(8)})).status_code == 201
         image = (await upload(user.client, "a.png", "tag 1", "tag 8")).json()["links"]["self"]
-        ways = [
+        attempts = [
             await user.client.post("/v1/tags", json={"names": names(12)}),
             await upload(user.client, "b.png", *names(12)),
             await user.client.post(f"{image}/tags", json={"tags": names(12)}),
             await user.client.put(f"{image}/tags", json={"tags": names(12)}),
             await user.client.post("/v1/images/tags", json={"q": "tag*", "add": names(12)}),
         ]
-        for answer in ways:
-            assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-requests")
-            assert int(answer.headers["retry-after"]) >= 1
+        for response in attempts:
+            assert (response.status_code, response.json()["type"]) == (429, "/problems/too-many-requests")
+            assert int(response.headers["retry-after"]) >= 1
         # One is left.
         assert (await user.client.post(f"{image}/tags", json={"tags": ["tag 9"]})).status_code == 200
         assert (await user.client.get("/v1/tags/tag%2011")).status_code == 404
@@ -49,8 +49,8 @@ async def test_f12_new_tags_are_limited_wherever_they_are_made(settings: Setting
 
 async def test_f12_admins_are_not_limited(settings: Settings, admin: Account) -> None:
     async with running_service(limited(settings, account="1/hour", address="1/hour", total="1/hour")) as service:
-        answer = await admin.client.post(f"{service.url}/v1/tags", json={"names": names(90, "admin")})
-        assert answer.status_code == 201
+        response = await admin.client.post(f"{service.url}/v1/tags", json={"names": names(90, "admin")})
+        assert response.status_code == 201
 
 
 def test_f12_the_defaults_bound_what_one_account_does() -> None:

@@ -60,16 +60,16 @@ def entrances(name: str) -> dict[str, tuple[str, str, Any]]:
 
 async def assert_refused_everywhere(admin: Account, name: str) -> None:
     image = await upload(admin, "cat")
-    answers = {}
+    responses = {}
     for entrance, (method, path, body) in entrances(name).items():
         if entrance == "path" and not name.strip(". "):
             continue  # the client removes it
-        answer = await admin.client.request(method, path.format(image=image["links"]["self"]), json=body)
-        answers[entrance] = answer.status_code
+        response = await admin.client.request(method, path.format(image=image["links"]["self"]), json=body)
+        responses[entrance] = response.status_code
     form = {"tags": f"dog,{name}"}
-    answer = await admin.client.post("/v1/images", files={"image": ("refused.png", png())}, data=form)
-    answers["upload"] = answer.status_code
-    assert answers == dict.fromkeys(answers, 422)
+    response = await admin.client.post("/v1/images", files={"image": ("refused.png", png())}, data=form)
+    responses["upload"] = response.status_code
+    assert responses == dict.fromkeys(responses, 422)
     assert [tag["name"] for tag in (await read(admin.client, "/v1/tags"))["items"]] == ["cat"]
 
 

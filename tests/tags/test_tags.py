@@ -14,9 +14,9 @@ from tests.tags.helpers import assert_consistent, counts, read, upload
 
 
 async def put(account: Account, path: str, expected: int = 200, **body: Any) -> Any:
-    answer = await account.client.put(path, json=body)
-    assert answer.status_code == expected, answer.text
-    return answer.json()
+    response = await account.client.put(path, json=body)
+    assert response.status_code == expected, response.text
+    return response.json()
 
 
 async def tags_of(account: Account, image: dict[str, Any]) -> list[str]:
@@ -39,8 +39,8 @@ async def test_an_alias_stands_for_its_tag(user: Account, admin: Account) -> Non
 
 async def test_a_tag_in_use_becomes_no_alias(user: Account, admin: Account) -> None:
     await upload(user, "cat", "dog")
-    answer = await put(admin, "/v1/tags/cat/aliases", 409, aliases=["dog"])
-    assert answer["type"] == "/problems/tag-exists"
+    response = await put(admin, "/v1/tags/cat/aliases", 409, aliases=["dog"])
+    assert response["type"] == "/problems/tag-exists"
     await put(admin, "/v1/tags/cat/aliases", 422, aliases=["cat"])
     await user.client.post("/v1/tags", json={"names": ["unused"]})
     assert (await put(admin, "/v1/tags/cat/aliases", aliases=["unused"]))["aliases"] == ["unused"]
@@ -64,13 +64,13 @@ async def test_an_implication_works_at_once_at_any_depth_and_is_reversible(
     await assert_consistent(user.client, sql)
 
 
-async def test_what_is_implied_cannot_be_taken_off_alone(user: Account, admin: Account) -> None:
+async def test_an_implied_tag_cannot_be_removed_alone(user: Account, admin: Account) -> None:
     image = await upload(user, "tabby")
     await put(admin, "/v1/tags/tabby/implications", implies=["cat"])
-    answer = await user.client.delete(f"{image['links']['self']}/tags/cat")
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/tag-implied")
-    answer = await user.client.delete(f"{image['links']['self']}/tags/tabby")
-    assert answer.json()["tags"] == []
+    response = await user.client.delete(f"{image['links']['self']}/tags/cat")
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/tag-implied")
+    response = await user.client.delete(f"{image['links']['self']}/tags/tabby")
+    assert response.json()["tags"] == []
     assert (await user.client.delete(f"{image['links']['self']}/tags/tabby")).status_code == 404
 
 
@@ -115,7 +115,7 @@ async def test_the_vocabulary_is_changed_by_admins(
     assert (await user.client.request(method, path, json=body)).status_code == 403
 
 
-async def test_counts_follow_visibility_and_are_the_same_before_and_after_folding(
+async def test_counts_follow_visibility_and_are_the_same_before_and_after_compaction(
     user: Account, admin: Account, sql: asyncpg.Connection, database: Database
 ) -> None:
     images = [await upload(user, "cat", f"tag{number}") for number in range(3)]
@@ -206,8 +206,8 @@ async def test_if_match_keeps_the_changes_of_others(user: Account) -> None:
     assert added.status_code == 200
     assert added.headers["etag"] == (await user.client.get(path)).headers["etag"]
     for method, sub, body in (("PUT", "tags", {"tags": []}), ("DELETE", "tags/cat", None)):
-        answer = await user.client.request(method, f"{path}/{sub}", json=body, headers={"If-Match": etag})
-        assert (answer.status_code, answer.json()["type"]) == (412, "/problems/precondition-failed")
+        response = await user.client.request(method, f"{path}/{sub}", json=body, headers={"If-Match": etag})
+        assert (response.status_code, response.json()["type"]) == (412, "/problems/precondition-failed")
     assert await tags_of(user, {"links": {"self": path}}) == ["cat", "sofa"]
 
 

@@ -1,4 +1,4 @@
-"""Which tags are there for whom: those of private images only for the images' owners and the admins."""
+"""Visibility of tags: only the owners and the admins see tags of private images."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ async def assert_hidden(client: httpx.AsyncClient) -> None:
     for path in PATHS:
         assert "secret" not in await listed(client, path), path
     for path in ("/v1/tags/secret", "/v1/tags/secret/related", "/v1/tags/alias"):
-        answer, unknown = await client.get(path), await client.get(path.replace("secret", "nowhere"))
-        assert answer.status_code == unknown.status_code == 404
-        assert answer.json()["detail"] == unknown.json()["detail"]
+        response, unknown = await client.get(path), await client.get(path.replace("secret", "nowhere"))
+        assert response.status_code == unknown.status_code == 404
+        assert response.json()["detail"] == unknown.json()["detail"]
 
 
 async def assert_seen(client: httpx.AsyncClient, images: int) -> None:
@@ -38,8 +38,8 @@ async def assert_seen(client: httpx.AsyncClient, images: int) -> None:
 @pytest.fixture
 async def private_image(user: Account, admin: Account) -> dict[str, Any]:
     image = await upload(user, "secret", "sofa", visibility="private")
-    answer = await admin.client.put("/v1/tags/secret/aliases", json={"aliases": ["alias"]})
-    assert answer.status_code == 200
+    response = await admin.client.put("/v1/tags/secret/aliases", json={"aliases": ["alias"]})
+    assert response.status_code == 200
     return image
 
 
@@ -107,12 +107,12 @@ async def test_f15_every_way_to_a_new_tag_of_a_private_image_hides_it(
     user: Account, admin: Account, client: httpx.AsyncClient
 ) -> None:
     path = (await upload(user, visibility="private"))["links"]["self"]
-    ways: list[tuple[str, str, dict[str, Any]]] = [
+    requests: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", f"{path}/tags", {"tags": ["a1"]}),
         ("POST", f"{path}/tags", {"tags": ["a2"]}),
         ("POST", "/v1/images/tags", {"q": "*", "add": ["a3"]}),
     ]
-    for method, address, body in ways:
+    for method, address, body in requests:
         assert (await user.client.request(method, address, json=body)).status_code == 200
     assert await listed(user.client, "/v1/tags?sort=name") == ["a1", "a2", "a3"]
     assert await listed(client, "/v1/tags") == []

@@ -11,14 +11,14 @@ UPDATE = b"\x02update\x00\x10\x00\x00\x00request_metrics\x00"
 
 
 class Proxy:
-    """`cuts`: the number of next requests with `what` whose connection is cut instead of the response. `hold`: the
+    """`cuts`: the number of next requests with `command` whose connection is cut instead of the response. `hold`: the
     seconds between the cut and the arrival of such a request at the server. `latency`: seconds each way.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.what = INSERT
+        self.command = INSERT
         self.cuts = 0
         self.hold = 0.0
         self.latency = 0.0
@@ -45,7 +45,7 @@ class Proxy:
             while True:
                 request = await _message(reader)
                 await asyncio.sleep(self.latency)
-                if self.cuts and self.what in request:
+                if self.cuts and self.command in request:
                     self.cuts -= 1
                     writer.close()
                     await asyncio.sleep(self.hold)

@@ -1,4 +1,4 @@
-"""Records for the tests, and what MongoDB holds of them."""
+"""Records for the tests, and their documents in MongoDB."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence

@@ -61,17 +61,17 @@ async def own(
 
 
 async def _send_everywhere(client: httpx.AsyncClient, token: str) -> list[httpx.Response]:
-    """Send the canary everywhere but in the path; return the answers."""
+    """Send the canary everywhere but in the path; return the responses."""
     me = {"Authorization": f"Bearer {token}"}
     text = {"Content-Type": "application/json"}
-    answers = [
+    responses = [
         await client.get(path, params=dict.fromkeys(PARAMETERS, CANARY), headers=headers)
         for path in GETS
         for headers in (dict.fromkeys([*HEADERS, f"X-{CANARY}"], CANARY), me, {})
     ]
     login = {"grant_type": "password", "username": f"{CANARY}@example.com", "password": CANARY, CANARY: CANARY}
     photo = {"image": (f"{CANARY}.png", png(), CANARY)}
-    answers += [
+    responses += [
         await client.post("/v1/auth/token", data=login),
         await client.post("/v1/auth/token", data={"grant_type": "refresh_token", "refresh_token": CANARY}),
         await client.post(
@@ -89,7 +89,7 @@ async def _send_everywhere(client: httpx.AsyncClient, token: str) -> list[httpx.
         await client.post("/v1/images", files={CANARY: (CANARY, CANARY.encode())}, headers=me),
         await client.post("/v1/images", files={"image": (f"{CANARY}.png", CANARY.encode())}, headers=me),
     ]
-    return answers
+    return responses
 
 
 async def _send_nonsense(url: str) -> None:
@@ -107,10 +107,10 @@ async def test_a_canary_is_found_nowhere(own: Settings, mongo: Database[dict[str
             (await client.post("/v1/users", json=account)).raise_for_status()
             login = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
             token = (await client.post("/v1/auth/token", data=login)).json()["access_token"]
-            answers = await _send_everywhere(client, token)
-            broken = {answer.headers["X-Request-ID"] for answer in answers if answer.status_code == 500}
-            wanted = {"request_id": {"$in": [answer.headers["X-Request-ID"] for answer in answers]}}
-            await until(lambda: mongo.request_logs.count_documents(wanted) == len(answers), 30)
+            responses = await _send_everywhere(client, token)
+            broken = {response.headers["X-Request-ID"] for response in responses if response.status_code == 500}
+            wanted = {"request_id": {"$in": [response.headers["X-Request-ID"] for response in responses]}}
+            await until(lambda: mongo.request_logs.count_documents(wanted) == len(responses), 30)
             records = [*mongo.request_logs.find(), *mongo.request_metrics.find()]
             logged = [path for path in own.telemetry_spill_dir.rglob("*") if path.is_file()]
             assert not [path for path in logged if CANARY in path.read_text("latin-1").lower()]

@@ -38,12 +38,12 @@ async def filled(mongo_url: str, mongo: Database[dict[str, Any]], tmp_path: Path
     return mongo
 
 
-async def test_there_are_ten() -> None:
+async def test_the_document_has_ten_questions() -> None:
     assert [number for number, _ in QUESTIONS] == [str(number) for number in range(1, 11)]
 
 
 @pytest.mark.parametrize("line", [line for _, line in QUESTIONS], ids=[number for number, _ in QUESTIONS])
-async def test_question_has_an_answer(filled: Database[dict[str, Any]], line: str) -> None:
+async def test_a_question_of_the_document_has_a_result(filled: Database[dict[str, Any]], line: str) -> None:
     now = datetime.now(UTC)
     names = {
         "db": filled,

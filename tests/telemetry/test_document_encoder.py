@@ -117,7 +117,7 @@ def test_every_field_is_encoded() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"00-" + b"0" * 32 + b"-00f067aa0ba902b7-01", b"ff", b"\xff" * 55])
-def test_a_traceparent_that_is_none(value: bytes) -> None:
+def test_an_invalid_traceparent_is_ignored(value: bytes) -> None:
     assert _written(traceparent=value) == LEAST
 
 

@@ -25,11 +25,11 @@ def _assert_exactly(mongo_url: str, count: int) -> None:
     assert metrics_count(mongo_url) == count
 
 
-@pytest.mark.parametrize("what", [INSERT, UPDATE], ids=["insert", "metrics"])
+@pytest.mark.parametrize("command", [INSERT, UPDATE], ids=["insert", "metrics"])
 @pytest.mark.parametrize("hold", [0.0, 3.0])
-async def test_answer_lost(make_recorder: MakeRecorder, mongo_url: str, what: bytes, hold: float) -> None:
+async def test_a_lost_response(make_recorder: MakeRecorder, mongo_url: str, command: bytes, hold: float) -> None:
     async with proxied(mongo_url) as (proxy, url):
-        proxy.what, proxy.hold, proxy.cuts = what, hold, 2
+        proxy.command, proxy.hold, proxy.cuts = command, hold, 2
         recorder = make_recorder(url)
         await recorder.start()
         await _record_all(recorder, 0, 500)
@@ -39,7 +39,7 @@ async def test_answer_lost(make_recorder: MakeRecorder, mongo_url: str, what: by
     _assert_exactly(mongo_url, 500)
 
 
-async def test_service_ended_before_the_answer(mongo_url: str, tmp_path: Path) -> None:
+async def test_the_service_ends_before_the_response(mongo_url: str, tmp_path: Path) -> None:
     async with proxied(mongo_url) as (proxy, url):
         proxy.hold, proxy.cuts = 1.5, 1
         before = Recorder(telemetry_settings(url), tmp_path)
@@ -80,7 +80,7 @@ async def test_workers_that_share_a_directory(make_recorder: MakeRecorder, mongo
     _assert_exactly(mongo_url, 400)
 
 
-async def test_what_a_dead_worker_left_is_delivered_by_another(mongo_url: str, tmp_path: Path) -> None:
+async def test_another_worker_delivers_an_abandoned_log(mongo_url: str, tmp_path: Path) -> None:
     nowhere = telemetry_settings("mongodb://127.0.0.1:1/imts")
     dead = [Recorder(nowhere, tmp_path) for _ in range(3)]
     for index, recorder in enumerate(dead):

@@ -19,30 +19,30 @@ CLIENTS = 4
 FLUSH_SECONDS = 1
 # The fsync, and a machine that does other things as well.
 MARGIN_SECONDS = 2
-Answered = dict[str, float]
+Responses = dict[str, float]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-async def _ask(url: str, deadline: float, answered: Answered) -> None:
+async def _send_requests(url: str, deadline: float, responses: Responses) -> None:
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:
         while time.monotonic() < deadline:
             try:
-                answer = await client.get("/healthz")
+                response = await client.get("/healthz")
             except httpx.TransportError:
                 await asyncio.sleep(0.05)  # it has been killed
                 continue
-            assert answer.status_code == 200
-            answered[answer.headers["X-Request-ID"]] = time.monotonic()
+            assert response.status_code == 200
+            responses[response.headers["X-Request-ID"]] = time.monotonic()
             await asyncio.sleep(0.002)
 
 
-async def _load(url: str, seconds: float) -> Answered:
+async def _load(url: str, seconds: float) -> Responses:
     """Send requests for some seconds; return their ids with the times of the responses."""
-    answered: Answered = {}
+    responses: Responses = {}
     deadline = time.monotonic() + seconds
-    await asyncio.gather(*(_ask(url, deadline, answered) for _ in range(CLIENTS)))
-    return answered
+    await asyncio.gather(*(_send_requests(url, deadline, responses) for _ in range(CLIENTS)))
+    return responses
 
 
 def _recorded(url: str) -> Counter[str]:
@@ -70,11 +70,11 @@ async def _kill_and_revive(mongod: Mongod, after: float, away: float) -> None:
 
 async def test_mongodb_is_killed_and_every_request_is_there_once(own: Settings, mongod: Mongod) -> None:
     with service_process(own) as service:
-        answered, _ = await asyncio.gather(_load(service.url, SECONDS), _kill_and_revive(mongod, SECONDS / 3, 10))
-        await until(lambda: len(_recorded(mongod.url).keys() & answered.keys()) == len(answered), 60)
+        responses, _ = await asyncio.gather(_load(service.url, SECONDS), _kill_and_revive(mongod, SECONDS / 3, 10))
+        await until(lambda: len(_recorded(mongod.url).keys() & responses.keys()) == len(responses), 60)
         found = _recorded(mongod.url)
         await until(lambda: _counted(mongod.url) == found.total(), 20)
-    assert len(answered) > 1000
+    assert len(responses) > 1000
     assert max(found.values()) == 1
 
 

@@ -45,12 +45,12 @@ async def _record(recorder: Recorder, records: list[Any]) -> None:
 async def _pages(client: httpx.AsyncClient, params: dict[str, Any]) -> list[list[str]]:
     pages, cursor = [], None
     while True:
-        answer = await client.get("/requests", params=params | ({"cursor": cursor} if cursor else {}))
-        assert answer.status_code == 200, answer.text
-        pages.append([item["request_id"] for item in answer.json()["items"]])
-        if not (cursor := answer.json()["next_cursor"]):
+        response = await client.get("/requests", params=params | ({"cursor": cursor} if cursor else {}))
+        assert response.status_code == 200, response.text
+        pages.append([item["request_id"] for item in response.json()["items"]])
+        if not (cursor := response.json()["next_cursor"]):
             return pages
-        assert 'rel="next"' in answer.headers["link"]
+        assert 'rel="next"' in response.headers["link"]
 
 
 async def test_pages_skip_and_repeat_nothing(client: httpx.AsyncClient, recorder: Recorder) -> None:
@@ -101,15 +101,15 @@ async def test_filters(client: httpx.AsyncClient, recorder: Recorder) -> None:
     ],
 )
 async def test_bad_parameters_are_422(client: httpx.AsyncClient, params: dict[str, Any]) -> None:
-    answer = await client.get("/requests", params=params)
-    assert answer.status_code == 422, answer.text
+    response = await client.get("/requests", params=params)
+    assert response.status_code == 422, response.text
 
 
 async def test_a_cursor_of_another_query_is_refused(client: httpx.AsyncClient, recorder: Recorder) -> None:
     await _record(recorder, [make_record(number, time=NOON) for number in range(3)])
     cursor = (await client.get("/requests", params=DAY | {"limit": 1})).json()["next_cursor"]
-    answer = await client.get("/requests", params=DAY | {"cursor": cursor, "status": "5xx"})
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
+    response = await client.get("/requests", params=DAY | {"cursor": cursor, "status": "5xx"})
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/invalid-cursor")
 
 
 @pytest.mark.parametrize("group_by", ["route", "status", "user"])
@@ -126,8 +126,8 @@ async def test_metrics(client: httpx.AsyncClient, recorder: Recorder, group_by: 
         for number in range(600)
     ]
     await _record(recorder, records)
-    answer = await client.get("/metrics", params=DAY | {"step": 300, "group_by": group_by})
-    items = answer.json()["items"]
+    response = await client.get("/metrics", params=DAY | {"step": 300, "group_by": group_by})
+    items = response.json()["items"]
     assert sum(item["count"] for item in items) == 600
     assert sum(item["errors"] for item in items) == 60
     assert sum(item["bytes_out"] for item in items) == 6000
@@ -145,8 +145,8 @@ async def test_too_many_points_are_422(
 ) -> None:
     monkeypatch.setattr("app.ops.router.MAX_POINTS", 2)
     await _record(recorder, [make_record(number, time=NOON + timedelta(minutes=number)) for number in range(3)])
-    answer = await client.get("/metrics", params=DAY)
-    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "step"])
+    response = await client.get("/metrics", params=DAY)
+    assert (response.status_code, response.json()["errors"][0]["loc"]) == (422, ["query", "step"])
 
 
 async def _assert_503(recorder: Recorder, mongod: Mongod | None) -> None:
@@ -156,17 +156,17 @@ async def _assert_503(recorder: Recorder, mongod: Mongod | None) -> None:
         if mongod:
             assert (await client.get(f"{url}/v1/ops/requests")).status_code == 200
             mongod.freeze()
-        answers = await asyncio.gather(*(client.get(f"{url}/v1/ops/{path}") for path in ("requests", "metrics")))
-        for answer in answers:
-            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/telemetry-unavailable")
-            assert int(answer.headers["retry-after"]) > 0
+        responses = await asyncio.gather(*(client.get(f"{url}/v1/ops/{path}") for path in ("requests", "metrics")))
+        for response in responses:
+            assert (response.status_code, response.json()["type"]) == (503, "/problems/telemetry-unavailable")
+            assert int(response.headers["retry-after"]) > 0
             # The contract says 2 s; twice that on a machine that does other things as well.
-            assert answer.elapsed.total_seconds() < 4
+            assert response.elapsed.total_seconds() < 4
 
 
-async def test_without_mongo_it_is_503_soon(tmp_path: Path) -> None:
+async def test_a_missing_mongodb_is_503_soon(tmp_path: Path) -> None:
     await _assert_503(Recorder(telemetry_settings("mongodb://127.0.0.1:1/imts"), tmp_path), None)
 
 
-async def test_with_mongo_frozen_it_is_503_soon(mongod: Mongod, tmp_path: Path) -> None:
+async def test_a_frozen_mongodb_is_503_soon(mongod: Mongod, tmp_path: Path) -> None:
     await _assert_503(Recorder(telemetry_settings(mongod.url), tmp_path / "wal"), mongod)

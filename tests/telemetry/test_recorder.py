@@ -38,7 +38,7 @@ async def test_each_record_becomes_one_document(make_recorder: MakeRecorder, mon
     assert (recorder.queue_length, recorder.undelivered, recorder.dropped) == (0, 0, 0)
 
 
-async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecorder, tmp_path: Path) -> None:
+async def test_a_flush_ends_while_records_arrive(make_recorder: MakeRecorder, tmp_path: Path) -> None:
     flush_seconds, count, started = 0.2, 500, time.monotonic()
     recorder = make_recorder(NOWHERE, telemetry_flush_seconds=flush_seconds)
     await recorder.start()
@@ -56,7 +56,7 @@ async def test_a_flush_ends_though_records_go_on_coming(make_recorder: MakeRecor
     assert len(batches) <= seconds / flush_seconds + 2
 
 
-async def test_close_writes_what_is_left(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:
+async def test_close_writes_the_remaining_records(make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path) -> None:
     recorder = make_recorder(mongo_url, telemetry_flush_seconds=60)
     await recorder.start()
     # Closing has a timeout, which making the collections may exceed on a busy machine.
@@ -98,7 +98,7 @@ async def test_hostile_text_is_recorded_as_plain_text(
     assert found["meta"]["method"] == "OTHER"
 
 
-async def test_a_record_that_cannot_be_written_costs_no_other(make_recorder: MakeRecorder, mongo_url: str) -> None:
+async def test_an_invalid_record_does_not_affect_the_others(make_recorder: MakeRecorder, mongo_url: str) -> None:
     recorder = make_recorder(mongo_url)
     await recorder.start()
     for number, statements in enumerate((1, 2**70, 1)):
@@ -165,7 +165,7 @@ async def test_without_a_directory_records_wait_in_memory(mongo_url: str, tmp_pa
     assert request_ids(mongo_url) == ["r7"]
 
 
-async def test_what_another_version_left_stops_no_recording(
+async def test_a_log_of_another_version_does_not_stop_the_recorder(
     make_recorder: MakeRecorder, mongo_url: str, tmp_path: Path
 ) -> None:
     forms = ("[]", "null", "{}", '{"time": 1, "counters": [], "gauges": {}, "requests": [[1]]}')
@@ -188,7 +188,7 @@ async def test_what_another_version_left_stops_no_recording(
     assert request_ids(mongo_url) == ["r7"]
 
 
-async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path: Path) -> None:
+async def test_an_unreadable_batch_does_not_affect_the_others(tmp_path: Path) -> None:
     wal = WriteAheadLog(tmp_path, 1_000_000)
     encoder = RunEncoder(wal.run_id, DocumentEncoder("worker", PersonalData("keep", "s" * 40), frozenset()))
     for number in range(3):
@@ -206,7 +206,7 @@ async def test_a_batch_that_the_disk_does_not_give_back_costs_no_other(tmp_path:
     wal.close()
 
 
-async def test_a_process_without_a_descriptor_loses_no_record(make_recorder: MakeRecorder, mongo_url: str) -> None:
+async def test_a_worker_without_file_descriptors_loses_no_record(make_recorder: MakeRecorder, mongo_url: str) -> None:
     recorder = make_recorder(mongo_url)
     await recorder.start()
     recorder.record(make_record(6))
@@ -245,7 +245,7 @@ async def test_start_and_close_do_not_need_mongo(make_recorder: MakeRecorder, tm
     assert len(segments(tmp_path)) == 1
 
 
-async def test_a_restart_delivers_what_an_outage_left_once_and_in_order(
+async def test_a_restart_delivers_the_records_of_an_outage_once_and_in_order(
     make_recorder: MakeRecorder, mongo_url: str
 ) -> None:
     before = make_recorder(NOWHERE)
@@ -262,7 +262,7 @@ async def test_a_restart_delivers_what_an_outage_left_once_and_in_order(
     assert metrics_count(mongo_url) == 1400
 
 
-async def test_collections_that_are_there_already_are_taken_over(
+async def test_existing_collections_are_used(
     make_recorder: MakeRecorder, mongo_url: str, mongo: Database[dict[str, Any]]
 ) -> None:
     for days in (30, 7):
@@ -275,7 +275,7 @@ async def test_collections_that_are_there_already_are_taken_over(
     assert mongo.request_metrics.index_information()["minute_ttl"]["expireAfterSeconds"] == 7 * 86400
 
 
-async def test_a_collection_of_another_kind_is_left_alone(
+async def test_a_collection_of_another_kind_is_not_changed(
     make_recorder: MakeRecorder, mongo_url: str, mongo: Database[dict[str, Any]]
 ) -> None:
     mongo.request_logs.insert_one({"not": "ours"})

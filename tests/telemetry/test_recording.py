@@ -37,10 +37,10 @@ async def _recorded(recorder: Recorder, mongo: Mongo, count: int = 1) -> list[di
     return list(mongo.request_logs.find().sort("_id"))
 
 
-async def test_answer(client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo) -> None:
+async def test_a_response_of_each_kind(client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"X-Request-ID": "mine", "User-Agent": "curl/8", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    answer = await client.get("/v1/things/7?limit=5&q=secret", headers=headers)
+    response = await client.get("/v1/things/7?limit=5&q=secret", headers=headers)
     [found] = await _recorded(recorder, mongo)
     assert found["meta"] == {"method": "GET", "route": "/v1/things/{thing_id}", "status_class": "2xx"}
     expected = {
@@ -48,7 +48,7 @@ async def test_answer(client: httpx.AsyncClient, recorder: Recorder, mongo: Mong
         "query": "limit=5&q=[redacted]",
         "status": 200,
         "bytes_in": 0,
-        "bytes_out": len(answer.content),
+        "bytes_out": len(response.content),
         "user_id": "user-1",
         "credential_id": "session-1",
         "client": "127.0.0.1",
@@ -83,13 +83,13 @@ async def test_route_status_and_slug(
     client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo, method: str, path: str, route: str, status: int,
     slug: str | None,
 ) -> None:  # fmt: skip
-    answer = await client.request(method, path)
+    response = await client.request(method, path)
     [found] = await _recorded(recorder, mongo)
-    assert answer.status_code == found["status"] == status
+    assert response.status_code == found["status"] == status
     assert found["meta"]["route"] == route
     assert found["meta"]["method"] == ("OTHER" if method == "PROPFIND" else method)
     assert found.get("error_slug") == slug
-    assert found["bytes_out"] == (0 if method == "HEAD" else len(answer.content))
+    assert found["bytes_out"] == (0 if method == "HEAD" else len(response.content))
 
 
 async def test_body_is_counted(client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo) -> None:
@@ -97,7 +97,7 @@ async def test_body_is_counted(client: httpx.AsyncClient, recorder: Recorder, mo
     assert (await _recorded(recorder, mongo))[0]["bytes_in"] == 200_000
 
 
-async def test_answer_cut_by_a_bug(client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo) -> None:
+async def test_a_response_that_a_bug_ends(client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get("/v1/things/nested/stream/bug")
     [found] = await _recorded(recorder, mongo)
@@ -105,15 +105,17 @@ async def test_answer_cut_by_a_bug(client: httpx.AsyncClient, recorder: Recorder
     assert not found["client_disconnected"]
 
 
-async def test_client_goes_away_in_the_middle(client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo) -> None:
-    async with client.stream("GET", "/v1/things/nested/stream/endless") as answer:
-        await anext(answer.aiter_bytes())
+async def test_a_client_disconnects_during_the_response(
+    client: httpx.AsyncClient, recorder: Recorder, mongo: Mongo
+) -> None:
+    async with client.stream("GET", "/v1/things/nested/stream/endless") as response:
+        await anext(response.aiter_bytes())
     [found] = await _recorded(recorder, mongo)
     assert (found["client_disconnected"], found["aborted"]) == (True, True)
     assert recorder.in_flight == 0
 
 
-async def test_client_goes_away_before_the_answer(url: str, recorder: Recorder, mongo: Mongo) -> None:
+async def test_a_client_disconnects_before_the_response(url: str, recorder: Recorder, mongo: Mongo) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
     writer.write(b"POST /v1/things/ HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
     await writer.drain()

@@ -42,7 +42,7 @@ def test_redacted_query(raw: bytes, expected: str) -> None:
     assert redact_query(raw) == expected
 
 
-def test_values_that_are_asked_for_are_kept() -> None:
+def test_values_of_logged_parameters_are_kept() -> None:
     assert redact_query(b"q=black+cat%00&cursor=abc", frozenset({"q"})) == r"q=black cat\x00&cursor=[redacted]"
 
 

@@ -27,8 +27,8 @@ async def test_an_upload_in_three_requests_becomes_an_image(user: Account, uploa
     assert (made.status_code, made.headers["Upload-Complete"]) == (201, "?0")
     assert (made.headers["Upload-Offset"], "max-size=" in made.headers["Upload-Limit"]) == ("1000", True)
     url = made.headers["Location"]
-    answer = await uploads.append(url, 1000, body[1000:PART_BYTES], complete=False)
-    assert (answer.status_code, answer.headers["Upload-Complete"]) == (204, "?0")
+    response = await uploads.append(url, 1000, body[1000:PART_BYTES], complete=False)
+    assert (response.status_code, response.headers["Upload-Complete"]) == (204, "?0")
     head = await uploads.head(url)
     assert (head.status_code, head.headers["Upload-Offset"]) == (204, str(PART_BYTES))
     assert (head.headers["Upload-Complete"], head.headers["Upload-Length"]) == ("?0", str(len(body)))
@@ -78,19 +78,19 @@ async def test_a_client_that_knows_them_gets_an_interim_response(user: Account) 
             "Content-Length": str(len(body)),
         }
         await connection.begin("POST", "/v1/uploads", headers)
-        interim = await connection.answer()
+        interim = await connection.read_response()
         assert (interim.status, interim.headers["upload-draft-interop-version"]) == (104, "8")
         await connection.send(body)
-        answer = await connection.answer()
-    assert (answer.status, answer.headers["location"]) == (201, interim.headers["location"])
+        response = await connection.read_response()
+    assert (response.status, response.headers["location"]) == (201, interim.headers["location"])
 
 
 async def test_an_offset_that_does_not_match_is_409(uploads: HttpClient) -> None:
     url = (await uploads.create(b"x" * 32, complete=False, length=100)).headers["Location"]
-    answer = await uploads.append(url, 5, b"y", complete=False)
-    assert problem(answer) == (409, f"{IANA}mismatching-upload-offset")
-    assert (answer.json()["expected-offset"], answer.json()["provided-offset"]) == (32, 5)
-    assert (answer.headers["Upload-Offset"], answer.headers["Upload-Complete"]) == ("32", "?0")
+    response = await uploads.append(url, 5, b"y", complete=False)
+    assert problem(response) == (409, f"{IANA}mismatching-upload-offset")
+    assert (response.json()["expected-offset"], response.json()["provided-offset"]) == (32, 5)
+    assert (response.headers["Upload-Offset"], response.headers["Upload-Complete"]) == ("32", "?0")
 
 
 async def test_lengths_that_contradict_each_other_are_400(uploads: HttpClient) -> None:
@@ -116,8 +116,8 @@ async def test_lengths_that_contradict_each_other_are_400(uploads: HttpClient) -
     ],
 )
 async def test_wrong_creations_are_refused(user: Account, headers: dict[str, str], status: int) -> None:
-    answer = await user.client.post("/v1/uploads", headers=headers)
-    assert answer.status_code == status, answer.text
+    response = await user.client.post("/v1/uploads", headers=headers)
+    assert response.status_code == status, response.text
 
 
 async def test_an_append_needs_its_fields(user: Account, uploads: HttpClient) -> None:
@@ -145,9 +145,9 @@ async def test_a_declared_digest_of_a_visible_image_needs_no_bytes(uploads: Http
     body = png()
     image = (await uploads.create(body, complete=True)).json()
     encoded = base64.b64encode(image["sha256"].encode()).decode()
-    answer = await uploads.create(complete=False, length=len(body), Upload_Metadata=f"sha256 {encoded}")
-    assert (answer.status_code, answer.json()["id"]) == (200, image["id"])
-    assert answer.headers["Content-Location"] == image["links"]["self"]
+    response = await uploads.create(complete=False, length=len(body), Upload_Metadata=f"sha256 {encoded}")
+    assert (response.status_code, response.json()["id"]) == (200, image["id"])
+    assert response.headers["Content-Location"] == image["links"]["self"]
 
 
 async def test_uploads_in_progress_are_listed_for_their_account(user: Account, uploads: HttpClient) -> None:

@@ -131,7 +131,7 @@ async def test_bytes_whose_object_was_swept_before_the_commit_are_not_acknowledg
                 ).sweep()
                 == 1
             )
-        assert (await connection.answer()).status == 503
+        assert (await connection.read_response()).status == 503
     assert await tus.offset(url) == 0
     last = await tus.append(url, 0, body)
     assert (await user.client.get(f"{last.headers['Content-Location']}/content")).content == body

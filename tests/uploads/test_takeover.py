@@ -51,8 +51,8 @@ async def test_a_request_for_the_offset_ends_the_append_and_keeps_its_bytes(
         await begin_append(connection, user, url, body, sent=100_000)
         await wait_until_appending(url, sql)
         assert await tus.offset(url) == 100_000
-        answer = await connection.answer()
-        assert (answer.status, answer.json()["type"]) == (409, "/problems/append-superseded")
+        response = await connection.read_response()
+        assert (response.status, response.json()["type"]) == (409, "/problems/append-superseded")
     assert (await tus.append(url, 100_000, body[100_000:])).status_code == 204
 
 
@@ -64,7 +64,7 @@ async def test_of_two_appends_the_later_one_wins(user: Account, tus: TusClient, 
         await wait_until_appending(url, sql)
         last = await tus.append(url, 0, body)
         assert last.status_code == 204, last.text
-        assert (await connection.answer()).status == 409
+        assert (await connection.read_response()).status == 409
     image = (await user.client.get(last.headers["Content-Location"])).json()
     assert image["sha256"] == hashlib.sha256(body).hexdigest()
 
@@ -118,8 +118,8 @@ async def test_an_append_that_waits_for_its_client_holds_no_connection(
 async def test_many_appends_at_once_never_mix_bytes(user: Account, tus: TusClient) -> None:
     body = noise_png(300_000)
     url = (await tus.create(len(body))).headers["Location"]
-    answers = await asyncio.gather(*(tus.append(url, 0, body) for _ in range(8)), return_exceptions=True)
-    statuses = [one.status_code for one in answers if isinstance(one, httpx.Response)]
+    responses = await asyncio.gather(*(tus.append(url, 0, body) for _ in range(8)), return_exceptions=True)
+    statuses = [one.status_code for one in responses if isinstance(one, httpx.Response)]
     assert 204 in statuses
     assert set(statuses) <= {204, 409}
     (image,) = (await user.client.get("/v1/images")).json()["items"]

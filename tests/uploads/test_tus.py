@@ -35,10 +35,10 @@ async def test_an_upload_in_several_pieces_becomes_an_image(user: Account, tus: 
         head = await tus.head(url)
         assert (head.status_code, head.headers["Upload-Offset"]) == (200, str(start))
         assert (head.headers["Upload-Length"], head.headers["Cache-Control"]) == (str(len(body)), "no-store")
-        for answer in (last, head):
-            assert answer.headers["Tus-Resumable"] == "1.0.0"
-            assert answer.headers["Upload-Expires"].endswith(" GMT")
-            remaining = parsedate_to_datetime(answer.headers["Upload-Expires"]) - utc_now()
+        for response in (last, head):
+            assert response.headers["Tus-Resumable"] == "1.0.0"
+            assert response.headers["Upload-Expires"].endswith(" GMT")
+            remaining = parsedate_to_datetime(response.headers["Upload-Expires"]) - utc_now()
             assert abs(remaining - timedelta(hours=settings.upload_expiry_hours)) < timedelta(minutes=1)
         last = await tus.append(url, start, body[start:end])
         assert (last.status_code, last.headers["Upload-Offset"], last.content) == (204, str(end), b"")
@@ -66,9 +66,9 @@ async def test_sizes_around_a_whole_number_of_parts(user: Account, tus: TusClien
     body = picture + bytes(2 * PART_BYTES + extra - len(picture))
     url = (await tus.create(len(body))).headers["Location"]
     for start in range(0, len(body), step):
-        answer = await tus.append(url, start, body[start : start + step])
-        assert answer.status_code == 204, answer.text
-    image = (await user.client.get(answer.headers["Content-Location"])).json()
+        response = await tus.append(url, start, body[start : start + step])
+        assert response.status_code == 204, response.text
+    image = (await user.client.get(response.headers["Content-Location"])).json()
     assert image["sha256"] == hashlib.sha256(body).hexdigest()
     assert (await user.client.get(image["links"]["content"])).content == body
 
@@ -130,20 +130,20 @@ async def test_metadata_comes_back_as_it_was_sent(tus: TusClient) -> None:
     ],
 )
 async def test_wrong_metadata_is_refused(tus: TusClient, sent: str, status: int) -> None:
-    answer = await tus.create(100, headers={"Upload-Metadata": sent})
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Tus-Resumable"] == "1.0.0"
+    response = await tus.create(100, headers={"Upload-Metadata": sent})
+    assert response.status_code == status, response.text
+    assert response.headers["Tus-Resumable"] == "1.0.0"
 
 
 async def test_the_protocol_is_discovered_without_credentials(user: Account) -> None:
     for path, version in (("/v1/uploads", {}), (MISSING, {}), ("/v1/uploads", {"Tus-Resumable": "0.1.0"})):
-        answer = await user.client.options(path, headers={"Authorization": "", **version})
-        assert answer.status_code == 204
-        assert answer.headers["Tus-Version"] == "1.0.0"
+        response = await user.client.options(path, headers={"Authorization": "", **version})
+        assert response.status_code == 204
+        assert response.headers["Tus-Version"] == "1.0.0"
         extensions = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination"
-        assert answer.headers["Tus-Extension"] == extensions
-        assert answer.headers["Tus-Checksum-Algorithm"] == "sha1,sha256"
-        assert int(answer.headers["Tus-Max-Size"]) > 0
+        assert response.headers["Tus-Extension"] == extensions
+        assert response.headers["Tus-Checksum-Algorithm"] == "sha1,sha256"
+        assert int(response.headers["Tus-Max-Size"]) > 0
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,13 @@ async def test_the_protocol_is_discovered_without_credentials(user: Account) -> 
     ],
 )
 async def test_wrong_lengths_are_refused(user: Account, headers: dict[str, str], status: int) -> None:
-    answer = await user.client.post("/v1/uploads", headers={**TUS, **headers})
-    assert answer.status_code == status, answer.text
-    assert (answer.headers["Content-Type"], answer.headers["Tus-Resumable"]) == ("application/problem+json", "1.0.0")
-    assert answer.json()["detail"]
+    response = await user.client.post("/v1/uploads", headers={**TUS, **headers})
+    assert response.status_code == status, response.text
+    assert (response.headers["Content-Type"], response.headers["Tus-Resumable"]) == (
+        "application/problem+json",
+        "1.0.0",
+    )
+    assert response.json()["detail"]
 
 
 async def test_an_append_needs_its_type_and_its_offset(user: Account, tus: TusClient) -> None:
@@ -185,8 +188,8 @@ async def test_an_append_needs_its_type_and_its_offset(user: Account, tus: TusCl
 async def test_bytes_with_a_wrong_checksum_are_discarded(tus: TusClient, algorithm: str) -> None:
     body = png()
     url = (await tus.create(len(body))).headers["Location"]
-    answer = await tus.append(url, 0, body[:50], Upload_Checksum=checksum(b"other", algorithm))
-    assert problem(answer) == (460, "/problems/checksum-mismatch")
+    response = await tus.append(url, 0, body[:50], Upload_Checksum=checksum(b"other", algorithm))
+    assert problem(response) == (460, "/problems/checksum-mismatch")
     assert await tus.offset(url) == 0
     assert (await tus.append(url, 0, body[:50], Upload_Checksum=checksum(body[:50], algorithm))).status_code == 204
     last = await tus.append(url, 50, body[50:], Upload_Checksum=checksum(b"other", algorithm))
@@ -226,8 +229,8 @@ async def test_methods_can_be_overridden(user: Account, tus: TusClient) -> None:
     body = png()
     url = (await tus.create(len(body))).headers["Location"]
     fields = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
-    answer = await user.client.post(url, headers={**fields, "X-HTTP-Method-Override": "PATCH"}, content=body)
-    assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(len(body)))
+    response = await user.client.post(url, headers={**fields, "X-HTTP-Method-Override": "PATCH"}, content=body)
+    assert (response.status_code, response.headers["Upload-Offset"]) == (204, str(len(body)))
     head = await user.client.post(url, headers={**TUS, "X-HTTP-Method-Override": "HEAD"})
     assert head.headers["Upload-Offset"] == str(len(body))
     assert (await user.client.post(url, headers={**TUS, "X-HTTP-Method-Override": "PUT"})).status_code == 405
@@ -242,8 +245,8 @@ async def test_a_declared_digest_of_a_visible_image_needs_no_bytes(tus: TusClien
     assert made.headers["Content-Location"] == first.headers["Content-Location"]
     assert await tus.offset(made.headers["Location"]) == len(body)
     other = await tus.create(len(body), sha256="ab" * 32)
-    answer = await tus.append(other.headers["Location"], 0, body)
-    assert problem(answer) == (422, "/problems/validation-error")
+    response = await tus.append(other.headers["Location"], 0, body)
+    assert problem(response) == (422, "/problems/validation-error")
     assert (await tus.head(other.headers["Location"])).status_code == 410
 
 
@@ -263,8 +266,8 @@ async def test_uploads_of_both_kinds_that_race_for_a_name_get_different_ones(use
             made = await tus.create(len(body), body, filename="a.png", on_conflict="rename", tags="cat,dog")
             return made.status_code
         form = {"on_conflict": "rename", "tags": "cat,dog"}
-        answer = await user.client.post("/v1/images", data=form, files={"image": ("a.png", body)}, timeout=60)
-        return answer.status_code
+        response = await user.client.post("/v1/images", data=form, files={"image": ("a.png", body)}, timeout=60)
+        return response.status_code
 
     assert await asyncio.gather(*map(send, range(12))) == [201] * 12
     items = (await user.client.get("/v1/images?limit=100")).json()["items"]
@@ -276,7 +279,7 @@ async def test_uploads_of_both_kinds_that_race_for_a_name_get_different_ones(use
 async def test_a_file_that_is_no_image_ends_the_upload(tus: TusClient) -> None:
     text = b"This is no image. " * 100
     url = (await tus.create(len(text), filename="a.png")).headers["Location"]
-    answer = await tus.append(url, 0, text)
-    assert problem(answer) == (415, "/problems/unsupported-media-type")
-    assert answer.headers["Tus-Resumable"] == "1.0.0"
+    response = await tus.append(url, 0, text)
+    assert problem(response) == (415, "/problems/unsupported-media-type")
+    assert response.headers["Tus-Resumable"] == "1.0.0"
     assert (await tus.head(url)).status_code == 410

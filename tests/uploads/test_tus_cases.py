@@ -138,7 +138,7 @@ async def test_opt_time_001_003_an_idle_client_keeps_its_bytes(user: Account, se
                 fields = {**TUS, **headers, "Content-Type": OFFSET_STREAM, "Upload-Offset": "0"}
                 await connection.begin("PATCH", url, {**fields, "Content-Length": str(len(body))})
                 await connection.send(body[:60_000])
-                answer = await connection.answer()
+                answer = await connection.read_response()
             assert (answer.status, answer.json()["type"]) == (408, "/problems/upload-timeout")
             assert (await client.head(url, headers=TUS)).headers["Upload-Offset"] == "60000"
 

@@ -71,7 +71,7 @@ async def test_an_append_at_another_worker_ends_the_earlier_one(
     await wait_until_appending(url, sql)
     first = await other.append(url, 0, body[:SENT])
     assert (first.status_code, first.headers["Upload-Offset"]) == (204, str(SENT))
-    ended = await appending.answer()
+    ended = await appending.read_response()
     assert (ended.status, ended.json()["type"]) == (409, "/problems/append-superseded")
     last = await tus.append(url, SENT, body[SENT:])
     image = (await user.client.get(last.headers["Content-Location"])).json()
@@ -86,7 +86,7 @@ async def test_a_request_for_the_offset_at_another_worker_keeps_the_bytes(
     await begin_append(appending, user, url, body, sent=SENT)
     await wait_until_appending(url, sql)
     assert await other.offset(url) == SENT
-    assert (await appending.answer()).status == 409
+    assert (await appending.read_response()).status == 409
     last = await other.append(url, SENT, body[SENT:])
     image = (await user.client.get(last.headers["Content-Location"])).json()
     assert image["sha256"] == hashlib.sha256(body).hexdigest()
@@ -105,7 +105,7 @@ async def test_a_cancellation_at_another_worker_ends_the_append(
     await begin_append(appending, user, url, body, sent=SENT)
     await wait_until_appending(url, sql)
     assert (await other.cancel(url)).status_code == 204
-    assert (await appending.answer()).status == 409
+    assert (await appending.read_response()).status == 409
     assert problem(await tus.append(url, 0, body)) == (410, "/problems/upload-ended")
     assert not [one async for one in empty_bucket.list_objects()]
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0

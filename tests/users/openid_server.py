@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on a real socket, whose every answer can be made hostile.
+"""A small OpenID Connect provider on a real socket. A test can make each of its responses hostile.
 
 It is strict where providers are: exact redirect address, single-use codes, client authentication, PKCE S256.
 """

@@ -1,4 +1,4 @@
-"""Access tokens: what we did not sign, exactly so, is 401 and never 500."""
+"""Access tokens: a token that the service did not sign is 401 and never 500."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ HEADER = {"alg": "HS256", "typ": "at+jwt", "kid": kid()}
 
 
 def signed(header: Claims | None = None, **changes: Any) -> Callable[[Claims], str]:
-    """A token with our own secret: only what is named here is wrong with it. `...` takes a claim away."""
+    """Return a token with the service's own secret and these changes. `...` removes a claim."""
     return lambda claims: hs256(
         HEADER | (header or {}), {k: v for k, v in (claims | changes).items() if v is not ...}, SECRET
     )
@@ -113,19 +113,19 @@ async def me(client: httpx.AsyncClient, token: str) -> httpx.Response:
     return await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
 
 
-async def test_what_the_forgeries_are_made_of_is_a_good_token(client: httpx.AsyncClient, user: Account) -> None:
+async def test_the_token_that_is_forged_is_valid(client: httpx.AsyncClient, user: Account) -> None:
     assert (await me(client, signed()(claims_of(user)))).status_code == 200
 
 
-async def test_a_clock_that_is_a_little_ahead_is_no_forgery(client: httpx.AsyncClient, user: Account) -> None:
+async def test_a_token_of_a_clock_slightly_ahead_is_valid(client: httpx.AsyncClient, user: Account) -> None:
     ahead = int(time.time()) + 4
     assert (await me(client, signed(iat=ahead, nbf=ahead)(claims_of(user)))).status_code == 200
 
 
 async def test_forged_tokens_are_401(client: httpx.AsyncClient, user: Account) -> None:
-    answers = {name: await me(client, make(claims_of(user))) for name, make in FORGED.items()}
-    assert {name: one.status_code for name, one in answers.items() if one.status_code != 401} == {}
-    assert {one.json()["type"] for one in answers.values()} == {"/problems/invalid-token"}
+    responses = {name: await me(client, make(claims_of(user))) for name, make in FORGED.items()}
+    assert {name: one.status_code for name, one in responses.items() if one.status_code != 401} == {}
+    assert {one.json()["type"] for one in responses.values()} == {"/problems/invalid-token"}
 
 
 async def test_the_session_must_be_the_users_own(client: httpx.AsyncClient, user: Account, admin: Account) -> None:
@@ -140,9 +140,9 @@ async def test_a_refresh_token_is_no_access_token(client: httpx.AsyncClient, use
 
 @pytest.mark.parametrize("header", ["Basic dTpw", "Bearer", "Token x", "", "Bearer \xff", "Bearer a b", "Bearer imts_"])
 async def test_other_authorization_headers_are_401(client: httpx.AsyncClient, header: str) -> None:
-    answer = await client.get("/v1/users/me", headers={b"Authorization": header.encode("latin-1")})
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
+    response = await client.get("/v1/users/me", headers={b"Authorization": header.encode("latin-1")})
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
 
 
 def test_a_secret_is_rotated_by_putting_a_new_one_in_front() -> None:

@@ -25,8 +25,8 @@ VERIFY, CONFIRM_EMAIL = "/v1/users/me/email-verification", "/v1/auth/email-verif
 SITE = "https://images.example.org/pictures"
 
 
-def slug(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].rpartition("/problems/")[2]
+def slug(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"].rpartition("/problems/")[2]
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ async def test_f56_a_mailed_link_resets_the_password_once_and_ends_all_credentia
     mailing: httpx.AsyncClient, mailbox: Mailbox, user: Account, database: Database
 ) -> None:
     key = await add_api_key(database, user, "read")
-    asked = await mailing.post(RESET, json={"email": user.email}, headers={"Host": "evil.example.com"})
-    assert (asked.status_code, asked.content) in ((202, b"null"), (202, b""))
+    accepted = await mailing.post(RESET, json={"email": user.email}, headers={"Host": "evil.example.com"})
+    assert (accepted.status_code, accepted.content) in ((202, b"null"), (202, b""))
     mail = await mailbox.next_mail()
     assert (mail["To"], mailbox.recipients) == (user.email, [user.email])
     assert mail["From"] == "no-reply@images.example.org"
@@ -75,12 +75,12 @@ async def test_f56_a_mailed_link_resets_the_password_once_and_ends_all_credentia
     # The second one is the address itself (F62); a refused password leaves the link valid.
     for refused in ("short", user.email.upper()):
         assert slug(await mailing.post(CONFIRM_RESET, json=body | {"password": refused})) == (422, "validation-error")
-    answers = await asyncio.gather(*(mailing.post(CONFIRM_RESET, json=body) for _ in range(3)))
-    assert sorted(one.status_code for one in answers) == [204, 400, 400]
+    responses = await asyncio.gather(*(mailing.post(CONFIRM_RESET, json=body) for _ in range(3)))
+    assert sorted(one.status_code for one in responses) == [204, 400, 400]
     assert slug(await mailing.post(CONFIRM_RESET, json=body)) == (400, "invalid-link")
     for token in (user.access_token, key):
-        answer = await mailing.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
-        assert slug(answer) == (401, "invalid-token")
+        response = await mailing.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
+        assert slug(response) == (401, "invalid-token")
     assert await sign_in(mailing, user, PASSWORD) == 401
     assert await sign_in(mailing, user, NEW_PASSWORD) == 200
 
@@ -90,11 +90,11 @@ async def test_f56_every_address_gets_the_same_response_while_the_mail_server_ha
 ) -> None:
     mailbox.goes_on.clear()
     await admin.client.patch(f"/v1/users/{admin.id}", json={"quota_bytes": 1})
-    answers = [await mailing.post(RESET, json={"email": one}) for one in ("nobody@example.com", user.email)]
-    assert {one.status_code for one in answers} == {202}
-    assert answers[0].content == answers[1].content
+    responses = [await mailing.post(RESET, json={"email": one}) for one in ("nobody@example.com", user.email)]
+    assert {one.status_code for one in responses} == {202}
+    assert responses[0].content == responses[1].content
     ignored = {"date", "x-request-id", "ratelimit-reset", "ratelimit-remaining", "ratelimit"}
-    first, second = ({n: v for n, v in one.headers.items() if n not in ignored} for one in answers)
+    first, second = ({n: v for n, v in one.headers.items() if n not in ignored} for one in responses)
     assert first == second
     assert slug(await mailing.post(RESET, json={"email": "nonsense"})) == (422, "validation-error")
     mailbox.goes_on.set()
@@ -239,13 +239,13 @@ async def test_f56_mails_are_limited_by_account_and_by_address(
     ):
         # Known or not, the limits are the same; and another spelling is no other account.
         for email, spelling in ((user.email, user.email.replace("example", "EXAMPLE")), ("nobody@example.com",) * 2):
-            answers = [await client.post(RESET, json={"email": one}) for one in (email, spelling, email)]
-            assert [one.status_code for one in answers] == [202, 202, 429]
+            responses = [await client.post(RESET, json={"email": one}) for one in (email, spelling, email)]
+            assert [one.status_code for one in responses] == [202, 202, 429]
         assert slug(await client.post(RESET, json={"email": other.email})) == (429, "too-many-requests")
         await mailbox.next_mail(2)
     assert mailbox.recipients == [user.email] * 2
 
 
 async def test_f56_without_a_mail_server_requests_are_503(client: httpx.AsyncClient, user: Account) -> None:
-    answers = [await client.post(RESET, json={"email": user.email}), await user.client.post(VERIFY)]
-    assert {slug(one) for one in answers} == {(503, "mail-not-configured")}
+    responses = [await client.post(RESET, json={"email": user.email}), await user.client.post(VERIFY)]
+    assert {slug(one) for one in responses} == {(503, "mail-not-configured")}

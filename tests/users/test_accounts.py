@@ -17,8 +17,8 @@ from tests.support.photos import png
 MakeAccount = Callable[..., Awaitable[Account]]
 
 
-def slug(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+def slug(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 async def sign_up(client: httpx.AsyncClient, email: Any, password: Any = PASSWORD, **more: Any) -> httpx.Response:
@@ -44,8 +44,8 @@ async def test_a_new_account(client: httpx.AsyncClient, sql: asyncpg.Connection)
 
 
 async def test_one_of_many_sign_ups_with_one_address_wins(client: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(*(sign_up(client, "ada@example.com") for _ in range(5)))
-    assert sorted(one.status_code for one in answers) == [201, 409, 409, 409, 409]
+    responses = await asyncio.gather(*(sign_up(client, "ada@example.com") for _ in range(5)))
+    assert sorted(one.status_code for one in responses) == [201, 409, 409, 409, 409]
 
 
 REFUSED_ADDRESSES = [
@@ -61,10 +61,10 @@ REFUSED_PASSWORDS = [
 async def test_refused_addresses(client: httpx.AsyncClient, email: Any) -> None:
     # Not by `json=`, which refuses the lone surrogate itself.
     body = json.dumps({"email": email, "password": PASSWORD})
-    answer = await client.post("/v1/users", content=body, headers={"Content-Type": "application/json"})
-    assert slug(answer) == (422, "validation-error")
+    response = await client.post("/v1/users", content=body, headers={"Content-Type": "application/json"})
+    assert slug(response) == (422, "validation-error")
     if isinstance(email, str) and len(email) > 2:
-        assert email not in answer.text
+        assert email not in response.text
 
 
 @pytest.mark.parametrize("field", ["id", "is_admin", "created_at", "token", "expire_at", "email_verified", "scopes"])
@@ -76,10 +76,10 @@ async def test_mass_assignment_is_refused(client: httpx.AsyncClient, user: Accou
 
 @pytest.mark.parametrize("password", REFUSED_PASSWORDS, ids=range(len(REFUSED_PASSWORDS)))
 async def test_refused_passwords(client: httpx.AsyncClient, password: Any) -> None:
-    answer = await sign_up(client, "ada@example.com", password)
-    assert slug(answer) == (422, "validation-error")
+    response = await sign_up(client, "ada@example.com", password)
+    assert slug(response) == (422, "validation-error")
     # The field's own name is `password`.
-    assert password in ("", "password") or str(password) not in answer.text
+    assert password in ("", "password") or str(password) not in response.text
 
 
 async def test_passwords_count_to_their_last_byte(client: httpx.AsyncClient) -> None:
@@ -107,8 +107,8 @@ async def test_old_hashes_are_renewed_at_login(
     client: httpx.AsyncClient, user: Account, sql: asyncpg.Connection
 ) -> None:
     assert "r=4$" in await sql.fetchval("SELECT password FROM users")
-    answers = await asyncio.gather(*(sign_in(client, user.email) for _ in range(3)))
-    assert [one.status_code for one in answers] == [200, 200, 200]
+    responses = await asyncio.gather(*(sign_in(client, user.email) for _ in range(3)))
+    assert [one.status_code for one in responses] == [200, 200, 200]
     renewed = await sql.fetchval("SELECT password FROM users")
     assert "r=12$" in renewed
     assert bcrypt_sha256.verify(PASSWORD, renewed)
@@ -164,7 +164,7 @@ async def test_a_deleted_account_leaves_its_images_without_owner(
     assert await sql.fetchval("SELECT count(*) FROM user_sessions") == 0
 
 
-async def test_a_deletion_that_ends_half_way_goes_on_where_it_stopped(
+async def test_an_interrupted_deletion_continues(
     client: httpx.AsyncClient,
     user: Account,
     sql: asyncpg.Connection,
@@ -194,7 +194,7 @@ async def test_a_deletion_that_ends_half_way_goes_on_where_it_stopped(
     assert await sql.fetchval("SELECT count(*) FROM users") == 0
 
 
-async def test_reading_oneself_is_conditional(user: Account) -> None:
+async def test_reading_the_own_account_is_conditional(user: Account) -> None:
     first = await user.client.get("/v1/users/me")
     again = await user.client.get("/v1/users/me", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")

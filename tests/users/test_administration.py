@@ -1,4 +1,4 @@
-"""Accounts managed by admins: what they see, what they change, and what ends with it."""
+"""Accounts managed by admins: their reads, their changes, and the credentials that a change ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,8 +20,8 @@ MakeAccount = Callable[..., Awaitable[Account]]
 NEW_PASSWORD = "an entirely new one"
 
 
-def slug(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+def slug(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 async def sign_in(client: httpx.AsyncClient, account: Account, password: str) -> httpx.Response:
@@ -39,9 +39,9 @@ async def upload(account: Account, name: str, **form: str) -> dict[str, Any]:
 
 async def test_f57_an_admin_reads_an_account(admin: Account, user: Account) -> None:
     stored = await upload(user, "one.png")
-    answer = await admin.client.get(f"/v1/users/{user.id}")
-    assert answer.status_code == 200
-    read = answer.json()
+    response = await admin.client.get(f"/v1/users/{user.id}")
+    assert response.status_code == 200
+    read = response.json()
     assert (read["email"], read["disabled"], read["quota_bytes"], read["email_verified"]) == (
         user.email,
         False,
@@ -50,7 +50,7 @@ async def test_f57_an_admin_reads_an_account(admin: Account, user: Account) -> N
     )
     assert (read["images"], read["bytes"]) == (1, stored["size"])
     assert read["last_seen_at"] is not None
-    again = await admin.client.get(f"/v1/users/{user.id}", headers={"If-None-Match": answer.headers["etag"]})
+    again = await admin.client.get(f"/v1/users/{user.id}", headers={"If-None-Match": response.headers["etag"]})
     assert again.status_code == 304
     assert slug(await admin.client.get("/v1/users/00000000-0000-4000-8000-000000000000")) == (404, "user-not-found")
     assert slug(await admin.client.get("/v1/users/nonsense")) == (404, "user-not-found")
@@ -74,14 +74,14 @@ async def test_f57_disabling_ends_all_credentials_on_every_worker_without_redis(
     bearers = [{"Authorization": f"Bearer {token}"} for token in (user.access_token, tokens["access_token"], key)]
     async with running_service(no_redis) as other, httpx.AsyncClient(base_url=other.url) as elsewhere:
         for service in (client, elsewhere):
-            answers = [await service.get("/v1/users/me", headers=headers) for headers in bearers]
-            assert [one.status_code for one in answers] == [200] * 3
+            responses = [await service.get("/v1/users/me", headers=headers) for headers in bearers]
+            assert [one.status_code for one in responses] == [200] * 3
         changed = await admin.client.patch(f"/v1/users/{user.id}", json={"disabled": True})
         assert (changed.status_code, changed.json()["disabled"]) == (200, True)
         refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         for service in (client, elsewhere):
-            answers = [await service.get("/v1/users/me", headers=headers) for headers in bearers]
-            assert [slug(one) for one in answers] == [(401, "invalid-token")] * 3
+            responses = [await service.get("/v1/users/me", headers=headers) for headers in bearers]
+            assert [slug(one) for one in responses] == [(401, "invalid-token")] * 3
             assert slug(await service.post("/v1/auth/token", data=refresh)) == (401, "invalid-token")
             assert slug(await sign_in(service, user, PASSWORD)) == (401, "invalid-credentials")
     await admin.client.patch(f"/v1/users/{user.id}", json={"disabled": False})
@@ -95,8 +95,8 @@ async def test_f57_no_credential_of_a_disabled_account_works_however_it_was_made
     key = await add_api_key(database, user, "read")
     await sql.execute("UPDATE users SET disabled = true")
     for token in (key, user.access_token):
-        answer = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
-        assert slug(answer) == (401, "invalid-token")
+        response = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
+        assert slug(response) == (401, "invalid-token")
 
 
 async def test_f56_a_password_set_by_an_admin_ends_all_credentials(
@@ -107,8 +107,8 @@ async def test_f56_a_password_set_by_an_admin_ends_all_credentials(
     assert changed.status_code == 200, changed.text
     assert NEW_PASSWORD not in changed.text
     for token in (key, user.access_token):
-        answer = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
-        assert slug(answer) == (401, "invalid-token")
+        response = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"})
+        assert slug(response) == (401, "invalid-token")
     assert slug(await sign_in(client, user, PASSWORD)) == (401, "invalid-credentials")
     assert (await sign_in(client, user, NEW_PASSWORD)).status_code == 200
 
@@ -162,13 +162,13 @@ async def test_f57_of_all_admins_that_end_each_other_at_once_one_stays(
     for attempt in range(3):
         await sql.execute("DELETE FROM users")
         admins = [await make_account(is_admin=True) for _ in range(6)]
-        ways = [
+        changes = [
             lambda one: one.client.patch(f"/v1/users/{one.id}", json={"is_admin": False}),
             lambda one: one.client.patch(f"/v1/users/{one.id}", json={"disabled": True}),
             lambda one: one.client.delete("/v1/users/me"),
         ]
-        answers = await asyncio.gather(*(ways[(n + attempt) % 3](one) for n, one in enumerate(admins)))
-        assert [slug(one) for one in answers if one.is_error] == [(409, "last-admin")]
+        responses = await asyncio.gather(*(changes[(n + attempt) % 3](one) for n, one in enumerate(admins)))
+        assert [slug(one) for one in responses if one.is_error] == [(409, "last-admin")]
         assert await sql.fetchval("SELECT count(*) FROM users WHERE is_admin AND NOT disabled") == 1
 
 

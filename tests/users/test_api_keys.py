@@ -24,7 +24,7 @@ async def make_key(account: Account, **body: Any) -> dict[str, Any]:
     return key
 
 
-async def ask(client: httpx.AsyncClient, key: dict[str, Any], method: str = "GET", **options: Any) -> httpx.Response:
+async def send(client: httpx.AsyncClient, key: dict[str, Any], method: str = "GET", **options: Any) -> httpx.Response:
     path = "/v1/users/me" if method == "GET" else "/v1/tags"
     return await client.request(method, path, headers={"Authorization": f"Bearer {key['key']}"}, **options)
 
@@ -34,7 +34,7 @@ async def test_a_key_is_shown_once_and_stored_hashed(
 ) -> None:
     key = await make_key(user, scopes=["write", "read", "read"])
     assert key["scopes"] == ["read", "write"]
-    assert (await ask(client, key)).json()["id"] == str(user.id)
+    assert (await send(client, key)).json()["id"] == str(user.id)
     (listed,) = (await user.client.get("/v1/users/me/api-keys")).json()["items"]
     assert listed.keys() == {"id", "name", "scopes", "created_at", "expires_at", "last_used_at"}
     row = await sql.fetchrow("SELECT * FROM api_keys")
@@ -46,21 +46,21 @@ async def test_the_last_use_is_returned_and_written_once_a_minute(
 ) -> None:
     key = await make_key(user)
     assert key["last_used_at"] is None
-    await ask(client, key)
+    await send(client, key)
     first = await sql.fetchval("SELECT last_used_at FROM api_keys")
-    await ask(client, key)
+    await send(client, key)
     assert await sql.fetchval("SELECT last_used_at FROM api_keys") == first
     await sql.execute("UPDATE api_keys SET last_used_at = now() - interval '2 minutes'")
-    await ask(client, key)
+    await send(client, key)
     assert await sql.fetchval("SELECT last_used_at FROM api_keys") > first
 
 
 async def test_scopes_never_widen(client: httpx.AsyncClient, user: Account, admin: Account) -> None:
     writer = await make_key(user, scopes=["write"])
-    assert (await ask(client, writer)).json()["type"] == "/problems/insufficient-scope"
-    assert (await ask(client, writer, "POST", json={"names": ["a"]})).status_code == 201
+    assert (await send(client, writer)).json()["type"] == "/problems/insufficient-scope"
+    assert (await send(client, writer, "POST", json={"names": ["a"]})).status_code == 201
     reader = await make_key(user)
-    assert (await ask(client, reader, "POST", json={"names": ["a"]})).status_code == 403
+    assert (await send(client, reader, "POST", json={"names": ["a"]})).status_code == 403
     users = {
         name: await client.get("/v1/users", headers={"Authorization": f"Bearer {key['key']}"})
         for name, key in {
@@ -76,7 +76,7 @@ async def test_scopes_never_widen(client: httpx.AsyncClient, user: Account, admi
     }
 
 
-async def test_a_key_cannot_make_keys_or_end_sessions(client: httpx.AsyncClient, user: Account) -> None:
+async def test_a_key_cannot_create_keys_or_end_sessions(client: httpx.AsyncClient, user: Account) -> None:
     key = await make_key(user, scopes=["read", "write"])
     headers = {"Authorization": f"Bearer {key['key']}"}
     body = {"name": "more", "scopes": ["read"]}
@@ -90,13 +90,13 @@ async def test_deleted_and_expired_keys_are_refused(
 ) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     key = await make_key(user, expires_at=soon)
-    assert (await ask(client, key)).status_code == 200
+    assert (await send(client, key)).status_code == 200
     await sql.execute("UPDATE api_keys SET expires_at = now()")
-    assert (await ask(client, key)).status_code == 401
+    assert (await send(client, key)).status_code == 401
     path = f"/v1/users/me/api-keys/{(other := await make_key(user))['id']}"
     assert (await admin.client.delete(path)).json()["type"] == "/problems/api-key-not-found"
     assert (await user.client.delete(path)).status_code == 204
-    assert (await ask(client, other)).status_code == 401
+    assert (await send(client, other)).status_code == 401
     assert (await user.client.delete(path)).status_code == 404
 
 
@@ -115,10 +115,10 @@ async def test_deleted_and_expired_keys_are_refused(
     ],
 )
 async def test_refused_keys(user: Account, body: dict[str, Any]) -> None:
-    answer = await user.client.post(
+    response = await user.client.post(
         "/v1/users/me/api-keys", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
-    assert answer.status_code == 422, answer.text
+    assert response.status_code == 422, response.text
 
 
 async def test_f18_only_admins_make_keys_with_the_scope_admin(user: Account, admin: Account) -> None:

@@ -26,16 +26,16 @@ INVALID = ["me", "me@", "@x", "a b@x", "a..b@x", "me@-x", "me@x_y", "me@x..y", "
 
 async def test_f58_one_address_has_one_account_in_any_case(client: httpx.AsyncClient) -> None:
     assert (await sign_up(client, SPELLINGS[0])).status_code == 201
-    answers = [await sign_in(client, spelling) for spelling in SPELLINGS]
-    assert [one.status_code for one in answers] == [200] * len(SPELLINGS)
+    responses = [await sign_in(client, spelling) for spelling in SPELLINGS]
+    assert [one.status_code for one in responses] == [200] * len(SPELLINGS)
     for spelling in SPELLINGS[1:4]:
         assert slug(await sign_up(client, spelling)) == (409, "email-taken")
 
 
 async def test_f58_one_of_many_spellings_wins_a_race(client: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
     client.timeout = httpx.Timeout(60)
-    answers = await asyncio.gather(*(sign_up(client, spelling) for spelling in SPELLINGS[:3]))
-    assert sorted(one.status_code for one in answers) == [201, 409, 409]
+    responses = await asyncio.gather(*(sign_up(client, spelling) for spelling in SPELLINGS[:3]))
+    assert sorted(one.status_code for one in responses) == [201, 409, 409]
     assert await sql.fetchval("SELECT count(*) FROM users") == 1
 
 
@@ -131,8 +131,8 @@ async def test_f59_a_provider_may_vouch_for_a_local_address(browser: httpx.Async
 @pytest.mark.parametrize("address", ["a@example.com\n", "\ta@example.com", "a@example.com\x85", "\x1fa@example.com"])
 async def test_f95_control_characters_are_refused_before_trimming(client: httpx.AsyncClient, address: str) -> None:
     assert slug(await sign_up(client, address)) == (422, "validation-error")
-    answer = await client.get("/v1/users", params={"email": address})
-    assert answer.status_code in (401, 422)
+    response = await client.get("/v1/users", params={"email": address})
+    assert response.status_code in (401, 422)
     assert slug(await sign_in(client, address)) == (422, "validation-error")
 
 

@@ -21,7 +21,7 @@ SIGN_INS = """
 LEFT = "SELECT (SELECT count(*) FROM user_sessions), (SELECT count(*) FROM oauth_flows)"
 
 
-async def test_what_has_run_out_is_forgotten(
+async def test_expired_sessions_and_links_are_deleted(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.users.sessions.session_cleanup.BATCH", 3)

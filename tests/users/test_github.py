@@ -103,7 +103,7 @@ async def test_a_login_at_github(browser: httpx.AsyncClient, github: GitHubServe
         {"token_error": {"error": "bad_verification_code"}},
     ],
 )
-async def test_hostile_answers_are_refused(
+async def test_hostile_responses_of_the_provider_are_refused(
     browser: httpx.AsyncClient, github: GitHubServer, hostile: dict[str, Any]
 ) -> None:
     for name, value in hostile.items():

@@ -30,24 +30,24 @@ FORMS = [
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_hostile_paths_and_queries(admin: Account, path: str) -> None:
-    answer = await admin.client.get(path)
-    assert answer.status_code in (400, 404, 422), answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = await admin.client.get(path)
+    assert response.status_code in (400, 404, 422), response.text
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 async def test_hostile_bodies(user: Account, body: bytes) -> None:
     for method, path in (("POST", "/v1/users"), ("PATCH", "/v1/users/me"), ("POST", "/v1/users/me/api-keys")):
         headers = {"Content-Type": "application/json"}
-        answer = await user.client.request(method, path, content=body, headers=headers)
-        assert answer.status_code in (400, 422), answer.text
+        response = await user.client.request(method, path, content=body, headers=headers)
+        assert response.status_code in (400, 422), response.text
 
 
 @pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
 async def test_hostile_forms(client: httpx.AsyncClient, form: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = await client.post("/v1/auth/token", content=form, headers=headers)
-    assert answer.status_code in (400, 401, 422), answer.text
+    response = await client.post("/v1/auth/token", content=form, headers=headers)
+    assert response.status_code in (400, 401, 422), response.text
     multipart: dict[str, tuple[str | None, str]] = {
         "grant_type": (None, "password"),
         "username": ("a.png", "x"),

@@ -56,42 +56,42 @@ async def signed_in(client: httpx.AsyncClient, account: Account) -> dict[str, st
 
 
 @pytest.mark.parametrize("redis", [{}, {"redis_url": NO_REDIS}], ids=["with Redis", "without Redis"])
-async def test_guessing_at_an_account_is_limited(
+async def test_guesses_at_an_account_are_limited(
     limited: Callable[..., Settings], user: Account, redis: dict[str, str]
 ) -> None:
     async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"}, **redis)) as client:
-        answers = [await guess(client, user.email) for _ in range(4)]
-        assert [one.status_code for one in answers] == [401, 401, 401, 429]
-        assert answers[-1].json()["type"] == "/problems/too-many-requests"
+        responses = [await guess(client, user.email) for _ in range(4)]
+        assert [one.status_code for one in responses] == [401, 401, 401, 429]
+        assert responses[-1].json()["type"] == "/problems/too-many-requests"
         # Three a minute: the next attempt is 20 s away, which is all that the owner can be held up.
-        assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
+        assert 1 <= int(responses[-1].headers["retry-after"]) <= 20
         assert (await guess(client, "someone.else@example.com")).status_code == 401
 
 
 async def test_parallel_guesses_do_not_slip_through(limited: Callable[..., Settings], user: Account) -> None:
     async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"})) as client:
-        answers = await asyncio.gather(*(guess(client, user.email) for _ in range(12)))
-        assert sorted(one.status_code for one in answers) == [401] * 3 + [429] * 9
+        responses = await asyncio.gather(*(guess(client, user.email) for _ in range(12)))
+        assert sorted(one.status_code for one in responses) == [401] * 3 + [429] * 9
 
 
-async def test_an_unknown_address_is_limited_just_the_same(limited: Callable[..., Settings]) -> None:
+async def test_an_unknown_address_has_the_same_limit(limited: Callable[..., Settings]) -> None:
     async with serving(limited(login_limits=UNLIMITED | {"account": "2/minute"})) as client:
-        answers = [(await guess(client, "nobody@example.com")).status_code for _ in range(3)]
-        assert answers == [401, 401, 429]
+        responses = [(await guess(client, "nobody@example.com")).status_code for _ in range(3)]
+        assert responses == [401, 401, 429]
 
 
 async def test_two_workers_count_together(limited: Callable[..., Settings], user: Account) -> None:
     settings = limited(login_limits=UNLIMITED | {"account": "2/minute"})
     async with serving(settings) as one, serving(settings) as another:
-        answers = [(await guess(client, user.email)).status_code for client in (one, another, one, another)]
-        assert answers == [401, 401, 429, 429]
+        responses = [(await guess(client, user.email)).status_code for client in (one, another, one, another)]
+        assert responses == [401, 401, 429, 429]
 
 
-async def test_a_success_costs_nothing(limited: Callable[..., Settings], user: Account) -> None:
+async def test_a_successful_sign_in_is_not_charged(limited: Callable[..., Settings], user: Account) -> None:
     settings = limited(login_limits=dict.fromkeys(("account", "address", "total"), "1/hour"))
     async with serving(settings) as client:
-        answers = [(await guess(client, user.email, PASSWORD)).status_code for _ in range(3)]
-        assert answers == [200, 200, 200]
+        responses = [(await guess(client, user.email, PASSWORD)).status_code for _ in range(3)]
+        assert responses == [200, 200, 200]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_a_success_costs_nothing(limited: Callable[..., Settings], user: A
     [("198.51.100.7", "198.51.100.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:aaaa:bbbb:cccc:dddd")],
     ids=["IPv4", "IPv6 with privacy extensions"],
 )
-async def test_an_attack_from_elsewhere_does_not_lock_the_owner_out(
+async def test_guesses_from_another_network_do_not_lock_the_owner_out(
     limited: Callable[..., Settings], user: Account, before: str, now: str
 ) -> None:
     limits = UNLIMITED | {"account": "2/hour"}
@@ -116,18 +116,18 @@ async def test_an_attack_from_elsewhere_does_not_lock_the_owner_out(
 async def test_an_address_and_all_together_are_limited(limited: Callable[..., Settings]) -> None:
     limits = {"account": "9/hour", "address": "2/hour", "total": "3/hour"}
     async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.1"])) as client:
-        answers = [
+        responses = [
             (await guess(client, f"{n}@example.com", address=address)).status_code
             for n, address in enumerate(("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"))
         ]
-        assert answers == [401, 401, 429, 401, 429]
+        assert responses == [401, 401, 429, 401, 429]
 
 
 async def test_forwarded_addresses_count_from_configured_proxies_only(limited: Callable[..., Settings]) -> None:
     limits = UNLIMITED | {"address": "2/hour"}
     async with serving(limited(login_limits=limits)) as client:
-        answers = [(await guess(client, f"{n}@example.com", address=f"192.0.2.{n}")).status_code for n in range(3)]
-        assert answers == [401, 401, 429]
+        responses = [(await guess(client, f"{n}@example.com", address=f"192.0.2.{n}")).status_code for n in range(3)]
+        assert responses == [401, 401, 429]
     async with serving(limited(login_limits=limits, trusted_proxies=["127.0.0.0/8"])) as client:
         # Entries that the client put before the proxy's own are ignored.
         spoofed = [
@@ -142,8 +142,8 @@ async def test_sign_up_and_refresh_are_limited(limited: Callable[..., Settings])
         bodies = [{"email": f"{n}@example.com", "password": PASSWORD} for n in range(3)]
         assert [(await client.post("/v1/users", json=body)).status_code for body in bodies] == [201, 201, 429]
         form = {"grant_type": "refresh_token", "refresh_token": "made.up.token"}
-        answers = [(await client.post("/v1/auth/token", data=form)).status_code for _ in range(3)]
-        assert answers == [401, 401, 429]
+        responses = [(await client.post("/v1/auth/token", data=form)).status_code for _ in range(3)]
+        assert responses == [401, 401, 429]
 
 
 async def test_guessing_the_current_password_is_limited(limited: Callable[..., Settings], user: Account) -> None:
@@ -151,11 +151,11 @@ async def test_guessing_the_current_password_is_limited(limited: Callable[..., S
         tokens = (await guess(client, user.email, PASSWORD)).json()
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         body = {"current_password": "a wrong guess"}
-        answers = [(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(3)]
-        assert answers == [403, 403, 429]
+        responses = [(await client.patch("/v1/users/me", json=body, headers=headers)).status_code for _ in range(3)]
+        assert responses == [403, 403, 429]
 
 
-async def test_nothing_is_hashed_for_whom_the_limit_refuses(limited: Callable[..., Settings], user: Account) -> None:
+async def test_a_refused_sign_in_hashes_nothing(limited: Callable[..., Settings], user: Account) -> None:
     hasher = PasswordHasher()
     started = time.process_time()
     await hasher.hash(PASSWORD)
@@ -176,11 +176,11 @@ async def test_the_remaining_quota_is_reported(
     limited: Callable[..., Settings], user: Account, redis: dict[str, str]
 ) -> None:
     async with serving(limited(login_limits=UNLIMITED | {"account": "3/minute"}, **redis)) as client:
-        answers = [await guess(client, user.email) for _ in range(4)]
-        told = [{name: one.headers[f"ratelimit-{name}"] for name in ("limit", "remaining")} for one in answers]
-        assert told == [{"limit": "3", "remaining": left} for left in ("2", "1", "0", "0")]
-        assert {one.headers["ratelimit-policy"] for one in answers} == {'"login";q=3;w=60'}
-        resets = [int(one.headers["ratelimit-reset"]) for one in answers]
+        responses = [await guess(client, user.email) for _ in range(4)]
+        headers = [{name: one.headers[f"ratelimit-{name}"] for name in ("limit", "remaining")} for one in responses]
+        assert headers == [{"limit": "3", "remaining": left} for left in ("2", "1", "0", "0")]
+        assert {one.headers["ratelimit-policy"] for one in responses} == {'"login";q=3;w=60'}
+        resets = [int(one.headers["ratelimit-reset"]) for one in responses]
         assert 0 < resets[0] < resets[1] < resets[2] <= 60
         assert "ratelimit-limit" not in (await client.get("/healthz")).headers
 
@@ -191,13 +191,13 @@ async def test_f79_every_response_of_a_limited_endpoint_has_the_fields_of_draft_
 ) -> None:
     limits = {"search_limits": UNLIMITED | {"address": "2/hour"}, "cache_enabled": False}
     async with serving(limited(**limits, **redis)) as client:
-        answers = [await client.get("/v1/images?q=pc") for _ in range(4)]
-    assert [one.status_code for one in answers] == [200, 200, 429, 429]
-    assert {one.headers["ratelimit-policy"] for one in answers} == {'"search";q=2;w=3600'}
-    for answer, rest in zip(answers, "1000", strict=True):
-        reset = answer.headers["ratelimit-reset"]
-        assert answer.headers["ratelimit"] == f'"search";r={rest};t={reset}'
-        assert answer.headers["ratelimit-remaining"] == rest
+        responses = [await client.get("/v1/images?q=pc") for _ in range(4)]
+    assert [one.status_code for one in responses] == [200, 200, 429, 429]
+    assert {one.headers["ratelimit-policy"] for one in responses} == {'"search";q=2;w=3600'}
+    for response, rest in zip(responses, "1000", strict=True):
+        reset = response.headers["ratelimit-reset"]
+        assert response.headers["ratelimit"] == f'"search";r={rest};t={reset}'
+        assert response.headers["ratelimit-remaining"] == rest
         assert 0 < int(reset) <= 3600
 
 
@@ -214,12 +214,12 @@ async def test_uploads_are_limited_before_they_are_read(
 ) -> None:
     async with serving(limited(upload_limits=UNLIMITED | {"account": "2/hour"})) as client:
         headers = await signed_in(client, user)
-        answers = [
+        responses = [
             await client.post("/v1/images", files={"image": (f"{number}.png", photo)}, headers=headers, timeout=30)
             for number in range(3)
         ]
-        assert [one.status_code for one in answers] == [201, 201, 429]
-        assert [one.headers["ratelimit-remaining"] for one in answers] == ["1", "0", "0"]
+        assert [one.status_code for one in responses] == [201, 201, 429]
+        assert [one.headers["ratelimit-remaining"] for one in responses] == ["1", "0", "0"]
         assert (await client.post("/v1/images", files={"image": ("x.png", photo)})).status_code == 401
 
 
@@ -244,5 +244,5 @@ async def test_searches_are_limited_by_address_and_by_account(limited: Callable[
         ("a' OR 1=1", "unknown"),
     ],
 )
-def test_what_counts_as_one_address(address: str | None, counted_as: str) -> None:
+def test_networks_that_count_as_one_address(address: str | None, counted_as: str) -> None:
     assert rate_limit_network(address) == counted_as

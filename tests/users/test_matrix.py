@@ -13,7 +13,7 @@ from app.db.database import Database
 from app.users.api_keys.repository import ApiKeyRepository
 from app.users.authentication import API_KEY_PREFIX
 from tests.support.accounts import Account
-from tests.support.openapi import DOCUMENT, untold
+from tests.support.openapi import DOCUMENT, undocumented
 from tests.support.photos import png
 from tests.users.matrix import ACTORS, ENDPOINTS, IMAGE_RULES, TARGETS, Actor, Rule, Target, expected
 
@@ -112,7 +112,7 @@ def test_the_matrix_knows_every_endpoint() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in SERVED if route in ENDPOINTS])
-async def test_answers_are_those_of_the_matrix(method: str, path: str, world: World, client: httpx.AsyncClient) -> None:
+async def test_responses_match_the_matrix(method: str, path: str, world: World, client: httpx.AsyncClient) -> None:
     endpoint = ENDPOINTS[method, path]
     wrong: dict[Any, Any] = {}
     for actor in ACTORS:
@@ -121,13 +121,13 @@ async def test_answers_are_those_of_the_matrix(method: str, path: str, world: Wo
             headers = await world.credentials(actor)
             arguments = endpoint.request(names)
             arguments["headers"] = headers | arguments.get("headers", {})
-            answer = await client.request(method, path.format(**names), **arguments, follow_redirects=False)
+            response = await client.request(method, path.format(**names), **arguments, follow_redirects=False)
             wanted = expected(endpoint, method, actor, target)
-            if answer.status_code != wanted:
-                wrong[actor.name, target and target.name] = (answer.status_code, wanted, answer.text[:200])
-            elif not_in_openapi := untold(DOCUMENT, method, path, answer):
-                wrong[actor.name, target and target.name] = (answer.status_code, not_in_openapi)
-            if endpoint.consumes and answer.is_success:
+            if response.status_code != wanted:
+                wrong[actor.name, target and target.name] = (response.status_code, wanted, response.text[:200])
+            elif not_in_openapi := undocumented(DOCUMENT, method, path, response):
+                wrong[actor.name, target and target.name] = (response.status_code, not_in_openapi)
+            if endpoint.consumes and response.is_success:
                 await world.reset()
     assert wrong == {}
 
@@ -145,11 +145,11 @@ async def test_bad_credentials_are_401_before_anything_else(method: str, path: s
         )
     )
     headers = {"Authorization": "Bearer nonsense", "Content-Type": "application/json"}
-    answer = await client.request(method, target, headers=headers, content=b"{not json")
-    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/invalid-token"), answer.text
-    assert untold(DOCUMENT, method, path, answer) == []
-    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    response = await client.request(method, target, headers=headers, content=b"{not json")
+    assert (response.status_code, response.json()["type"]) == (401, "/problems/invalid-token"), response.text
+    assert undocumented(DOCUMENT, method, path, response) == []
+    assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     if ENDPOINTS[method, path].rule is not Rule.ANYONE and ENDPOINTS[method, path].rule is not Rule.SEE_IMAGE:
         del headers["Authorization"]
-        answer = await client.request(method, target, headers=headers, content=b"{not json")
-        assert answer.json()["type"] == "/problems/unauthenticated", answer.text
+        response = await client.request(method, target, headers=headers, content=b"{not json")
+        assert response.json()["type"] == "/problems/unauthenticated", response.text

@@ -98,13 +98,13 @@ async def test_f60_clients_recognize_a_rate_limit(settings: Settings, user: Acco
 async def test_f60_token_errors_have_the_members_of_oauth(
     client: httpx.AsyncClient, form: dict[str, Any], status: int, slug: str, code: str
 ) -> None:
-    answer = await client.post(TOKEN, content=urlencode(form, doseq=True), headers=FORM)
-    document = answer.json()
-    assert (answer.status_code, document["type"], document["error"]) == (status, f"/problems/{slug}", code)
+    response = await client.post(TOKEN, content=urlencode(form, doseq=True), headers=FORM)
+    document = response.json()
+    assert (response.status_code, document["type"], document["error"]) == (status, f"/problems/{slug}", code)
     assert document["error_description"]
     assert not {'"', "\\"} & set(document["error_description"])
     if status == 401:
-        assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_grant"')
+        assert response.headers["www-authenticate"].startswith('Bearer error="invalid_grant"')
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ async def test_f60_bodies_of_another_kind_have_them_too(
     client: httpx.AsyncClient, body: bytes, media_type: str | None
 ) -> None:
     headers = FORM if media_type is None else {"Content-Type": media_type}
-    answer = await client.post(TOKEN, content=body, headers=headers)
-    assert answer.status_code in (400, 415)
-    assert answer.json()["error"] == "invalid_request"
+    response = await client.post(TOKEN, content=body, headers=headers)
+    assert response.status_code in (400, 415)
+    assert response.json()["error"] == "invalid_request"
 
 
 async def test_f60_resource_requests_have_the_errors_of_rfc_6750(client: httpx.AsyncClient, user: Account) -> None:
-    def challenge(answer: httpx.Response) -> tuple[int, str]:
-        return answer.status_code, answer.headers["www-authenticate"]
+    def challenge(response: httpx.Response) -> tuple[int, str]:
+        return response.status_code, response.headers["www-authenticate"]
 
     assert challenge(await client.get("/v1/users/me")) == (401, "Bearer")
     made = await user.client.post("/v1/users/me/api-keys", json={"name": "k", "scopes": ["read"]})

@@ -63,22 +63,22 @@ async def test_f4_a_flood_of_passwords_does_not_delay_another_address(
     async with proxied(settings) as client:
         await client.get("/healthz")
         flood = [
-            asyncio.create_task(ask(client, ATTACKER, f"{kind}{number}@example.com"))
+            asyncio.create_task(send(client, ATTACKER, f"{kind}{number}@example.com"))
             for number in range(60)
-            for kind, ask in (("in", sign_in), ("up", sign_up))
+            for kind, send in (("in", sign_in), ("up", sign_up))
         ]
         # The queue is full now.
         await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
         honest = await sign_in(client, HONEST, user.email)
         assert not all(task.done() for task in flood)
-        answers = await asyncio.gather(*flood)
+        responses = await asyncio.gather(*flood)
     assert honest.status_code == 200
-    # At most one hash for each answer, and one to renew the test account's cheap hash.
-    statuses = Counter(answer.status_code for answer in answers)
+    # At most one hash for each response, and one to renew the test account's cheap hash.
+    statuses = Counter(response.status_code for response in responses)
     assert set(statuses) <= {201, 401, 429}
     assert statuses[429] >= 60
     assert len(hashes) <= 2 + statuses[201] + statuses[401]
-    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status_code == 429)
+    assert all(int(response.headers["retry-after"]) >= 1 for response in responses if response.status_code == 429)
 
 
 async def test_f4_nothing_is_hashed_for_clients_that_have_gone(

@@ -1,4 +1,4 @@
-"""Sensitive changes need a recent sign-in or the current password; a new password ends what a thief has made."""
+"""Sensitive changes need a recent sign-in or the current password; a new password ends the credentials of a thief."""
 
 import asyncio
 from typing import Any
@@ -23,8 +23,8 @@ async def stale(user: Account, sql: asyncpg.Connection) -> Account:
     return user
 
 
-def slug(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+def slug(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 async def make_key(account: Account, **more: Any) -> httpx.Response:
@@ -32,9 +32,9 @@ async def make_key(account: Account, **more: Any) -> httpx.Response:
 
 
 async def is_valid(client: httpx.AsyncClient, key: str) -> bool:
-    answer = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {key}"})
-    assert answer.status_code in (200, 401)
-    return answer.status_code == 200
+    response = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {key}"})
+    assert response.status_code in (200, 401)
+    return response.status_code == 200
 
 
 async def test_f17_a_key_needs_fresh_proof(stale: Account, sql: asyncpg.Connection) -> None:
@@ -141,10 +141,10 @@ async def test_f17_the_last_way_to_sign_in_stays(
     assert (await browser.delete(f"{IDENTITIES}/old", headers=headers)).status_code == 204
     await sql.execute("INSERT INTO social_identities VALUES ('https://new.example', 'ada', 'down', $1)", me)
     async with httpx.AsyncClient(base_url=social_service.url, headers=headers) as other:
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             browser.delete(f"{IDENTITIES}/local", headers=headers), other.delete(f"{IDENTITIES}/down")
         )
-    assert sorted(one.status_code for one in answers) == [204, 409], [one.text for one in answers]
+    assert sorted(one.status_code for one in responses) == [204, 409], [one.text for one in responses]
 
 
 async def test_f17_an_unlinked_identity_does_not_link_itself_again(

@@ -1,4 +1,4 @@
-"""No secret shows in logs, Mongo, Redis, the database or an answer: canaries are planted, then looked for."""
+"""No secret shows in logs, Mongo, Redis, the database or a response: canaries are planted, then looked for."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ CANARY = "canary"
 
 
 async def _use_everything(client: httpx.AsyncClient) -> set[str]:
-    """Send secrets to wherever a client may send one, wrong places included; return all of them."""
+    """Send secrets in every place where a client may send one, also in wrong ones; return all of them."""
     password, wrong, new = (f"{CANARY} {uuid.uuid4().hex}" for _ in range(3))
     email = f"{uuid.uuid4().hex}@example.com"
     await client.post("/v1/users", json={"email": email, "password": password})
@@ -63,7 +63,7 @@ async def test_canaries(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     own = make_settings(database_url=settings.database_url.get_secret_value(), mongo_url=mongo_url, log_level="DEBUG")
-    answers: list[str] = []
+    responses: list[str] = []
     with caplog.at_level(logging.DEBUG):
         async with running_service(own) as service, httpx.AsyncClient(base_url=service.url) as client:
             # The client's own log lines have its URLs in them: only the service is on trial.
@@ -73,7 +73,7 @@ async def test_canaries(
             async def keep(response: httpx.Response) -> None:
                 await response.aread()
                 if response.is_error:
-                    answers.append(response.text)
+                    responses.append(response.text)
 
             client.event_hooks["response"].append(keep)
             secrets = await _use_everything(client)
@@ -88,7 +88,7 @@ async def test_canaries(
         ]
     captured = capfd.readouterr()
     places = {
-        "answers": " ".join(answers),
+        "answers": " ".join(responses),
         "database": " ".join(rows),
         "mongo": " ".join(records),
         "redis": await _redis_content(own.redis_url.get_secret_value()),

@@ -40,16 +40,16 @@ async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
 
 
 async def works(client: httpx.AsyncClient, access_token: str) -> bool:
-    answer = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {access_token}"})
-    assert answer.status_code in (200, 401)
-    return answer.status_code == 200
+    response = await client.get("/v1/users/me", headers={"Authorization": f"Bearer {access_token}"})
+    assert response.status_code in (200, 401)
+    return response.status_code == 200
 
 
 async def sign_in(client: httpx.AsyncClient, account: Account, password: str = PASSWORD) -> dict[str, Any]:
     form = {"grant_type": "password", "username": account.email, "password": password}
-    answer = await client.post("/v1/auth/token", data=form, headers={"User-Agent": "my browser"})
-    assert answer.status_code == 200, answer.text
-    tokens: dict[str, Any] = answer.json()
+    response = await client.post("/v1/auth/token", data=form, headers={"User-Agent": "my browser"})
+    assert response.status_code == 200, response.text
+    tokens: dict[str, Any] = response.json()
     return tokens
 
 
@@ -87,18 +87,18 @@ async def test_a_token_two_rotations_old_ends_the_session_at_once(
     assert not await works(client, third["access_token"])
 
 
-async def test_racing_refreshes_have_one_winner_and_leave_a_working_session(
+async def test_concurrent_refreshes_have_one_winner_and_keep_the_session(
     client: httpx.AsyncClient, user: Account, refresh_token_of: Callable[[Account], Awaitable[str]]
 ) -> None:
     token = await refresh_token_of(user)
-    answers = await asyncio.gather(*(refresh(client, token) for _ in range(10)))
-    won = [one for one in answers if one.status_code == 200]
-    assert sorted(one.status_code for one in answers) == [200] + [401] * 9
+    responses = await asyncio.gather(*(refresh(client, token) for _ in range(10)))
+    won = [one for one in responses if one.status_code == 200]
+    assert sorted(one.status_code for one in responses) == [200] + [401] * 9
     assert await works(client, won[0].json()["access_token"])
     assert (await refresh(client, won[0].json()[REFRESH])).status_code == 200
 
 
-async def test_a_made_up_token_ends_nothing(client: httpx.AsyncClient, user: Account) -> None:
+async def test_a_forged_refresh_token_ends_no_session(client: httpx.AsyncClient, user: Account) -> None:
     made_up = RefreshTokens("somebody else's secret").issue(user.session_id)
     assert (await refresh(client, made_up)).status_code == 401
     assert await works(client, user.access_token)

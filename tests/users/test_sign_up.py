@@ -24,8 +24,8 @@ PASSWORD = "a password for the tests"
 PATH = "/v1/users/invitations"
 
 
-def slug(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+def slug(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 @asynccontextmanager
@@ -76,8 +76,8 @@ async def test_f57_an_invitation_works_once(invite_only: httpx.AsyncClient, admi
         assert slug(await sign_up(invite_only, email, code)) == (403, "sign-up-closed")
     # A sign-up that fails for another reason does not use it up.
     assert slug(await sign_up(invite_only, admin.email, invitation["code"])) == (409, "email-taken")
-    answers = await asyncio.gather(*(sign_up(invite_only, f"{n}@example.com", invitation["code"]) for n in range(3)))
-    assert sorted(one.status_code for one in answers) == [201, 403, 403]
+    responses = await asyncio.gather(*(sign_up(invite_only, f"{n}@example.com", invitation["code"]) for n in range(3)))
+    assert sorted(one.status_code for one in responses) == [201, 403, 403]
     assert slug(await sign_up(invite_only, "b@example.com", invitation["code"])) == (403, "sign-up-closed")
     assert (await admin.client.get(PATH)).json()["items"] == []
 
@@ -130,9 +130,9 @@ async def test_f57_an_open_service_uses_a_code_up_but_needs_none(
 
 async def test_f57_unused_invitations_are_bounded(admin: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.administration.invitations.MAX_INVITATIONS", 3)
-    answers = await asyncio.gather(*(admin.client.post(PATH, json={}) for _ in range(6)))
-    assert sorted(one.status_code for one in answers) == [201, 201, 201, 409, 409, 409]
-    assert {slug(one) for one in answers if one.is_error} == {(409, "too-many-invitations")}
+    responses = await asyncio.gather(*(admin.client.post(PATH, json={}) for _ in range(6)))
+    assert sorted(one.status_code for one in responses) == [201, 201, 201, 409, 409, 409]
+    assert {slug(one) for one in responses if one.is_error} == {(409, "too-many-invitations")}
 
 
 async def test_f57_a_social_sign_up_is_refused_unless_sign_up_is_open(
@@ -159,10 +159,10 @@ async def test_f12_the_number_of_api_keys_is_bounded(settings: Settings, user: A
     body = {"name": "script", "scopes": ["read"]}
     async with service_with(settings, max_api_keys_per_user=3) as client:
         client.headers["Authorization"] = f"Bearer {user.access_token}"
-        answers = await asyncio.gather(*(client.post("/v1/users/me/api-keys", json=body) for _ in range(8)))
-        assert sorted(one.status_code for one in answers) == [201] * 3 + [409] * 5
-        assert {slug(one) for one in answers if one.is_error} == {(409, "too-many-api-keys")}
-        made = [one.json()["id"] for one in answers if one.is_success]
+        responses = await asyncio.gather(*(client.post("/v1/users/me/api-keys", json=body) for _ in range(8)))
+        assert sorted(one.status_code for one in responses) == [201] * 3 + [409] * 5
+        assert {slug(one) for one in responses if one.is_error} == {(409, "too-many-api-keys")}
+        made = [one.json()["id"] for one in responses if one.is_success]
         assert (await client.delete(f"/v1/users/me/api-keys/{made[0]}")).status_code == 204
         assert (await client.post("/v1/users/me/api-keys", json=body)).status_code == 201
 
@@ -174,5 +174,5 @@ async def test_f12_the_number_of_sessions_is_bounded(
     form = {"grant_type": "password", "username": user.email, "password": "correct horse battery staple"}
     tokens = [(await client.post("/v1/auth/token", data=form)).json()["access_token"] for _ in range(3)]
     assert await sql.fetchval("SELECT count(*) FROM user_sessions") == 2
-    answers = [await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"}) for token in tokens]
-    assert [one.status_code for one in answers] == [401, 200, 200]
+    responses = [await client.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"}) for token in tokens]
+    assert [one.status_code for one in responses] == [401, 200, 200]

@@ -44,8 +44,8 @@ async def me(browser: httpx.AsyncClient, tokens: httpx.Response) -> dict[str, An
     return account
 
 
-def refused(answer: httpx.Response) -> None:
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/social-login-failed"), answer.text
+def refused(response: httpx.Response) -> None:
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/social-login-failed"), response.text
 
 
 async def test_the_providers_are_listed(browser: httpx.AsyncClient) -> None:
@@ -92,8 +92,8 @@ async def test_two_first_logins_at_once_make_one_account(
             return await sign_in(own)
 
     assert (await browser.get("/v1/auth/social/local")).status_code == 302  # discovery is known to all of them
-    answers = await asyncio.gather(*(whole() for _ in range(4)))
-    assert [one.status_code for one in answers] == [200] * 4, [one.text for one in answers]
+    responses = await asyncio.gather(*(whole() for _ in range(4)))
+    assert [one.status_code for one in responses] == [200] * 4, [one.text for one in responses]
     assert await sql.fetchval("SELECT count(*) FROM users") == 1
 
 
@@ -104,12 +104,12 @@ async def test_an_email_in_userinfo_only_is_found(browser: httpx.AsyncClient, pr
 
 async def test_a_rotated_key_is_fetched_by_its_id(browser: httpx.AsyncClient, provider: OpenIdServer) -> None:
     assert (await sign_in(browser)).status_code == 200
-    asked = provider.key_set_requests
+    before = provider.key_set_requests
     assert (await sign_in(browser)).status_code == 200
-    assert provider.key_set_requests == asked
+    assert provider.key_set_requests == before
     provider.rotate_key()
     assert (await sign_in(browser)).status_code == 200
-    assert provider.key_set_requests == asked + 1
+    assert provider.key_set_requests == before + 1
 
 
 def with_header_key(claims: Claims) -> str:
@@ -285,10 +285,14 @@ async def test_a_page_links_an_identity_though_its_browser_sends_no_token(
 ) -> None:
     account = await make_account("grace@example.com")
     headers = {"Authorization": f"Bearer {account.access_token}", "Accept": "application/json, text/plain, */*"}
-    told = await browser.get("/v1/auth/social/local", headers=headers)
-    assert (told.status_code, told.headers["cache-control"], told.headers["vary"]) == (200, "no-store", "Accept")
+    redirect = await browser.get("/v1/auth/social/local", headers=headers)
+    assert (redirect.status_code, redirect.headers["cache-control"], redirect.headers["vary"]) == (
+        200,
+        "no-store",
+        "Accept",
+    )
     async with httpx.AsyncClient() as outside:
-        back = await outside.get(told.json()["authorize_url"])
+        back = await outside.get(redirect.json()["authorize_url"])
     # Only its cookies give it access.
     linked = await me(browser, await browser.get(back.headers["location"].removeprefix("http://127.0.0.1:8000")))
     assert (linked["id"], linked["providers"]) == (str(account.id), ["local"])
@@ -316,9 +320,9 @@ async def test_a_provider_that_is_down_is_503_and_passwords_still_work(
 
     async def unavailable(path: str) -> None:
         began = time.monotonic()
-        answer = await browser.get(path)
-        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/identity-provider-unavailable")
-        assert answer.headers["retry-after"]
+        response = await browser.get(path)
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/identity-provider-unavailable")
+        assert response.headers["retry-after"]
         assert time.monotonic() - began < 15
 
     await unavailable("/v1/auth/social/down")
