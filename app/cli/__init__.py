@@ -18,7 +18,8 @@ COMMANDS = {
     "create-user": "app.cli.create_user:create_user",
     "set-password": "app.cli.set_password:set_password",
     "import": "app.cli.importing.import_command:import_folder",
-    "export": "app.cli.archive.export_command:export",
+    "export": "app.cli.archive.exporting.export_command:export",
+    "restore": "app.cli.archive.restoring.restore_command:restore",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.core.text.tag_names import TagName
+from app.core.text.tag_names import MAX_TAGS_PER_IMAGE, TagName
 from app.images.upload.filenames import ImageName
 from app.models.image import Visibility
 from app.users.accounts.email import normalize_email
@@ -18,6 +18,7 @@ DIGESTS = "SHA256SUMS"
 ACCOUNTS = "accounts.jsonl"
 VOCABULARY = "vocabulary.jsonl"
 IMAGES = "images"
+TRASH = "trash"
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
         "image/jpeg": ".jpeg",
@@ -91,11 +92,25 @@ class ArchivedImageTag(_Member):
     created_at: Moment
 
 
+def _limit_explicit(tags: list[ArchivedImageTag]) -> list[ArchivedImageTag]:
+    if sum(tag.explicit for tag in tags) > MAX_TAGS_PER_IMAGE:
+        raise ValueError(f"an image can have at most {MAX_TAGS_PER_IMAGE} tags")
+    return tags
+
+
 ContentType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic"]
 
 
+class ArchivedTrashing(_Member):
+    """The move of an image to the trash."""
+
+    trashed_at: Moment
+    trashed_by: uuid.UUID | None
+    batch: uuid.UUID | None
+
+
 class ArchivedImage(_Member):
-    """The sidecar of an original."""
+    """The sidecar of an original. `trashed` is None unless the image is in the trash."""
 
     id: uuid.UUID
     name: ImageName
@@ -107,11 +122,14 @@ class ArchivedImage(_Member):
     visibility: Annotated[Visibility, Field(strict=False)]
     uploaded_by: uuid.UUID | None
     created_at: Moment
-    tags: list[ArchivedImageTag]
+    tags: Annotated[list[ArchivedImageTag], AfterValidator(_limit_explicit)]
+    trashed: ArchivedTrashing | None = None
 
     @property
     def folder(self) -> str:
         """The folder of both files, below the archive."""
+        if self.trashed is not None:
+            return f"{TRASH}/{self.trashed.trashed_at:%Y-%m-%dT%H}"
         return f"{IMAGES}/{self.created_at:%Y-%m-%dT%H}"
 
     @property
@@ -126,13 +144,14 @@ class ArchivedImage(_Member):
 
 
 class Snapshot(_Member):
-    """The moment and the contents of an archive. `query` is None for all images."""
+    """The moment and the contents of an archive. `query` is None for all images, also those in the trash."""
 
     taken_at: Moment
     query: str | None
     accounts: Count
     tags: Count
     images: Count
+    trashed: Count = 0
     bytes: Count
 
 

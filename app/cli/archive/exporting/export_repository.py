@@ -13,7 +13,7 @@ from app.cli.archive.archive_format import ContentType
 from app.db.asyncpg_queries import fetch
 from app.db.keyset import Position
 from app.db.sql_text import BindParameters
-from app.models import Image, PrivateTag, Tag, Tagged, TagImplication, User
+from app.models import Image, PrivateTag, Tag, Tagged, TagImplication, TrashedImage, TrashedTag, User
 from app.search.planning.predicates import QueryPredicates
 
 _COLUMNS = "id, name, storage_key, content_type, size, width, height, sha256, visibility, uploaded_by, created_at"
@@ -49,6 +49,15 @@ class ImageRow(NamedTuple):
     visibility: str
     uploaded_by: uuid.UUID | None
     created_at: datetime
+
+
+class TrashedRow(NamedTuple):
+    """An image in the trash."""
+
+    row: ImageRow
+    trashed_at: datetime
+    trashed_by: uuid.UUID | None
+    batch: uuid.UUID | None
 
 
 class ExportRepository:
@@ -92,6 +101,34 @@ class ExportRepository:
             select(Tagged.image, Tag.id, Tag.name, Tagged.is_explicit, Tagged.created_at)
             .join(Tag, Tag.id == Tagged.tag)
             .where(Tagged.image.in_(images))
+            .order_by(Tag.name)
+        )
+        tags: dict[uuid.UUID, list[TagOfImage]] = defaultdict(list)
+        for row in (await self._session.execute(statement)).all():
+            tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
+        return tags
+
+    async def list_trashed(self, after: Position | None, limit: int) -> list[TrashedRow]:
+        """Return up to `limit` images in the trash after the position, by time of deletion."""
+        statement = select(TrashedImage).order_by(TrashedImage.trashed_at, TrashedImage.id).limit(limit)
+        if after is not None:
+            statement = statement.where(tuple_(TrashedImage.trashed_at, TrashedImage.id) > tuple_(*after))
+        return [
+            TrashedRow(
+                ImageRow(*(getattr(image, name) for name in ImageRow._fields)),
+                image.trashed_at,
+                image.trashed_by,
+                image.batch,
+            )
+            for image in await self._session.scalars(statement)
+        ]
+
+    async def list_trashed_tags_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[TagOfImage]]:
+        """Return the tags of each of these images in the trash, by name."""
+        statement = (
+            select(TrashedTag.image, Tag.id, Tag.name, TrashedTag.is_explicit, TrashedTag.created_at)
+            .join(Tag, Tag.id == TrashedTag.tag)
+            .where(TrashedTag.image.in_(images))
             .order_by(Tag.name)
         )
         tags: dict[uuid.UUID, list[TagOfImage]] = defaultdict(list)

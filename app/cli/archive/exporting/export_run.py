@@ -21,14 +21,26 @@ from app.cli.archive.archive_files import (
     write_if_changed,
     write_stream,
 )
-from app.cli.archive.archive_format import ACCOUNTS, DIGESTS, IMAGES, MANIFEST, VOCABULARY, Manifest, Snapshot, to_json
-from app.cli.archive.export_snapshot import SNAPSHOT, SnapshotImage, read_images, remove_snapshot
+from app.cli.archive.archive_format import (
+    ACCOUNTS,
+    DIGESTS,
+    IMAGES,
+    MANIFEST,
+    TRASH,
+    VOCABULARY,
+    Manifest,
+    Snapshot,
+    to_json,
+)
+from app.cli.archive.exporting.export_snapshot import SNAPSHOT, SnapshotImage, read_images, remove_snapshot
 from app.db.database import Database
 from app.images.repository import ImageRepository
+from app.images.trash.repository import TrashRepository
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
 
 BATCH = 64
+_TREES = (IMAGES, TRASH)
 
 
 class ExportOutcome(StrEnum):
@@ -71,7 +83,8 @@ class ExportRun:
 
     async def run(self, snapshot: Snapshot) -> Manifest:
         """Complete the archive. Raises StorageUnavailable, DatabaseUnavailable, OSError; then run it again."""
-        make_directory(self.directory / IMAGES)
+        for tree in _TREES:
+            make_directory(self.directory / tree)
         folders: set[str] = set()
         images = 0
         with atomic_file(self.directory / DIGESTS) as digests:
@@ -80,10 +93,10 @@ class ExportRun:
                 _write_digest(digests, sha256, name)
             # By time of upload, and so folder by folder.
             for folder, members in groupby(read_images(self.directory), lambda image: Path(image.original).parent):
-                folders.add(folder.name)
+                folders.add(str(folder))
                 images += await self._export_folder(self.directory / folder, members, digests)
-        for stale in set(_names(self.directory / IMAGES)) - folders:
-            prune(self.directory / IMAGES / stale, set())
+        for stale in set(_folders(self.directory)) - folders:
+            prune(self.directory / stale, set())
         return self._complete(snapshot, images)
 
     async def _export_folder(self, folder: Path, images: Iterable[SnapshotImage], digests: IO[bytes]) -> int:
@@ -126,7 +139,7 @@ class ExportRun:
     async def _explain(self, image: SnapshotImage) -> ExportResult:
         """Return why an object is missing: an image may be deleted after the snapshot."""
         async with self.database.read_session() as session:
-            exists = await ImageRepository(session).find(image.id) is not None
+            exists = await ImageRepository(session).find(image.id) or await TrashRepository(session).find(image.id)
         return ExportResult(
             image, ExportOutcome.FAILED if exists else ExportOutcome.DELETED, "the object is missing" if exists else ""
         )
@@ -135,8 +148,8 @@ class ExportRun:
         left_out = snapshot.images - images
         digest = file_sha256(self.directory / DIGESTS)
         manifest = Manifest(snapshot=snapshot, images=images, left_out=left_out, sha256sums=digest)
-        sync_directory(self.directory / IMAGES)
-        sync_directory(self.directory)
+        for tree in (*_TREES, "."):
+            sync_directory(self.directory / tree)
         write_if_changed(self.directory / MANIFEST, to_json(manifest))
         remove_snapshot(self.directory)
         sync_directory(self.directory)
@@ -148,5 +161,6 @@ def _write_digest(digests: IO[bytes], sha256: str, path: str) -> None:
     digests.write(f"{sha256}  {path}\n".encode())
 
 
-def _names(directory: Path) -> Iterator[str]:
-    yield from (path.name for path in directory.iterdir())
+def _folders(directory: Path) -> Iterator[str]:
+    for tree in _TREES:
+        yield from (f"{tree}/{path.name}" for path in (directory / tree).iterdir())

@@ -7,7 +7,7 @@ not survive a kill.
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,11 +25,12 @@ from app.cli.archive.archive_format import (
     ArchivedImageTag,
     ArchivedName,
     ArchivedTag,
+    ArchivedTrashing,
     Snapshot,
     to_json,
     to_line,
 )
-from app.cli.archive.export_repository import ExportRepository, ImageRow, NameOfTag, TagOfImage
+from app.cli.archive.exporting.export_repository import ExportRepository, ImageRow, NameOfTag, TagOfImage
 from app.db.database import Database
 from app.db.keyset import Position
 from app.models import User
@@ -107,30 +108,55 @@ class _SnapshotWriter:
 
     async def write(self) -> Snapshot:
         taken_at = await self.repository.now()
-        images, size = await self._write_images()
+        images, trashed, size = await self._write_images()
         tags = await self._write_vocabulary()
         accounts = await self._write_accounts()
-        return Snapshot(taken_at=taken_at, query=self.query, accounts=accounts, tags=tags, images=images, bytes=size)
+        return Snapshot(
+            taken_at=taken_at,
+            query=self.query,
+            accounts=accounts,
+            tags=tags,
+            images=images + trashed,
+            trashed=trashed,
+            bytes=size,
+        )
 
-    async def _write_images(self) -> tuple[int, int]:
-        """Return the number of images, and of their bytes."""
-        images = size = 0
+    async def _write_images(self) -> tuple[int, int, int]:
+        """Return the number of images, of those in the trash, and of the bytes of both."""
+        images = trashed = size = 0
+        with atomic_file(self.folder / _IMAGES) as out:
+            async for image in self._images():
+                out.write(to_line(image))
+                images, size = images + 1, size + image.size
+            if self.query is None:
+                async for image in self._trashed_images():
+                    out.write(to_line(image))
+                    trashed, size = trashed + 1, size + image.size
+        return images, trashed, size
+
+    async def _images(self) -> AsyncIterator[SnapshotImage]:
         predicates = await self._predicates()
         after: Position | None = None
-        with atomic_file(self.folder / _IMAGES) as out:
-            while True:
-                end = await self.repository.find_end(after, PAGE)
-                rows = await self.repository.list_images(after, end, predicates)
-                tags = await self.repository.list_tags_of([row.id for row in rows])
-                for row in rows:
-                    out.write(to_line(_snapshot_image(row, tags[row.id])))
-                    self.tags.update(tag.id for tag in tags[row.id])
-                    self.owners |= {row.uploaded_by} if row.uploaded_by else set()
-                    size += row.size
-                images += len(rows)
-                if end is None:
-                    return images, size
-                after = end
+        while True:
+            end = await self.repository.find_end(after, PAGE)
+            rows = await self.repository.list_images(after, end, predicates)
+            tags = await self.repository.list_tags_of([row.id for row in rows])
+            for row in rows:
+                self.tags.update(tag.id for tag in tags[row.id])
+                self.owners |= {row.uploaded_by} if row.uploaded_by else set()
+                yield _snapshot_image(row, tags[row.id])
+            if end is None:
+                return
+            after = end
+
+    async def _trashed_images(self) -> AsyncIterator[SnapshotImage]:
+        after: Position | None = None
+        while page := await self.repository.list_trashed(after, PAGE):
+            after = (page[-1].trashed_at, page[-1].row.id)
+            tags = await self.repository.list_trashed_tags_of([one.row.id for one in page])
+            for row, trashed_at, trashed_by, batch in page:
+                trashing = ArchivedTrashing.model_construct(trashed_at=trashed_at, trashed_by=trashed_by, batch=batch)
+                yield _snapshot_image(row, tags[row.id], trashing)
 
     async def _predicates(self) -> QueryPredicates:
         everything = VisibilityScope(sees_all=True)
@@ -176,7 +202,7 @@ class _SnapshotWriter:
         return self.query is None or owner in self.owners or owner == NO_OWNER
 
 
-def _snapshot_image(row: ImageRow, tags: list[TagOfImage]) -> SnapshotImage:
+def _snapshot_image(row: ImageRow, tags: list[TagOfImage], trashing: ArchivedTrashing | None = None) -> SnapshotImage:
     image = ArchivedImage.model_construct(
         id=row.id,
         name=row.name,
@@ -192,6 +218,7 @@ def _snapshot_image(row: ImageRow, tags: list[TagOfImage]) -> SnapshotImage:
             ArchivedImageTag.model_construct(name=tag.name, explicit=tag.is_explicit, created_at=tag.created_at)
             for tag in tags
         ],
+        trashed=trashing,
     )
     return SnapshotImage(
         id=image.id,

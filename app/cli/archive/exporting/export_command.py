@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from app.cli.archive.archive_files import locked_directory
 from app.cli.archive.archive_format import MANIFEST, Manifest, Snapshot
-from app.cli.archive.export_run import ExportOutcome, ExportResult, ExportRun
-from app.cli.archive.export_snapshot import SNAPSHOT, UNFINISHED, load_snapshot, take_snapshot
+from app.cli.archive.exporting.export_run import ExportOutcome, ExportResult, ExportRun
+from app.cli.archive.exporting.export_snapshot import SNAPSHOT, UNFINISHED, load_snapshot, take_snapshot
 from app.cli.options import STORE, DataDir, load_settings
 from app.cli.transfers.transfer_display import TransferDisplay
 from app.core.errors import AppError, BadRequest, Unauthenticated
@@ -119,6 +119,8 @@ def _summarize(results: _Results, manifest: Manifest) -> None:
         f"{manifest.images} images ({counts[ExportOutcome.COPIED]} copied, {counts[ExportOutcome.KEPT]} kept), "
         f"{snapshot.tags} tags and {snapshot.accounts} accounts of {snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC."
     )
+    if snapshot.trashed:
+        typer.echo(f"  in the trash: {snapshot.trashed}")
     if deleted := counts[ExportOutcome.DELETED]:
         typer.echo(f"  left out: {deleted}, deleted since")
     for result in results.failed:

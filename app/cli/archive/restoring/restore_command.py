@@ -1,0 +1,131 @@
+"""`restore`: load an archive of `export` into a service."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.audit.audit_log import COMMAND, AuditLog
+from app.cli.archive.archive_files import locked_directory
+from app.cli.archive.archive_format import ACCOUNTS, VOCABULARY, ArchivedAccount, ArchivedTag, Manifest
+from app.cli.archive.archive_reader import ArchiveEntry, ArchiveReader, ArchiveUnusable, BrokenLine
+from app.cli.archive.restoring.account_restorer import AccountRestorer
+from app.cli.archive.restoring.image_restorer import ImageRestorer
+from app.cli.archive.restoring.restore_results import RestoreOutcome, RestoreResult, RestoreResults
+from app.cli.archive.restoring.vocabulary_restorer import VocabularyRestorer
+from app.cli.backends import Backends, open_backends
+from app.cli.options import STORE, DataDir, load_settings
+from app.cli.transfers.report_file import ReportPath, open_report
+from app.cli.transfers.transfer_display import TransferDisplay
+from app.core.errors import AppError
+from app.core.settings import Settings
+
+
+def restore(
+    directory: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, metavar="DIR", help="The directory of the archive.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and report everything, without changes.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="The number of concurrent images.")] = 4,
+    report: ReportPath = None,
+    data_dir: DataDir = Path(".imts"),
+) -> None:
+    """Load accounts, tags and images of an archive into an empty or a filled service.
+
+    Nothing that exists is changed. A second run changes nothing, and an interrupted one continues when it is run again.
+    Exit code 0: the service has everything of the archive; 1: it has not, and the reasons are listed; 2: the options or
+    the archive cannot be used; 3: a backend failed.
+    """
+    settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
+    results = RestoreResults()
+    with open_report(report) as results.report:
+        try:
+            with locked_directory(directory):
+                manifest = asyncio.run(_restore(settings, ArchiveReader(directory), results, jobs, dry_run))
+        except ArchiveUnusable as error:
+            typer.echo(f"Not started: {error}", err=True)
+            raise typer.Exit(2) from error
+        except BlockingIOError as error:
+            typer.echo(f"Not started: another command uses {directory}.", err=True)
+            raise typer.Exit(2) from error
+        except (AppError, OSError) as error:
+            typer.echo(f"Stopped: {str(error).rstrip('.')}. Run the command again to continue.", err=True)
+            raise typer.Exit(3) from error
+        except KeyboardInterrupt as error:
+            typer.echo("Stopped. Run the command again to continue.", err=True)
+            raise typer.Exit(130) from error
+    _summarize(results, manifest, is_dry_run=dry_run)
+    raise typer.Exit(0 if results.is_complete else 1)
+
+
+async def _restore(
+    settings: Settings, reader: ArchiveReader, results: RestoreResults, jobs: int, is_dry_run: bool
+) -> Manifest:
+    manifest = reader.open()
+    display = TransferDisplay(manifest.images, manifest.snapshot.bytes)
+    async with open_backends(settings, min(jobs, settings.decoder_processes)) as backends:
+        if not is_dry_run:
+            await backends.object_store.ensure_bucket()
+        with display.live():
+            await _Restore(settings, backends, reader, results, display, is_dry_run).run(jobs)
+    return manifest
+
+
+@dataclass(slots=True)
+class _Restore:
+    settings: Settings
+    backends: Backends
+    reader: ArchiveReader
+    results: RestoreResults
+    display: TransferDisplay
+    is_dry_run: bool
+
+    async def run(self, jobs: int) -> None:
+        """Restore accounts, then tags, then images, which need both."""
+        record = self.results.record
+        # MongoDB gets no copy of the events: PostgreSQL is the source of truth.
+        audit = AuditLog(COMMAND, lambda _record: None)
+        accounts = AccountRestorer(self.backends.database, audit, record, self.is_dry_run)
+        await accounts.restore(self.reader.read_members(ACCOUNTS, ArchivedAccount))
+        vocabulary = VocabularyRestorer(self.backends.database, audit, accounts.owners, record)
+        members: Callable[[], Iterator[ArchivedTag | BrokenLine]] = partial(
+            self.reader.read_members, VOCABULARY, ArchivedTag
+        )
+        await (vocabulary.check(members) if self.is_dry_run else vocabulary.restore(members))
+        images = ImageRestorer(
+            self.backends, self.settings, self.reader, accounts.owners, accounts.expected, vocabulary.expected
+        )
+        entries = self.reader.entries()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(jobs):
+                    group.create_task(self._restore_images(images, entries))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+
+    async def _restore_images(self, images: ImageRestorer, entries: Iterator[ArchiveEntry | BrokenLine]) -> None:
+        """Restore the next images until there are none. Several tasks share the entries."""
+        for entry in entries:
+            if isinstance(entry, BrokenLine):
+                self.results.record(RestoreResult(entry.place, RestoreOutcome.REFUSED, entry.reason))
+                continue
+            self.results.record(await images.restore(entry, is_dry_run=self.is_dry_run))
+            self.display.count()
+            self.display.measure(self.reader.size_of(entry))
+
+
+def _summarize(results: RestoreResults, manifest: Manifest, *, is_dry_run: bool) -> None:
+    counts = results.counts
+    typer.echo(
+        f"{'Dry run: ' if is_dry_run else ''}{counts[RestoreOutcome.RESTORED]} restored, "
+        f"{counts[RestoreOutcome.STORED]} already stored, {counts[RestoreOutcome.MAPPED]} mapped, "
+        f"{counts[RestoreOutcome.CONFLICT]} in conflict, {counts[RestoreOutcome.REFUSED]} refused."
+    )
+    for result in results.listed:
+        typer.echo(f"  {result.outcome}: {result.path}: {result.reason}")
+    if manifest.left_out:
+        typer.echo(f"  The export left out {manifest.left_out} images.")

@@ -1,0 +1,144 @@
+"""The SQL of a restore: inserts rows as they were, and never changes one that exists."""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import DateTime, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.archive.archive_format import ArchivedAccount, ArchivedName, ArchivedTag, ArchivedTrashing
+from app.core.text.email_addresses import email_key
+from app.images.repository import NewImage
+from app.models import Image, PrivateTag, Tag, Tagged, TagImplication, TrashedImage, TrashedTag, User
+from app.models.tag import NO_OWNER
+
+_IMAGE = Image.__table__
+# As for an upload: the key is locked first, so that the sweeper cannot take the object away meanwhile.
+_ADD_IMAGE = text("""
+    WITH listed AS (SELECT storage_key FROM orphaned_objects WHERE storage_key = :storage_key FOR UPDATE),
+    made AS (
+        INSERT INTO images (
+            id, name, storage_key, uploaded_by, content_type, size, width, height, sha256, visibility, tag_ids,
+            created_at
+        )
+        SELECT :id, :name, :storage_key, :uploaded_by, :content_type, :size, :width, :height, :sha256, :visibility,
+            :tag_ids, :created_at
+        FROM listed ON CONFLICT DO NOTHING RETURNING storage_key
+    ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
+    SELECT EXISTS (SELECT FROM made)""").bindparams(
+    *(bindparam(name, type_=_IMAGE.c[name].type) for name in NewImage._fields),
+    bindparam("created_at", type_=DateTime(timezone=True)),
+)
+
+
+# The same for an image in the trash, whose name can be in use.
+_TRASH_IMAGE = text("""
+    WITH listed AS (SELECT storage_key FROM orphaned_objects WHERE storage_key = :storage_key FOR UPDATE),
+    made AS (
+        INSERT INTO trashed_images (
+            id, name, storage_key, uploaded_by, content_type, size, width, height, sha256, visibility, created_at,
+            trashed_at, trashed_by, batch
+        )
+        SELECT :id, :name, :storage_key, :uploaded_by, :content_type, :size, :width, :height, :sha256, :visibility,
+            :created_at, :trashed_at, :trashed_by, :batch
+        FROM listed ON CONFLICT DO NOTHING RETURNING storage_key
+    ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
+    SELECT EXISTS (SELECT FROM made)""").bindparams(
+    *(bindparam(column.name, type_=column.type) for column in TrashedImage.__table__.columns)
+)
+
+
+class KnownAccount(NamedTuple):
+    """An account of the service."""
+
+    id: uuid.UUID
+    email: str
+
+
+class NewTagOfImage(NamedTuple):
+    """A tag that an image had."""
+
+    tag: int
+    is_explicit: bool
+    created_at: datetime
+
+
+class RestoreRepository:
+    """Inserts what an archive has."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add_account(self, account: ArchivedAccount) -> bool:
+        """Insert an account without a password. Returns False if its id or its address is in use."""
+        values = {**account.model_dump(), "email_key": email_key(account.email)}
+        statement = insert(User).values(values).on_conflict_do_nothing().returning(User.id)
+        return await self._session.scalar(statement) is not None
+
+    async def find_account(self, account: ArchivedAccount) -> KnownAccount | None:
+        """Return the account of this id, or else of this address."""
+        is_known = (User.id == account.id) | (User.email_key == email_key(account.email))
+        rows = (await self._session.execute(select(User.id, User.email).where(is_known))).all()
+        known = {row.id: KnownAccount(*row) for row in rows}
+        return known.get(account.id) or next(iter(known.values()), None)
+
+    async def list_existing_accounts(self, accounts: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Return those of these accounts that exist."""
+        return set(await self._session.scalars(select(User.id).where(User.id.in_(accounts))))
+
+    async def add_tags(self, tags: Sequence[ArchivedTag]) -> dict[str, int]:
+        """Insert tags in the order of their names; return the ids of those that no tag or alias was in the way of."""
+        rows = [
+            {"name": tag.name, "created_at": tag.created_at, "is_listed": tag.listed}
+            for tag in sorted(tags, key=lambda tag: tag.name)
+        ]
+        statement = insert(Tag).values(rows).on_conflict_do_nothing().returning(Tag.name, Tag.id)
+        return {row.name: row.id for row in await self._session.execute(statement)}
+
+    async def add_private_owners(self, owners: Mapping[int, Iterable[uuid.UUID]]) -> None:
+        """Hide tags from all but these accounts; accounts that do not exist count as deleted ones."""
+        named = {owner for ids in owners.values() for owner in ids}
+        existing = await self.list_existing_accounts(named) if named else set()
+        rows = {(tag, owner if owner in existing else NO_OWNER) for tag, ids in owners.items() for owner in ids}
+        if rows:
+            values = [{"tag_id": tag, "owner_id": owner} for tag, owner in sorted(rows)]
+            await self._session.execute(insert(PrivateTag).on_conflict_do_nothing(), values)
+
+    async def add_alias(self, tag: int, alias: ArchivedName) -> int | None:
+        """Insert an alias; return the id of the tag that has the name then, or None if it is a tag itself."""
+        values = {"name": alias.name, "created_at": alias.created_at, "alias_of": tag}
+        await self._session.execute(insert(Tag).values(values).on_conflict_do_nothing())
+        return await self._session.scalar(select(Tag.alias_of).where(Tag.name == alias.name))
+
+    async def set_implication_times(self, tag: int, times: Mapping[int, datetime]) -> None:
+        """Set the time of new implications, by the id of the implied tag."""
+        for implied, created_at in times.items():
+            edge = (TagImplication.tag_id == tag, TagImplication.implied_tag_id == implied)
+            await self._session.execute(update(TagImplication).where(*edge).values(created_at=created_at))
+
+    async def list_explicit_tags(self, image: uuid.UUID, *, is_trashed: bool) -> set[int]:
+        """Return the ids of the explicit tags of an image."""
+        table = TrashedTag if is_trashed else Tagged
+        return set(await self._session.scalars(select(table.tag).where(table.image == image, table.is_explicit)))
+
+    async def add_image(self, image: NewImage, created_at: datetime) -> bool:
+        """Insert an image and remove its key from the orphan list.
+
+        Returns False, and does neither, if the id or the name is in use, or if the key is not on the list.
+        """
+        return bool(await self._session.scalar(_ADD_IMAGE, {**image._asdict(), "created_at": created_at}))
+
+    async def add_trashed_image(self, image: NewImage, created_at: datetime, trashing: ArchivedTrashing) -> bool:
+        """Insert an image into the trash as `add_image` does into the images."""
+        columns = {name: value for name, value in image._asdict().items() if name != "tag_ids"}
+        values = {**columns, "created_at": created_at, **trashing.model_dump()}
+        return bool(await self._session.scalar(_TRASH_IMAGE, values))
+
+    async def add_tags_of_image(self, image: uuid.UUID, tags: Sequence[NewTagOfImage], *, is_trashed: bool) -> None:
+        """Insert the tags of a new image."""
+        if tags:
+            rows = [{"image": image, **tag._asdict()} for tag in tags]
+            await self._session.execute(insert(TrashedTag if is_trashed else Tagged).values(rows))

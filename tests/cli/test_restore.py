@@ -1,0 +1,323 @@
+"""`python -m app restore`, and the round trip from `export`."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.settings import Settings
+from app.db.database import Database
+from app.images.maintenance.consistency_check import ConsistencyCheck
+from app.storage.object_store import ObjectStore
+from tests.conftest import empty_tables
+from tests.media.corpus import segment, with_segments
+from tests.support.accounts import Account
+from tests.support.archives import client_map, keep_sessions, records, responses, seal, sidecars_of
+from tests.support.commands import Finished, run_command
+from tests.support.photos import image_bytes, png
+
+MakeAccount = Callable[..., Awaitable[Account]]
+
+
+class Collection(NamedTuple):
+    """A service with images, and an archive of it."""
+
+    archive: Path
+    clients: dict[str, httpx.AsyncClient]
+    sessions: list[asyncpg.Record]
+    images: dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+async def collection(
+    settings: Settings, client: httpx.AsyncClient, make_account: MakeAccount, sql: asyncpg.Connection, tmp_path: Path
+) -> Collection:
+    """Accounts, tags with aliases and implications, and images of every kind, one of which has two parts."""
+    admin, user, other = await make_account(is_admin=True), await make_account(), await make_account()
+    await admin.client.post("/v1/tags", json={"names": ["kitten", "cat", "animal", "unused"]})
+    await admin.client.put("/v1/tags/kitten/implications", json={"implies": ["cat"]})
+    await admin.client.put("/v1/tags/cat/implications", json={"implies": ["animal"]})
+    await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["feline"]})
+    large = with_segments(image_bytes("JPEG"), *[segment(0xFE, bytes(65_000))] * 90)
+    images = {
+        "plain.png": await upload(user, "plain.png", png((9, 7))),
+        "large.jpg": await upload(user, "large.jpg", large, "kitten,sofa"),
+        "private.gif": await upload(user, "private.gif", image_bytes("GIF"), "cat,secret", "private"),
+        "of nobody.webp": await upload(other, "of nobody.webp", image_bytes("WEBP"), "animal,feline"),
+        "…ünïcode 猫.png": await upload(other, "…ünïcode 猫.png", png((30, 20)), "猫"),
+    }
+    await sql.execute("UPDATE images SET uploaded_by = NULL WHERE name = 'of nobody.webp'")
+    # In the trash. Its tag stays hidden.
+    former = await upload(user, "former.png", png(), "former secret", "private")
+    await user.client.delete(former["links"]["self"])
+    await sql.execute("UPDATE images SET created_at = '2020-02-02T02:02:02.123456Z' WHERE name = 'plain.png'")
+    await sql.execute("UPDATE users SET quota_bytes = 1000000000, email_verified = true WHERE id = $1", user.id)
+    archive = tmp_path / "archive"
+    finished = await run_command(settings, "export", archive)
+    assert finished.code == 0, finished.output
+    clients = client_map(anonymous=client, admin=admin, user=user)
+    return Collection(archive, clients, await sql.fetch("SELECT * FROM user_sessions"), images)
+
+
+async def upload(
+    account: Account, name: str, body: bytes, tags: str = "", visibility: str = "public"
+) -> dict[str, Any]:
+    fields = {"tags": tags, "visibility": visibility}
+    answer = await account.client.post("/v1/images", files={"image": (name, body)}, data=fields)
+    assert answer.status_code == 201, answer.text
+    image: dict[str, Any] = answer.json()
+    return image
+
+
+async def restore(settings: Settings, archive: Path, *options: str) -> tuple[Finished, dict[str, dict[str, str]]]:
+    """Return what the command printed, and the lines of its report by path."""
+    report = archive.parent / "report.jsonl"
+    finished = await run_command(settings, "restore", archive, "--report", report, *options)
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    return finished, {line["path"]: line for line in lines}
+
+
+async def test_a_round_trip_changes_nothing_that_a_client_can_see(
+    settings: Settings,
+    collection: Collection,
+    sql: asyncpg.Connection,
+    database: Database,
+    object_store: ObjectStore,
+    tmp_path: Path,
+) -> None:
+    before = await responses(collection.clients)
+    tables = {
+        "tags": "SELECT name, created_at, is_listed FROM tags ORDER BY name",
+        "tagged": """SELECT i.name, t.name, g.created_at, g.is_explicit FROM tagged g
+            JOIN tags t ON t.id = g.tag JOIN images i ON i.id = g.image ORDER BY 1, 2""",
+        "implications": "SELECT created_at FROM tag_implications ORDER BY 1",
+        "trash": """SELECT i.id, i.name, i.created_at, uploaded_by, sha256, visibility, trashed_at, trashed_by,
+            t.name AS tag, g.created_at AS tagged_at, g.is_explicit FROM trashed_images i
+            JOIN trashed_tags g ON g.image = i.id JOIN tags t ON t.id = g.tag ORDER BY t.name""",
+        "private": "SELECT t.name, p.owner_id FROM private_tags p JOIN tags t ON t.id = p.tag_id ORDER BY 1, 2",
+    }
+    rows = {name: await sql.fetch(query) for name, query in tables.items()}
+    await empty_tables(sql)
+    await object_store.remove([one.key async for one in object_store.list_objects()])
+
+    dry, _ = await restore(settings, collection.archive, "--dry-run")
+    assert (dry.code, "Dry run: 17 restored, 0 already stored" in dry.output) == (0, True), dry.output
+    assert await sql.fetchval("SELECT count(*) FROM users") == 0
+    finished, _ = await restore(settings, collection.archive)
+    assert (finished.code, "17 restored, 0 already stored" in finished.output) == (0, True), finished.output
+    await keep_sessions(sql, collection.sessions)
+    assert await responses(collection.clients) == before
+    assert {name: await sql.fetch(query) for name, query in tables.items()} == rows
+    assert await sql.fetchval("SELECT count(*) FROM users WHERE password IS NOT NULL OR token IS NOT NULL") == 0
+    await require_consistent(settings, sql, database, object_store)
+
+    # Again, also from a service that it was restored into.
+    finished, report = await restore(settings, collection.archive)
+    assert (finished.code, {line["outcome"] for line in report.values()}) == (0, {"stored"})
+    await run_command(settings, "export", tmp_path / "second")
+    names = ("accounts.jsonl", "vocabulary.jsonl", "SHA256SUMS")
+    assert all((tmp_path / "second" / name).read_bytes() == (collection.archive / name).read_bytes() for name in names)
+
+
+async def require_consistent(
+    settings: Settings, sql: asyncpg.Connection, database: Database, object_store: ObjectStore
+) -> None:
+    """Require that rows, objects, tags and their copies fit together, and that nothing is on the orphan list."""
+    at_once = settings.model_copy(update={"orphan_grace_seconds": 0})
+    report = await ConsistencyCheck(database, object_store, at_once).run(dry_run=True, digests=True)
+    assert (report.damaged, report.orphans, report.stale_uploads) == ([], [], [])
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
+    differing = """SELECT count(*) FROM images WHERE tag_ids <> ARRAY(
+        SELECT tag FROM tagged WHERE image = images.id ORDER BY tag)"""
+    assert await sql.fetchval(differing) == 0
+
+
+async def test_a_filled_service_keeps_what_it_has(
+    settings: Settings, collection: Collection, make_account: MakeAccount, sql: asyncpg.Connection
+) -> None:
+    images = collection.images
+    owner = await sql.fetchrow("SELECT u.* FROM users u JOIN images i ON i.uploaded_by = u.id WHERE name = 'large.jpg'")
+    assert owner is not None
+    await sql.execute("UPDATE images SET sha256 = sha256('x') WHERE name = 'plain.png'")
+    await sql.execute("DELETE FROM images WHERE name = 'large.jpg'")
+    await sql.execute("DELETE FROM images WHERE name = '…ünïcode 猫.png'")
+    await sql.execute("DELETE FROM users WHERE id = $1", owner["id"])
+    await sql.execute("DELETE FROM tags WHERE name IN ('猫', 'feline', 'kitten')")
+    admin = await make_account(is_admin=True)
+    same_address = await make_account(owner["email"].upper())
+    taken = await upload(same_address, "…ünïcode 猫.png", png(), "dog")
+    await admin.client.put("/v1/tags/dog/aliases", json={"aliases": ["猫"]})
+    await admin.client.put("/v1/tags/animal/implications", json={"implies": ["kitten"]})
+    await upload(same_address, "of an animal.png", png(), "animal,sofa")
+
+    dry, would = await restore(settings, collection.archive, "--dry-run")
+    finished, report = await restore(settings, collection.archive)
+    assert (dry.code, finished.code) == (1, 1)
+    by_name = {name: f"images/{image['created_at'][:13]}/{image['id']}.json" for name, image in images.items()}
+    plain = by_name["plain.png"] = next(path for path in report if images["plain.png"]["id"] in path)
+    assert report[plain]["reason"] == "an image with the same id has other bytes"
+    assert report[by_name["large.jpg"]]["outcome"] == "restored"
+    assert report[by_name["private.gif"]]["reason"] == "the image was changed in the service: owner"
+    assert report[by_name["…ünïcode 猫.png"]]["reason"] == f"the image {taken['id']} has the name"
+    assert report[f"account {owner['id']}"]["outcome"] == "mapped"
+    assert report["tag 猫"]["reason"] == "it is an alias in the service"
+    assert report["tag kitten"]["reason"] == "it cannot imply 'cat' in the service"
+    assert {path: line for path, line in would.items() if path.startswith("images/")} == {
+        path: line for path, line in report.items() if path.startswith("images/")
+    }
+    restored = (await same_address.client.get(images["large.jpg"]["links"]["self"])).json()
+    assert (restored["uploaded_by"], restored["tags"]) == (
+        str(same_address.id),
+        ["kitten", "sofa"],
+    )
+    again, second = await restore(settings, collection.archive)
+    assert (again.code, second[by_name["large.jpg"]]["outcome"]) == (1, "stored")
+
+
+async def test_hostile_items_are_refused_one_by_one(
+    settings: Settings, user: Account, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    archive = tmp_path / "hostile"
+    await upload(user, "good.png", png(), "cat")
+    for number in range(len(FORGERIES) + 1):
+        await upload(user, f"{number}.png", png(), "cat")
+    await run_command(settings, "export", archive)
+    paths = {
+        one["name"]: archive / f"images/{one['created_at'][:13]}" / one["id"] for one in sidecars_of(archive).values()
+    }
+    expected = {}
+    for number, (forge, reason) in enumerate(FORGERIES):
+        forge(paths[f"{number}.png"])
+        expected[f"{paths[f'{number}.png'].relative_to(archive)}.json"] = reason
+    with (archive / "vocabulary.jsonl").open("a") as lines:
+        lines.write('{"name": "-bad"}\n' + "[" * 100_000 + "\n")
+    with (archive / "accounts.jsonl").open("a") as lines:
+        lines.write('{"id": "1"}\n')
+    seal(archive, [f"{'0' * 64}  ../../etc/passwd", f"{'0' * 64}  images/2026-11-29T08/../../x.json", "x" * 100_000])
+    changed = paths[f"{len(FORGERIES)}.png"]
+    _flip(changed)
+    expected[f"{changed.relative_to(archive)}.json"] = "the original has another digest"
+    await empty_tables(sql)
+
+    for options in (("--dry-run",), ()):
+        finished, report = await restore(settings, archive, *options)
+        assert finished.code == 1
+        refused = {path: line["reason"] for path, line in report.items() if line["outcome"] == "refused"}
+        for path, reason in expected.items():
+            assert reason in refused.pop(path, ""), (path, reason, report[path])
+        assert len(refused) >= 6
+        assert all(path.split(":")[0] in ("SHA256SUMS", "vocabulary.jsonl", "accounts.jsonl") for path in refused)
+        assert sum(line["outcome"] == "restored" for line in report.values()) == 3
+    assert await sql.fetchval("SELECT array_agg(name) FROM images") == ["good.png"]
+    assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
+
+
+def _original(path: Path) -> Path:
+    return path.with_suffix(".png")
+
+
+def _sidecar(**changes: Any) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        sidecar = path.with_suffix(".json")
+        sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), **changes}))
+
+    return change
+
+
+def _bytes(content: bytes) -> Callable[[Path], None]:
+    """Replace the original, with a size and a digest that are right."""
+
+    def change(path: Path) -> None:
+        _original(path).write_bytes(content)
+        _sidecar(size=len(content), sha256=hashlib.sha256(content).hexdigest())(path)
+
+    return change
+
+
+def _link(path: Path) -> None:
+    shutil.copyfile(_original(path), path.parent.parent.parent.parent / f"{path.name}.outside")
+    _original(path).unlink()
+    _original(path).symlink_to(path.parent.parent.parent.parent / f"{path.name}.outside")
+
+
+def _pipe(path: Path) -> None:
+    _original(path).unlink()
+    os.mkfifo(_original(path))
+
+
+def _nested(path: Path) -> None:
+    path.with_suffix(".json").write_text("[" * 500_000)
+
+
+def _flip(path: Path) -> None:
+    content = _original(path).read_bytes()
+    _original(path).write_bytes(content[:-1] + b"x")
+
+
+def _tagged(name: str) -> Callable[[Path], None]:
+    return _sidecar(tags=[{"name": name, "explicit": True, "created_at": "2026-01-01T00:00:00Z"}])
+
+
+_BOMB = png()[:16] + (100_000).to_bytes(4, "big") * 2 + png()[24:]
+FORGERIES: tuple[tuple[Callable[[Path], None], str], ...] = (
+    (_sidecar(name="../../evil.png"), "the sidecar is invalid: name"),
+    (_sidecar(name="a\u202eb.png"), "the sidecar is invalid: name"),
+    (_tagged("-x"), "tags.0.name"),
+    (
+        _sidecar(tags=[{"name": "new", "explicit": True, "created_at": "2026-01-01T00:00:00Z"}]),
+        "does not have its tags",
+    ),
+    (_sidecar(created_at="0001-01-01T00:00:00+14:00"), "the time is out of range"),
+    (_sidecar(created_at="2026-01-01T00:00:00Z"), "the sidecar is that of another file"),
+    (_sidecar(uploaded_by="00000000-0000-4000-8000-000000000000"), "does not exist"),
+    (_sidecar(padding="x" * 2_000_000), "is larger than 1048576 bytes"),
+    (_sidecar(storage_key="originals/1"), "Extra inputs are not permitted"),
+    (_sidecar(size=1), "the original has another size"),
+    (_sidecar(sha256="1" * 64), "the sidecar and the list of digests differ"),
+    (_bytes(_BOMB), "is more than"),
+    (_bytes(b"GIF89a" + bytes(50)), "The file ends within its header"),
+    (_bytes(image_bytes("JPEG")), "the original has another type"),
+    (_bytes(b"<svg onload=alert(1)>" * 9), ""),
+    (_link, "is no regular file"),
+    (_pipe, "is no regular file"),
+    (lambda path: _original(path).unlink(), "is missing"),
+    (_nested, "the sidecar is invalid"),
+)
+
+
+async def test_an_incomplete_or_changed_archive_is_refused_as_a_whole(
+    settings: Settings, user: Account, tmp_path: Path
+) -> None:
+    intact = tmp_path / "intact"
+    await upload(user, "a.png", png(), "cat")
+    await run_command(settings, "export", intact)
+
+    def damage(name: str, change: Callable[[Path], object]) -> Path:
+        copy = tmp_path / f"damaged-{name}"
+        shutil.copytree(intact, copy)
+        change(copy / name)
+        return copy
+
+    def version(path: Path) -> object:
+        return path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+
+    cases = [
+        (damage("manifest.json", Path.unlink), "has no complete archive"),
+        (damage("SHA256SUMS", lambda path: path.write_text("")), "SHA256SUMS was changed"),
+        (damage("vocabulary.jsonl", lambda path: path.write_text("")), "vocabulary.jsonl was changed"),
+        (damage("accounts.jsonl", Path.unlink), "accounts.jsonl was changed"),
+    ]
+    for archive, reason in cases:
+        finished = await run_command(settings, "restore", archive)
+        assert (finished.code, reason in finished.output) == (2, True), finished.output
+    version(intact / "manifest.json")
+    finished = await run_command(settings, "restore", intact)
+    assert (finished.code, "version: Input should be 1" in finished.output) == (2, True)
+    assert len(records(intact, "accounts")) == 1
