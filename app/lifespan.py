@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.audit.audit_log import SERVICE, AuditLog
 from app.cache.lease import Lease
 from app.cache.pipelined_connection import PipelinedConnection
 from app.cache.redis_client import RedisClient
@@ -64,6 +65,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
         async with AsyncExitStack() as stack:
             container = await _open(settings, stack)
             await _warm_up(container)
+            audit = AuditLog(SERVICE, container.recorder.audit.add)
             sweeper = OrphanSweeper(container.database, container.object_store, settings)
             counts = TagCountCompactor(container.database, settings.tag_count_compaction_interval_seconds)
             bitmaps = BitmapIndexUpdater(container.database, settings.bitmap_index_update_interval_seconds)
@@ -71,7 +73,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 _await_backends(container),
                 sweeper.run_forever(),
                 UploadExpiry(container.database, settings).run_forever(),
-                TrashPurge(container.database, settings).run_forever(),
+                TrashPurge(container.database, settings, audit).run_forever(),
                 counts.run_forever(),
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),

@@ -8,14 +8,13 @@ from pathlib import Path
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.audit_log import COMMAND, AuditLog
+from app.audit.audit_log import AuditLog
+from app.audit.command_audit import command_audit_log
 from app.cli.options import load_settings
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
 from app.db.database import Database
-from app.telemetry.mongo_store import RequestLog
-from app.telemetry.recording.audit_delivery import AuditDelivery
 from app.users.accounts.email import normalize_email
 
 
@@ -49,14 +48,10 @@ async def _run(settings: Settings, work: Callable[[AsyncSession, AuditLog], Awai
 
 @asynccontextmanager
 async def audited_unit_of_work(settings: Settings) -> AsyncIterator[tuple[AsyncSession, AuditLog]]:
-    """Yield a unit of work and the audit log of the command, which MongoDB gets after the commit if it responds."""
-    database, log = Database(settings), RequestLog(settings)
-    delivery = AuditDelivery(log)
+    """Yield a unit of work and the audit log of the command."""
+    database = Database(settings)
     try:
-        async with database.unit_of_work() as session:
-            yield session, AuditLog(COMMAND, delivery.add)
+        async with command_audit_log(settings) as audit, database.unit_of_work() as session:
+            yield session, audit
     finally:
         await database.close()
-        if settings.mongo_url.get_secret_value():
-            await delivery.close()
-        await log.close()

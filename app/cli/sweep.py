@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from app.audit.command_audit import command_audit_log
 from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
@@ -46,11 +47,12 @@ async def _sweep(settings: Settings, *, dry_run: bool, digests: bool) -> Consist
     try:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("images", total=None)
-            audit = ConsistencyCheck(database, object_store, settings, lambda count: bar.update(task, completed=count))
-            bar.update(task, total=await audit.count())
-            report = await audit.run(dry_run=dry_run, digests=digests)
+            check = ConsistencyCheck(database, object_store, settings, lambda count: bar.update(task, completed=count))
+            bar.update(task, total=await check.count())
+            report = await check.run(dry_run=dry_run, digests=digests)
         if not dry_run:
-            report.purged = await TrashPurge(database, settings).purge()
+            async with command_audit_log(settings) as audit:
+                report.purged = await TrashPurge(database, settings, audit).purge()
             report.swept = await OrphanSweeper(database, object_store, settings).sweep()
         return report
     finally:

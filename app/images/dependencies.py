@@ -7,13 +7,14 @@ from fastapi import Depends
 from app.authz.principal import Principal
 from app.core.errors import Unauthenticated
 from app.http.container import Container
-from app.http.dependencies import ContainerDep, ReaderDep, SessionDep
+from app.http.dependencies import ContainerDep, ReaderDep
 from app.http.problems import raising
 from app.images.bulk.selection import ImageSelector
 from app.images.content.original_source import OriginalLocator
 from app.images.content.queued_decoders import QueuedDecoders
 from app.images.content.renditions import Renditions
 from app.images.content.thumbnails import Thumbnails
+from app.images.image_audit import ImageAudit
 from app.images.repository import ImageRepository
 from app.images.tags.service import ImageTagsService
 from app.images.trash.service import TrashService
@@ -22,20 +23,23 @@ from app.images.upload.image_creator import ImageCreator
 from app.images.upload.service import UploadService
 from app.search.service import SearchService
 from app.tags.dependencies import TagCreatorDep
-from app.users.dependencies import PrincipalDep
-
-
-async def get_images_repository(session: SessionDep) -> ImageRepository:
-    return ImageRepository(session)
+from app.users.dependencies import AuditLogDep, PrincipalDep
 
 
 async def get_images_reader(session: ReaderDep) -> ImageRepository:
     return ImageRepository(session)
 
 
-async def get_trash_service(container: ContainerDep) -> TrashService:
+async def get_image_audit(audit: AuditLogDep, principal: PrincipalDep) -> ImageAudit:
+    return ImageAudit(audit, principal)
+
+
+ImageAuditDep = Annotated[ImageAudit, Depends(get_image_audit)]
+
+
+async def get_trash_service(container: ContainerDep, audit: ImageAuditDep) -> TrashService:
     has_trash = container.settings.trash_days > 0
-    return TrashService(container.database, container.object_store, has_trash=has_trash)
+    return TrashService(container.database, container.object_store, audit, has_trash=has_trash)
 
 
 async def get_file_checker(container: ContainerDep) -> FileChecker:
@@ -80,9 +84,11 @@ def image_selector_of(container: Container) -> ImageSelector:
     return ImageSelector(container.database, container.search, container.queues.searches)
 
 
-async def get_image_tags_service(container: ContainerDep, tag_creator: TagCreatorDep) -> ImageTagsService:
+async def get_image_tags_service(
+    container: ContainerDep, tag_creator: TagCreatorDep, audit: ImageAuditDep
+) -> ImageTagsService:
     selector = image_selector_of(container)
-    return ImageTagsService(container.database, selector, tag_creator, container.queues.bulk_edits)
+    return ImageTagsService(container.database, selector, tag_creator, container.queues.bulk_edits, audit)
 
 
 def search_service_of(container: Container) -> SearchService:
@@ -99,7 +105,6 @@ async def get_uploader(principal: PrincipalDep, container: ContainerDep) -> Prin
     return principal
 
 
-ImagesRepo = Annotated[ImageRepository, Depends(get_images_repository)]
 ImagesReader = Annotated[ImageRepository, Depends(get_images_reader)]
 TrashServiceDep = Annotated[TrashService, Depends(get_trash_service)]
 Uploader = Annotated[Principal, Depends(get_uploader)]

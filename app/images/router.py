@@ -15,7 +15,7 @@ from app.core.errors import (
 )
 from app.core.settings import Settings
 from app.core.text.normalization import Text
-from app.http.dependencies import ContainerDep
+from app.http.dependencies import ContainerDep, SessionDep
 from app.http.links import public_path
 from app.http.middleware.response_cache_middleware import cached, one_image
 from app.http.prefix_router import PrefixRouter
@@ -23,7 +23,7 @@ from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED, full_response
 from app.http.requests.multipart import MalformedBody, MultipartStream
 from app.http.requests.slow_body import read_body, upload_rate
-from app.images.dependencies import ImagesReader, ImagesRepo, TrashServiceDep, Uploader, UploadServiceDep
+from app.images.dependencies import ImageAuditDep, ImagesReader, TrashServiceDep, Uploader, UploadServiceDep
 from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
 from app.images.paths import image_path
@@ -42,8 +42,9 @@ from app.images.schemas import (
 from app.images.upload.idempotency import IdempotencyInProgress, IdempotencyMismatch
 from app.images.upload.idempotency_repository import StoredResponse
 from app.images.upload.image_creator import UploadedImage
+from app.models import AuditAction
 from app.ratelimit.policies import upload_charges
-from app.tags.dependencies import TagsRepo
+from app.tags.repository import TagRepository
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, DeviceDep, PrincipalDep
 
@@ -182,22 +183,25 @@ async def update_image(
     body: ImageUpdate,
     _user: CurrentUser,
     principal: PrincipalDep,
-    images: ImagesRepo,
-    tags: TagsRepo,
+    session: SessionDep,
+    audit: ImageAuditDep,
 ) -> ImageRead:
     """Change the name or the visibility of an image. Owner and admins only.
 
     `If-Match` prevents the loss of concurrent changes.
     """
+    images = ImageRepository(session)
     image = await images.get_for_change(image_id, principal)
     ensure_can_edit(principal, image)
-    names = (await tags.list_names_by_image([image.id]))[image.id]
+    names = (await TagRepository(session).list_names_by_image([image.id]))[image.id]
     match_precondition(request)(TaggedImage(image, names))
     changes = body.model_dump(exclude_unset=True)
     taken = await images.find_by_name(changes["name"]) if "name" in changes else None
     if taken is not None and taken.id != image.id:
         raise name_taken(taken, principal)
+    before = {name: getattr(image, name) for name in changes}
     await images.update(image, changes)
+    await audit.write(session, AuditAction.IMAGE_UPDATE, image, before=before, after=changes)
     return with_etag(response, TaggedImage(image, names))
 
 

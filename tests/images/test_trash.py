@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.audit.audit_log import SERVICE, AuditLog
 from app.core.settings import Settings
 from app.db.database import Database
 from app.images.maintenance.consistency_check import ConsistencyCheck
@@ -17,6 +18,7 @@ from app.images.trash.purge import TrashPurge
 from app.models import Image, TrashedImage
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.storage.object_store import ObjectStore
+from tests.audit.trail import Event, read_events
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
@@ -235,8 +237,10 @@ async def test_the_purge_deletes_expired_images_and_the_check_knows_the_others(
         await user.client.get(image["links"]["thumbnail"])
         await trash(user, image)
     await sql.execute("UPDATE trashed_images SET trashed_at = now() - interval '31 days' WHERE name = 'old.png'")
-    purges = [TrashPurge(database, settings) for _ in range(3)]
+    audit = AuditLog(SERVICE, lambda _record: None)
+    purges = [TrashPurge(database, settings, audit) for _ in range(3)]
     assert sum(await asyncio.gather(*(purge.purge() for purge in purges))) == 1
+    assert await read_events(sql) == [Event("images.purge", "/v1/trash", {"images": 1})]
     assert (await read(user.client, "/v1/users/me/usage"))["trashed_images"] == 2
     await sql.execute("UPDATE orphaned_objects SET orphaned_at = now() - interval '1 hour'")
     await asyncio.sleep(2.1)  # the store's times are whole seconds
@@ -246,7 +250,7 @@ async def test_the_purge_deletes_expired_images_and_the_check_knows_the_others(
     assert await OrphanSweeper(database, empty_bucket, swift).sweep() > 0
     assert len([one async for one in empty_bucket.list_objects()]) == 3
     # Without a trash, nothing stays in it.
-    assert await TrashPurge(database, settings.model_copy(update={"trash_days": 0})).purge() == 2
+    assert await TrashPurge(database, settings.model_copy(update={"trash_days": 0}), audit).purge() == 2
 
 
 async def test_without_a_trash_each_deletion_is_permanent(

@@ -19,8 +19,9 @@ from app.core.fair_queue import FairQueue
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
 from app.images.bulk.selection import ImageSelector, Selection
+from app.images.image_audit import ImageAudit
 from app.images.repository import ImageRepository, TaggedImage
-from app.models import Image
+from app.models import AuditAction, Image
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
@@ -59,10 +60,12 @@ class ImageTagsService:
         selector: ImageSelector,
         tag_creator: TagCreator,
         bulk_edit_queue: FairQueue,
+        audit: ImageAudit,
     ) -> None:
         self._database = database
         self._selector = selector
         self._tag_creator = tag_creator
+        self._audit = audit
         self._bulk_edit_queue = bulk_edit_queue
 
     async def replace_tags(
@@ -112,6 +115,8 @@ class ImageTagsService:
                 for start in range(0, len(images), BULK_BATCH):
                     batch = images[start : start + BULK_BATCH]
                     changed += await _edit_batch(session, batch, locked_tags, removed)
+                members = {"added": edit.add, "removed": edit.remove}
+                await self._audit.write_bulk(session, AuditAction.IMAGES_SET_TAGS, changed, members)
             return BulkCounts(len(images), changed)
 
     async def count_bulk_edit(self, edit: BulkEdit, principal: Principal) -> BulkCounts:
@@ -137,10 +142,14 @@ class ImageTagsService:
         async with with_locked_tags(names, self._tag_creator, owner) as (session, locked_tags):
             image = await ImageRepository(session).get_for_change(image_id, principal)
             rule(principal, image)
-            precondition(await _load_tags(session, image))
+            before = await _load_tags(session, image)
+            precondition(before)
             with invalidates_only(session, LISTS, image_scope(image.id)):
                 await change(ImageTagRepository(session), image, locked_tags)
-            return await _load_tags(session, image)
+            after = await _load_tags(session, image)
+            members = {"tags": before.tags}, {"tags": after.tags}
+            await self._audit.write(session, AuditAction.IMAGE_SET_TAGS, image, before=members[0], after=members[1])
+            return after
 
     async def _list_matches(self, edit: BulkEdit, principal: Principal) -> list[uuid.UUID]:
         await self._refuse_contradiction(edit)

@@ -12,11 +12,13 @@ from app.authz.principal import Principal
 from app.core.errors import AppError
 from app.db.database import Database
 from app.images.errors import NameTaken
+from app.images.image_audit import ImageAudit
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import name_taken
 from app.images.repository import ImageRepository, TaggedImage
 from app.images.storage_keys import rendition_keys
 from app.images.trash.repository import TrashRepository
+from app.models import AuditAction
 from app.storage.object_store import ObjectStore
 from app.tags.repository import TagRepository
 from app.tags.tag_locks import with_locks
@@ -25,9 +27,10 @@ from app.tags.tag_locks import with_locks
 class TrashService:
     """Deletes and restores images. Without `has_trash`, each deletion is permanent."""
 
-    def __init__(self, database: Database, object_store: ObjectStore, *, has_trash: bool) -> None:
+    def __init__(self, database: Database, object_store: ObjectStore, audit: ImageAudit, *, has_trash: bool) -> None:
         self._database = database
         self._object_store = object_store
+        self._audit = audit
         self._has_trash = has_trash
 
     async def delete(
@@ -51,6 +54,8 @@ class TrashService:
                 await images.remove(image)
             else:
                 await trash.add([image.id], principal.id)
+            action = AuditAction.IMAGE_DELETE if permanent else AuditAction.IMAGE_TRASH
+            await self._audit.write(session, action, image, before={"name": image.name})
         if permanent:
             await self.remove_objects([image.storage_key])
 
@@ -65,7 +70,10 @@ class TrashService:
             if not await trash.restore([image_id], name):
                 owner = await images.find_by_name(name or trashed.name)
                 raise name_taken(owner, principal) if owner else NameTaken
-            return await images.get_tagged(image_id, principal)
+            restored = await images.get_tagged(image_id, principal)
+            name = restored.image.name
+            await self._audit.write(session, AuditAction.IMAGE_RESTORE, restored.image, after={"name": name})
+            return restored
 
     async def delete_permanently(self, image_id: uuid.UUID, principal: Principal) -> None:
         """Delete an image in the trash. Raises ImageNotFound, DatabaseBusy."""
@@ -73,6 +81,7 @@ class TrashService:
             trash = TrashRepository(session)
             image = await trash.get_for_change(image_id, principal)
             await trash.remove(image)
+            await self._audit.write(session, AuditAction.IMAGE_DELETE, image, before={"name": image.name})
         await self.remove_objects([image.storage_key])
 
     async def remove_objects(self, originals: Collection[str]) -> None:
