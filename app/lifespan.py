@@ -14,7 +14,7 @@ from app.cache.lease import Lease
 from app.cache.pipelined_connection import PipelinedConnection
 from app.cache.redis_client import RedisClient
 from app.cache.response_cache import ResponseCache
-from app.core.concurrency import SingleFlight, repeat
+from app.core.concurrency import SingleFlight, repeat, retry
 from app.core.errors import AppError
 from app.core.observability.logging import get_logger
 from app.core.observability.outages import OutageLog
@@ -39,12 +39,14 @@ from app.tags.count_compaction import TagCountCompactor
 from app.telemetry.recording.recorder import Recorder
 from app.uploads.active_appends import ActiveAppends
 from app.uploads.upload_expiry import UploadExpiry
+from app.users.accounts.sign_up_mode import record_sign_up_mode
 from app.users.sessions.session_cleanup import remove_expired_logins
 from app.users.social.providers import SocialProviders
 
 logger = get_logger(__name__)
 
 BUCKET_RETRY_SECONDS = 2
+DATABASE_RETRY_SECONDS = 2
 WARM_UP_SECONDS = 3
 WARM_CONNECTIONS = 4
 
@@ -71,6 +73,11 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
             bitmaps = BitmapIndexUpdater(container.database, settings.bitmap_index_update_interval_seconds)
             for job in (
                 _await_backends(container),
+                retry(
+                    lambda: record_sign_up_mode(container.database, audit, settings.sign_up),
+                    DATABASE_RETRY_SECONDS,
+                    "sign-up mode",
+                ),
                 sweeper.run_forever(),
                 UploadExpiry(container.database, settings).run_forever(),
                 TrashPurge(container.database, settings, audit).run_forever(),

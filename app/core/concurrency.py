@@ -53,14 +53,31 @@ async def repeat(job: Callable[[], Awaitable[object]], interval: float, name: st
     """
     outage = OutageLog(logger, name)
     while True:
-        try:
-            await job()
-            outage.recover()
-        except AppError as error:
-            outage.fail(error)
-        except Exception as error:  # noqa: BLE001 - it is logged with its traceback
-            outage.fail(error, traceback=True)
+        await _attempt(job, outage)
         await asyncio.sleep(interval)
+
+
+async def retry(job: Callable[[], Awaitable[object]], interval: float, name: str) -> None:
+    """Run `job` until it succeeds, with pauses of `interval` seconds. Errors are logged as by `repeat`."""
+    outage = OutageLog(logger, name)
+    while True:
+        if await _attempt(job, outage):
+            return
+        await asyncio.sleep(interval)
+
+
+async def _attempt(job: Callable[[], Awaitable[object]], outage: OutageLog) -> bool:
+    """Run `job`; return whether it succeeded."""
+    try:
+        await job()
+    except AppError as error:
+        outage.fail(error)
+        return False
+    except Exception as error:  # noqa: BLE001 - it is logged with its traceback
+        outage.fail(error, traceback=True)
+        return False
+    outage.recover()
+    return True
 
 
 class SingleFlight(Generic[Result]):

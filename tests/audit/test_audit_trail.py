@@ -176,6 +176,15 @@ async def test_an_invitation_is_used_by_the_account_that_it_creates(
     assert not [secret for secret in (NEW_PASSWORD, created["code"], "ada@example.com") if secret in trail]
 
 
+async def test_a_new_sign_up_mode_is_recorded_once_for_all_workers(settings: Settings, sql: asyncpg.Connection) -> None:
+    closed = settings.model_copy(update={"sign_up": "closed"})
+    async with running_service(closed), running_service(closed):
+        while not await read_events(sql):
+            await asyncio.sleep(0.05)
+    assert await read_events(sql) == [Event("sign_up.set_mode", "SIGN_UP", {"mode": "open"}, {"mode": "closed"})]
+    assert await sql.fetchval("SELECT credential FROM audit_events WHERE actor IS NULL") == "service"
+
+
 async def test_rows_are_neither_changed_nor_deleted(admin: Account, user: Account, sql: asyncpg.Connection) -> None:
     await admin.client.patch(f"/v1/users/{user.id}", json={"quota_bytes": 1})
     for statement in ("UPDATE audit_events SET actor = NULL", "DELETE FROM audit_events"):
