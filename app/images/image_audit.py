@@ -1,4 +1,4 @@
-"""Writes audit events of admins' changes of other accounts' images, and of changes of many images."""
+"""Writes audit events of admins' changes of other accounts' images, and of bulk changes."""
 
 import uuid
 from typing import Protocol
@@ -12,7 +12,7 @@ from app.authz.visibility import HasVisibility
 from app.images.paths import image_path
 from app.models import AuditAction
 
-# A change of more images than this is recorded, also without an admin.
+# A bulk change of more images than this is recorded, also if no admin makes it.
 BULK_THRESHOLD = 100
 
 
@@ -43,7 +43,12 @@ class ImageAudit:
         if self._principal.is_admin and not is_owner(self._principal, image):
             await self._audit.write(session, action, image_path(image.id), before=before, after=after)
 
-    async def write_bulk(self, session: AsyncSession, action: AuditAction, count: int, after: AuditMembers) -> None:
-        """Add an event to the transaction if more than BULK_THRESHOLD images change."""
-        if count > BULK_THRESHOLD:
-            await self._audit.write(session, action, "/v1/images", after={"images": count, **after})
+    async def write_bulk(
+        self, session: AsyncSession, action: AuditAction, total: int, changed: int, after: AuditMembers
+    ) -> None:
+        """Add an event if the transaction changes images, and is a part of a large change or of one by an admin.
+
+        `total` is the number of images of the whole change.
+        """
+        if changed and (total > BULK_THRESHOLD or self._principal.is_admin):
+            await self._audit.write(session, action, "/v1/images", after={"images": changed, **after})

@@ -40,6 +40,7 @@ class AuditAction(StrEnum):
     IMAGES_SET_VISIBILITY = "images.set_visibility"
     IMAGES_TRASH = "images.trash"
     IMAGES_RESTORE = "images.restore"
+    IMAGES_DELETE = "images.delete"
     IMAGES_REVERT = "images.revert"
     IMAGES_PURGE = "images.purge"
 

@@ -95,3 +95,30 @@ async def test_a_change_of_more_than_a_hundred_images_is_recorded(user: Account,
     assert (await _tag_all(user, add=["many"], remove=["few"])).json()["changed"] == 101
     members = {"images": 101, "added": ["many"], "removed": ["few"]}
     assert await read_events(sql) == [Event("images.set_tags", "/v1/images", None, members)]
+
+
+async def test_bulk_changes_are_recorded_if_an_admin_makes_them_or_they_are_large(
+    admin: Account, user: Account, sql: asyncpg.Connection
+) -> None:
+    path = await _store(user, "first.png")
+    image = path.rpartition("/")[2]
+
+    async def change(account: Account, action: str, **body: Any) -> str:
+        answer = await account.client.post("/v1/images/bulk", json={"action": action, **body})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["batch"])
+
+    await change(user, "set_visibility", q="*", visibility="private")
+    await change(user, "delete", ids=[image])
+    await change(admin, "restore", ids=[image], dry_run=True)
+    assert await read_events(sql) == []
+    expected = [("restore", {"batch": await change(admin, "restore", ids=[image]), "images": 1})]
+    await change(admin, "set_visibility", q="*", visibility="private")
+    await _copy(sql, path, 100)
+    members = {"images": 101, "visibility": "public"}
+    await sql.execute("UPDATE images SET visibility = 'private'")
+    batch = await change(user, "set_visibility", q="*", visibility="public")
+    expected.append(("set_visibility", {"batch": batch, **members}))
+    expected.append(("trash", {"batch": await change(user, "delete", q="*"), "images": 101}))
+    wanted = [Event(f"images.{action}", "/v1/images", None, members) for action, members in expected]
+    assert await read_events(sql) == wanted

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.audit_log import AuditMembers
 from app.authz.principal import Principal
 from app.db.database import Database
 from app.images.bulk.selection import ImageSelector, Selector, TrashSelector
 from app.images.errors import ImageNotFound, NameTaken
+from app.images.image_audit import ImageAudit
 from app.images.repository import ImageRepository
 from app.images.trash.repository import TrashRepository
 from app.images.trash.service import locking_tags
+from app.models import AuditAction
 from app.models.image import Visibility
 
 
@@ -41,6 +46,16 @@ class BulkRequest:
 
     principal: Principal
     batch: uuid.UUID
+    # The number of images of all batches.
+    matched: int
+    audit: ImageAudit
+
+    async def write_event(
+        self, session: AsyncSession, action: AuditAction, changed: int, visibility: Visibility | None = None
+    ) -> None:
+        """Write the audit event of one transaction."""
+        members: AuditMembers = {"batch": str(self.batch), **({"visibility": visibility} if visibility else {})}
+        await self.audit.write_bulk(session, action, self.matched, changed, members)
 
 
 class BulkAction(Protocol):
@@ -83,6 +98,8 @@ class TrashImages:
                 await trash.add(locked, request.principal.id, request.batch)
             else:
                 await repository.remove_all(locked)
+            event = AuditAction.IMAGES_TRASH if self._has_trash else AuditAction.IMAGES_DELETE
+            await request.write_event(session, event, len(locked))
         return _outcome(images, locked, len(locked))
 
 
@@ -104,7 +121,9 @@ class SetVisibility:
         async with self._database.unit_of_work() as session:
             repository = ImageRepository(session)
             locked = await repository.lock_editable(images, request.principal)
-            return _outcome(images, locked, await repository.update_visibility(locked, self._visibility))
+            changed = await repository.update_visibility(locked, self._visibility)
+            await request.write_event(session, AuditAction.IMAGES_SET_VISIBILITY, changed, self._visibility)
+            return _outcome(images, locked, changed)
 
 
 class RestoreImages:
@@ -124,9 +143,10 @@ class RestoreImages:
 
     async def apply(self, images: Sequence[uuid.UUID], request: BulkRequest) -> BulkOutcome:
         """Restore a batch of images. Raises DatabaseBusy."""
-        async with locking_tags(self._database, images) as (_, trash):
+        async with locking_tags(self._database, images) as (session, trash):
             locked = [image.id for image in await trash.lock_images(images, request.principal)]
             restored = set(await trash.restore(locked))
+            await request.write_event(session, AuditAction.IMAGES_RESTORE, len(restored))
         outcome = _outcome(images, locked, len(restored))
         outcome.skipped += [SkippedImage(one, NameTaken.slug) for one in locked if one not in restored]
         return outcome

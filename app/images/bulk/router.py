@@ -9,7 +9,7 @@ from app.images.bulk.actions import BulkAction, RestoreImages, SetVisibility, Tr
 from app.images.bulk.schemas import BulkActionName, BulkChange, BulkChangeResult, SkippedRead
 from app.images.bulk.selection import Selection
 from app.images.bulk.service import BulkService
-from app.images.dependencies import image_selector_of
+from app.images.dependencies import ImageAuditDep, image_selector_of
 from app.search.errors import InvalidQuery, QueryTooBroad
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, PrincipalDep
@@ -23,7 +23,7 @@ router = PrefixRouter(prefix="/images", tags=["images"], route_class=Authenticat
     responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def change_images(
-    body: BulkChange, _user: CurrentUser, principal: PrincipalDep, container: ContainerDep
+    body: BulkChange, _user: CurrentUser, principal: PrincipalDep, container: ContainerDep, audit: ImageAuditDep
 ) -> BulkChangeResult:
     """Change up to 1,000 images by `ids`, or up to 10,000 matches of a query.
 
@@ -37,7 +37,7 @@ async def change_images(
     An image that cannot be changed does not end the request. `skipped` lists it with the problem type, such as
     `name-taken`.
     """
-    service, action = BulkService(container.queues.bulk_edits), _action(body, container)
+    service, action = BulkService(container.queues.bulk_edits, audit), _action(body, container)
     run = service.predict if body.dry_run else service.run
     report = await run(action, Selection(body.q or "", body.ids), principal)
     skipped = [SkippedRead(id=one.id, reason=one.reason) for one in report.outcome.skipped]

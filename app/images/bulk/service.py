@@ -13,6 +13,7 @@ from app.core.errors import DatabaseBusy
 from app.core.fair_queue import FairQueue
 from app.images.bulk.actions import BulkAction, BulkOutcome, BulkRequest, SkippedImage
 from app.images.bulk.selection import Selection
+from app.images.image_audit import ImageAudit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class BulkReport:
 class BulkService:
     """Runs bulk changes: one at a time for each account."""
 
-    def __init__(self, queue: FairQueue) -> None:
-        self._queue = queue
+    def __init__(self, queue: FairQueue, audit: ImageAudit) -> None:
+        self._queue, self._audit = queue, audit
 
     async def predict(self, action: BulkAction, selection: Selection, principal: Principal) -> BulkReport:
         """Return the report that `run` would return now. Raises the same errors."""
@@ -41,14 +42,15 @@ class BulkService:
 
         Raises InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy.
         """
-        request, outcome = BulkRequest(principal, uuid.uuid4()), BulkOutcome()
+        outcome, change_id = BulkOutcome(), uuid.uuid4()
         # A waiting request holds no connection.
         async with self._queue.enter(current_caller.get()):
             images = await action.selector.list_matches(selection, principal)
+            request = BulkRequest(principal, change_id, len(images), self._audit)
             for start in range(0, len(images), action.batch_size):
                 batch = images[start : start + action.batch_size]
                 try:
                     outcome.add(await action.apply(batch, request))
                 except DatabaseBusy as error:
                     outcome.skipped += [SkippedImage(one, error.slug) for one in batch]
-        return BulkReport(len(images), outcome, request.batch)
+        return BulkReport(len(images), outcome, change_id)

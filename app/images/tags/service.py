@@ -116,7 +116,7 @@ class ImageTagsService:
                     batch = images[start : start + BULK_BATCH]
                     changed += await _edit_batch(session, batch, locked_tags, removed)
                 members = {"added": edit.add, "removed": edit.remove}
-                await self._audit.write_bulk(session, AuditAction.IMAGES_SET_TAGS, changed, members)
+                await self._audit.write_bulk(session, AuditAction.IMAGES_SET_TAGS, changed, changed, members)
             return BulkCounts(len(images), changed)
 
     async def count_bulk_edit(self, edit: BulkEdit, principal: Principal) -> BulkCounts:
