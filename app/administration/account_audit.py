@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import user_path
+from app.core.resource_paths import user_path
 from app.models import AuditAction, User
 
 

@@ -6,8 +6,8 @@ import uuid
 from app.administration.account_audit import AccountState, write_account_changes
 from app.administration.repository import AccountRepository
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import user_path
 from app.core.errors import AppError, DatabaseBusy
+from app.core.resource_paths import user_path
 from app.db.database import Database
 from app.db.keyset import Position
 from app.images.maintenance.orphan_cleanup import remove_orphans

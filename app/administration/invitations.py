@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from app.administration.errors import TooManyInvitations
 from app.audit.audit_log import AuditLog, AuditMembers
-from app.audit.resource_paths import invitation_path
 from app.core.errors import AdminRequired
+from app.core.resource_paths import invitation_path
 from app.core.security import digest_token, new_opaque_token
 from app.db.base import utc_now
 from app.db.database import Database

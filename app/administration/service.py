@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.administration.account_audit import AccountState, write_account_changes
 from app.administration.repository import AccountRepository
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import user_path
 from app.core.passwords import PasswordHasher
+from app.core.resource_paths import user_path
 from app.db.database import Database
 from app.images.upload.usage_repository import Usage, UsageRepository
 from app.models import AuditAction, User

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from app.audit.resource_paths import user_path
 from app.cli.accounts import audited_unit_of_work
 from app.cli.options import DataDir, Email, load_settings
 from app.cli.password_prompt import read_new_password
 from app.core.errors import AppError
 from app.core.passwords import PasswordHasher
+from app.core.resource_paths import user_path
 from app.core.settings import Settings
 from app.models import AuditAction, User
 from app.users.accounts.email import normalize_email

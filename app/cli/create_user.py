@@ -6,10 +6,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import user_path
 from app.cli.accounts import hash_password, read_email, run_unit_of_work
 from app.cli.options import DataDir, Email
 from app.cli.password_prompt import read_new_password
+from app.core.resource_paths import user_path
 from app.models import AuditAction
 from app.users.accounts.repository import UserRepository
 

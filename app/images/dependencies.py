@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.audit.image_audit import ImageAudit
 from app.authz.principal import Principal
 from app.core.errors import Unauthenticated
 from app.http.container import Container
@@ -14,7 +15,6 @@ from app.images.content.original_source import OriginalLocator
 from app.images.content.queued_decoders import QueuedDecoders
 from app.images.content.renditions import Renditions
 from app.images.content.thumbnails import Thumbnails
-from app.images.image_audit import ImageAudit
 from app.images.repository import ImageRepository
 from app.images.tags.service import ImageTagsService
 from app.images.trash.service import TrashService

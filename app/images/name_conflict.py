@@ -2,9 +2,9 @@
 
 from app.authz.principal import Principal
 from app.authz.visibility import visibility_scope
+from app.core.resource_paths import image_path
 from app.db.database import Database
 from app.images.errors import NameTaken
-from app.images.paths import image_path
 from app.images.repository import ImageRepository, NameOwner
 
 

@@ -13,6 +13,7 @@ from app.core.errors import (
     PayloadTooLarge,
     PreconditionFailed,
 )
+from app.core.resource_paths import image_path
 from app.core.settings import Settings
 from app.core.text.normalization import Text
 from app.http.dependencies import ContainerDep, SessionDep
@@ -26,7 +27,6 @@ from app.http.requests.slow_body import read_body, upload_rate
 from app.images.dependencies import ImageAuditDep, ImagesReader, TrashServiceDep, Uploader, UploadServiceDep
 from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
-from app.images.paths import image_path
 from app.images.repository import ImageRepository, TaggedImage
 from app.images.responses import UPLOAD_ERRORS, match_precondition, with_etag
 from app.images.schemas import (

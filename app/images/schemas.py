@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 from pydantic_core import to_json
 
 from app.core.pagination import Page
+from app.core.resource_paths import image_path
 from app.core.text.normalization import Text, matches
 from app.core.text.tag_names import TagNames
-from app.images.paths import image_path
 from app.images.upload.filenames import ImageName
 from app.models import Image, TrashedImage
 from app.models.image import Visibility

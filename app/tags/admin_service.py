@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import tag_path
+from app.core.resource_paths import tag_path
 from app.db.database import Database, set_lock_timeout
 from app.models import AuditAction
 from app.tags.changes.bulk_retag import retag_in_batches

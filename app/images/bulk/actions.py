@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditMembers
+from app.audit.image_audit import ImageAudit
 from app.authz.principal import Principal
 from app.db.database import Database
 from app.images.bulk.selection import ImageSelector, Selector, TrashSelector
 from app.images.errors import ImageNotFound, NameTaken
-from app.images.image_audit import ImageAudit
 from app.images.repository import ImageRepository
 from app.images.trash.repository import TrashRepository
 from app.images.trash.service import locking_tags

@@ -7,13 +7,13 @@ that cannot be changed. The client gets a list of them.
 import uuid
 from dataclasses import dataclass
 
+from app.audit.image_audit import ImageAudit
 from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy
 from app.core.fair_queue import FairQueue
 from app.images.bulk.actions import BulkAction, BulkOutcome, BulkRequest, SkippedImage
 from app.images.bulk.selection import Selection
-from app.images.image_audit import ImageAudit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.image_audit import ImageAudit
 from app.authz.policy import can_edit, ensure_can_edit, ensure_can_tag
 from app.authz.principal import Principal
 from app.authz.visibility import private_owner
@@ -19,7 +20,6 @@ from app.core.fair_queue import FairQueue
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
 from app.images.bulk.selection import ImageSelector, Selection
-from app.images.image_audit import ImageAudit
 from app.images.repository import ImageRepository, TaggedImage
 from app.models import AuditAction, Image
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags

@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.image_audit import ImageAudit
 from app.authz.policy import ensure_can_edit
 from app.authz.principal import Principal
 from app.core.errors import AppError
 from app.db.database import Database
 from app.images.errors import NameTaken
-from app.images.image_audit import ImageAudit
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import name_taken
 from app.images.repository import ImageRepository, TaggedImage

@@ -15,8 +15,8 @@ from typing import NoReturn
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditLog, AuditMembers
-from app.audit.resource_paths import tag_path
 from app.core.errors import DatabaseBusy, ValidationFailed
+from app.core.resource_paths import tag_path
 from app.models import AuditAction
 from app.tags.changes.bulk_retag import BATCH
 from app.tags.changes.tag_change_repository import TagChangeRepository

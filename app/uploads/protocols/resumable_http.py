@@ -8,10 +8,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from app.core.errors import AppError, BadRequest, UnsupportedBodyType
+from app.core.resource_paths import image_path
 from app.core.settings import Settings
 from app.http.requests.multipart import file_name_of_disposition
 from app.http.requests.strict_route import body_media_type
-from app.images.paths import image_path
 from app.images.schemas import ImageUploaded
 from app.images.upload.form import normalized_name
 from app.uploads.errors import DigestFailed, InconsistentLength, InvalidUploadHeader, OffsetMismatch

@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from app.core.errors import AppError, UnsupportedBodyType
+from app.core.resource_paths import image_path
 from app.http.requests.strict_route import body_media_type
-from app.images.paths import image_path
 from app.images.schemas import ImageUploaded
 from app.uploads.errors import ChecksumFailed, InvalidUploadHeader, OffsetMismatch
 from app.uploads.inspection import CHECKSUM_ALGORITHMS, Checksum

@@ -7,10 +7,10 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import invitation_path, user_path
 from app.authz.principal import Principal
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import RateLimitSettings
+from app.core.resource_paths import invitation_path, user_path
 from app.core.security import digest_token
 from app.core.text.email_addresses import is_same_mailbox
 from app.db.database import Database

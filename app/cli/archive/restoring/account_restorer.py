@@ -8,11 +8,11 @@ from itertools import islice
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.audit_log import AuditLog
-from app.audit.resource_paths import user_path
 from app.cli.archive.archive_format import ArchivedAccount
 from app.cli.archive.archive_reader import BrokenLine
 from app.cli.archive.restoring.restore_repository import RestoreRepository
 from app.cli.archive.restoring.restore_results import RestoreOutcome, RestoreResult
+from app.core.resource_paths import user_path
 from app.db.database import Database
 from app.models import AuditAction
 

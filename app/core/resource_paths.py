@@ -1,4 +1,4 @@
-"""The paths of the resources that audit events name."""
+"""The paths of resources in the API."""
 
 import uuid
 from urllib.parse import quote
@@ -12,6 +12,11 @@ def user_path(user_id: uuid.UUID) -> str:
 def invitation_path(invitation_id: uuid.UUID) -> str:
     """Return the path of an invitation."""
     return f"/v1/users/invitations/{invitation_id}"
+
+
+def image_path(image_id: uuid.UUID) -> str:
+    """Return the path of an image."""
+    return f"/v1/images/{image_id}"
 
 
 def tag_path(name: str) -> str:

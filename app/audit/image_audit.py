@@ -9,7 +9,7 @@ from app.audit.audit_log import AuditLog, AuditMembers
 from app.authz.policy import is_owner
 from app.authz.principal import Principal
 from app.authz.visibility import HasVisibility
-from app.images.paths import image_path
+from app.core.resource_paths import image_path
 from app.models import AuditAction
 
 # A bulk change of more images than this is recorded, also if no admin makes it.
