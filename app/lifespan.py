@@ -24,6 +24,7 @@ from app.core.security import AccessTokens, RefreshTokens
 from app.core.settings import Settings
 from app.db.database import Database
 from app.health.probes import probe_backends
+from app.history.history_maintenance import HistoryMaintenance
 from app.http.container import Container
 from app.http.request_queues import Queues
 from app.images.maintenance.orphan_sweeper import OrphanSweeper
@@ -84,6 +85,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 counts.run_forever(),
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),
+                HistoryMaintenance(container.database, settings).run_forever(),
                 repeat(lambda: remove_expired_logins(container.database), settings.sweep_interval_seconds, "logins"),
             ):
                 _run_in_background(stack, job)

@@ -11,6 +11,8 @@ from app.administration.router import router as administration_router
 from app.core.observability.logging import configure_logging
 from app.core.settings import Settings
 from app.health.router import router as health_router
+from app.history.router import router as history_router
+from app.history.router import tag_history_router
 from app.http.middleware.client_address import ClientAddressMiddleware
 from app.http.middleware.compression import CompressionMiddleware
 from app.http.middleware.core_middleware import (
@@ -30,6 +32,7 @@ from app.http.problems import install_problem_handlers
 from app.http.site import router as site_router
 from app.images.bulk.router import router as bulk_router
 from app.images.content.router import router as image_content_router
+from app.images.history_router import router as image_history_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
 from app.images.tags.router import router as tagging_router
@@ -92,7 +95,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     # Each request is matched in this order, so the most frequent routes come first.
     images = (image_content_router, search_router, images_router, tagging_router, bulk_router)
-    for router in (*images, tags_router, uploads_router, trash_router, *accounts, ops_router):
+    history = (image_history_router, tag_history_router, history_router)
+    for router in (*images, tags_router, uploads_router, trash_router, *history, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)
     for unversioned in (health_router, prometheus_router, site_router):
         app.include_router(unversioned, responses=DEFAULT_RESPONSE)

@@ -147,7 +147,7 @@ def bench(workers: int) -> Iterator[Bench]:
             serving(command, "/readyz") as service,
             ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as clients,
         ):
-            yield Bench(Meters(stack, service.process), service.url, _sign_in(service.url), clients)
+            yield Bench(Meters(stack, service.process), service.url, sign_in(service.url), clients)
 
 
 async def _make_bucket(settings: Settings) -> None:
@@ -156,7 +156,8 @@ async def _make_bucket(settings: Settings) -> None:
     await objects.close()
 
 
-def _sign_in(url: str) -> str:
+def sign_in(url: str) -> str:
+    """Create an account; return its access token."""
     client = Client(url)
     account = {"email": "bench@example.com", "password": "correct horse battery staple"}
     client.send("POST", "/v1/users", json.dumps(account).encode(), {"Content-Type": "application/json"})

@@ -17,15 +17,18 @@ async def _is_never_gone() -> bool:
 
 
 class Caller:
-    """Address and, once authenticated, account of a request.
+    """Address, request id and, once authenticated, account and credential of a request.
 
     `is_gone` returns whether the client has disconnected. `inside` holds the queues that the request has passed: a
     request that enters one again does not wait for itself.
     """
 
-    def __init__(self, host: str | None) -> None:
+    def __init__(self, host: str | None, request_id: str | None = None) -> None:
         self._host = host
+        self.request_id = request_id
         self.account: UUID | None = None
+        # The id of the session or of the API key.
+        self.credential: UUID | None = None
         self.is_gone: Callable[[], Awaitable[bool]] = _is_never_gone
         self.inside: set[object] = set()
 

@@ -139,10 +139,14 @@ class BulkTagging(ImageSelection):
 
 
 class BulkResult(BaseModel):
-    """The number of matching images that the caller may change, and of those that changed."""
+    """The number of matching images that the caller may change, and of those that changed.
+
+    `batch` is the id of the change in the history; null for a dry run.
+    """
 
     matched: int = Field(examples=[12])
     changed: int = Field(examples=[7])
+    batch: uuid.UUID | None = Field(default=None, examples=["7b8a1c9e-2f64-4d0b-9a51-0c6d3e2f1a10"])
 
 
 class ImageUrl(BaseModel):

@@ -3,6 +3,7 @@
 from app.models.audit import AuditAction, AuditEvent
 from app.models.bitmap import BitmapChunk, BitmapIndexQueueEntry, BitmapOrdinal, TagBitmap
 from app.models.cache import CacheState
+from app.models.history import OrphanedTagHistory, TagEvent, TagEventSource, TagOperation, TagOperationKind
 from app.models.image import IdempotencyKey, Image, OrphanedObject
 from app.models.invitation import Invitation
 from app.models.mailed_link import LinkPurpose, MailedLink
@@ -27,6 +28,7 @@ __all__ = [
     "MailedLink",
     "OAuthFlow",
     "OrphanedObject",
+    "OrphanedTagHistory",
     "PrivateTag",
     "Scope",
     "SocialIdentity",
@@ -35,7 +37,11 @@ __all__ = [
     "Tag",
     "TagBitmap",
     "TagCountDelta",
+    "TagEvent",
+    "TagEventSource",
     "TagImplication",
+    "TagOperation",
+    "TagOperationKind",
     "Tagged",
     "TrashedImage",
     "TrashedTag",

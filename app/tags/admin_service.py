@@ -1,6 +1,8 @@
 """Changes of tags that take several transactions: deletion, merge, implications."""
 
+import uuid
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +13,13 @@ from app.models import AuditAction
 from app.tags.changes.bulk_retag import retag_in_batches
 from app.tags.changes.tag_change import TagChange
 from app.tags.repository import CountedTag, TagRepository
+
+
+class MergeResult(NamedTuple):
+    """The target of a merge, and the batch of the events."""
+
+    tag: CountedTag
+    batch: uuid.UUID | None
 
 
 class TagAdminService:
@@ -25,18 +34,25 @@ class TagAdminService:
             await set_lock_timeout(session)
             if await self._remove_alias(session, name):
                 return
-        await retag_in_batches(self._database, name, None)
+            origin = await (await TagChange.begin(session, self._audit)).begin_removal(name)
+        await retag_in_batches(self._database, name, None, origin)
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session, self._audit)).remove(name)
+            change = await TagChange.begin(session, self._audit, origin)
+            await change.remove(name)
+            await change.complete(origin)
 
-    async def merge(self, name: str, into: str) -> CountedTag:
+    async def merge(self, name: str, into: str) -> MergeResult:
         """Replace a tag by another on all images; its name becomes an alias. An interrupted merge can be repeated."""
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session, self._audit)).inherit_implications(into, name)
-        await retag_in_batches(self._database, name, into)
+            change = await TagChange.begin(session, self._audit)
+            origin = await change.begin_merge(name, into)
+            await change.inherit_implications(into, name)
+        await retag_in_batches(self._database, name, into, origin)
         async with self._database.unit_of_work() as session:
-            await (await TagChange.begin(session, self._audit)).merge(name, into)
-            return await TagRepository(session).get(into)
+            change = await TagChange.begin(session, self._audit, origin)
+            await change.merge(name, into)
+            await change.complete(origin)
+            return MergeResult(await TagRepository(session).get(into), origin.batch)
 
     async def set_implications(self, name: str, implied: Sequence[str]) -> CountedTag:
         """Replace the implications of a tag; create the implied tags. Raises ValidationFailed for a cycle."""

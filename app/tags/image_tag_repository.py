@@ -10,7 +10,7 @@ before images and each by id, so that none deadlock:
 
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, Integer, String, Uuid, bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import ValidationFailed
 from app.core.text.tag_names import MAX_TAGS_PER_IMAGE
 from app.models import Tagged
+from app.tags.changes.change_origin import BY_HAND, SET_ORIGIN, ChangeOrigin, set_origin
 from app.tags.errors import TagImplied, TagNotFound
 from app.tags.repository import TagRepository
 
@@ -28,10 +29,12 @@ _IMAGES = bindparam("images", type_=ARRAY(Uuid))
 _TAGS = bindparam("tags", type_=ARRAY(Integer))
 
 # The ids first: PostgreSQL reads all tags for "has this name, or has that id".
-_LOCK_TAGS = text("""
+# The origin is set in the same statement, because a change of one image mostly waits for round trips.
+_LOCK_TAGS = text(f"""
     SELECT id, name, alias_of FROM tags
     WHERE id = ANY(ARRAY(SELECT unnest(ARRAY[id, alias_of]) FROM tags WHERE name = ANY(:names)))
-    ORDER BY id FOR KEY SHARE SKIP LOCKED""").bindparams(bindparam("names", type_=ARRAY(String)))
+    AND (SELECT {SET_ORIGIN}) IS NOT NULL
+    ORDER BY id FOR KEY SHARE SKIP LOCKED""").bindparams(bindparam("names", type_=ARRAY(String)))  # noqa: S608
 _CLOSURE = text("""
     WITH RECURSIVE closure(tag) AS (
         SELECT implied_tag_id FROM tag_implications WHERE tag_id = ANY(:tags)
@@ -48,12 +51,6 @@ _ADD_CLOSURE = text("""
     INSERT INTO tagged (tag, image, is_explicit)
     SELECT tag, image, false FROM unnest(:tags) AS tag, unnest(:images) AS image
     ON CONFLICT DO NOTHING""").bindparams(_IMAGES, _TAGS)
-_REMOVE_EXPLICIT = text(
-    "UPDATE tagged SET is_explicit = false WHERE image = ANY(:images) AND tag = ANY(:tags) AND is_explicit"
-).bindparams(_IMAGES, _TAGS)
-_REMOVE_OTHER_EXPLICIT = text(
-    "UPDATE tagged SET is_explicit = false WHERE image = ANY(:images) AND tag <> ALL(:tags) AND is_explicit"
-).bindparams(_IMAGES, _TAGS)
 _IMPLIED_CTE = """
     WITH RECURSIVE wanted(image, tag) AS (
         SELECT t.image, i.implied_tag_id FROM tagged t JOIN tag_implications i ON i.tag_id = t.tag
@@ -68,6 +65,31 @@ _REMOVE_STALE_IMPLIED = text(
     f"{_IMPLIED_CTE} DELETE FROM tagged t WHERE t.image = ANY(:images) AND NOT t.is_explicit "  # noqa: S608
     "AND NOT EXISTS (SELECT FROM wanted w WHERE w.image = t.image AND w.tag = t.tag)"
 ).bindparams(_IMAGES)
+# One statement, so that each removed tag writes one event, and the triggers update each image's `tag_ids` once. A tag
+# that another explicit tag of the image implies stays as an implied one.
+# One statement, so that each removed tag writes one event, and the triggers update each image's `tag_ids` once. A tag
+# that another explicit tag of the image implies stays as an implied one.
+_REMOVE = """
+    WITH RECURSIVE wanted(image, tag) AS (
+        SELECT t.image, i.implied_tag_id FROM tagged t JOIN tag_implications i ON i.tag_id = t.tag
+        WHERE t.image = ANY(:images) AND t.is_explicit AND NOT ({is_removed})
+        UNION SELECT w.image, i.implied_tag_id FROM wanted w JOIN tag_implications i ON i.tag_id = w.tag
+    ), demoted AS (
+        UPDATE tagged t SET is_explicit = false FROM wanted w
+        WHERE t.image = ANY(:images) AND t.is_explicit AND ({is_removed}) AND w.image = t.image AND w.tag = t.tag
+    )
+    DELETE FROM tagged t WHERE t.image = ANY(:images) AND (NOT t.is_explicit OR {is_removed})
+    AND NOT EXISTS (SELECT FROM wanted w WHERE w.image = t.image AND w.tag = t.tag)"""
+_REMOVE_EXPLICIT = text(_REMOVE.format(is_removed="t.tag = ANY(:tags)")).bindparams(_IMAGES, _TAGS)
+_REMOVE_OTHER_EXPLICIT = text(_REMOVE.format(is_removed="t.tag <> ALL(:tags)")).bindparams(_IMAGES, _TAGS)
+_PAIRS = (bindparam("changed_images", type_=ARRAY(Uuid)), bindparam("changed_tags", type_=ARRAY(Integer)))
+_ADD_PAIRS = text("""
+    INSERT INTO tagged (tag, image, is_explicit)
+    SELECT tag, image, true FROM unnest(:changed_tags, :changed_images) AS added(tag, image)
+    ON CONFLICT (tag, image) DO UPDATE SET is_explicit = true WHERE NOT tagged.is_explicit""").bindparams(*_PAIRS)
+_REMOVE_PAIRS = text(
+    _REMOVE.format(is_removed="(t.tag, t.image) IN (SELECT * FROM unnest(:changed_tags, :changed_images))")
+).bindparams(_IMAGES, *_PAIRS)
 _TOO_MANY = text(
     "SELECT image FROM tagged WHERE image = ANY(:images) AND is_explicit GROUP BY image HAVING count(*) > :most LIMIT 1"
 ).bindparams(_IMAGES)
@@ -88,6 +110,13 @@ _REPLACE_TAG = text("""
     ) DELETE FROM tagged WHERE tag = :tag AND image = ANY(:images)""")
 
 
+class TagOfImage(NamedTuple):
+    """A pair of a tag and an image, by their ids."""
+
+    tag: int
+    image: uuid.UUID
+
+
 class LockedTags(NamedTuple):
     """Tags that are locked until the commit: explicit ones, and further ones that they imply."""
 
@@ -103,14 +132,20 @@ class LockedTags(NamedTuple):
 class ImageTagRepository:
     """The SQL of the tags of images."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, origin: ChangeOrigin = BY_HAND) -> None:
         self._session = session
+        self._origin = origin
 
     async def lock_tags(self, names: Sequence[str]) -> LockedTags | None:
-        """Lock the tags of these names, aliases resolved. Returns None if one is missing or being changed."""
+        """Lock the tags of these names, aliases resolved, and set the origin of the changes until the commit.
+
+        Returns None if a tag is missing or being changed.
+        """
         if not names:
+            await self.set_origin()
             return LockedTags([], [])
-        rows = (await self._session.execute(_LOCK_TAGS, {"names": names})).all()
+        values = {"names": names, "origin": self._origin.to_setting()}
+        rows = (await self._session.execute(_LOCK_TAGS, values)).all()
         real = {row.id for row in rows if row.alias_of is None}
         named = {row.name: row.alias_of or row.id for row in rows}
         given = {named[name] for name in names if name in named} & real
@@ -119,17 +154,19 @@ class ImageTagRepository:
         implied = await self._session.scalars(_CLOSURE, {"tags": sorted(given)})
         return LockedTags(sorted(given), [tag for tag in implied if tag not in given])
 
+    async def set_origin(self) -> None:
+        """Set the origin of the changes until the commit, for those that lock no tags by name."""
+        await set_origin(self._session, self._origin)
+
     async def lock_images(self, images: Sequence[uuid.UUID]) -> list[uuid.UUID]:
         """Lock those of the images that exist until the commit; return their ids."""
         return list(await self._session.scalars(_LOCK_IMAGES, {"images": images}))
 
     async def add_tags(self, images: Sequence[uuid.UUID], locked_tags: LockedTags) -> None:
         """Add explicit tags, and those that they imply. Raises ValidationFailed if an image has too many."""
+        await self._add(images, locked_tags)
         if locked_tags.explicit:
-            await self._session.execute(_ADD_EXPLICIT, {"images": images, "tags": locked_tags.explicit})
             await self._refuse_too_many(images)
-        if locked_tags.implied:
-            await self._session.execute(_ADD_CLOSURE, {"images": images, "tags": locked_tags.implied})
 
     async def add_tags_as_guest(self, image: uuid.UUID, locked_tags: LockedTags) -> None:
         """Add explicit tags to another user's image. Raises ValidationFailed over MAX_TAGS_BY_GUESTS."""
@@ -139,15 +176,25 @@ class ImageTagRepository:
                 raise ValidationFailed.at(["body", "tags"], _RESERVED)
 
     async def remove_tags(self, images: Sequence[uuid.UUID], tags: Sequence[int]) -> None:
-        """Remove explicit tags; tags that others imply stay. The images are locked."""
+        """Remove explicit tags of locked images, and those that only they imply. Tags that others imply stay."""
         await self._session.execute(_REMOVE_EXPLICIT, {"images": images, "tags": tags})
-        await self.recompute_implied(images)
 
     async def replace_tags(self, image: uuid.UUID, locked_tags: LockedTags) -> None:
         """Replace the explicit tags of a locked image."""
+        await self._add([image], locked_tags)
         await self._session.execute(_REMOVE_OTHER_EXPLICIT, {"images": [image], "tags": locked_tags.explicit})
-        await self.add_tags([image], locked_tags)
-        await self.recompute_implied([image])
+        await self._refuse_too_many([image])
+
+    async def change_explicit(
+        self, images: Sequence[uuid.UUID], added: Sequence[TagOfImage], removed: Sequence[TagOfImage]
+    ) -> None:
+        """Add and remove explicit tags of locked images, different ones for each. The implied tags follow.
+
+        The number of tags of an image is not limited.
+        """
+        await self._session.execute(_ADD_PAIRS, _pair_values(added))
+        await self._session.execute(_REMOVE_PAIRS, {"images": images, **_pair_values(removed)})
+        await self._session.execute(_ADD_IMPLIED, {"images": images})
 
     async def remove_tag(self, image: uuid.UUID, name: str) -> None:
         """Remove one tag of a locked image. Raises TagNotFound; TagImplied if another tag implies it."""
@@ -187,6 +234,16 @@ class ImageTagRepository:
         await self._session.execute(_ADD_IMPLIED, {"images": images})
         await self._session.execute(_REMOVE_STALE_IMPLIED, {"images": images})
 
+    async def _add(self, images: Sequence[uuid.UUID], locked_tags: LockedTags) -> None:
+        if locked_tags.explicit:
+            await self._session.execute(_ADD_EXPLICIT, {"images": images, "tags": locked_tags.explicit})
+        if locked_tags.implied:
+            await self._session.execute(_ADD_CLOSURE, {"images": images, "tags": locked_tags.implied})
+
     async def _refuse_too_many(self, images: Sequence[uuid.UUID]) -> None:
         if await self._session.scalar(_TOO_MANY, {"images": images, "most": MAX_TAGS_PER_IMAGE}):
             raise ValidationFailed.at(["body", "tags"], f"An image can have at most {MAX_TAGS_PER_IMAGE} tags.")
+
+
+def _pair_values(pairs: Sequence[TagOfImage]) -> dict[str, Any]:
+    return {"changed_tags": [pair.tag for pair in pairs], "changed_images": [pair.image for pair in pairs]}

@@ -1,5 +1,6 @@
 """Endpoints to list, create and administer tags."""
 
+import uuid
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
@@ -24,6 +25,7 @@ from app.tags.schemas import (
     RelatedList,
     RelatedRead,
     TagAliases,
+    TagChanged,
     TagImplications,
     TagList,
     TagMerge,
@@ -143,10 +145,13 @@ async def list_related_tags(
 @router.patch("/{name}", summary="Rename a tag", responses=problems(*ADMIN_ERRORS, TagExists))
 async def rename_tag(
     name: NamePath, body: TagRename, _admin: AdminUser, change: TagChangeDep, repository: TagsRepo
-) -> TagRead:
-    """Rename a tag. The name of another tag is a conflict; merge the tags instead."""
-    await change.rename(name, body.name)
-    return to_read(await repository.get(body.name))
+) -> TagChanged:
+    """Rename a tag. The name of another tag is a conflict; merge the tags instead.
+
+    The rename of a tag takes about 20 microseconds for each image: the history of each image records it.
+    """
+    batch = await change.rename(name, body.name)
+    return to_changed(await repository.get(body.name), batch)
 
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problems(*ADMIN_ERRORS))
@@ -159,13 +164,13 @@ async def delete_tag(name: NamePath, _admin: AdminUser, service: TagAdminService
 
 
 @router.post("/{name}/merge", summary="Merge a tag into another", responses=problems(*ADMIN_ERRORS))
-async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, service: TagAdminServiceDep) -> TagRead:
+async def merge_tag(name: NamePath, body: TagMerge, _admin: AdminUser, service: TagAdminServiceDep) -> TagChanged:
     """Replace this tag by another one on all images. The name becomes an alias of the other tag.
 
     A merge takes about a millisecond for each image, so minutes for hundreds of thousands. Meanwhile both tags can be
     used, and each image has one of them. Repeat the request to complete an interrupted merge.
     """
-    return to_read(await service.merge(name, body.into))
+    return to_changed(*await service.merge(name, body.into))
 
 
 @router.put("/{name}/aliases", summary="Set the aliases of a tag", responses=problems(*ADMIN_ERRORS, TagExists))
@@ -191,6 +196,11 @@ async def set_tag_implications(
 def cache_headers(principal: Principal) -> dict[str, str]:
     """Return the headers of an answer that depends on the principal, to be revalidated."""
     return {"Cache-Control": "no-cache" if principal.user is None else "private, no-cache", "Vary": "Authorization"}
+
+
+def to_changed(tag: CountedTag, batch: uuid.UUID | None) -> TagChanged:
+    """Shape a tag that was renamed, or that another was merged into."""
+    return TagChanged(**to_read(tag).model_dump(), batch=batch)
 
 
 def to_read(tag: CountedTag, asked: str | None = None, matched: str | None = None) -> TagRead:

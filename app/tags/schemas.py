@@ -1,5 +1,6 @@
 """Request and response bodies of the tag endpoints."""
 
+import uuid
 from datetime import datetime
 from typing import Annotated
 
@@ -18,6 +19,12 @@ class TagRead(BaseModel):
     implies: list[str] = Field(examples=[["animal"]], description="Directly implied tags")
     created_at: datetime
     alias_of: str | None = Field(default=None, description="The requested alias, if the request named one")
+
+
+class TagChanged(TagRead):
+    """A tag that was renamed, or that another was merged into. `batch` is the id of the change in the history."""
+
+    batch: uuid.UUID | None = Field(examples=["7b8a1c9e-2f64-4d0b-9a51-0c6d3e2f1a10"])
 
 
 class TagsCreate(BaseModel):

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import DatabaseBusy
 from app.db.database import Database
+from app.tags.changes.change_origin import BY_HAND, ChangeOrigin
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.tag_creator import TagCreator
 
@@ -44,19 +45,23 @@ async def with_locks(
 
 @asynccontextmanager
 async def with_locked_tags(
-    names: Sequence[str], tag_creator: TagCreator, private_to: uuid.UUID | None = None
+    names: Sequence[str],
+    tag_creator: TagCreator,
+    private_to: uuid.UUID | None = None,
+    *,
+    origin: ChangeOrigin = BY_HAND,
 ) -> AsyncIterator[tuple[AsyncSession, LockedTags]]:
     """Yield a transaction in which these tags exist and are locked. Missing ones are created.
 
     They are created in a transaction of their own, so that others do not wait for this commit. With `private_to`, only
-    that account sees a new one before a public image has it.
+    that account sees a new one before a public image has it. Changes of images' tags have the given origin.
 
     Raises DatabaseBusy when one is being changed for more than two seconds. Raises TooManyRequests when the caller has
     created too many tags.
     """
 
     async def lock(session: AsyncSession) -> LockedTags | None:
-        return await ImageTagRepository(session).lock_tags(names)
+        return await ImageTagRepository(session, origin).lock_tags(names)
 
     async def create_missing() -> None:
         # Usually all of them exist.

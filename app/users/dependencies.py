@@ -54,7 +54,7 @@ async def _authenticate(request: Request) -> Principal:
     principal = await authenticator_of(container_of(request)).authenticate(token)
     request.state.user_id, request.state.credential_id = principal.id, principal.session_id or principal.key_id
     if caller := current_caller.get():
-        caller.account = principal.id
+        caller.account, caller.credential = principal.id, principal.session_id or principal.key_id
     policy.require_scope(principal, request.method)
     return principal
 

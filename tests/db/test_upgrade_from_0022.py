@@ -73,6 +73,7 @@ UNION ALL SELECT format('sequence %I %s', sequencename, data_type) FROM pg_seque
 """
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 NewSettings = Callable[[], Awaitable[Settings]]
+HISTORY = ("tag_events", "tag_events_default", "tag_operations", "orphaned_tag_histories")
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ async def test_the_upgrade_keeps_every_row(old: Settings) -> None:
     assert tuple(state) == (singleton, namespace, epoch + 1, run_id, usable_from)
     del after["cache_state"]
     # Tables of later revisions.
-    later = ("uploads", "upload_parts", "trashed_images", "trashed_tags", "audit_events")
+    later = ("uploads", "upload_parts", "trashed_images", "trashed_tags", "audit_events", *HISTORY)
     assert [after.pop(table) for table in later] == [[]] * len(later)
     assert after == before
 
@@ -200,7 +201,7 @@ async def test_the_upgrade_is_rolled_back_while_a_table_is_in_use(old: Settings)
         assert not upgrading.done()
         await holder.execute("COMMIT")
         await upgrading
-        assert await fetch_revision(holder) == "0027"
+        assert await fetch_revision(holder) == "0028"
 
 
 async def _until_waiting(connection: asyncpg.Connection, *, is_waiting: bool) -> None:

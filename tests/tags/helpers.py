@@ -73,6 +73,13 @@ async def read(client: httpx.AsyncClient, path: str, **params: Any) -> Any:
     return response.json()
 
 
+def counts_of(answer: httpx.Response) -> tuple[int, int]:
+    """Return the numbers of matching and of changed images of a bulk edit that succeeds."""
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    return body["matched"], body["changed"]
+
+
 async def counts(client: httpx.AsyncClient) -> dict[str, int]:
     """Return every tag's count from the paged list."""
     found: dict[str, int] = {}

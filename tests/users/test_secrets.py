@@ -77,7 +77,8 @@ async def test_canaries(
 
             client.event_hooks["response"].append(keep)
             secrets = await _use_everything(client)
-    rows = [str(dict(row)) for table in TABLES.split(", ") for row in await sql.fetch(f"SELECT * FROM {table}")]  # noqa: S608
+    tables = [*TABLES.split(", "), "tag_events"]
+    rows = [str(dict(row)) for table in tables for row in await sql.fetch(f"SELECT * FROM {table}")]  # noqa: S608
     with MongoClient[dict[str, Any]](mongo_url) as mongo:
         database = mongo.get_default_database()
         records = [

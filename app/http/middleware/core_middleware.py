@@ -73,7 +73,7 @@ class RequestContextMiddleware:
 
         context = bind_contextvars(request_id=request_id.decode())
         client = scope.get("client")
-        caller_token = current_caller.set(Caller(client[0] if client else None))
+        caller_token = current_caller.set(Caller(client[0] if client else None, request_id.decode()))
         try:
             with Quotas() as quotas:
                 await self.app(scope, receive, send_with_headers)

@@ -44,6 +44,7 @@ TAGS = [
     {"name": "images", "description": "Upload, find, read, tag and delete images."},
     {"name": "uploads", "description": "Resumable uploads: tus 1.0.0 and Resumable Uploads for HTTP."},
     {"name": "tags", "description": "Tag names, aliases and implications."},
+    {"name": "history", "description": "The changes of the tags of images."},
     {"name": "operations", "description": "Health, metrics and the request log."},
 ]
 

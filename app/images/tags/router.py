@@ -43,12 +43,12 @@ async def tag_images(
     """Add tags to and remove tags from up to 10,000 images, all or none.
 
     Only the caller's own images are changed; for an admin, all matches. `dry_run` returns the counts without a change.
-    An empty `q` is refused; `*` matches all images.
+    An empty `q` is refused; `*` matches all images. `batch` identifies the change, for `POST /v1/history/revert`.
     """
     edit = BulkEdit(Selection(body.q or "", body.ids), body.add, body.remove)
     run = service.count_bulk_edit if body.dry_run else service.edit_in_bulk
     counts = await run(edit, principal)
-    return BulkResult(matched=counts.matched, changed=counts.changed)
+    return BulkResult(matched=counts.matched, changed=counts.changed, batch=counts.batch)
 
 
 @router.put("/{image_id}/tags", summary="Replace the tags of an image", responses=problems(*ERRORS))

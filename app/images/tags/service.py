@@ -21,7 +21,8 @@ from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database
 from app.images.bulk.selection import ImageSelector, Selection
 from app.images.repository import ImageRepository, TaggedImage
-from app.models import AuditAction, Image
+from app.models import AuditAction, Image, TagEventSource
+from app.tags.changes.change_origin import new_batch
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
@@ -45,10 +46,11 @@ class BulkEdit:
 
 
 class BulkCounts(NamedTuple):
-    """The number of matching images that the caller may change, and of those that change."""
+    """The number of matching images that the caller may change, and of those that change; and the id of the change."""
 
     matched: int
     changed: int
+    batch: uuid.UUID | None = None
 
 
 class ImageTagsService:
@@ -109,15 +111,16 @@ class ImageTagsService:
         # An account runs one bulk edit at a time. A waiting request holds no connection.
         async with self._bulk_edit_queue.enter(current_caller.get()):
             images = await self._list_matches(edit, principal)
-            changed = 0
-            async with with_locked_tags(edit.add, self._tag_creator, principal.id) as (session, locked_tags):
+            changed, origin = 0, new_batch(TagEventSource.BULK)
+            locks = with_locked_tags(edit.add, self._tag_creator, principal.id, origin=origin)
+            async with locks as (session, locked_tags):
                 removed = await TagRepository(session).list_ids(edit.remove)
                 for start in range(0, len(images), BULK_BATCH):
                     batch = images[start : start + BULK_BATCH]
                     changed += await _edit_batch(session, batch, locked_tags, removed)
                 members = {"added": edit.add, "removed": edit.remove}
                 await self._audit.write_bulk(session, AuditAction.IMAGES_SET_TAGS, changed, changed, members)
-            return BulkCounts(len(images), changed)
+            return BulkCounts(len(images), changed, origin.batch)
 
     async def count_bulk_edit(self, edit: BulkEdit, principal: Principal) -> BulkCounts:
         """Count the images that `edit_in_bulk` would change. Raises the same errors."""

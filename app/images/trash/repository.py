@@ -35,6 +35,7 @@ from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.storage_keys import object_keys
 from app.models import Image, TrashedImage
+from app.tags.changes.change_origin import BY_HAND, SET_ORIGIN
 
 # The columns that a restore needs: the others are computed.
 _COLUMNS = ", ".join(
@@ -88,6 +89,15 @@ _WITH_TAKEN_NAMES = text("""
         FROM trashed_images WHERE id = ANY(:ids)
     ) AS trashed
     WHERE position > 1 OR EXISTS (SELECT FROM images WHERE images.name = trashed.name)""").bindparams(_IDS)
+# A restored tag is no change of the image's tags. A tag that was deleted or implied meanwhile is one.
+_PAUSE_HISTORY = text(f"SELECT set_config('imts.tag_history', 'off', true), {SET_ORIGIN}")
+_APPEND_TAG_EVENTS = text("""
+    SELECT append_tag_transitions(
+        array_agg(image), array_agg(tag), array_agg(old.is_explicit), array_agg(new.is_explicit)
+    )
+    FROM (SELECT image, tag, is_explicit FROM trashed_tags WHERE image = ANY(:ids)) AS old
+    FULL JOIN (SELECT image, tag, is_explicit FROM tagged WHERE image = ANY(:ids)) AS new USING (image, tag)
+    WHERE old.is_explicit IS DISTINCT FROM new.is_explicit""").bindparams(_IDS)
 _TAG_NAMES = """
     ARRAY(
         SELECT t.name FROM trashed_tags JOIN tags t ON t.id = trashed_tags.tag
@@ -172,11 +182,11 @@ class TrashRepository:
 
         With `name`, a single image gets that name. Return the ids of the restored images.
         """
-        # Tags of a restored image are no change of the image's tags.
-        await self._session.execute(text("SET LOCAL imts.tag_history = 'off'"))
+        await self._session.execute(_PAUSE_HISTORY, {"origin": BY_HAND.to_setting()})
         with invalidates_only(self._session, LISTS, *map(image_scope, images)):
             restored = list(await self._session.scalars(_RESTORE_IMAGES, {"ids": images, "name": name}))
             await self._session.execute(_RESTORE_TAGS, {"ids": restored})
+            await self._session.execute(_APPEND_TAG_EVENTS, {"ids": restored})
         await self._session.execute(delete(TrashedImage).where(TrashedImage.id.in_(restored)))
         return restored
 

@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.audit_log import AuditLog, AuditMembers
 from app.core.errors import DatabaseBusy, ValidationFailed
 from app.core.resource_paths import tag_path
-from app.models import AuditAction
+from app.models import AuditAction, TagEventSource, TagOperationKind
 from app.tags.changes.bulk_retag import BATCH
+from app.tags.changes.change_origin import BY_HAND, ChangeOrigin, set_origin
 from app.tags.changes.tag_change_repository import TagChangeRepository
+from app.tags.changes.tag_operation_repository import TagOperationRepository
 from app.tags.errors import TagExists, TagIsAlias, TagNotFound
 from app.tags.image_tag_repository import ImageTagRepository
 from app.tags.implication_graph import Implications
@@ -29,30 +31,68 @@ from app.tags.repository import TagRepository
 class TagChange:
     """One change in one transaction, with its audit event."""
 
-    def __init__(self, session: AsyncSession, implications: Implications, audit: AuditLog) -> None:
+    def __init__(
+        self, session: AsyncSession, implications: Implications, audit: AuditLog, origin: ChangeOrigin
+    ) -> None:
         self._session, self._audit = session, audit
         self._repository = TagChangeRepository(session)
+        self._operations = TagOperationRepository(session)
         self._tags = TagRepository(session)
-        self._image_tags = ImageTagRepository(session)
+        self._image_tags = ImageTagRepository(session, origin)
         self._implications = implications
 
     @classmethod
-    async def begin(cls, session: AsyncSession, audit: AuditLog) -> "TagChange":
+    async def begin(cls, session: AsyncSession, audit: AuditLog, origin: ChangeOrigin = BY_HAND) -> "TagChange":
         """Wait for the running change, if it is short. The next one begins when this transaction ends.
 
         Raises DatabaseBusy.
         """
         repository = TagChangeRepository(session)
         await repository.lock_changes()
-        return cls(session, Implications.of(await repository.list_implications()), audit)
+        await set_origin(session, origin)
+        return cls(session, Implications.of(await repository.list_implications()), audit, origin)
 
-    async def rename(self, name: str, new_name: str) -> int:
-        """Rename a tag. Raises TagNotFound, TagIsAlias, TagExists."""
+    async def begin_merge(self, name: str, into: str) -> ChangeOrigin:
+        """Record a merge and return the origin of its events. Raises TagNotFound, TagIsAlias, ValidationFailed."""
+        tag, target = await self._get_pair(name, into)
+        operation = await self._operations.begin(TagOperationKind.MERGE, tag, name, target_id=target)
+        return await self._use_origin(ChangeOrigin(TagEventSource.MERGE, operation))
+
+    async def begin_removal(self, name: str) -> ChangeOrigin:
+        """Record the deletion of a tag and return the origin of its events. Raises TagNotFound, TagIsAlias."""
+        operation = await self._operations.begin(TagOperationKind.DELETE, await self._get_named(name), name)
+        return await self._use_origin(ChangeOrigin(TagEventSource.BULK, operation))
+
+    async def complete(self, origin: ChangeOrigin) -> None:
+        """Mark the recorded operation as complete."""
+        if origin.batch is not None:
+            await self._operations.complete(origin.batch)
+
+    async def rename(self, name: str, new_name: str, origin: ChangeOrigin | None = None) -> uuid.UUID | None:
+        """Rename a tag; return the batch of its events. Raises TagNotFound, TagIsAlias, TagExists.
+
+        Without an origin, the rename is recorded as an operation of its own.
+        """
         tag = await self._get_named(name)
         await self._repository.lock_tags({tag})
+        if origin is None:
+            operation = await self._operations.begin(TagOperationKind.RENAME, tag, name, new_name=new_name)
+            await self._operations.complete(operation)
+            origin = ChangeOrigin(TagEventSource.RENAME, operation)
+        await self._use_origin(origin)
         await self._repository.rename(tag, new_name)
         await self._write(AuditAction.TAG_RENAME, name, {"name": name}, {"name": new_name})
-        return tag
+        if name != new_name:
+            append = partial(self._repository.append_rename_events, tag, name, new_name)
+            await self._for_images_with(tag, append, recompute=False)
+        return origin.batch
+
+    async def separate(self, tag: int) -> None:
+        """Make an alias a tag of its own again, without its former images, aliases and implications."""
+        target = await self._repository.find_target(tag)
+        if target is not None:
+            await self._repository.lock_tags({tag, target})
+            await self._repository.separate(tag)
 
     async def remove(self, name: str) -> None:
         """Delete a tag with its aliases, and remove it from all images. Raises TagNotFound, TagIsAlias."""
@@ -73,9 +113,7 @@ class TagChange:
 
     async def merge(self, name: str, into: str) -> int:
         """Replace a tag by another on all images; its name becomes an alias. Raises TagNotFound, TagIsAlias."""
-        tag, target = await self._get_named(name), await self._get(into)
-        if tag == target:
-            raise ValidationFailed.at(["body", "into"], "A tag cannot be merged into itself.")
+        tag, target = await self._get_pair(name, into)
         ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
         await self._repository.lock_tags({tag, target} | ancestors)
         inherited = await self._move_edges(tag, target)
@@ -153,7 +191,7 @@ class TagChange:
         await self._repository.remove_implication(tag, implies)
 
     async def _for_images_with(
-        self, tag: int, change: Callable[[list[uuid.UUID]], Awaitable[None]] | None = None
+        self, tag: int, change: Callable[[list[uuid.UUID]], Awaitable[None]] | None = None, *, recompute: bool = True
     ) -> None:
         """Change the images with a tag in batches, and recompute their implied tags."""
         after = uuid.UUID(int=0)
@@ -165,7 +203,20 @@ class TagChange:
             locked = await self._image_tags.lock_images(images)
             if change:
                 await change(locked)
-            await self._image_tags.recompute_implied(locked)
+            if recompute:
+                await self._image_tags.recompute_implied(locked)
+
+    async def _use_origin(self, origin: ChangeOrigin) -> ChangeOrigin:
+        self._image_tags = ImageTagRepository(self._session, origin)
+        await self._image_tags.set_origin()
+        return origin
+
+    async def _get_pair(self, name: str, into: str) -> tuple[int, int]:
+        """Return a tag and the other tag that it is merged into. Raises TagNotFound, TagIsAlias, ValidationFailed."""
+        tag, target = await self._get_named(name), await self._get(into)
+        if tag == target:
+            raise ValidationFailed.at(["body", "into"], "A tag cannot be merged into itself.")
+        return tag, target
 
     async def _write(
         self, action: AuditAction, name: str, before: AuditMembers | None, after: AuditMembers | None

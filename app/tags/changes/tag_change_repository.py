@@ -1,9 +1,10 @@
 """The SQL of changes of tags by admins."""
 
+import uuid
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, exists, insert, or_, select, text, update
+from sqlalchemy import ARRAY, String, Uuid, bindparam, delete, exists, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +12,24 @@ from app.db.database import set_lock_timeout
 from app.models import Tag, Tagged, TagImplication
 
 _ADVISORY_LOCK = 0x746167  # "tag"
+# Two events for each image: a client that replays the names of the events gets the names of its tags. The order of the
+# ids is that of the removal and the addition.
+_APPEND_RENAME_EVENTS = text("""
+    INSERT INTO tag_events (
+        image, tag_id, tag, change, was_explicit, is_explicit, source, batch, actor, credential, request_id
+    )
+    SELECT t.image, t.tag, step.tag, step.change,
+        CASE WHEN step.change < 0 THEN t.is_explicit END, CASE WHEN step.change > 0 THEN t.is_explicit END,
+        'rename', (origin ->> 'batch')::uuid, (origin ->> 'actor')::uuid, (origin ->> 'credential')::uuid,
+        origin ->> 'request_id'
+    FROM tagged t, (VALUES (:name, -1), (:new_name, 1)) AS step(tag, change),
+        CAST(current_setting('imts.tag_change') AS jsonb) AS origin
+    WHERE t.tag = :tag AND t.image = ANY(:images)
+    ORDER BY t.image, step.change""").bindparams(
+    bindparam("images", type_=ARRAY(Uuid)),
+    bindparam("name", type_=String),
+    bindparam("new_name", type_=String),
+)
 
 
 class NamedTag(NamedTuple):
@@ -59,6 +78,11 @@ class TagChangeRepository:
         await self._session.execute(delete(Tag).where(Tag.name == name, Tag.alias_of == tag))
         await self._session.execute(update(Tag).where(Tag.id == tag).values(name=name))
 
+    async def append_rename_events(self, tag: int, name: str, new_name: str, images: Sequence[uuid.UUID]) -> None:
+        """Record the removal of the old name and the addition of the new one on locked images with the tag."""
+        values = {"tag": tag, "name": name, "new_name": new_name, "images": images}
+        await self._session.execute(_APPEND_RENAME_EVENTS, values)
+
     async def remove(self, tag: int) -> None:
         await self._session.execute(delete(Tag).where(Tag.id == tag))
 
@@ -66,6 +90,14 @@ class TagChangeRepository:
         """Make a tag and its aliases aliases of the target."""
         await self._session.execute(update(Tag).where(Tag.alias_of == tag).values(alias_of=target))
         await self._session.execute(update(Tag).where(Tag.id == tag).values(alias_of=target))
+
+    async def find_target(self, alias: int) -> int | None:
+        """Return the tag that an alias stands for; None if the id is none of an alias."""
+        return await self._session.scalar(select(Tag.alias_of).where(Tag.id == alias))
+
+    async def separate(self, alias: int) -> None:
+        """Make an alias a tag of its own."""
+        await self._session.execute(update(Tag).where(Tag.id == alias).values(alias_of=None))
 
     async def replace_aliases(self, tag: int, aliases: Sequence[str]) -> None:
         """Delete the other aliases of a tag, and create or redirect these."""

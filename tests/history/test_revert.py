@@ -1,0 +1,125 @@
+"""Reverts of tag changes: by batch, by account and period, and by ids."""
+
+from typing import Any
+
+import asyncpg
+
+from app.history import revert_service
+from tests.history.replay import assert_replayable
+from tests.support.accounts import Account
+from tests.tags.helpers import assert_consistent, read, upload
+
+
+async def revert(account: Account, **body: Any) -> dict[str, Any]:
+    answer = await account.client.post("/v1/history/revert", json=body)
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+async def bulk(account: Account, **body: Any) -> str:
+    answer = await account.client.post("/v1/images/tags", json={"add": [], "remove": []} | body)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["batch"])
+
+
+async def tags(account: Account, image: dict[str, Any]) -> list[str]:
+    found: list[str] = (await read(account.client, f"/v1/images/{image['id']}"))["tags"]
+    return found
+
+
+async def test_a_revert_keeps_later_changes_by_others_and_can_be_repeated(
+    user: Account, admin: Account, sql: asyncpg.Connection, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(revert_service, "BATCH", 2)
+    await admin.client.post("/v1/tags", json={"names": ["cat", "pet"]})
+    await admin.client.put("/v1/tags/cat/implications", json={"implies": ["pet"]})
+    images = [await upload(user, "cat", "red") for _ in range(5)]
+    images[4] = await upload(user, "spam")
+    batch = await bulk(user, q="*", add=["spam"], remove=["cat", "red"])
+    await admin.client.post(f"/v1/images/{images[0]['id']}/tags", json={"tags": ["red"]})
+    (newest,) = (await read(admin.client, "/v1/history", limit=1))["items"]
+
+    dry_run = await revert(user, batch=batch, dry_run=True)
+    assert await tags(user, images[1]) == ["spam"]
+    result = await revert(user, batch=batch)
+    assert dry_run == result | {"batch": None}
+    assert (result["matched"], result["changed"], result["conflicts"]) == (5, 5, [newest])
+    assert [await tags(user, image) for image in images] == [*[["cat", "pet", "red"]] * 4, ["spam"]]
+    again = await revert(user, batch=batch)
+    assert (again["matched"], again["changed"], again["conflicts"]) == (5, 0, [newest])
+
+    # The revert is a change as any other.
+    assert (await revert(user, batch=result["batch"]))["changed"] == 5
+    assert await tags(user, images[1]) == ["spam"]
+    await assert_replayable(sql)
+    await assert_consistent(admin.client, sql)
+
+
+async def test_a_user_reverts_the_changes_of_own_images_only(user: Account, admin: Account) -> None:
+    own, foreign = await upload(user, "cat"), await upload(admin, "cat")
+    batch = await bulk(admin, q="*", remove=["cat"])
+    other = (await read(admin.client, "/v1/history", batch=batch))["items"]
+    assert (await revert(user, actor=str(admin.id)))["matched"] == 1
+    assert (await tags(user, own), await tags(user, foreign)) == (["cat"], [])
+    (event,) = [event for event in other if event["image"].endswith(foreign["id"])]
+    assert (await revert(user, ids=[event["id"]]))["matched"] == 0
+    assert (await revert(admin, ids=[event["id"]]))["changed"] == 1
+    assert await tags(user, foreign) == ["cat"]
+
+
+async def test_a_period_selects_the_changes_of_an_account(user: Account, admin: Account) -> None:
+    image = await upload(user, "a")
+    for tag in ("b", "c", "d"):
+        await user.client.post(f"/v1/images/{image['id']}/tags", json={"tags": [tag]})
+    events = (await read(user.client, f"/v1/images/{image['id']}/history"))["items"]
+    at = {event["tag"]: event["at"] for event in events}
+    await revert(admin, actor=str(user.id), since=at["b"], until=at["d"])
+    assert await tags(user, image) == ["a", "d"]
+    await revert(admin, actor=str(user.id))
+    assert await tags(user, image) == []
+
+
+async def test_a_merge_a_rename_and_a_deletion_of_a_tag_are_reverted(
+    user: Account, admin: Account, sql: asyncpg.Connection
+) -> None:
+    first, second = await upload(user, "kitty"), await upload(user, "kitty", "cat", visibility="private")
+    merge = (await admin.client.post("/v1/tags/kitty/merge", json={"into": "cat"})).json()["batch"]
+    rename = (await admin.client.patch("/v1/tags/cat", json={"name": "feline"})).json()["batch"]
+    assert (await user.client.post("/v1/history/revert", json={"batch": merge})).status_code == 403
+    assert (await revert(admin, batch=rename, dry_run=True))["changed"] == 2
+    assert (await revert(admin, batch=rename))["changed"] == 2
+    assert (await revert(admin, batch=rename))["changed"] == 0
+    assert await tags(user, first) == ["cat"]
+    assert (await revert(admin, batch=merge))["changed"] == 2
+    assert (await revert(admin, batch=merge))["changed"] == 0
+    assert (await tags(user, first), await tags(user, second)) == (["kitty"], ["cat", "kitty"])
+    assert (await read(user.client, "/v1/tags/cat"))["aliases"] == []
+
+    await admin.client.delete("/v1/tags/kitty")
+    (event,) = (await read(admin.client, "/v1/history", limit=1))["items"]
+    assert (await revert(admin, batch=event["batch"]))["changed"] == 2
+    assert (await tags(user, first), await tags(user, second)) == (["kitty"], ["cat", "kitty"])
+    await assert_replayable(sql)
+    await assert_consistent(admin.client, sql)
+
+
+async def test_a_merged_tag_returns_as_its_target_and_a_deleted_one_by_its_name(user: Account, admin: Account) -> None:
+    image = await upload(user, "kitty", "dog", "red")
+    batch = await bulk(user, ids=[image["id"]], remove=["kitty", "dog", "red"])
+    await admin.client.post("/v1/tags", json={"names": ["cat"]})
+    await admin.client.post("/v1/tags/kitty/merge", json={"into": "cat"})
+    await admin.client.delete("/v1/tags/dog")
+    await admin.client.delete("/v1/tags/red")
+    await admin.client.post("/v1/tags", json={"names": ["red"]})
+    assert (await revert(user, batch=batch))["changed"] == 1
+    assert await tags(user, image) == ["cat", "dog", "red"]
+    assert (await revert(user, batch=batch))["changed"] == 0
+
+
+async def test_a_selection_is_exactly_one_of_three(user: Account) -> None:
+    since = {"since": "2026-11-22T10:00:00Z"}
+    bodies: list[dict[str, Any]] = [{}, {"batch": str(user.id), "ids": [1]}, {"ids": []}, {"ids": ["1"]}, since]
+    for body in bodies:
+        assert (await user.client.post("/v1/history/revert", json=body)).status_code == 422, body
+    assert (await revert(user, batch=str(user.id)))["matched"] == 0
