@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Self
 
 import asyncpg
 import httpx
@@ -17,6 +16,7 @@ from app.storage.object_store import ObjectStore
 from tests.faults.conftest import Behind
 from tests.images.files import noise_png
 from tests.support.accounts import Account
+from tests.support.memory import Peak, tree_memory
 from tests.support.photos import png
 from tests.support.processes import service_process
 from tests.support.raw_http import bearer, file_part, raw_connection
@@ -129,31 +129,6 @@ async def test_memory_stays_flat(
     assert used[0] < 200, used
     assert used[1] < 32, used
     await object_store.remove([one.key async for one in object_store.list_objects()])
-
-
-class Peak:
-    """The largest memory seen while it is open, of the process and of it with its children."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self.own = self.tree = 0
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._watch())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-
-    async def _watch(self) -> None:
-        while True:
-            self.own = max(self.own, self._process.memory_info().rss)
-            self.tree = max(self.tree, tree_memory(self._process))
-            await asyncio.sleep(0.1)
-
-
-def tree_memory(process: psutil.Process) -> int:
-    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
 
 
 async def send(url: str, user: Account, name: str, size: int) -> httpx.Response:

@@ -106,6 +106,19 @@ async def test_an_append_that_is_refused_after_a_part_leaves_nothing(user: Accou
     assert not [one async for one in object_store.list_objects()]
 
 
+async def test_a_small_file_after_discarded_parts_leaves_no_multipart_upload(
+    user: Account, object_store: ObjectStore
+) -> None:
+    uploads = HttpClient(user)
+    url = (await uploads.create(complete=False)).headers["Location"]
+    damaged = await uploads.append(url, 0, noise_png(SIZE), complete=False, Content_Digest="sha-256=:YQ==:")
+    assert damaged.status_code == 400
+    body = noise_png(10_000)
+    image = (await uploads.append(url, 0, body, complete=True)).json()
+    assert (await user.client.get(image["links"]["content"])).content == body
+    assert await object_store.list_uploads() == []
+
+
 async def test_bytes_whose_object_was_swept_before_the_commit_are_not_acknowledged(
     user: Account,
     tus: TusClient,
