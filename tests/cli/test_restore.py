@@ -93,6 +93,7 @@ async def test_a_round_trip_changes_nothing_that_a_client_can_see(
     tmp_path: Path,
 ) -> None:
     before = await responses(collection.clients)
+    assert before["admin /v1/history?limit=100"]["items"]
     tables = {
         "tags": "SELECT name, created_at, is_listed FROM tags ORDER BY name",
         "tagged": """SELECT i.name, t.name, g.created_at, g.is_explicit FROM tagged g
@@ -277,7 +278,7 @@ FORGERIES: tuple[tuple[Callable[[Path], None], str], ...] = (
     (_sidecar(created_at="0001-01-01T00:00:00+14:00"), "the time is out of range"),
     (_sidecar(created_at="2026-01-01T00:00:00Z"), "the sidecar is that of another file"),
     (_sidecar(uploaded_by="00000000-0000-4000-8000-000000000000"), "does not exist"),
-    (_sidecar(padding="x" * 2_000_000), "is larger than 1048576 bytes"),
+    (_sidecar(padding="x" * 17_000_000), "is larger than 16777216 bytes"),
     (_sidecar(storage_key="originals/1"), "Extra inputs are not permitted"),
     (_sidecar(size=1), "the original has another size"),
     (_sidecar(sha256="1" * 64), "the sidecar and the list of digests differ"),

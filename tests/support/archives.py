@@ -66,23 +66,25 @@ def _digest(path: Path) -> str | None:
 
 
 async def responses(clients: Mapping[str, httpx.AsyncClient]) -> dict[str, Any]:
-    """Return what the service responds to each client, by the client and the path; and the bytes to `admin`."""
+    """Return what the service responds to each client, by the client and the path; `admin` gets more, and the bytes."""
     found: dict[str, Any] = {}
-    paths = [f"/v1/images?q={query}&count=exact&limit=100" for query in QUERIES]
-    paths += [f"/v1/images?sort={sort}&limit=100" for sort in SORTS]
-    paths += ["/v1/tags?sort=count&limit=100", "/v1/tags?prefix=f", "/v1/tags/kitten", "/v1/tags/cat/related"]
-    paths += ["/v1/tags/secret", "/v1/users/me", "/v1/users/me/usage", "/v1/users", "/v1/trash"]
+    lists = [f"/v1/images?q={query}&count=exact&limit=100" for query in QUERIES]
+    lists += ["/v1/tags?sort=count&limit=100", "/v1/tags?prefix=f", "/v1/tags/kitten", "/v1/tags/secret"]
+    lists += ["/v1/tags/cat/history", "/v1/users/me", "/v1/users/me/usage", "/v1/trash"]
+    every = [f"/v1/images?sort={sort}&limit=100" for sort in SORTS]
+    every += ["/v1/users", "/v1/history?limit=100", "/v1/tags/cat/related"]
     for who, client in clients.items():
-        for path in paths:
+        for path in (*lists, *(every if who == "admin" else ())):
             found[f"{who} {path}"] = await _json(client, path)
-    for image in found[f"admin {paths[0]}"]["items"]:
+    for image in found[f"admin {lists[0]}"]["items"]:
         links = image["links"]
         for who, client in clients.items():
             found[f"{who} {links['self']}"] = await _json(client, links["self"])
-        for link in (links["content"], f"{links['self']}/thumbnail?size=160"):
-            response = await clients["admin"].get(link)
+        paths = (f"{links['self']}/history", links["content"], f"{links['self']}/thumbnail?size=160")
+        for path in paths:
+            response = await clients["admin"].get(path)
             assert response.status_code == 200
-            found[link] = (response.headers["etag"], hashlib.sha256(response.content).hexdigest())
+            found[path] = (response.headers.get("etag"), hashlib.sha256(response.content).hexdigest())
     return found
 
 

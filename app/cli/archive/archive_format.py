@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from app.core.text.tag_names import MAX_TAGS_PER_IMAGE, TagName
+from app.core.text.tag_names import MAX_TAGS_PER_IMAGE, TagName, normalize_tag_term
 from app.images.upload.filenames import ImageName
+from app.models import TagEventSource
 from app.models.image import Visibility
 from app.users.accounts.email import normalize_email
 
@@ -30,6 +31,8 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MAX_BIGINT = 2**63 - 1
+# A greater id would leave too few for later events.
+_MAX_EVENT_ID = 2**53
 _FIRST_YEAR = 1970
 
 
@@ -42,6 +45,11 @@ def _as_utc(moment: datetime) -> datetime:
     if moment.year < _FIRST_YEAR:
         raise ValueError("the time is out of range")
     return moment
+
+
+def _as_former_name(name: str) -> str:
+    """Return the name that a tag had; it is empty for a deleted tag. Raises ValueError."""
+    return normalize_tag_term(name) if name else name
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_as_utc)]
@@ -101,6 +109,31 @@ def _limit_explicit(tags: list[ArchivedImageTag]) -> list[ArchivedImageTag]:
 ContentType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic"]
 
 
+class ArchivedEvent(_Member):
+    """A change of a tag of an image. `tag` is the name at that time, `current` the one at the export, if it exists.
+
+    `was_explicit` and `is_explicit` are None without the tag before or after the change.
+    """
+
+    id: Annotated[int, Field(ge=1, le=_MAX_EVENT_ID)]
+    at: Moment
+    actor: uuid.UUID | None
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None
+    tag: Annotated[str, AfterValidator(_as_former_name)]
+    current: TagName | None
+    change: Literal[1, -1]
+    was_explicit: bool | None
+    is_explicit: bool | None
+    source: Annotated[TagEventSource, Field(strict=False)]
+    batch: uuid.UUID | None
+
+    @model_validator(mode="after")
+    def _require_transition(self) -> Self:
+        if self.was_explicit == self.is_explicit:
+            raise ValueError("the event changes nothing")
+        return self
+
+
 class ArchivedTrashing(_Member):
     """The move of an image to the trash."""
 
@@ -110,7 +143,10 @@ class ArchivedTrashing(_Member):
 
 
 class ArchivedImage(_Member):
-    """The sidecar of an original. `trashed` is None unless the image is in the trash."""
+    """The sidecar of an original.
+
+    `trashed` is None unless the image is in the trash. Without `history`, a restore begins a new one.
+    """
 
     id: uuid.UUID
     name: ImageName
@@ -124,6 +160,7 @@ class ArchivedImage(_Member):
     created_at: Moment
     tags: Annotated[list[ArchivedImageTag], AfterValidator(_limit_explicit)]
     trashed: ArchivedTrashing | None = None
+    history: list[ArchivedEvent] | None = None
 
     @property
     def folder(self) -> str:
@@ -152,6 +189,7 @@ class Snapshot(_Member):
     tags: Count
     images: Count
     trashed: Count = 0
+    last_event_id: Annotated[int, Field(ge=0, le=_MAX_EVENT_ID)] = 0
     bytes: Count
 
 

@@ -29,7 +29,8 @@ from app.cli.archive.archive_format import (
     Manifest,
 )
 
-MAX_SIDECAR_BYTES = 1024 * 1024
+# A sidecar has the history of its image: about 300 bytes for each change of a tag.
+MAX_SIDECAR_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 4 * 1024 * 1024
 _MAX_MANIFEST_BYTES = 64 * 1024
 _MAX_DIGEST_LINE_BYTES = 512

@@ -9,11 +9,22 @@ from typing import NamedTuple
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.archive.archive_format import ContentType
+from app.cli.archive.archive_format import ArchivedEvent, ContentType
 from app.db.asyncpg_queries import fetch
 from app.db.keyset import Position
 from app.db.sql_text import BindParameters
-from app.models import Image, PrivateTag, Tag, Tagged, TagImplication, TrashedImage, TrashedTag, User
+from app.models import (
+    Image,
+    PrivateTag,
+    Tag,
+    TagEvent,
+    TagEventSource,
+    Tagged,
+    TagImplication,
+    TrashedImage,
+    TrashedTag,
+    User,
+)
 from app.search.planning.predicates import QueryPredicates
 
 _COLUMNS = "id, name, storage_key, content_type, size, width, height, sha256, visibility, uploaded_by, created_at"
@@ -136,6 +147,23 @@ class ExportRepository:
             tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
         return tags
 
+    async def find_last_event_id(self) -> int:
+        """Return the greatest id of an event; 0 without any."""
+        return await self._session.scalar(select(func.max(TagEvent.id))) or 0
+
+    async def list_events_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[ArchivedEvent]]:
+        """Return the tag history of each of these images, the oldest first."""
+        statement = (
+            select(TagEvent, Tag.name)
+            .outerjoin(Tag, Tag.id == TagEvent.tag_id)
+            .where(TagEvent.image.in_(images))
+            .order_by(TagEvent.id)
+        )
+        events: dict[uuid.UUID, list[ArchivedEvent]] = {image: [] for image in images}
+        for event, current in (await self._session.execute(statement)).all():
+            events[event.image].append(_archived_event(event, current))
+        return events
+
     async def list_accounts(self, after: Position | None, limit: int) -> Sequence[User]:
         """Return up to `limit` accounts after the position, by time of sign-up."""
         statement = select(User).order_by(User.created_at, User.id).limit(limit)
@@ -176,3 +204,19 @@ class ExportRepository:
         for tag, owner in (await self._session.execute(statement.order_by(PrivateTag.owner_id))).all():
             owners[tag].append(owner)
         return owners
+
+
+def _archived_event(event: TagEvent, current: str | None) -> ArchivedEvent:
+    return ArchivedEvent.model_construct(
+        id=event.id,
+        at=event.at,
+        actor=event.actor,
+        request_id=event.request_id,
+        tag=event.tag,
+        current=current,
+        change=1 if event.change > 0 else -1,
+        was_explicit=event.was_explicit,
+        is_explicit=event.is_explicit,
+        source=TagEventSource(event.source),
+        batch=event.batch,
+    )

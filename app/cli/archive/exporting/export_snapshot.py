@@ -21,6 +21,7 @@ from app.cli.archive.archive_format import (
     MANIFEST,
     VOCABULARY,
     ArchivedAccount,
+    ArchivedEvent,
     ArchivedImage,
     ArchivedImageTag,
     ArchivedName,
@@ -118,6 +119,7 @@ class _SnapshotWriter:
             tags=tags,
             images=images + trashed,
             trashed=trashed,
+            last_event_id=await self.repository.find_last_event_id(),
             bytes=size,
         )
 
@@ -141,10 +143,11 @@ class _SnapshotWriter:
             end = await self.repository.find_end(after, PAGE)
             rows = await self.repository.list_images(after, end, predicates)
             tags = await self.repository.list_tags_of([row.id for row in rows])
+            events = await self.repository.list_events_of([row.id for row in rows])
             for row in rows:
                 self.tags.update(tag.id for tag in tags[row.id])
                 self.owners |= {row.uploaded_by} if row.uploaded_by else set()
-                yield _snapshot_image(row, tags[row.id])
+                yield _snapshot_image(row, tags[row.id], events[row.id])
             if end is None:
                 return
             after = end
@@ -154,9 +157,10 @@ class _SnapshotWriter:
         while page := await self.repository.list_trashed(after, PAGE):
             after = (page[-1].trashed_at, page[-1].row.id)
             tags = await self.repository.list_trashed_tags_of([one.row.id for one in page])
+            events = await self.repository.list_events_of([one.row.id for one in page])
             for row, trashed_at, trashed_by, batch in page:
                 trashing = ArchivedTrashing.model_construct(trashed_at=trashed_at, trashed_by=trashed_by, batch=batch)
-                yield _snapshot_image(row, tags[row.id], trashing)
+                yield _snapshot_image(row, tags[row.id], events[row.id], trashing)
 
     async def _predicates(self) -> QueryPredicates:
         everything = VisibilityScope(sees_all=True)
@@ -202,7 +206,9 @@ class _SnapshotWriter:
         return self.query is None or owner in self.owners or owner == NO_OWNER
 
 
-def _snapshot_image(row: ImageRow, tags: list[TagOfImage], trashing: ArchivedTrashing | None = None) -> SnapshotImage:
+def _snapshot_image(
+    row: ImageRow, tags: list[TagOfImage], events: list[ArchivedEvent], trashing: ArchivedTrashing | None = None
+) -> SnapshotImage:
     image = ArchivedImage.model_construct(
         id=row.id,
         name=row.name,
@@ -219,6 +225,7 @@ def _snapshot_image(row: ImageRow, tags: list[TagOfImage], trashing: ArchivedTra
             for tag in tags
         ],
         trashed=trashing,
+        history=events,
     )
     return SnapshotImage(
         id=image.id,

@@ -57,6 +57,7 @@ class ImageRestorer:
     owners: Mapping[uuid.UUID, uuid.UUID]
     added_accounts: Collection[uuid.UUID]
     added_tags: Collection[str]
+    last_event_id: int
     _decoding: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -218,6 +219,10 @@ class ImageRestorer:
             tag_ids=sorted(tags),
         )
         repository = RestoreRepository(session)
+        if image.history is not None:
+            # The archive has the events of these tags.
+            await repository.record_history(is_on=False)
+            await repository.add_events(image.id, image.history, self.last_event_id)
         if image.trashed is not None:
             by = image.trashed.trashed_by
             trashing = image.trashed.model_copy(update={"trashed_by": self.owners.get(by, by) if by else None})
@@ -229,6 +234,7 @@ class ImageRestorer:
         await repository.add_tags_of_image(image.id, list(tags.values()), is_trashed=image.trashed is not None)
         if image.trashed is None:
             # The implications of the service decide on implied tags.
+            await repository.record_history(is_on=True)
             await ImageTagRepository(session).recompute_implied([image.id])
 
 

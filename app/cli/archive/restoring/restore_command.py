@@ -11,10 +11,11 @@ import typer
 
 from app.audit.audit_log import COMMAND, AuditLog
 from app.cli.archive.archive_files import locked_directory
-from app.cli.archive.archive_format import ACCOUNTS, VOCABULARY, ArchivedAccount, ArchivedTag, Manifest
+from app.cli.archive.archive_format import ACCOUNTS, VOCABULARY, ArchivedAccount, ArchivedTag, Manifest, Snapshot
 from app.cli.archive.archive_reader import ArchiveEntry, ArchiveReader, ArchiveUnusable, BrokenLine
 from app.cli.archive.restoring.account_restorer import AccountRestorer
 from app.cli.archive.restoring.image_restorer import ImageRestorer
+from app.cli.archive.restoring.restore_repository import RestoreRepository
 from app.cli.archive.restoring.restore_results import RestoreOutcome, RestoreResult, RestoreResults
 from app.cli.archive.restoring.vocabulary_restorer import VocabularyRestorer
 from app.cli.backends import Backends, open_backends
@@ -71,7 +72,7 @@ async def _restore(
         if not is_dry_run:
             await backends.object_store.ensure_bucket()
         with display.live():
-            await _Restore(settings, backends, reader, results, display, is_dry_run).run(jobs)
+            await _Restore(settings, backends, reader, results, display, manifest.snapshot, is_dry_run).run(jobs)
     return manifest
 
 
@@ -82,6 +83,7 @@ class _Restore:
     reader: ArchiveReader
     results: RestoreResults
     display: TransferDisplay
+    snapshot: Snapshot
     is_dry_run: bool
 
     async def run(self, jobs: int) -> None:
@@ -97,8 +99,17 @@ class _Restore:
         )
         await (vocabulary.check(members) if self.is_dry_run else vocabulary.restore(members))
         images = ImageRestorer(
-            self.backends, self.settings, self.reader, accounts.owners, accounts.expected, vocabulary.expected
+            self.backends,
+            self.settings,
+            self.reader,
+            accounts.owners,
+            accounts.expected,
+            vocabulary.expected,
+            self.snapshot.last_event_id,
         )
+        if self.snapshot.last_event_id and not self.is_dry_run:
+            async with self.backends.database.unit_of_work() as session:
+                await RestoreRepository(session).reserve_event_ids(self.snapshot.last_event_id)
         entries = self.reader.entries()
         try:
             async with asyncio.TaskGroup() as group:

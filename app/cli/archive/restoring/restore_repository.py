@@ -9,10 +9,10 @@ from sqlalchemy import DateTime, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.archive.archive_format import ArchivedAccount, ArchivedName, ArchivedTag, ArchivedTrashing
+from app.cli.archive.archive_format import ArchivedAccount, ArchivedEvent, ArchivedName, ArchivedTag, ArchivedTrashing
 from app.core.text.email_addresses import email_key
 from app.images.repository import NewImage
-from app.models import Image, PrivateTag, Tag, Tagged, TagImplication, TrashedImage, TrashedTag, User
+from app.models import Image, PrivateTag, Tag, TagEvent, Tagged, TagImplication, TrashedImage, TrashedTag, User
 from app.models.tag import NO_OWNER
 
 _IMAGE = Image.__table__
@@ -49,6 +49,18 @@ _TRASH_IMAGE = text("""
     SELECT EXISTS (SELECT FROM made)""").bindparams(
     *(bindparam(column.name, type_=column.type) for column in TrashedImage.__table__.columns)
 )
+
+
+# Blocks new events for a moment, so that no id is issued meanwhile.
+_LOCK_EVENTS = text("LOCK TABLE tag_events IN SHARE ROW EXCLUSIVE MODE")
+_RESERVE_EVENT_IDS = text(
+    "SELECT setval('tag_events_id_seq', greatest((SELECT last_value FROM tag_events_id_seq), :last))"
+)
+_RECORD_HISTORY = text("SELECT set_config('imts.tag_history', :mode, true)")
+# The id of a tag that was deleted before the export.
+_DELETED_TAG = 0
+# A statement can have 32,767 parameters.
+_EVENTS = 1000
 
 
 class KnownAccount(NamedTuple):
@@ -142,3 +154,40 @@ class RestoreRepository:
         if tags:
             rows = [{"image": image, **tag._asdict()} for tag in tags]
             await self._session.execute(insert(TrashedTag if is_trashed else Tagged).values(rows))
+
+    async def reserve_event_ids(self, last: int) -> None:
+        """Have new events get greater ids than this one."""
+        await self._session.execute(_LOCK_EVENTS)
+        await self._session.execute(_RESERVE_EVENT_IDS, {"last": last})
+
+    async def record_history(self, *, is_on: bool) -> None:
+        """Have the changes of the transaction write events, or not."""
+        await self._session.execute(_RECORD_HISTORY, {"mode": "on" if is_on else "off"})
+
+    async def add_events(self, image: uuid.UUID, events: Sequence[ArchivedEvent], last: int) -> None:
+        """Insert the tag history of a new image. An id that is in use, or greater than `last`, is replaced."""
+        for start in range(0, len(events), _EVENTS):
+            await self._add_events(image, events[start : start + _EVENTS], last)
+
+    async def _add_events(self, image: uuid.UUID, events: Sequence[ArchivedEvent], last: int) -> None:
+        used = set(await self._session.scalars(select(TagEvent.id).where(TagEvent.id.in_([one.id for one in events]))))
+        names = {one.current for one in events if one.current is not None}
+        # Not the target of an alias: the history of a tag includes that of its aliases.
+        ids = dict((await self._session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(names)))).all())
+        rows = [
+            {
+                **one.model_dump(exclude={"current"}),
+                "image": image,
+                "tag_id": _DELETED_TAG if one.current is None else ids.get(one.current, _DELETED_TAG),
+            }
+            for one in events
+        ]
+        kept = [row for row in rows if row["id"] <= last and row["id"] not in used]
+        replaced = [
+            {name: value for name, value in row.items() if name != "id"}
+            for row in rows
+            if row["id"] > last or row["id"] in used
+        ]
+        for group in (kept, replaced):
+            if group:
+                await self._session.execute(insert(TagEvent).values(group).on_conflict_do_nothing())
