@@ -41,7 +41,7 @@ from app.telemetry.recording.recorder import Recorder
 from app.uploads.active_appends import ActiveAppends
 from app.uploads.upload_expiry import UploadExpiry
 from app.users.accounts.sign_up_mode import record_sign_up_mode
-from app.users.sessions.session_cleanup import remove_expired_logins
+from app.users.sessions.session_cleanup import remove_expired_credentials
 from app.users.social.providers import SocialProviders
 
 logger = get_logger(__name__)
@@ -86,7 +86,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),
                 HistoryMaintenance(container.database, settings).run_forever(),
-                repeat(lambda: remove_expired_logins(container.database), settings.sweep_interval_seconds, "logins"),
+                repeat(lambda: remove_expired_credentials(container.database), settings.sweep_interval_seconds, "credentials"),
             ):
                 _run_in_background(stack, job)
             if settings.smtp_url:
@@ -122,7 +122,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
     gauge("imts_cache_enabled_workers", "Workers that use their cache", lambda: response_cache.is_usable)
     gauge(
         "imts_postgres_breaker_open",
-        "Workers that refuse what needs PostgreSQL",
+        "Workers that refuse requests to PostgreSQL until it recovers",
         lambda: database.is_open,
     )
     gauge(

@@ -12,15 +12,15 @@ MAX_ADDRESS_LENGTH = 45
 UNKNOWN = "unknown"
 
 
-async def _is_never_gone() -> bool:
+async def _is_never_disconnected() -> bool:
     return False
 
 
 class Caller:
     """Address, request id and, once authenticated, account and credential of a request.
 
-    `is_gone` returns whether the client has disconnected. `inside` holds the queues that the request has passed: a
-    request that enters one again does not wait for itself.
+    `is_disconnected` returns whether the client has disconnected. `inside` holds the queues that the request has
+    passed: a request that enters one again does not wait for itself.
     """
 
     def __init__(self, host: str | None, request_id: str | None = None) -> None:
@@ -29,7 +29,7 @@ class Caller:
         self.account: UUID | None = None
         # The id of the session or of the API key.
         self.credential: UUID | None = None
-        self.is_gone: Callable[[], Awaitable[bool]] = _is_never_gone
+        self.is_disconnected: Callable[[], Awaitable[bool]] = _is_never_disconnected
         self.inside: set[object] = set()
 
     @property

@@ -90,7 +90,7 @@ class MalformedBody(BadRequest):
     description = "The request body does not have the syntax of its media type."
 
 
-class ClientGone(BadRequest):
+class ClientDisconnected(BadRequest):
     """The client disconnected. Only the record of the request shows this error."""
 
     slug, title = "client-disconnected", "Client disconnected"
@@ -229,7 +229,7 @@ class TooManyConcurrentRequests(TooManyRequests):
 
 
 class Unavailable(AppError):
-    """A backend does not answer; worth another try after `retry_after` seconds."""
+    """A backend does not respond. The client may try again after `retry_after` seconds."""
 
     slug, title, status = "unavailable", "Service unavailable", 503
     description = "The service cannot process the request at present."

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core.callers import Caller
-from app.core.errors import ClientGone, TooManyConcurrentRequests, Unavailable
+from app.core.errors import ClientDisconnected, TooManyConcurrentRequests, Unavailable
 
 # The keys of the flows of a request: its account and its address.
 _Keys = tuple[str, str]
@@ -79,7 +79,7 @@ class FairQueue:
         """Hold a slot during the block, after a wait for it. Outside of a request there is no wait.
 
         Raises TooManyConcurrentRequests when the caller itself has too many requests here, `busy` when all callers
-        together have, ClientGone when the client has disconnected during the wait.
+        together have, ClientDisconnected when the client has disconnected during the wait.
         """
         if caller is None or self in caller.inside:
             yield
@@ -111,9 +111,9 @@ class FairQueue:
         if not self._waiting[address]:
             self._next[address] = self._tag(address)
         await self._wait(waiter)
-        if await self._is_gone(keys, caller):
+        if await self._is_disconnected(keys, caller):
             self._release(keys)
-            raise ClientGone
+            raise ClientDisconnected
 
     async def _wait(self, waiter: _Waiter) -> None:
         self._waiters.append(waiter)
@@ -130,9 +130,9 @@ class FairQueue:
                 raise self._too_slow(waiter.keys) from None
             raise
 
-    async def _is_gone(self, keys: _Keys, caller: Caller) -> bool:
+    async def _is_disconnected(self, keys: _Keys, caller: Caller) -> bool:
         try:
-            return await caller.is_gone()
+            return await caller.is_disconnected()
         except BaseException:
             self._release(keys)
             raise

@@ -44,7 +44,7 @@ def summary(errors: Sequence[dict[str, Any]]) -> str:
     first = errors[0]
     place, *path = first["loc"]
     where = ".".join(str(step) for step in path)
-    what = {"body": "body field", "query": "query parameter", "path": "path parameter"}.get(place, place)
-    subject = f"The {what} {where!r}" if where else f"The {what.removesuffix(' field')}"
+    kind = {"body": "body field", "query": "query parameter", "path": "path parameter"}.get(place, place)
+    subject = f"The {kind} {where!r}" if where else f"The {kind.removesuffix(' field')}"
     more = "" if len(errors) == 1 else f" Other invalid values: {len(errors) - 1}."
     return f"{subject} is invalid. {first['msg']}{more}"

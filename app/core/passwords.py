@@ -35,7 +35,7 @@ NICENESS = 5
 class PasswordHasher:
     """Computes and verifies hashes without blocking the event loop.
 
-    Raises SignInBusy or TooManyRequests when the queue is full, ClientGone when the client has disconnected.
+    Raises SignInBusy or TooManyRequests when the queue is full, ClientDisconnected when the client has disconnected.
     """
 
     def __init__(self) -> None:

@@ -196,8 +196,8 @@ def add_problem(responses: dict[str, Any], error: type[AppError]) -> None:
     content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": _SCHEMA, "examples": {}})
     if error.slug not in content["examples"]:
         content["examples"][error.slug] = _example(error)
-        told = f"`{error.slug}`: {error.description}"
-        response["description"] = f"{response['description']} {told}" if "description" in response else told
+        text = f"`{error.slug}`: {error.description}"
+        response["description"] = f"{response['description']} {text}" if "description" in response else text
 
 
 def raising(*errors: type[AppError]) -> Callable[[Dependency], Dependency]:

@@ -128,7 +128,7 @@ async def upload_image(
     rate = upload_rate(settings, container.queues.uploads, settings.orphan_grace_seconds)
     body = read_body(request, rate)
     form = MultipartStream(request.headers.get("content-type", ""), body)
-    # No byte of the body is read before the upload has its place.
+    # No byte of the body is read before the upload has its slot.
     async with container.queues.uploads.enter(current_caller.get()):
         if idempotency_key is None:
             uploaded = shape_uploaded(await uploads.upload(form.parts(), principal))

@@ -1,11 +1,11 @@
-"""The keys of an image's objects in the store. All but those of pieces derive from the key of the original."""
+"""The keys of an image's objects in the store. All but those of tail objects derive from the key of the original."""
 
 import uuid
 
 ORIGINALS = "originals/"
 THUMBNAILS = "thumbnails/"
 STRIPPED = "stripped/"
-PIECES = "uploads/"
+TAILS = "uploads/"
 # Part of the entity tag: raise it when thumbnails are made in another way.
 THUMBNAIL_VERSION = 2
 THUMBNAIL_SIZES = (160, 320, 640, 1280)
@@ -16,9 +16,9 @@ def new_original_key() -> str:
     return f"{ORIGINALS}{uuid.uuid4()}"
 
 
-def new_piece_key() -> str:
+def new_tail_key() -> str:
     """Return a key for bytes of an upload that are not a part of its object yet."""
-    return f"{PIECES}{uuid.uuid4()}"
+    return f"{TAILS}{uuid.uuid4()}"
 
 
 def thumbnail_key(original: str, size: int) -> str:

@@ -53,7 +53,7 @@ MEDIA_TYPES = tuple(_FORMATS)
 
 @dataclass(frozen=True, slots=True)
 class DecoderInput:
-    """A file to decode: its length, and its bytes in pieces or, if they are in the store, a URL for URL_SECONDS."""
+    """A file to decode: its length, and its bytes in chunks or, if they are in the store, a URL for URL_SECONDS."""
 
     content_type: str
     size: int

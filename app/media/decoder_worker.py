@@ -178,7 +178,7 @@ def handle_job(job: dict[str, Any], source: IO[bytes]) -> Result:
 TASKS = {"check": check, "measure": measure, "thumbnail": thumbnail}
 
 
-def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
+def serve(jobs: IO[bytes], results: IO[bytes]) -> None:
     """Do the jobs until the service closes the pipe."""
     while line := jobs.readline():
         job = json.loads(line)
@@ -190,8 +190,8 @@ def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
                 with io.BufferedReader(RemoteFile(job["url"], job["size_bytes"]), BUFFER_BYTES) as source:
                     head, result = handle_job(job, source)
         del body
-        answers.write(json.dumps({"error": None, **head, "length": len(result)}).encode() + b"\n" + result)
-        answers.flush()
+        results.write(json.dumps({"error": None, **head, "length": len(result)}).encode() + b"\n" + result)
+        results.flush()
 
 
 def return_freed_memory() -> None:

@@ -55,7 +55,7 @@ class SearchPage:
 
 
 class SearchService:
-    """Runs searches in turn: each client has a few places in the queue."""
+    """Runs searches: each client has a few slots of the queue."""
 
     def __init__(self, database: Database, engine: SearchEngine, queue: FairQueue, timeout_seconds: float) -> None:
         self._database = database

@@ -49,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # Whether a head has begun, and the bytes received since.
     _is_in_head = False
     _head_bytes = 0
-    # The beginning of a head that arrives in several pieces.
+    # The beginning of a head that arrives in several chunks.
     _head_start = b""
     # Bytes of the body beyond its data and the allowed overhead.
     _framing_bytes = 0
@@ -96,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._rearm_timeouts()
 
     def on_message_begin(self) -> None:
-        """Begin a head, which may arrive in the same piece as the request before it."""
+        """Begin a head, which may arrive in the same chunk as the request before it."""
         self._is_in_head = True
         super().on_message_begin()
 
@@ -104,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Keep a header field of the head; drop a trailer field.
 
         A trailer is never merged into the header section (RFC 9110, 6.5.1): it would act as `Authorization` or
-        `X-Forwarded-For` when it arrives in one piece with the head.
+        `X-Forwarded-For` when it arrives in one chunk with the head.
         """
         if self._is_in_head:
             # The parser leaves trailing white space in the value (RFC 9112, 5.1, excludes it).
@@ -115,7 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._framing_bytes -= FRAMING_BYTES_OF_A_CHUNK
 
     def on_body(self, body: bytes) -> None:
-        """Count a piece of the body as data."""
+        """Count a chunk of the body as data."""
         self._framing_bytes -= len(body) * (1 + FRAMING_BYTES_OF_A_DATA_BYTE)
         if self.cycle.response_complete:
             self._late_body_bytes += len(body)
@@ -126,7 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refusal = BadRequest(f"More than {MAX_PIPELINED} requests are sent ahead")
             raise self._refusal
-        # The piece that ends the head may contain part of the body.
+        # The chunk that ends the head may contain part of the body.
         rest = self._head_bytes - self._head_size() if self._head_bytes > MAX_HEAD_BYTES else 0
         if self._head_bytes - rest > MAX_HEAD_BYTES:
             self._refusal = RequestHeadTooLarge()

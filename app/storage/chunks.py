@@ -5,7 +5,7 @@ from typing import TypeVar
 
 # S3 refuses parts under 5 MiB, all but the last.
 PART_BYTES = 5 * 1024 * 1024
-PIECE_BYTES = 64 * 1024
+MIN_CHUNK_BYTES = 64 * 1024
 
 Item = TypeVar("Item")
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 async def split_parts(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> AsyncIterator[list[bytes]]:
     """Yield the same bytes in parts of exactly `size`, but for the last; none for an empty body.
 
-    A part is a list of pieces, which are not joined: that would need its memory twice.
+    A part is a list of chunks, which are not joined: that would need its memory twice.
     """
     part: list[bytes] = []
     missing = size
@@ -32,20 +32,20 @@ async def split_parts(chunks: AsyncIterator[bytes], size: int = PART_BYTES) -> A
 
 
 async def rechunk(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the same bytes in pieces of at least PIECE_BYTES, except for the last.
+    """Yield the same bytes in chunks of at least MIN_CHUNK_BYTES, except for the last.
 
-    Each piece is written separately later, and a client may send one byte at a time.
+    Each chunk is written separately later, and a client may send one byte at a time.
     """
     small: list[bytes] = []
     size = 0
     async for chunk in chunks:
         small.append(chunk)
         size += len(chunk)
-        if size >= PIECE_BYTES:
-            piece = b"".join(small)
+        if size >= MIN_CHUNK_BYTES:
+            joined = b"".join(small)
             small, size = [], 0
-            yield piece
-            del piece
+            yield joined
+            del joined
     if small:
         yield b"".join(small)
 

@@ -27,7 +27,7 @@ from app.core.errors import StorageUnavailable
 from app.core.settings import StorageSettings
 from app.storage.chunks import PART_BYTES, length, prepend, split_parts
 from app.storage.download import Download, OpenObject
-from app.storage.s3_client import READ_TIMEOUT, Body, Pieces, connect, open_session
+from app.storage.s3_client import READ_TIMEOUT, Body, Chunks, connect, open_session
 from app.storage.timeouts import MIN_BYTES_PER_SECOND, MISSING_CODES, ObjectMissing, request_timeout, translate_errors
 
 # A transfer that stalls for PROBE_AFTER seconds triggers a probe of the store, which must respond in PING_SECONDS.
@@ -128,11 +128,11 @@ class ObjectStore:
         del first
         await self.put_parts(key, parts, content_type)
 
-    async def put_whole(self, key: str, body: Pieces, content_type: str) -> None:
+    async def put_whole(self, key: str, body: Chunks, content_type: str) -> None:
         """Store these bytes in one request and verify their digest. Raises ChecksumMismatch, StorageUnavailable."""
         await self._put(key, body, {"Content-Type": content_type}, None)
 
-    async def put_parts(self, key: str, parts: AsyncIterator[Pieces], content_type: str) -> None:
+    async def put_parts(self, key: str, parts: AsyncIterator[Chunks], content_type: str) -> None:
         """Store a body in parts of PART_BYTES, made by `split_parts`. One is sent while the next one is gathered."""
         upload_id = await self.begin_multipart(key, content_type)
         sending: asyncio.Task[StoredPart] | None = None
@@ -160,7 +160,7 @@ class ObjectStore:
         async with request_timeout():
             return str(await client._create_multipart_upload(self.bucket, key, {"Content-Type": content_type}))  # noqa: SLF001
 
-    async def put_part(self, key: str, multipart_id: str, number: int, body: Pieces) -> StoredPart:
+    async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks) -> StoredPart:
         """Store a part. Raises ObjectMissing if the multipart upload has ended, ChecksumMismatch."""
         query = {"partNumber": str(number), "uploadId": multipart_id}
         return StoredPart(number, await self._put(key, body, {}, query))
@@ -279,7 +279,7 @@ class ObjectStore:
         if await self.size_of(key) != size:
             raise ChecksumMismatch
 
-    async def _put(self, key: str, body: Pieces, headers: dict[str, Any], query: dict[str, Any] | None) -> str:
+    async def _put(self, key: str, body: Chunks, headers: dict[str, Any], query: dict[str, Any] | None) -> str:
         """Send a body and return its entity tag, which is the digest of what was sent. Raises ChecksumMismatch."""
 
         async def put() -> str:
@@ -354,8 +354,8 @@ def _status(error: S3Error | ServerError | InvalidResponseError) -> int:
     return int(error._code)  # noqa: SLF001 - the library gives it no public name
 
 
-def _md5(body: Pieces) -> str:
+def _md5(body: Chunks) -> str:
     digest = hashlib.md5(usedforsecurity=False)
-    for piece in body:
-        digest.update(piece)
+    for chunk in body:
+        digest.update(chunk)
     return digest.hexdigest()

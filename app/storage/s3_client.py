@@ -1,4 +1,4 @@
-"""The library's client, but it sends a body as it came, in pieces, and hashes none."""
+"""The client of the library, changed to send a body in chunks, and to compute no digest of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,18 +18,18 @@ _UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 READ_BYTES = 256 * 1024
 CONNECT_TIMEOUT = 1.5
-# Between two pieces of an object that is being read.
+# Between two chunks of an object that is being read.
 READ_TIMEOUT = 30
-# The pieces of a body in order. They are not joined, which would copy 5 MiB for each part.
-Pieces = Sequence[bytes]
+# The chunks of a body in order. They are not joined, which would copy 5 MiB for each part.
+Chunks = Sequence[bytes]
 
 
 class Body(Payload):
-    """A body in pieces; it can be sent again."""
+    """A body in chunks; it can be sent again."""
 
-    def __init__(self, pieces: Pieces) -> None:
-        super().__init__(pieces)
-        self._size = sum(map(len, pieces))
+    def __init__(self, chunks: Chunks) -> None:
+        super().__init__(chunks)
+        self._size = sum(map(len, chunks))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text; aiohttp calls this when it logs requests."""
@@ -37,8 +37,8 @@ class Body(Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send it."""
-        for piece in self._value:
-            await writer.write(piece)
+        for chunk in self._value:
+            await writer.write(chunk)
 
 
 class Client(Minio):

@@ -1,4 +1,4 @@
-"""How long the store has for an answer, and what becomes of its errors."""
+"""The timeouts of requests to the object store, and the translation of its errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from miniopy_async.error import MinioException, S3Error
 
 from app.core.errors import NotFound, StorageUnavailable
 
-# A store that has not answered a question by then is down.
+# A store that has not responded by then is down.
 RESPONSE_TIMEOUT = 1.9
 # The minimum rate of a store. It determines the additional time for the bytes of a part.
 MIN_BYTES_PER_SECOND = 1024 * 1024
@@ -32,7 +32,7 @@ async def request_timeout(size: int = 0) -> AsyncIterator[asyncio.Timeout]:
 async def translate_errors() -> AsyncIterator[None]:
     try:
         yield
-    # ParseError and ValueError: what answers is no object store, or was cut within its XML.
+    # ParseError and ValueError: the server is no object store, or its XML was cut.
     except (MinioException, aiohttp.ClientError, OSError, TimeoutError, ParseError, ValueError) as error:
         if isinstance(error, S3Error) and error.code in MISSING_CODES:
             raise ObjectMissing from error

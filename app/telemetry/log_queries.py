@@ -20,7 +20,7 @@ OWN_ROUTES = r"^/(ops|v1/ops|metrics|healthz|readyz)(/|$)"
 class LogFilter:
     """A filter of requests. `status` is a number or a class such as `5xx`; the times are inclusive.
 
-    `without_own` leaves out those to OWN_ROUTES, unless one of them is asked for by name.
+    `without_own` leaves out those to OWN_ROUTES, unless the filter names one of them.
     """
 
     since: datetime
@@ -54,7 +54,7 @@ async def list_requests(
     """Return at most `limit` documents, newest first (time, then event id), after that position.
 
     MongoDB gives the newest of a time series without sorting all of it only if it sorts by time alone. Requests of the
-    same millisecond then come in any order, so those of the last one are asked for again, in the order of their ids.
+    same millisecond then come in any order, so those of the last one are read again, in the order of their ids.
     """
     until = min(wanted.until, after[0]) if after else wanted.until
     query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": until}} | _after(after)

@@ -71,8 +71,8 @@ def redact_query(raw: bytes, kept: frozenset[str] = frozenset()) -> str:
 
 def choose_recorded_parameters(names: str, mode: PersonalDataMode) -> frozenset[str]:
     """Return which of the comma-separated parameters are recorded with their values: personal ones as `mode` says."""
-    asked = frozenset(name.strip() for name in names.split(","))
-    return asked if mode == "keep" else asked - {"email"}
+    logged = frozenset(name.strip() for name in names.split(","))
+    return logged if mode == "keep" else logged - {"email"}
 
 
 def _redact_parameter(part: bytes, kept: frozenset[str]) -> str:

@@ -17,10 +17,10 @@ from typing import Any
 from app.db.base import utc_now
 from app.db.database import Database
 from app.images.maintenance.orphan_repository import OrphanRepository
-from app.images.storage_keys import new_piece_key
+from app.images.storage_keys import new_tail_key
 from app.images.upload.storage_quota import Reservation
 from app.models import Upload, UploadPart
-from app.storage.chunks import PART_BYTES, PIECE_BYTES, length
+from app.storage.chunks import MIN_CHUNK_BYTES, PART_BYTES, length
 from app.storage.object_store import ObjectStore, StoredPart
 from app.storage.timeouts import ObjectMissing
 from app.uploads.errors import AppendSuperseded, UploadEnded
@@ -127,7 +127,7 @@ class PartWriter:
                 start -= self._tail_bytes
                 self._replaced += self._tail
                 self._tail = []
-            self._added.append(await self._put_piece(start, pieces))
+            self._added.append(await self._put_tail_object(start, pieces))
             self._end = end
         await self._commit()
         return self._end
@@ -229,8 +229,8 @@ class PartWriter:
             upload_id=self._upload_id, start=start, size=length(body), part_number=part.number, etag=part.etag
         )
 
-    async def _put_piece(self, start: int, pieces: list[bytes]) -> UploadPart:
-        key = new_piece_key()
+    async def _put_tail_object(self, start: int, pieces: list[bytes]) -> UploadPart:
+        key = new_tail_key()
         async with self._database.unit_of_work() as session:
             await OrphanRepository(session).mark_orphaned([key])
         await self._object_store.put_whole(key, pieces, CONTENT_TYPE)
@@ -249,7 +249,7 @@ class PartWriter:
 
 
 class _Buffer:
-    """Received bytes in pieces of at least PIECE_BYTES: a client may send one byte at a time."""
+    """Received bytes in pieces of at least MIN_CHUNK_BYTES: a client may send one byte at a time."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -261,7 +261,7 @@ class _Buffer:
         self.size += len(chunk)
         self._small.append(chunk)
         self._small_bytes += len(chunk)
-        if self._small_bytes >= PIECE_BYTES:
+        if self._small_bytes >= MIN_CHUNK_BYTES:
             self._join()
 
     def take(self) -> list[bytes]:

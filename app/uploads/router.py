@@ -86,7 +86,7 @@ class UploadRequest:
         self.uploads: ResumableUploads = uploads
 
     async def append(self, upload_id: uuid.UUID, append: Append) -> Progress:
-        """Append the body. No byte of it is read before the upload has its place in memory."""
+        """Append the body. No byte of it is read before the upload has its slot."""
         queue = self._container.queues.uploads
         rate = upload_rate(self._container.settings, queue, self._container.settings.upload_expiry_hours * 3600)
         async with queue.enter(current_caller.get()):

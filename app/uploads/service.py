@@ -12,7 +12,7 @@ from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import (
     AppError,
-    ClientGone,
+    ClientDisconnected,
     PayloadTooLarge,
     RequestTimeout,
     Unprocessable,
@@ -343,7 +343,7 @@ class _Appending:
         """Store the body, and return the offset. If the upload ends with it, the last bytes remain in the writer."""
         try:
             await self.writer.write(self._checked(self._active.read(body)))
-        except (ClientGone, RequestTimeout, AppendSuperseded, asyncio.CancelledError):
+        except (ClientDisconnected, RequestTimeout, AppendSuperseded, asyncio.CancelledError):
             if self._active.keeps and self._request.checksum is None:
                 await asyncio.shield(self.writer.save())
             else:

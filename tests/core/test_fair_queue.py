@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from app.core.callers import Caller
-from app.core.errors import ClientGone, DatabaseBusy, TooManyRequests
+from app.core.errors import ClientDisconnected, DatabaseBusy, TooManyRequests
 from app.core.fair_queue import FairQueue, QueueLimits
 
 
@@ -158,11 +158,11 @@ async def test_k5_cancelled_and_disconnected_clients_do_not_run() -> None:
         async with queue.enter(caller):
             ran.append(name)
 
-    async def is_gone() -> bool:
+    async def is_disconnected() -> bool:
         return True
 
     absent = make_caller()
-    absent.is_gone = is_gone
+    absent.is_disconnected = is_disconnected
     async with queue.enter(make_caller()):
         cancelled = asyncio.create_task(work(make_caller(), "cancelled"))
         disconnected = asyncio.create_task(work(absent, "disconnected"))
@@ -171,7 +171,7 @@ async def test_k5_cancelled_and_disconnected_clients_do_not_run() -> None:
         cancelled.cancel()
     outcomes = await asyncio.gather(cancelled, disconnected, present, return_exceptions=True)
     assert isinstance(outcomes[0], asyncio.CancelledError)
-    assert isinstance(outcomes[1], ClientGone)
+    assert isinstance(outcomes[1], ClientDisconnected)
     assert ran == ["present"]
     assert (queue.held, queue.length) == (0, 0)
 

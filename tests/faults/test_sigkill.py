@@ -71,7 +71,7 @@ async def test_an_upload(
 
 
 @pytest.mark.parametrize(
-    ("backend", "hold_at", "hold", "is_gone"),
+    ("backend", "hold_at", "hold", "is_disconnected"),
     [
         pytest.param("postgres", b"COMMIT;", "before", False, id="before commit", marks=pytest.mark.slow),
         pytest.param("postgres", b"COMMIT;", "after", True, id="after commit", marks=pytest.mark.slow),
@@ -86,7 +86,7 @@ async def test_a_permanent_delete(
     backend: str,
     hold_at: bytes,
     hold: str,
-    is_gone: bool,
+    is_disconnected: bool,
 ) -> None:
     async with well_process(behind.settings) as service:
         links = (await start(user, service.url, noise_png(10_000))).json()["links"]
@@ -95,14 +95,14 @@ async def test_a_permanent_delete(
         running = asyncio.create_task(user.client.delete(f"{service.url}{links['self']}", params={"permanent": "true"}))
         async with asyncio.timeout(30):
             await proxy.held.wait()
-        while is_gone and await sql.fetchval("SELECT count(*) FROM images"):
+        while is_disconnected and await sql.fetchval("SELECT count(*) FROM images"):
             await asyncio.sleep(0.02)
         service.process.kill()
         with contextlib.suppress(httpx.HTTPError):
             await running
     await recover(behind, sql)
     await invariants()
-    assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_gone else 1)
+    assert await sql.fetchval("SELECT count(*) FROM images") == (0 if is_disconnected else 1)
 
 
 @pytest.mark.slow

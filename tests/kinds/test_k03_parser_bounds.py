@@ -19,7 +19,7 @@ from tests.support.accounts import Account
 from tests.support.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connection
 from tests.support.server import RunningService
 
-PIECE_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 # Without a limit, the service would hold many times MAX_GROWTH.
 SENT_BYTES = 48 * 1024 * 1024
 MAX_GROWTH = 8 * 1024 * 1024
@@ -35,7 +35,7 @@ class Sender:
     @property
     def piece(self) -> bytes:
         """The units of one piece."""
-        return self.unit * max(1, PIECE_BYTES // len(self.unit))
+        return self.unit * max(1, CHUNK_BYTES // len(self.unit))
 
 
 def head(method: str, path: str, fields: str) -> bytes:

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.storage.chunks import PIECE_BYTES, length, split_parts
+from app.storage.chunks import MIN_CHUNK_BYTES, length, split_parts
 
-PART = 3 * PIECE_BYTES + 5
+PART = 3 * MIN_CHUNK_BYTES + 5
 
 
 async def cut(body: bytes, size: int) -> AsyncIterator[bytes]:
@@ -12,7 +12,9 @@ async def cut(body: bytes, size: int) -> AsyncIterator[bytes]:
         yield body[start : start + size]
 
 
-@pytest.mark.parametrize("chunk_bytes", [1, 7, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, PART, 10 * PART])
+@pytest.mark.parametrize(
+    "chunk_bytes", [1, 7, MIN_CHUNK_BYTES - 1, MIN_CHUNK_BYTES, MIN_CHUNK_BYTES + 1, PART, 10 * PART]
+)
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART])
 async def test_parts_have_their_size_for_any_input(size: int, chunk_bytes: int) -> None:
     body = bytes(number % 251 for number in range(size))
@@ -24,4 +26,4 @@ async def test_parts_have_their_size_for_any_input(size: int, chunk_bytes: int) 
 
 async def test_single_bytes_are_joined_into_chunks() -> None:
     (part,) = [part async for part in split_parts(cut(bytes(PART), 1), PART)]
-    assert len(part) <= PART // PIECE_BYTES + 1
+    assert len(part) <= PART // MIN_CHUNK_BYTES + 1

@@ -17,7 +17,7 @@ from app.images.upload.file_checker import FileChecker
 from app.main import create_app
 from app.media.decoder_pool import Dimensions
 from app.media.image_header import HeaderReader, ImageHeader
-from app.storage.s3_client import Pieces
+from app.storage.s3_client import Chunks
 from tests.support.server import serving
 
 CHECKOUT = os.environ.get("RUFH_CHECKOUT")
@@ -40,7 +40,7 @@ class _AnyFile(FileChecker):
     def header_reader(self) -> HeaderReader:
         return cast("HeaderReader", _AnyHeader())
 
-    async def check_bytes(self, _header: ImageHeader, _body: Pieces) -> Dimensions:
+    async def check_bytes(self, _header: ImageHeader, _body: Chunks) -> Dimensions:
         return Dimensions(1, 1)
 
     async def check_object(self, _header: ImageHeader, _key: str, _size: int) -> Dimensions:

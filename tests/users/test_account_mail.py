@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
 from app.db.database import Database
-from app.users.sessions.session_cleanup import remove_expired_logins
+from app.users.sessions.session_cleanup import remove_expired_credentials
 from tests.support.accounts import PASSWORD, Account, add_api_key
 from tests.support.mail import Mailbox, smtp_server
 from tests.support.server import running_service
@@ -123,7 +123,7 @@ async def test_f56_a_link_ends_with_time_password_address_and_account(
     assert slug(await mailing.post(CONFIRM_EMAIL, json={"token": body["token"]})) == (400, "invalid-link")
     await sql.execute("UPDATE mailed_links SET expires_at = now()")
     assert await is_refused(body)
-    await remove_expired_logins(database)
+    await remove_expired_credentials(database)
     assert await sql.fetchval("SELECT count(*) FROM mailed_links") == 0
     body = await link(2)
     changed = await user.client.patch("/v1/users/me", json={"password": NEW_PASSWORD, "current_password": PASSWORD})

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
 from app.db.database import Database
-from app.users.sessions.session_cleanup import remove_expired_logins
+from app.users.sessions.session_cleanup import remove_expired_credentials
 from tests.support.accounts import Account
 from tests.support.server import running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer
@@ -115,7 +115,7 @@ async def test_f57_an_invitation_ends_by_time_withdrawal_and_with_its_author(
     assert (await admin.client.delete(f"/v1/users/{author.id}")).status_code == 204
     for code in codes:
         assert slug(await sign_up(invite_only, "ada@example.com", code)) == (403, "sign-up-closed")
-    await remove_expired_logins(database)
+    await remove_expired_credentials(database)
     assert await sql.fetchval("SELECT count(*) FROM invitations") == 0
 
 

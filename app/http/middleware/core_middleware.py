@@ -175,7 +175,7 @@ class BodyLimitMiddleware:
         if scope["type"] == "http" and not self._is_streamed(scope):
             caller = current_caller.get() or Caller(None)
             body = _BoundedBody(receive, _declared_length(scope["headers"]), self._budget, caller)
-            caller.is_gone = body.is_gone
+            caller.is_disconnected = body.is_disconnected
             try:
                 await self.app(scope, body.receive, body.watch(send) if body.is_expected else send)
             finally:
@@ -233,7 +233,7 @@ class _BoundedBody:
         "_counted",
         "_deadline",
         "_declared",
-        "_is_answered",
+        "_has_started",
         "_is_whole",
         "_receive",
         "_received",
@@ -243,12 +243,12 @@ class _BoundedBody:
         self._receive = receive
         # In bytes; None for a chunked body.
         self._declared = declared
-        self._is_answered = False
+        self._has_started = False
         self._budget = budget
         self._caller = caller
         # The bytes that the budget counts.
         self._counted = 0
-        # A message that `is_gone` has read before the application did.
+        # A message that `is_disconnected` has read before the application did.
         self._ahead: Message | None = None
         self._received = 0
         self._deadline: float | None = None
@@ -262,7 +262,7 @@ class _BoundedBody:
         if self._is_whole:
             # The body is complete: the next message is the disconnection, without a timeout.
             return await self._receive()
-        if self._is_answered:
+        if self._has_started:
             return await self._receive_disconnect()
         if self._declared is not None and self._declared > MAX_BODY_BYTES:
             raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
@@ -291,7 +291,7 @@ class _BoundedBody:
         """Return a `send` that detects the start of the response. The rest of the body is then discarded."""
 
         async def watched_send(message: Message) -> None:
-            self._is_answered = True
+            self._has_started = True
             await send(message)
 
         return watched_send
@@ -311,7 +311,7 @@ class _BoundedBody:
         if self._counted:
             self._budget.remove(self._caller.address, self._counted)
 
-    async def is_gone(self) -> bool:
+    async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected, without waiting or consuming the body."""
         if self._ahead is None and not self._is_whole:
             self._ahead = await _poll(self.receive)

@@ -90,7 +90,7 @@ class _RequestRecording(RequestCounters):
         return self._send(message)
 
     async def _send_piece(self, message: Message) -> None:
-        """Send a piece of a stream. Some servers raise OSError when the client has disconnected."""
+        """Send a chunk of a stream. Some servers raise OSError when the client has disconnected."""
         try:
             await self._send(message)
         except OSError:

@@ -113,7 +113,7 @@ class ResponseCacheMiddleware:
         exchange = _Exchange(self.app, scope, receive)
         cache: ResponseCache = scope["state"]["container"].response_cache
         try:
-            answer = await cache.get_or_load(
+            cached = await cache.get_or_load(
                 _name(scope["path"], query, partition), (EVERYTHING, depends_on), exchange.load
             )
         except _NoAnswer:
@@ -122,7 +122,7 @@ class ResponseCacheMiddleware:
         if path.report_quota and not exchange.is_used:
             path.report_quota(request)
         scope["state"]["route_template"] = path.template
-        await _send(answer, _if_none_match(scope), send)
+        await _send(cached, _if_none_match(scope), send)
 
     def _match(self, scope: Scope) -> tuple[CachedPath, str] | None:
         for path in self._paths:
@@ -157,7 +157,7 @@ class _Exchange:
         if start["status"] != 200:
             raise _NoAnswer
         body = b"".join(message.get("body", b"") for message in self._messages[1:])
-        return _to_answer(start["headers"], body)
+        return _to_cached_response(start["headers"], body)
 
     async def forward(self, send: Send) -> None:
         """Send the application's uncached response."""
@@ -168,21 +168,21 @@ class _Exchange:
         self._messages.append(message)
 
 
-def _to_answer(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> CachedResponse:
+def _to_cached_response(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> CachedResponse:
     """Return a cacheable response with an entity tag and `no-cache`. `no-store` applies to this cache, too."""
-    told = [(name.lower(), value) for name, value in headers]
-    names = {name for name, _ in told}
+    fields = [(name.lower(), value) for name, value in headers]
+    names = {name for name, _ in fields}
     if b"etag" not in names:
-        told.append((b"etag", tag_of(body).encode()))
+        fields.append((b"etag", tag_of(body).encode()))
     if b"cache-control" not in names:
-        told.append((b"cache-control", b"no-cache"))
-    cacheable = not any(name == b"cache-control" and b"no-store" in value for name, value in told)
-    return CachedResponse(told, body, cacheable)
+        fields.append((b"cache-control", b"no-cache"))
+    cacheable = not any(name == b"cache-control" and b"no-store" in value for name, value in fields)
+    return CachedResponse(fields, body, cacheable)
 
 
-async def _send(answer: CachedResponse, condition: str | None, send: Send) -> None:
-    status, headers, body = 200, answer.headers.copy(), answer.body
-    if condition is not None and matches(condition, answer.etag):
+async def _send(cached: CachedResponse, condition: str | None, send: Send) -> None:
+    status, headers, body = 200, cached.headers.copy(), cached.body
+    if condition is not None and matches(condition, cached.etag):
         status, headers, body = 304, [header for header in headers if header[0] not in _OF_THE_BODY], b""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -195,5 +195,5 @@ def _if_none_match(scope: Scope) -> str | None:
 
 def _name(path: str, query: str, partition: str) -> str:
     """Return the cache key: path, canonical query and the partition of the caller."""
-    asked = f"{partition}\n{path}\n{query}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(asked, digest_size=16).hexdigest()
+    identity = f"{partition}\n{path}\n{query}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(identity, digest_size=16).hexdigest()

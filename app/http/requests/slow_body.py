@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from app.core.errors import ClientGone, RequestTimeout
+from app.core.errors import ClientDisconnected, RequestTimeout
 from app.core.fair_queue import FairQueue
 from app.core.settings import Settings
 
@@ -47,7 +47,7 @@ def upload_rate(settings: Settings, queue: FairQueue, total_seconds: float) -> M
 
 
 async def read_body(request: Request, rate: MinimumRate) -> AsyncGenerator[bytes]:
-    """Yield the body's chunks. Raises UploadTimeout, ClientGone.
+    """Yield the body's chunks. Raises UploadTimeout, ClientDisconnected.
 
     Only the time spent waiting for the client counts. A slow object store does not.
     """
@@ -67,7 +67,7 @@ async def read_body(request: Request, rate: MinimumRate) -> AsyncGenerator[bytes
             continue
         waited += time.monotonic() - started
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         chunk: bytes = message.get("body", b"")
         received += len(chunk)
         if chunk:

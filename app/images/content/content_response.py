@@ -43,24 +43,24 @@ class ObjectResponse(Response):
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         async with self._stack:
-            gone = asyncio.create_task(_until_gone(receive))
+            disconnection = asyncio.create_task(_wait_for_disconnection(receive))
             try:
-                await self._send_while(gone, send)
+                await self._send_while(disconnection, send)
             finally:
-                gone.cancel()
+                disconnection.cancel()
 
-    async def _send_while(self, gone: asyncio.Task[None], send: Send) -> None:
+    async def _send_while(self, disconnection: asyncio.Task[None], send: Send) -> None:
         """Send the object until its end or until the client disconnects."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as limit:
                 is_sending = True
 
                 def end(_: object) -> None:
-                    # A client can disconnect during the last piece: the callback then runs after the block.
+                    # A client can disconnect during the last chunk: the callback then runs after the block.
                     if is_sending:
                         limit.reschedule(0)
 
-                gone.add_done_callback(end)
+                disconnection.add_done_callback(end)
                 try:
                     await self._send_all(send)
                 finally:
@@ -76,7 +76,7 @@ class ObjectResponse(Response):
             raise StorageUnavailable("The object store returned an incomplete object")
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnection(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -84,7 +84,7 @@ async def _until_gone(receive: Receive) -> None:
 async def respond(
     opening: AbstractAsyncContextManager[OpenObject], headers: Mapping[str, str], status: int = 200
 ) -> Response:
-    """Open the object, so that an error is still an answer of its own, and return the response that sends it."""
+    """Open the object, so that an error still becomes a problem document, and return the response that sends it."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(opening)
         if opened.length <= WHOLE_BYTES:
@@ -95,7 +95,7 @@ async def respond(
 async def content_response(
     request: Request, object_store: ObjectStore, originals: OriginalLocator, image: Image, *, download: bool
 ) -> Response:
-    """Answer a read of the original: whole, a range of it, or 304.
+    """Return the response to a read of the original: the whole, a range, or 304.
 
     Raises PreconditionFailed, RangeNotSatisfiable, ObjectMissing, StorageUnavailable, InvalidImage.
     """

@@ -20,7 +20,7 @@ class QueuedDecoders:
     async def slot(self) -> AsyncIterator[None]:
         """Hold a decoder's slot during the block. A caller whose file costs too much has fewer slots for a while.
 
-        Raises TooManyRequests, DecodersBusy, ClientGone, and what the block raises.
+        Raises TooManyRequests, DecodersBusy, ClientDisconnected, and what the block raises.
         """
         caller = current_caller.get()
         async with self._queue.enter(caller):

@@ -18,7 +18,7 @@ from app.db.base import utc_now
 from app.db.database import Database
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.repository import ImageRepository
-from app.images.storage_keys import ORIGINALS, PIECES, STRIPPED, THUMBNAILS, original_of
+from app.images.storage_keys import ORIGINALS, STRIPPED, TAILS, THUMBNAILS, original_of
 from app.images.trash.repository import TrashRepository
 from app.models import Image, TrashedImage
 from app.storage.object_store import ListedObject, ObjectStore
@@ -62,7 +62,7 @@ class ConsistencyReport:
 
 
 class ConsistencyCheck:
-    """Compares rows and objects. Raises when a backend stops answering: half a check deletes nothing."""
+    """Compares rows and objects. Raises AppError if a backend does not respond: an incomplete check deletes nothing."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class ConsistencyCheck:
         async for found in self._object_store.list_objects():
             report.objects += 1
             # Other applications' objects in the bucket are ignored.
-            if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED, PIECES)) and found.modified < before:
+            if found.key.startswith((ORIGINALS, THUMBNAILS, STRIPPED, TAILS)) and found.modified < before:
                 batch.append(found)
             if len(batch) == BATCH:
                 report.orphans += await self._orphans(batch)

@@ -1,4 +1,4 @@
-"""Dimensions of stored images, measured again: rows that are older than a rule are corrected.
+"""Measures stored images again, and corrects the dimensions in their rows.
 
 Images are read in the order of their ids, in batches. Each batch is committed before the next one, so that a run can be
 stopped at any point and be continued behind the last batch.
@@ -58,7 +58,7 @@ class DimensionsReprocessor:
             return await ImageRepository(session).count(after)
 
     async def run(self, after: uuid.UUID | None) -> ReprocessingReport:
-        """Correct every image behind this id. Raises Unavailable when a backend does not answer."""
+        """Correct every image behind this id. Raises Unavailable if a backend does not respond."""
         report = ReprocessingReport()
         while images := await self._list(after):
             changes = {image.id: new for image in images if (new := await self._measure(image, report))}

@@ -7,7 +7,7 @@ from app.media.decoder_pool import QUEUE_SECONDS, URL_SECONDS, DecoderInput, Dim
 from app.media.image_header import HeaderReader, ImageHeader
 from app.storage.chunks import length
 from app.storage.object_store import ObjectStore
-from app.storage.s3_client import Pieces
+from app.storage.s3_client import Chunks
 
 # A check may wait in the queue before it has a decoder.
 CHECK_URL_SECONDS = QUEUE_SECONDS + URL_SECONDS
@@ -25,7 +25,7 @@ class FileChecker:
         """Return a reader for the header of one file."""
         return HeaderReader(self._max_pixels)
 
-    async def check_bytes(self, header: ImageHeader, body: Pieces) -> Dimensions:
+    async def check_bytes(self, header: ImageHeader, body: Chunks) -> Dimensions:
         """Decode a file that is in memory. Raises InvalidImage, ImageTooLarge, TooManyRequests, Unavailable."""
         return await self._decoders.check(DecoderInput(header.content_type, length(body), body))
 

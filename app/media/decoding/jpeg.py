@@ -35,7 +35,7 @@ _PROFILE = b"ICC_PROFILE\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class JpegChunk:
     """Bytes of the stream; `ends_data` when a run of entropy-coded data ends with them."""
 
     data: bytes
@@ -58,7 +58,7 @@ class JpegStream(SeekableStream):
         self._restarts_left = 0
         self._lacks_interval = False
         self.header = self._read_header()
-        self._pieces = self._read_pieces()
+        self._chunks = self._read_chunks()
 
     @property
     def orientation(self) -> int:
@@ -82,20 +82,20 @@ class JpegStream(SeekableStream):
         return offset
 
     def read(self, size: int = -1) -> bytes:
-        """Return bytes of the header, or behind it a piece of any length; none when the picture has ended."""
+        """Return bytes of the header, or behind it a chunk of any length; none when the picture has ended."""
         if self._position < len(self.header):
             end = None if size < 0 else self._position + size
             data = self.header[self._position : end]
             self._position += len(data)
             return data
-        return next((piece.data for piece in self.pieces() if piece.data), b"")
+        return next((chunk.data for chunk in self.chunks() if chunk.data), b"")
 
-    def pieces(self) -> Iterator[Piece]:
+    def chunks(self) -> Iterator[JpegChunk]:
         """Yield what follows the header, with an end."""
         if self._frame is not None and self._frame.is_arithmetic:
             # The arithmetic decoder cannot wait for more.
-            return iter([Piece(b"".join(piece.data for piece in self._pieces))])
-        return self._pieces
+            return iter([JpegChunk(b"".join(chunk.data for chunk in self._chunks))])
+        return self._chunks
 
     def _read_header(self) -> bytes:
         header = bytearray(_START)
@@ -113,32 +113,32 @@ class JpegStream(SeekableStream):
                 raise ValueError("too many tables in the JPEG")
         return bytes(header)
 
-    def _read_pieces(self) -> Iterator[Piece]:
+    def _read_chunks(self) -> Iterator[JpegChunk]:
         yield from self._read_entropy_coded(b"")
         while (code := self._next_marker()) is not None and code in _CONTINUE:
             if code in _RESTARTS:
                 self._restarts_left -= 1
                 yield from self._read_entropy_coded(bytes([0xFF, code]))
             else:
-                yield Piece(self._read_segment(code))
+                yield JpegChunk(self._read_segment(code))
             if code == _SOS:
                 yield from self._read_entropy_coded(b"")
         self._end_scan()
-        yield Piece(_END)
+        yield JpegChunk(_END)
 
-    def _read_entropy_coded(self, prefix: bytes) -> Iterator[Piece]:
+    def _read_entropy_coded(self, prefix: bytes) -> Iterator[JpegChunk]:
         while True:
             if found := _MARKER.search(self._buffer, self._offset):
-                yield Piece(prefix + self._take(found.start() - self._offset).rstrip(b"\xff"), ends_data=True)
+                yield JpegChunk(prefix + self._take(found.start() - self._offset).rstrip(b"\xff"), ends_data=True)
                 return
             data = self._buffer[self._offset :].rstrip(b"\xff")
             # One of them can begin a marker; more of them are fill bytes.
             self._buffer = self._buffer[self._offset + len(data) :][:1]
             self._offset = 0
-            yield Piece(prefix + data)
+            yield JpegChunk(prefix + data)
             prefix = b""
             if not self._refill():
-                yield Piece(b"", ends_data=True)
+                yield JpegChunk(b"", ends_data=True)
                 return
 
     def _read_segment(self, code: int) -> bytes:

@@ -60,9 +60,9 @@ def require_every_block(image: ImageFile.ImageFile, stream: JpegStream) -> None:
     image.draft(image.mode, (1, 1))
     decoder = _Decoder(image)
     decoder.feed(stream.header)
-    for piece in stream.pieces():
-        decoder.feed(piece.data + _PADDING if piece.ends_data else piece.data)
-        if piece.ends_data and not decoder.takes_single_bytes():
+    for chunk in stream.chunks():
+        decoder.feed(chunk.data + _PADDING if chunk.ends_data else chunk.data)
+        if chunk.ends_data and not decoder.takes_single_bytes():
             raise PixelsMissing("blocks are missing")
         if decoder.is_done:
             break

@@ -38,13 +38,13 @@ def make_hints(text: str, unknown: Sequence[Token], principal_id: uuid.UUID | No
 
     `unknown` are those of its `find_prefixed_terms` that are not tags.
     """
-    asked = format_query(parse(text))
+    canonical = format_query(parse(text))
     meant: dict[str, Hint] = {}
     for message, query in islice(_rewrites(text, unknown), 2 * MAX_HINTS):
         if is_valid_query(query) and _is_open_to(parse(query), principal_id):
             spelled = format_query(parse(query))
             meant.setdefault(spelled, Hint(message, spelled))
-    return [hint for hint in meant.values() if hint.query not in ("", asked)][:MAX_HINTS]
+    return [hint for hint in meant.values() if hint.query not in ("", canonical)][:MAX_HINTS]
 
 
 def _rewrites(text: str, unknown: Sequence[Token]) -> Iterator[tuple[str, str]]:

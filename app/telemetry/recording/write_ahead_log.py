@@ -49,7 +49,7 @@ class _Segment:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The entry of a batch: its place in a segment, or its `payload` in memory."""
+    """The entry of a batch: its position in a segment, or its `payload` in memory."""
 
     segment: _Segment | None
     offset: int
@@ -63,7 +63,7 @@ class _Entry:
 class WriteAheadLog:
     """The waiting batches, oldest first; batches of an earlier run precede new ones.
 
-    `outcome_unknown` says that the first batches may have been sent before, and that the answer did not come.
+    `outcome_unknown` means that the first batches may have been sent before, and that no response came.
     """
 
     def __init__(self, directory: Path | None, max_bytes: int) -> None:

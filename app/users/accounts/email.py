@@ -16,7 +16,7 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 def normalize_email(address: str) -> str:
     """Return the address trimmed, in NFC, with its domain in lower case. Raises ValueError.
 
-    The syntax decides alone (RFC 5321, 5322, 6531): no DNS is asked, and a domain without a dot is valid.
+    The syntax decides alone (RFC 5321, 5322, 6531): no DNS query is sent, and a domain without a dot is valid.
     """
     # First: what follows takes more than linear time.
     if len(address) > MAX_LENGTH:
@@ -31,7 +31,7 @@ def normalize_email(address: str) -> str:
             strict=True,
         ).normalized
     except (EmailNotValidError, UnicodeError) as error:
-        # The validator's own words repeat parts of the address, which would end in answers and logs.
+        # The validator's own words repeat parts of the address, which would end in responses and logs.
         raise ValueError("The value must be an e-mail address.") from error
 
 

@@ -19,7 +19,7 @@ _EXPIRING: tuple[tuple[type[_Expiring], InstrumentedAttribute[Any]], ...] = (
 )
 
 
-async def remove_expired_logins(database: Database) -> None:
+async def remove_expired_credentials(database: Database) -> None:
     """Delete expired sessions, social logins, invitations and mailed links; safe to run in many processes at once.
 
     Each batch is committed, so that a backlog neither times out nor holds locks. Raises AppError if the database
@@ -39,5 +39,5 @@ async def _remove_batch(
 ) -> int:
     """Delete up to BATCH unlocked rows, and return their number."""
     expired = select(key).where(model.expires_at <= func.now()).order_by(model.expires_at).limit(BATCH)
-    gone = delete(model).where(key.in_(expired.with_for_update(skip_locked=True))).returning(key)
-    return len((await session.scalars(gone)).all())
+    deletion = delete(model).where(key.in_(expired.with_for_update(skip_locked=True))).returning(key)
+    return len((await session.scalars(deletion)).all())

@@ -20,23 +20,23 @@ class TokenRoute(AuthenticatedRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with its errors completed."""
+        """Return the handler, which adds the members of OAuth 2 to its errors."""
         handle = super().get_route_handler()
 
-        async def completed(request: Request) -> Response:
+        async def with_oauth_fields(request: Request) -> Response:
             try:
                 return await handle(request)
             except AppError as error:
-                raise _completed(error) from error
+                raise _with_oauth_fields(error) from error
             except RequestValidationError as error:
-                raise _completed(_grant_error(error) or validation_failed(request, error)) from error
+                raise _with_oauth_fields(_grant_error(error) or validation_failed(request, error)) from error
             except HTTPException as error:
-                raise _completed(_body_error(error)) from error
+                raise _with_oauth_fields(_body_error(error)) from error
 
-        return completed
+        return with_oauth_fields
 
 
-def _completed(error: AppError) -> AppError:
+def _with_oauth_fields(error: AppError) -> AppError:
     error.extras |= {"error": _code(error), "error_description": oauth_text(error.detail)}
     return error
 
@@ -53,7 +53,7 @@ def _code(error: AppError) -> str:
 
 
 def _grant_error(error: RequestValidationError) -> AppError | None:
-    """Return the error of a missing or unknown `grant_type`, None for any other refused value."""
+    """Return the error of a missing or unknown `grant_type`, None for any other invalid value."""
     kinds = {one["type"] for one in error.errors() if tuple(one["loc"]) == ("body", "grant_type")}
     if not kinds:
         return None

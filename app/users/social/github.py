@@ -18,7 +18,7 @@ class GitHubProvider:
         self.issuer = settings.issuer
 
     async def build_authorization_url(self, *, state: str, nonce: str, code_challenge: str, redirect_uri: str) -> str:  # noqa: ARG002
-        """Return where to send the browser; GitHub knows no nonce."""
+        """Return the URL of GitHub's sign-in page. GitHub supports no nonce."""
         uri = prepare_grant_uri(
             f"{self.issuer}/login/oauth/authorize",
             client_id=self._settings.client_id,
@@ -32,7 +32,7 @@ class GitHubProvider:
         return str(uri)
 
     async def identify(self, exchange: CodeExchange) -> Identity:
-        """Exchange the code and ask the API who that is. Raises SocialLoginFailed, IdentityProviderUnavailable."""
+        """Exchange the code and read the account. Raises SocialLoginFailed, IdentityProviderUnavailable."""
         form = {
             "client_id": self._settings.client_id,
             "client_secret": self._settings.client_secret.get_secret_value(),
@@ -41,7 +41,7 @@ class GitHubProvider:
             "code_verifier": exchange.code_verifier,
         }
         token = await self._http.post(f"{self.issuer}/login/oauth/access_token", form)
-        # A refused code is answered with 200 and an `error`.
+        # GitHub reports a refused code with 200 and an `error`.
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
             raise SocialLoginFailed("The identity provider returned no token")
         user = await self._http.get(f"{self._settings.api_url}/user", bearer=token["access_token"])

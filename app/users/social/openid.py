@@ -16,7 +16,7 @@ from app.users.errors import IdentityProviderUnavailable, SocialLoginFailed
 from app.users.social.http_client import ProviderHttpClient
 from app.users.social.identity import MAX_SUBJECT, CodeExchange, Identity, read_lifetime
 
-# Asymmetric ones only: with a shared secret the provider's public key could be made to pass for one.
+# Asymmetric ones only: otherwise, an attacker could sign with the provider's public key as a shared secret.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 CACHE_SECONDS = 3600
 LEEWAY_SECONDS = 30
@@ -56,7 +56,7 @@ class OpenIdProvider:
         """Exchange the code and verify the ID token. Raises SocialLoginFailed, IdentityProviderUnavailable."""
         metadata = await self._discover()
         token = await self._exchange(metadata, exchange)
-        claims = await self._verified(metadata, token, exchange.nonce)
+        claims = await self._verify_id_token(metadata, token, exchange.nonce)
         if "email" not in claims and "userinfo_endpoint" in metadata:
             claims |= await self._userinfo(metadata, token["access_token"], claims["sub"])
         email, verified = claims.get("email"), claims.get("email_verified") is True
@@ -94,7 +94,7 @@ class OpenIdProvider:
             raise SocialLoginFailed("The identity provider returned no tokens")
         return token
 
-    async def _verified(self, metadata: dict[str, Any], token: dict[str, Any], nonce: str) -> dict[str, Any]:
+    async def _verify_id_token(self, metadata: dict[str, Any], token: dict[str, Any], nonce: str) -> dict[str, Any]:
         try:
             try:
                 decoded = _decode(token["id_token"], await self._key_set(metadata))
@@ -119,8 +119,8 @@ class OpenIdProvider:
 
     async def _key_set(self, metadata: dict[str, Any]) -> list[Key]:
         if self._keys is None or self._keys[0] < time.monotonic():
-            answer = await self._http.get(metadata["jwks_uri"])
-            self._keys = (time.monotonic() + CACHE_SECONDS, _import_keys(answer))
+            key_set = await self._http.get(metadata["jwks_uri"])
+            self._keys = (time.monotonic() + CACHE_SECONDS, _import_keys(key_set))
         return self._keys[1]
 
     async def _userinfo(self, metadata: dict[str, Any], access_token: str, subject: str) -> dict[str, Any]:
@@ -139,10 +139,10 @@ def _is_metadata(metadata: Any, issuer: str) -> bool:
     return all(isinstance(one, str) and is_safe_url(one) for one in endpoints)
 
 
-def _import_keys(answer: Any) -> list[Key]:
+def _import_keys(key_set: Any) -> list[Key]:
     """Import the keys that can verify a signature. A set can have keys of other kinds."""
     keys: list[Key] = []
-    for entry in answer.get("keys", ()) if isinstance(answer, dict) else ():
+    for entry in key_set.get("keys", ()) if isinstance(key_set, dict) else ():
         if isinstance(entry, dict) and entry.get("kty") in ("RSA", "EC", "OKP") and entry.get("use", "sig") == "sig":
             try:
                 keys.append(JWKRegistry.import_key(entry))
@@ -155,9 +155,9 @@ def _decode(id_token: str, keys: list[Key]) -> jwt.Token:
     def key_of(signed: Any) -> Key:
         # `jwk`, `jku` and `x5u` of the token are ignored.
         kid = cast("CompactSignature", signed).headers().get("kid")
-        fitting = [key for key in keys if kid is None or key.kid == kid]
-        if len(fitting) != 1:
+        candidates = [key for key in keys if kid is None or key.kid == kid]
+        if len(candidates) != 1:
             raise _UnknownKey
-        return fitting[0]
+        return candidates[0]
 
     return jwt.decode(id_token, key_of, algorithms=ALGORITHMS)
