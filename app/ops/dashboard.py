@@ -47,7 +47,7 @@ class Totals(BaseModel):
     p99_ms: float | None
 
 
-class Live(BaseModel):
+class DashboardData(BaseModel):
     """A snapshot of the service. `rate` is the requests per second of the last one to two steps."""
 
     until: datetime
@@ -78,7 +78,7 @@ class _Sum:
 
 async def load_dashboard(
     log: RequestLog, minutes: WindowMinutes, route: str | None, *, own: bool, with_4xx: bool
-) -> Live:
+) -> DashboardData:
     """Return the data of the last `minutes`. With a `route` ("GET /v1/tags"), chart and lists show only that route.
 
     `own` includes the requests of operators and probes. `with_4xx` includes every 4xx in the failed requests. The
@@ -92,7 +92,7 @@ async def load_dashboard(
     method, _, template = (route or "").partition(" ")
     wanted = LogFilter(since=starts[0], until=now, method=method or None, route=template or None, without_own=not own)
     slow = replace(wanted, min_ms=slowest_bound(total.buckets, ROWS))
-    return Live(
+    return DashboardData(
         until=now,
         rate=_rate_now(by_start, starts, now, step),
         total=_totals(route or "", total),

@@ -27,7 +27,7 @@ from app.http.links import public_path
 from app.http.problems import error_response, validation_failed
 from app.models import AuditAction, User
 from app.ops.audit_cursors import AuditCursors
-from app.ops.dashboard import WINDOWS, Live, WindowMinutes, load_dashboard
+from app.ops.dashboard import WINDOWS, DashboardData, WindowMinutes, load_dashboard
 from app.ops.dependencies import AuditDaysDep, AuditReader, LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
 from app.ops.schemas import RequestRead
@@ -69,9 +69,9 @@ class PageRoute(APIRoute):
         """Return FastAPI's handler, with its errors converted to pages."""
         handle = super().get_route_handler()
 
-        async def shown(request: Request) -> Response:
-            if tidy := _without_blanks(request):
-                return _redirect(request, tidy)
+        async def with_error_pages(request: Request) -> Response:
+            if url := _without_blanks(request):
+                return _redirect(request, url)
             try:
                 return await handle(request)
             except Unauthenticated:
@@ -84,7 +84,7 @@ class PageRoute(APIRoute):
             except TelemetryError as error:
                 return _error_page(request, readable_error(error))
 
-        return shown
+        return with_error_pages
 
 
 pages = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
@@ -107,7 +107,7 @@ async def show_login(request: Request) -> Response:
 
 
 @pages.post("/login", dependencies=[Depends(require_same_origin)])
-async def log_in(
+async def sign_in(
     request: Request,
     sessions: OperatorSessionsDep,
     device: DeviceDep,
@@ -129,7 +129,7 @@ async def log_in(
 
 
 @pages.post("/logout", dependencies=[Depends(require_same_origin)])
-async def log_out(request: Request, sessions: OperatorSessionsDep) -> Response:
+async def sign_out(request: Request, sessions: OperatorSessionsDep) -> Response:
     """End the session, and delete its cookie."""
     await sessions.end(single_cookie(request, COOKIE))
     response = _redirect(request, f"{PATH}/login")
@@ -226,7 +226,7 @@ async def look_live(
     route: Annotated[Text | None, Query(max_length=300)] = None,
     own: Annotated[bool, Query()] = False,
     with_4xx: Annotated[bool, Query()] = False,
-) -> Live:
+) -> DashboardData:
     """Return the data of the dashboard."""
     response.headers["Cache-Control"] = "no-store"
     return await load_dashboard(log, minutes, route, own=own, with_4xx=with_4xx)

@@ -108,7 +108,7 @@ async def test_f16_a_terminal_is_asked_twice(user: Account, settings: Settings, 
     assert await sql.fetchval("SELECT is_admin FROM users") is False
 
 
-async def test_what_is_wrong_is_said_in_one_line(settings: Settings) -> None:
+async def test_an_invalid_value_is_reported_in_one_line(settings: Settings) -> None:
     refused = await create_admin(settings, "nobody")
     assert (refused.returncode, refused.stderr) == (2, "nobody: The value must be an e-mail address.\n")
     nowhere = settings.model_copy(update={"database_url": type(settings.database_url)("postgresql://u@127.0.0.1:9/x")})

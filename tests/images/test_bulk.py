@@ -18,9 +18,9 @@ MakeAccount = Callable[..., Awaitable[Account]]
 
 
 async def change(account: Account, **body: Any) -> dict[str, Any]:
-    answer = await account.client.post("/v1/images/bulk", json=body)
-    assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = answer.json()
+    response = await account.client.post("/v1/images/bulk", json=body)
+    assert response.status_code == 200, response.text
+    result: dict[str, Any] = response.json()
     return result
 
 

@@ -29,8 +29,8 @@ async def count_lock_waiters(sql: asyncpg.Connection) -> int:
 
 
 async def upload(account: Account, name: str) -> str:
-    answer = await account.client.post("/v1/images", files={"image": (name, png())})
-    return str(answer.json()["id"])
+    response = await account.client.post("/v1/images", files={"image": (name, png())})
+    return str(response.json()["id"])
 
 
 async def test_k6_requests_that_wait_for_one_row_leave_connections_for_reads(
@@ -64,12 +64,12 @@ async def test_k6_requests_that_wait_for_one_row_leave_connections_for_reads(
                 await asyncio.sleep(0.05)
             for _ in range(10):
                 started = time.monotonic()
-                answer = await other.client.get(f"{service.url}{path}", timeout=60)
-                assert answer.status_code == 200
+                response = await other.client.get(f"{service.url}{path}", timeout=60)
+                assert response.status_code == 200
                 assert time.monotonic() - started < READ_SECONDS
         finally:
             await transaction.rollback()
-        statuses = Counter([answer.status_code for answer in await asyncio.gather(*waiting)])
+        statuses = Counter([response.status_code for response in await asyncio.gather(*waiting)])
     # Refused requests may be retried; none is a 500.
     assert set(statuses) <= {200, 204, 404, 409, 422, 429, 503}
 
@@ -98,12 +98,12 @@ async def test_f6_an_account_makes_one_bulk_edit_at_a_time(
             await asyncio.sleep(0.5)
             lock_waiters = await count_lock_waiters(sql)
             body = {"ids": [theirs], "add": ["bulk"]}
-            answer = await other.client.post(f"{service.url}/v1/images/tags", json=body, timeout=60)
+            response = await other.client.post(f"{service.url}/v1/images/tags", json=body, timeout=60)
         finally:
             await transaction.rollback()
         statuses = Counter([edit.status_code for edit in await asyncio.gather(*edits)])
     assert lock_waiters == 1
-    assert answer.status_code == 200
+    assert response.status_code == 200
     # 1 runs, 10 wait, the others are refused at once.
     assert set(statuses) == {200, 429}
     assert statuses[200] == 11
@@ -119,17 +119,17 @@ async def test_k6_bodies_that_arrive_slowly_have_a_memory_budget(settings: Setti
             await connection.begin("POST", "/v1/users", head)
             with contextlib.suppress(ConnectionError):
                 await connection.send(b" " * size)
-        answers = [asyncio.create_task(connection.read_response()) for connection in slow]
-        done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        responses = [asyncio.create_task(connection.read_response()) for connection in slow]
+        done, _ = await asyncio.wait(responses, return_when=asyncio.FIRST_COMPLETED, timeout=30)
         refused = done.pop().result()
         assert (refused.status, refused.json()["type"]) == (429, "/problems/too-many-requests")
         assert int(refused.headers["retry-after"]) >= 1
         # Another address is served meanwhile.
         body = {"names": ["a tag"]}
         headers = {"X-Forwarded-For": "198.51.100.1"}
-        answer = await user.client.post(f"{service.url}/v1/tags", json=body, headers=headers, timeout=60)
-        assert answer.status_code == 201
-        for task in answers:
+        response = await user.client.post(f"{service.url}/v1/tags", json=body, headers=headers, timeout=60)
+        assert response.status_code == 201
+        for task in responses:
             task.cancel()
-        await asyncio.gather(*answers, return_exceptions=True)
-    assert sum(not task.cancelled() and task.exception() is None for task in answers) <= 4
+        await asyncio.gather(*responses, return_exceptions=True)
+    assert sum(not task.cancelled() and task.exception() is None for task in responses) <= 4

@@ -52,10 +52,10 @@ PRIVATE_ID, PUBLIC_ID = f"{1:032}", f"{99:032}"
 
 
 def searches() -> list[dict[str, Any]]:
-    asked = [*QUERIES, *(f"{name}:{value}" for name, value in FILTERS.items())]
+    texts = [*QUERIES, *(f"{name}:{value}" for name, value in FILTERS.items())]
     return [
         {"q": query, "sort": ORDERS[number % len(ORDERS)], "count": ("exact", "estimate")[number % 2], "limit": 5}
-        for number, query in enumerate([*asked, *(f"common {query}" for query in asked), *asked[:1]])
+        for number, query in enumerate([*texts, *(f"common {query}" for query in texts), *texts[:1]])
     ]
 
 
@@ -136,8 +136,8 @@ async def test_k8_a_stranger_is_told_what_the_public_rows_alone_tell(
         results = []
         for step, headers in enumerate(clients, 1):
             async with httpx.AsyncClient(base_url=uncached.url, headers=headers) as client:
-                for (method, _), asked in requests().items():
-                    for path, arguments in asked[::step]:
+                for (method, _), cases in requests().items():
+                    for path, arguments in cases[::step]:
                         results.append(((method, path, str(arguments)), await read(client, method, path, arguments)))
         return results
 

@@ -52,8 +52,8 @@ async def image(user: Account, admin: Account) -> dict[str, Any]:
     image = await upload(user, "cat", "dog")
     trashed = await upload(user)
     assert (await user.client.delete(trashed["links"]["self"])).status_code == 204
-    answer = await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
-    assert answer.status_code == 200
+    response = await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
+    assert response.status_code == 200
     return image
 
 
@@ -98,7 +98,7 @@ async def test_k14_an_empty_selector_changes_nothing(
 ) -> None:
     before = await sql.fetch(SNAPSHOT)
     for path, change in (("tags", {"add": ["x"], "remove": ["cat"]}), ("bulk", {"action": "delete"})):
-        answer = await admin.client.post(f"/v1/images/{path}", json={**selector, **change})
-        assert answer.status_code == 422 or (answer.json()["matched"], answer.json()["changed"]) == (0, 0)
+        response = await admin.client.post(f"/v1/images/{path}", json={**selector, **change})
+        assert response.status_code == 422 or (response.json()["matched"], response.json()["changed"]) == (0, 0)
     assert await sql.fetch("SELECT * FROM tagged JOIN tags ON id = tag WHERE name = 'x'") == []
     assert [row for row in await sql.fetch(SNAPSHOT) if row[0] != "tag x0"] == before

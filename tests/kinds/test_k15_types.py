@@ -39,8 +39,8 @@ async def test_k15_no_value_of_another_type_is_converted(admin: Account) -> None
         url = path.format_map({one["name"]: one["example"] for one in parameters if one.get("in") == "path"})
         example = operation["requestBody"]["content"]["application/json"]["example"]
         for value in CONVERTIBLE[kind]:
-            answer = await admin.client.request(method, url, json={**example, name: value})
-            errors = problem(answer, 422, "validation-error")["errors"]
+            response = await admin.client.request(method, url, json={**example, name: value})
+            errors = problem(response, 422, "validation-error")["errors"]
             assert ["body", name] in [one["loc"] for one in errors], (method, path, name, value)
             checked += 1
     assert checked > 4

@@ -13,8 +13,8 @@ NAME = re.compile(r"\bimts_[a-z_]+\b")
 
 
 def _expressions(dashboard: dict[str, Any]) -> list[str]:
-    told = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    return told + [one["query"]["query"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return expressions + [one["query"]["query"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
 
 
 async def test_every_metric_of_the_dashboard_exists(client: httpx.AsyncClient) -> None:

@@ -26,10 +26,10 @@ async def _sign_in(client: httpx.AsyncClient, email: str, password: str = PASSWO
     return await client.post("/ops/login", data={"email": email, "password": password})
 
 
-async def test_the_cookie_is_for_this_page_alone(browser_client: httpx.AsyncClient, admin: Account) -> None:
-    answer = await _sign_in(browser_client, admin.email)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/ops")
-    attributes = answer.headers["set-cookie"].lower().split("; ")[1:]
+async def test_the_cookie_is_valid_for_the_page_only(browser_client: httpx.AsyncClient, admin: Account) -> None:
+    response = await _sign_in(browser_client, admin.email)
+    assert (response.status_code, response.headers["location"]) == (303, "/ops")
+    attributes = response.headers["set-cookie"].lower().split("; ")[1:]
     assert {"httponly", "samesite=strict", "path=/ops", f"max-age={LIFETIME_SECONDS}"} <= set(attributes)
     assert (await browser_client.get("/ops")).status_code == 200
     # Where the cookie is sent all the same, it is not looked at.
@@ -37,17 +37,17 @@ async def test_the_cookie_is_for_this_page_alone(browser_client: httpx.AsyncClie
     assert (await browser_client.get("/v1/users/me", headers=cookie)).status_code == 401
 
 
-async def test_where_there_is_tls_the_cookie_wants_it(settings: Settings, admin: Account) -> None:
+async def test_over_tls_the_cookie_is_secure(settings: Settings, admin: Account) -> None:
     public = "https://images.example"
     async with (
         running_service(settings.model_copy(update={"public_url": public})) as service,
         httpx.AsyncClient(base_url=service.url, headers={"Origin": public}) as client,
     ):
-        answer = await _sign_in(client, admin.email)
-    assert answer.headers["set-cookie"].lower().endswith("secure")
+        response = await _sign_in(client, admin.email)
+    assert response.headers["set-cookie"].lower().endswith("secure")
 
 
-async def test_pages_forbid_what_they_do_not_need(browser_client: httpx.AsyncClient) -> None:
+async def test_pages_have_a_strict_content_security_policy(browser_client: httpx.AsyncClient) -> None:
     headers = (await browser_client.get("/ops/login")).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -57,10 +57,10 @@ async def test_pages_forbid_what_they_do_not_need(browser_client: httpx.AsyncCli
     assert headers["cache-control"] == "no-store"
 
 
-async def test_strangers_are_taken_to_the_form(client: httpx.AsyncClient, user: Account) -> None:
+async def test_anonymous_visitors_are_redirected_to_the_form(client: httpx.AsyncClient, user: Account) -> None:
     for path in ("/ops", "/ops/requests", "/ops/audit", "/ops/requests/x?time=2026-11-20T12:00:00Z"):
-        answer = await client.get(path)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/ops/login")
+        response = await client.get(path)
+        assert (response.status_code, response.headers["location"]) == (303, "/ops/login")
     assert (await client.get("/ops/live")).status_code == 401
     mine = {"Cookie": f"{COOKIE}={user.ops_cookie}"}
     assert (await client.get("/ops", headers=mine)).status_code == 403
@@ -74,9 +74,9 @@ async def test_forms_of_other_sites_are_refused(client: httpx.AsyncClient, admin
     for path in ("/ops/login", "/ops/logout"):
         headers = {"Origin": origin} if origin else {}
         data = {"email": admin.email, "password": PASSWORD}
-        answer = await client.post(path, data=data, headers=headers)
-        assert answer.status_code == 403
-        assert "set-cookie" not in answer.headers
+        response = await client.post(path, data=data, headers=headers)
+        assert response.status_code == 403
+        assert "set-cookie" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ async def test_f20_the_origin_is_compared_with_public_url(
         httpx.AsyncClient(base_url=service.url) as client,
     ):
         data = {"email": admin.email, "password": PASSWORD}
-        answer = await client.post("/ops/login", data=data, headers=headers)
-    assert answer.status_code == 403
-    assert "set-cookie" not in answer.headers
+        response = await client.post("/ops/login", data=data, headers=headers)
+    assert response.status_code == 403
+    assert "set-cookie" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ async def test_f20_the_own_origin_is_accepted(
     ):
         data = {"email": admin.email, "password": PASSWORD}
         for origin in origins:
-            answer = await client.post("/ops/login", data=data, headers={"Host": host, "Origin": origin})
-            assert answer.status_code == 303, answer.text
+            response = await client.post("/ops/login", data=data, headers={"Host": host, "Origin": origin})
+            assert response.status_code == 303, response.text
 
 
 async def test_f20_two_origins_are_refused(client: httpx.AsyncClient, service: RunningService, admin: Account) -> None:
@@ -137,16 +137,16 @@ async def test_f20_two_origins_are_refused(client: httpx.AsyncClient, service: R
 async def test_f19_the_cookie_is_no_bearer_token(browser_client: httpx.AsyncClient, admin: Account) -> None:
     await _sign_in(browser_client, admin.email)
     bearer = {"Authorization": f"Bearer {browser_client.cookies[COOKIE]}"}
-    answer = await browser_client.get("/v1/users/me", headers=bearer)
-    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/invalid-token")
+    response = await browser_client.get("/v1/users/me", headers=bearer)
+    assert (response.status_code, response.json()["type"]) == (401, "/problems/invalid-token")
 
 
 async def test_f19_no_other_credential_is_a_cookie(client: httpx.AsyncClient, admin: Account) -> None:
     made = await admin.client.post("/v1/users/me/api-keys", json={"name": "k", "scopes": ["read", "admin"]})
     for credential in (admin.access_token, made.json()["key"]):
         cookie = {"Cookie": f"{COOKIE}={credential}"}
-        answer = await client.get("/ops", headers=cookie)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/ops/login?ended=1")
+        response = await client.get("/ops", headers=cookie)
+        assert (response.status_code, response.headers["location"]) == (303, "/ops/login?ended=1")
         assert (await client.get("/ops/live", headers=cookie)).status_code == 401
 
 
@@ -155,8 +155,8 @@ async def test_signing_out_ends_the_session(
 ) -> None:
     await _sign_in(browser_client, admin.email)
     token = browser_client.cookies[COOKIE]
-    answer = await browser_client.post("/ops/logout")
-    assert answer.headers["location"] == "/ops/login"
+    response = await browser_client.post("/ops/logout")
+    assert response.headers["location"] == "/ops/login"
     assert COOKIE not in browser_client.cookies
     assert (await browser_client.get("/ops", headers={"Cookie": f"{COOKIE}={token}"})).status_code == 303
     assert await sql.fetchval("SELECT count(*) FROM user_sessions") == 1
@@ -168,11 +168,11 @@ async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:
         running_service(settings.model_copy(update={"login_limits": limits})) as service,
         httpx.AsyncClient(base_url=service.url, headers={"Origin": service.url}) as client,
     ):
-        answers = [await _sign_in(client, admin.email, "wrong") for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [401, 401, 429]
-    assert "password is wrong" in answers[0].text
-    assert answers[0].headers["www-authenticate"] == "Bearer"
-    assert f"Try again in {answers[2].headers['retry-after']} s" in answers[2].text
+        responses = [await _sign_in(client, admin.email, "wrong") for _ in range(3)]
+    assert [response.status_code for response in responses] == [401, 401, 429]
+    assert "password is wrong" in responses[0].text
+    assert responses[0].headers["www-authenticate"] == "Bearer"
+    assert f"Try again in {responses[2].headers['retry-after']} s" in responses[2].text
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,12 @@ async def test_attempts_are_limited(settings: Settings, admin: Account) -> None:
         "/ops/nowhere",
     ],
 )
-async def test_bad_addresses_are_the_clients_fault(client: httpx.AsyncClient, admin: Account, path: str) -> None:
-    answer = await client.get(path, headers={"Cookie": f"{COOKIE}={admin.ops_cookie}"})
-    assert answer.status_code in (404, 422), answer.text
+async def test_invalid_addresses_are_422(client: httpx.AsyncClient, admin: Account, path: str) -> None:
+    response = await client.get(path, headers={"Cookie": f"{COOKIE}={admin.ops_cookie}"})
+    assert response.status_code in (404, 422), response.text
 
 
-async def test_what_clients_sent_is_shown_as_text(client: httpx.AsyncClient, admin: Account) -> None:
+async def test_text_of_clients_is_shown_as_text(client: httpx.AsyncClient, admin: Account) -> None:
     mark = "<script>alert(1)</script>"
     sent = await client.get(f"/nowhere/{mark}", headers={"User-Agent": mark})
     cookie = {"Cookie": f"{COOKIE}={admin.ops_cookie}"}

@@ -44,7 +44,7 @@ def _complaints(page: Page) -> list[str]:
     return found
 
 
-async def test_an_error_and_a_slow_request_show_by_themselves(page: Page, watched: RunningService) -> None:
+async def test_the_page_lists_failed_and_slow_requests(page: Page, watched: RunningService) -> None:
     complaints = _complaints(page)
     await page.goto("/ops")
     await expect(page.locator("#updated")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
@@ -212,7 +212,7 @@ async def test_a_refused_visitor_sees_the_reason(
 
 
 @pytest.mark.slow
-async def test_while_mongodb_is_away_it_says_so_and_goes_on(
+async def test_during_an_outage_of_mongodb_the_page_reports_it(
     browser: Browser, page_settings: Settings, admin: Account, tmp_path: Path
 ) -> None:
     mongod = Mongod(tmp_path / "mongod")

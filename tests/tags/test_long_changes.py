@@ -22,8 +22,8 @@ from tests.tags.helpers import assert_consistent, read, upload
 BUSY = (503, "/problems/database-busy")
 
 
-def told(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"]
+def outcome(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["type"]
 
 
 @pytest.fixture
@@ -46,25 +46,25 @@ async def test_searches_and_uploads_with_other_tags_go_on(user: Account, changin
 
 
 async def test_a_request_for_the_tag_gets_busy(user: Account, changing: str) -> None:
-    answer = await user.client.post("/v1/images", files={"image": ("a.png", png())}, data={"tags": "huge"})
-    assert told(answer) == BUSY
-    assert "retry-after" in answer.headers
+    response = await user.client.post("/v1/images", files={"image": ("a.png", png())}, data={"tags": "huge"})
+    assert outcome(response) == BUSY
+    assert "retry-after" in response.headers
     assert (await read(user.client, "/v1/images"))["items"][0]["links"]["self"] == changing
 
 
 async def test_a_request_for_the_image_gets_busy(user: Account, changing: str) -> None:
-    assert told(await user.client.patch(changing, json={"visibility": "private"})) == BUSY
-    assert told(await user.client.put(f"{changing}/tags", json={"tags": ["small"]})) == BUSY
-    assert told(await user.client.delete(changing)) == BUSY
+    assert outcome(await user.client.patch(changing, json={"visibility": "private"})) == BUSY
+    assert outcome(await user.client.put(f"{changing}/tags", json={"tags": ["small"]})) == BUSY
+    assert outcome(await user.client.delete(changing)) == BUSY
 
 
 @pytest.mark.usefixtures("changing")
 async def test_a_request_for_the_vocabulary_gets_busy(admin: Account) -> None:
-    assert told(await admin.client.patch("/v1/tags/huge", json={"name": "vast"})) == BUSY
+    assert outcome(await admin.client.patch("/v1/tags/huge", json={"name": "vast"})) == BUSY
 
 
 @pytest.mark.usefixtures("changing")
-async def test_the_counts_of_other_tags_are_folded(user: Account, sql: asyncpg.Connection) -> None:
+async def test_the_counts_of_other_tags_are_compacted(user: Account, sql: asyncpg.Connection) -> None:
     await upload(user, "small")
     async with asyncio.timeout(60):
         while await sql.fetchval("SELECT image_count FROM tags WHERE name = 'small'") != 1:
@@ -116,7 +116,7 @@ async def test_an_interrupted_delete_is_right_and_is_completed_by_another(
     await assert_consistent(user.client, sql)
 
 
-async def test_what_a_merged_tag_implies_is_never_missing(
+async def test_implied_tags_of_a_merged_tag_are_never_missing(
     user: Account, admin: Account, sql: asyncpg.Connection, database: Database, many: list[str]
 ) -> None:
     await admin.client.put("/v1/tags/old/implications", json={"implies": ["thing"]})
@@ -140,7 +140,7 @@ async def test_what_a_merged_tag_implies_is_never_missing(
     await assert_consistent(user.client, sql)
 
 
-async def test_a_merge_that_a_cycle_keeps_from_lots_is_one_transaction(
+async def test_a_merge_with_a_cycle_is_one_transaction(
     user: Account, admin: Account, sql: asyncpg.Connection, many: list[str]
 ) -> None:
     """`new` cannot imply `thing`, which implies `new`. In batches, images would lack a tag meanwhile."""
@@ -158,5 +158,5 @@ async def test_a_change_of_implications_needs_one_connection(admin: Account, set
     narrow = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 0})
     async with running_service(narrow) as service:
         path = f"{service.url}/v1/tags/cat/implications"
-        answer = await admin.client.put(path, json={"implies": ["animal"]}, timeout=30)
-        assert (answer.status_code, answer.json()["implies"]) == (200, ["animal"])
+        response = await admin.client.put(path, json={"implies": ["animal"]}, timeout=30)
+        assert (response.status_code, response.json()["implies"]) == (200, ["animal"])

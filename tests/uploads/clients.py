@@ -119,6 +119,6 @@ async def wait_until_appending(url: str, sql: asyncpg.Connection) -> None:
     await asyncio.sleep(0.2)
 
 
-def problem(answer: httpx.Response) -> tuple[int, str]:
+def problem(response: httpx.Response) -> tuple[int, str]:
     """Return the status and the type of a problem."""
-    return answer.status_code, answer.json()["type"]
+    return response.status_code, response.json()["type"]

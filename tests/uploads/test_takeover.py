@@ -56,7 +56,7 @@ async def test_a_request_for_the_offset_ends_the_append_and_keeps_its_bytes(
     assert (await tus.append(url, 100_000, body[100_000:])).status_code == 204
 
 
-async def test_of_two_appends_the_later_one_wins(user: Account, tus: TusClient, sql: asyncpg.Connection) -> None:
+async def test_the_later_of_two_appends_wins(user: Account, tus: TusClient, sql: asyncpg.Connection) -> None:
     body, other = noise_png(200_000), noise_png(200_000)
     url = (await tus.create(len(body))).headers["Location"]
     async with raw_connection(str(user.client.base_url)) as connection:
@@ -69,7 +69,7 @@ async def test_of_two_appends_the_later_one_wins(user: Account, tus: TusClient, 
     assert image["sha256"] == hashlib.sha256(body).hexdigest()
 
 
-async def test_a_writer_of_another_worker_is_asked_to_end(
+async def test_a_writer_of_another_worker_hands_over(
     tus: TusClient, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row of a worker that was killed has a writer that never responds."""
@@ -170,7 +170,7 @@ async def test_very_many_small_appends_are_joined(
     assert content.content == body
 
 
-async def test_a_complete_upload_takes_no_more_bytes(user: Account, tus: TusClient) -> None:
+async def test_a_complete_upload_accepts_no_bytes(user: Account, tus: TusClient) -> None:
     body = png()
     url = (await tus.create(len(body), body)).headers["Location"]
     assert (await tus.append(url, len(body), b"x")).status_code == 413

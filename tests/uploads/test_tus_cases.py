@@ -56,21 +56,21 @@ async def test_cp_ver_001_002_other_versions_change_nothing(user: Account, tus: 
     fields = {"Upload-Length": "1", "Upload-Offset": "0", "Content-Type": OFFSET_STREAM}
     old = [("POST", "/v1/uploads", OLD), ("HEAD", url, OLD), ("PATCH", url, OLD), ("DELETE", url, OLD)]
     for method, path, version in [("POST", "/v1/uploads", {}), *old]:
-        answer = await user.client.request(method, path, headers={**fields, **version})
-        assert (answer.status_code, answer.headers["Tus-Version"]) == (412, "1.0.0")
+        response = await user.client.request(method, path, headers={**fields, **version})
+        assert (response.status_code, response.headers["Tus-Version"]) == (412, "1.0.0")
     assert await tus.offset(url) == 0
     assert len((await user.client.get("/v1/uploads")).json()["items"]) == 1
 
 
 async def test_ext_create_008_scn_basic_004_an_empty_file_is_no_image(user: Account, tus: TusClient) -> None:
-    answer = await tus.create(0)
-    assert problem(answer) == (415, "/problems/unsupported-media-type")
+    response = await tus.create(0)
+    assert problem(response) == (415, "/problems/unsupported-media-type")
     assert (await user.client.get("/v1/uploads")).json()["items"] == []
 
 
 async def test_ext_cwu_002_the_body_needs_its_type(user: Account, tus: TusClient) -> None:
-    answer = await tus.create(10, b"x", headers={"Content-Type": "text/plain"})
-    assert answer.status_code == 415
+    response = await tus.create(10, b"x", headers={"Content-Type": "text/plain"})
+    assert response.status_code == 415
     assert (await user.client.get("/v1/uploads")).json()["items"] == []
 
 
@@ -78,14 +78,14 @@ async def test_ext_cwu_002_the_body_needs_its_type(user: Account, tus: TusClient
 async def test_opt_csum_003_a_checksum_of_the_first_bytes(tus: TusClient, *, is_right: bool) -> None:
     body = png()
     sent = checksum(body if is_right else b"other")
-    answer = await tus.create(len(body), body, headers={"Upload-Checksum": sent})
-    assert answer.status_code == (201 if is_right else 460), answer.text
+    response = await tus.create(len(body), body, headers={"Upload-Checksum": sent})
+    assert response.status_code == (201 if is_right else 460), response.text
 
 
 async def test_opt_csum_001_a_checksum_of_no_bytes(tus: TusClient) -> None:
     url = (await tus.create(10)).headers["Location"]
-    answer = await tus.append(url, 0, b"", Upload_Checksum=checksum(b""))
-    assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, "0")
+    response = await tus.append(url, 0, b"", Upload_Checksum=checksum(b""))
+    assert (response.status_code, response.headers["Upload-Offset"]) == (204, "0")
 
 
 async def test_opt_csum_002_two_checksums_are_refused(tus: TusClient) -> None:
@@ -114,9 +114,9 @@ async def test_opt_conc_002_head_during_patch(user: Account, tus: TusClient) -> 
 
 
 async def test_opt_conc_003_ext_create_001_002_009_opt_url_concurrent_creations(tus: TusClient) -> None:
-    answers = await asyncio.gather(*(tus.create(10, filename="same.png") for _ in range(10)))
-    assert [answer.status_code for answer in answers] == [201] * 10
-    locations = {answer.headers["Location"] for answer in answers}
+    responses = await asyncio.gather(*(tus.create(10, filename="same.png") for _ in range(10)))
+    assert [response.status_code for response in responses] == [201] * 10
+    locations = {response.headers["Location"] for response in responses}
     assert len(locations) == 10
     for location in locations:
         assert (await tus.head(location)).status_code == 200
@@ -138,8 +138,8 @@ async def test_opt_time_001_003_an_idle_client_keeps_its_bytes(user: Account, se
                 fields = {**TUS, **headers, "Content-Type": OFFSET_STREAM, "Upload-Offset": "0"}
                 await connection.begin("PATCH", url, {**fields, "Content-Length": str(len(body))})
                 await connection.send(body[:60_000])
-                answer = await connection.read_response()
-            assert (answer.status, answer.json()["type"]) == (408, "/problems/upload-timeout")
+                response = await connection.read_response()
+            assert (response.status, response.json()["type"]) == (408, "/problems/upload-timeout")
             assert (await client.head(url, headers=TUS)).headers["Upload-Offset"] == "60000"
 
 
@@ -158,10 +158,10 @@ async def test_opt_exp_001_an_append_extends_the_time(tus: TusClient, sql: async
     upload_id = url.rpartition("/")[2]
     await sql.execute("UPDATE uploads SET expires_at = now() + interval '1 minute' WHERE id = $1", upload_id)
     before = parsedate_to_datetime((await tus.head(url)).headers["Upload-Expires"])
-    answer = await tus.append(url, 0, b"\x89")
-    after = parsedate_to_datetime(answer.headers["Upload-Expires"])
+    response = await tus.append(url, 0, b"\x89")
+    after = parsedate_to_datetime(response.headers["Upload-Expires"])
     assert after - before > timedelta(hours=1)
-    assert (await tus.head(url)).headers["Upload-Expires"] == answer.headers["Upload-Expires"]
+    assert (await tus.head(url)).headers["Upload-Expires"] == response.headers["Upload-Expires"]
 
 
 async def test_opt_exp_002_a_completed_upload_does_not_expire(tus: TusClient) -> None:

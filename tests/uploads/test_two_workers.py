@@ -111,7 +111,7 @@ async def test_a_cancellation_at_another_worker_ends_the_append(
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
 
 
-async def test_discarded_bytes_have_no_part_in_the_digest(user: Account, tus: TusClient, other: TusClient) -> None:
+async def test_discarded_bytes_are_not_in_the_digest(user: Account, tus: TusClient, other: TusClient) -> None:
     """One worker discards 1000 bytes, and the other one stores others in their place."""
     body = noise_png(SENT)
     url = (await tus.create(len(body))).headers["Location"]
