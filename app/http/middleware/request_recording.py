@@ -84,12 +84,12 @@ class _RequestRecording(RequestCounters):
             self.first_byte = time.perf_counter_ns()
         elif message["type"] == "http.response.body":
             if message.get("more_body", False):
-                return self._send_piece(message)
+                return self._send_chunk(message)
             self.bytes_out += len(message.get("body", b""))
             self.complete = True
         return self._send(message)
 
-    async def _send_piece(self, message: Message) -> None:
+    async def _send_chunk(self, message: Message) -> None:
         """Send a chunk of a stream. Some servers raise OSError when the client has disconnected."""
         try:
             await self._send(message)
