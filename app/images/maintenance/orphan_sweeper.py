@@ -62,7 +62,7 @@ class OrphanSweeper:
         return removed
 
     async def _sweep_batch(self, before: datetime) -> _Batch | None:
-        # The rows stay locked while the objects go: an upload that commits just now waits, and finds its key gone.
+        # The rows stay locked during the deletion. An upload that commits now waits, and finds its key removed.
         async with self._database.unit_of_work() as session:
             repository = OrphanRepository(session)
             keys = await repository.lock_expired_orphans(before, BATCH)

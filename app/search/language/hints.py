@@ -39,12 +39,12 @@ def make_hints(text: str, unknown: Sequence[Token], principal_id: uuid.UUID | No
     `unknown` are those of its `find_prefixed_terms` that are not tags.
     """
     canonical = format_query(parse(text))
-    meant: dict[str, Hint] = {}
+    by_spelling: dict[str, Hint] = {}
     for message, query in islice(_rewrites(text, unknown), 2 * MAX_HINTS):
         if is_valid_query(query) and _is_open_to(parse(query), principal_id):
             spelled = format_query(parse(query))
-            meant.setdefault(spelled, Hint(message, spelled))
-    return [hint for hint in meant.values() if hint.query not in ("", canonical)][:MAX_HINTS]
+            by_spelling.setdefault(spelled, Hint(message, spelled))
+    return [hint for hint in by_spelling.values() if hint.query not in ("", canonical)][:MAX_HINTS]
 
 
 def _rewrites(text: str, unknown: Sequence[Token]) -> Iterator[tuple[str, str]]:

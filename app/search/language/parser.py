@@ -28,8 +28,8 @@ def parse(query: str) -> Node:
     try:
         return _parse(query)
     except InvalidQuery as error:
-        if not error.extras.get("did_you_mean") and (meant := _find_correction(query)):
-            error.extras["did_you_mean"] = meant
+        if not error.extras.get("did_you_mean") and (suggestion := _find_correction(query)):
+            error.extras["did_you_mean"] = suggestion
         raise
 
 
@@ -174,8 +174,8 @@ def _tag(token: Token) -> Node:
     try:
         return Tag(normalize_tag_term(token.text))
     except ValueError as error:
-        meant = suggest_filter(token.text) if token.kind is TokenKind.WORD else None
-        raise InvalidQuery(f"The term is not a valid tag: {error}", token.position, "a tag", meant) from error
+        suggestion = suggest_filter(token.text) if token.kind is TokenKind.WORD else None
+        raise InvalidQuery(f"The term is not a valid tag: {error}", token.position, "a tag", suggestion) from error
 
 
 def suggest_filter(term: str) -> str | None:

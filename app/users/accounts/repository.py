@@ -26,8 +26,8 @@ _BY_SESSION = (
     .where(User.disabled.is_(False))
 )
 
-# In the order of an index, from where the last batch ended: what that left behind is not gone through again. They are
-# locked in the order in which every other change of many images locks them.
+# A batch starts at the end of the last one, in the order of an index, so that no row is read twice. The rows are locked
+# in the order in which every other change of many images locks them.
 _DETACH_IMAGES = text("""
     WITH chosen AS MATERIALIZED (
         SELECT id, created_at FROM images
