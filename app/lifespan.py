@@ -86,7 +86,11 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),
                 HistoryMaintenance(container.database, settings).run_forever(),
-                repeat(lambda: remove_expired_credentials(container.database), settings.sweep_interval_seconds, "credentials"),
+                repeat(
+                    lambda: remove_expired_credentials(container.database),
+                    settings.sweep_interval_seconds,
+                    "credentials",
+                ),
             ):
                 _run_in_background(stack, job)
             if settings.smtp_url:
