@@ -70,9 +70,9 @@ async def upload(
     account: Account, name: str, body: bytes, tags: str = "", visibility: str = "public"
 ) -> dict[str, Any]:
     fields = {"tags": tags, "visibility": visibility}
-    answer = await account.client.post("/v1/images", files={"image": (name, body)}, data=fields)
-    assert answer.status_code == 201, answer.text
-    image: dict[str, Any] = answer.json()
+    response = await account.client.post("/v1/images", files={"image": (name, body)}, data=fields)
+    assert response.status_code == 201, response.text
+    image: dict[str, Any] = response.json()
     return image
 
 

@@ -11,16 +11,16 @@ from tests.tags.helpers import assert_consistent, read, upload
 
 
 async def revert(account: Account, **body: Any) -> dict[str, Any]:
-    answer = await account.client.post("/v1/history/revert", json=body)
-    assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = answer.json()
+    response = await account.client.post("/v1/history/revert", json=body)
+    assert response.status_code == 200, response.text
+    result: dict[str, Any] = response.json()
     return result
 
 
 async def bulk(account: Account, **body: Any) -> str:
-    answer = await account.client.post("/v1/images/tags", json={"add": [], "remove": []} | body)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["batch"])
+    response = await account.client.post("/v1/images/tags", json={"add": [], "remove": []} | body)
+    assert response.status_code == 200, response.text
+    return str(response.json()["batch"])
 
 
 async def tags(account: Account, image: dict[str, Any]) -> list[str]:

@@ -73,10 +73,10 @@ async def read(client: httpx.AsyncClient, path: str, **params: Any) -> Any:
     return response.json()
 
 
-def counts_of(answer: httpx.Response) -> tuple[int, int]:
+def counts_of(response: httpx.Response) -> tuple[int, int]:
     """Return the numbers of matching and of changed images of a bulk edit that succeeds."""
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+    assert response.status_code == 200, response.text
+    body = response.json()
     return body["matched"], body["changed"]
 
 
