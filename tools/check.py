@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,38 +85,42 @@ def compose_file_is_valid() -> bool:
     return run(*compose, "--profile", "service", "config", "--quiet")()
 
 
+# The ones that take longest start first.
 CHECKS: dict[str, Callable[[], bool]] = {
+    "mypy": run("mypy"),
+    "prose": run(sys.executable, "-m", "tools.prose"),
+    "docs": run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
+    "migrations": migrations_match_models,
     "ruff": run("ruff", "check", "."),
     "format": run("ruff", "format", "--check", "."),
     "import-linter": run("lint-imports"),
-    "mypy": run("mypy"),
-    "migrations": migrations_match_models,
     "openapi": lambda: not differ(),
     "lock": run(sys.executable, "-m", "pipenv", "verify"),
     "index hosts": no_index_host,
-    "prose": run(sys.executable, "-m", "tools.prose"),
     "structure": run(sys.executable, "-m", "tools.structure"),
     "spelling": run("codespell"),
     # Clichés, redundancy and wrong words. `.proselintrc.json` leaves out the checks that take code for prose.
     "proselint": run(
         "proselint", "check", "docs", *sorted(path.name for path in ROOT.glob("*.md")), "docker-local.env"
     ),
-    "docs": run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
     "docker-compose": compose_file_is_valid,
 }
+
+
+def _run_check(name: str) -> bool:
+    started = time.perf_counter()
+    passed = CHECKS[name]()
+    print(f"{'ok    ' if passed else 'FAILED'} {name} ({time.perf_counter() - started:.1f} s)", flush=True)
+    return passed
 
 
 def main() -> None:
     """Run every check and exit with 1 when one fails."""
     # pipenv's hash of the Pipfile includes the indexes of the user's pip configuration. The lock has none.
     os.environ |= {"PIPENV_VERBOSITY": "-1", "PYTHONPATH": str(ROOT), "PIP_CONFIG_FILE": os.devnull}
-    failed = []
-    for name, check in CHECKS.items():
-        started = time.perf_counter()
-        passed = check()
-        print(f"{'ok    ' if passed else 'FAILED'} {name} ({time.perf_counter() - started:.1f} s)", flush=True)
-        if not passed:
-            failed.append(name)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        passed = list(threads.map(_run_check, CHECKS))
+    failed = [name for name, is_passed in zip(CHECKS, passed, strict=True) if not is_passed]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
