@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pipenv uses the environment of the project, even if another one is active.
 PIPENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_IGNORE_VIRTUALENVS=0 PIPENV_VERBOSITY=-1 PIPENV_NOSPIN=1 $(BIN)/python -m pipenv
-WORKERS ?= 2
+# More than processors, because many tests wait for servers.
+WORKERS ?= 3
+# Each process would compile the modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: dev test test-unit coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
 
@@ -16,7 +19,7 @@ test: check
 
 # Runs the tests that need no server, in seconds.
 test-unit: setup
-	$(BIN)/python -m pytest -m unit -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m unit -n 2 --dist worksteal
 
 # Measures branch coverage, which makes the run about a third longer.
 coverage: check

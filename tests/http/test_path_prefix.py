@@ -20,18 +20,23 @@ from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, openid_server
 PREFIX = "/images-api"
 
 
-@pytest.fixture(params=["", PREFIX], ids=["without a prefix", "with a prefix"])
+@pytest.fixture(scope="module", params=["", PREFIX], ids=["without a prefix", "with a prefix"])
 def prefix(request: pytest.FixtureRequest) -> str:
     """The path of PUBLIC_URL."""
     return str(request.param)
 
 
-@pytest.fixture
-async def prefixed(settings: Settings, prefix: str, sql: asyncpg.Connection) -> AsyncIterator[RunningService]:  # noqa: ARG001
-    """A service whose PUBLIC_URL has the prefix. Its requests have none, as behind the proxy."""
+@pytest.fixture(scope="module")
+async def _prefixed(settings: Settings, prefix: str) -> AsyncIterator[RunningService]:
     changes = {"public_url": f"http://127.0.0.1{prefix}", "cors_origins": ["https://gallery.example.org"]}
     async with running_service(settings.model_copy(update=changes)) as service:
         yield service
+
+
+@pytest.fixture
+def prefixed(_prefixed: RunningService, sql: asyncpg.Connection) -> RunningService:  # noqa: ARG001 - it empties
+    """A service whose PUBLIC_URL has the prefix, with empty tables. Its requests have none, as behind the proxy."""
+    return _prefixed
 
 
 @pytest.fixture

@@ -157,9 +157,10 @@ def test_a_stripped_webp_has_the_right_length_and_chunks() -> None:
 def test_hostile_structure_is_refused_or_followed_in_bounds() -> None:
     """Any input raises only UnreadableStructure, and no output is longer than its input."""
     chance = random.Random(4)
-    hostile = [body for _, body, _ in (*lies(), *strangers())]
+    # The longest are repetitions.
+    hostile = [body[:100_000] for _, body, _ in (*lies(), *strangers())]
     for _, _, body in list(photos())[::3]:
-        for _ in range(10):
+        for _ in range(4):
             damaged = bytearray(body)
             for at in chance.sample(range(len(body)), 8):
                 damaged[at] = chance.randrange(256)

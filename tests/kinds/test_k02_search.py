@@ -148,7 +148,7 @@ def test_k2_every_kind_of_token_is_repeated() -> None:
 
 @pytest.mark.parametrize("unit", REPEATED.values(), ids=REPEATED)
 def test_k2_a_query_of_four_times_the_terms_takes_four_times_the_steps(unit: str) -> None:
-    assert ratio(unit * 60, unit * 240) <= RATIO
+    assert ratio(unit * 40, unit * 160) <= RATIO
 
 
 @pytest.mark.parametrize("level", NESTED.values(), ids=NESTED)
@@ -159,7 +159,7 @@ def test_k2_a_query_of_four_times_the_depth_takes_four_times_the_steps(level: st
             query = level.format(query)
         return query
 
-    assert ratio(nest(20), nest(80)) <= RATIO
+    assert ratio(nest(15), nest(60)) <= RATIO
 
 
 def test_f9_nested_choices_cost_no_more_than_their_nodes() -> None:

@@ -48,11 +48,8 @@ async def inviting(settings: Settings, provider: OpenIdServer) -> AsyncIterator[
     """A service with an identity provider, where sign-up needs an invitation."""
     local = IdentityProvider(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=SecretStr(CLIENT_SECRET))
     changes = {"social_providers": {"local": local}, "sign_up": "invite"}
-    with pytest.MonkeyPatch.context() as patch:
-        # Cheaper password hashes, because the test makes many.
-        patch.setattr("app.core.passwords.BCRYPT_COST", 4)
-        async with running_service(settings.model_copy(update=changes)) as service:
-            yield service
+    async with running_service(settings.model_copy(update=changes)) as service:
+        yield service
 
 
 @pytest.fixture

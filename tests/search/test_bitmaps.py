@@ -269,8 +269,9 @@ async def repeating(*jobs: Callable[[], Awaitable[object]]) -> AsyncIterator[Non
         await asyncio.gather(*tasks)
 
 
+@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.slow)])
 async def test_counts_are_exact_during_writes_and_updates(
-    updater: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, settings: Settings
+    updater: BitmapIndexUpdater, sql: asyncpg.Connection, database: Database, settings: Settings, rounds: int
 ) -> None:
     await store(sql, pictures(5, 60))
     await sql.execute("UPDATE tags SET image_count = 50 + 1000 * (id % 2)")
@@ -290,7 +291,7 @@ async def test_counts_are_exact_during_writes_and_updates(
     reader = await asyncpg.connect(settings.database_url.get_secret_value())
     seen = set[int]()
     async with repeating(write, write, write, updater.update, updater.update), asyncio.timeout(60):
-        for _ in range(300):
+        for _ in range(rounds):
             async with reader.transaction(isolation="repeatable_read"):
                 counted = await reader.fetchval(by_bitmaps.text, *by_bitmaps.values.values)
                 assert counted == await reader.fetchval(plain, *values.values)

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.core.settings import Settings
-from app.main import create_app
 from app.serving.protocol import BoundedProtocol
 
 
@@ -34,6 +33,9 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
     """Serve these settings on a free port of the loopback."""
+    # Imported here: unit tests do not need it, and importing it takes 2 s.
+    from app.main import create_app  # noqa: PLC0415
+
     app = create_app(settings)
     async with serving(app) as url:
         yield RunningService(url, app)

@@ -10,7 +10,9 @@ import httpx
 import pytest
 from passlib.hash import bcrypt_sha256
 
+from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
+from tests.conftest import PASSWORD_COST
 from tests.support.accounts import PASSWORD, Account
 from tests.support.photos import png
 
@@ -39,8 +41,20 @@ async def test_a_new_account(client: httpx.AsyncClient, sql: asyncpg.Connection)
     assert account.keys() == {"id", "email", "email_verified", "created_at", "is_admin", "providers", "has_password"}
     assert (account["email"], account["is_admin"], account["has_password"]) == ("Ada@example.com", False, True)
     stored = await sql.fetchval("SELECT password FROM users")
-    assert stored.startswith("$bcrypt-sha256$v=2,t=2b,r=12$")
+    assert stored.startswith(f"$bcrypt-sha256$v=2,t=2b,r={PASSWORD_COST}$")
     assert slug(await sign_up(client, "Ada@example.COM")) == (409, "email-taken")
+
+
+@pytest.mark.usefixtures("full_password_cost")
+async def test_a_password_is_hashed_at_full_cost() -> None:
+    hasher = PasswordHasher()
+    stored = await hasher.hash(PASSWORD)
+    assert stored.startswith("$bcrypt-sha256$v=2,t=2b,r=12$")
+    assert await hasher.verify(PASSWORD, stored)
+    # Without an account, the comparison is with a hash of the same cost.
+    assert "r=12$" in hasher._dummy_hash
+    assert not await hasher.verify(PASSWORD, None)
+    await hasher.close()
 
 
 async def test_one_of_many_sign_ups_with_one_address_wins(client: httpx.AsyncClient) -> None:
@@ -110,7 +124,7 @@ async def test_old_hashes_are_renewed_at_login(
     responses = await asyncio.gather(*(sign_in(client, user.email) for _ in range(3)))
     assert [one.status_code for one in responses] == [200, 200, 200]
     renewed = await sql.fetchval("SELECT password FROM users")
-    assert "r=12$" in renewed
+    assert f"r={PASSWORD_COST}$" in renewed
     assert bcrypt_sha256.verify(PASSWORD, renewed)
 
 

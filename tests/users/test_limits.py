@@ -155,6 +155,7 @@ async def test_guessing_the_current_password_is_limited(limited: Callable[..., S
         assert responses == [403, 403, 429]
 
 
+@pytest.mark.usefixtures("full_password_cost")
 async def test_a_refused_sign_in_hashes_nothing(limited: Callable[..., Settings], user: Account) -> None:
     hasher = PasswordHasher()
     started = time.process_time()

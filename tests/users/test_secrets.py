@@ -77,8 +77,7 @@ async def test_canaries(
 
             client.event_hooks["response"].append(keep)
             secrets = await _use_everything(client)
-    tables = [*TABLES.split(", "), "tag_events"]
-    rows = [str(dict(row)) for table in tables for row in await sql.fetch(f"SELECT * FROM {table}")]  # noqa: S608
+    rows = [str(dict(row)) for table in TABLES for row in await sql.fetch(f"SELECT * FROM {table}")]  # noqa: S608
     with MongoClient[dict[str, Any]](mongo_url) as mongo:
         database = mongo.get_default_database()
         records = [
