@@ -1,23 +1,128 @@
-"""Runs search statements with asyncpg directly, on the connection of a session.
+"""Runs statements with asyncpg directly: in a session, or without one, each in a transaction of its own.
 
-See docs/performance/notes/range-scans-and-the-driver.md.
+See docs/performance/notes/range-scans-and-the-driver.md and, about statements without a session, small-uploads.md.
 """
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, TextClause, event
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 
 from app.core.errors import DatabaseUnavailable
 from app.core.observability.request_counters import count_statement
+from app.db.cache_invalidation import InvalidationTracker
 
 # The key in `session.info` of the callback that runs after each statement of a search.
 ON_ANSWER = "on_answer"
 _DRIVER = "driver"
+_DIALECT = dialect()  # type: ignore[no-untyped-call]
+
+
+class Statement:
+    """A statement with named values, compiled once."""
+
+    def __init__(self, clause: TextClause | Select[Any]) -> None:
+        self.clause = clause
+        compiled = clause.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        self._names = compiled.positiontup or ()
+
+    def arguments(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values in the order of the placeholders."""
+        return [values[name] for name in self._names]
+
+
+class StatementRunner(Protocol):
+    """Runs statements in a session, or without one. `info` has the tracker of invalidated responses."""
+
+    @property
+    def info(self) -> Mapping[Any, Any]:
+        """The objects that belong to the unit of work."""
+        ...
+
+    async def fetch_one(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the only row of a result, None if it has none."""
+        ...
+
+    async def run(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Run a statement without a result."""
+        ...
+
+
+class SessionRunner:
+    """Runs statements in the transaction of a session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    @property
+    def info(self) -> Mapping[Any, Any]:
+        """The objects that belong to the session."""
+        return self._session.info
+
+    async def fetch_one(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the only row of a result, None if it has none."""
+        return (await self._session.execute(statement.clause, values)).one_or_none()
+
+    async def run(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Run a statement without a result."""
+        await self._session.execute(statement.clause, values)
+
+
+class AutocommitConnection:
+    """A connection of the pool. Each statement commits itself."""
+
+    def __init__(
+        self, pooled: PoolProxiedConnection, changes: InvalidationTracker, on_answer: Callable[[], None]
+    ) -> None:
+        self.info: Mapping[Any, Any] = {"changes": changes}
+        self._pooled = pooled
+        self._changes = changes
+        self._on_answer = on_answer
+
+    async def fetch_one(self, statement: Statement, values: Mapping[str, Any]) -> asyncpg.Record | None:
+        """Return the only row of a result, None if it has none. Raises asyncpg.PostgresError, DatabaseUnavailable."""
+        rows = await self._fetch(statement, values)
+        return rows[0] if rows else None
+
+    async def run(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Run a statement without a result. Raises like `fetch_one`."""
+        await self._fetch(statement, values)
+
+    async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+        self._changes.note(statement.sql)
+        driver = self._pooled.driver_connection
+        rows = await fetch_from(driver, statement.sql, statement.arguments(values), self._invalidate)
+        self._on_answer()
+        return rows
+
+    async def _invalidate(self) -> None:
+        await greenlet_spawn(self._pooled.invalidate)
+
+
+@asynccontextmanager
+async def autocommit_connection(
+    engine: AsyncEngine, changes: InvalidationTracker, on_answer: Callable[[], None]
+) -> AsyncIterator[AutocommitConnection]:
+    """Hold a connection of the pool during the block. `on_answer` is called after each statement."""
+    try:
+        pooled = await engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:
+        # Nothing was asked of the server but a connection.
+        raise DatabaseUnavailable from error
+    try:
+        yield AutocommitConnection(pooled, changes, on_answer)
+    finally:
+        # The pool may close the connection, which needs a greenlet.
+        await greenlet_spawn(pooled.close)
 
 
 async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
@@ -26,7 +131,19 @@ async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) ->
     Raises DatabaseUnavailable and asyncpg.PostgresError, which the session's block translates. Another interruption
     invalidates the connection, as it does in SQLAlchemy.
     """
-    driver = await _driver(session)
+
+    async def invalidate() -> None:
+        await (await session.connection()).invalidate()
+
+    rows = await fetch_from(await _driver(session), statement, values, invalidate)
+    session.info[ON_ANSWER]()
+    return rows
+
+
+async def fetch_from(
+    driver: Any, statement: str, values: Sequence[Any], invalidate: Callable[[], Awaitable[None]]
+) -> list[asyncpg.Record]:
+    """Run one statement with a connection of the driver; `invalidate` removes it from the pool. Raises like `fetch`."""
     started = time.perf_counter()
     try:
         rows: list[asyncpg.Record] = await driver.fetch(statement, *values)
@@ -37,13 +154,12 @@ async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) ->
             raise DatabaseUnavailable from error
         raise
     except BaseException as error:
-        await (await session.connection()).invalidate()
+        await invalidate()
         if isinstance(error, asyncpg.InternalClientError):
             # The response violates the protocol: a message was cut, or the server is not PostgreSQL.
             raise DatabaseUnavailable from error
         raise
     count_statement(time.perf_counter() - started)
-    session.info[ON_ANSWER]()
     return rows
 
 

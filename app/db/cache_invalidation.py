@@ -5,11 +5,10 @@ responses depend on invalidates all of them, unless the code narrows it with `in
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Protocol
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 # Every cached response depends on this scope, and on one of the others.
 EVERYTHING = "all"
@@ -43,8 +42,17 @@ class InvalidationTracker:
             self.scopes |= self.narrowed
 
 
+class HasInfo(Protocol):
+    """A session, or what runs statements without one."""
+
+    @property
+    def info(self) -> Mapping[Any, Any]:
+        """The objects of the unit of work, with its tracker."""
+        ...
+
+
 @contextmanager
-def invalidates_only(session: AsyncSession, *scopes: str) -> Iterator[None]:
+def invalidates_only(session: HasInfo, *scopes: str) -> Iterator[None]:
     """Declare that the session's changes within the block invalidate these scopes only."""
     tracker: InvalidationTracker = session.info["changes"]
     outer, tracker.narrowed = tracker.narrowed, frozenset(scopes)

@@ -60,7 +60,6 @@ class CircuitBreaker:
         event.listen(engine.sync_engine, "do_connect", self._connect)
         event.listen(engine.sync_engine, "checkout", self._begin)
         event.listen(engine.sync_engine, "checkin", self._end)
-        event.listen(engine.sync_engine, "after_cursor_execute", self.see)
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:

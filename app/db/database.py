@@ -12,7 +12,7 @@ from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy, DatabaseUnavailable, QueryTimeout
 from app.core.fair_queue import FairQueue
 from app.core.settings import DatabaseSettings
-from app.db.asyncpg_queries import ON_ANSWER
+from app.db.asyncpg_queries import ON_ANSWER, AutocommitConnection, autocommit_connection
 from app.db.cache_invalidation import InvalidationTracker, invalidates_only
 from app.db.circuit_breaker import CircuitBreaker
 from app.db.connection_queues import pool_limits, writer_limits
@@ -111,12 +111,26 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
-        """Yield a session for a write of one statement, which commits itself: one round trip instead of three."""
-        async with self._in_writer_queue(), self._publish_invalidations() as changes:
-            sessions = self._readers(info={"changes": changes})
-            async with translate_errors(), self._breaker.guard(), sessions as session:
-                yield session
+    async def autocommit_connection(self) -> AsyncIterator[AutocommitConnection]:
+        """Yield a connection for a write of one statement, which commits itself: one round trip instead of three."""
+        async with (
+            self._in_writer_queue(),
+            self._publish_invalidations() as changes,
+            self._connection(changes) as connection,
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def read_connection(self) -> AsyncIterator[AutocommitConnection]:
+        """Yield a connection for a read without a session."""
+        async with self.pool_queue.enter(current_caller.get()), self._connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self, changes: InvalidationTracker | None = None) -> AsyncIterator[AutocommitConnection]:
+        connecting = autocommit_connection(self.engine, changes or InvalidationTracker(), self._breaker.see)
+        async with translate_errors(), self._breaker.guard(), connecting as connection:
+            yield connection
 
     @asynccontextmanager
     async def _publish_invalidations(self) -> AsyncIterator[InvalidationTracker]:

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import event
@@ -71,8 +71,10 @@ def make_engine(url: str, size: int, overflow: int, server_settings: Mapping[str
     )
     event.listen(engine.sync_engine, "connect", _bound_silence)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    event.listen(engine.sync_engine, "before_cursor_execute", _start_clock)
-    event.listen(engine.sync_engine, "after_cursor_execute", _count_statement)
+    # Not the events of a cursor: with a listener for those, each connection joins two registries, which takes longer
+    # than the statement itself.
+    event.listen(engine.sync_engine, "do_execute", _execute)
+    event.listen(engine.sync_engine, "do_executemany", _execute_many)
     return engine
 
 
@@ -96,14 +98,24 @@ def _watch_changes(session: Session, _transaction: Any, connection: Any) -> None
     connection.info["changes"] = session.info.get("changes")
 
 
-def _start_clock(connection: Any, _cursor: Any, sql: str, _values: Any, context: Any, _many: bool) -> None:
-    if changes := connection.info.get("changes"):
+def _execute(cursor: Any, sql: str, values: Any, context: Any) -> bool:
+    return _run(cursor.execute, sql, values, context)
+
+
+def _execute_many(cursor: Any, sql: str, values: Any, context: Any) -> bool:
+    return _run(cursor.executemany, sql, values, context)
+
+
+def _run(execute: Callable[[str, Any], Any], sql: str, values: Any, context: Any) -> bool:
+    """Run a statement in place of SQLAlchemy, which does nothing more if this returns True."""
+    connection = context.root_connection
+    # The dialect's own statements on a new connection run before any transaction.
+    if connection.in_transaction() and (changes := connection.info.get("changes")):
         changes.note(sql)
-    context.started_at = time.perf_counter()
-
-
-def _count_statement(_connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
-    count_statement(time.perf_counter() - context.started_at)
+    started = time.perf_counter()
+    execute(sql, values)
+    count_statement(time.perf_counter() - started)
+    return True
 
 
 event.listen(Session, "after_begin", _watch_changes)

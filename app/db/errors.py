@@ -35,7 +35,8 @@ async def translate_errors() -> AsyncIterator[None]:
         raise translated from error
     # Statements that `asyncpg_queries` runs without SQLAlchemy.
     except asyncpg.PostgresError as error:
-        translated = _to_app_error(error.sqlstate or "")
+        conflict = _conflict_of(getattr(error, "constraint_name", None) or "")
+        translated = conflict() if conflict else _to_app_error(error.sqlstate or "")
         if translated is None:
             raise
         raise translated from error

@@ -5,7 +5,7 @@ from app.authz.visibility import visibility_scope
 from app.core.resource_paths import image_path
 from app.db.database import Database
 from app.images.errors import NameTaken
-from app.images.repository import ImageRepository, NameOwner
+from app.images.new_images import NameOwner, NewImageRepository
 
 
 def name_taken(owner: NameOwner, principal: Principal) -> NameTaken:
@@ -15,7 +15,7 @@ def name_taken(owner: NameOwner, principal: Principal) -> NameTaken:
 
 async def refuse_taken_name(database: Database, name: str, principal: Principal) -> None:
     """Raise NameTaken if an image has the name. Another upload may still take it: the unique constraint decides."""
-    async with database.read_session() as session:
-        owner = await ImageRepository(session).find_by_name(name)
+    async with database.read_connection() as connection:
+        owner = await NewImageRepository(connection).find_by_name(name)
     if owner is not None:
         raise name_taken(owner, principal)

@@ -1,16 +1,12 @@
 """SQL of the images."""
 
-import random
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
     String,
-    TextClause,
     Uuid,
     bindparam,
     delete,
@@ -26,46 +22,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
 from app.authz.visibility import VisibilityScope, visibility_scope
+from app.db.asyncpg_queries import SessionRunner
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position
-from app.db.sql_text import Condition, NamedParameters
 from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_repository import OrphanRepository
+from app.images.new_images import NameOwner, NewImageRepository
 from app.images.storage_keys import object_keys
-from app.images.upload.filenames import numbered_name
 from app.models import Image, TrashedImage
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
 
-MAX_DUPLICATES = 20
-MAX_NUMBER = 1000
-_MULTICAST_BIT = 1 << 40
-
-
-def new_image_id() -> uuid.UUID:
-    """Return a uuid1 with a random node (RFC 9562, 6.10), which discloses no MAC address."""
-    return uuid.uuid1(node=random.getrandbits(48) | _MULTICAST_BIT, clock_seq=random.getrandbits(14))
-
-
 # Made once: making a statement takes as long as running it.
 _BY_ID = select(Image).where(Image.id == bindparam("id", type_=Uuid))
-_NAMED = text("SELECT id, uploaded_by, visibility FROM images WHERE name = :name")
-# A subquery for each candidate: a join would let the planner read the whole table.
-_FREE_NAME = text("""
-    SELECT name FROM unnest(:names) WITH ORDINALITY AS candidate (name, number)
-    WHERE (SELECT id FROM images WHERE images.name = candidate.name) IS NULL ORDER BY number LIMIT 1
-""").bindparams(bindparam("names", type_=ARRAY(String)))
-# All of it as of its start, so that the duplicates are others. The key is locked before anything is inserted: either
-# everything happens or nothing, also where this statement is all of its transaction.
-_ADD = """
-    WITH listed AS (SELECT storage_key FROM orphaned_objects WHERE storage_key = :storage_key FOR UPDATE),
-    made AS (
-        INSERT INTO images ({columns}) SELECT {values} FROM listed
-        ON CONFLICT (name) DO NOTHING RETURNING storage_key, created_at
-    ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
-    SELECT EXISTS (SELECT FROM listed), (SELECT created_at FROM made),
-        ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {visible} ORDER BY sha256, id LIMIT {most})"""
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
 
 
@@ -85,42 +55,6 @@ class Removed(NamedTuple):
 
     position: Position | None
     keys: list[str]
-
-
-class NewImage(NamedTuple):
-    """The columns of an image that is to be inserted."""
-
-    id: uuid.UUID
-    name: str
-    storage_key: str
-    uploaded_by: uuid.UUID | None
-    content_type: str
-    size: int
-    width: int
-    height: int
-    sha256: bytes
-    visibility: Visibility
-    tag_ids: list[int]
-
-
-class InsertResult(NamedTuple):
-    """The result of inserting an image.
-
-    `key_reserved`: its key was on the orphan list, so its object exists. `created_at` is None if its name
-    is taken. `duplicates` are the ids of images with the same bytes.
-    """
-
-    key_reserved: bool
-    created_at: datetime | None
-    duplicates: list[uuid.UUID]
-
-
-class NameOwner(NamedTuple):
-    """The image that has a name, and what decides who may see it."""
-
-    id: uuid.UUID
-    uploaded_by: uuid.UUID | None
-    visibility: Visibility
 
 
 class TaggedImage(NamedTuple):
@@ -165,29 +99,7 @@ class ImageRepository:
 
     async def find_by_name(self, name: str) -> NameOwner | None:
         """Return the image of this name, regardless of its visibility."""
-        row = (await self._session.execute(_NAMED, {"name": name})).one_or_none()
-        return None if row is None else NameOwner(*row)
-
-    async def choose_free_name(self, name: str) -> str:
-        """Return this name with the lowest free number from 2 to MAX_NUMBER, or else with a random higher one.
-
-        Another upload may take it at any time: the unique constraint decides.
-        """
-        names = [numbered_name(name, number) for number in range(2, MAX_NUMBER + 1)]
-        free: str | None = await self._session.scalar(_FREE_NAME, {"names": names})
-        return free or numbered_name(name, random.randint(MAX_NUMBER + 1, 10**9))  # noqa: S311 - no secret
-
-    async def add(self, new: NewImage, principal: Principal) -> InsertResult:
-        """Insert an image and remove its key from the orphan list: both, or neither.
-
-        A single statement, because an upload mostly waits for round trips. It returns up to MAX_DUPLICATES duplicates
-        that `principal` may see, in the order of their index: the same bytes may be stored a hundred thousand times.
-        """
-        values = NamedParameters()
-        statement = _insert_statement(visibility_scope(principal).sql(values))
-        with invalidates_only(self._session, LISTS):
-            row = (await self._session.execute(statement, {**new._asdict(), **values.by_name})).one()
-        return InsertResult(*row)
+        return await NewImageRepository(SessionRunner(self._session)).find_by_name(name)
 
     async def update(self, image: Image, changes: Mapping[str, Any]) -> None:
         """Change columns of an image whose row is locked. Raises NameTaken."""
@@ -311,13 +223,3 @@ class ImageRepository:
         # One statement: an image that is moved meanwhile is in one of the tables.
         found = [select(model.storage_key).where(model.storage_key.in_(keys)) for model in (Image, TrashedImage)]
         return set((await self._session.scalars(union_all(*found))).all())
-
-
-@cache
-def _insert_statement(visible: Condition) -> TextClause:
-    """Return the statement that inserts an image; `visible` restricts the duplicates that it returns."""
-    columns = NewImage._fields
-    values = ", ".join(f":{name}" for name in columns)
-    statement = _ADD.format(columns=", ".join(columns), values=values, visible=visible, most=MAX_DUPLICATES)
-    table = Image.__table__
-    return text(statement).bindparams(*(bindparam(name, type_=table.c[name].type) for name in columns))

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from app.db.database import Database
 from app.models import Upload
 from app.uploads.errors import AppendSuperseded
 from app.uploads.inspection import Inspection
-from app.uploads.repository import UploadRepository
+from app.uploads.repository import AcquiredUpload, NewUploadRepository, UploadRepository, WholeFile
 
 MAX_INSPECTIONS = 1000
 # How often a request asks whether another worker has taken over its upload.
@@ -31,10 +31,15 @@ HANDOVER_POLL_SECONDS = 0.1
 
 
 class ActiveAppend:
-    """One request that appends. `keeps` is whether the bytes that it has received are to be stored at its end."""
+    """One request that appends.
+
+    `keeps` is whether the bytes that it has received are to be stored at its end, `has_completed` whether the image of
+    the upload exists.
+    """
 
     def __init__(self) -> None:
         self.keeps = True
+        self.has_completed = False
         self.ended = asyncio.Event()
         self._superseded = False
         self._reading: asyncio.Timeout | None = None
@@ -103,10 +108,9 @@ class ActiveAppends:
 
 
 class HeldUpload(NamedTuple):
-    """An open upload, the id with which this request writes to it, and the append of this request."""
+    """An open upload that this request may write to, and the append of this request."""
 
-    upload: Upload
-    writer: uuid.UUID
+    acquired: AcquiredUpload
     active: ActiveAppend
 
 
@@ -118,21 +122,44 @@ class UploadLock:
         self._appends = appends
 
     @asynccontextmanager
-    async def hold(self, upload_id: uuid.UUID) -> AsyncIterator[HeldUpload | None]:
-        """Be the only request that appends during the block; None if the upload is not open."""
+    async def hold(
+        self, upload_id: uuid.UUID, user_id: uuid.UUID | None, whole: WholeFile | None
+    ) -> AsyncIterator[HeldUpload | None]:
+        """Be the only request that appends during the block; None if the account has no such open upload."""
         await self._end_local(upload_id, keep=False)
+
+        async def acquire(writer: uuid.UUID) -> AcquiredUpload | None:
+            async with self._database.autocommit_connection() as connection:
+                return await NewUploadRepository(connection).acquire(upload_id, user_id, writer, whole)
+
+        async with self._hold(upload_id, acquire) as held:
+            yield held
+
+    @asynccontextmanager
+    async def hold_new(
+        self, upload_id: uuid.UUID, add: Callable[[uuid.UUID], Awaitable[AcquiredUpload]]
+    ) -> AsyncIterator[HeldUpload]:
+        """Create an upload by `add`, which gets the id of its writer, and be the only request that appends to it."""
+        async with self._hold(upload_id, add) as held:
+            assert held is not None  # noqa: S101 - added
+            yield held
+
+    @asynccontextmanager
+    async def _hold(
+        self, upload_id: uuid.UUID, acquire: Callable[[uuid.UUID], Awaitable[AcquiredUpload | None]]
+    ) -> AsyncIterator[HeldUpload | None]:
         writer = uuid.uuid4()
         async with self._appends.running(upload_id) as active:
-            async with self._database.unit_of_work() as session:
-                upload = await UploadRepository(session).acquire(upload_id, writer)
-            if upload is None:
+            acquired = await acquire(writer)
+            if acquired is None:
                 yield None
                 return
             try:
                 async with background_task(self._watch(upload_id, writer, active)):
-                    yield HeldUpload(upload, writer, active)
+                    yield HeldUpload(acquired, active)
             finally:
-                await asyncio.shield(self._release(upload_id, writer))
+                if not active.has_completed:
+                    await asyncio.shield(self._release(upload_id, writer))
 
     async def end_append(self, upload: Upload) -> bool:
         """End the request that appends, after it has stored its bytes. Returns False if there was none."""
@@ -142,7 +169,7 @@ class UploadLock:
             if await self._hand_over(upload.id):
                 return True
         async with self._database.unit_of_work() as session:
-            await UploadRepository(session).acquire(upload.id, None)
+            await UploadRepository(session).revoke_writer(upload.id)
         return True
 
     def discard_append(self, upload_id: uuid.UUID) -> None:

@@ -4,8 +4,6 @@ Each step can be repeated after a kill. The last bytes do not count until the im
 again after a kill, because `Upload-Offset` is the length only if the image exists.
 """
 
-import uuid
-
 from app.authz.principal import Principal
 from app.core.errors import ValidationFailed
 from app.db.database import Database
@@ -13,7 +11,7 @@ from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.storage_keys import new_original_key
 from app.images.upload.file_checker import FileChecker
 from app.images.upload.form import OnConflict, UploadFields
-from app.images.upload.image_creator import ImageCreator, StoredFile, UploadedImage
+from app.images.upload.image_creator import ImageCreator, SourceChanged, StoredFile, UploadedImage
 from app.models import Upload
 from app.models.image import Visibility
 from app.storage.object_store import ObjectStore
@@ -21,7 +19,7 @@ from app.storage.timeouts import ObjectMissing
 from app.uploads.errors import AppendSuperseded, UploadEnded
 from app.uploads.inspection import Inspection
 from app.uploads.part_writer import LOST_BYTES, Rest, StoredMultipart
-from app.uploads.repository import UploadRepository
+from app.uploads.repository import AcquiredUpload, image_source
 
 OTHER_BYTES = "An earlier request ended the upload with other bytes."
 
@@ -42,24 +40,27 @@ class UploadCompletion:
         return Inspection(self._checker.header_reader())
 
     async def complete(
-        self, upload: Upload, writer: uuid.UUID, rest: Rest, inspection: Inspection | None, principal: Principal
+        self, acquired: AcquiredUpload, rest: Rest, inspection: Inspection | None, principal: Principal
     ) -> UploadedImage:
         """Create the image. `inspection` is that of the whole file, unless a part of it arrived elsewhere.
 
         Raises ValidationFailed, NameTaken, UnsupportedMediaType, InvalidImage, ImageTooLarge, AppendSuperseded,
         UploadEnded, TooManyRequests and the errors of the backends.
         """
-        stored = await self._store(upload, rest, inspection)
+        upload = acquired.upload
+        stored = await self._store(acquired, rest, inspection)
         if upload.sha256 not in (None, stored.sha256):
             raise ValidationFailed.at(
                 ["header", "Upload-Metadata", "sha256"], "The uploaded bytes do not have the declared SHA-256."
             )
-        async with self._creator.creation(stored, fields_of(upload), principal) as (session, uploaded):
-            if not await UploadRepository(session).complete(upload, writer, uploaded.image):
-                raise AppendSuperseded
-        return uploaded
+        try:
+            source = image_source(upload.id, acquired.writer)
+            return await self._creator.create(stored, fields_of(upload), principal, source)
+        except SourceChanged:
+            raise AppendSuperseded from None
 
-    async def _store(self, upload: Upload, rest: Rest, inspection: Inspection | None) -> StoredFile:
+    async def _store(self, acquired: AcquiredUpload, rest: Rest, inspection: Inspection | None) -> StoredFile:
+        upload = acquired.upload
         if rest.multipart is not None:
             await self._complete_multipart(upload.storage_key, rest, rest.multipart)
         if inspection is None or inspection.size != rest.end:
@@ -68,18 +69,18 @@ class UploadCompletion:
         if rest.multipart is None:
             # A damaged file never reaches the store.
             dimensions = await self._checker.check_bytes(header, rest.pieces)
-            key = await self._put_whole(rest, header.content_type)
+            # A new key, as a request that was terminated may still store other bytes.
+            key = acquired.whole_key or await self._list_new_key()
+            await self._object_store.put_whole(key, rest.pieces, header.content_type)
         else:
             key = upload.storage_key
             dimensions = await self._checker.check_object(header, key, rest.end)
         return StoredFile(upload.name, rest.end, inspection.digest.digest(), header.content_type, dimensions, key)
 
-    async def _put_whole(self, rest: Rest, content_type: str) -> str:
-        """Store a file, and return its key: a new one, as a request that was terminated may still store other bytes."""
+    async def _list_new_key(self) -> str:
         key = new_original_key()
         async with self._database.unit_of_work() as session:
             await OrphanRepository(session).mark_orphaned([key])
-        await self._object_store.put_whole(key, rest.pieces, content_type)
         return key
 
     async def _complete_multipart(self, key: str, rest: Rest, multipart: StoredMultipart) -> None:

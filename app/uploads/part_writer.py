@@ -94,6 +94,8 @@ class PartWriter:
 
     async def open(self) -> None:
         """Find the stored bytes that are not a part yet."""
+        if not self.stored_bytes:
+            return
         async with self._database.read_session() as session:
             self._tail = list(await UploadRepository(session).list_tail(self._upload_id))
 

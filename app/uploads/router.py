@@ -1,6 +1,8 @@
 """The endpoints of resumable uploads."""
 
 import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -45,7 +47,7 @@ from app.uploads.protocols.resumable_http import (
 from app.uploads.protocols.tus import EXTENSIONS, VERSION, Tus
 from app.uploads.protocols.upload_protocol import UploadProtocol
 from app.uploads.schemas import UploadList
-from app.uploads.service import Append, Progress, ResumableUploads
+from app.uploads.service import Append, NewUpload, Progress, ResumableUploads
 from app.uploads.upload_route import UploadRoute, check_version
 from app.users.dependencies import CurrentUser, DeviceDep
 
@@ -85,12 +87,23 @@ class UploadRequest:
         self._container: Container = container
         self.uploads: ResumableUploads = uploads
 
+    async def create(self, new: NewUpload, append: Append, announce: Callable[[uuid.UUID], None]) -> Progress:
+        """Create an upload with the body, after it has its slot."""
+        async with self._body() as body:
+            return await self.uploads.create_and_append(new, append, body, self.principal, announce)
+
     async def append(self, upload_id: uuid.UUID, append: Append) -> Progress:
-        """Append the body. No byte of it is read before the upload has its slot."""
+        """Append the body, after the upload has its slot."""
+        async with self._body() as body:
+            return await self.uploads.append(upload_id, append, body, self.principal)
+
+    @asynccontextmanager
+    async def _body(self) -> AsyncIterator[AsyncGenerator[bytes]]:
+        """Yield the body. No byte of it is read before the upload has its slot."""
         queue = self._container.queues.uploads
         rate = upload_rate(self._container.settings, queue, self._container.settings.upload_expiry_hours * 3600)
         async with queue.enter(current_caller.get()):
-            return await self.uploads.append(upload_id, append, read_body(self.request, rate), self.principal)
+            yield read_body(self.request, rate)
 
 
 UploadRequestDep = Annotated[UploadRequest, Depends()]
@@ -172,14 +185,15 @@ async def create_upload(
         image = to_uploaded(*stored, [])
         if not isinstance(protocol, Tus):
             return stored_image_response(image)
-        progress = await uploads.create(new, principal, stored.image.id)
-        return protocol.created(progress, _location(request, progress), image)
-    progress = await uploads.create(new, principal)
-    location = _location(request, progress)
-    if append is not None:
-        _send_interim(request, location, settings)
-        progress = await upload_request.append(progress.upload.id, append)
-    return protocol.created(progress, location, _image(progress))
+        progress = await uploads.create_stored(new, principal, stored.image.id)
+        return protocol.created(progress, _location(request, progress.upload.id), image)
+    if append is None:
+        progress = await uploads.create(new, principal)
+    else:
+        progress = await upload_request.create(
+            new, append, lambda upload_id: _send_interim(request, _location(request, upload_id), settings)
+        )
+    return protocol.created(progress, _location(request, progress.upload.id), _image(progress))
 
 
 @router.get(
@@ -282,8 +296,8 @@ def _capabilities(settings: Settings, methods: str) -> dict[str, str]:
     }
 
 
-def _location(request: Request, progress: Progress) -> str:
-    return f"{request.url.path}/{progress.upload.id}"
+def _location(request: Request, upload_id: uuid.UUID) -> str:
+    return f"{request.url.path}/{upload_id}"
 
 
 def _image(progress: Progress) -> ImageUploaded | None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -13,8 +13,10 @@ from app.core.callers import current_caller
 from app.core.errors import (
     AppError,
     ClientDisconnected,
+    DatabaseUnavailable,
     PayloadTooLarge,
     RequestTimeout,
+    StorageUnavailable,
     Unprocessable,
     UnsupportedMediaType,
     ValidationFailed,
@@ -24,7 +26,7 @@ from app.db.base import utc_now
 from app.db.database import Database
 from app.images.errors import NameTaken
 from app.images.maintenance.orphan_cleanup import remove_orphans
-from app.images.name_conflict import refuse_taken_name
+from app.images.name_conflict import name_taken
 from app.images.repository import ImageRepository, TaggedImage
 from app.images.storage_keys import new_original_key
 from app.images.upload.form import ANONYMOUS_PRIVATE, OnConflict, UploadFields
@@ -33,6 +35,7 @@ from app.images.upload.storage_quota import Reservation
 from app.models import Upload
 from app.models.image import Visibility
 from app.models.upload import UploadState
+from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from app.uploads.active_appends import ActiveAppend, ActiveAppends, HeldUpload, UploadLock
 from app.uploads.completion import UploadCompletion
@@ -48,7 +51,7 @@ from app.uploads.errors import (
 )
 from app.uploads.inspection import Checksum, Inspection
 from app.uploads.part_writer import PartWriter
-from app.uploads.repository import UploadRepository
+from app.uploads.repository import AcquiredUpload, CreationChecks, NewUploadRepository, UploadRepository, WholeFile
 
 MAX_OPEN = 1000
 MAX_OPEN_ANONYMOUS = 100
@@ -128,27 +131,44 @@ class ResumableUploads:
         async with self._database.read_session() as session:
             return await ImageRepository(session).get_tagged(image_id, principal)
 
-    async def create(self, new: NewUpload, principal: Principal, stored: uuid.UUID | None = None) -> Progress:
-        """Create an upload; with `stored`, a completed one whose bytes that image has.
+    async def create(self, new: NewUpload, principal: Principal) -> Progress:
+        """Create an upload.
 
         Raises NameTaken, PayloadTooLarge, StorageQuotaExceeded, TooManyUploads, ValidationFailed.
         """
-        self._check_size(new.length or 0)
-        if new.fields.visibility == Visibility.PRIVATE and principal.id is None:
-            raise ValidationFailed.at(["header", "Upload-Metadata", "visibility"], ANONYMOUS_PRIVATE)
         upload = self._new_row(new, principal)
-        if stored is not None:
-            upload.state, upload.image_id, upload.received_bytes = UploadState.COMPLETE, stored, new.length or 0
-        else:
-            await self._require_place(upload)
-            if new.name is not None and new.fields.on_conflict is not OnConflict.RENAME:
-                await refuse_taken_name(self._database, new.name, principal)
-            reservation = Reservation(self._database, self._settings, principal.user)
-            await reservation.require_space()
-            await reservation.reserve(upload.storage_key, new.length or 0)
-        async with self._database.unit_of_work() as session:
-            await UploadRepository(session).add(upload)
+        await self._add(upload, new, principal)
         return _progress(upload)
+
+    async def create_stored(self, new: NewUpload, principal: Principal, image: uuid.UUID) -> Progress:
+        """Create a complete upload, whose bytes are those of this image. Raises like `create`."""
+        upload = self._new_row(new, principal)
+        upload.state, upload.image_id, upload.received_bytes = UploadState.COMPLETE, image, new.length or 0
+        async with self._database.unit_of_work() as session:
+            await UploadRepository(session).add_complete(upload)
+        return _progress(upload)
+
+    async def create_and_append(
+        self,
+        new: NewUpload,
+        request: Append,
+        body: AsyncGenerator[bytes],
+        principal: Principal,
+        announce: Callable[[uuid.UUID], None],
+    ) -> Progress:
+        """Create an upload, call `announce` with its id, and append the body. Raises like `create` and `append`."""
+        upload = self._new_row(new, principal)
+        whole = _whole_file(request)
+
+        async def add(writer: uuid.UUID) -> AcquiredUpload:
+            upload.writer = writer
+            key = whole.key if whole is not None and whole.size == new.length else None
+            await self._add(upload, new, principal, key)
+            return AcquiredUpload(upload, writer, new.length or 0, key)
+
+        async with self._lock.hold_new(upload.id, add) as held:
+            announce(upload.id)
+            return await self._append(held, request, body, principal)
 
     async def append(
         self, upload_id: uuid.UUID, request: Append, body: AsyncGenerator[bytes], principal: Principal
@@ -159,18 +179,19 @@ class ResumableUploads:
         deletes the upload. Raises OffsetMismatch, InconsistentLength, PayloadTooLarge, AppendSuperseded, UploadEnded,
         UploadNotFound, the error of the checksum, and the errors of an upload.
         """
+        if self._appends.find(upload_id) is not None:
+            # Only its owner may end the earlier request.
+            await self._get(upload_id, principal)
+        async with self._lock.hold(upload_id, principal.id, _whole_file(request)) as held:
+            if held is not None:
+                return await self._append(held, request, body, principal)
         upload = await self._get(upload_id, principal)
-        if upload.state == UploadState.COMPLETE:
-            _check_offset(upload, request)
-            if request.content_length != 0:
-                raise AppendTooLarge("The upload is complete.")
-            return _progress(upload)
-        async with self._lock.hold(upload_id) as held:
-            if held is None:
-                # It has ended in the meantime.
-                await self._get(upload_id, principal)
-                raise AppendSuperseded
-            return await self._append(held, request, body, principal)
+        if upload.state != UploadState.COMPLETE:
+            raise AppendSuperseded
+        _check_offset(upload, request)
+        if request.content_length != 0:
+            raise AppendTooLarge("The upload is complete.")
+        return _progress(upload)
 
     async def get(self, upload_id: uuid.UUID, principal: Principal) -> Progress:
         """Return the state of an upload. A request that appends ends, so that the offset stays valid.
@@ -204,6 +225,9 @@ class ResumableUploads:
         return upload
 
     def _new_row(self, new: NewUpload, principal: Principal) -> Upload:
+        self._check_size(new.length or 0)
+        if new.fields.visibility == Visibility.PRIVATE and principal.id is None:
+            raise ValidationFailed.at(["header", "Upload-Metadata", "visibility"], ANONYMOUS_PRIVATE)
         upload_id = uuid.uuid4()
         caller = current_caller.get()
         return Upload(
@@ -227,16 +251,37 @@ class ResumableUploads:
         if size > self._settings.max_upload_bytes:
             raise PayloadTooLarge(f"A file can have at most {self._settings.max_upload_bytes} bytes")
 
-    async def _require_place(self, upload: Upload) -> None:
-        async with self._database.read_session() as session:
-            count = await UploadRepository(session).count_open(upload.user_id, upload.client)
-        if count >= (MAX_OPEN_ANONYMOUS if upload.user_id is None else MAX_OPEN):
-            raise TooManyUploads
+    async def _add(self, upload: Upload, new: NewUpload, principal: Principal, whole_key: str | None = None) -> None:
+        """Insert an upload with its reservation. `whole_key` is also listed as orphaned."""
+        reservation = Reservation(self._database, self._settings, principal.user)
+        await reservation.require_space()
+        checks_name = new.name is not None and new.fields.on_conflict is not OnConflict.RENAME
+        most = MAX_OPEN_ANONYMOUS if upload.user_id is None else MAX_OPEN
+        checks = CreationChecks(upload.name if checks_name else None, most)
+        async with reservation.checked(upload.storage_key, new.length or 0) as statements:
+            result = await NewUploadRepository(statements).add(upload, checks, whole_key)
+            if result.name_owner is not None:
+                raise name_taken(result.name_owner, principal)
+            if not result.is_added:
+                raise TooManyUploads
 
     async def _append(
         self, held: HeldUpload, request: Append, body: AsyncGenerator[bytes], principal: Principal
     ) -> Progress:
-        upload, writer = held.upload, held.writer
+        try:
+            return await self._append_held(held, request, body, principal)
+        except (StorageUnavailable, DatabaseUnavailable):
+            # The backend would not respond now either: the sweeper removes the object.
+            raise
+        except BaseException:
+            keys = [held.acquired.whole_key] if held.acquired.whole_key else []
+            await asyncio.shield(remove_orphans(self._database, self._object_store, keys))
+            raise
+
+    async def _append_held(
+        self, held: HeldUpload, request: Append, body: AsyncGenerator[bytes], principal: Principal
+    ) -> Progress:
+        upload, writer = held.acquired.upload, held.acquired.writer
         _check_offset(upload, request)
         try:
             length = await self._learn_length(upload, writer, request)
@@ -251,7 +296,8 @@ class ResumableUploads:
             if not appending.completes:
                 return Progress(upload, offset, length, utc_now() + self._lifetime)
             rest = await appending.writer.rest()
-            image = await self._completion.complete(upload, writer, rest, appending.inspection, principal)
+            image = await self._completion.complete(held.acquired, rest, appending.inspection, principal)
+            held.active.has_completed = True
         except AppError as error:
             if _ends_upload(error) and not await self._cancel(upload, writer):
                 raise AppendSuperseded from error
@@ -259,12 +305,18 @@ class ResumableUploads:
         return Progress(upload, rest.end, rest.end, upload.expires_at, image)
 
     async def _open(self, held: HeldUpload, request: Append, length: int | None, principal: Principal) -> "_Appending":
-        upload = held.upload
-        reservation = await Reservation.resume(self._database, self._settings, principal.user, upload.storage_key)
+        upload, reserved = held.acquired.upload, held.acquired.reserved_bytes
+        reservation = Reservation.resume(self._database, self._settings, principal.user, upload.storage_key, reserved)
         await reservation.extend(length or 0)
         defers = request.checksum is not None
         part_writer = PartWriter(
-            self._database, self._object_store, upload, held.writer, reservation, self._lifetime, defers_offset=defers
+            self._database,
+            self._object_store,
+            upload,
+            held.acquired.writer,
+            reservation,
+            self._lifetime,
+            defers_offset=defers,
         )
         await part_writer.open()
         inspection = self._appends.take_inspection(upload.id, upload.received_bytes) or self._new_inspection(upload)
@@ -391,6 +443,17 @@ class _Appending:
 
 def _progress(upload: Upload) -> Progress:
     return Progress(upload, upload.received_bytes, upload.length, upload.expires_at)
+
+
+def _whole_file(request: Append) -> WholeFile | None:
+    """Return the size and a new key of a file that the request may end and that fits one part; None otherwise."""
+    if (
+        request.completes is False
+        or request.content_length is None
+        or request.offset + request.content_length > PART_BYTES
+    ):
+        return None
+    return WholeFile(request.offset + request.content_length, new_original_key())
 
 
 def _check_offset(upload: Upload, request: Append) -> None:

@@ -5,7 +5,7 @@ from app.core.errors import InvalidToken
 from app.core.security import AccessTokens, Audience, digest_token
 from app.db.database import Database
 from app.models import Scope
-from app.users.accounts.repository import UserRepository
+from app.users.accounts.repository import find_by_session
 from app.users.api_keys.repository import ApiKeyRepository
 
 API_KEY_PREFIX = "imts_"
@@ -26,8 +26,8 @@ class Authenticator:
     async def authenticate_session(self, token: str, audience: Audience) -> Principal:
         """Return the principal of a token of an open session. Raises InvalidToken, also for an API key."""
         claims = self._access_tokens.read(token, audience=audience)
-        async with self._database.read_session() as session:
-            user = await UserRepository(session).find_by_session(claims.user_id, claims.session_id)
+        async with self._database.read_connection() as connection:
+            user = await find_by_session(connection, claims.user_id, claims.session_id)
         if user is None:
             raise InvalidToken("The session has ended")
         return Principal(user, claims.session_id)

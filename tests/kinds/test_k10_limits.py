@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.images.repository import MAX_DUPLICATES
+from app.images.new_images import MAX_DUPLICATES
 from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
 from tests.tags.helpers import read, upload

@@ -165,10 +165,10 @@ async def test_a_multipart_upload_that_a_later_request_superseded_is_aborted(
     tus: TusClient, database: Database, object_store: ObjectStore, settings: Settings
 ) -> None:
     url = (await tus.create(SIZE)).headers["Location"]
-    async with database.unit_of_work() as session:
-        upload = await UploadRepository(session).acquire(uuid.UUID(url.rpartition("/")[2]), uuid.uuid4())
+    async with database.read_session() as session:
+        upload = await UploadRepository(session).find(uuid.UUID(url.rpartition("/")[2]))
     assert upload is not None
-    reservation = await Reservation.resume(database, settings, None, upload.storage_key)
+    reservation = Reservation.resume(database, settings, None, upload.storage_key, 0)
     earlier = PartWriter(
         database, object_store, upload, uuid.uuid4(), reservation, timedelta(hours=1), defers_offset=False
     )

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.authz.principal import Principal
 from app.authz.visibility import private_owner
 from app.core.errors import StorageUnavailable
+from app.db.asyncpg_queries import SessionRunner, StatementRunner
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.database import Database
 from app.images.errors import NameTaken
 from app.images.name_conflict import name_taken
-from app.images.repository import ImageRepository, NewImage, new_image_id
+from app.images.new_images import NO_SOURCE, ImageSource, NewImage, NewImageRepository, new_image_id
 from app.images.upload.form import OnConflict, UploadFields
 from app.media.decoder_pool import Dimensions
 from app.models import Image
@@ -25,6 +26,10 @@ from app.tags.tag_locks import with_locked_tags
 
 # Each further attempt means that another upload took the free name meanwhile.
 MAX_RENAMES = 100
+
+
+class SourceChanged(Exception):
+    """The source of the image has ended, or belongs to another request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +66,38 @@ class ImageCreator:
         self._database = database
         self._tag_creator = tag_creator
 
-    async def create(self, stored: StoredFile, fields: UploadFields, principal: Principal) -> UploadedImage:
-        """Create an image. Raises NameTaken, StorageUnavailable, TooManyRequests, DatabaseBusy."""
+    async def create(
+        self, stored: StoredFile, fields: UploadFields, principal: Principal, source: ImageSource = NO_SOURCE
+    ) -> UploadedImage:
+        """Create an image. Raises SourceChanged, NameTaken, StorageUnavailable, TooManyRequests, DatabaseBusy."""
         if fields.tags:
-            async with self.creation(stored, fields, principal) as (_, uploaded):
+            async with self.creation(stored, fields, principal, source) as (_, uploaded):
                 return uploaded
-        async with self._database.autocommit_session() as session:
+        async with self._database.autocommit_connection() as connection:
             new = _new_image(stored, fields, principal, [])
-            image, duplicates = await _add(session, new, principal, fields.on_conflict)
+            image, duplicates = await _add(connection, new, principal, fields.on_conflict, source)
         return UploadedImage(image, [], duplicates)
 
     @asynccontextmanager
     async def creation(
-        self, stored: StoredFile, fields: UploadFields, principal: Principal
+        self, stored: StoredFile, fields: UploadFields, principal: Principal, source: ImageSource = NO_SOURCE
     ) -> AsyncIterator[tuple[AsyncSession, UploadedImage]]:
         """Yield the new image and its transaction, which the end of the block commits. Raises like `create`."""
         owner = private_owner(fields.visibility, principal.id)
         async with with_locked_tags(fields.tags, self._tag_creator, owner) as (session, tags):
-            yield session, await _add_tagged(session, stored, fields, principal, tags)
+            yield session, await _add_tagged(session, stored, fields, principal, tags, source)
 
 
 async def _add_tagged(
-    session: AsyncSession, stored: StoredFile, fields: UploadFields, principal: Principal, tags: LockedTags
+    session: AsyncSession,
+    stored: StoredFile,
+    fields: UploadFields,
+    principal: Principal,
+    tags: LockedTags,
+    source: ImageSource,
 ) -> UploadedImage:
     new = _new_image(stored, fields, principal, tags.all)
-    image, duplicates = await _add(session, new, principal, fields.on_conflict)
+    image, duplicates = await _add(SessionRunner(session), new, principal, fields.on_conflict, source)
     with invalidates_only(session, LISTS):
         await ImageTagRepository(session).add_tags([image.id], tags)
     names = await TagRepository(session).list_names_by_image([image.id]) if tags.explicit else {image.id: []}
@@ -93,13 +105,19 @@ async def _add_tagged(
 
 
 async def _add(
-    session: AsyncSession, new: NewImage, principal: Principal, on_conflict: OnConflict | None
+    statements: StatementRunner,
+    new: NewImage,
+    principal: Principal,
+    on_conflict: OnConflict | None,
+    source: ImageSource,
 ) -> tuple[Image, list[uuid.UUID]]:
     """Write the image; return it, and the ids of images with the same bytes."""
-    repository = ImageRepository(session)
+    repository = NewImageRepository(statements)
     original_name = new.name
     for _ in range(MAX_RENAMES):
-        result = await repository.add(new, principal)
+        result = await repository.add(new, principal, source)
+        if not result.source_exists:
+            raise SourceChanged
         if not result.key_reserved:
             raise StorageUnavailable("The upload took longer than the limit")
         if result.created_at is not None:

@@ -6,15 +6,16 @@ is checked there. An upload that fails or is killed frees its bytes when its key
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.settings import ImageSettings
+from app.db.asyncpg_queries import SessionRunner, StatementRunner
 from app.db.database import Database
 from app.images.errors import StorageQuotaExceeded
-from app.images.maintenance.orphan_repository import OrphanRepository
-from app.images.upload.usage_repository import Usage, UsageRepository
+from app.images.upload.usage_repository import ReservationRepository, Usage, UsageRepository
 from app.models import User
 from app.storage.chunks import length
 
@@ -36,12 +37,10 @@ class Reservation:
         self._size = 0
 
     @classmethod
-    async def resume(cls, database: Database, settings: ImageSettings, user: User | None, key: str) -> Self:
-        """Return the reservation of an upload that continues."""
+    def resume(cls, database: Database, settings: ImageSettings, user: User | None, key: str, size: int) -> Self:
+        """Return the reservation of an upload that continues, of `size` bytes until now."""
         reservation = cls(database, settings, user)
-        reservation._key = key
-        async with database.read_session() as session:
-            reservation._size = await UsageRepository(session).get_reserved(key)
+        reservation._key, reservation._size = key, size
         return reservation
 
     @property
@@ -57,20 +56,23 @@ class Reservation:
             quota = self._default if self._user.quota_bytes is None else self._user.quota_bytes
             _check(usage, 1, quota)
 
-    async def reserve(self, key: str, size: int) -> None:
-        """List the key as orphaned and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
+    @asynccontextmanager
+    async def checked(self, key: str, size: int) -> AsyncIterator[StatementRunner]:
+        """Yield what runs the one statement that reserves `size` bytes for the key. Raises StorageQuotaExceeded."""
         self._key = key
-        if self._user is None:
-            async with self._database.autocommit_session() as session:
-                await OrphanRepository(session).mark_orphaned([key])
-        elif not self._is_limited:
-            async with self._database.autocommit_session() as session:
-                await UsageRepository(session).reserve(key, self._user.id, size)
+        if self._user is None or not self._is_limited:
+            async with self._database.autocommit_connection() as connection:
+                yield connection
         else:
             async with self._database.unit_of_work() as session:
-                await self._require(session, self._user, size)
-                await UsageRepository(session).reserve(key, self._user.id, size)
+                await self._require(session, self._user, size - self._size)
+                yield SessionRunner(session)
         self._size = size
+
+    async def reserve(self, key: str, size: int) -> None:
+        """List the key as orphaned and reserve `size` bytes for it. Raises StorageQuotaExceeded."""
+        async with self.checked(key, size) as statements:
+            await ReservationRepository(statements).reserve(key, self._user.id if self._user else None, size)
 
     async def reserve_parts(self, parts: AsyncIterator[list[bytes]]) -> AsyncIterator[list[bytes]]:
         """Yield the parts of the upload, each once it is reserved. Raises StorageQuotaExceeded."""
@@ -86,16 +88,10 @@ class Reservation:
         """Reserve `size` bytes in all. Raises StorageQuotaExceeded."""
         if self._user is None or self._key is None or size <= self._size:
             return
-        if self._is_limited:
-            async with self._database.unit_of_work() as session:
-                await self._require(session, self._user, size - self._size)
-                await UsageRepository(session).extend(self._key, size)
-        else:
-            # Only shown, and never checked: few statements suffice.
-            size *= 2
-            async with self._database.autocommit_session() as session:
-                await UsageRepository(session).extend(self._key, size)
-        self._size = size
+        # Without a limit, it is only shown and never checked: few statements suffice.
+        size = size if self._is_limited else 2 * size
+        async with self.checked(self._key, size) as statements:
+            await ReservationRepository(statements).extend(self._key, size)
 
     async def _require(self, session: AsyncSession, user: User, more: int) -> None:
         usage = UsageRepository(session)

@@ -7,6 +7,7 @@ from sqlalchemy import Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InvalidToken
+from app.db.asyncpg_queries import Statement, StatementRunner
 from app.models import User
 
 # One statement, hence one moment: a delta that is compacted meanwhile is counted once.
@@ -22,11 +23,12 @@ _USAGE = text("""
         coalesce(sum(uploading), 0)::bigint, coalesce(sum(trashed_count), 0)::bigint,
         coalesce(sum(trashed_bytes), 0)::bigint
     FROM parts""").bindparams(bindparam("user", type_=Uuid))
-_RESERVE = text("""
+_RESERVE = Statement(
+    text("""
     INSERT INTO orphaned_objects (storage_key, uploaded_by, reserved_bytes) VALUES (:key, :user, :size)
     ON CONFLICT (storage_key) DO UPDATE SET reserved_bytes = :size""").bindparams(bindparam("user", type_=Uuid))
-_RESERVED = text("SELECT reserved_bytes FROM orphaned_objects WHERE storage_key = :key")
-_EXTEND = text("UPDATE orphaned_objects SET reserved_bytes = :size WHERE storage_key = :key")
+)
+_EXTEND = Statement(text("UPDATE orphaned_objects SET reserved_bytes = :size WHERE storage_key = :key"))
 _COMPACT = text("""
     WITH oldest AS (SELECT id FROM storage_usage_deltas ORDER BY id LIMIT :most),
     taken AS (
@@ -60,6 +62,22 @@ class Usage(NamedTuple):
         return self.bytes + self.uploading + self.trashed_bytes
 
 
+class ReservationRepository:
+    """Changes the bytes that uploads reserve, in a session or without one."""
+
+    def __init__(self, statements: StatementRunner) -> None:
+        self._statements = statements
+
+    async def reserve(self, key: str, user_id: uuid.UUID | None, size: int) -> None:
+        """List the key of an upload with the bytes that it takes; they are free when the key is off the list."""
+        values = {"key": key, "user": user_id, "size": None if user_id is None else size}
+        await self._statements.run(_RESERVE, values)
+
+    async def extend(self, key: str, size: int) -> None:
+        """Change the bytes of a key that is listed."""
+        await self._statements.run(_EXTEND, {"key": key, "size": size})
+
+
 class UsageRepository:
     """All SQL about what accounts have stored."""
 
@@ -81,18 +99,6 @@ class UsageRepository:
             raise InvalidToken("The account was deleted")
         quota: int | None = row.quota_bytes
         return quota
-
-    async def reserve(self, key: str, user_id: uuid.UUID, size: int) -> None:
-        """List the key of an upload with the bytes that it takes; they are free when the key is off the list."""
-        await self._session.execute(_RESERVE, {"key": key, "user": user_id, "size": size})
-
-    async def get_reserved(self, key: str) -> int:
-        """Return the bytes that a listed key reserves."""
-        return await self._session.scalar(_RESERVED, {"key": key}) or 0
-
-    async def extend(self, key: str, size: int) -> None:
-        """Change the bytes of a key that is listed."""
-        await self._session.execute(_EXTEND, {"key": key, "size": size})
 
     async def compact(self, limit: int) -> int:
         """Add up to `limit` deltas to the sums; return their number. One caller at a time."""

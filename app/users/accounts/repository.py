@@ -10,15 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.callers import rate_limit_network
 from app.core.errors import InvalidToken
 from app.core.text.email_addresses import email_key
+from app.db.asyncpg_queries import SessionRunner, Statement, StatementRunner
 from app.db.base import utc_now
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position, newest_first
 from app.models import SocialIdentity, User, UserSession
 from app.users import errors as _errors  # noqa: F401 - violations of constraints are reported as these
 
-# Run at each request that is signed in, and made once: making a statement takes as long as running it.
-_BY_SESSION = (
-    select(User)
+# Run at each request that is signed in.
+_BY_SESSION = Statement(
+    select(User.__table__)
     .join(UserSession, UserSession.user_id == User.id)
     .where(
         User.id == bindparam("user"), UserSession.id == bindparam("session"), UserSession.expires_at > bindparam("now")
@@ -41,8 +42,15 @@ _DETACH_IMAGES = text("""
     )
     SELECT created_at, id FROM chosen ORDER BY created_at DESC, id DESC LIMIT 1
 """)
+_COLUMNS = tuple(User.__table__.c.keys())
 # Before the first image.
 START: Position = (datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0))
+
+
+async def find_by_session(statements: StatementRunner, user_id: uuid.UUID, session_id: uuid.UUID) -> User | None:
+    """Return the account, when this session of it is still open. The object belongs to no session of SQLAlchemy."""
+    row = await statements.fetch_one(_BY_SESSION, {"user": user_id, "session": session_id, "now": utc_now()})
+    return None if row is None else User(**dict(zip(_COLUMNS, row, strict=True)))
 
 
 class UserRepository:
@@ -81,7 +89,7 @@ class UserRepository:
 
     async def find_by_session(self, user_id: uuid.UUID, session_id: uuid.UUID) -> User | None:
         """Return the account, when this session of it is still open."""
-        return await self._session.scalar(_BY_SESSION, {"user": user_id, "session": session_id, "now": utc_now()})
+        return await find_by_session(SessionRunner(self._session), user_id, session_id)
 
     async def find_by_session_for_change(self, session_id: uuid.UUID) -> User | None:
         """Return the account of an open session, with its row locked until the commit."""

@@ -22,7 +22,8 @@ from app.core.errors import AppError, DatabaseBusy, Unavailable
 from app.core.settings import Settings
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.images.maintenance.orphan_cleanup import remove_orphans
-from app.images.repository import ImageRepository, NewImage
+from app.images.new_images import NewImage
+from app.images.repository import ImageRepository
 from app.images.storage_keys import new_original_key
 from app.images.trash.repository import TrashRepository
 from app.images.upload.storage_quota import Reservation

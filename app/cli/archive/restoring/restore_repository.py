@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.archive.archive_format import ArchivedAccount, ArchivedEvent, ArchivedName, ArchivedTag, ArchivedTrashing
 from app.core.text.email_addresses import email_key
-from app.images.repository import NewImage
+from app.images.new_images import NewImage
 from app.models import Image, PrivateTag, Tag, TagEvent, Tagged, TagImplication, TrashedImage, TrashedTag, User
 from app.models.tag import NO_OWNER
 
