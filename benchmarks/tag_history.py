@@ -1,6 +1,6 @@
 """Measures the cost of the tag history for an upload with tags and for a change of tags, in one run.
 
-    python -m benchmarks.tag_history [--blocks 20] [--requests 40] [--batch 500]
+    python -m benchmarks.tag_history [--blocks 20] [--requests 40] [--batch 100]
 
 The service and its servers are those of `serve` and `dev`. Turns with and without the triggers on `tagged` follow each
 other in the order ABBA: `ALTER TABLE tagged DISABLE TRIGGER` switches them. The results are the changes of the
@@ -37,6 +37,7 @@ TRIGGERS = ("tagged_events_insert", "tagged_events_update", "tagged_events_delet
 TAGS = ("animal", "cat", "garden", "portrait", "summer")
 ORDER = ("bare", "recorded", "recorded", "bare")
 LIMIT = 0.05
+BULK_REQUESTS = 8
 
 
 class TagClient:
@@ -152,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=20)
     parser.add_argument("--requests", type=int, default=40)
-    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=100)
     options = parser.parse_args()
     with running() as (url, database_url, meters):
         client = TagClient(url)
@@ -161,7 +162,7 @@ def main() -> None:
         operations: dict[str, tuple[Callable[[], None], int]] = {
             "upload with five tags": (client.upload, options.requests),
             "add and remove a tag": (client.change, options.requests),
-            f"bulk edit of {options.batch} images": (lambda: client.edit_in_bulk(options.batch), 2),
+            f"bulk edit of {options.batch} images": (lambda: client.edit_in_bulk(options.batch), BULK_REQUESTS),
         }
         print("| operation | processor time | | latency | |", "|---|---|---|---|---|", sep="\n")
         for name, (operation, requests) in operations.items():

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.history.replay import replay
@@ -31,6 +32,7 @@ async def explicit(sql: asyncpg.Connection) -> set[tuple[Any, str]]:
 async def test_one_request_restores_ten_thousand_images_and_keeps_the_work_of_others(
     user: Account, admin: Account, sql: asyncpg.Connection
 ) -> None:
+    user.client.timeout = admin.client.timeout = httpx.Timeout(120)
     images = [uuid.uuid1() for _ in range(IMAGES)]
     await sql.execute(INSERT, images, user.id)
     await bulk(user, q="*", add=["red", "cat"])

@@ -30,7 +30,7 @@ READS = {
     if method == "get" or path == "/v1/images/lookup"
 }
 # These responses concern the caller's own account, are for admins only, or are the same for all.
-NOT_ABOUT_IMAGES = ("/v1/users", "/v1/auth", "/v1/ops", "/v1/uploads")
+NOT_ABOUT_IMAGES = ("/v1/users", "/v1/auth", "/v1/ops", "/v1/uploads", "/v1/history")
 QUERIES = [
     *("", "*", "common", "half -public*", "secret1", "secret*", "-secret*", "a*", "plan:x", "plan:*", "kitty", "hush"),
     *("2-of:(common half secret1)", "common OR secret1", "public* half", "nowhere or common", "*t*", "(o)_(o) secret1"),
@@ -66,7 +66,7 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
     tags += [{**one, **part} for one in tags for part in parts]
     one_image: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {
         ("GET", f"/v1/images/{{image_id}}{rest}"): [(f"/v1/images/{PRIVATE_ID}{rest}", {})]
-        for rest in ("", "/content", "/thumbnail", "/url")
+        for rest in ("", "/content", "/thumbnail", "/url", "/history")
     }
     one_image["GET", "/v1/images/{image_id}"].append((f"/v1/images/{PUBLIC_ID}", {}))
     return {
@@ -76,6 +76,9 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
         ("GET", "/v1/tags"): [("/v1/tags", {"params": one}) for one in tags],
         ("GET", "/v1/tags/{name}"): [(f"/v1/tags/{name}", {}) for name in NAMES_OF_TAGS],
         ("GET", "/v1/tags/{name}/related"): [(f"/v1/tags/{name}/related", {}) for name in NAMES_OF_TAGS],
+        ("GET", "/v1/tags/{name}/history"): [
+            (f"/v1/tags/{name}/history", {"params": {"limit": 100}}) for name in NAMES_OF_TAGS[2:6]
+        ],
         **one_image,
     }
 
