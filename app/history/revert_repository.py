@@ -102,13 +102,15 @@ class RevertRepository:
         locked = set(await self._session.scalars(lock.with_for_update(read=True, key_share=True, skip_locked=True)))
         return {tag_id: tag if tag in locked else None for tag_id, tag in current.items()}
 
-    async def add_tag(self, tag_id: int, name: str) -> None:
-        """Create a deleted tag again under its id, unless the id or the name is in use."""
+    async def add_tag(self, tag_id: int, name: str) -> bool:
+        """Create a deleted tag again under its id, unless the id or the name is in use. Returns whether it did."""
         used = select(Tag.id).where(or_(Tag.id == tag_id, Tag.name == name)).limit(1)
-        if await self._session.scalar(used) is None:
-            # Changes of the count of the deleted row, which are not compacted yet.
-            await self._session.execute(delete(TagCountDelta).where(TagCountDelta.tag_id == tag_id))
-            await self._session.execute(insert(Tag).values(id=tag_id, name=name).on_conflict_do_nothing())
+        if await self._session.scalar(used) is not None:
+            return False
+        # Changes of the count of the deleted row, which are not compacted yet.
+        await self._session.execute(delete(TagCountDelta).where(TagCountDelta.tag_id == tag_id))
+        added = insert(Tag).values(id=tag_id, name=name).on_conflict_do_nothing().returning(Tag.id)
+        return await self._session.scalar(added) is not None
 
     async def list_operations(self, selection: EventSelection) -> Sequence[TagOperation]:
         """Return the selected merges, renames and deletions of tags, newest first."""

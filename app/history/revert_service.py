@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.audit_log import AuditLog
+from app.audit.audit_log import AuditLog, AuditMembers
 from app.authz import policy
 from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy
 from app.core.fair_queue import FairQueue
+from app.core.resource_paths import tag_path
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database, set_lock_timeout
 from app.history.revert_plan import ImageTag, RevertPlan, plan_revert
@@ -75,18 +76,16 @@ class RevertService:
             progress = _Progress()
             for batch in _batches(images):
                 async with self._database.unit_of_work() as session:
-                    progress.add(await _revert_batch(session, batch, selection, _owner(principal), origin))
-            async with self._database.unit_of_work() as session:
+                    plan = await _revert_batch(session, batch, selection, _owner(principal), origin)
+                    # The first transaction that changes images has the event of the revert.
+                    if plan.images and not progress.changed:
+                        after: AuditMembers = {"images": len(images), "batch": str(origin.batch)}
+                        await self._audit.write(session, AuditAction.IMAGES_REVERT, "/v1/images", after=after)
+                progress.add(plan)
+            async with self._database.read_session() as session:
                 repository = RevertRepository(session)
                 conflicts = await repository.list_events(progress.conflicts)
                 changed = await repository.count_changed(origin.batch) if origin.batch else 0
-                if changed:
-                    await self._audit.write(
-                        session,
-                        AuditAction.IMAGES_REVERT,
-                        "/v1/history",
-                        after={"images": changed, "conflicts": len(conflicts), "batch": str(origin.batch)},
-                    )
             return RevertResult(len(images), changed, conflicts, origin.batch)
 
     async def preview(self, selection: EventSelection, principal: Principal) -> RevertResult:
@@ -122,12 +121,16 @@ class RevertService:
         """Restore the tag itself. The images follow, batch by batch."""
         async with self._database.unit_of_work() as session:
             change = await TagChange.begin(session, self._audit, origin)
+            is_restored = False
             if operation.kind == TagOperationKind.MERGE:
-                await change.separate(operation.tag_id)
+                is_restored = await change.separate(operation.tag_id)
             elif operation.kind == TagOperationKind.DELETE:
-                await RevertRepository(session).add_tag(operation.tag_id, operation.tag)
+                is_restored = await RevertRepository(session).add_tag(operation.tag_id, operation.tag)
             elif await _is_renamed(session, operation):
                 await change.rename(operation.new_name or "", operation.tag, origin)
+            if is_restored:
+                after = {"reverted": operation.kind, "batch": str(origin.batch)}
+                await self._audit.write(session, AuditAction.TAG_RESTORE, tag_path(operation.tag), after=after)
 
     async def _list_renamed_images(self, operation: TagOperation) -> set[uuid.UUID]:
         async with self._database.read_session() as session:

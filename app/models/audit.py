@@ -29,6 +29,7 @@ class AuditAction(StrEnum):
     TAG_RENAME = "tag.rename"
     TAG_MERGE = "tag.merge"
     TAG_DELETE = "tag.delete"
+    TAG_RESTORE = "tag.restore"
     TAG_SET_ALIASES = "tag.set_aliases"
     TAG_SET_IMPLICATIONS = "tag.set_implications"
     IMAGE_UPDATE = "image.update"

@@ -125,6 +125,8 @@ async def test_each_action_and_its_event_are_committed_together_or_not_at_all(
     records = read_records(settings)
     assert all(str(row["id"]) in records for row in rows)
     assert not any(one["request_id"] == "refused" for one in records.values())
+    everything = str([dict(row) for row in await sql.fetch("SELECT * FROM audit_events")]) + str(records)
+    assert not [secret for secret in (NEW_PASSWORD, created["code"], user.email, "$2b$") if secret in everything]
     last = records[str(rows[-1]["id"])]
     assert (last["actor"], last["action"], last["before"]) == (str(admin.id), "tag.delete", expected[-1].before)
 

@@ -122,3 +122,21 @@ async def test_bulk_changes_are_recorded_if_an_admin_makes_them_or_they_are_larg
     expected.append(("trash", {"batch": await change(user, "delete", q="*"), "images": 101}))
     wanted = [Event(f"images.{action}", "/v1/images", None, members) for action, members in expected]
     assert await read_events(sql) == wanted
+
+
+async def test_a_revert_is_recorded_with_the_tag_that_it_restores(
+    admin: Account, user: Account, sql: asyncpg.Connection
+) -> None:
+    await _store(user, "first.png")
+    await admin.client.post("/v1/tags", json={"names": ["feline"]})
+    merged = await admin.client.post("/v1/tags/cat/merge", json={"into": "feline"})
+    body = {"batch": merged.json()["batch"]}
+    assert (await admin.client.post("/v1/history/revert", json={**body, "dry_run": True})).status_code == 200
+    # The second revert changes nothing.
+    reverted, repeated = [await admin.client.post("/v1/history/revert", json=body) for _ in range(2)]
+    assert (reverted.status_code, repeated.json()["changed"]) == (200, 0)
+    batch = reverted.json()["batch"]
+    assert (await read_events(sql))[1:] == [
+        Event("tag.restore", "/v1/tags/cat", None, {"reverted": "merge", "batch": batch}),
+        Event("images.revert", "/v1/images", None, {"images": 1, "batch": batch}),
+    ]

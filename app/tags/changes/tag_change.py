@@ -87,12 +87,16 @@ class TagChange:
             await self._for_images_with(tag, append, recompute=False)
         return origin.batch
 
-    async def separate(self, tag: int) -> None:
-        """Make an alias a tag of its own again, without its former images, aliases and implications."""
+    async def separate(self, tag: int) -> bool:
+        """Make an alias a tag of its own again, without its former images, aliases and implications.
+
+        Returns whether it was an alias.
+        """
         target = await self._repository.find_target(tag)
         if target is not None:
             await self._repository.lock_tags({tag, target})
             await self._repository.separate(tag)
+        return target is not None
 
     async def remove(self, name: str) -> None:
         """Delete a tag with its aliases, and remove it from all images. Raises TagNotFound, TagIsAlias."""
