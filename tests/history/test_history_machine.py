@@ -239,10 +239,14 @@ class HistoryMachine(RuleBasedStateMachine):
 
 
 async def run_machine(
-    accounts: list[Account], sql: asyncpg.Connection, redis: Redis, examples: int, steps: int
+    accounts: list[Account],
+    sql: asyncpg.Connection,
+    redis: Redis,
+    examples: int,
+    steps: int,
+    machine: type[HistoryMachine] = HistoryMachine,
 ) -> None:
-    """Run the machine in a thread, so that its rules can wait for the event loop."""
-    machine = HistoryMachine
+    """Run a machine in a thread, so that its rules can wait for the event loop."""
     machine.loop, machine.accounts = asyncio.get_running_loop(), accounts
     machine.sql, machine.redis = sql, redis
     options = hypothesis_settings(
