@@ -27,6 +27,7 @@ from app.models import (
 )
 from app.search.planning.predicates import QueryPredicates
 
+_EVENT_COLUMNS = ("id", "at", "actor", "request_id", "tag", "change", "was_explicit", "is_explicit", "batch")
 _COLUMNS = "id, name, storage_key, content_type, size, width, height, sha256, visibility, uploaded_by, created_at"
 
 
@@ -153,15 +154,23 @@ class ExportRepository:
 
     async def list_events_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[ArchivedEvent]]:
         """Return the tag history of each of these images, the oldest first."""
+        # Columns, not entities: loading the entities took a third of the time of a snapshot.
         statement = (
-            select(TagEvent, Tag.name)
+            select(
+                TagEvent.image,
+                *(getattr(TagEvent, name) for name in _EVENT_COLUMNS),
+                TagEvent.source,
+                Tag.name.label("current"),
+            )
             .outerjoin(Tag, Tag.id == TagEvent.tag_id)
             .where(TagEvent.image.in_(images))
             .order_by(TagEvent.id)
         )
         events: dict[uuid.UUID, list[ArchivedEvent]] = {image: [] for image in images}
-        for event, current in (await self._session.execute(statement)).all():
-            events[event.image].append(_archived_event(event, current))
+        for image, *values, source, current in (await self._session.execute(statement)).all():
+            columns = dict(zip(_EVENT_COLUMNS, values, strict=True))
+            event = ArchivedEvent.model_construct(**columns, source=TagEventSource(source), current=current)
+            events[image].append(event)
         return events
 
     async def list_accounts(self, after: Position | None, limit: int) -> Sequence[User]:
@@ -204,19 +213,3 @@ class ExportRepository:
         for tag, owner in (await self._session.execute(statement.order_by(PrivateTag.owner_id))).all():
             owners[tag].append(owner)
         return owners
-
-
-def _archived_event(event: TagEvent, current: str | None) -> ArchivedEvent:
-    return ArchivedEvent.model_construct(
-        id=event.id,
-        at=event.at,
-        actor=event.actor,
-        request_id=event.request_id,
-        tag=event.tag,
-        current=current,
-        change=1 if event.change > 0 else -1,
-        was_explicit=event.was_explicit,
-        is_explicit=event.is_explicit,
-        source=TagEventSource(event.source),
-        batch=event.batch,
-    )

@@ -1,8 +1,7 @@
 """The first step of an export: reads everything but the bytes, as of one moment, into files.
 
-One transaction reads pages of bounded cost and waits for nothing but the local disk: a million images take minutes. A
-transaction over the transfer of the bytes would keep PostgreSQL from removing old row versions for hours, and would
-not survive a kill.
+One transaction reads pages of bounded cost and waits for nothing but the local disk. A transaction over the transfer of
+the bytes would keep PostgreSQL from removing old row versions for hours, and would not survive a kill.
 """
 
 import shutil
