@@ -29,6 +29,8 @@ FILE_STEPS = 24
 SMALL = 150
 # Twelve steps are three parts.
 LARGE = PART_BYTES // 4 + 1
+# A file of large units has 30 MB.
+UNITS = st.sampled_from([SMALL] * 9 + [LARGE])
 
 
 class Action(StrEnum):
@@ -308,9 +310,8 @@ async def test_two_clients_never_mix_their_bytes(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("unit", [SMALL, LARGE])
-@interleavings(150)
-@given(STEPS, st.booleans())
+@interleavings(100)
+@given(UNITS, STEPS, st.booleans())
 async def test_two_clients_of_one_worker_never_mix_their_bytes(
     service: RunningService, user: Account, sql: asyncpg.Connection, unit: int, steps: list[Step], is_tus: bool
 ) -> None:
@@ -319,9 +320,8 @@ async def test_two_clients_of_one_worker_never_mix_their_bytes(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("unit", [SMALL, LARGE])
 @interleavings(50)
-@given(STEPS, st.booleans())
+@given(UNITS, STEPS, st.booleans())
 async def test_two_clients_of_two_workers_never_mix_their_bytes(
     service: RunningService,
     other_worker: RunningService,
