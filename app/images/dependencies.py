@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from app.audit.image_audit import ImageAudit
 from app.authz.principal import Principal
 from app.core.errors import Unauthenticated
-from app.http.container import Container
+from app.http.container import Container, container_of
 from app.http.dependencies import ContainerDep, ReaderDep
 from app.http.problems import raising
 from app.images.bulk.selection import ImageSelector
@@ -42,21 +42,18 @@ async def get_trash_service(container: ContainerDep, audit: ImageAuditDep) -> Tr
     return TrashService(container.database, container.object_store, audit, has_trash=has_trash)
 
 
-async def get_file_checker(container: ContainerDep) -> FileChecker:
+async def get_file_checker(request: Request) -> FileChecker:
+    container = container_of(request)
     return FileChecker(container.object_store, decoders_of(container), container.settings.max_image_pixels)
 
 
-async def get_image_creator(container: ContainerDep, tag_creator: TagCreatorDep) -> ImageCreator:
-    return ImageCreator(container.database, tag_creator)
-
-
 FileCheckerDep = Annotated[FileChecker, Depends(get_file_checker)]
-ImageCreatorDep = Annotated[ImageCreator, Depends(get_image_creator)]
 
 
-async def get_upload_service(
-    container: ContainerDep, checker: FileCheckerDep, creator: ImageCreatorDep
-) -> UploadService:
+async def get_upload_service(request: Request, checker: FileCheckerDep, tag_creator: TagCreatorDep) -> UploadService:
+    # Not by a dependency: FastAPI resolves all of those below another one again, wherever that occurs.
+    container = container_of(request)
+    creator = ImageCreator(container.database, tag_creator)
     return UploadService(container.database, container.object_store, checker, creator, container.settings)
 
 
@@ -98,9 +95,9 @@ def search_service_of(container: Container) -> SearchService:
 
 
 @raising(Unauthenticated)
-async def get_uploader(principal: PrincipalDep, container: ContainerDep) -> Principal:
+async def get_uploader(principal: PrincipalDep, request: Request) -> Principal:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
-    if principal.user is None and not container.settings.anonymous_upload:
+    if principal.user is None and not container_of(request).settings.anonymous_upload:
         raise Unauthenticated
     return principal
 

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from app.core.callers import current_caller
 from app.core.errors import TooManyRequests
+from app.http.container import container_of
 from app.http.dependencies import ContainerDep, SessionDep
 from app.http.problems import raising
 from app.tags.admin_service import TagAdminService
@@ -28,7 +29,8 @@ async def get_tags_reader(container: ContainerDep) -> AsyncIterator[TagRepositor
 
 
 @raising(TooManyRequests)
-async def get_tag_creator(container: ContainerDep, principal: PrincipalDep, device: DeviceDep) -> TagCreator:
+async def get_tag_creator(request: Request, principal: PrincipalDep, device: DeviceDep) -> TagCreator:
+    container = container_of(request)
     rates = container.settings.new_tag_limits
     return TagCreator(container.database, container.limits, rates, principal, device.address)
 

@@ -23,7 +23,7 @@ from app.images.dependencies import Uploader
 from app.images.responses import UPLOAD_ERRORS
 from app.images.schemas import ImageUploaded, to_uploaded
 from app.ratelimit.policies import upload_charges
-from app.uploads.dependencies import ResumableUploadsDep
+from app.uploads.dependencies import OpenUploadsDep, ResumableUploadsDep
 from app.uploads.errors import (
     AppendSuperseded,
     ChecksumFailed,
@@ -37,6 +37,7 @@ from app.uploads.errors import (
     UploadNotFound,
 )
 from app.uploads.inspection import CHECKSUM_ALGORITHMS
+from app.uploads.open_uploads import Progress
 from app.uploads.protocols.resumable_http import (
     INTEROP_VERSION,
     ResumableHttp,
@@ -46,9 +47,9 @@ from app.uploads.protocols.resumable_http import (
 )
 from app.uploads.protocols.tus import EXTENSIONS, VERSION, Tus
 from app.uploads.protocols.upload_protocol import UploadProtocol
+from app.uploads.protocols.upload_route import UploadRoute, check_version
 from app.uploads.schemas import UploadList
-from app.uploads.service import Append, NewUpload, Progress, ResumableUploads
-from app.uploads.upload_route import UploadRoute, check_version
+from app.uploads.service import Append, NewUpload, ResumableUploads
 from app.users.dependencies import CurrentUser, DeviceDep
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -122,7 +123,7 @@ async def discover_upload(_upload_id: uuid.UUID, settings: SettingsDep) -> Respo
 
 
 @router.get("", summary="List own uploads in progress", responses=problems())
-async def list_uploads(user: CurrentUser, uploads: ResumableUploadsDep) -> UploadList:
+async def list_uploads(user: CurrentUser, uploads: OpenUploadsDep) -> UploadList:
     """Return the uploads in progress of the account, oldest first."""
     return UploadList.of(await uploads.list_open(user.id))
 
@@ -169,6 +170,7 @@ async def create_upload(
     upload_request: UploadRequestDep,
     protocol: ProtocolDep,
     uploads: ResumableUploadsDep,
+    open_uploads: OpenUploadsDep,
     container: ContainerDep,
     device: DeviceDep,
 ) -> Response:
@@ -181,7 +183,7 @@ async def create_upload(
     settings = container.settings
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     new, append = protocol.parse_creation(request.headers)
-    if new.sha256 and (stored := await uploads.find_stored(new.sha256, principal)):
+    if new.sha256 and (stored := await open_uploads.find_stored(new.sha256, principal)):
         image = to_uploaded(*stored, [])
         if not isinstance(protocol, Tus):
             return stored_image_response(image)
@@ -207,7 +209,7 @@ async def create_upload(
     },
 )
 async def read_upload(
-    request: Request, upload_id: uuid.UUID, principal: Uploader, protocol: ProtocolDep, uploads: ResumableUploadsDep
+    request: Request, upload_id: uuid.UUID, principal: Uploader, protocol: ProtocolDep, uploads: OpenUploadsDep
 ) -> Response:
     """Return the offset at which the client continues. A request that still appends is terminated."""
     if not isinstance(protocol, Tus):
@@ -235,7 +237,9 @@ async def read_upload(
         "requestBody": {"content": dict.fromkeys((Tus.media_type, ResumableHttp.media_type), _BYTES)},
     },
 )
-async def append_to_upload(upload_id: uuid.UUID, upload_request: UploadRequestDep, protocol: ProtocolDep) -> Response:
+async def append_to_upload(
+    upload_id: uuid.UUID, upload_request: UploadRequestDep, protocol: ProtocolDep, uploads: OpenUploadsDep
+) -> Response:
     """Append the body at the offset. The request that reaches the length creates the image.
 
     Of two concurrent requests, the later wins and the earlier is terminated.
@@ -244,9 +248,7 @@ async def append_to_upload(upload_id: uuid.UUID, upload_request: UploadRequestDe
     image = _image(progress)
     if image is None and progress.upload.image_id is not None:
         # The client repeats a request whose response was lost.
-        image = to_uploaded(
-            *await upload_request.uploads.get_image(progress.upload.image_id, upload_request.principal), []
-        )
+        image = to_uploaded(*await uploads.get_image(progress.upload.image_id, upload_request.principal), [])
     return protocol.appended(progress, image)
 
 
@@ -257,7 +259,7 @@ async def append_to_upload(upload_id: uuid.UUID, upload_request: UploadRequestDe
     responses=problems(UploadNotFound, UploadEnded, UnsupportedUploadVersion),
 )
 async def cancel_upload(
-    upload_id: uuid.UUID, principal: Uploader, _protocol: ProtocolDep, uploads: ResumableUploadsDep
+    upload_id: uuid.UUID, principal: Uploader, _protocol: ProtocolDep, uploads: OpenUploadsDep
 ) -> None:
     """Cancel an upload and delete its bytes. The image of a completed upload remains."""
     await uploads.cancel(upload_id, principal)
@@ -268,13 +270,13 @@ async def override_method(
     upload_id: uuid.UUID,
     upload_request: UploadRequestDep,
     protocol: ProtocolDep,
-    uploads: ResumableUploadsDep,
+    uploads: OpenUploadsDep,
 ) -> Response:
     """Serve clients that cannot send PATCH or DELETE (tus 1.0.0, `X-HTTP-Method-Override`)."""
     request = upload_request.request
     match request.headers.get("X-HTTP-Method-Override", "").upper():
         case "PATCH":
-            return await append_to_upload(upload_id, upload_request, protocol)
+            return await append_to_upload(upload_id, upload_request, protocol, uploads)
         case "HEAD":
             return await read_upload(request, upload_id, upload_request.principal, protocol, uploads)
         case "DELETE":

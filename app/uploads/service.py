@@ -1,11 +1,10 @@
-"""The use cases of resumable uploads, for both protocols."""
+"""The creation of resumable uploads and the receipt of their bytes, for both protocols."""
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from app.authz.principal import Principal
@@ -27,10 +26,8 @@ from app.db.database import Database
 from app.images.errors import NameTaken
 from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import name_taken
-from app.images.repository import ImageRepository, TaggedImage
 from app.images.storage_keys import new_original_key
 from app.images.upload.form import ANONYMOUS_PRIVATE, OnConflict, UploadFields
-from app.images.upload.image_creator import UploadedImage
 from app.images.upload.storage_quota import Reservation
 from app.models import Upload
 from app.models.image import Visibility
@@ -47,13 +44,12 @@ from app.uploads.errors import (
     OffsetMismatch,
     TooManyUploads,
     UploadEnded,
-    UploadNotFound,
 )
 from app.uploads.inspection import Checksum, Inspection
+from app.uploads.open_uploads import MAX_OPEN, OpenUploads, Progress, progress_of
 from app.uploads.part_writer import PartWriter
 from app.uploads.repository import AcquiredUpload, CreationChecks, NewUploadRepository, UploadRepository, WholeFile
 
-MAX_OPEN = 1000
 MAX_OPEN_ANONYMOUS = 100
 
 
@@ -84,52 +80,26 @@ class Append:
     cancels_excess: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The state of an upload after a request. `image` is its new image, if the request has completed it."""
-
-    upload: Upload
-    offset: int
-    length: int | None
-    expires_at: datetime
-    image: UploadedImage | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the image of the upload exists."""
-        return self.image is not None or self.upload.state == UploadState.COMPLETE
-
-
 class ResumableUploads:
-    """Creates, continues and ends resumable uploads. Raises the errors of the backends in addition to its own."""
+    """Creates and continues resumable uploads. Raises the errors of the backends in addition to its own."""
 
     def __init__(
         self,
         database: Database,
         object_store: ObjectStore,
+        open_uploads: OpenUploads,
         completion: UploadCompletion,
         appends: ActiveAppends,
         settings: Settings,
     ) -> None:
         self._database = database
         self._object_store = object_store
+        self._open_uploads = open_uploads
         self._completion = completion
         self._appends = appends
         self._lock = UploadLock(database, appends)
         self._settings = settings
         self._lifetime = timedelta(hours=settings.upload_expiry_hours)
-
-    async def find_stored(self, sha256: bytes, principal: Principal) -> TaggedImage | None:
-        """Return the oldest visible image with this digest, with its tags."""
-        async with self._database.read_session() as session:
-            images = ImageRepository(session)
-            oldest = (await images.list_oldest_by_sha256([sha256], principal)).get(sha256)
-            return None if oldest is None else await images.get_tagged(oldest, principal)
-
-    async def get_image(self, image_id: uuid.UUID, principal: Principal) -> TaggedImage:
-        """Return an image with its tags. Raises ImageNotFound."""
-        async with self._database.read_session() as session:
-            return await ImageRepository(session).get_tagged(image_id, principal)
 
     async def create(self, new: NewUpload, principal: Principal) -> Progress:
         """Create an upload.
@@ -138,7 +108,7 @@ class ResumableUploads:
         """
         upload = self._new_row(new, principal)
         await self._add(upload, new, principal)
-        return _progress(upload)
+        return progress_of(upload)
 
     async def create_stored(self, new: NewUpload, principal: Principal, image: uuid.UUID) -> Progress:
         """Create a complete upload, whose bytes are those of this image. Raises like `create`."""
@@ -146,7 +116,7 @@ class ResumableUploads:
         upload.state, upload.image_id, upload.received_bytes = UploadState.COMPLETE, image, new.length or 0
         async with self._database.unit_of_work() as session:
             await UploadRepository(session).add_complete(upload)
-        return _progress(upload)
+        return progress_of(upload)
 
     async def create_and_append(
         self,
@@ -181,48 +151,17 @@ class ResumableUploads:
         """
         if self._appends.find(upload_id) is not None:
             # Only its owner may end the earlier request.
-            await self._get(upload_id, principal)
+            await self._open_uploads.require(upload_id, principal)
         async with self._lock.hold(upload_id, principal.id, _whole_file(request)) as held:
             if held is not None:
                 return await self._append(held, request, body, principal)
-        upload = await self._get(upload_id, principal)
+        upload = await self._open_uploads.require(upload_id, principal)
         if upload.state != UploadState.COMPLETE:
             raise AppendSuperseded
         _check_offset(upload, request)
         if request.content_length != 0:
             raise AppendTooLarge("The upload is complete.")
-        return _progress(upload)
-
-    async def get(self, upload_id: uuid.UUID, principal: Principal) -> Progress:
-        """Return the state of an upload. A request that appends ends, so that the offset stays valid.
-
-        Raises UploadNotFound, UploadEnded.
-        """
-        upload = await self._get(upload_id, principal)
-        if upload.state == UploadState.OPEN and await self._lock.end_append(upload):
-            upload = await self._get(upload_id, principal)
-        return _progress(upload)
-
-    async def cancel(self, upload_id: uuid.UUID, principal: Principal) -> None:
-        """End an upload. The image of a completed one remains. Raises UploadNotFound, UploadEnded."""
-        upload = await self._get(upload_id, principal)
-        self._lock.discard_append(upload_id)
-        await self._cancel(upload)
-
-    async def list_open(self, user_id: uuid.UUID) -> Sequence[Upload]:
-        """Return the uploads in progress of an account, oldest first."""
-        async with self._database.read_session() as session:
-            return await UploadRepository(session).list_open(user_id, MAX_OPEN)
-
-    async def _get(self, upload_id: uuid.UUID, principal: Principal) -> Upload:
-        async with self._database.read_session() as session:
-            upload = await UploadRepository(session).find(upload_id)
-        if upload is None or upload.user_id != principal.id:
-            raise UploadNotFound
-        has_image = upload.state == UploadState.COMPLETE and upload.image_id is not None
-        if not has_image and (upload.state != UploadState.OPEN or upload.expires_at <= utc_now()):
-            raise UploadEnded
-        return upload
+        return progress_of(upload)
 
     def _new_row(self, new: NewUpload, principal: Principal) -> Upload:
         self._check_size(new.length or 0)
@@ -299,7 +238,7 @@ class ResumableUploads:
             image = await self._completion.complete(held.acquired, rest, appending.inspection, principal)
             held.active.has_completed = True
         except AppError as error:
-            if _ends_upload(error) and not await self._cancel(upload, writer):
+            if _ends_upload(error) and not await self._open_uploads.end(upload, writer):
                 raise AppendSuperseded from error
             raise
         return Progress(upload, rest.end, rest.end, upload.expires_at, image)
@@ -344,21 +283,6 @@ class ResumableUploads:
             if not await UploadRepository(session).change(upload.id, writer, {"length": length}):
                 raise AppendSuperseded
         return length
-
-    async def _cancel(self, upload: Upload, writer: uuid.UUID | None = None) -> bool:
-        """End an upload and delete its objects; the sweeper deletes what remains.
-
-        Returns False if it is not open any more or, with a writer, if another request has taken over.
-        """
-        async with self._database.unit_of_work() as session:
-            cancelled = await UploadRepository(session).cancel(upload, writer)
-        if cancelled is None:
-            return False
-        with contextlib.suppress(AppError):
-            if cancelled.multipart_id is not None:
-                await self._object_store.abort(upload.storage_key, cancelled.multipart_id)
-            await remove_orphans(self._database, self._object_store, cancelled.keys)
-        return True
 
 
 class _Limits(NamedTuple):
@@ -439,10 +363,6 @@ class _Appending:
             if self._request.checksum is None:
                 raise
             self._refused, self.inspection = error, None
-
-
-def _progress(upload: Upload) -> Progress:
-    return Progress(upload, upload.received_bytes, upload.length, upload.expires_at)
 
 
 def _whole_file(request: Append) -> WholeFile | None:

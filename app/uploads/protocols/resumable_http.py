@@ -16,9 +16,10 @@ from app.images.schemas import ImageUploaded
 from app.images.upload.form import normalized_name
 from app.uploads.errors import DigestFailed, InconsistentLength, InvalidUploadHeader, OffsetMismatch
 from app.uploads.inspection import Checksum
+from app.uploads.open_uploads import Progress
 from app.uploads.protocols.header_fields import content_length, decode_base64, parse_boolean, parse_integer
 from app.uploads.protocols.metadata import parse_metadata
-from app.uploads.service import Append, NewUpload, Progress
+from app.uploads.service import Append, NewUpload
 
 INTEROP_VERSION = "8"
 MEDIA_TYPE = "application/partial-upload"

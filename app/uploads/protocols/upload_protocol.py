@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from app.core.errors import AppError
 from app.images.schemas import ImageUploaded
-from app.uploads.service import Append, NewUpload, Progress
+from app.uploads.open_uploads import Progress
+from app.uploads.service import Append, NewUpload
 
 
 class UploadProtocol(Protocol):
