@@ -38,10 +38,14 @@ TAGS = ("cat", "dog")
 ADMIN = 2
 ROWS = """
     SELECT id, name, uploaded_by, visibility, false AS in_trash,
-        ARRAY(SELECT name::text FROM tagged JOIN tags ON tags.id = tag WHERE image = i.id ORDER BY 1) AS tags
+        ARRAY(
+            SELECT name::text FROM tagged JOIN tags ON tags.id = tag WHERE image = i.id AND is_explicit ORDER BY 1
+        ) AS tags
     FROM images i
     UNION ALL SELECT id, name, uploaded_by, visibility, true,
-        ARRAY(SELECT name::text FROM trashed_tags JOIN tags ON tags.id = tag WHERE image = i.id ORDER BY 1)
+        ARRAY(
+            SELECT name::text FROM trashed_tags JOIN tags ON tags.id = tag WHERE image = i.id AND is_explicit ORDER BY 1
+        )
     FROM trashed_images i"""
 MakeAccount = Callable[..., Awaitable[Account]]
 
