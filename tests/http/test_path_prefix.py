@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -26,10 +27,16 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-async def _prefixed(settings: Settings, prefix: str) -> AsyncIterator[RunningService]:
+@asynccontextmanager
+async def service_under(prefix: str, settings: Settings) -> AsyncIterator[RunningService]:
     changes = {"public_url": f"http://127.0.0.1{prefix}", "cors_origins": ["https://gallery.example.org"]}
     async with running_service(settings.model_copy(update=changes)) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+async def _prefixed(settings: Settings, prefix: str) -> AsyncIterator[RunningService]:
+    async with service_under(prefix, settings) as service:
         yield service
 
 
@@ -102,12 +109,14 @@ async def test_the_type_of_a_refusal_before_the_application_has_the_prefix(
         assert preflight.json()["type"] == f"{prefix}/problems/bad-request"
 
 
-async def test_the_type_of_an_unhandled_error_has_the_prefix(prefixed: RunningService, prefix: str) -> None:
-    @prefixed.app.get("/broken")
-    async def fail() -> None:
-        raise RuntimeError("broken on purpose")
+async def test_the_type_of_an_unhandled_error_has_the_prefix(settings: Settings, prefix: str) -> None:
+    # A service of its own, because a route that is added replaces the OpenAPI document.
+    async with service_under(prefix, settings) as service, httpx.AsyncClient(base_url=service.url) as client:
 
-    async with httpx.AsyncClient(base_url=prefixed.url) as client:
+        @service.app.get("/broken")
+        async def fail() -> None:
+            raise RuntimeError("broken on purpose")
+
         assert (await client.get("/broken")).json()["type"] == f"{prefix}/problems/internal-error"
 
 
