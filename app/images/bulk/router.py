@@ -19,7 +19,7 @@ router = PrefixRouter(prefix="/images", tags=["images"], route_class=Authenticat
 
 @router.post(
     "/bulk",
-    summary="Delete, restore or publish several images",
+    summary="Change several images",
     responses=problems(InvalidQuery, QueryTooBroad, QueryTimeout, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def change_images(
