@@ -1,4 +1,4 @@
-"""The periodic maintenance of the tag history: partitions of the next months, and the events of deleted images."""
+"""Periodic maintenance of the tag history: partitions of this month and the next, and the events of deleted images."""
 
 from datetime import UTC, datetime
 

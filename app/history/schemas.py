@@ -20,7 +20,8 @@ class EventRead(BaseModel):
     """A change of one tag of one image. `tag` is the name at the time of the change.
 
     `source` is `implied` if an implication changed the tag, else the kind of the operation. All events of a merge,
-    rename, bulk edit, revert or deletion of a tag have its `batch`. `actor` is null for a change outside of a request.
+    rename, bulk edit, revert or deletion of a tag have its `batch`. `actor` is null without an account, or outside of
+    a request.
     """
 
     id: int = Field(examples=[4711])

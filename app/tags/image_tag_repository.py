@@ -67,8 +67,6 @@ _REMOVE_STALE_IMPLIED = text(
 ).bindparams(_IMAGES)
 # One statement, so that each removed tag writes one event, and the triggers update each image's `tag_ids` once. A tag
 # that another explicit tag of the image implies stays as an implied one.
-# One statement, so that each removed tag writes one event, and the triggers update each image's `tag_ids` once. A tag
-# that another explicit tag of the image implies stays as an implied one.
 _REMOVE = """
     WITH RECURSIVE wanted(image, tag) AS (
         SELECT t.image, i.implied_tag_id FROM tagged t JOIN tag_implications i ON i.tag_id = t.tag
