@@ -37,9 +37,10 @@ async def list_tag_history(
     The changes of tags that were merged into it are included.
     """
     scope = visibility_scope(principal)
+    query = f"tag {name}"
+    before = paging.before(query)
     tag = await TagRepository(session).get_visible(name, scope)
-    query = f"tag {tag.id}"
-    events = await HistoryRepository(session).list_of_tag(tag.id, scope, paging.before(query), paging.fetch_limit)
+    events = await HistoryRepository(session).list_of_tag(tag.id, scope, before, paging.fetch_limit)
     return paging.page(events, query)
 
 

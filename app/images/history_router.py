@@ -24,6 +24,7 @@ async def list_image_history(
     The history is that of the image since the service records it. Every viewer of the image can read it.
     """
     query = f"image {image_id}"
+    before = paging.before(query)
     image = await ImageRepository(session).get_visible(image_id, principal)
-    events = await HistoryRepository(session).list_of_image(image.id, paging.before(query), paging.fetch_limit)
+    events = await HistoryRepository(session).list_of_image(image.id, before, paging.fetch_limit)
     return paging.page(events, query)

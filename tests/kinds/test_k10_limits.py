@@ -19,8 +19,8 @@ from tests.support.openapi import DOCUMENT
 from tests.tags.helpers import read, upload
 
 # Lists without joins: no row can be repeated, and visibility is a condition on the row itself.
-PLAIN = ("/v1/users", "/v1/ops")
-COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related"}
+PLAIN = ("/v1/users", "/v1/ops", "/v1/trash", "/v1/history", "/v1/images/{image_id}/history")
+COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"}
 TARGETS = ["zebra", "zen", "zoo"]
 DUPLICATES, INVISIBLE = 200, 500
 
@@ -111,6 +111,16 @@ async def test_k10_related_tags_are_counted_on_visible_images(
         for limit in (1, 2, 20):
             found = (await read(client, f"/v1/tags/{tag}/related", limit=limit))["items"]
             assert [(one["tag"], one["images"], one["score"]) for one in found] == expected[:limit]
+
+
+async def test_k10_the_history_of_a_tag_is_that_of_visible_images(
+    stored: list[dict[str, Any]], client: httpx.AsyncClient
+) -> None:
+    for tag in TARGETS:
+        expected = [f"/v1/images/{image['id']}" for image in reversed(stored) if tag in image["tags"]]
+        for limit in (1, 2, 100):
+            found = await all_pages(client, f"/v1/tags/{tag}/history", limit=limit)
+            assert [one["image"] for one in found] == expected
 
 
 QUERIES: dict[str, Callable[[list[str]], bool]] = {
