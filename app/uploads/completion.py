@@ -4,6 +4,9 @@ Each step can be repeated after a kill. The last bytes do not count until the im
 again after a kill, because `Upload-Offset` is the length only if the image exists.
 """
 
+import asyncio
+import contextlib
+
 from app.authz.principal import Principal
 from app.core.errors import ValidationFailed
 from app.db.database import Database
@@ -21,6 +24,8 @@ from app.uploads.inspection import Inspection
 from app.uploads.part_writer import LOST_BYTES, Rest, StoredMultipart
 from app.uploads.repository import AcquiredUpload, image_source
 
+# The store may still assemble the object of a request that was killed: the upload is not lost yet.
+ASSEMBLY_SECONDS = 5
 OTHER_BYTES = "An earlier request ended the upload with other bytes."
 
 
@@ -96,7 +101,7 @@ class UploadCompletion:
     async def _require_last_bytes(self, key: str, rest: Rest) -> None:
         """Compare the object of an earlier request, which was killed or lost the upload, with the bytes of this one."""
         try:
-            if await self._object_store.size_of(key) != rest.end:
+            if await self._wait_for_size(key) != rest.end:
                 raise UploadEnded(OTHER_BYTES)
             async with self._object_store.open(key, rest.start) as opened:
                 stored = [chunk async for chunk in opened.chunks]
@@ -104,6 +109,14 @@ class UploadCompletion:
             raise UploadEnded(LOST_BYTES) from error
         if b"".join(stored) != b"".join(rest.pieces):
             raise UploadEnded(OTHER_BYTES)
+
+    async def _wait_for_size(self, key: str) -> int:
+        """Return the size of an object, for which it waits ASSEMBLY_SECONDS. Raises ObjectMissing."""
+        for _ in range(ASSEMBLY_SECONDS):
+            with contextlib.suppress(ObjectMissing):
+                return await self._object_store.size_of(key)
+            await asyncio.sleep(1)
+        return await self._object_store.size_of(key)
 
     async def _inspect(self, rest: Rest) -> Inspection:
         inspection = self.begin_inspection()
