@@ -75,6 +75,11 @@ async def scene(own_stack: Stack, own_settings: Settings, revive: Callable[[], N
     await database.close()
 
 
+def count_tasks() -> int:
+    """Return the number of tasks, without that of the cache's connection, which a first cached read starts."""
+    return sum(task.get_name() != "cache-connection" for task in asyncio.all_tasks())
+
+
 async def in_time(request: Awaitable[httpx.Response]) -> httpx.Response:
     started = time.monotonic()
     response = await request
@@ -85,7 +90,7 @@ async def in_time(request: Awaitable[httpx.Response]) -> httpx.Response:
 @pytest.mark.parametrize("backend", ["postgres", "object_store"])
 async def test_a_frozen_server_is_503_in_time_for_everyone(scene: Scene, backend: str) -> None:
     links = (await scene.upload("first.png", png())).json()["links"]
-    tasks = len(asyncio.all_tasks())
+    tasks = count_tasks()
     reads = [links["content"], f"{links['thumbnail']}?size=160"]
     if backend == "postgres":
         reads += [links["self"], "/v1/images", "/v1/images?q=cat", "/v1/tags", "/v1/users/me"]
@@ -102,7 +107,7 @@ async def test_a_frozen_server_is_503_in_time_for_everyone(scene: Scene, backend
     # The client keeps its connections, each with a task of the server's.
     await scene.user.client.aclose()
     async with asyncio.timeout(20):
-        while len(asyncio.all_tasks()) > tasks:
+        while count_tasks() > tasks:
             await asyncio.sleep(0.05)
 
 
