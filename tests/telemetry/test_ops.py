@@ -164,6 +164,7 @@ async def _assert_503(recorder: Recorder, mongod: Mongod | None) -> None:
             assert response.elapsed.total_seconds() < 4
 
 
+@pytest.mark.integration
 async def test_a_missing_mongodb_is_503_soon(tmp_path: Path) -> None:
     await _assert_503(Recorder(telemetry_settings("mongodb://127.0.0.1:1/imts"), tmp_path), None)
 

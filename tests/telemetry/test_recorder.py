@@ -19,6 +19,8 @@ from app.telemetry.redaction import PersonalData
 from tests.support.fd_exhaustion import no_descriptor_left
 from tests.telemetry.records import make_record, metrics_count, numbered, request_ids, telemetry_settings, until
 
+# They wait for MongoDB, or for a server that does not exist.
+pytestmark = pytest.mark.integration
 MakeRecorder = Callable[..., Recorder]
 NOWHERE = "mongodb://127.0.0.1:1/imts"
 
