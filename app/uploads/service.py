@@ -182,6 +182,7 @@ class ResumableUploads:
             length=new.length,
             received_bytes=0,
             storage_key=new_original_key(),
+            next_part_number=1,
             state=UploadState.OPEN,
             expires_at=utc_now() + self._lifetime,
         )

@@ -11,7 +11,7 @@ from tests.images.files import noise_png
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.raw_http import raw_connection
-from tests.uploads.clients import HttpClient, problem
+from tests.uploads.clients import HttpClient, TusClient, problem
 
 IANA = "https://iana.org/assignments/http-problem-types#"
 
@@ -52,6 +52,19 @@ async def test_one_request_can_be_the_whole_upload(user: Account, uploads: HttpC
     assert made.headers["Content-Location"] == made.json()["links"]["self"]
     assert (await user.client.get(made.json()["links"]["content"])).content == body
     assert (await uploads.head(made.headers["Location"])).headers["Upload-Complete"] == "?1"
+
+
+@pytest.mark.parametrize("size", [PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 1000])
+async def test_one_request_can_be_an_upload_of_several_parts(user: Account, uploads: HttpClient, size: int) -> None:
+    body = noise_png(size)
+    made = await uploads.create(body, complete=True, name=f"{size}.png")
+    assert made.status_code == 201, made.text
+    assert (made.json()["size"], made.json()["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    assert (await user.client.get(made.json()["links"]["content"])).content == body
+    tus = TusClient(user)
+    begun = await tus.create(len(body), body[:-10], filename=f"{size}-tus.png")
+    assert (begun.status_code, begun.headers["Upload-Offset"]) == (201, str(len(body) - 10))
+    assert (await tus.append(begun.headers["Location"], len(body) - 10, body[-10:])).status_code == 204
 
 
 async def test_an_upload_of_unknown_length(user: Account, uploads: HttpClient) -> None:
