@@ -302,6 +302,7 @@ async def test_a_key_of_an_upload_in_progress_is_409(user: Account, sql: asyncpg
     assert (await first).status_code == 201
 
 
+@pytest.mark.usefixtures("sql")
 async def test_f21_keys_without_an_account_belong_to_the_address(settings: Settings) -> None:
     changes = {"anonymous_upload": True, "trusted_proxies": ["127.0.0.1"]}
     own, stranger = png(), png()
