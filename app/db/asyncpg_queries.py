@@ -19,9 +19,8 @@ from sqlalchemy.util import greenlet_spawn
 from app.core.errors import DatabaseUnavailable
 from app.core.observability.request_counters import count_statement
 from app.db.cache_invalidation import InvalidationTracker
+from app.db.circuit_breaker import ON_ANSWER
 
-# The key in `session.info` of the callback that runs after each statement of a search.
-ON_ANSWER = "on_answer"
 _DRIVER = "driver"
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
@@ -80,13 +79,10 @@ class SessionRunner:
 class AutocommitConnection:
     """A connection of the pool. Each statement commits itself."""
 
-    def __init__(
-        self, pooled: PoolProxiedConnection, changes: InvalidationTracker, on_answer: Callable[[], None]
-    ) -> None:
+    def __init__(self, pooled: PoolProxiedConnection, changes: InvalidationTracker) -> None:
         self.info: Mapping[Any, Any] = {"changes": changes}
         self._pooled = pooled
         self._changes = changes
-        self._on_answer = on_answer
 
     async def fetch_one(self, statement: Statement, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """Return the only row of a result, None if it has none. Raises asyncpg.PostgresError, DatabaseUnavailable."""
@@ -101,7 +97,7 @@ class AutocommitConnection:
         self._changes.note(statement.sql)
         driver = self._pooled.driver_connection
         rows = await fetch_from(driver, statement.sql, statement.arguments(values), self._invalidate)
-        self._on_answer()
+        self._pooled.info[ON_ANSWER]()
         return rows
 
     async def _invalidate(self) -> None:
@@ -110,16 +106,16 @@ class AutocommitConnection:
 
 @asynccontextmanager
 async def autocommit_connection(
-    engine: AsyncEngine, changes: InvalidationTracker, on_answer: Callable[[], None]
+    engine: AsyncEngine, changes: InvalidationTracker
 ) -> AsyncIterator[AutocommitConnection]:
-    """Hold a connection of the pool during the block. `on_answer` is called after each statement."""
+    """Hold a connection of the pool during the block."""
     try:
         pooled = await engine.raw_connection()
     except engine.dialect.loaded_dbapi.Error as error:
         # Nothing was asked of the server but a connection.
         raise DatabaseUnavailable from error
     try:
-        yield AutocommitConnection(pooled, changes, on_answer)
+        yield AutocommitConnection(pooled, changes)
     finally:
         # The pool may close the connection, which needs a greenlet.
         await greenlet_spawn(pooled.close)

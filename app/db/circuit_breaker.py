@@ -21,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS, wait_loop_ticks
 from app.core.errors import DatabaseUnavailable
 
+# The key, in the info of a connection in use, of the callback that runs after each of its statements.
+ON_ANSWER = "on_answer"
 # Together, the time after which a request to a frozen server ends, in seconds.
 PROBE_AFTER = 0.8
 PROBE_TIMEOUT = 1.0
@@ -105,13 +107,14 @@ class CircuitBreaker:
     def _begin(self, connection: Any, record: Any, _proxy: Any) -> None:
         doubt = asyncio.get_running_loop().call_later(PROBE_AFTER, self._ask)
         driver = connection.driver_connection
+        record.info[ON_ANSWER] = self.see
         self._at_work[record] = _AtWork(time.monotonic(), driver, asyncio.current_task(), doubt)
 
     def _end(self, _connection: Any, record: Any) -> None:
         if at_work := self._at_work.pop(record, None):
             at_work.doubt.cancel()
 
-    def see(self, *_: Any) -> None:
+    def see(self) -> None:
         """Record that the server has responded."""
         self._last_sign = time.monotonic()
 

@@ -12,9 +12,9 @@ from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy, DatabaseUnavailable, QueryTimeout
 from app.core.fair_queue import FairQueue
 from app.core.settings import DatabaseSettings
-from app.db.asyncpg_queries import ON_ANSWER, AutocommitConnection, autocommit_connection
+from app.db.asyncpg_queries import AutocommitConnection, autocommit_connection
 from app.db.cache_invalidation import InvalidationTracker, invalidates_only
-from app.db.circuit_breaker import CircuitBreaker
+from app.db.circuit_breaker import ON_ANSWER, CircuitBreaker
 from app.db.connection_queues import pool_limits, writer_limits
 from app.db.engine import POOL_TIMEOUT, SEARCH_SETTINGS, make_engine
 from app.db.errors import translate_errors
@@ -128,7 +128,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, changes: InvalidationTracker | None = None) -> AsyncIterator[AutocommitConnection]:
-        connecting = autocommit_connection(self.engine, changes or InvalidationTracker(), self._breaker.see)
+        connecting = autocommit_connection(self.engine, changes or InvalidationTracker())
         async with translate_errors(), self._breaker.guard(), connecting as connection:
             yield connection
 

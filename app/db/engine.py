@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 
 from app.core.observability.request_counters import count_statement
+from app.db.circuit_breaker import ON_ANSWER
 
 CONNECT_TIMEOUT = 1.5
 # Waiting for a connection means load, not a server that is down.
@@ -110,11 +111,14 @@ def _run(execute: Callable[[str, Any], Any], sql: str, values: Any, context: Any
     """Run a statement in place of SQLAlchemy, which does nothing more if this returns True."""
     connection = context.root_connection
     # The dialect's own statements on a new connection run before any transaction.
-    if connection.in_transaction() and (changes := connection.info.get("changes")):
+    info = connection.info if connection.in_transaction() else {}
+    if changes := info.get("changes"):
         changes.note(sql)
     started = time.perf_counter()
     execute(sql, values)
     count_statement(time.perf_counter() - started)
+    if on_answer := info.get(ON_ANSWER):
+        on_answer()
     return True
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from app.core.errors import DatabaseUnavailable, QueryTimeout
 from app.core.settings import Settings
-from app.db.asyncpg_queries import fetch, fetch_value
+from app.db.asyncpg_queries import Statement, fetch, fetch_value
 from app.db.database import Database
 
 PID = "SELECT pg_backend_pid()"
@@ -78,4 +79,23 @@ async def test_a_session_that_released_its_connection_opens_another(narrow: Sett
             await fetch(other, "SET application_name = 'other'", ())
             await (await other.connection()).invalidate()
         assert await fetch_value(session, PID, ()) != first
+    await database.close()
+
+
+async def test_each_statement_counts_as_a_response_of_the_server(narrow: Settings) -> None:
+    database = Database(narrow)
+    breaker = database._breaker
+    for open_session in (database.unit_of_work, database.read_session, database.search_session):
+        async with open_session() as session:
+            before = breaker._last_sign
+            await session.execute(text("SELECT 1"))
+            assert breaker._last_sign > before, open_session.__name__
+    async with database.search_session() as session:
+        before = breaker._last_sign
+        await fetch(session, "SELECT 1", ())
+        assert breaker._last_sign > before
+    async with database.read_connection() as connection:
+        before = breaker._last_sign
+        await connection.fetch_one(Statement(text("SELECT 1")), {})
+        assert breaker._last_sign > before
     await database.close()
