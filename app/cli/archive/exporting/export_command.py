@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from app.cli.archive.archive_exits import reported_exits
 from app.cli.archive.archive_files import locked_directory
 from app.cli.archive.archive_format import MANIFEST, Manifest, Snapshot
 from app.cli.archive.exporting.export_run import ExportOutcome, ExportResult, ExportRun
 from app.cli.archive.exporting.export_snapshot import SNAPSHOT, UNFINISHED, load_snapshot, take_snapshot
 from app.cli.options import STORE, DataDir, load_settings
 from app.cli.transfers.transfer_display import TransferDisplay
-from app.core.errors import AppError, BadRequest, Unauthenticated
+from app.core.errors import BadRequest, Unauthenticated
 from app.core.settings import Settings
 from app.db.database import Database
 from app.search.language.parser import parse
@@ -42,23 +43,11 @@ def export(
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
     results = _Results()
-    try:
+    with reported_exits(directory, _Unusable, BadRequest, Unauthenticated):
         if query is not None:
             parse(query)
         with locked_directory(directory):
             manifest = asyncio.run(_export(settings, directory, query, jobs, results))
-    except (_Unusable, BadRequest, Unauthenticated) as error:
-        typer.echo(f"Not started: {error}", err=True)
-        raise typer.Exit(2) from error
-    except BlockingIOError as error:
-        typer.echo(f"Not started: another command uses {directory}.", err=True)
-        raise typer.Exit(2) from error
-    except (AppError, OSError) as error:
-        typer.echo(f"Stopped: {str(error).rstrip('.')}. Run the command again to continue.", err=True)
-        raise typer.Exit(3) from error
-    except KeyboardInterrupt as error:
-        typer.echo("Stopped. Run the command again to continue.", err=True)
-        raise typer.Exit(130) from error
     _summarize(results, manifest)
     raise typer.Exit(1 if results.failed else 0)
 

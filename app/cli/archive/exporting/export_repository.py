@@ -109,16 +109,7 @@ class ExportRepository:
 
     async def list_tags_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[TagOfImage]]:
         """Return the tags of each of these images, by name."""
-        statement = (
-            select(Tagged.image, Tag.id, Tag.name, Tagged.is_explicit, Tagged.created_at)
-            .join(Tag, Tag.id == Tagged.tag)
-            .where(Tagged.image.in_(images))
-            .order_by(Tag.name)
-        )
-        tags: dict[uuid.UUID, list[TagOfImage]] = defaultdict(list)
-        for row in (await self._session.execute(statement)).all():
-            tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
-        return tags
+        return await self._list_tags(Tagged, images)
 
     async def list_trashed(self, after: Position | None, limit: int) -> list[TrashedRow]:
         """Return up to `limit` images in the trash after the position, by time of deletion."""
@@ -137,16 +128,7 @@ class ExportRepository:
 
     async def list_trashed_tags_of(self, images: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[TagOfImage]]:
         """Return the tags of each of these images in the trash, by name."""
-        statement = (
-            select(TrashedTag.image, Tag.id, Tag.name, TrashedTag.is_explicit, TrashedTag.created_at)
-            .join(Tag, Tag.id == TrashedTag.tag)
-            .where(TrashedTag.image.in_(images))
-            .order_by(Tag.name)
-        )
-        tags: dict[uuid.UUID, list[TagOfImage]] = defaultdict(list)
-        for row in (await self._session.execute(statement)).all():
-            tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
-        return tags
+        return await self._list_tags(TrashedTag, images)
 
     async def find_last_event_id(self) -> int:
         """Return the greatest id of an event; 0 without any."""
@@ -213,3 +195,17 @@ class ExportRepository:
         for tag, owner in (await self._session.execute(statement.order_by(PrivateTag.owner_id))).all():
             owners[tag].append(owner)
         return owners
+
+    async def _list_tags(
+        self, model: type[Tagged | TrashedTag], images: Sequence[uuid.UUID]
+    ) -> dict[uuid.UUID, list[TagOfImage]]:
+        statement = (
+            select(model.image, Tag.id, Tag.name, model.is_explicit, model.created_at)
+            .join(Tag, Tag.id == model.tag)
+            .where(model.image.in_(images))
+            .order_by(Tag.name)
+        )
+        tags: dict[uuid.UUID, list[TagOfImage]] = defaultdict(list)
+        for row in (await self._session.execute(statement)).all():
+            tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
+        return tags

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from app.audit.audit_log import COMMAND, AuditLog
+from app.cli.archive.archive_exits import reported_exits
 from app.cli.archive.archive_files import locked_directory
 from app.cli.archive.archive_format import ACCOUNTS, VOCABULARY, ArchivedAccount, ArchivedTag, Manifest, Snapshot
 from app.cli.archive.archive_reader import ArchiveEntry, ArchiveReader, ArchiveUnusable, BrokenLine
@@ -22,7 +23,6 @@ from app.cli.backends import Backends, open_backends
 from app.cli.options import STORE, DataDir, load_settings
 from app.cli.transfers.report_file import ReportPath, open_report
 from app.cli.transfers.transfer_display import TransferDisplay
-from app.core.errors import AppError
 from app.core.settings import Settings
 
 
@@ -43,22 +43,12 @@ def restore(
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
     results = RestoreResults()
-    with open_report(report) as results.report:
-        try:
-            with locked_directory(directory):
-                manifest = asyncio.run(_restore(settings, ArchiveReader(directory), results, jobs, dry_run))
-        except ArchiveUnusable as error:
-            typer.echo(f"Not started: {error}", err=True)
-            raise typer.Exit(2) from error
-        except BlockingIOError as error:
-            typer.echo(f"Not started: another command uses {directory}.", err=True)
-            raise typer.Exit(2) from error
-        except (AppError, OSError) as error:
-            typer.echo(f"Stopped: {str(error).rstrip('.')}. Run the command again to continue.", err=True)
-            raise typer.Exit(3) from error
-        except KeyboardInterrupt as error:
-            typer.echo("Stopped. Run the command again to continue.", err=True)
-            raise typer.Exit(130) from error
+    with (
+        open_report(report) as results.report,
+        reported_exits(directory, ArchiveUnusable),
+        locked_directory(directory),
+    ):
+        manifest = asyncio.run(_restore(settings, ArchiveReader(directory), results, jobs, dry_run))
     _summarize(results, manifest, is_dry_run=dry_run)
     raise typer.Exit(0 if results.is_complete else 1)
 
