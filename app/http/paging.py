@@ -1,7 +1,7 @@
 """The `limit` and `cursor` parameters, and the next page of a list."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -39,22 +39,29 @@ class Paging:
         """The number of rows to read: one more than the page, to detect a next page."""
         return self._limit + 1
 
+    def key(self, query: str) -> list[Any] | None:
+        """Return the sort key of the row before the page; None for the first page. Raises InvalidCursor."""
+        return None if self._cursor is None else self._cursors.decode(self._cursor, query)
+
     def after(self, query: str) -> Position | None:
         """Return the position before the page; None for the first page. Raises InvalidCursor."""
-        if self._cursor is None:
-            return None
-        created_at, row_id = self._cursors.decode(self._cursor, query)
-        return datetime.fromisoformat(created_at), uuid.UUID(row_id)
+        key = self.key(query)
+        return None if key is None else (datetime.fromisoformat(key[0]), uuid.UUID(key[1]))
 
     def page(self, rows: Sequence[Row], query: str, time: str = "created_at") -> tuple[Sequence[Row], str | None]:
         """Return the rows of the page and the cursor of the next one. Set the `Link` header.
 
         The rows are in the order of `time` and `id`.
         """
+        return self.cut(rows, query, lambda row: [getattr(row, time).isoformat(), str(row.id)])
+
+    def cut(
+        self, rows: Sequence[Row], query: str, key_of: Callable[[Row], list[Any]]
+    ) -> tuple[Sequence[Row], str | None]:
+        """Return the rows of the page and the cursor of the next one, for another sort key. Set the `Link` header."""
         if len(rows) <= self._limit:
             return rows, None
-        last = rows[self._limit - 1]
-        cursor = self._cursors.encode([getattr(last, time).isoformat(), str(last.id)], query)
+        cursor = self._cursors.encode(key_of(rows[self._limit - 1]), query)
         add_next_link(self._request, self._response, cursor)
         return rows[: self._limit], cursor
 
