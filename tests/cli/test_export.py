@@ -1,6 +1,5 @@
 """`python -m app export`."""
 
-import hashlib
 import json
 import stat
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account
+from tests.support.archives import digests_of, files_of, records, sidecars_of
 from tests.support.commands import run_command
 from tests.support.photos import image_bytes, png
 
@@ -32,25 +32,6 @@ async def images(user: Account, admin: Account) -> list[dict[str, Any]]:
         assert response.status_code == 201, response.text
         uploaded.append(response.json())
     return uploaded
-
-
-def files_of(archive: Path) -> dict[str, str]:
-    """Return the digest of each file below the archive."""
-    paths = (path for path in archive.rglob("*") if path.is_file())
-    return {str(path.relative_to(archive)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def digests_of(archive: Path) -> dict[str, str]:
-    lines = (archive / "SHA256SUMS").read_text().splitlines()
-    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
-
-
-def records(archive: Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (archive / f"{name}.jsonl").read_text().splitlines()]
-
-
-def sidecars_of(archive: Path) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in (json.loads(path.read_text()) for path in archive.glob("images/*/*.json"))}
 
 
 async def test_an_archive_has_everything_but_secrets(
