@@ -110,8 +110,10 @@ def _execute_many(cursor: Any, sql: str, values: Any, context: Any) -> bool:
 def _run(execute: Callable[[str, Any], Any], sql: str, values: Any, context: Any) -> bool:
     """Run a statement in place of SQLAlchemy, which does nothing more if this returns True."""
     connection = context.root_connection
-    # The dialect's own statements on a new connection run before any transaction.
-    info = connection.info if connection.in_transaction() else {}
+    if not connection.in_transaction():
+        # A statement of the dialect on a new connection belongs to no request.
+        return False
+    info = connection.info
     if changes := info.get("changes"):
         changes.note(sql)
     started = time.perf_counter()
