@@ -188,9 +188,7 @@ class _DevServer:
 
         try:
             upgrade()
-        except Exception as error:
-            if not _is_down(error):
-                raise
+        except OSError as error:
             if "migrate" not in self._retry_at:
                 _say(f"postgres: the database does not respond ({error}), the migration is repeated until it does")
             self._retry_at["migrate"] = time.monotonic() + _RETRY_SECONDS
@@ -301,15 +299,6 @@ def _connectable(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_down(error: Exception) -> bool:
-    """Return whether the server is down: connection refused, timeout, or an SQLSTATE that reports it.
-
-    SQLSTATE classes: 08 connection, 53 insufficient resources, 57 operator intervention ("is starting up").
-    """
-    sqlstate = getattr(error, "sqlstate", None) or ""
-    return isinstance(error, OSError) or sqlstate[:2] in {"08", "53", "57"}
 
 
 def _responds(address: str) -> bool:

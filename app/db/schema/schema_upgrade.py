@@ -6,6 +6,8 @@ from alembic import command
 from alembic.config import Config
 
 ROOT = Path(__file__).resolve().parents[3]
+# SQLSTATEs of failed connections, of insufficient resources, and of a server that starts or stops.
+_NOT_SERVING = ("08", "53", "57P")
 
 
 class LockNotAvailable(Exception):
@@ -33,7 +35,13 @@ def upgrade(sqlalchemy_url: str | None = None, revision: str = "head") -> None:
     """
     config = alembic_config(sqlalchemy_url)
     config.attributes["adopt_previous_schema"] = True
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except Exception as error:
+        original = getattr(error, "orig", None) or error
+        if (getattr(original, "sqlstate", None) or "").startswith(_NOT_SERVING):
+            raise ConnectionError(str(original)) from error
+        raise
 
 
 def downgrade(sqlalchemy_url: str | None = None, revision: str = "base") -> None:
