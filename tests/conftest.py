@@ -12,7 +12,6 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,10 +47,8 @@ FOLDER_MARKS = {"journeys": "journey", "faults": "fault"}
 SERVER_FIXTURES = frozenset({"backends", "mongod", "page", "decoders"})
 # Their tests start servers and processes of their own, or send requests.
 SERVER_FOLDERS = frozenset({"cache", "cli", "devstack", "ops", "serving", "uploads"})
-# Importing the application takes 2 s. So `-m unit` leaves out the modules that do it.
-IMPORT_OF_APPLICATION = re.compile(
-    r"^from (app\.main|tests\.support\.openapi|tests\.users\.test_\w+) import ", re.MULTILINE
-)
+# `-m unit` does not import the modules that begin with this mark.
+INTEGRATION_MODULE = re.compile(r"^pytestmark = pytest\.mark\.integration$", re.MULTILINE)
 # The tests that take longest, some of them 20 s, are in these.
 LONG_FOLDERS = SERVER_FOLDERS | FOLDER_MARKS.keys() | {"kinds", "media", "telemetry"}
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
@@ -90,14 +87,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     name = collection_path.name
     is_left_out = name in SERVER_FOLDERS | FOLDER_MARKS.keys() or (
-        name.startswith("test_") and name.endswith(".py") and _imports_application(collection_path)
+        name.startswith("test_") and name.endswith(".py") and INTEGRATION_MODULE.search(collection_path.read_text())
     )
-    return is_left_out or None
-
-
-@cache
-def _imports_application(module: Path) -> bool:
-    return IMPORT_OF_APPLICATION.search(module.read_text()) is not None
+    return bool(is_left_out) or None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -132,11 +124,10 @@ def _folder(item: pytest.Item) -> str:
 
 
 def _kind_of(item: pytest.Item) -> str:
-    """Return the mark of a test: that of its folder, `integration` with the application or a server, else `unit`."""
+    """Return the mark of a test: that of its folder, `integration` with a server or the mark itself, else `unit`."""
     folder = _folder(item)
     needs_servers = (
         folder in SERVER_FOLDERS
-        or _imports_application(item.path)
         or not SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
         or item.get_closest_marker("integration") is not None
     )

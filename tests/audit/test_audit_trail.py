@@ -26,6 +26,8 @@ from tests.support.accounts import Account, add_api_key
 from tests.support.server import running_service
 from tests.telemetry.records import until
 
+pytestmark = pytest.mark.integration
+
 MakeAccount = Callable[..., Awaitable[Account]]
 Step = tuple[str, str, dict[str, Any] | None, Event]
 NEW_PASSWORD = "an entirely new one"

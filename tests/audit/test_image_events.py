@@ -5,10 +5,13 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from tests.audit.trail import Event, read_events
 from tests.support.accounts import Account
 from tests.support.photos import png
+
+pytestmark = pytest.mark.integration
 
 MakeAccount = Callable[..., Awaitable[Account]]
 

@@ -15,6 +15,8 @@ from tests.support.fd_exhaustion import no_descriptor_left
 from tests.support.photos import png
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 
 async def test_load_does_not_open_the_breaker(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch

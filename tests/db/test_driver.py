@@ -12,6 +12,8 @@ from app.core.settings import Settings
 from app.db.asyncpg_queries import Statement, fetch, fetch_value
 from app.db.database import Database
 
+pytestmark = pytest.mark.integration
+
 PID = "SELECT pg_backend_pid()"
 
 

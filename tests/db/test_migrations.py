@@ -11,6 +11,8 @@ from app.core.settings import Settings
 from app.db.schema.schema_upgrade import alembic_config, downgrade, upgrade
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.integration
+
 # The given columns of the four core tables: name, type, nullable.
 GIVEN = {
     "users": {

@@ -17,6 +17,8 @@ from app.db.schema.schema_upgrade import alembic_config
 from tests.support.accounts import Account
 from tests.support.photos import png
 
+pytestmark = pytest.mark.integration
+
 # An additive migration: the previous version of the code works on its schema.
 ADDITIVE = """
 import sqlalchemy as sa

@@ -14,6 +14,8 @@ from app.core.settings import Settings
 from app.db.database import Database
 from benchmarks.scale_out.postgres import PostgresCluster
 
+pytestmark = pytest.mark.integration
+
 STANDBY_AND_ROWS = text("SELECT pg_is_in_recovery(), (SELECT count(*) FROM written)")
 
 

@@ -16,6 +16,8 @@ from app.core.settings import Settings
 from app.db.schema.schema_upgrade import MigrationRefused, alembic_config, upgrade
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.integration
+
 SCHEMA_0022 = Path(__file__).with_name("schema_0022.sql").read_text()
 # The tables that have a new name, by the old one.
 NEW_NAMES = {

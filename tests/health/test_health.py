@@ -1,6 +1,9 @@
 import re
 
 import httpx
+import pytest
+
+pytestmark = pytest.mark.integration
 
 
 async def test_healthz_is_200(client: httpx.AsyncClient) -> None:

@@ -14,6 +14,8 @@ from tests.history.replay import assert_replayable
 from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
 
+pytestmark = pytest.mark.integration
+
 
 def summaries(page: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return the events of a page, oldest first, as (tag, change, source)."""

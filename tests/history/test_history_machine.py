@@ -18,6 +18,8 @@ from tests.history.replay import replay
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, upload
 
+pytestmark = pytest.mark.integration
+
 TAGS = ["cat", "dog", "pet", "animal", "kitty"]
 ACCEPTED = (200, 201, 204)
 REFUSED = (403, 404, 409, 422)

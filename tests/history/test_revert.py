@@ -3,11 +3,14 @@
 from typing import Any
 
 import asyncpg
+import pytest
 
 from app.history import revert_service
 from tests.history.replay import assert_replayable
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, read, upload
+
+pytestmark = pytest.mark.integration
 
 
 async def revert(account: Account, **body: Any) -> dict[str, Any]:

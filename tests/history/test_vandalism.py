@@ -14,6 +14,8 @@ from tests.history.test_revert import bulk, revert
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent
 
+pytestmark = pytest.mark.integration
+
 IMAGES = 10_000
 EDITS = 40
 INSERT = """

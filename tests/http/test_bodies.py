@@ -11,6 +11,8 @@ from tests.support.accounts import Account
 from tests.support.raw_http import raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "1000"}
 
 

@@ -12,6 +12,8 @@ from tests.http.problem_documents import problem
 from tests.support.accounts import Account
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 PROBLEM = "application/problem+json"
 
 

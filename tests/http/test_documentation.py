@@ -11,6 +11,8 @@ from app.core.settings import Settings
 from tests.support.browser import chromium
 from tests.support.server import RunningService, running_service
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
 async def test_f13_documentation_has_a_policy(client: httpx.AsyncClient, path: str) -> None:

@@ -8,6 +8,8 @@ from tests.support.accounts import Account
 from tests.support.raw_http import raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     ("path", "allow"),

@@ -11,6 +11,8 @@ from tests.support.accounts import Account
 from tests.support.openapi import undocumented
 from tests.support.photos import png
 
+pytestmark = pytest.mark.integration
+
 VERBS = ("get", "post", "put", "patch", "delete")
 
 

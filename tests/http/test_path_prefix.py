@@ -18,6 +18,8 @@ from tests.support.photos import png
 from tests.support.server import RunningService, running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, openid_server
 
+pytestmark = pytest.mark.integration
+
 PREFIX = "/images-api"
 
 

@@ -12,6 +12,8 @@ from starlette.types import Scope
 from app.http.prefix_router import API_PREFIX, PrefixRouter
 from tests.support.openapi import APP
 
+pytestmark = pytest.mark.integration
+
 PATHS = [
     "/v1/images",
     "/v1/images/7",

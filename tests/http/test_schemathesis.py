@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.accounts import Account
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("--phases", "fuzzing", "--max-examples", "1")
 LONG = ("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50")

@@ -8,6 +8,8 @@ import pytest
 from app import VERSION
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     ("path", "content_type"),

@@ -12,6 +12,8 @@ from tests.support.accounts import Account
 from tests.support.raw_http import BOUNDARY_HEADERS, raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 JSON = {"Content-Type": "application/json"}
 TOO_LONG = str(100 * 1024 * 1024 * 1024)
 

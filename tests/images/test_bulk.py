@@ -14,6 +14,8 @@ from tests.images.test_trash import restore, slug, store, trash
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, read
 
+pytestmark = pytest.mark.integration
+
 MakeAccount = Callable[..., Awaitable[Account]]
 
 

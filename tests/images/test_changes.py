@@ -7,6 +7,8 @@ import pytest
 from tests.support.accounts import Account
 from tests.support.photos import png
 
+pytestmark = pytest.mark.integration
+
 
 async def make(account: Account, name: str, **fields: str) -> str:
     response = await account.client.post("/v1/images", files={"image": (name, png())}, data=fields)

@@ -26,6 +26,8 @@ from tests.support.photos import image_bytes, png
 from tests.support.raw_http import raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 BODY = png((60, 40))
 
 

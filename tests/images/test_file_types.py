@@ -9,6 +9,8 @@ from PIL import Image
 from tests.http.problem_documents import problem
 from tests.support.accounts import Account
 
+pytestmark = pytest.mark.integration
+
 
 def saved(kind: str) -> bytes:
     buffer = io.BytesIO()

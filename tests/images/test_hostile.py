@@ -15,6 +15,8 @@ from tests.support.processes import decoders
 from tests.support.raw_http import bearer, file_part, raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 
 async def test_no_file_causes_a_500(user: Account, sql: asyncpg.Connection, object_store: ObjectStore) -> None:
     await object_store.remove([one.key async for one in object_store.list_objects()])

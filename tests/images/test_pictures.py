@@ -28,6 +28,8 @@ from tests.media.corpus import (
 from tests.support.accounts import Account
 from tests.support.photos import png
 
+pytestmark = pytest.mark.integration
+
 SIDE = 8000
 SIZES = (160, 320, 640, 1280)
 

@@ -21,6 +21,8 @@ from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 LARGE = 1500  # pixels square, 6.75 MB: two parts
 PHOTO = png()
 

@@ -15,6 +15,8 @@ from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account
 from tests.support.photos import png
 
+pytestmark = pytest.mark.integration
+
 
 async def test_the_lease_of_a_killed_process_expires(
     user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,8 @@ from tests.support.accounts import Account
 from tests.support.environment import environment
 from tests.support.photos import png
 
+pytestmark = pytest.mark.integration
+
 GRACE = 1
 
 

@@ -33,6 +33,8 @@ from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.tags.helpers import assert_consistent, read
 
+pytestmark = pytest.mark.integration
+
 NAMES = ("a.png", "b.png", "c.png")
 TAGS = ("cat", "dog")
 ADMIN = 2

@@ -13,6 +13,8 @@ from tests.support.accounts import Account
 from tests.support.photos import image_bytes
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 SEGMENT = b"\xff\xe1\xff\xff" + bytes(65533)
 JPEG = image_bytes("JPEG", (60, 40))
 

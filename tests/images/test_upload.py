@@ -18,6 +18,8 @@ from tests.support.photos import image_bytes, png
 from tests.support.raw_http import BOUNDARY_HEADERS, RawConnection, bearer, file_part, raw_connection
 from tests.support.server import RunningService, running_service
 
+pytestmark = pytest.mark.integration
+
 
 async def upload(
     account: Account, body: bytes, name: str = "a.png", headers: dict[str, str] | None = None, **fields: object

@@ -6,6 +6,8 @@ from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.raw_http import BOUNDARY_HEADERS
 
+pytestmark = pytest.mark.integration
+
 PLAIN = 'filename="=?utf-8?B?w6kucG5n?="'
 
 

@@ -14,6 +14,8 @@ from tests.support.photos import png
 from tests.support.raw_http import RawConnection, bearer, file_part, raw_connection
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 SLOW_BYTES = 64 * 1024
 
 

@@ -26,6 +26,8 @@ from tests.support.accounts import Account
 from tests.support.openapi import APP, DOCUMENT
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.integration
+
 MARKS = "\u0315\u0300"
 UNITS = {"marks": MARKS, "spaces": " ", "digits": "7", "parentheses": "("}
 PLACES = ("path_params", "query_params", "header_params", "cookie_params", "body_params")

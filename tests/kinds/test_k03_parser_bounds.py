@@ -19,6 +19,8 @@ from tests.support.accounts import Account
 from tests.support.raw_http import BOUNDARY_HEADERS, RawConnection, raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 CHUNK_BYTES = 64 * 1024
 # Without a limit, the service would hold many times MAX_GROWTH.
 SENT_BYTES = 48 * 1024 * 1024

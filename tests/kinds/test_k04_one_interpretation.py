@@ -18,6 +18,8 @@ from tests.support.photos import png
 from tests.support.raw_http import RawConnection, RawResponse, raw_connection
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 SOURCE_PATTERN = re.compile(r'headers\.(?:get|getlist)\("([a-z-]+)"')
 # Repeated lines of these are combined, with an effect (RFC 9110, 5.3).
 LISTS = {"accept", "cookie", "expect", "if-match", "if-none-match", "transfer-encoding"}

@@ -16,6 +16,8 @@ from tests.support.accounts import PASSWORD, Account
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
 
+pytestmark = pytest.mark.integration
+
 MOST = 3
 Create = Callable[[httpx.AsyncClient, int], Coroutine[Any, Any, httpx.Response]]
 

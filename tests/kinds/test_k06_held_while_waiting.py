@@ -9,12 +9,15 @@ from contextlib import AsyncExitStack
 
 import asyncpg
 import httpx
+import pytest
 
 from app.core.settings import Settings
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.raw_http import raw_connection
 from tests.support.server import running_service
+
+pytestmark = pytest.mark.integration
 
 # The usual wait is a few milliseconds. A wait for a connection would be 5 s, on any machine.
 READ_SECONDS = 2.5

@@ -17,6 +17,8 @@ from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import RunningService
 
+pytestmark = pytest.mark.integration
+
 INVENTED = 100
 METHODS = ("GET", "PUT", "PROPFIND", "TRACE")
 

@@ -22,6 +22,8 @@ from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
 from tests.support.server import RunningService, running_service
 
+pytestmark = pytest.mark.integration
+
 READS = {
     (method.upper(), path)
     for path, item in DOCUMENT["paths"].items()

@@ -18,6 +18,8 @@ from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
 from tests.tags.helpers import read, upload
 
+pytestmark = pytest.mark.integration
+
 # Lists without joins: no row can be repeated, and visibility is a condition on the row itself.
 PLAIN = ("/v1/users", "/v1/ops", "/v1/trash", "/v1/history", "/v1/images/{image_id}/history")
 COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"}

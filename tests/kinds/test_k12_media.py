@@ -16,6 +16,8 @@ from tests.media.rendered import Appearance, appearance, difference, draw
 from tests.support.accounts import Account
 from tests.support.browser import chromium
 
+pytestmark = pytest.mark.integration
+
 # Thumbnails are lossy.
 DELTA_E = 3.0
 SIZES = (160, 320, 640, 1280)

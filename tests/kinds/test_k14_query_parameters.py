@@ -3,10 +3,13 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.http.problem_documents import problem
 from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
+
+pytestmark = pytest.mark.integration
 
 OPERATIONS = sorted(
     (method.upper(), path) for path, item in DOCUMENT["paths"].items() if path.startswith("/v1/") for method in item

@@ -15,6 +15,8 @@ from tests.support.raw_http import raw_connection
 from tests.support.server import RunningService
 from tests.tags.helpers import upload
 
+pytestmark = pytest.mark.integration
+
 # The body of a successful change for each operation; an operation that is missing here fails.
 BODIES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("PATCH", "/v1/images/{image_id}"): {"name": "renamed.png", "visibility": "private"},

@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.accounts import Account
+
+pytestmark = pytest.mark.integration
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

@@ -15,6 +15,8 @@ from tests.http.problem_documents import problem
 from tests.support.accounts import Account
 from tests.support.server import RunningService, running_service
 
+pytestmark = pytest.mark.integration
+
 ORIGIN = "https://page.example"
 TRACING = ("traceparent", "tracestate", "X-Request-ID", "Authorization", "Content-Type")
 CONDITIONAL = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range")

@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.support.openapi import DOCUMENT
+
+pytestmark = pytest.mark.integration
 
 # Unusual English: clauses as subjects, and uncommon words for output and actors.
 UNIDIOMATIC = re.compile(

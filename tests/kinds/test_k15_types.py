@@ -9,6 +9,8 @@ from tests.http.problem_documents import problem
 from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
 
+pytestmark = pytest.mark.integration
+
 SCHEMAS = DOCUMENT["components"]["schemas"]
 CONVERTIBLE: dict[str, tuple[Any, ...]] = {
     "boolean": ("true", 1),

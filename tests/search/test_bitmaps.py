@@ -38,6 +38,8 @@ from tests.support.counters import tallied
 from tests.support.server import running_service
 from tests.tags.helpers import MISMAPPED, upload
 
+pytestmark = pytest.mark.integration
+
 COMMON = 100
 # Changes by writers to one image.
 WRITES = (

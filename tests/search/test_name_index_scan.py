@@ -22,6 +22,8 @@ from app.search.strategies.name_index_scan import NameIndexScan
 from tests.search.collection import NOW, matches, pictures, store, visible
 from tests.search.queries import in_order
 
+pytestmark = pytest.mark.integration
+
 STARTS = ("", "i", "img ", "100%", "a_b ?")
 MIDDLES = ("*", "*1*", "?*", "*\\*")
 ENDS = ("", "g", "4.png", "?.png", " ß🖼", "🖼", "x", "\U0010ffffx", "\U0010ffff")

@@ -24,6 +24,8 @@ from tests.support.counters import tallied
 from tests.support.server import running_service
 from tests.tags.helpers import read, upload
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     ("query", "position", "expected", "did_you_mean"),

@@ -10,6 +10,8 @@ from app.search.planning.tag_resolution import MAX_TAGS_PER_WILDCARD
 from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
 
+pytestmark = pytest.mark.integration
+
 
 async def found(client: httpx.AsyncClient, query: str) -> int:
     return len((await read(client, "/v1/images", q=query, limit=100))["items"])

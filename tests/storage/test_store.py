@@ -11,6 +11,8 @@ from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
 
+pytestmark = pytest.mark.integration
+
 
 async def one_piece(body: bytes) -> AsyncIterator[bytes]:
     yield body

@@ -9,6 +9,8 @@ import pytest
 from tests.support.accounts import Account
 from tests.tags.helpers import counts_of, read, upload
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 async def image(user: Account, admin: Account) -> dict[str, Any]:

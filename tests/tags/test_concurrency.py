@@ -18,6 +18,8 @@ from app.tags.image_tag_repository import ImageTagRepository
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, read, upload
 
+pytestmark = pytest.mark.integration
+
 CLIENTS = 32
 WORDS = [f"word {number}" for number in range(50)]
 

@@ -19,6 +19,8 @@ from tests.support.photos import png
 from tests.support.server import running_service
 from tests.tags.helpers import assert_consistent, read, upload
 
+pytestmark = pytest.mark.integration
+
 BUSY = (503, "/problems/database-busy")
 
 

@@ -15,6 +15,8 @@ from app.tags.count_compaction import TagCountCompactor
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent, upload
 
+pytestmark = pytest.mark.integration
+
 TAGS = ["cat", "dog", "pet", "animal", "tabby", "kitty"]
 STEPS = 40
 FINE = (200, 201, 204, 404, 409, 422)

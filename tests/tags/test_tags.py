@@ -12,6 +12,8 @@ from tests.support.accounts import Account
 from tests.support.counters import tallied
 from tests.tags.helpers import assert_consistent, counts, counts_of, read, upload
 
+pytestmark = pytest.mark.integration
+
 
 async def put(account: Account, path: str, expected: int = 200, **body: Any) -> Any:
     response = await account.client.put(path, json=body)

@@ -11,6 +11,8 @@ from app.tags.count_compaction import TagCountCompactor
 from tests.support.accounts import Account
 from tests.tags.helpers import read, upload
 
+pytestmark = pytest.mark.integration
+
 PATHS = ("/v1/tags?prefix=sec", "/v1/tags?contains=ecre", "/v1/tags?sort=name", "/v1/tags", "/v1/tags?prefix=alias")
 
 

@@ -12,6 +12,8 @@ from app.core.settings import Settings
 from tests.support.processes import service_process
 from tests.telemetry.records import until
 
+pytestmark = pytest.mark.integration
+
 REQUESTS = [
     ("GET", "/v1/tags?limit=1", 200, "/v1/tags"),
     ("GET", "/v1/tags?limit=1", 200, "/v1/tags"),

@@ -18,6 +18,8 @@ from tests.support.photos import png
 from tests.support.processes import service_process
 from tests.telemetry.records import until
 
+pytestmark = pytest.mark.integration
+
 CANARY = "c4naryc4nary"
 PASSWORD = "correct horse battery staple"
 # User-Agent, X-Request-ID and traceparent are recorded on purpose.

@@ -10,6 +10,8 @@ from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.mongo_message_proxy import INSERT, UPDATE, proxied
 from tests.telemetry.records import metrics_count, numbered, request_ids, telemetry_settings, until
 
+pytestmark = pytest.mark.integration
+
 MakeRecorder = Callable[..., Recorder]
 
 

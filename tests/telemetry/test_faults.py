@@ -16,6 +16,8 @@ from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.mongod import Mongod
 from tests.telemetry.records import make_record, metrics_count, request_ids, until
 
+pytestmark = pytest.mark.integration
+
 MakeRecorder = Callable[..., Recorder]
 
 

@@ -4,8 +4,12 @@ import asyncio
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from app.telemetry.recording.recorder import Recorder
 from tests.telemetry.records import make_record, request_ids, telemetry_settings, until
+
+pytestmark = pytest.mark.integration
 
 MIB = 1024 * 1024
 

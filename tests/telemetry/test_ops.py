@@ -19,6 +19,8 @@ from tests.telemetry.mongod import Mongod
 from tests.telemetry.recorded_app import make_app
 from tests.telemetry.records import make_record, telemetry_settings, until
 
+pytestmark = pytest.mark.integration
+
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
 

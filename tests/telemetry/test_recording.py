@@ -12,6 +12,8 @@ from tests.support.server import serving
 from tests.telemetry.recorded_app import make_app
 from tests.telemetry.records import telemetry_settings, until
 
+pytestmark = pytest.mark.integration
+
 Mongo = Database[dict[str, Any]]
 
 

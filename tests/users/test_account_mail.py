@@ -19,6 +19,8 @@ from tests.support.accounts import PASSWORD, Account, add_api_key
 from tests.support.mail import Mailbox, smtp_server
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 NEW_PASSWORD = "an entirely new one"
 RESET, CONFIRM_RESET = "/v1/auth/password-reset", "/v1/auth/password-reset/confirm"
 VERIFY, CONFIRM_EMAIL = "/v1/users/me/email-verification", "/v1/auth/email-verification/confirm"

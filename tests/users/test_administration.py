@@ -16,6 +16,8 @@ from tests.support.accounts import PASSWORD, Account, add_api_key
 from tests.support.photos import png
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 MakeAccount = Callable[..., Awaitable[Account]]
 NEW_PASSWORD = "an entirely new one"
 

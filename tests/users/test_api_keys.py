@@ -14,6 +14,8 @@ from app.users.accounts.repository import UserRepository
 from app.users.revocation import change_role
 from tests.support.accounts import Account
 
+pytestmark = pytest.mark.integration
+
 
 async def make_key(account: Account, **body: Any) -> dict[str, Any]:
     made = await account.client.post("/v1/users/me/api-keys", json={"name": "script", "scopes": ["read"], **body})

@@ -16,6 +16,8 @@ from tests.users.openid_server import OpenIdServer
 from tests.users.test_accounts import sign_in, sign_up, slug
 from tests.users.test_social import sign_in as sign_in_at_provider
 
+pytestmark = pytest.mark.integration
+
 SPELLINGS = ("Ada@example.com", "ada@example.com", "ADA@EXAMPLE.COM", "\uff41da@example.com", "ada@\uff45xample.com")
 VALID = [
     *("me@nas.local", "me@host.home.arpa", "me@box.test", "me@localhost", "me@b", "me@hidden.onion", "me@x.invalid"),

@@ -9,6 +9,8 @@ from app.core.settings import Settings
 from tests.support.accounts import Account
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 SESSIONS = """
     INSERT INTO user_sessions (id, user_id, refresh_digest, expires_at, address)
     SELECT gen_random_uuid(), $1, sha256(n::text::bytea), now() - n * interval '1 minute', '192.0.2.7'

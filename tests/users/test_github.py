@@ -17,6 +17,8 @@ from app.core.identity_providers import IdentityProvider
 from app.core.settings import Settings
 from tests.support.server import running_service, serving
 
+pytestmark = pytest.mark.integration
+
 
 class GitHubServer:
     """The endpoints of GitHub in use: authorize, access_token (200 also for errors), /user and /user/emails."""

@@ -5,6 +5,8 @@ import pytest
 
 from tests.support.accounts import Account
 
+pytestmark = pytest.mark.integration
+
 PATHS = [
     "/v1/auth/social/%00",
     "/v1/auth/social/%ED%A0%80/callback?state=a&code=b",

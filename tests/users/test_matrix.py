@@ -17,6 +17,8 @@ from tests.support.openapi import DOCUMENT, undocumented
 from tests.support.photos import png
 from tests.users.matrix import ACTORS, ENDPOINTS, IMAGE_RULES, TARGETS, Actor, Rule, Target, expected
 
+pytestmark = pytest.mark.integration
+
 MakeAccount = Callable[..., Awaitable[Account]]
 
 

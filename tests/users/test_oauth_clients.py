@@ -17,6 +17,8 @@ from app.core.settings import Settings
 from tests.support.accounts import PASSWORD, Account
 from tests.support.server import RunningService, running_service
 
+pytestmark = pytest.mark.integration
+
 TOKEN = "/v1/auth/token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -16,6 +16,8 @@ from tests.support.accounts import PASSWORD, Account
 from tests.support.raw_http import raw_connection
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 ATTACKER, HONEST = "192.0.2.1", "198.51.100.1"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -11,6 +11,8 @@ from tests.support.accounts import PASSWORD, Account
 from tests.support.server import RunningService
 from tests.users.test_social import MakeAccount, sign_in
 
+pytestmark = pytest.mark.integration
+
 KEYS = "/v1/users/me/api-keys"
 IDENTITIES = "/v1/users/me/identities"
 KEY = {"name": "script", "scopes": ["read"]}

@@ -16,6 +16,8 @@ from app.core.settings import Settings
 from tests.conftest import TABLES
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 CANARY = "canary"
 
 

@@ -17,6 +17,8 @@ from app.users.sessions.repository import Device, UserSessionRepository
 from tests.support.accounts import PASSWORD, Account
 from tests.support.server import running_service
 
+pytestmark = pytest.mark.integration
+
 REFRESH = "refresh_token"
 
 

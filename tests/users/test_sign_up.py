@@ -20,6 +20,8 @@ from tests.support.accounts import Account
 from tests.support.server import running_service
 from tests.users.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer
 
+pytestmark = pytest.mark.integration
+
 PASSWORD = "a password for the tests"
 PATH = "/v1/users/invitations"
 

@@ -20,6 +20,8 @@ from tests.users.conftest import CALLBACK
 from tests.users.forged_tokens import hs256, unsigned
 from tests.users.openid_server import CLIENT_SECRET, Claims, OpenIdServer
 
+pytestmark = pytest.mark.integration
+
 STRANGER = RSAKey.generate_key(2048, {"kid": "first"})
 MakeAccount = Callable[..., Awaitable[Account]]
 
