@@ -20,6 +20,7 @@ from tests.history.test_history_machine import (
     REFUSED,
     TAGS,
     HistoryMachine,
+    MakeAccount,
     accounts,
     actors,
     numbers,
@@ -129,14 +130,22 @@ def machine(database: Database, settings: Settings) -> type[CollectionMachine]:
 
 
 async def test_every_viewer_sees_what_the_rows_say_after_any_sequence(
-    machine: type[CollectionMachine], accounts: list[Account], sql: asyncpg.Connection, redis: Redis
+    machine: type[CollectionMachine],
+    accounts: list[Account],
+    make_account: MakeAccount,
+    sql: asyncpg.Connection,
+    redis: Redis,
 ) -> None:
-    await run_machine(accounts, sql, redis, 2, 25, machine=machine)
+    await run_machine(accounts, make_account, sql, redis, 2, 25, machine=machine)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_every_viewer_sees_what_the_rows_say_after_many_sequences(
-    machine: type[CollectionMachine], accounts: list[Account], sql: asyncpg.Connection, redis: Redis
+    machine: type[CollectionMachine],
+    accounts: list[Account],
+    make_account: MakeAccount,
+    sql: asyncpg.Connection,
+    redis: Redis,
 ) -> None:
-    await run_machine(accounts, sql, redis, 100, 50, machine=machine)
+    await run_machine(accounts, make_account, sql, redis, 100, 50, machine=machine)
