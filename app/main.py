@@ -32,9 +32,11 @@ from app.http.problems import install_problem_handlers
 from app.http.site import router as site_router
 from app.images.bulk.router import router as bulk_router
 from app.images.content.router import router as image_content_router
+from app.images.duplicates.router import router as duplicates_router
 from app.images.history_router import router as image_history_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
+from app.images.suggestions.router import router as suggestions_router
 from app.images.tags.router import router as tagging_router
 from app.images.trash.router import router as trash_router
 from app.lifespan import make_lifespan
@@ -94,7 +96,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         social_router,
     )
     # Each request is matched in this order, so the most frequent routes come first.
-    images = (image_content_router, search_router, images_router, tagging_router, bulk_router)
+    # `/images/duplicates` precedes `/images/{image_id}`.
+    images = (
+        image_content_router,
+        search_router,
+        duplicates_router,
+        images_router,
+        tagging_router,
+        bulk_router,
+        suggestions_router,
+    )
     history = (image_history_router, tag_history_router, history_router)
     for router in (*images, tags_router, uploads_router, trash_router, *history, *accounts, ops_router):
         app.include_router(router, prefix=API_PREFIX, responses=DEFAULT_RESPONSE)

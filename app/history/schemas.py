@@ -19,9 +19,9 @@ _BATCH = "7b8a1c9e-2f64-4d0b-9a51-0c6d3e2f1a10"
 class EventRead(BaseModel):
     """A change of one tag of one image. `tag` is the name at the time of the change.
 
-    `source` is `implied` if an implication changed the tag, else the kind of the operation. All events of a merge,
-    rename, bulk edit, revert or deletion of a tag have its `batch`. `actor` is null without an account, or outside of
-    a request.
+    `source` is `implied` if an implication changed the tag, else the kind of the operation. `suggestion` is an accepted
+    suggestion. All events of a merge, rename, bulk edit, revert or deletion of a tag have its `batch`. `actor` is null
+    without an account, or outside of a request.
     """
 
     id: int = Field(examples=[4711])

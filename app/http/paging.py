@@ -35,6 +35,11 @@ class Paging:
         self._limit, self._cursor = limit, cursor
 
     @property
+    def limit(self) -> int:
+        """The largest number of items of the page."""
+        return self._limit
+
+    @property
     def fetch_limit(self) -> int:
         """The number of rows to read: one more than the page, to detect a next page."""
         return self._limit + 1
@@ -61,9 +66,13 @@ class Paging:
         """Return the rows of the page and the cursor of the next one, for another sort key. Set the `Link` header."""
         if len(rows) <= self._limit:
             return rows, None
-        cursor = self._cursors.encode(key_of(rows[self._limit - 1]), query)
+        return rows[: self._limit], self.continue_after(key_of(rows[self._limit - 1]), query)
+
+    def continue_after(self, key: list[Any], query: str) -> str:
+        """Return the cursor of the page after this sort key. Set the `Link` header."""
+        cursor = self._cursors.encode(key, query)
         add_next_link(self._request, self._response, cursor)
-        return rows[: self._limit], cursor
+        return cursor
 
 
 @raising(InvalidCursor)

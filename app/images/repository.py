@@ -84,6 +84,11 @@ class ImageRepository:
             raise ImageNotFound
         return TaggedImage(row[0], list(row[1]))
 
+    async def list_tagged(self, images: Collection[uuid.UUID]) -> dict[uuid.UUID, TaggedImage]:
+        """Return those of the images that exist, with their sorted tags, regardless of their visibility."""
+        statement = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id.in_(images))
+        return {row[0].id: TaggedImage(row[0], list(row[1])) for row in (await self._session.execute(statement)).all()}
+
     async def get_for_change(self, image_id: uuid.UUID, principal: Principal) -> Image:
         """Return the image with its row locked until the commit. Raises ImageNotFound, DatabaseBusy."""
         await set_lock_timeout(self._session)
@@ -181,6 +186,11 @@ class ImageRepository:
             .order_by(Image.sha256, Image.created_at, Image.id)
         )
         return dict((await self._session.execute(statement)).all())
+
+    async def list_same_bytes(self, image: Image, principal: Principal, limit: int) -> Sequence[uuid.UUID]:
+        """Return up to `limit` visible images with the same bytes as this one, without itself."""
+        is_copy = (Image.sha256 == image.sha256, Image.id != image.id, visibility_scope(principal).condition())
+        return (await self._session.scalars(select(Image.id).where(*is_copy).order_by(Image.id).limit(limit))).all()
 
     async def list_visible_ids(
         self, images: Sequence[uuid.UUID], scope: VisibilityScope, owner: uuid.UUID | None

@@ -13,7 +13,7 @@ from app.core.resource_paths import image_path
 from app.core.text.normalization import Text, matches
 from app.core.text.tag_names import TagNames
 from app.images.upload.filenames import ImageName
-from app.models import Image, TrashedImage
+from app.models import Image, TagEventSource, TrashedImage
 from app.models.image import Visibility
 from app.search.language.parser import MAX_LENGTH
 from app.search.service import SearchPage
@@ -101,6 +101,15 @@ class TagsUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tags: TagNames
+
+
+class TagsAddition(TagsUpdate):
+    """The tags to add, and where they come from: `suggestion` for accepted suggestions."""
+
+    source: Annotated[
+        Literal[TagEventSource.HAND, TagEventSource.SUGGESTION],
+        Field(description="The `source` of the events in the history"),
+    ] = TagEventSource.HAND
 
 
 class ImageSelection(BaseModel):

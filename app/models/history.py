@@ -13,6 +13,7 @@ class TagEventSource(StrEnum):
     """The kind of operation that changed a tag of an image."""
 
     HAND = "hand"
+    SUGGESTION = "suggestion"
     IMPLIED = "implied"
     MERGE = "merge"
     RENAME = "rename"

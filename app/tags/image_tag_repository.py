@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ValidationFailed
 from app.core.text.tag_names import MAX_TAGS_PER_IMAGE
-from app.models import Tagged
+from app.models import Tag, Tagged
 from app.tags.changes.change_origin import BY_HAND, SET_ORIGIN, ChangeOrigin, set_origin
 from app.tags.errors import TagImplied, TagNotFound
 from app.tags.repository import TagRepository
@@ -219,6 +219,11 @@ class ImageTagRepository:
             await self._session.execute(delete(Tagged).where(Tagged.tag == tag, Tagged.image.in_(images)))
         else:
             await self._session.execute(_REPLACE_TAG, {"tag": tag, "into": target, "images": images})
+
+    async def list_explicit_names(self, images: Sequence[uuid.UUID]) -> list[str]:
+        """Return the names of the explicit tags of these images, sorted, each once."""
+        names = select(Tag.name).join(Tagged, Tagged.tag == Tag.id).where(Tagged.image.in_(images), Tagged.is_explicit)
+        return list(await self._session.scalars(names.distinct().order_by(Tag.name)))
 
     async def list_affected(
         self, images: Sequence[uuid.UUID], added: Sequence[int], removed: Sequence[int]

@@ -68,11 +68,16 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
     tags += [{**one, **part} for one in tags for part in parts]
     one_image: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {
         ("GET", f"/v1/images/{{image_id}}{rest}"): [(f"/v1/images/{PRIVATE_ID}{rest}", {})]
-        for rest in ("", "/content", "/thumbnail", "/url", "/history")
+        for rest in ("", "/content", "/thumbnail", "/url", "/history", "/suggested-tags")
     }
+    suggested: dict[str, Any] = {"params": {"limit": 100}}
+    one_image["GET", "/v1/images/{image_id}/suggested-tags"] += [
+        (f"/v1/images/{number:032}/suggested-tags", suggested) for number in range(99, PUBLIC + PRIVATE, 100)
+    ]
     one_image["GET", "/v1/images/{image_id}"].append((f"/v1/images/{PUBLIC_ID}", {}))
     return {
         ("GET", "/v1/images"): [("/v1/images", {"params": one}) for one in searches()],
+        ("GET", "/v1/images/duplicates"): [("/v1/images/duplicates", {"params": {"limit": 5}})],
         ("GET", "/v1/trash"): [("/v1/trash", {"params": {"limit": 5}})],
         ("POST", "/v1/images/lookup"): [("/v1/images/lookup", {"json": {"sha256": [TWIN.hex()]}})],
         ("GET", "/v1/tags"): [("/v1/tags", {"params": one}) for one in tags],

@@ -5,6 +5,7 @@ Every entity has 200 duplicates, and 500 invisible rows come before the visible 
 
 import itertools
 import math
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,8 @@ import httpx
 import pytest
 
 from app.images.new_images import MAX_DUPLICATES
+from tests.images.test_suggestions import ALL as ANYONE
+from tests.images.test_suggestions import Stored, suggest
 from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
 from tests.tags.helpers import read, upload
@@ -22,7 +25,10 @@ pytestmark = pytest.mark.integration
 
 # Lists without joins: no row can be repeated, and visibility is a condition on the row itself.
 PLAIN = ("/v1/users", "/v1/ops", "/v1/trash", "/v1/history", "/v1/images/{image_id}/history")
-COMPARED = {"/v1/images", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"}
+COMPARED = {
+    *("/v1/images", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"),
+    *("/v1/images/duplicates", "/v1/images/{image_id}/suggested-tags"),
+}
 TARGETS = ["zebra", "zen", "zoo"]
 DUPLICATES, INVISIBLE = 200, 500
 
@@ -113,6 +119,35 @@ async def test_k10_related_tags_are_counted_on_visible_images(
         for limit in (1, 2, 20):
             found = (await read(client, f"/v1/tags/{tag}/related", limit=limit))["items"]
             assert [(one["tag"], one["images"], one["score"]) for one in found] == expected[:limit]
+
+
+async def test_k10_suggested_tags_are_those_of_visible_images(
+    stored: list[dict[str, Any]], client: httpx.AsyncClient
+) -> None:
+    images = [
+        Stored(uuid.UUID(image["id"]), ANYONE, is_private=False, file=number, tags=frozenset(image["tags"]))
+        for number, image in enumerate(stored)
+    ]
+    for target in images[:3]:
+        expected = suggest([*TARGETS, "apart"], images, target, None, 250)
+        for limit in (1, 2, 20):
+            found = (await read(client, f"/v1/images/{target.id}/suggested-tags", limit=limit))["items"]
+            assert [(one["tag"], one["votes"], one["because"]) for one in found] == [
+                (one["tag"], one["votes"], one["because"]) for one in expected[:limit]
+            ]
+
+
+async def test_k10_duplicates_are_the_callers_own_before_they_are_limited(
+    stored: list[dict[str, Any]], user: Account, sql: asyncpg.Connection
+) -> None:
+    digests = [bytes.fromhex(image["sha256"]) for image in stored]
+    for number, image in enumerate(stored):
+        statement = "UPDATE images SET sha256 = $1 WHERE id = $2"
+        await sql.execute(statement, digests[number % 3], uuid.UUID(image["id"]))
+    expected = [[image["id"] for image in stored[number::3]] for number in range(3)]
+    for limit in (1, 2, 100):
+        found = await all_pages(user.client, "/v1/images/duplicates", limit=limit)
+        assert [[image["id"] for image in group["images"]] for group in found] == expected
 
 
 async def test_k10_the_history_of_a_tag_is_that_of_visible_images(

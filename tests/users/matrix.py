@@ -5,6 +5,7 @@ allowed accounts; the scopes of a key restrict them. Missing credentials are 401
 is 404; a visible one that the caller may not change is 403.
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -155,6 +156,12 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/v1/images"): Endpoint(Rule.USER, 201, _upload),
     ("GET", "/v1/images"): Endpoint(Rule.ANYONE),
     ("GET", "/v1/images/{image_id}"): Endpoint(Rule.SEE_IMAGE),
+    ("GET", "/v1/images/{image_id}/suggested-tags"): Endpoint(Rule.SEE_IMAGE),
+    ("GET", "/v1/images/duplicates"): Endpoint(Rule.USER),
+    # Of images that do not exist. The rules for single images have tests of their own.
+    ("POST", "/v1/images/duplicates/merge"): Endpoint(
+        Rule.USER, 404, _json(keep=str(uuid.UUID(int=1)), others=[str(uuid.UUID(int=2))])
+    ),
     ("GET", "/v1/images/{image_id}/content"): Endpoint(Rule.SEE_IMAGE),
     ("GET", "/v1/images/{image_id}/thumbnail"): Endpoint(Rule.SEE_IMAGE),
     ("GET", "/v1/images/{image_id}/url"): Endpoint(Rule.SEE_IMAGE),

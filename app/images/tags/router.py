@@ -20,9 +20,10 @@ from app.images.bulk.selection import Selection
 from app.images.dependencies import ImageTagsServiceDep
 from app.images.errors import ImageNotFound
 from app.images.responses import match_precondition, with_etag
-from app.images.schemas import BulkResult, BulkTagging, ImageRead, TagsUpdate
+from app.images.schemas import BulkResult, BulkTagging, ImageRead, TagsAddition, TagsUpdate
 from app.images.tags.service import BulkEdit
 from app.search.errors import InvalidQuery, QueryTooBroad
+from app.tags.changes.change_origin import ChangeOrigin
 from app.tags.errors import TagImplied, TagNotFound
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, PrincipalDep
@@ -70,7 +71,7 @@ async def add_image_tags(
     request: Request,
     response: Response,
     image_id: uuid.UUID,
-    body: TagsUpdate,
+    body: TagsAddition,
     _user: CurrentUser,
     principal: PrincipalDep,
     service: ImageTagsServiceDep,
@@ -79,7 +80,8 @@ async def add_image_tags(
 
     An image has at most 100 tags. Users other than the owner can add tags up to a total of 50.
     """
-    return with_etag(response, await service.add_tags(image_id, body.tags, principal, match_precondition(request)))
+    precondition, origin = match_precondition(request), ChangeOrigin(body.source)
+    return with_etag(response, await service.add_tags(image_id, body.tags, principal, precondition, origin))
 
 
 @router.delete(

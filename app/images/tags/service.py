@@ -22,7 +22,7 @@ from app.db.database import Database
 from app.images.bulk.selection import ImageSelector, Selection
 from app.images.repository import ImageRepository, TaggedImage
 from app.models import AuditAction, Image, TagEventSource
-from app.tags.changes.change_origin import new_batch
+from app.tags.changes.change_origin import BY_HAND, ChangeOrigin, new_batch
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
@@ -81,7 +81,12 @@ class ImageTagsService:
         return await self._change(image_id, names, principal, ensure_can_edit, precondition, replace)
 
     async def add_tags(
-        self, image_id: uuid.UUID, names: Sequence[str], principal: Principal, precondition: Precondition
+        self,
+        image_id: uuid.UUID,
+        names: Sequence[str],
+        principal: Principal,
+        precondition: Precondition,
+        origin: ChangeOrigin = BY_HAND,
     ) -> TaggedImage:
         """Add explicit tags to an image. Raises Forbidden, ImageNotFound, DatabaseBusy, ValidationFailed."""
 
@@ -91,7 +96,7 @@ class ImageTagsService:
             else:
                 await image_tags.add_tags_as_guest(image.id, locked_tags)
 
-        return await self._change(image_id, names, principal, ensure_can_tag, precondition, add)
+        return await self._change(image_id, names, principal, ensure_can_tag, precondition, add, origin)
 
     async def remove_tag(
         self, image_id: uuid.UUID, name: str, principal: Principal, precondition: Precondition
@@ -136,13 +141,14 @@ class ImageTagsService:
         rule: Rule,
         precondition: Precondition,
         change: Change,
+        origin: ChangeOrigin = BY_HAND,
     ) -> TaggedImage:
         # Checked before the locks too: a caller without permission creates no tags and waits for no lock.
         async with self._database.read_session() as session:
             image = await ImageRepository(session).get_visible(image_id, principal)
             rule(principal, image)
         owner = private_owner(image.visibility, image.uploaded_by)
-        async with with_locked_tags(names, self._tag_creator, owner) as (session, locked_tags):
+        async with with_locked_tags(names, self._tag_creator, owner, origin=origin) as (session, locked_tags):
             image = await ImageRepository(session).get_for_change(image_id, principal)
             rule(principal, image)
             before = await _load_tags(session, image)
