@@ -14,8 +14,10 @@ from app.db.asyncpg_queries import Statement, StatementRunner
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.sql_text import Condition, NamedParameters
 from app.images.upload.filenames import numbered_name
+from app.media.image_properties import PerceptualHash
 from app.models import Image
 from app.models.image import Visibility
+from app.similarity.repository import HASH_PARAMETERS, INSERT_HASH, hash_values
 
 MAX_DUPLICATES = 20
 MAX_NUMBER = 1000
@@ -37,7 +39,8 @@ _ADD = """
     made AS (
         INSERT INTO images ({columns}) SELECT {values} FROM listed, source
         ON CONFLICT (name) DO NOTHING RETURNING id, storage_key, created_at
-    ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key){changes}
+    ), hashed AS ({insert_hash}),
+    released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key){changes}
     SELECT EXISTS (SELECT FROM listed), EXISTS (SELECT FROM source), (SELECT created_at FROM made),
         ARRAY(SELECT id FROM images WHERE sha256 = :sha256 AND {visible} ORDER BY sha256, id LIMIT {most})"""
 
@@ -106,8 +109,10 @@ class NewImageRepository:
     def __init__(self, statements: StatementRunner) -> None:
         self._statements = statements
 
-    async def add(self, new: NewImage, principal: Principal, source: ImageSource = NO_SOURCE) -> InsertResult:
-        """Insert an image and remove its key from the orphan list: both, or neither.
+    async def add(
+        self, new: NewImage, perceptual_hash: PerceptualHash, principal: Principal, source: ImageSource = NO_SOURCE
+    ) -> InsertResult:
+        """Insert an image and its hash, and remove its key from the orphan list: all, or nothing.
 
         A single statement, because an upload mostly waits for round trips. It returns up to MAX_DUPLICATES duplicates
         that `principal` may see, in the order of their index: the same bytes may be stored a hundred thousand times.
@@ -115,7 +120,9 @@ class NewImageRepository:
         values = NamedParameters()
         statement = _insert_statement(visibility_scope(principal).sql(values), source.row, source.changes)
         with invalidates_only(self._statements, LISTS):
-            row = await self._statements.fetch_one(statement, {**new._asdict(), **values.by_name, **source.values})
+            row = await self._statements.fetch_one(
+                statement, {**new._asdict(), **hash_values(perceptual_hash), **values.by_name, **source.values}
+            )
         assert row is not None  # noqa: S101 - the statement has no FROM
         return InsertResult(*row)
 
@@ -140,7 +147,14 @@ def _insert_statement(visible: Condition, source: str, changes: str) -> Statemen
     columns = NewImage._fields
     values = ", ".join(f":{name}" for name in columns)
     statement = _ADD.format(
-        columns=", ".join(columns), values=values, source=source, changes=changes, visible=visible, most=MAX_DUPLICATES
+        columns=", ".join(columns),
+        values=values,
+        source=source,
+        insert_hash=INSERT_HASH.format(source="made"),
+        changes=changes,
+        visible=visible,
+        most=MAX_DUPLICATES,
     )
     table = Image.__table__
-    return Statement(text(statement).bindparams(*(bindparam(name, type_=table.c[name].type) for name in columns)))
+    typed = [bindparam(name, type_=table.c[name].type) for name in columns]
+    return Statement(text(statement).bindparams(*typed, *HASH_PARAMETERS))

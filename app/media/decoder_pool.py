@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.core.errors import StorageUnavailable
 from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
+from app.media.image_properties import Dimensions, ImageProperties, PerceptualHash
 
 PROGRAM = Path(__file__).with_name("decoder_worker.py")
 # Address space and processor time of a check: somewhat under 2 s, since the timer has the resolution of the clock tick.
@@ -58,13 +59,6 @@ class DecoderInput:
     content_type: str
     size: int
     source: Sequence[bytes] | str
-
-
-class Dimensions(NamedTuple):
-    """Width and height in pixels, as displayed."""
-
-    width: int
-    height: int
 
 
 class _Decoder:
@@ -147,13 +141,15 @@ class DecoderPool:
         self._max_pixels = max_pixels
         self._source_port = source_port
 
-    async def check(self, file: DecoderInput) -> Dimensions:
-        """Decode the whole file; return its size.
+    async def check(self, file: DecoderInput) -> ImageProperties:
+        """Decode the whole file; return its properties.
 
         Raises InvalidImage, ImageTooLarge; Unavailable when no decoder could do it.
         """
         head, _ = await self._do({"task": "check"}, file)
-        return Dimensions(head["width"], head["height"])
+        return ImageProperties(
+            Dimensions(head["width"], head["height"]), PerceptualHash(bytes.fromhex(head["hash"]), head["hash_quality"])
+        )
 
     async def measure(self, file: DecoderInput) -> Dimensions:
         """Return the size of a file that was checked before. Raises like `check`."""

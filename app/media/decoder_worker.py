@@ -17,6 +17,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ from app.media.decoding.opening import OpenedPicture, configure, open_picture  #
 from app.media.decoding.rendering import render_thumbnail  # noqa: E402
 from app.media.decoding.rows import require_every_row  # noqa: E402
 from app.media.decoding.seekable_stream import SeekableStream  # noqa: E402
+from app.media.hashing.perceptual_hash import hash_pixels  # noqa: E402
+from app.media.image_properties import HASH_BYTES, PerceptualHash  # noqa: E402
 from app.media.sandbox import apply_sandbox, limit_job, limit_process, lower_priority  # noqa: E402
 
 sys.path.remove(_ROOT)
@@ -102,16 +105,33 @@ class RemoteFile(SeekableStream):
 
 
 def check(job: dict[str, Any], source: IO[bytes]) -> Result:
-    """Decode every frame to its end; return the size that is displayed."""
+    """Decode every frame to its end; return the size that is displayed, and the hash of the first frame."""
     picture = open_bounded(job, source)
     size = displayed_size(picture.image.size, picture.orientation)
     if picture.jpeg is not None:
-        require_every_block(picture.image, picture.jpeg)
-    elif job["format"] in ("PNG", "GIF"):
-        require_every_row(lambda: reopen(job, source), lambda image: load_frames(job, image))
+        found = hash_of(picture, require_every_block(picture.image, picture.jpeg))
     else:
-        load_frames(job, picture.image)
-    return {"width": size[0], "height": size[1]}, b""
+        found = check_frames(job, source, picture)
+    return {"width": size[0], "height": size[1], "hash": found.bits.hex(), "hash_quality": found.quality}, b""
+
+
+def check_frames(job: dict[str, Any], source: IO[bytes], picture: OpenedPicture) -> PerceptualHash:
+    """Decode every frame of a picture that is no JPEG; return the hash of the first one."""
+    hashes: list[PerceptualHash] = []
+
+    def load(image: ImageFile.ImageFile) -> None:
+        load_frames(job, image, lambda: hashes.append(hash_of(picture, image)))
+
+    if job["format"] in ("PNG", "GIF"):
+        require_every_row(lambda: reopen(job, source), load)
+    else:
+        load(picture.image)
+    return hashes[-1] if hashes else PerceptualHash(bytes(HASH_BYTES), 0)
+
+
+def hash_of(picture: OpenedPicture, pixels: Image.Image) -> PerceptualHash:
+    """Return the hash of the decoded pixels of a picture."""
+    return hash_pixels(pixels, picture.orientation, picture.colour_key)
 
 
 def measure(job: dict[str, Any], source: IO[bytes]) -> Result:
@@ -139,7 +159,7 @@ def reopen(job: dict[str, Any], source: IO[bytes]) -> ImageFile.ImageFile:
     return open_picture(job["format"], source).image
 
 
-def load_frames(job: dict[str, Any], image: ImageFile.ImageFile) -> None:
+def load_frames(job: dict[str, Any], image: ImageFile.ImageFile, on_first_frame: Callable[[], None]) -> None:
     """Decode every frame. Raises TooLarge, PixelsMissing."""
     frames = getattr(image, "n_frames", 1)
     chunks = getattr(image, "png", None)
@@ -151,6 +171,8 @@ def load_frames(job: dict[str, Any], image: ImageFile.ImageFile) -> None:
             # The file has fewer frames than it states; how many it states is ancillary.
             break
         image.load()
+        if frame == 0:
+            on_first_frame()
     if chunks is not None and chunks.data_end > job["size_bytes"]:
         raise PixelsMissing("the file ends within its pixels")
 

@@ -4,7 +4,7 @@ from app.models.audit import AuditAction, AuditEvent
 from app.models.bitmap import BitmapChunk, BitmapIndexQueueEntry, BitmapOrdinal, TagBitmap
 from app.models.cache import CacheState
 from app.models.history import OrphanedTagHistory, TagEvent, TagEventSource, TagOperation, TagOperationKind
-from app.models.image import IdempotencyKey, Image, OrphanedObject
+from app.models.image import IdempotencyKey, Image, ImageHash, OrphanedObject
 from app.models.invitation import Invitation
 from app.models.mailed_link import LinkPurpose, MailedLink
 from app.models.tag import PrivateTag, Tag, TagCountDelta, Tagged, TagImplication
@@ -23,6 +23,7 @@ __all__ = [
     "CacheState",
     "IdempotencyKey",
     "Image",
+    "ImageHash",
     "Invitation",
     "LinkPurpose",
     "MailedLink",

@@ -73,14 +73,14 @@ class UploadCompletion:
         header = inspection.finish()
         if rest.multipart is None:
             # A damaged file never reaches the store.
-            dimensions = await self._checker.check_bytes(header, rest.pieces)
+            properties = await self._checker.check_bytes(header, rest.pieces)
             # A new key, as a request that was terminated may still store other bytes.
             key = acquired.whole_key or await self._list_new_key()
             await self._object_store.put_whole(key, rest.pieces, header.content_type)
         else:
             key = upload.storage_key
-            dimensions = await self._checker.check_object(header, key, rest.end)
-        return StoredFile(upload.name, rest.end, inspection.digest.digest(), header.content_type, dimensions, key)
+            properties = await self._checker.check_object(header, key, rest.end)
+        return StoredFile(upload.name, rest.end, inspection.digest.digest(), header.content_type, properties, key)
 
     async def _list_new_key(self) -> str:
         key = new_original_key()

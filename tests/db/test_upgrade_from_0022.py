@@ -162,7 +162,7 @@ async def test_the_upgrade_keeps_every_row(old: Settings) -> None:
     assert tuple(state) == (singleton, namespace, epoch + 1, run_id, usable_from)
     del after["cache_state"]
     # Tables of later revisions.
-    later = ("uploads", "upload_parts", "trashed_images", "trashed_tags", "audit_events", *HISTORY)
+    later = ("uploads", "upload_parts", "trashed_images", "trashed_tags", "image_hashes", "audit_events", *HISTORY)
     assert [after.pop(table) for table in later] == [[]] * len(later)
     assert after == before
 
@@ -203,7 +203,7 @@ async def test_the_upgrade_is_rolled_back_while_a_table_is_in_use(old: Settings)
         assert not upgrading.done()
         await holder.execute("COMMIT")
         await upgrading
-        assert await fetch_revision(holder) == "0028"
+        assert await fetch_revision(holder) == "0029"
 
 
 async def _until_waiting(connection: asyncpg.Connection, *, is_waiting: bool) -> None:

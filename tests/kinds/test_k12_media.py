@@ -43,7 +43,7 @@ def input_of(file: MediaFile) -> DecoderInput:
 async def fault(decoders: DecoderPool, file: MediaFile, shown: Appearance, sizes: Sequence[int]) -> str | None:
     """Return the differences between the result of a decoder and of Chromium."""
     try:
-        dimensions = await decoders.check(input_of(file))
+        dimensions = (await decoders.check(input_of(file))).dimensions
         if dimensions != shown.size:
             return f"{dimensions} for {shown.size}"
         for size in sizes:

@@ -15,8 +15,8 @@ from app.core.settings import Settings
 from app.images.dependencies import get_file_checker
 from app.images.upload.file_checker import FileChecker
 from app.main import create_app
-from app.media.decoder_pool import Dimensions
 from app.media.image_header import HeaderReader, ImageHeader
+from app.media.image_properties import HASH_BYTES, Dimensions, ImageProperties, PerceptualHash
 from app.storage.s3_client import Chunks
 from tests.support.server import serving
 
@@ -40,11 +40,11 @@ class _AnyFile(FileChecker):
     def header_reader(self) -> HeaderReader:
         return cast("HeaderReader", _AnyHeader())
 
-    async def check_bytes(self, _header: ImageHeader, _body: Chunks) -> Dimensions:
-        return Dimensions(1, 1)
+    async def check_bytes(self, _header: ImageHeader, _body: Chunks) -> ImageProperties:
+        return ImageProperties(Dimensions(1, 1), PerceptualHash(bytes(HASH_BYTES), 0))
 
-    async def check_object(self, _header: ImageHeader, _key: str, _size: int) -> Dimensions:
-        return Dimensions(1, 1)
+    async def check_object(self, _header: ImageHeader, _key: str, _size: int) -> ImageProperties:
+        return ImageProperties(Dimensions(1, 1), PerceptualHash(bytes(HASH_BYTES), 0))
 
 
 @pytest.mark.skipif(CHECKOUT is None, reason="RUFH_CHECKOUT is not set; see tests/README.md")

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 from app.core.callers import current_caller
 from app.core.fair_queue import FairQueue
-from app.media.decoder_pool import DecoderInput, DecoderPool, Dimensions
+from app.media.decoder_pool import DecoderInput, DecoderPool
 from app.media.errors import ImageTooLarge
+from app.media.image_properties import ImageProperties
 
 
 class QueuedDecoders:
@@ -30,7 +31,7 @@ class QueuedDecoders:
                 self._queue.penalise(caller)
                 raise
 
-    async def check(self, file: DecoderInput) -> Dimensions:
-        """Decode a whole file in a slot; return its size. Raises InvalidImage, ImageTooLarge, Unavailable."""
+    async def check(self, file: DecoderInput) -> ImageProperties:
+        """Decode a whole file in a slot; return its properties. Raises InvalidImage, ImageTooLarge, Unavailable."""
         async with self.slot():
             return await self.pool.check(file)

@@ -13,8 +13,9 @@ from typing import Any
 from app.core.errors import AppError, StorageUnavailable
 from app.db.database import Database
 from app.images.repository import ImageRepository
-from app.media.decoder_pool import URL_SECONDS, DecoderInput, DecoderPool, Dimensions
+from app.media.decoder_pool import URL_SECONDS, DecoderInput, DecoderPool
 from app.media.errors import ImageTooLarge, InvalidImage
+from app.media.image_properties import Dimensions
 from app.models import Image
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing

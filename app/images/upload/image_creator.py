@@ -17,7 +17,7 @@ from app.images.errors import NameTaken
 from app.images.name_conflict import name_taken
 from app.images.new_images import NO_SOURCE, ImageSource, NewImage, NewImageRepository, new_image_id
 from app.images.upload.form import OnConflict, UploadFields
-from app.media.decoder_pool import Dimensions
+from app.media.image_properties import ImageProperties
 from app.models import Image
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.repository import TagRepository
@@ -46,7 +46,7 @@ class StoredFile(MeasuredFile):
     """A file in the object store that a decoder has accepted."""
 
     content_type: str
-    dimensions: Dimensions
+    properties: ImageProperties
     storage_key: str
 
 
@@ -75,7 +75,7 @@ class ImageCreator:
                 return uploaded
         async with self._database.autocommit_connection() as connection:
             new = _new_image(stored, fields, principal, [])
-            image, duplicates = await _add(connection, new, principal, fields.on_conflict, source)
+            image, duplicates = await _add(connection, new, stored, principal, fields.on_conflict, source)
         return UploadedImage(image, [], duplicates)
 
     @asynccontextmanager
@@ -97,7 +97,7 @@ async def _add_tagged(
     source: ImageSource,
 ) -> UploadedImage:
     new = _new_image(stored, fields, principal, tags.all)
-    image, duplicates = await _add(SessionRunner(session), new, principal, fields.on_conflict, source)
+    image, duplicates = await _add(SessionRunner(session), new, stored, principal, fields.on_conflict, source)
     with invalidates_only(session, LISTS):
         await ImageTagRepository(session).add_tags([image.id], tags)
     names = await TagRepository(session).list_names_by_image([image.id]) if tags.explicit else {image.id: []}
@@ -107,6 +107,7 @@ async def _add_tagged(
 async def _add(
     statements: StatementRunner,
     new: NewImage,
+    stored: StoredFile,
     principal: Principal,
     on_conflict: OnConflict | None,
     source: ImageSource,
@@ -115,7 +116,7 @@ async def _add(
     repository = NewImageRepository(statements)
     original_name = new.name
     for _ in range(MAX_RENAMES):
-        result = await repository.add(new, principal, source)
+        result = await repository.add(new, stored.properties.perceptual_hash, principal, source)
         if not result.source_exists:
             raise SourceChanged
         if not result.key_reserved:
@@ -137,8 +138,8 @@ def _new_image(stored: StoredFile, fields: UploadFields, principal: Principal, t
         uploaded_by=principal.id,
         content_type=stored.content_type,
         size=stored.size,
-        width=stored.dimensions.width,
-        height=stored.dimensions.height,
+        width=stored.properties.dimensions.width,
+        height=stored.properties.dimensions.height,
         sha256=stored.sha256,
         visibility=fields.visibility,
         # The triggers would set the same: written here, they find nothing to change.

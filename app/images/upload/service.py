@@ -133,7 +133,7 @@ class UploadService:
         key = new_original_key()
         if length(first) < PART_BYTES:
             header = reader.finish()
-            dimensions = await self._checker.check_bytes(header, first)
+            properties = await self._checker.check_bytes(header, first)
             await reservation.reserve(key, hashing.size)
             await self._object_store.put_whole(key, first, header.content_type)
         else:
@@ -144,8 +144,8 @@ class UploadService:
             # The signature is in the first bytes; metadata of any size may precede the dimensions.
             await self._object_store.put_parts(key, parts, reader.content_type or "application/octet-stream")
             header = reader.finish()
-            dimensions = await self._checker.check_object(header, key, hashing.size)
-        return StoredFile(name, hashing.size, hashing.sha256, header.content_type, dimensions, key)
+            properties = await self._checker.check_object(header, key, hashing.size)
+        return StoredFile(name, hashing.size, hashing.sha256, header.content_type, properties, key)
 
     async def _commit_with_response(
         self, stored: StoredFile, fields: UploadFields, principal: Principal, claimed: bytes, render: Render

@@ -18,6 +18,8 @@ from PIL import Image, ImageFile
 from app.media.decoding.errors import PixelsMissing
 from app.media.decoding.jpeg import JpegStream
 
+# The pixels that a perceptual hash needs on each side.
+MIN_SIDE = 64
 _PADDING = b"\xff\x00" * 8
 
 
@@ -52,12 +54,12 @@ class _Decoder:
         return True
 
 
-def require_every_block(image: ImageFile.ImageFile, stream: JpegStream) -> None:
-    """Decode a JPEG that was just opened, at an eighth of its size: every bit is still read.
+def require_every_block(image: ImageFile.ImageFile, stream: JpegStream) -> Image.Image:
+    """Decode a JPEG that was just opened, at up to an eighth of its size; return the pixels. Every bit is still read.
 
     Raises PixelsMissing; OSError for data that no decoder reads.
     """
-    image.draft(image.mode, (1, 1))
+    image.draft(image.mode, (MIN_SIDE, MIN_SIDE))
     decoder = _Decoder(image)
     decoder.feed(stream.header)
     for chunk in stream.chunks():
@@ -70,3 +72,4 @@ def require_every_block(image: ImageFile.ImageFile, stream: JpegStream) -> None:
         raise PixelsMissing("blocks are missing")
     if not stream.is_complete:
         raise PixelsMissing("parts of scans are missing")
+    return image._new(image.im)  # noqa: SLF001 - as Pillow itself does for decoded pixels

@@ -28,9 +28,11 @@ from app.images.storage_keys import new_original_key
 from app.images.trash.repository import TrashRepository
 from app.images.upload.storage_quota import Reservation
 from app.images.upload.streams import HashingStream, feed_reader
-from app.media.decoder_pool import URL_SECONDS, DecoderInput, Dimensions
+from app.media.decoder_pool import URL_SECONDS, DecoderInput
 from app.media.image_header import HeaderReader
+from app.media.image_properties import ImageProperties
 from app.models import Image, TrashedImage
+from app.similarity.repository import SimilarityRepository
 from app.storage.chunks import PART_BYTES, length, prepend, split_parts
 from app.tags.image_tag_repository import ImageTagRepository
 from app.tags.repository import TagRepository
@@ -151,8 +153,8 @@ class ImageRestorer:
         reservation = Reservation(database, self.settings, None)
         try:
             with self.reader.open_original(image) as content:
-                dimensions = await self._store_original(image, content, key, reservation)
-            await self._insert(image, key, dimensions)
+                properties = await self._store_original(image, content, key, reservation)
+            await self._insert(image, key, properties)
         except Unavailable:
             # The backend would not respond now either: the sweeper removes the object.
             raise
@@ -162,7 +164,7 @@ class ImageRestorer:
 
     async def _store_original(
         self, image: ArchivedImage, content: IO[bytes], key: str, reservation: Reservation
-    ) -> Dimensions:
+    ) -> ImageProperties:
         """Store and decode an original. One that fits a part is decoded before it is stored."""
         object_store = self.backends.object_store
         hashing = HashingStream(_chunks(content), self.settings.max_upload_bytes)
@@ -173,10 +175,10 @@ class ImageRestorer:
             _require_same(image, hashing, header)
             async with self._decoding:
                 file = DecoderInput(image.content_type, image.size, first)
-                dimensions = await self.backends.decoders.check(file)
+                properties = await self.backends.decoders.check(file)
             await reservation.reserve(key, image.size)
             await object_store.put_whole(key, first, image.content_type)
-            return dimensions
+            return properties
         await reservation.reserve(key, image.size)
         parts = prepend(first, parts)
         del first
@@ -186,7 +188,7 @@ class ImageRestorer:
             url = await object_store.presign_internal(key, timedelta(seconds=URL_SECONDS))
             return await self.backends.decoders.check(DecoderInput(image.content_type, image.size, url))
 
-    async def _insert(self, image: ArchivedImage, key: str, dimensions: Dimensions) -> None:
+    async def _insert(self, image: ArchivedImage, key: str, properties: ImageProperties) -> None:
         """Insert the rows in one transaction. Raises _Conflict, ItemRefused, DatabaseBusy."""
         names = [tag.name for tag in image.tags]
         for seconds in _WAITS:
@@ -195,14 +197,14 @@ class ImageRestorer:
                 if await ImageTagRepository(session).lock_tags(names) is None:
                     continue
                 with invalidates_only(session, LISTS, image_scope(image.id)):
-                    await self._insert_locked(session, image, key, dimensions)
+                    await self._insert_locked(session, image, key, properties)
                 return
         async with self.backends.database.read_session() as session:
             await self._require_tags(session, names)
         raise DatabaseBusy
 
     async def _insert_locked(
-        self, session: AsyncSession, image: ArchivedImage, key: str, dimensions: Dimensions
+        self, session: AsyncSession, image: ArchivedImage, key: str, properties: ImageProperties
     ) -> None:
         ids = await TagRepository(session).list_ids_by_name([tag.name for tag in image.tags])
         tags = _tags_by_id(image.tags, ids)
@@ -213,8 +215,8 @@ class ImageRestorer:
             uploaded_by=self._owner(image),
             content_type=image.content_type,
             size=image.size,
-            width=dimensions.width,
-            height=dimensions.height,
+            width=properties.dimensions.width,
+            height=properties.dimensions.height,
             sha256=bytes.fromhex(image.sha256),
             visibility=image.visibility,
             tag_ids=sorted(tags),
@@ -232,6 +234,7 @@ class ImageRestorer:
             is_added = await repository.add_image(new, image.created_at)
         if not is_added:
             raise _Conflict("another image took the id or the name meanwhile")
+        await SimilarityRepository(session).add_or_update(image.id, properties.perceptual_hash)
         await repository.add_tags_of_image(image.id, list(tags.values()), is_trashed=image.trashed is not None)
         if image.trashed is None:
             # The implications of the service decide on implied tags.
