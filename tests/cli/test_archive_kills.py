@@ -71,7 +71,7 @@ async def test_a_killed_export_and_a_killed_restore_continue(
     finished = await run_command(settings, "export", archive)
     assert (finished.code, f"{IMAGES} images" in finished.output) == (0, True), finished.output
     assert digests_of(archive).items() <= files_of(archive).items()
-    assert len(files_of(archive)) == 2 * IMAGES + 4
+    assert len(files_of(archive)) == 2 * IMAGES + 5
 
     await empty_tables(sql)
     await empty_bucket.remove([one.key async for one in empty_bucket.list_objects()])

@@ -12,11 +12,14 @@ import asyncpg
 import httpx
 import pytest
 
+from app.cli.archive.archive_format import OPERATION_COLUMNS, OPERATION_REFERENCES
 from app.core.settings import Settings
 from app.db.database import Database
 from app.images.maintenance.consistency_check import ConsistencyCheck
+from app.models import TagOperation
 from app.storage.object_store import ObjectStore
 from tests.conftest import empty_tables
+from tests.history.replay import assert_replayable
 from tests.media.corpus import segment, with_segments
 from tests.support.accounts import Account
 from tests.support.archives import client_map, keep_sessions, records, responses, seal, sidecars_of
@@ -47,6 +50,7 @@ async def collection(
     await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["feline"]})
     large = with_segments(image_bytes("JPEG"), *[segment(0xFE, bytes(65_000))] * 90)
     images = {
+        "changed.png": await upload(user, "changed.png", png((8, 8)), "couch,daybed,typo,wrong"),
         "plain.png": await upload(user, "plain.png", png((9, 7))),
         "large.jpg": await upload(user, "large.jpg", large, "kitten,sofa"),
         "private.gif": await upload(user, "private.gif", image_bytes("GIF"), "cat,secret", "private"),
@@ -54,6 +58,11 @@ async def collection(
         "…ünïcode 猫.png": await upload(other, "…ünïcode 猫.png", png((30, 20)), "猫"),
     }
     await sql.execute("UPDATE images SET uploaded_by = NULL WHERE name = 'of nobody.webp'")
+    # Changes of tags that can be reverted.
+    await admin.client.post("/v1/tags/couch/merge", json={"into": "sofa"})
+    await admin.client.patch("/v1/tags/daybed", json={"name": "day bed"})
+    for name in ("typo", "wrong"):
+        await admin.client.delete(f"/v1/tags/{name}")
     # In the trash. Its tag stays hidden.
     former = await upload(user, "former.png", png(), "former secret", "private")
     await user.client.delete(former["links"]["self"])
@@ -102,6 +111,9 @@ async def test_a_round_trip_changes_nothing_that_a_client_can_see(
         "trash": """SELECT i.id, i.name, i.created_at, uploaded_by, sha256, visibility, trashed_at, trashed_by,
             t.name AS tag, g.created_at AS tagged_at, g.is_explicit FROM trashed_images i
             JOIN trashed_tags g ON g.image = i.id JOIN tags t ON t.id = g.tag ORDER BY t.name""",
+        "operations": """SELECT o.id, o.created_at, actor, kind, o.tag, new_name, is_complete, t.name, a.name AS target,
+            t.id IS NULL AS is_deleted FROM tag_operations o LEFT JOIN tags t ON t.id = o.tag_id
+            LEFT JOIN tags a ON a.id = o.target_id ORDER BY 1""",
         "private": "SELECT t.name, p.owner_id FROM private_tags p JOIN tags t ON t.id = p.tag_id ORDER BY 1, 2",
     }
     rows = {name: await sql.fetch(query) for name, query in tables.items()}
@@ -109,10 +121,10 @@ async def test_a_round_trip_changes_nothing_that_a_client_can_see(
     await object_store.remove([one.key async for one in object_store.list_objects()])
 
     dry, _ = await restore(settings, collection.archive, "--dry-run")
-    assert (dry.code, "Dry run: 17 restored, 0 already stored" in dry.output) == (0, True), dry.output
+    assert (dry.code, "Dry run: 23 restored, 0 already stored" in dry.output) == (0, True), dry.output
     assert await sql.fetchval("SELECT count(*) FROM users") == 0
     finished, _ = await restore(settings, collection.archive)
-    assert (finished.code, "17 restored, 0 already stored" in finished.output) == (0, True), finished.output
+    assert (finished.code, "23 restored, 0 already stored" in finished.output) == (0, True), finished.output
     await keep_sessions(sql, collection.sessions)
     assert await responses(collection.clients) == before
     assert {name: await sql.fetch(query) for name, query in tables.items()} == rows
@@ -123,8 +135,33 @@ async def test_a_round_trip_changes_nothing_that_a_client_can_see(
     finished, report = await restore(settings, collection.archive)
     assert (finished.code, {line["outcome"] for line in report.values()}) == (0, {"stored"})
     await run_command(settings, "export", tmp_path / "second")
-    names = ("accounts.jsonl", "vocabulary.jsonl", "SHA256SUMS")
+    names = ("accounts.jsonl", "vocabulary.jsonl", "operations.jsonl", "SHA256SUMS")
     assert all((tmp_path / "second" / name).read_bytes() == (collection.archive / name).read_bytes() for name in names)
+
+
+async def test_changes_of_tags_before_an_export_can_be_reverted_after_a_restore(
+    settings: Settings, collection: Collection, sql: asyncpg.Connection, object_store: ObjectStore
+) -> None:
+    admin, path = collection.clients["admin"], collection.images["changed.png"]["links"]["self"]
+    assert (await admin.get(path)).json()["tags"] == ["day bed", "sofa"]
+    await empty_tables(sql)
+    await object_store.remove([one.key async for one in object_store.list_objects()])
+    finished, _ = await restore(settings, collection.archive)
+    assert finished.code == 0, finished.output
+    await keep_sessions(sql, collection.sessions)
+
+    operations = {one["tag"]: one for one in records(collection.archive, "operations")}
+    assert operations.keys() == {"couch", "daybed", "typo", "wrong"}
+    for operation in operations.values():
+        response = await admin.post("/v1/history/revert", json={"batch": operation["id"]})
+        assert (response.status_code, response.json()["conflicts"]) == (200, []), response.text
+    assert (await admin.get(path)).json()["tags"] == ["couch", "daybed", "typo", "wrong"]
+    assert (await admin.get("/v1/tags/couch")).json()["name"] == "couch"
+    await assert_replayable(sql)
+
+
+def test_an_operation_of_an_archive_has_all_columns_of_its_table() -> None:
+    assert {*OPERATION_COLUMNS, *OPERATION_REFERENCES} == set(TagOperation.__table__.columns.keys())
 
 
 async def require_consistent(
@@ -170,9 +207,7 @@ async def test_a_filled_service_keeps_what_it_has(
     assert report[f"account {owner['id']}"]["outcome"] == "mapped"
     assert report["tag 猫"]["reason"] == "it is an alias in the service"
     assert report["tag kitten"]["reason"] == "it cannot imply 'cat' in the service"
-    assert {path: line for path, line in would.items() if path.startswith("images/")} == {
-        path: line for path, line in report.items() if path.startswith("images/")
-    }
+    assert would == report
     restored = (await same_address.client.get(images["large.jpg"]["links"]["self"])).json()
     assert (restored["uploaded_by"], restored["tags"]) == (
         str(same_address.id),
@@ -201,6 +236,8 @@ async def test_hostile_items_are_refused_one_by_one(
         lines.write('{"name": "-bad"}\n' + "[" * 100_000 + "\n")
     with (archive / "accounts.jsonl").open("a") as lines:
         lines.write('{"id": "1"}\n')
+    with (archive / "operations.jsonl").open("a") as lines:
+        lines.write('{"kind": "drop"}\n')
     seal(archive, [f"{'0' * 64}  ../../etc/passwd", f"{'0' * 64}  images/2026-11-29T08/../../x.json", "x" * 100_000])
     changed = paths[f"{len(FORGERIES)}.png"]
     _flip(changed)
@@ -214,7 +251,7 @@ async def test_hostile_items_are_refused_one_by_one(
         for path, reason in expected.items():
             assert reason in refused.pop(path, ""), (path, reason, report[path])
         assert len(refused) >= 6
-        assert all(path.split(":")[0] in ("SHA256SUMS", "vocabulary.jsonl", "accounts.jsonl") for path in refused)
+        assert all(path.split(":")[0] in MEMBERS for path in refused)
         assert sum(line["outcome"] == "restored" for line in report.values()) == 3
     assert await sql.fetchval("SELECT array_agg(name) FROM images") == ["good.png"]
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
@@ -266,7 +303,10 @@ def _tagged(name: str) -> Callable[[Path], None]:
     return _sidecar(tags=[{"name": name, "explicit": True, "created_at": "2026-01-01T00:00:00Z"}])
 
 
+MEMBERS = ("SHA256SUMS", "vocabulary.jsonl", "accounts.jsonl", "operations.jsonl")
 _BOMB = png()[:16] + (100_000).to_bytes(4, "big") * 2 + png()[24:]
+# Its header is valid.
+_UNDECODABLE = png((50, 50)).partition(b"IDAT")[0] + b"IDAT" + bytes(500)
 FORGERIES: tuple[tuple[Callable[[Path], None], str], ...] = (
     (_sidecar(name="../../evil.png"), "the sidecar is invalid: name"),
     (_sidecar(name="a\u202eb.png"), "the sidecar is invalid: name"),
@@ -285,6 +325,7 @@ FORGERIES: tuple[tuple[Callable[[Path], None], str], ...] = (
     (_bytes(_BOMB), "is more than"),
     (_bytes(b"GIF89a" + bytes(50)), "The file ends within its header"),
     (_bytes(image_bytes("JPEG")), "the original has another type"),
+    (_bytes(_UNDECODABLE), "damaged"),
     (_bytes(b"<svg onload=alert(1)>" * 9), ""),
     (_link, "is no regular file"),
     (_pipe, "is no regular file"),
@@ -314,6 +355,7 @@ async def test_an_incomplete_or_changed_archive_is_refused_as_a_whole(
         (damage("SHA256SUMS", lambda path: path.write_text("")), "SHA256SUMS was changed"),
         (damage("vocabulary.jsonl", lambda path: path.write_text("")), "vocabulary.jsonl was changed"),
         (damage("accounts.jsonl", Path.unlink), "accounts.jsonl was changed"),
+        (damage("operations.jsonl", Path.unlink), "operations.jsonl was changed"),
     ]
     for archive, reason in cases:
         finished = await run_command(settings, "restore", archive)

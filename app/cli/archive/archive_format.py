@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.core.text.tag_names import MAX_TAGS_PER_IMAGE, TagName, normalize_tag_term
 from app.images.upload.filenames import ImageName
-from app.models import TagEventSource
+from app.models import TagEventSource, TagOperationKind
 from app.models.image import Visibility
 from app.users.accounts.email import normalize_email
 
@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 DIGESTS = "SHA256SUMS"
 ACCOUNTS = "accounts.jsonl"
 VOCABULARY = "vocabulary.jsonl"
+OPERATIONS = "operations.jsonl"
 IMAGES = "images"
 TRASH = "trash"
 SUFFIXES: Mapping[str, str] = MappingProxyType(
@@ -31,6 +32,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MAX_BIGINT = 2**63 - 1
+_MAX_TAG_ID = 2**31 - 1
 # A greater id would leave too few for later events.
 _MAX_EVENT_ID = 2**53
 _FIRST_YEAR = 1970
@@ -56,6 +58,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(_as_utc)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=_MAX_BIGINT)]
 Email = Annotated[str, AfterValidator(normalize_email)]
+FormerName = Annotated[str, AfterValidator(_as_former_name)]
+DeletedTagId = Annotated[int, Field(ge=1, le=_MAX_TAG_ID)]
 
 
 class _Member(BaseModel):
@@ -110,8 +114,9 @@ ContentType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "ima
 
 
 class ArchivedEvent(_Member):
-    """A change of a tag of an image. `tag` is the name at that time, `current` the one at the export, if it exists.
+    """A change of a tag of an image. `tag` is the name at that time, `current` the one at the export.
 
+    A tag that did not exist at the export has `deleted` instead of `current`: a number that all events of the tag have.
     `was_explicit` and `is_explicit` are None without the tag before or after the change.
     """
 
@@ -119,8 +124,9 @@ class ArchivedEvent(_Member):
     at: Moment
     actor: uuid.UUID | None
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None
-    tag: Annotated[str, AfterValidator(_as_former_name)]
+    tag: FormerName
     current: TagName | None
+    deleted: DeletedTagId | None
     change: Literal[1, -1]
     was_explicit: bool | None
     is_explicit: bool | None
@@ -131,7 +137,44 @@ class ArchivedEvent(_Member):
     def _require_transition(self) -> Self:
         if self.was_explicit == self.is_explicit:
             raise ValueError("the event changes nothing")
+        _require_one(self.current, self.deleted)
         return self
+
+
+def _require_one(current: str | None, deleted: int | None) -> None:
+    if (current is None) == (deleted is None):
+        raise ValueError("either `current` or `deleted` is needed")
+
+
+class ArchivedTagReference(_Member):
+    """A tag of an operation: the name at the export, or the number of a deleted tag, as in the events."""
+
+    current: TagName | None
+    deleted: DeletedTagId | None
+
+    @model_validator(mode="after")
+    def _require_tag(self) -> Self:
+        _require_one(self.current, self.deleted)
+        return self
+
+
+class ArchivedOperation(_Member):
+    """A merge, rename or deletion of a tag. Its id is the batch of its events."""
+
+    id: uuid.UUID
+    created_at: Moment
+    actor: uuid.UUID | None
+    kind: Annotated[TagOperationKind, Field(strict=False)]
+    tag: FormerName
+    new_name: TagName | None
+    is_complete: bool
+    tag_reference: ArchivedTagReference
+    target_reference: ArchivedTagReference | None
+
+
+# The members of an operation that are columns of `tag_operations`, and the columns of its references.
+OPERATION_COLUMNS = tuple(name for name in ArchivedOperation.model_fields if not name.endswith("_reference"))
+OPERATION_REFERENCES: Mapping[str, str] = MappingProxyType({"tag_id": "tag_reference", "target_id": "target_reference"})
 
 
 class ArchivedTrashing(_Member):
@@ -189,6 +232,7 @@ class Snapshot(_Member):
     tags: Count
     images: Count
     trashed: Count = 0
+    operations: Count = 0
     last_event_id: Annotated[int, Field(ge=0, le=_MAX_EVENT_ID)] = 0
     bytes: Count
 

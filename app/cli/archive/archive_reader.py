@@ -22,6 +22,7 @@ from app.cli.archive.archive_format import (
     DIGESTS,
     IMAGES,
     MANIFEST,
+    OPERATIONS,
     SUFFIXES,
     TRASH,
     VOCABULARY,
@@ -35,7 +36,8 @@ MAX_LINE_BYTES = 4 * 1024 * 1024
 _MAX_MANIFEST_BYTES = 64 * 1024
 _MAX_DIGEST_LINE_BYTES = 512
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_SINGLE = re.compile(rf"([0-9a-f]{{64}})  ({re.escape(ACCOUNTS)}|{re.escape(VOCABULARY)})\n")
+_MEMBERS = (ACCOUNTS, VOCABULARY, OPERATIONS)
+_SINGLE = re.compile(rf"([0-9a-f]{{64}})  ({'|'.join(map(re.escape, _MEMBERS))})\n")
 _SUFFIX = "|".join(map(re.escape, (".json", *SUFFIXES.values())))
 _OF_IMAGE = re.compile(
     rf"([0-9a-f]{{64}})  ((?:{IMAGES}|{TRASH})/\d{{4}}-\d\d-\d\dT\d\d/{_UUID})({_SUFFIX})\n", re.ASCII
@@ -95,16 +97,16 @@ class ArchiveReader:
         except ItemRefused as error:
             raise ArchiveUnusable(f"{error}.") from error
         with self._open(DIGESTS) as digests:
-            for _ in range(2):
+            for _ in _MEMBERS:
                 if found := _SINGLE.fullmatch(digests.readline(_MAX_DIGEST_LINE_BYTES).decode("latin-1")):
                     self._files[found[2]] = found[1]
-        for name in (ACCOUNTS, VOCABULARY):
+        for name in _MEMBERS:
             if self._files.get(name) != self._digest(name):
                 raise ArchiveUnusable(f"{name} was changed since the export.")
         return manifest
 
     def read_members(self, name: str, kind: type[Member]) -> Iterator[Member | BrokenLine]:
-        """Yield the members of the accounts or of the vocabulary, or why a line has none."""
+        """Yield the members of a file with a line for each, or why a line has none."""
         with self._open(name) as lines:
             number = 0
             while line := lines.readline(MAX_LINE_BYTES):

@@ -4,12 +4,20 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from app.cli.archive.archive_format import ArchivedEvent, ContentType
+from app.cli.archive.archive_format import (
+    OPERATION_COLUMNS,
+    OPERATION_REFERENCES,
+    ArchivedEvent,
+    ArchivedOperation,
+    ArchivedTagReference,
+    ContentType,
+)
 from app.db.asyncpg_queries import fetch
 from app.db.keyset import Position
 from app.db.sql_text import BindParameters
@@ -21,6 +29,8 @@ from app.models import (
     TagEventSource,
     Tagged,
     TagImplication,
+    TagOperation,
+    TagOperationKind,
     TrashedImage,
     TrashedTag,
     User,
@@ -142,6 +152,7 @@ class ExportRepository:
                 TagEvent.image,
                 *(getattr(TagEvent, name) for name in _EVENT_COLUMNS),
                 TagEvent.source,
+                TagEvent.tag_id,
                 Tag.name.label("current"),
             )
             .outerjoin(Tag, Tag.id == TagEvent.tag_id)
@@ -149,11 +160,27 @@ class ExportRepository:
             .order_by(TagEvent.id)
         )
         events: dict[uuid.UUID, list[ArchivedEvent]] = {image: [] for image in images}
-        for image, *values, source, current in (await self._session.execute(statement)).all():
+        for image, *values, source, tag_id, current in (await self._session.execute(statement)).all():
             columns = dict(zip(_EVENT_COLUMNS, values, strict=True))
-            event = ArchivedEvent.model_construct(**columns, source=TagEventSource(source), current=current)
+            event = ArchivedEvent.model_construct(
+                **columns, source=TagEventSource(source), current=current, deleted=_deleted(tag_id, current)
+            )
             events[image].append(event)
         return events
+
+    async def list_operations(self, after: Position | None, limit: int) -> list[ArchivedOperation]:
+        """Return up to `limit` merges, renames and deletions of tags after the position, the oldest first."""
+        tables = {column: aliased(Tag) for column in OPERATION_REFERENCES}
+        statement = select(
+            *(getattr(TagOperation, name) for name in (*OPERATION_COLUMNS, *OPERATION_REFERENCES)),
+            *(table.name.label(f"{column}_name") for column, table in tables.items()),
+        )
+        for column, table in tables.items():
+            statement = statement.outerjoin(table, table.id == _reference(column))
+        if after is not None:
+            statement = statement.where(tuple_(TagOperation.created_at, TagOperation.id) > tuple_(*after))
+        statement = statement.order_by(TagOperation.created_at, TagOperation.id).limit(limit)
+        return [_operation(row) for row in (await self._session.execute(statement)).mappings()]
 
     async def list_accounts(self, after: Position | None, limit: int) -> Sequence[User]:
         """Return up to `limit` accounts after the position, by time of sign-up."""
@@ -209,3 +236,26 @@ class ExportRepository:
         for row in (await self._session.execute(statement)).all():
             tags[row.image].append(TagOfImage(row.id, row.name, row.is_explicit, row.created_at))
         return tags
+
+
+def _reference(column: str) -> ColumnElement[int | None]:
+    reference: ColumnElement[int | None] = getattr(TagOperation, column)
+    return reference
+
+
+def _deleted(tag_id: int, current: str | None) -> int | None:
+    """Return the number of a deleted tag. Ids that an earlier restore assigned to deleted tags are negative."""
+    return abs(tag_id) if current is None else None
+
+
+def _operation(row: RowMapping) -> ArchivedOperation:
+    members: dict[str, Any] = {name: row[name] for name in OPERATION_COLUMNS}
+    for column, member in OPERATION_REFERENCES.items():
+        members[member] = _tag_reference(row[column], row[f"{column}_name"])
+    return ArchivedOperation.model_construct(**{**members, "kind": TagOperationKind(row["kind"])})
+
+
+def _tag_reference(tag_id: int | None, current: str | None) -> ArchivedTagReference | None:
+    if tag_id is None:
+        return None
+    return ArchivedTagReference.model_construct(current=current, deleted=_deleted(tag_id, current))

@@ -26,6 +26,7 @@ from app.cli.archive.archive_format import (
     DIGESTS,
     IMAGES,
     MANIFEST,
+    OPERATIONS,
     TRASH,
     VOCABULARY,
     Manifest,
@@ -88,7 +89,7 @@ class ExportRun:
         folders: set[str] = set()
         images = 0
         with atomic_file(self.directory / DIGESTS) as digests:
-            for name in (ACCOUNTS, VOCABULARY):
+            for name in (ACCOUNTS, VOCABULARY, OPERATIONS):
                 sha256 = copy_if_changed(self.directory / SNAPSHOT / name, self.directory / name)
                 _write_digest(digests, sha256, name)
             # By time of upload, and so folder by folder.

@@ -18,6 +18,7 @@ from app.cli.archive.archive_files import atomic_file, sync_directory, write_if_
 from app.cli.archive.archive_format import (
     ACCOUNTS,
     MANIFEST,
+    OPERATIONS,
     VOCABULARY,
     ArchivedAccount,
     ArchivedEvent,
@@ -111,6 +112,7 @@ class _SnapshotWriter:
         images, trashed, size = await self._write_images()
         tags = await self._write_vocabulary()
         accounts = await self._write_accounts()
+        operations = await self._write_operations()
         return Snapshot(
             taken_at=taken_at,
             query=self.query,
@@ -118,6 +120,7 @@ class _SnapshotWriter:
             tags=tags,
             images=images + trashed,
             trashed=trashed,
+            operations=operations,
             last_event_id=await self.repository.find_last_event_id(),
             bytes=size,
         )
@@ -199,6 +202,18 @@ class _SnapshotWriter:
                     if self._has_account(user.id):
                         out.write(to_line(_archived_account(user)))
                         count += 1
+        return count
+
+    async def _write_operations(self) -> int:
+        """Return the number of merges, renames and deletions of tags. An archive of a query has none."""
+        count = 0
+        after: Position | None = None
+        with atomic_file(self.folder / OPERATIONS) as out:
+            while self.query is None and (page := await self.repository.list_operations(after, PAGE)):
+                after = (page[-1].created_at, page[-1].id)
+                for operation in page:
+                    out.write(to_line(operation))
+                count += len(page)
         return count
 
     def _has_account(self, owner: uuid.UUID) -> bool:

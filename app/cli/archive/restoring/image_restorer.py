@@ -38,6 +38,8 @@ from app.tags.image_tag_repository import ImageTagRepository
 from app.tags.repository import TagRepository
 
 READ_BYTES = 256 * 1024
+# A decoder reads larger files from the store only, and a dry run stores none.
+MAX_DRY_RUN_BYTES = 32 * 1024 * 1024
 # A tag can be locked by a change of an admin.
 _WAITS = (0.0, 0.1, 0.2, 0.4, 0.8)
 
@@ -88,8 +90,9 @@ class ImageRestorer:
             return RestoreResult(path, RestoreOutcome.REFUSED, error.detail)
         return RestoreResult(path, RestoreOutcome.RESTORED)
 
-    def _owner(self, image: ArchivedImage) -> uuid.UUID | None:
-        return None if image.uploaded_by is None else self.owners.get(image.uploaded_by, image.uploaded_by)
+    def _account(self, archived: uuid.UUID | None) -> uuid.UUID | None:
+        """Return the account of the service that takes the place of one of the archive."""
+        return None if archived is None else self.owners.get(archived, archived)
 
     async def _is_stored(self, image: ArchivedImage) -> bool:
         """Return whether the service has the same image. Raises _Conflict, ItemRefused."""
@@ -107,7 +110,7 @@ class ImageRestorer:
                 raise _Conflict(f"the image is {place} the trash of the service")
             if image.trashed is None and (named := await images.find_by_name(image.name)):
                 raise _Conflict(f"the image {named.id} has the name")
-            owner = self._owner(image)
+            owner = self._account(image.uploaded_by)
             if owner is None or owner in self.added_accounts:
                 return False
             if not await RestoreRepository(session).list_existing_accounts([owner]):
@@ -123,7 +126,7 @@ class ImageRestorer:
         differing = {
             "name": found.name != image.name,
             "visibility": found.visibility != image.visibility,
-            "owner": found.uploaded_by != self._owner(image),
+            "owner": found.uploaded_by != self._account(image.uploaded_by),
             "time of upload": found.created_at != image.created_at,
             "tags": ids.keys() != explicit or stored != set(ids.values()),
         }
@@ -132,13 +135,16 @@ class ImageRestorer:
             raise _Conflict(f"the image was changed in the service: {names}")
 
     async def _check(self, image: ArchivedImage) -> None:
-        """Read an original without storing it. Raises ItemRefused and the errors of its header."""
-        with self.reader.open_original(image) as content:
-            hashing = HashingStream(_chunks(content), self.settings.max_upload_bytes)
-            header = HeaderReader(self.settings.max_image_pixels)
-            async for _chunk in feed_reader(hashing, header):
-                pass
-        _require_same(image, hashing, header)
+        """Read and decode an original without storing it. Raises ItemRefused and the errors of an upload."""
+        is_decoded = image.size <= MAX_DRY_RUN_BYTES
+        async with self._decoding:
+            with self.reader.open_original(image) as content:
+                hashing = HashingStream(_chunks(content), self.settings.max_upload_bytes)
+                header = HeaderReader(self.settings.max_image_pixels)
+                kept = [chunk async for chunk in feed_reader(hashing, header) if is_decoded]
+            _require_same(image, hashing, header)
+            if is_decoded:
+                await self.backends.decoders.check(DecoderInput(image.content_type, image.size, kept))
         async with self.backends.database.read_session() as session:
             await self._require_tags(session, [tag.name for tag in image.tags if tag.name not in self.added_tags])
 
@@ -212,7 +218,7 @@ class ImageRestorer:
             id=image.id,
             name=image.name,
             storage_key=key,
-            uploaded_by=self._owner(image),
+            uploaded_by=self._account(image.uploaded_by),
             content_type=image.content_type,
             size=image.size,
             width=properties.dimensions.width,
@@ -225,10 +231,10 @@ class ImageRestorer:
         if image.history is not None:
             # The archive has the events of these tags.
             await repository.record_history(is_on=False)
-            await repository.add_events(image.id, image.history, self.last_event_id)
+            events = [one.model_copy(update={"actor": self._account(one.actor)}) for one in image.history]
+            await repository.add_events(image.id, events, self.last_event_id)
         if image.trashed is not None:
-            by = image.trashed.trashed_by
-            trashing = image.trashed.model_copy(update={"trashed_by": self.owners.get(by, by) if by else None})
+            trashing = image.trashed.model_copy(update={"trashed_by": self._account(image.trashed.trashed_by)})
             is_added = await repository.add_trashed_image(new, image.created_at, trashing)
         else:
             is_added = await repository.add_image(new, image.created_at)

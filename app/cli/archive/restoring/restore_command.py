@@ -1,7 +1,7 @@
 """`restore`: load an archive of `export` into a service."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,23 @@ import typer
 from app.audit.audit_log import COMMAND, AuditLog
 from app.cli.archive.archive_exits import reported_exits
 from app.cli.archive.archive_files import locked_directory
-from app.cli.archive.archive_format import ACCOUNTS, VOCABULARY, ArchivedAccount, ArchivedTag, Manifest, Snapshot
+from app.cli.archive.archive_format import (
+    ACCOUNTS,
+    OPERATIONS,
+    VOCABULARY,
+    ArchivedAccount,
+    ArchivedOperation,
+    ArchivedTag,
+    Manifest,
+    Snapshot,
+)
 from app.cli.archive.archive_reader import ArchiveEntry, ArchiveReader, ArchiveUnusable, BrokenLine
 from app.cli.archive.restoring.account_restorer import AccountRestorer
-from app.cli.archive.restoring.image_restorer import ImageRestorer
+from app.cli.archive.restoring.image_restorer import MAX_DRY_RUN_BYTES, ImageRestorer
+from app.cli.archive.restoring.operation_restorer import OperationRestorer
 from app.cli.archive.restoring.restore_repository import RestoreRepository
 from app.cli.archive.restoring.restore_results import RestoreOutcome, RestoreResult, RestoreResults
+from app.cli.archive.restoring.vocabulary_check import VocabularyCheck
 from app.cli.archive.restoring.vocabulary_restorer import VocabularyRestorer
 from app.cli.backends import Backends, open_backends
 from app.cli.options import STORE, DataDir, load_settings
@@ -30,7 +41,14 @@ def restore(
     directory: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, metavar="DIR", help="The directory of the archive.")
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and report everything, without changes.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Report the result without changes. Larger images than "
+            f"{MAX_DRY_RUN_BYTES // 2**20} MiB are not decoded.",
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="The number of concurrent images.")] = 4,
     report: ReportPath = None,
     data_dir: DataDir = Path(".imts"),
@@ -77,24 +95,29 @@ class _Restore:
     is_dry_run: bool
 
     async def run(self, jobs: int) -> None:
-        """Restore accounts, then tags, then images, which need both."""
+        """Restore accounts, then tags, then their operations and the images, which need both."""
         record = self.results.record
         # MongoDB gets no copy of the events: PostgreSQL is the source of truth.
         audit = AuditLog(COMMAND, lambda _record: None)
         accounts = AccountRestorer(self.backends.database, audit, record, self.is_dry_run)
         await accounts.restore(self.reader.read_members(ACCOUNTS, ArchivedAccount))
-        vocabulary = VocabularyRestorer(self.backends.database, audit, accounts.owners, record)
         members: Callable[[], Iterator[ArchivedTag | BrokenLine]] = partial(
             self.reader.read_members, VOCABULARY, ArchivedTag
         )
-        await (vocabulary.check(members) if self.is_dry_run else vocabulary.restore(members))
+        added_tags: Collection[str] = ()
+        if self.is_dry_run:
+            added_tags = await VocabularyCheck(self.backends.database, record).check(members)
+        else:
+            await VocabularyRestorer(self.backends.database, audit, accounts.owners, record).restore(members)
+        operations = OperationRestorer(self.backends.database, accounts.owners, record, self.is_dry_run)
+        await operations.restore(self.reader.read_members(OPERATIONS, ArchivedOperation), added_tags)
         images = ImageRestorer(
             self.backends,
             self.settings,
             self.reader,
             accounts.owners,
             accounts.expected,
-            vocabulary.expected,
+            added_tags,
             self.snapshot.last_event_id,
         )
         if self.snapshot.last_event_id and not self.is_dry_run:

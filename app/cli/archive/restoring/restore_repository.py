@@ -9,10 +9,31 @@ from sqlalchemy import DateTime, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.archive.archive_format import ArchivedAccount, ArchivedEvent, ArchivedName, ArchivedTag, ArchivedTrashing
+from app.cli.archive.archive_format import (
+    OPERATION_COLUMNS,
+    OPERATION_REFERENCES,
+    ArchivedAccount,
+    ArchivedEvent,
+    ArchivedName,
+    ArchivedOperation,
+    ArchivedTag,
+    ArchivedTagReference,
+    ArchivedTrashing,
+)
 from app.core.text.email_addresses import email_key
 from app.images.new_images import NewImage
-from app.models import Image, PrivateTag, Tag, TagEvent, Tagged, TagImplication, TrashedImage, TrashedTag, User
+from app.models import (
+    Image,
+    PrivateTag,
+    Tag,
+    TagEvent,
+    Tagged,
+    TagImplication,
+    TagOperation,
+    TrashedImage,
+    TrashedTag,
+    User,
+)
 from app.models.tag import NO_OWNER
 
 _IMAGE = Image.__table__
@@ -57,8 +78,8 @@ _RESERVE_EVENT_IDS = text(
     "SELECT setval('tag_events_id_seq', greatest((SELECT last_value FROM tag_events_id_seq), :last))"
 )
 _RECORD_HISTORY = text("SELECT set_config('imts.tag_history', :mode, true)")
-# The id of a tag that was deleted before the export.
-_DELETED_TAG = 0
+# The id of a tag that is an alias of none in the archive and missing in the service.
+_MISSING_TAG = 0
 # A statement can have 32,767 parameters.
 _EVENTS = 1000
 
@@ -171,14 +192,12 @@ class RestoreRepository:
 
     async def _add_events(self, image: uuid.UUID, events: Sequence[ArchivedEvent], last: int) -> None:
         used = set(await self._session.scalars(select(TagEvent.id).where(TagEvent.id.in_([one.id for one in events]))))
-        names = {one.current for one in events if one.current is not None}
-        # Not the target of an alias: the history of a tag includes that of its aliases.
-        ids = dict((await self._session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(names)))).all())
+        ids = await self._list_exact_ids({one.current for one in events if one.current is not None})
         rows = [
             {
-                **one.model_dump(exclude={"current"}),
+                **one.model_dump(exclude={"current", "deleted"}),
                 "image": image,
-                "tag_id": _DELETED_TAG if one.current is None else ids.get(one.current, _DELETED_TAG),
+                "tag_id": _tag_id(one, ids) or _MISSING_TAG,
             }
             for one in events
         ]
@@ -191,3 +210,47 @@ class RestoreRepository:
         for group in (kept, replaced):
             if group:
                 await self._session.execute(insert(TagEvent).values(group).on_conflict_do_nothing())
+
+    async def list_existing_operations(self, operations: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Return those of these merges, renames and deletions of tags that exist."""
+        return set(await self._session.scalars(select(TagOperation.id).where(TagOperation.id.in_(operations))))
+
+    async def list_missing_tags(self, operations: Iterable[ArchivedOperation]) -> dict[uuid.UUID, set[str]]:
+        """Return the names of each operation that neither a tag nor an alias has."""
+        names = {one.id: {tag.current for tag in _references(one).values() if tag.current} for one in operations}
+        known = await self._list_exact_ids(set().union(*names.values()))
+        return {operation: wanted - known.keys() for operation, wanted in names.items()}
+
+    async def add_operations(self, operations: Sequence[ArchivedOperation]) -> None:
+        """Insert merges, renames and deletions of tags, which exist."""
+        names = {tag.current for one in operations for tag in _references(one).values() if tag.current}
+        ids = await self._list_exact_ids(names)
+        rows = [
+            {
+                **dict.fromkeys(OPERATION_REFERENCES),
+                **one.model_dump(include=set(OPERATION_COLUMNS)),
+                **{column: _tag_id(tag, ids) for column, tag in _references(one).items()},
+            }
+            for one in operations
+        ]
+        if rows:
+            await self._session.execute(insert(TagOperation).values(rows).on_conflict_do_nothing())
+
+    async def _list_exact_ids(self, names: Collection[str]) -> dict[str, int]:
+        """Return the ids of tags and aliases: not the target of an alias, whose history includes that of the alias."""
+        return dict((await self._session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(names)))).all())
+
+
+def _references(operation: ArchivedOperation) -> dict[str, ArchivedTagReference]:
+    """Return the tags of an operation, by column."""
+    tags = {column: getattr(operation, member) for column, member in OPERATION_REFERENCES.items()}
+    return {column: tag for column, tag in tags.items() if tag is not None}
+
+
+def _tag_id(reference: ArchivedEvent | ArchivedTagReference, ids: Mapping[str, int]) -> int | None:
+    """Return the id of a tag in the service.
+
+    A deleted tag gets a negative id, which the service never assigns: so it stays one tag for all its events, and does
+    not become one of the service.
+    """
+    return ids.get(reference.current) if reference.current is not None else -(reference.deleted or 0)

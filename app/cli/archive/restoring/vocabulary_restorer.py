@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,44 +31,25 @@ class VocabularyRestorer:
     audit: AuditLog
     owners: Mapping[uuid.UUID, uuid.UUID]
     record: Callable[[RestoreResult], None]
-    # In a dry run: the names that would exist.
-    expected: set[str] = field(default_factory=set)
 
     async def restore(self, members: Members) -> None:
         """Record a result for each tag, and one for each alias or implication that conflicts.
 
         Raises DatabaseUnavailable, DatabaseBusy.
         """
-        for one in members():
-            if isinstance(one, BrokenLine):
-                self.record(RestoreResult(one.place, RestoreOutcome.REFUSED, one.reason))
-        for batch in _batches(members()):
+        self._record(report_broken(members()))
+        for batch in batch_tags(members()):
             async with self.database.unit_of_work() as session:
                 results = await self._add_tags(session, batch)
             self._record(results)
-        for batch in _batches(members(), lambda tag: tag.aliases):
+        for batch in batch_tags(members(), lambda tag: tag.aliases):
             async with self.database.unit_of_work() as session:
                 results = await self._add_aliases(session, batch)
             self._record(results)
-        for batch in _batches(members(), lambda tag: tag.implies):
+        for batch in batch_tags(members(), lambda tag: tag.implies):
             async with self.database.unit_of_work() as session:
                 results = await self._add_implications(session, batch)
             self._record(results)
-
-    async def check(self, members: Members) -> None:
-        """Record the results of a dry run, for the tags only."""
-        for one in members():
-            if isinstance(one, BrokenLine):
-                self.record(RestoreResult(one.place, RestoreOutcome.REFUSED, one.reason))
-        for batch in _batches(members()):
-            async with self.database.read_session() as session:
-                known = {row.name: row for row in await TagChangeRepository(session).list_by_name(_names(batch))}
-            self.expected.update(_names(batch))
-            for tag in batch:
-                is_new = tag.name not in known
-                self.record(
-                    RestoreResult(_path(tag), RestoreOutcome.RESTORED) if is_new else _existing(tag, known[tag.name])
-                )
 
     def _record(self, results: Iterable[RestoreResult]) -> None:
         for result in results:
@@ -84,26 +65,20 @@ class VocabularyRestorer:
                 if tag.name in added
             }
         )
-        known = {row.name: row for row in await TagChangeRepository(session).list_by_name(_names(batch))}
-        return [
-            RestoreResult(_path(tag), RestoreOutcome.RESTORED)
-            if tag.name in added
-            else _existing(tag, known.get(tag.name))
-            for tag in batch
-        ]
+        known = {row.name: row for row in await TagChangeRepository(session).list_by_name(names_of(batch))}
+        return [report_new(tag) if tag.name in added else report_existing(tag, known.get(tag.name)) for tag in batch]
 
     async def _add_aliases(self, session: AsyncSession, batch: list[ArchivedTag]) -> list[RestoreResult]:
         changes, repository = TagChangeRepository(session), RestoreRepository(session)
         await changes.lock_changes()
-        ids = await TagRepository(session).list_ids_by_name(_names(batch))
+        ids = await TagRepository(session).list_ids_by_name(names_of(batch))
         await changes.lock_tags(set(ids.values()))
         results = []
         for tag in batch:
             for alias in tag.aliases:
                 target = ids.get(tag.name)
                 if target is None or await repository.add_alias(target, alias) != target:
-                    reason = f"the alias {alias.name!r} is another tag in the service, or stands for another one"
-                    results.append(RestoreResult(_path(tag), RestoreOutcome.CONFLICT, reason))
+                    results.append(report_alias(tag, alias))
         return results
 
     async def _add_implications(self, session: AsyncSession, batch: list[ArchivedTag]) -> list[RestoreResult]:
@@ -117,8 +92,7 @@ class VocabularyRestorer:
             for one in tag.implies:
                 implied = ids.get(one.name)
                 if source is None or implied is None or graph.would_close_cycle(source, implied):
-                    reason = f"it cannot imply {one.name!r} in the service"
-                    results.append(RestoreResult(_path(tag), RestoreOutcome.CONFLICT, reason))
+                    results.append(report_implication(tag, one))
                 elif implied not in graph.implied_by(source):
                     new[implied] = one
             if source is not None and new:
@@ -138,15 +112,17 @@ async def _add_edges(
     await RestoreRepository(session).set_implication_times(tag, times)
 
 
-def _batches(
+def batch_tags(
     members: Iterable[ArchivedTag | BrokenLine], is_included: Callable[[ArchivedTag], object] = lambda _tag: True
 ) -> Iterator[list[ArchivedTag]]:
+    """Yield the tags that are included, in batches."""
     tags = (one for one in members if isinstance(one, ArchivedTag) and is_included(one))
     while batch := list(islice(tags, BATCH)):
         yield batch
 
 
-def _names(batch: Iterable[ArchivedTag]) -> list[str]:
+def names_of(batch: Iterable[ArchivedTag]) -> list[str]:
+    """Return the names of tags."""
     return [tag.name for tag in batch]
 
 
@@ -154,7 +130,32 @@ def _path(tag: ArchivedTag) -> str:
     return f"tag {tag.name}"
 
 
-def _existing(tag: ArchivedTag, known: NamedTag | None) -> RestoreResult:
+def report_broken(members: Iterable[ArchivedTag | BrokenLine]) -> Iterator[RestoreResult]:
+    """Yield the results of lines without a tag."""
+    for one in members:
+        if isinstance(one, BrokenLine):
+            yield RestoreResult(one.place, RestoreOutcome.REFUSED, one.reason)
+
+
+def report_new(tag: ArchivedTag) -> RestoreResult:
+    """Return the result of a tag that the service does not have."""
+    return RestoreResult(_path(tag), RestoreOutcome.RESTORED)
+
+
+def report_alias(tag: ArchivedTag, alias: ArchivedName) -> RestoreResult:
+    """Return the result of an alias whose name is in use."""
+    reason = f"the alias {alias.name!r} is another tag in the service, or stands for another one"
+    return RestoreResult(_path(tag), RestoreOutcome.CONFLICT, reason)
+
+
+def report_implication(tag: ArchivedTag, implied: ArchivedName) -> RestoreResult:
+    """Return the result of an implication that is impossible."""
+    reason = f"it cannot imply {implied.name!r} in the service"
+    return RestoreResult(_path(tag), RestoreOutcome.CONFLICT, reason)
+
+
+def report_existing(tag: ArchivedTag, known: NamedTag | None) -> RestoreResult:
+    """Return the result of a tag whose name the service has; None for one that was deleted meanwhile."""
     if known is None:
         return RestoreResult(_path(tag), RestoreOutcome.CONFLICT, "it was deleted meanwhile")
     if known.alias_of is not None:
