@@ -1,12 +1,14 @@
 """Any sequence of uploads, deletions, restores and purges loses no object, leaves none behind and keeps all counts.
 
-Two users and an admin act one after the other, where each response and the rows are predicted, or at once.
+Two users and an admin act one after the other, where each response and the rows are predicted, or at once. Then several
+tasks act without waiting for each other.
 """
 
 import asyncio
+import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import asyncpg
@@ -103,13 +105,17 @@ class World:
     sql: asyncpg.Connection
     make_account: MakeAccount
     accounts: list[Account]
+    # The plain connection serves one task at a time.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def rows(self) -> Rows:
+        async with self.turn:
+            rows = await self.sql.fetch(ROWS)
         return {
             row["id"]: Row(
                 row["name"], row["uploaded_by"], row["visibility"] == "private", row["in_trash"], tuple(row["tags"])
             )
-            for row in await self.sql.fetch(ROWS)
+            for row in rows
         }
 
     async def send(self, operation: Operation, rows: Rows) -> httpx.Response:
@@ -145,16 +151,20 @@ class World:
         return "POST", "/v1/images/bulk", {"json": bulk}
 
     async def expire(self, image: uuid.UUID) -> None:
-        await self.sql.execute("UPDATE trashed_images SET trashed_at = now() - interval '31 days' WHERE id = $1", image)
+        async with self.turn:
+            await self.sql.execute(
+                "UPDATE trashed_images SET trashed_at = now() - interval '31 days' WHERE id = $1", image
+            )
 
     async def purge(self) -> None:
         await TrashPurge(self.database, self.settings, AuditLog(SERVICE, lambda _record: None)).purge()
 
     async def replace_deleted_accounts(self) -> None:
-        left = {row["id"] for row in await self.sql.fetch("SELECT id FROM users")}
-        for number, account in enumerate(self.accounts):
-            if account.id not in left:
-                self.accounts[number] = await self.make_account()
+        async with self.turn:
+            left = {row["id"] for row in await self.sql.fetch("SELECT id FROM users")}
+            for number, account in enumerate(self.accounts):
+                if account.id not in left:
+                    self.accounts[number] = await self.make_account()
 
     async def assert_all_holds(self) -> None:
         """Compare usage, counts and objects with a recount, and read every image."""
@@ -358,3 +368,55 @@ async def test_no_object_is_lost_or_left_behind(
         database=None,
     )
     await asyncio.to_thread(run_state_machine_as_test, machine, settings=profile)
+
+
+async def change_at_random(world: World, choices: random.Random, operations: int) -> list[str]:
+    """Send random operations one after the other; return the responses with a server error."""
+    failures = []
+    for _ in range(operations):
+        one = Operation(
+            choices.choice([kind for kind in KINDS if kind != "purge"]),
+            choices.randrange(ADMIN + 1),
+            choices.randrange(6),
+            choices.choice(NAMES),
+            tuple(sorted(choices.sample(TAGS, choices.randrange(3)))),
+            choices.random() < 0.5,
+        )
+        response = await world.send(one, await world.rows())
+        failures += [response.text] if response.is_server_error else []
+        await world.replace_deleted_accounts()
+    return failures
+
+
+async def clean_at_random(world: World, choices: random.Random, done: asyncio.Event) -> None:
+    """Expire and purge images, and sweep orphaned objects, while others upload, delete and restore."""
+    while not done.is_set():
+        if rows := await world.rows():
+            await world.expire(choices.choice(sorted(rows)))
+        await world.purge()
+        await OrphanSweeper(world.database, world.object_store, world.settings).sweep()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("operations", [4, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+async def test_changes_of_the_same_images_at_once_lose_no_object_and_leave_none(
+    operations: int,
+    settings: Settings,
+    database: Database,
+    empty_bucket: ObjectStore,
+    sql: asyncpg.Connection,
+    admin: Account,
+    make_account: MakeAccount,
+) -> None:
+    accounts = [await make_account(), await make_account(), admin]
+    world = World(settings, database, empty_bucket, sql, make_account, accounts)
+    seed = random.randrange(2**32)
+    done = asyncio.Event()
+    cleaning = asyncio.create_task(clean_at_random(world, random.Random(seed), done))
+    workers = (change_at_random(world, random.Random(seed + number), operations) for number in range(1, 7))
+    failures = await asyncio.gather(*workers)
+    done.set()
+    await cleaning
+    assert [text for texts in failures for text in texts] == [], seed
+    await world.assert_all_holds()
+    await world.clear()
