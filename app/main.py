@@ -10,6 +10,7 @@ from app.administration.invitations_router import router as invitations_router
 from app.administration.router import router as administration_router
 from app.core.observability.logging import configure_logging
 from app.core.settings import Settings
+from app.gallery.install import install_gallery
 from app.health.router import router as health_router
 from app.history.router import router as history_router
 from app.history.router import tag_history_router
@@ -29,6 +30,7 @@ from app.http.openapi.documentation_pages import install_documentation
 from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers
+from app.http.site import home_router
 from app.http.site import router as site_router
 from app.images.bulk.router import router as bulk_router
 from app.images.content.router import router as image_content_router
@@ -113,6 +115,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(unversioned, responses=DEFAULT_RESPONSE)
     app.include_router(problem_pages_router)
     app.include_router(mailed_link_pages)
+    if settings.gallery:
+        install_gallery(app)
+    else:
+        app.include_router(home_router)
     install_pages(app)
     install_openapi(app, settings.path_prefix)
     install_documentation(app, settings.path_prefix)

@@ -36,6 +36,7 @@ class Audience(StrEnum):
 
     API = "imts:api"
     OPS = "imts:ops"
+    GALLERY = "imts:gallery"
 
 
 @dataclass(frozen=True, slots=True)

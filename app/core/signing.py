@@ -13,6 +13,7 @@ class Purpose(StrEnum):
     """The salt of a signature. A token of one purpose is not valid for another."""
 
     CURSOR = "imts.cursor"
+    CSRF_TOKEN = "imts.csrf-token"  # noqa: S105 - a public label
     REFRESH_TOKEN = "imts.refresh-token"  # noqa: S105 - a public label
 
 

@@ -11,6 +11,8 @@ from app import VERSION
 from app.http.links import public_path
 
 router = APIRouter()
+# The page at `/` of a service without the gallery.
+home_router = APIRouter()
 
 NAME = "Image-Tagged-System"
 _CHANGING = {"Cache-Control": "no-cache"}
@@ -49,7 +51,7 @@ async def read_version(response: Response) -> Version:
     return Version(name=NAME, version=VERSION, api="v1")
 
 
-@router.get("/", include_in_schema=False)
+@home_router.get("/", include_in_schema=False)
 async def show_home_page(request: Request) -> Response:
     """Return a small page that links to the documentation."""
     policy = "default-src 'none'; img-src 'self'; frame-ancestors 'none'"

@@ -25,13 +25,14 @@ from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.links import public_path
 from app.http.problems import error_response, validation_failed
+from app.http.requests.same_origin import require_same_origin
 from app.models import AuditAction, User
 from app.ops.audit_cursors import AuditCursors
 from app.ops.dashboard import WINDOWS, DashboardData, WindowMinutes, load_dashboard
 from app.ops.dependencies import AuditDaysDep, AuditReader, LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import readable_error
 from app.ops.schemas import RequestRead
-from app.ops.session_cookie import COOKIE, PATH, Operator, OperatorSessionsDep, require_same_origin, set_cookie
+from app.ops.session_cookie import COOKIE, PATH, Operator, OperatorSessionsDep, set_cookie
 from app.telemetry.errors import TelemetryError
 from app.telemetry.log_queries import find_request, list_requests
 from app.users.accounts.field_types import CurrentPassword

@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 
 from app.core.security import Audience
+from app.gallery import gallery_cookie
 from app.models import ApiKey, Invitation, MailedLink, OAuthFlow, SocialIdentity, UserSession
 from app.ops.session_cookie import COOKIE
 from tests.support.accounts import PASSWORD, Account
@@ -80,6 +81,12 @@ async def _as_cookie(world: World, secret: str) -> Left:
     return ADMIN if response.status_code == 200 else ENDED
 
 
+async def _as_gallery_cookie(world: World, secret: str) -> Left:
+    response = await world.client.get("/", headers={"Cookie": f"{gallery_cookie.COOKIE}={secret}"})
+    assert response.status_code == 200, response.text
+    return VALID if world.account.email in response.text else ENDED
+
+
 async def start_social_login(world: World, headers: dict[str, str]) -> str:
     """Start a login and return the path with which the provider sends the browser back."""
     started = await world.browser.get("/v1/auth/social/local", headers=headers)
@@ -140,6 +147,7 @@ CREDENTIALS = {
     "key": Credential(_as_bearer, tables=(ApiKey,)),
     "admin key": Credential(_as_bearer),
     "ops cookie": Credential(_as_cookie, audience=Audience.OPS),
+    "gallery cookie": Credential(_as_gallery_cookie, audience=Audience.GALLERY),
     "identity": Credential(_as_identity, tables=(SocialIdentity,)),
     "link in progress": Credential(_as_link_in_progress, tables=(OAuthFlow,)),
     # As documented, it is valid until it expires.
@@ -188,20 +196,20 @@ EVENTS: dict[str, Event] = {
 _COLUMNS = tuple(CREDENTIALS)
 # In the order of CREDENTIALS.
 _ROWS: dict[str, tuple[Left, ...]] = {
-    "nothing": (ADMIN, VALID, VALID, ADMIN, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID),
-    "log-out": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
-    "end of the session": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
-    "deletion of the keys": (ADMIN, VALID, ENDED, ENDED, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID),
-    "new password": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
-    "new password, keys kept": (ENDED, ENDED, VALID, ADMIN, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
-    "unlinking": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, ENDED, VALID, VALID, VALID, ENDED),
-    "password set by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
-    "disabling": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
-    "demotion": (VALID, VALID, VALID, VALID, ENDED, VALID, VALID, VALID, ENDED, VALID, VALID),
+    "nothing": (ADMIN, VALID, VALID, ADMIN, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID, VALID),
+    "log-out": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
+    "end of the session": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
+    "deletion of the keys": (ADMIN, VALID, ENDED, ENDED, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID, VALID),
+    "new password": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "new password, keys kept": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "unlinking": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, ENDED, ENDED, VALID, VALID, VALID, ENDED),
+    "password set by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
+    "disabling": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
+    "demotion": (VALID, VALID, VALID, VALID, ENDED, VALID, VALID, VALID, VALID, ENDED, VALID, VALID),
     # The invitation is from a demoted admin, because an ordinary account cannot invite.
-    "promotion": (ADMIN, VALID, VALID, VALID, ADMIN, VALID, VALID, VALID, ENDED, VALID, VALID),
-    "own deletion": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
-    "deletion by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
+    "promotion": (ADMIN, VALID, VALID, VALID, ADMIN, VALID, VALID, VALID, VALID, ENDED, VALID, VALID),
+    "own deletion": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
+    "deletion by an admin": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, ENDED, ENDED),
 }
 AFTER = {event: dict(zip(_COLUMNS, row, strict=True)) for event, row in _ROWS.items()}
 
@@ -210,6 +218,7 @@ PLACES = {
     "bearer token": _as_bearer,
     "refresh token": _as_refresh_token,
     "cookie": _as_cookie,
+    "gallery cookie": _as_gallery_cookie,
     "invitation": _as_invitation,
     "verification": _as_verification_link,
     "reset": _as_reset_link,
@@ -220,6 +229,7 @@ OWN_PLACE = {
     "key": "bearer token",
     "admin key": "bearer token",
     "ops cookie": "cookie",
+    "gallery cookie": "gallery cookie",
     "invitation": "invitation",
     "verification link": "verification",
     "reset link": "reset",

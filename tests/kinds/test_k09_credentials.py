@@ -117,6 +117,9 @@ async def _issue(world: World, settings: Settings, database: Database) -> dict[s
         "key": await add_api_key(database, account, "read"),
         "admin key": await add_api_key(database, account, "read", "admin"),
         "ops cookie": account.ops_cookie,
+        "gallery cookie": AccessTokens(settings.jwt_secret.get_secret_value(), 900).issue(
+            AccessClaims(account.id, account.session_id), audience=Audience.GALLERY
+        ),
         "identity": LINKED,
         "link in progress": await start_social_login(world, {"Authorization": f"Bearer {account.access_token}"}),
         "presigned URL": (await account.client.get(f"{stored.json()['links']['self']}/url")).json()["url"],

@@ -27,6 +27,8 @@ class ServerSettings(BaseModel):
     public_url: str = "http://127.0.0.1:8000"
     cors_origins: TextList = []
     metrics_token: SecretStr | None = None
+    # The pages that show the images. Without them, `/` is a small page that links to the documentation.
+    gallery: bool = True
 
     @field_validator("trusted_proxies")
     @classmethod

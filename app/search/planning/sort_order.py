@@ -84,6 +84,10 @@ class SortOrder:
         self._keys = _KEYS[self.name]
         self.start_digest = hashlib.blake2b(seed.encode(), digest_size=32).digest() if seed else None
 
+    def reversed(self) -> "SortOrder":
+        """Return the opposite order. Raises ValueError for a random one."""
+        return SortOrder(self.name if self.descending else f"-{self.name}")
+
     def key_of(self, image: Any) -> SortKey:
         """Return the values of the sort columns of an image."""
         return tuple(getattr(image, key.column) for key in self._keys)

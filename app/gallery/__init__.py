@@ -1,0 +1,1 @@
+"""The gallery: server-rendered pages that show the images, and the browser sessions behind them."""

@@ -1,0 +1,158 @@
+"""The pages of the account: sign up, sign in, sign out, and the access token of the scripts."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from app.authz.principal import Principal
+from app.core.errors import AppError, TooManyRequests
+from app.core.security import AccessClaims
+from app.core.text.normalization import Text
+from app.gallery.gallery_cookie import (
+    COOKIE,
+    GallerySessionsDep,
+    Member,
+    Viewer,
+    delete_session_cookie,
+    require_csrf_token,
+    set_session_cookie,
+)
+from app.gallery.page_rendering import GalleryRoute, redirect, show_page
+from app.http.cookies import single_cookie
+from app.http.dependencies import ContainerDep
+from app.http.requests.same_origin import require_same_origin
+from app.users.accounts.dependencies import SignUpDep
+from app.users.accounts.field_types import CurrentPassword, Email, NewPassword
+from app.users.dependencies import DeviceDep
+
+MAX_PATH = 2048
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_PASSWORD: TypeAdapter[str] = TypeAdapter(NewPassword)
+_EmailField = Annotated[Text, Form(max_length=320)]
+_NextPath = Annotated[Text, Form(alias="next", max_length=MAX_PATH)]
+
+pages = APIRouter(include_in_schema=False, route_class=GalleryRoute)
+scripts = APIRouter(include_in_schema=False)
+
+
+class ScriptToken(BaseModel):
+    """An access token for the scripts of a page; `expires_in` is in seconds."""
+
+    access_token: str
+    expires_in: int
+
+
+@pages.get("/sign-in")
+async def show_sign_in(
+    request: Request, viewer: Viewer, next_path: Annotated[Text, Query(alias="next", max_length=MAX_PATH)] = "/"
+) -> Response:
+    """Show the sign-in form."""
+    ended = "Your session has ended. Sign in again." if getattr(request.state, "has_ended", False) else None
+    return show_page(request, "sign_in.html", viewer, notice=ended, next_path=next_path, email="")
+
+
+@pages.post("/sign-in", dependencies=[Depends(require_same_origin)])
+async def sign_in(
+    request: Request,
+    container: ContainerDep,
+    sessions: GallerySessionsDep,
+    device: DeviceDep,
+    email: _EmailField,
+    password: Annotated[CurrentPassword, Form()],
+    next_path: _NextPath = "/",
+) -> Response:
+    """Open a session and redirect to the page that asked for it; otherwise show the form again with the reason."""
+    try:
+        _principal, token = await sessions.sign_in(email, password, device)
+    except AppError as error:
+        return _refused(request, "sign_in.html", error, email, next_path)
+    response = redirect(request, _local_path(next_path))
+    set_session_cookie(response, request, token, container.settings.refresh_token_seconds)
+    return response
+
+
+@pages.get("/sign-up")
+async def show_sign_up(request: Request, viewer: Viewer, container: ContainerDep) -> Response:
+    """Show the sign-up form, or the reason why there is none."""
+    mode = container.settings.sign_up
+    return show_page(request, "sign_up.html", viewer, notice=None, mode=mode, email="", next_path="/")
+
+
+@pages.post("/sign-up", dependencies=[Depends(require_same_origin)])
+async def sign_up(
+    request: Request,
+    container: ContainerDep,
+    sessions: GallerySessionsDep,
+    accounts: SignUpDep,
+    device: DeviceDep,
+    email: _EmailField,
+    password: Annotated[Text, Form(max_length=MAX_PATH)],
+    invitation_code: Annotated[Text, Form(max_length=200)] = "",
+) -> Response:
+    """Create an account and sign in to it; otherwise show the form again with the reason."""
+    mode = container.settings.sign_up
+    try:
+        address, secret = _EMAIL.validate_python(email), _PASSWORD.validate_python(password)
+        await accounts.create_account(address, secret, invitation_code or None, device.address)
+        _principal, token = await sessions.sign_in(address, secret, device)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        return show_page(
+            request, "sign_up.html", Principal(), status=422, notice=message, mode=mode, email=email, next_path="/"
+        )
+    except AppError as error:
+        return _refused(request, "sign_up.html", error, email, "/", mode=mode)
+    response = redirect(request, "/")
+    set_session_cookie(response, request, token, container.settings.refresh_token_seconds)
+    return response
+
+
+@pages.post("/sign-out", dependencies=[Depends(require_csrf_token)])
+async def sign_out(request: Request, sessions: GallerySessionsDep) -> Response:
+    """End the session, and delete its cookie."""
+    await sessions.end(single_cookie(request, COOKIE))
+    response = redirect(request, "/")
+    delete_session_cookie(response, request)
+    return response
+
+
+@scripts.post("/session/token", dependencies=[Depends(require_csrf_token)])
+async def issue_script_token(response: Response, member: Member, container: ContainerDep) -> ScriptToken:
+    """Return a short-lived access token of the session, with which the scripts call the API."""
+    response.headers["Cache-Control"] = "no-store"
+    tokens = container.access_tokens
+    if member.user is None or member.session_id is None:
+        raise AssertionError
+    token = tokens.issue(AccessClaims(member.user.id, member.session_id))
+    return ScriptToken(access_token=token, expires_in=tokens.lifetime)
+
+
+def _refused(
+    request: Request, template: str, error: AppError, email: str, next_path: str, mode: str = "open"
+) -> Response:
+    request.state.error_slug = error.slug
+    notice = error.detail
+    headers = {}
+    if isinstance(error, TooManyRequests):
+        notice = f"Too many attempts. Try again in {error.retry_after} s."
+        headers["Retry-After"] = str(error.retry_after)
+    return show_page(
+        request,
+        template,
+        Principal(),
+        status=error.status,
+        headers=headers,
+        notice=notice,
+        email=email,
+        next_path=next_path,
+        mode=mode,
+    )
+
+
+def _local_path(text: str) -> str:
+    """Return a path of this site; the start page for everything else, such as another site or `//host`."""
+    parts = urlsplit(text.replace("\\", "/"))
+    is_local = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
+    return text if is_local and "\\" not in text else "/"

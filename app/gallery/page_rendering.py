@@ -1,0 +1,175 @@
+"""Renders the pages of the gallery, and shows errors as pages."""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from app.authz.principal import Principal
+from app.core.errors import AppError, Unauthenticated
+from app.gallery.gallery_cookie import COOKIE, csrf_tokens_of, delete_session_cookie
+from app.gallery.service import Grid
+from app.http.container import container_of
+from app.http.cookies import single_cookie
+from app.http.links import public_path
+from app.http.problems import error_response, validation_failed
+from app.http.site import NAME
+from app.search.language import ast
+from app.search.language.ast import format_query
+from app.search.strategies.row import ImageRow
+
+HERE = Path(__file__).parent
+SORTS = {
+    "-created": "Newest first",
+    "created": "Oldest first",
+    "name": "Name",
+    "-size": "Largest files",
+    "-pixels": "Most pixels",
+    "-tags": "Most tags",
+    "random:1": "Random",
+}
+# No resource of other hosts, no inline code, no frames. `same-origin` keeps queries out of the Referer of other sites.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Vary": "Cookie",
+}
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
+def format_bytes(size: int) -> str:
+    """Return a number of bytes in the largest unit that fits, such as `1.4 MB` (powers of 1024)."""
+    value, unit = float(size), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if value >= 100 or unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def format_day(moment: datetime) -> str:
+    """Return the day of a time, such as `9 March 2026`."""
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def tag_query(name: str) -> str:
+    """Return the query that matches exactly this tag."""
+    return format_query(ast.Tag(name))
+
+
+def display_ratio(image: ImageRow) -> float:
+    """Return width by height, within the limits of a row of the grid."""
+    return min(max(image.width / image.height, 0.4), 4)
+
+
+def scaled_width(image: ImageRow, size: int) -> int:
+    """Return the width in pixels of the thumbnail that fits into a square of `size` pixels."""
+    return max(1, round(image.width * min(1, size / max(image.width, image.height))))
+
+
+def format_total(grid: Grid | None, *, is_first: bool) -> str:
+    """Return the number of matches as text. It is exact if the first page has them all."""
+    if grid is None:
+        return ""
+    if is_first and grid.next_cursor is None:
+        number = len(grid.page.images)
+        return "1 image" if number == 1 else f"{number} images"
+    count = grid.page.count
+    return "" if count is None else f"{'about ' if count.accuracy == 'estimate' else ''}{count.value:,} images"
+
+
+def mark_error(query: str, position: int | None) -> tuple[str, str, str] | None:
+    """Return the query in three parts, of which the second starts at the position of an error."""
+    if position is None:
+        return None
+    end = position + max(1, len(query[position:].split(" ", 1)[0]))
+    return query[:position], query[position:end] or " ", query[end:]
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
+)
+_TEMPLATES.filters |= {"bytes": format_bytes, "day": format_day, "tag_query": tag_query, "query_string": urlencode}
+_TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS, "ratio": display_ratio, "scaled_width": scaled_width}
+
+
+class GalleryRoute(APIRoute):
+    """Shows errors as pages, and redirects unauthenticated requests to the sign-in page."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return FastAPI's handler, with its errors converted to pages."""
+        handle = super().get_route_handler()
+
+        async def with_error_pages(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except Unauthenticated:
+                response = redirect_to_sign_in(request)
+            except RequestValidationError as error:
+                response = error_page(request, validation_failed(request, error))
+            except AppError as error:
+                response = error_page(request, error)
+            if getattr(request.state, "has_ended", False):
+                delete_session_cookie(response, request)
+            return response
+
+        return with_error_pages
+
+
+def show_page(
+    request: Request,
+    template: str,
+    viewer: Principal,
+    /,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """Return a page. Pages of a signed-in caller are not stored."""
+    csrf = ""
+    if viewer.session_id is not None:
+        csrf = csrf_tokens_of(container_of(request)).issue(viewer.session_id)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    html = _TEMPLATES.get_template(template).render(
+        prefix=public_path(request, ""), viewer=viewer, csrf_token=csrf, here=here, **values
+    )
+    caching = {"Cache-Control": "no-store" if single_cookie(request, COOKIE) else "private, no-cache"}
+    return HTMLResponse(html, status, {**_HEADERS, **caching, **(headers or {})})
+
+
+def error_page(request: Request, error: AppError) -> HTMLResponse:
+    """Return the page of an error, with the headers that its problem document has for its status."""
+    request.state.error_slug = error.slug
+    problem = error_response("", "", error).headers
+    kept = {name: problem[name] for name in ("retry-after", "www-authenticate") if name in problem}
+    return show_page(
+        request,
+        "error.html",
+        Principal(),
+        status=error.status,
+        headers=kept,
+        error=error,
+        request_id=request.state.request_id,
+    )
+
+
+def redirect(request: Request, path: str) -> RedirectResponse:
+    """Return a redirect to a path of this service, which the browser requests with GET."""
+    return RedirectResponse(public_path(request, path), 303, {"Cache-Control": "no-store"})
+
+
+def redirect_to_sign_in(request: Request) -> RedirectResponse:
+    """Return a redirect to the sign-in page, which leads back to the requested page."""
+    back = request.url.path if request.method == "GET" else "/"
+    return redirect(request, f"/sign-in?next={quote(back, safe='')}")

@@ -1,0 +1,82 @@
+"""The reads of the gallery: a page of the grid, and an image with its neighbours."""
+
+import uuid
+from dataclasses import dataclass
+
+from app.authz import policy
+from app.authz.principal import Principal
+from app.authz.visibility import visibility_scope
+from app.core.errors import AppError
+from app.core.pagination import CursorSigner
+from app.db.database import Database
+from app.images.repository import ImageRepository
+from app.models import Image
+from app.search.language import ast
+from app.search.language.ast import format_query
+from app.search.language.parser import parse
+from app.search.planning.sort_order import SortKey, SortOrder
+from app.search.service import PageRequest, SearchPage, SearchService
+from app.search.strategies.row import ImageRow
+
+PAGE_SIZE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A page of the grid. `query` is the canonical form."""
+
+    page: SearchPage
+    query: str
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """An image, and its neighbours in the order of a query; None at the ends, and for a query without an order."""
+
+    image: Image
+    tags: list[str]
+    can_edit: bool
+    previous: uuid.UUID | None
+    next: uuid.UUID | None
+
+
+class Gallery:
+    """Finds what the pages show. Every read respects the visibility of the viewer."""
+
+    def __init__(self, database: Database, search: SearchService, cursors: CursorSigner) -> None:
+        self._database, self._search, self._cursors = database, search, cursors
+
+    async def find_images(self, text: str, sort: str, cursor: str | None, viewer: Principal) -> Grid:
+        """Return a page of the images that match. Raises what `parse` and the search raise, and InvalidCursor."""
+        query, order = parse(text), SortOrder(sort)
+        canonical = format_query(query)
+        fingerprint = f"gallery {viewer.id} {sort} {canonical}"
+        after = order.decode_key(self._cursors.decode(cursor, fingerprint)) if cursor is not None else None
+        scope = visibility_scope(viewer)
+        page = await self._search.fetch_page(PageRequest(text, query, scope, order, after, PAGE_SIZE, "estimate"))
+        next_cursor = None
+        if page.has_more:
+            next_cursor = self._cursors.encode(order.encode_key(page.images[-1]), fingerprint)
+        return Grid(page, canonical, next_cursor)
+
+    async def read_image(self, image_id: uuid.UUID, text: str, sort: str, viewer: Principal) -> ImageView:
+        """Return an image with its neighbours. Raises ImageNotFound; a query that fails gives no neighbours."""
+        async with self._database.read_session() as session:
+            image, tags = await ImageRepository(session).get_tagged(image_id, viewer)
+        previous, following = None, None
+        # The page is about the image; a link with a damaged query still shows it.
+        try:
+            query, order = parse(text), SortOrder(sort)
+            key = order.key_of(image)
+            following = await self._find_after(query, order, key, viewer)
+            if order.start_digest is None:
+                previous = await self._find_after(query, order.reversed(), key, viewer)
+        except AppError:
+            pass
+        return ImageView(image, tags, policy.can_edit(viewer, image), previous, following)
+
+    async def _find_after(self, query: ast.Node, order: SortOrder, key: SortKey, viewer: Principal) -> uuid.UUID | None:
+        wanted = PageRequest("", query, visibility_scope(viewer), order, key, 1, "none")
+        images: list[ImageRow] = (await self._search.fetch_page(wanted)).images
+        return images[0].id if images else None
