@@ -7,14 +7,17 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
 
+from app.authz import policy
 from app.core.pagination import Cursor
 from app.core.text.normalization import Text
 from app.gallery.dependencies import GalleryDep
 from app.gallery.gallery_cookie import Member, Viewer
 from app.gallery.page_rendering import HERE, SORTS, GalleryRoute, format_total, mark_error, show_page
 from app.http.dependencies import ContainerDep
+from app.http.paging import PagingDep
 from app.images.content.router import ThumbnailSize, read_content, read_thumbnail
 from app.images.dependencies import OriginalLocatorDep, ThumbnailsDep
+from app.images.trash.router import list_trash
 from app.ratelimit.policies import search_charges
 from app.search.errors import InvalidQuery
 from app.search.language.parser import MAX_LENGTH
@@ -53,6 +56,19 @@ async def show_grid(
         return show_page(request, "grid.html", viewer, status=error.status, q=q, sort=sort, error=error, marked=marked)
     total = format_total(grid, is_first=not cursor)
     return show_page(request, "grid.html", viewer, q=q, sort=sort, grid=grid, total=total)
+
+
+@pages.get("/upload")
+async def show_upload(request: Request, member: Member) -> Response:
+    """Show the form to upload files. Its scripts send them by the API for resumable uploads."""
+    return show_page(request, "upload.html", member)
+
+
+@pages.get("/trash")
+async def show_trash(request: Request, member: Member, container: ContainerDep, paging: PagingDep) -> Response:
+    """Show a page of the caller's images in the trash."""
+    page = await list_trash(policy.require_user(member), member, container, paging)
+    return show_page(request, "trash.html", member, images=page.items, next_cursor=page.next_cursor)
 
 
 @pages.get("/i/{image_id}")

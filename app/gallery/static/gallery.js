@@ -1,0 +1,82 @@
+// What every page of the gallery adds to its HTML: completion, keys, and the next page while scrolling.
+
+import { completeTags, quoteTerm } from "./completion.js";
+
+// Above this number of images, the next page replaces this one: the document stays small.
+const MAX_IMAGES = 600;
+
+const search = document.getElementById("q");
+const grid = document.getElementById("grid");
+
+completeTags(search, /[\s()|]/u, (name) => quoteTerm(name));
+
+function isTyping(target) {
+  return target.closest("input, textarea, select, dialog") !== null;
+}
+
+function focusImage(step) {
+  const links = [...grid.querySelectorAll("a")];
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
+}
+
+function move(step) {
+  if (grid) focusImage(step);
+  else document.getElementById(step > 0 ? "next" : "previous")?.click();
+}
+
+const KEYS = {
+  "/": () => {
+    search.focus();
+    search.select();
+  },
+  j: () => move(1),
+  k: () => move(-1),
+  ArrowRight: () => move(1),
+  ArrowLeft: () => move(-1),
+  "?": () => document.getElementById("keys").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  const run = KEYS[event.key];
+  if (!run) return;
+  event.preventDefault();
+  run();
+});
+
+// The page as a document. `responseType` parses it without scripts and without a Trusted Types sink.
+function load(url) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.responseType = "document";
+    request.addEventListener("load", () => (request.status === 200 && request.response ? resolve(request.response) : reject(new Error("The next page is not available."))));
+    request.addEventListener("error", () => reject(new Error("The next page is not available.")));
+    request.open("GET", url);
+    request.send();
+  });
+}
+
+function watch(link) {
+  const observer = new IntersectionObserver(
+    async ([entry]) => {
+      if (!entry.isIntersecting || grid.children.length >= MAX_IMAGES) return;
+      observer.disconnect();
+      try {
+        const next = await load(link.href);
+        grid.append(...next.querySelectorAll("#grid > li"));
+        const following = next.getElementById("more");
+        if (!following) return link.parentElement.remove();
+        link.href = following.href;
+        watch(link);
+      } catch {
+        // The link stays, and works by itself.
+      }
+    },
+    { rootMargin: "800px" },
+  );
+  observer.observe(link);
+}
+
+const more = document.getElementById("more");
+if (grid && more) watch(more);

@@ -1,0 +1,80 @@
+// Changes one image on its page: tags, visibility, trash.
+
+import { completeTags } from "./completion.js";
+import { callApi, element, notify, prefix, report } from "./session.js";
+
+const picture = document.querySelector("[data-id]");
+const path = `/v1/images/${picture.dataset.id}`;
+const tags = document.getElementById("tags");
+const canEdit = "canEdit" in picture.dataset;
+
+function showTags(names) {
+  const items = names.map((name) => {
+    const link = element("a", { class: "tag", href: `${prefix}/?${new URLSearchParams({ q: `"${name}"` })}` }, name);
+    if (!canEdit) return element("li", {}, link);
+    const button = element("button", { class: "remove", type: "button", "aria-label": `Remove the tag ${name}` }, "×");
+    button.addEventListener("click", () => removeTag(name).catch(report));
+    return element("li", {}, link, button);
+  });
+  tags.replaceChildren(...(items.length ? items : [element("li", { class: "muted" }, "No tags")]));
+}
+
+async function addTags(names) {
+  const before = new Set((await callApi("GET", path)).tags);
+  const image = await callApi("POST", `${path}/tags`, { tags: names });
+  showTags(image.tags);
+  const added = image.tags.filter((name) => !before.has(name));
+  notify(added.length ? `Added ${added.join(", ")}.` : "The image has these tags already.");
+}
+
+async function removeTag(name) {
+  const image = await callApi("DELETE", `${path}/tags/${encodeURIComponent(name)}`);
+  showTags(image.tags);
+  if (image.tags.includes(name)) return notify(`Another tag implies ${name}.`);
+  notify(`Removed ${name}.`, "Undo", () => addTags([name]).catch(report));
+}
+
+const form = document.getElementById("add-tags");
+form.hidden = false;
+completeTags(form.elements.tags, /,/u, (name) => name);
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const names = form.elements.tags.value.split(",").map((name) => name.trim()).filter(Boolean);
+  if (!names.length) return;
+  try {
+    await addTags(names);
+    form.reset();
+  } catch (error) {
+    report(error);
+  }
+});
+if (canEdit) {
+  showTags([...tags.querySelectorAll(".tag")].map((link) => link.textContent));
+  const actions = document.getElementById("actions");
+  actions.hidden = false;
+  document.getElementById("visibility").addEventListener("click", async (event) => {
+    try {
+      await callApi("PATCH", path, { visibility: event.target.dataset.to });
+      location.reload();
+    } catch (error) {
+      report(error);
+    }
+  });
+  document.getElementById("delete").addEventListener("click", async () => {
+    try {
+      await callApi("DELETE", path);
+      picture.hidden = true;
+      notify("The image is in the trash.", "Undo", async () => {
+        try {
+          await callApi("POST", `/v1/trash/${picture.dataset.id}/restore`, {});
+          picture.hidden = false;
+          notify("The image is restored.");
+        } catch (error) {
+          report(error);
+        }
+      });
+    } catch (error) {
+      report(error);
+    }
+  });
+}
