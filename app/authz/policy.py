@@ -5,9 +5,12 @@
 | anonymous           | see public images                                                               |
 | user                | see and change its own images, add tags to public images                        |
 | admin               | see and change everything                                                       |
-| API key             | those of its account, within the scopes `read` (GET), `write` (the rest), `admin` |
+| API key             | those of its account, within the scopes `read` (GET, QUERY), `write` (the rest), `admin` |
 | session (no API key) | also change the account and its credentials: a leaked key must not create others |
 """
+
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from app.authz.principal import Principal
 from app.authz.visibility import HasVisibility
@@ -15,10 +18,22 @@ from app.core.errors import AdminRequired, Forbidden, InsufficientScope, SignInR
 from app.models import Image, Scope, User
 from app.models.image import Visibility
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-def require_scope(principal: Principal, method: str) -> None:
-    """Raise InsufficientScope unless the scopes of the credential include the method's."""
-    scope = Scope.READ if method in ("GET", "HEAD") else Scope.WRITE
+_SAFE_METHODS = ("GET", "HEAD", "QUERY")
+_ATTRIBUTE = "is_read"
+
+
+def reads(endpoint: Endpoint) -> Endpoint:
+    """Mark a POST endpoint that changes nothing, so that the scope `read` is sufficient."""
+    setattr(endpoint, _ATTRIBUTE, True)
+    return endpoint
+
+
+def require_scope(principal: Principal, method: str, endpoint: object = None) -> None:
+    """Raise InsufficientScope unless the scopes of the credential include that of the method or the endpoint."""
+    is_read = method in _SAFE_METHODS or getattr(endpoint, _ATTRIBUTE, False)
+    scope = Scope.READ if is_read else Scope.WRITE
     if not principal.has(scope):
         raise InsufficientScope(f"This API key does not have the scope `{scope}`", scope=scope.value)
 

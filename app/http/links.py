@@ -1,5 +1,6 @@
 """Links to the service's own resources, as clients see them."""
 
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
@@ -24,5 +25,9 @@ def add_next_link(request: Request, response: Response, cursor: str) -> None:
 def next_link(request: Request, cursor: str) -> str:
     """Return the value of the `Link` header for the next page."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    path = public_path(request, quote(request.scope["path"]))
-    return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+    return link_to(request, quote(request.scope["path"]), [*kept, ("cursor", cursor)])
+
+
+def link_to(request: Request, path: str, parameters: Sequence[tuple[str, object]]) -> str:
+    """Return the value of the `Link` header for a next page with this path and these parameters."""
+    return f'<{public_path(request, path)}?{urlencode(parameters)}>; rel="next"'

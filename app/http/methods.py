@@ -1,6 +1,6 @@
 """Finds the methods of a path: for `Allow`, for OPTIONS, and for an id that names no resource."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -8,7 +8,9 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from app.core.errors import NotFound
 
-_ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# The media type of all bodies of QUERY.
+JSON = "application/json"
+_ORDER = ("GET", "HEAD", "POST", "QUERY", "PUT", "PATCH", "DELETE")
 # The methods of a mount of static files.
 _STATIC = frozenset({"GET", "HEAD"})
 
@@ -24,6 +26,12 @@ def methods_of_path(app: FastAPI, path: str) -> list[str]:
     matching = [(one, match.groupdict()) for one in contexts if (match := one.path_regex.match(path))]
     exact = [one for one, values in matching if all(is_uuid(values[name]) for name in _id_names(one))]
     return _in_order(_methods(exact or [one for one, _ in matching]))
+
+
+def describe_methods(methods: Sequence[str]) -> dict[str, str]:
+    """Return the header fields for the methods of a resource (RFC 9110, 10.2.1; RFC 10008, 3)."""
+    fields = {"Allow": ", ".join(methods)}
+    return fields | {"Accept-Query": JSON} if "QUERY" in methods else fields
 
 
 def has_other_route(app: FastAPI, path: str) -> bool:

@@ -31,7 +31,7 @@ from app.core.errors import (
 from app.core.field_errors import sentence
 from app.core.observability.logging import get_logger
 from app.http.links import public_path
-from app.http.methods import has_other_route, methods_of_path, missing_resource
+from app.http.methods import describe_methods, has_other_route, methods_of_path, missing_resource
 from app.http.requests.validation import translate
 
 logger = get_logger(__name__)
@@ -255,9 +255,7 @@ def validation_failed(request: Request, error: RequestValidationError) -> Valida
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     path = request.scope["path"]
-    allow = (
-        {"Allow": ", ".join(methods_of_path(request.app, path))} if error.status_code == 405 or path == "*" else None
-    )
+    allow = describe_methods(methods_of_path(request.app, path)) if error.status_code == 405 or path == "*" else None
     if allow and request.method == "OPTIONS":
         return Response(status_code=204, headers=allow)
     problem = _framework_problem(error)

@@ -1,9 +1,11 @@
 """Finding images."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from app.authz.policy import reads
 from app.authz.principal import Principal
 from app.authz.visibility import visibility_scope
 from app.core.callers import Caller, current_caller
@@ -15,24 +17,29 @@ from app.core.errors import (
 )
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
 from app.core.text.normalization import Text
-from app.http.container import container_of
+from app.http.container import Container, container_of
 from app.http.dependencies import ContainerDep
-from app.http.links import next_link
+from app.http.links import link_to, next_link
+from app.http.methods import JSON
 from app.http.middleware.response_cache_middleware import cached, lists
-from app.http.prefix_router import PrefixRouter
+from app.http.openapi.response_headers import PAGED
+from app.http.prefix_router import API_PREFIX, PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED
 from app.images.dependencies import search_service_of
+from app.images.filter_schema import ImageSearch
 from app.images.schemas import ImagePage, page_json
 from app.ratelimit.policies import search_charges
 from app.search.errors import InvalidQuery, QueryTooBroad
 from app.search.language import ast
 from app.search.language.ast import format_query
+from app.search.language.json_filter import parse_filter
 from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.sort_order import Sort, SortOrder
 from app.search.service import CountMode, PageRequest
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep
+from app.users.sessions.repository import Device
 
 router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
 
@@ -91,19 +98,91 @@ async def list_images(
 
     An empty page has `hints` if the query probably has a mistake. Each hint has a corrected query.
     """
+    await _charge(container, principal, device)
+    parameters = PageParameters(q, parse(q), sort, count, limit, cursor)
+    page = await _search(container, principal, parameters)
+    headers = {"Cache-Control": cache_control(page.query, principal), "Vary": "Authorization", "Accept-Query": JSON}
+    if page.next_cursor is not None:
+        headers["Link"] = next_link(request, page.next_cursor)
+    return Response(page.body, headers=headers, media_type=JSON)
+
+
+@router.post(
+    "/search",
+    summary="Find images by a JSON filter",
+    response_model=ImagePage,
+    responses={
+        200: {PAGED: True},
+        **problems(InvalidQuery, QueryTooBroad, InvalidCursor, Unauthenticated, QueryTimeout, TooManyRequests),
+    },
+)
+@reads
+async def search_images(
+    body: ImageSearch, request: Request, principal: PrincipalDep, container: ContainerDep, device: DeviceDep
+) -> Response:
+    """Return a page of the images that a filter in JSON matches, as `GET /v1/images` does for a text.
+
+    Both have the same canonical `query` and the same cursors, so the next page has a `Link` to `GET /v1/images`. The
+    limits are those of `q`, with 10 nested groups. An invalid filter is 400 `invalid-query`. Its `pointer` (RFC 6901)
+    refers to the place in the body.
+
+    `QUERY /v1/images` (RFC 10008) with the same body is the same request as a safe method.
+    """
+    await _charge(container, principal, device)
+    query = parse_filter(body.filter)
+    text = format_query(query)
+    parameters = PageParameters(text, query, body.sort, body.count, body.limit, body.cursor)
+    page = await _search(container, principal, parameters)
+    headers = {"Cache-Control": "no-store"}
+    if page.next_cursor is not None:
+        named = [("q", text), ("sort", body.sort), ("count", body.count), ("limit", body.limit)]
+        headers["Link"] = link_to(request, f"{API_PREFIX}/images", [*named, ("cursor", page.next_cursor)])
+    return Response(page.body, headers=headers, media_type=JSON)
+
+
+# OpenAPI 3.1 cannot describe the method.
+router.add_api_route("", search_images, methods=["QUERY"], include_in_schema=False, name="query_images")
+
+
+@dataclass(frozen=True, slots=True)
+class PageParameters:
+    """The parameters of a page: its query as a text and as a tree, and its order, count, limit and cursor."""
+
+    text: str
+    query: ast.Node
+    sort: str
+    count: CountMode
+    limit: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPage:
+    """A page as JSON, its query, and the cursor of the next page."""
+
+    body: bytes
+    query: ast.Node
+    next_cursor: str | None
+
+
+async def _charge(container: Container, principal: Principal, device: Device) -> None:
     await container.limits.charge(search_charges(container.settings.search_limits, principal.id, device.address))
-    query, order = parse(q), SortOrder(sort)
-    spelled = format_query(query)
-    fingerprint = f"images {principal.id} {sort} {spelled}"
-    after = order.decode_key(container.cursors.decode(cursor, fingerprint)) if cursor is not None else None
-    wanted = PageRequest(q, query, visibility_scope(principal), order, after, limit, count)
-    page = await search_service_of(container).fetch_page(wanted)
-    headers = {"Cache-Control": cache_control(query, principal), "Vary": "Authorization"}
+
+
+async def _search(container: Container, principal: Principal, wanted: PageParameters) -> EncodedPage:
+    """Run a search. A cursor is valid for an equal query in either language."""
+    order, spelled = SortOrder(wanted.sort), format_query(wanted.query)
+    fingerprint = f"images {principal.id} {wanted.sort} {spelled}"
+    after = (
+        order.decode_key(container.cursors.decode(wanted.cursor, fingerprint)) if wanted.cursor is not None else None
+    )
+    page = await search_service_of(container).fetch_page(
+        PageRequest(wanted.text, wanted.query, visibility_scope(principal), order, after, wanted.limit, wanted.count)
+    )
     next_cursor = None
     if page.has_more:
         next_cursor = container.cursors.encode(order.encode_key(page.images[-1]), fingerprint)
-        headers["Link"] = next_link(request, next_cursor)
-    return Response(page_json(page, next_cursor, spelled), headers=headers, media_type="application/json")
+    return EncodedPage(page_json(page, next_cursor, spelled), wanted.query, next_cursor)
 
 
 def cache_control(query: ast.Node, principal: Principal) -> str:

@@ -4,14 +4,18 @@ from app.core.errors import BadRequest
 
 
 class InvalidQuery(BadRequest):
-    """The query does not parse. `position` is a 0-based character, `expected` a text that is valid there."""
+    """The query does not parse. `expected` is a text that is valid at the place of the error.
+
+    The place is the `position` in a text, a 0-based character; in a JSON body, a `pointer` (RFC 6901).
+    """
 
     slug, title = "invalid-query", "Invalid query"
     description = "The query has a syntax error."
 
-    def __init__(self, detail: str, position: int, expected: str, did_you_mean: str | None = None) -> None:
+    def __init__(self, detail: str, place: int | str, expected: str, did_you_mean: str | None = None) -> None:
         extras = {"did_you_mean": did_you_mean} if did_you_mean else {}
-        super().__init__(detail, position=position, expected=expected, **extras)
+        where = {"pointer": place} if isinstance(place, str) else {"position": place}
+        super().__init__(detail, **where, expected=expected, **extras)
 
 
 class QueryTooBroad(BadRequest):

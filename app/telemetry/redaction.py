@@ -49,7 +49,7 @@ _NAMES = frozenset(
 # parameter is safe by default.
 _HARMLESS = re.compile(
     rb"-?[0-9]{1,10}|true|false|exact|estimate|none|-?(created|name|size|width|pixels|tags|count)|route|status|user"
-    rb"|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|[1-5]xx|"
+    rb"|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|QUERY|[1-5]xx|"
 )
 
 

@@ -14,7 +14,7 @@ MAX_NAME = 256
 # The length of version 00 of the header; later versions may be longer, and begin with the same fields.
 MAX_TRACEPARENT = 55
 # A method is a label of the time series: invented methods must not multiply the series.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"})
 OTHER_METHOD = "OTHER"
 METHOD_NOT_ALLOWED_STATUS = 405
 # The route, in the metrics, of requests that were refused before routing, such as a preflight.

@@ -55,7 +55,7 @@ async def _authenticate(request: Request) -> Principal:
     request.state.user_id, request.state.credential_id = principal.id, principal.session_id or principal.key_id
     if caller := current_caller.get():
         caller.account, caller.credential = principal.id, principal.session_id or principal.key_id
-    policy.require_scope(principal, request.method)
+    policy.require_scope(principal, request.method, request.scope.get("endpoint"))
     return principal
 
 

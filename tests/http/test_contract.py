@@ -37,7 +37,7 @@ async def test_framework_errors_are_problems(client: httpx.AsyncClient) -> None:
         problem(await client.get(path, headers={"Host": "evil.example"}), 404, "not-found")
     refused = await client.delete("/v1/images")
     problem(refused, 405, "method-not-allowed")
-    assert refused.headers["allow"] == "GET, HEAD, POST"
+    assert refused.headers["allow"] == "GET, HEAD, POST, QUERY"
 
 
 async def test_a_bug_is_a_problem_without_details(settings: Settings) -> None:

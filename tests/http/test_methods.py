@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize(
     ("path", "allow"),
     [
-        ("/v1/images", "GET, HEAD, POST"),
+        ("/v1/images", "GET, HEAD, POST, QUERY"),
         ("/v1/images/01890a5d-ac96-774b-bcce-b302099a8057", "GET, HEAD, PATCH, DELETE"),
         ("/v1/images/lookup", "POST"),
         ("/v1/images/tags", "POST"),
@@ -38,7 +38,7 @@ async def test_f42_options_of_the_service(service: RunningService) -> None:
     async with raw_connection(service.url) as connection:
         await connection.begin("OPTIONS", "*", {})
         response = await connection.read_response()
-    assert (response.status, response.headers["allow"]) == (204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    assert (response.status, response.headers["allow"]) == (204, "GET, HEAD, POST, QUERY, PUT, PATCH, DELETE, OPTIONS")
 
 
 async def test_f42_options_of_an_unknown_path_is_404(client: httpx.AsyncClient) -> None:

@@ -25,7 +25,7 @@ REQUEST_HEADERS = frozenset(
 )
 RESPONSE_HEADERS = frozenset(
     {
-        *("Allow", "Content-Encoding", "Content-Length", "Content-Location", "Content-Security-Policy"),
+        *("Accept-Query", "Allow", "Content-Encoding", "Content-Length", "Content-Location", "Content-Security-Policy"),
         *("Vary", "X-Content-Type-Options", "X-Request-ID"),
         *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
         *("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Upload-Complete", "Upload-Limit"),
@@ -44,7 +44,7 @@ class ContractCorsMiddleware(CORSMiddleware):
         super().__init__(
             app,
             allow_origins=allow_origins,
-            allow_methods=sorted({"HEAD", *_methods(document)}),
+            allow_methods=sorted({"HEAD", "QUERY", *_methods(document)}),
             allow_headers=sorted(REQUEST_HEADERS | set(_request_headers(document))),
             expose_headers=sorted(RESPONSE_HEADERS | set(document["components"]["headers"])),
         )

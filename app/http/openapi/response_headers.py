@@ -36,6 +36,8 @@ _REQUEST_HEADERS = {
     "If-Unmodified-Since": "Return 412 if the image was stored after this time.",
     "Range": "One range of bytes: `bytes=0-99`.",
 }
+# Marks a 200 response that is a page, although the cursor is no parameter.
+PAGED = "x-paged"
 _RATE_LIMIT = [name for name in _RESPONSE_HEADERS if name.startswith("RateLimit")]
 COMPONENTS: dict[str, Any] = {
     "headers": {name: {"description": text, "schema": schema} for name, (schema, text) in _RESPONSE_HEADERS.items()},
@@ -53,7 +55,8 @@ def describe_headers(method: str, operation: dict[str, Any]) -> None:
     parameters = [{"$ref": f"#/components/parameters/{name}"} for name in _request_headers(method, responses)]
     if parameters:
         operation["parameters"] = [*operation.get("parameters", ()), *parameters]
-    is_paged = any(one.get("name") == "cursor" for one in operation.get("parameters", ()))
+    has_cursor = any(one.get("name") == "cursor" for one in operation.get("parameters", ()))
+    is_paged = responses.get("200", {}).pop(PAGED, has_cursor)
     for status, response in responses.items():
         names = {*_response_headers(status, responses), *(["Link"] if is_paged and status == "200" else [])}
         names.update(_RATE_LIMIT if is_limited else ())
