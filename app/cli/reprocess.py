@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +19,13 @@ from app.cli.backends import open_backends
 from app.cli.options import STORE, DataDir, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.images.maintenance.reprocessing import DimensionsReprocessor, ReprocessingReport
+from app.images.maintenance.reprocessing import (
+    DimensionsProperty,
+    ImageProperty,
+    MetadataProperty,
+    ReprocessingReport,
+    Reprocessor,
+)
 
 # Lower priority than the service's own processes.
 NICENESS = 10
@@ -27,6 +35,12 @@ class Subject(StrEnum):
     """A property that can be rebuilt."""
 
     DIMENSIONS = "dimensions"
+    METADATA = "metadata"
+
+
+_PROPERTIES: Mapping[Subject, ImageProperty[Any]] = MappingProxyType(
+    {Subject.DIMENSIONS: DimensionsProperty(), Subject.METADATA: MetadataProperty()}
+)
 
 
 class Checkpoint:
@@ -61,9 +75,9 @@ def reprocess(
     only: Annotated[Subject, typer.Option(help="The property to rebuild.")] = Subject.DIMENSIONS,
     restart: Annotated[bool, typer.Option("--restart", help="Ignore the checkpoint of an interrupted run.")] = False,
 ) -> None:
-    """Measure stored images again, correct their rows, and print a JSON report.
+    """Read the files of stored images again, correct their rows, and print a JSON report.
 
-    An interrupted run continues at its checkpoint in the data directory. Exit code 0: every image was measured; 1: some
+    An interrupted run continues at its checkpoint in the data directory. Exit code 0: every image was read; 1: some
     were not, and the report lists them; 3: a backend did not respond.
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
@@ -73,7 +87,7 @@ def reprocess(
     if restart:
         checkpoint.remove()
     try:
-        report = asyncio.run(_reprocess(settings, checkpoint))
+        report = asyncio.run(_reprocess(settings, _PROPERTIES[only], checkpoint))
     except AppError as error:
         typer.echo(f"Stopped: {error}. Run the command again to continue.", err=True)
         raise typer.Exit(3) from error
@@ -82,7 +96,9 @@ def reprocess(
     raise typer.Exit(1 if report.failed else 0)
 
 
-async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> ReprocessingReport:
+async def _reprocess(
+    settings: Settings, image_property: ImageProperty[Any], checkpoint: Checkpoint
+) -> ReprocessingReport:
     async with open_backends(settings, decoder_processes=1) as backends:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("images", total=None)
@@ -91,7 +107,7 @@ async def _reprocess(settings: Settings, checkpoint: Checkpoint) -> Reprocessing
                 checkpoint.save(image_id)
                 bar.update(task, completed=count)
 
-            reprocessor = DimensionsReprocessor(*backends, advance)
+            reprocessor = Reprocessor(image_property, *backends, advance)
             after = checkpoint.load()
             bar.update(task, total=await reprocessor.count(after))
             return await reprocessor.run(after)

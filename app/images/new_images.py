@@ -56,6 +56,9 @@ class NewImage(NamedTuple):
     size: int
     width: int
     height: int
+    taken_at: datetime | None
+    taken_at_offset: int | None
+    camera: str | None
     sha256: bytes
     visibility: Visibility
     tag_ids: list[int]

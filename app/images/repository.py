@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.new_images import NameOwner, NewImageRepository
 from app.images.storage_keys import object_keys
+from app.media.metadata.photo_metadata import PhotoMetadata
 from app.models import Image, TrashedImage
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
@@ -225,6 +227,14 @@ class ImageRepository:
         # Locked in the order in which every other change of many images locks them.
         for image_id, (width, height) in sorted(dimensions.items()):
             statement = update(Image).where(Image.id == image_id).values(width=width, height=height)
+            changed += (await self._session.execute(statement.returning(Image.id))).one_or_none() is not None
+        return changed
+
+    async def update_metadata(self, metadata: Mapping[uuid.UUID, PhotoMetadata]) -> int:
+        """Set the time and the camera of images; return the number of those that still exist."""
+        changed = 0
+        for image_id, new in sorted(metadata.items()):
+            statement = update(Image).where(Image.id == image_id).values(asdict(new))
             changed += (await self._session.execute(statement.returning(Image.id))).one_or_none() is not None
         return changed
 

@@ -12,6 +12,7 @@ from app.core.pagination import Page
 from app.core.resource_paths import image_path
 from app.core.text.normalization import Text, matches
 from app.core.text.tag_names import TagNames
+from app.core.text.timestamps import format_local_time
 from app.images.upload.filenames import ImageName
 from app.models import Image, TagEventSource, TrashedImage
 from app.models.image import Visibility
@@ -28,7 +29,7 @@ Sha256 = Annotated[
 ]
 _PATH = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"
 _SHA256 = "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"
-
+TAKEN_AT_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{6})?([+-]\d{2}:\d{2})?$"
 
 # The default of a field that may be left out, but must not be null.
 OMITTED: Any = None
@@ -56,6 +57,13 @@ class ImageRead(BaseModel):
     size: int = Field(examples=[240512])
     width: int = Field(examples=[451])
     height: int = Field(examples=[300])
+    taken_at: str | None = Field(
+        default=None,
+        examples=["2024-05-01T10:00:00+02:00"],
+        description="The time by the camera's clock, with an offset from UTC only if the file records one",
+        json_schema_extra={"pattern": TAKEN_AT_PATTERN},
+    )
+    camera: str | None = Field(default=None, examples=["Canon EOS R5"], description="The make and model of the camera")
     sha256: str = Field(examples=[_SHA256])
     visibility: Visibility
     tags: list[str] = Field(examples=[["cat", "portrait"]])
@@ -220,6 +228,8 @@ def _fields(image: Image | TrashedImage | ImageRow, tags: list[str]) -> dict[str
         "size": image.size,
         "width": image.width,
         "height": image.height,
+        "taken_at": None if image.taken_at is None else format_local_time(image.taken_at, image.taken_at_offset),
+        "camera": image.camera,
         "sha256": image.sha256.hex(),
         "visibility": image.visibility,
         "tags": tags,

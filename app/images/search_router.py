@@ -33,6 +33,7 @@ from app.ratelimit.policies import search_charges
 from app.search.errors import InvalidQuery, QueryTooBroad
 from app.search.language import ast
 from app.search.language.ast import format_query
+from app.search.language.filters import DATE_FILTERS
 from app.search.language.json_filter import parse_filter
 from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.sort_order import Sort, SortOrder
@@ -49,12 +50,15 @@ groups, `2-of:(a b c)` requires two of the three. Quote a tag with spaces, or on
 sofa"`. Wildcards match tag names: `cat*`, `*cat`, `c*t`. An empty query and `*` match all images. A term with a colon
 is a tag unless its prefix is a filter: `rating:safe`.
 
-Filters: `uploader:me|none|<id>`, `name:<glob>`, `type:jpeg|png|webp|gif|avif|heic`, `visibility:private|public`,
-`sha256:`, and `width: height: pixels: tags: ratio: size: date:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`,
-`a..`, `..b`. `size` takes b, kb, mb and gb (powers of 1024), `ratio` 16:9 or 1.5, `date` 2026, 2026-03, 2026-03-09, a
-time, today, yesterday or `7d..` (h, d, w, y), in UTC. Limits: 4096 characters, 50 terms, 50 values of a filter,
-10 nested groups, 100 tags of a wildcard."""
-SORT_HELP = "`created`, `name`, `size`, `width`, `pixels` or `tags`, with `-` for descending order; or `random:<seed>`"
+Filters: `uploader:me|none|<id>`, `name:<glob>`, `camera:<glob>`, `type:jpeg|png|webp|gif|avif|heic`,
+`visibility:private|public`, `sha256:`, and `width: height: pixels: tags: ratio: size: date: taken:` with `a`, `a,b`,
+`>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`. `size` takes b, kb, mb and gb (powers of 1024), `ratio` 16:9 or 1.5,
+`date` 2026, 2026-03, 2026-03-09, a time, today, yesterday or `7d..` (h, d, w, y), in UTC; `taken` takes the same in the
+local time of the camera. Limits: 4096 characters, 50 terms, 50 values of a filter, 10 nested groups, 100 tags of a
+wildcard."""
+SORT_HELP = """\
+`created`, `taken`, `name`, `size`, `width`, `pixels` or `tags`, with `-` for descending order; or `random:<seed>`.
+Images without `taken_at` come last in both directions"""
 QUERY_EXAMPLES = {
     "tags": {"value": "cat -dog"},
     "groups": {"value": '(cat OR dog) "red sofa"'},
@@ -187,6 +191,6 @@ async def _search(container: Container, principal: Principal, wanted: PageParame
 
 def cache_control(query: ast.Node, principal: Principal) -> str:
     """Return the `Cache-Control` of a page. A page that also changes with the clock is not stored."""
-    if any(isinstance(leaf, ast.Filter) and leaf.name == "date" for leaf in ast.leaves(query)):
+    if any(isinstance(leaf, ast.Filter) and leaf.name in DATE_FILTERS for leaf in ast.leaves(query)):
         return "no-store"
     return "public, no-cache" if principal.user is None else "private, no-cache"

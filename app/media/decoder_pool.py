@@ -20,6 +20,7 @@ from typing import Any
 from app.core.errors import StorageUnavailable
 from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 from app.media.image_properties import Dimensions, ImageProperties, PerceptualHash
+from app.media.metadata.photo_metadata import PhotoMetadata
 
 PROGRAM = Path(__file__).with_name("decoder_worker.py")
 # Address space and processor time of a check: somewhat under 2 s, since the timer has the resolution of the clock tick.
@@ -148,13 +149,20 @@ class DecoderPool:
         """
         head, _ = await self._do({"task": "check"}, file)
         return ImageProperties(
-            Dimensions(head["width"], head["height"]), PerceptualHash(bytes.fromhex(head["hash"]), head["hash_quality"])
+            Dimensions(head["width"], head["height"]),
+            PerceptualHash(bytes.fromhex(head["hash"]), head["hash_quality"]),
+            PhotoMetadata.from_json(head["metadata"]),
         )
 
     async def measure(self, file: DecoderInput) -> Dimensions:
         """Return the size of a file that was checked before. Raises like `check`."""
         head, _ = await self._do({"task": "measure"}, file)
         return Dimensions(head["width"], head["height"])
+
+    async def read_metadata(self, file: DecoderInput) -> PhotoMetadata:
+        """Return the metadata of a file. Raises like `check`, but never for a damaged file."""
+        head, _ = await self._do({"task": "metadata"}, file)
+        return PhotoMetadata.from_json(head["metadata"])
 
     async def make_thumbnail(self, file: DecoderInput, size: int) -> bytes:
         """Return a WebP that fits into a square of `size` pixels. Raises like `check`."""

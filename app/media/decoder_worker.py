@@ -36,6 +36,7 @@ from app.media.decoding.rows import require_every_row  # noqa: E402
 from app.media.decoding.seekable_stream import SeekableStream  # noqa: E402
 from app.media.hashing.perceptual_hash import hash_pixels  # noqa: E402
 from app.media.image_properties import HASH_BYTES, PerceptualHash  # noqa: E402
+from app.media.metadata.photo_metadata import NO_METADATA, PhotoMetadata, read_metadata  # noqa: E402
 from app.media.sandbox import apply_sandbox, limit_job, limit_process, lower_priority  # noqa: E402
 
 sys.path.remove(_ROOT)
@@ -105,14 +106,16 @@ class RemoteFile(SeekableStream):
 
 
 def check(job: dict[str, Any], source: IO[bytes]) -> Result:
-    """Decode every frame to its end; return the size that is displayed, and the hash of the first frame."""
+    """Decode every frame to its end; return the displayed size, the hash of the first frame, and the metadata."""
+    photo = find_metadata(source)
     picture = open_bounded(job, source)
     size = displayed_size(picture.image.size, picture.orientation)
     if picture.jpeg is not None:
         found = hash_of(picture, require_every_block(picture.image, picture.jpeg))
     else:
         found = check_frames(job, source, picture)
-    return {"width": size[0], "height": size[1], "hash": found.bits.hex(), "hash_quality": found.quality}, b""
+    hashed = {"hash": found.bits.hex(), "hash_quality": found.quality}
+    return {"width": size[0], "height": size[1], **hashed, "metadata": photo.to_json()}, b""
 
 
 def check_frames(job: dict[str, Any], source: IO[bytes], picture: OpenedPicture) -> PerceptualHash:
@@ -139,6 +142,23 @@ def measure(job: dict[str, Any], source: IO[bytes]) -> Result:
     picture = open_bounded(job, source)
     width, height = displayed_size(picture.image.size, picture.orientation)
     return {"width": width, "height": height}, b""
+
+
+def metadata(_job: dict[str, Any], source: IO[bytes]) -> Result:
+    """Return the metadata, without opening the picture."""
+    return {"metadata": find_metadata(source).to_json()}, b""
+
+
+def find_metadata(source: IO[bytes]) -> PhotoMetadata:
+    """Return the metadata of a file, and leave the file at its start. No damage of it is an error."""
+    try:
+        return read_metadata(source)
+    except SourceFailed:
+        raise
+    except Exception:  # noqa: BLE001
+        return NO_METADATA
+    finally:
+        source.seek(0)
 
 
 def thumbnail(job: dict[str, Any], source: IO[bytes]) -> Result:
@@ -197,7 +217,7 @@ def handle_job(job: dict[str, Any], source: IO[bytes]) -> Result:
         return {"error": "invalid", "detail": f"{type(error).__name__}: {error}"[:200]}, b""
 
 
-TASKS = {"check": check, "measure": measure, "thumbnail": thumbnail}
+TASKS = {"check": check, "measure": measure, "metadata": metadata, "thumbnail": thumbnail}
 
 
 def serve(jobs: IO[bytes], results: IO[bytes]) -> None:

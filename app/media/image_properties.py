@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from app.media.metadata.photo_metadata import NO_METADATA, PhotoMetadata
+
 # Of the method in `app.media.hashing.perceptual_hash`: hashes of different versions are not compared.
 HASH_VERSION = 1
 HASH_BYTES = 32
@@ -32,3 +34,4 @@ class ImageProperties:
 
     dimensions: Dimensions
     perceptual_hash: PerceptualHash
+    metadata: PhotoMetadata = NO_METADATA

@@ -1,12 +1,14 @@
 """Images and their hashes, and the storage keys and idempotency keys of uploads."""
 
 import uuid
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -59,6 +61,20 @@ class Image(Base):
         Index("ix_images_pixels_id", "pixels", "id"),
         Index("ix_images_tag_count_id", "tag_count", "id"),
         Index("ix_images_content_type", "content_type"),
+        # Both directions of the order, each with the images without a time last, and the ranges of `taken:`.
+        Index("ix_images_taken_at_id", "taken_at", "id"),
+        # The newest images that were taken in a period, as for the names.
+        Index(
+            "ix_images_week_taken_at",
+            text(week("created_at")),
+            "taken_at",
+            postgresql_include=["created_at", "id"],
+            postgresql_where=text("taken_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_images_camera_created_at_id", "camera", "created_at", "id", postgresql_where=text("camera IS NOT NULL")
+        ),
+        gin_index("ix_images_camera_trgm", "camera", "gin_trgm_ops"),
         gin_index("ix_images_name_trgm", "name", "gin_trgm_ops"),
         gin_index("ix_images_tag_ids", "tag_ids", "gin__int_ops"),
     )
@@ -72,6 +88,11 @@ class Image(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int] = mapped_column(Integer)
     height: Mapped[int] = mapped_column(Integer)
+    # The camera's local time, without its offset from UTC, which few files record.
+    taken_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    # In minutes.
+    taken_at_offset: Mapped[int | None] = mapped_column(SmallInteger)
+    camera: Mapped[str | None] = mapped_column(String(collation="C"))
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     visibility: Mapped[Visibility] = mapped_column(String, default=Visibility.PUBLIC, server_default="public")
     # A sorted copy of `tagged`, kept by triggers; an upload writes the same value itself.

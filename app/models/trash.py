@@ -1,8 +1,9 @@
 """Images in the trash, and the tags that they had."""
 
 import uuid
+from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, func
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt, Timestamp
@@ -36,6 +37,9 @@ class TrashedImage(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int] = mapped_column(Integer)
     height: Mapped[int] = mapped_column(Integer)
+    taken_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    taken_at_offset: Mapped[int | None] = mapped_column(SmallInteger)
+    camera: Mapped[str | None] = mapped_column(String(collation="C"))
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     visibility: Mapped[Visibility] = mapped_column(String)
 

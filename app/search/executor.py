@@ -29,8 +29,16 @@ from app.search.strategies.name_index_scan import NameIndexScan
 from app.search.strategies.ordered_scan import OrderedScan
 from app.search.strategies.row import ImageRow
 from app.search.strategies.strategy import PartialPage, Strategy
+from app.search.strategies.taken_index_scan import TakenIndexScan
 
-STRATEGIES: tuple[type[Strategy], ...] = (OrderedScan, FetchAndSort, RangeFetch, NameIndexScan, BitmapScan)
+STRATEGIES: tuple[type[Strategy], ...] = (
+    OrderedScan,
+    FetchAndSort,
+    RangeFetch,
+    NameIndexScan,
+    TakenIndexScan,
+    BitmapScan,
+)
 # Searches without a bound that run at once in a worker: each of them occupies a processor of PostgreSQL.
 LONG_SEARCHES = 1
 

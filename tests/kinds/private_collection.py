@@ -11,11 +11,13 @@ HIDDEN = tuple(f"{prefix}{number}" for prefix in ("secret", "aa") for number in 
 TWIN = b"\x07" * 32
 
 _IMAGES = """
-    INSERT INTO images (id, name, storage_key, created_at, uploaded_by, content_type, size, width, height, sha256,
-        visibility)
+    INSERT INTO images (id, name, storage_key, created_at, uploaded_by, content_type, size, width, height, taken_at,
+        camera, sha256, visibility)
     SELECT CAST(lpad(n::text, 32, '0') AS uuid), 'picture ' || n || '.png', 'key ' || n,
         '2026-11-01'::timestamptz + n * interval '1 minute', $1, 'image/' || (ARRAY['png', 'jpeg'])[1 + n % 2],
-        1000 * (n % 7), 100 + n % 5, 100 + n % 3, CASE WHEN n % 3 = 0 THEN $2 ELSE sha256(n::text::bytea) END,
+        1000 * (n % 7), 100 + n % 5, 100 + n % 3,
+        CASE WHEN n % 4 > 0 THEN '2026-10-01'::timestamp + n % 50 * interval '1 hour' END, 'camera ' || n % 5,
+        CASE WHEN n % 3 = 0 THEN $2 ELSE sha256(n::text::bytea) END,
         CASE WHEN n % 100 = 99 THEN 'public' ELSE 'private' END
     FROM generate_series($3::int, $4::int) AS n"""
 _TAGGED = """

@@ -30,7 +30,14 @@ from app.search.planning.sort_order import SortOrder
 from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
 
 RATIO = 4.5
-VALUES = {"name": "a*b", "uploader": "none", "type": "png", "visibility": "public", "sha256": "0" * 64, "date": "2026"}
+VALUES = {
+    **dict.fromkeys(("name", "camera"), "a*b"),
+    **dict.fromkeys(("date", "taken"), "2026"),
+    "uploader": "none",
+    "type": "png",
+    "visibility": "public",
+    "sha256": "0" * 64,
+}
 # The smallest query of each token. A new kind of token or filter without an entry fails.
 TOKENS = {
     TokenKind.WORD: "cat ",

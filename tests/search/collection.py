@@ -18,6 +18,7 @@ NAMES = ("cat", "cattle", "dog", "hot dog", "sofa", "a_b", "axb", "x:y", "unused
 ALIASES = {"kitty": "cat", "cow": "cattle"}
 OWNERS = tuple(uuid.UUID(int=number) for number in (1, 2))
 TYPES = ("jpeg", "png", "avif")
+CAMERAS = ("Canon EOS R5", "Canon EOS 5D", "iPhone 100%", "a_b", None)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Picture:
     size: int
     width: int
     height: int
+    taken_at: datetime | None
+    camera: str | None
     sha256: bytes
     private: bool
     tags: frozenset[str] = field(default_factory=frozenset)
@@ -54,6 +57,8 @@ def pictures(seed: int, count: int) -> list[Picture]:
             size=dice.choice((10, 1024, 2048, 5_000_000_000)),
             width=dice.choice((1, 160, 1600)),
             height=dice.choice((1, 90, 900)),
+            taken_at=None if dice.random() < 0.4 else datetime(2026, 11, 1) + timedelta(hours=6 * dice.randrange(40)),  # noqa: DTZ001
+            camera=dice.choice(CAMERAS),
             sha256=bytes([dice.choice((0, 100, 200, 255))]) * 32,
             private=dice.random() < 0.3,
             tags=frozenset(name for name in NAMES[:-1] if dice.random() < 0.4),
@@ -71,11 +76,12 @@ async def store(sql: asyncpg.Connection, collection: list[Picture]) -> None:
     await sql.executemany("INSERT INTO tags (id, name, alias_of) VALUES ($1, $2, $3)", aliases)
     await sql.executemany(
         "INSERT INTO images (id, name, storage_key, created_at, uploaded_by, content_type, size, width, height, "
-        "sha256, visibility) VALUES ($1, $2, $1::uuid::text, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "taken_at, camera, sha256, visibility) "
+        "VALUES ($1, $2, $1::uuid::text, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         [
             (
                 *(one.id, one.name, one.created_at, one.uploaded_by, f"image/{one.kind}", one.size, one.width),
-                *(one.height, one.sha256, "private" if one.private else "public"),
+                *(one.height, one.taken_at, one.camera, one.sha256, "private" if one.private else "public"),
             )
             for one in collection
         ],
@@ -119,6 +125,10 @@ def _has(picture: Picture, name: str, value: str, viewer: uuid.UUID | None) -> b
     match name:
         case "name":
             return fnmatch.fnmatchcase(picture.name, value)
+        case "camera":
+            return picture.camera is not None and fnmatch.fnmatchcase(picture.camera, value)
+        case "taken" if picture.taken_at is None:
+            return False
         case "type":
             return picture.kind == value
         case "visibility":
@@ -136,6 +146,7 @@ def _has(picture: Picture, name: str, value: str, viewer: uuid.UUID | None) -> b
         "ratio": Fraction(picture.width, picture.height),
         "size": picture.size,
         "date": picture.created_at,
+        "taken": picture.taken_at,
         "tags": len(picture.tags),
     }[name]
     bounds = parse_range(value, RANGE_FILTERS[name], NOW)

@@ -34,6 +34,15 @@ filters = st.sampled_from(
         ast.Filter("date", ("2026-11-05..2026-11-09t06:00:00z",)),
         ast.Filter("date", ("7d..", "yesterday")),
         ast.Filter("date", ("<=2026-11-03",)),
+        ast.Filter("taken", ("2026-11-05",)),
+        ast.Filter("taken", ("2026-11-03..2026-11-07t06:00:00+09:00",)),
+        ast.Filter("taken", ("<=2026-11-03", ">2026-11-09t12:00")),
+        ast.Filter("taken", ("..9999-12-31",)),
+        ast.Filter("camera", ("Canon EOS R5",)),
+        ast.Filter("camera", ("Canon*", "a_b")),
+        ast.Filter("camera", ("*EOS*",)),
+        ast.Filter("camera", ("i*%",)),
+        ast.Filter("camera", ("nowhere",)),
         ast.Filter("tags", ("2..3",)),
         ast.Filter("tags", ("0",)),
         ast.Filter("name", ("img*", "*%*")),
@@ -96,6 +105,13 @@ def key(order: SortOrder, picture: Picture) -> tuple[Any, ...]:
 
 
 def in_order(order: SortOrder, found: list[Picture]) -> list[uuid.UUID]:
+    if order.name == "taken":
+        without = sorted(one.id for one in found if one.taken_at is None)
+        timed = [(one.taken_at, one.id) for one in found if one.taken_at is not None]
+        return [
+            *(one for _, one in sorted(timed, reverse=order.descending)),
+            *without[:: -1 if order.descending else 1],
+        ]
     ordered = sorted(found, key=lambda picture: key(order, picture), reverse=order.descending)
     if order.start_digest is not None:
         ordered.sort(key=lambda picture: picture.sha256 < (order.start_digest or b""))

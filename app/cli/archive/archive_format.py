@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
 from app.core.text.tag_names import MAX_TAGS_PER_IMAGE, TagName, normalize_tag_term
 from app.images.upload.filenames import ImageName
+from app.media.metadata.photo_metadata import MAX_OFFSET_MINUTES, clean_camera
 from app.models import TagEventSource, TagOperationKind
 from app.models.image import Visibility
 from app.users.accounts.email import normalize_email
@@ -54,9 +55,18 @@ def _as_former_name(name: str) -> str:
     return normalize_tag_term(name) if name else name
 
 
+def _as_camera(name: str) -> str:
+    """Return the name of a camera as it is. Raises ValueError unless the service would store it."""
+    if clean_camera(name) != name:
+        raise ValueError("the name of the camera is not in its stored form")
+    return name
+
+
 Moment = Annotated[AwareDatetime, AfterValidator(_as_utc)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=_MAX_BIGINT)]
+OffsetMinutes = Annotated[int, Field(ge=-MAX_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
+Camera = Annotated[str, AfterValidator(_as_camera)]
 Email = Annotated[str, AfterValidator(normalize_email)]
 FormerName = Annotated[str, AfterValidator(_as_former_name)]
 DeletedTagId = Annotated[int, Field(ge=1, le=_MAX_TAG_ID)]
@@ -188,7 +198,8 @@ class ArchivedTrashing(_Member):
 class ArchivedImage(_Member):
     """The sidecar of an original.
 
-    `trashed` is None unless the image is in the trash. Without `history`, a restore begins a new one.
+    `trashed` is None unless the image is in the trash. Without `history`, a restore begins a new one. Archives of
+    earlier versions have no `taken_at`, `taken_at_offset` and `camera`.
     """
 
     id: uuid.UUID
@@ -198,6 +209,9 @@ class ArchivedImage(_Member):
     width: Count
     height: Count
     sha256: Digest
+    taken_at: NaiveDatetime | None = None
+    taken_at_offset: OffsetMinutes | None = None
+    camera: Camera | None = None
     visibility: Annotated[Visibility, Field(strict=False)]
     uploaded_by: uuid.UUID | None
     created_at: Moment

@@ -7,7 +7,9 @@ from pydantic_settings import NoDecode
 
 from app.core.settings.setting_types import renamed, split_list
 
-SearchStrategy: TypeAlias = Literal["ordered_scan", "fetch_and_sort", "range_fetch", "name_index_scan", "bitmap_scan"]
+SearchStrategy: TypeAlias = Literal[
+    "ordered_scan", "fetch_and_sort", "range_fetch", "name_index_scan", "taken_index_scan", "bitmap_scan"
+]
 
 
 class SearchSettings(BaseModel):

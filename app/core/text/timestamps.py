@@ -1,6 +1,7 @@
-"""Times as clients send them: RFC 3339 with an offset, and no numbers."""
+"""Times as clients send them: RFC 3339 with an offset, and no numbers. Local times as the service returns them."""
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator
@@ -15,6 +16,14 @@ def _refuse_other_forms(value: object) -> object:
         return value
     message = "The value must be an RFC 3339 time, for example 2026-11-22T10:00:00Z."
     raise ValueError(message)
+
+
+def format_local_time(moment: datetime, offset: int | None) -> str:
+    """Return a local time in the form of ISO 8601, with its offset from UTC in minutes if that is known."""
+    if offset is None:
+        return moment.isoformat()
+    hours, minutes = divmod(abs(offset), 60)
+    return f"{moment.isoformat()}{'-' if offset < 0 else '+'}{hours:02}:{minutes:02}"
 
 
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_refuse_other_forms)]

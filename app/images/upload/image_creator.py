@@ -131,6 +131,7 @@ async def _add(
 
 
 def _new_image(stored: StoredFile, fields: UploadFields, principal: Principal, tag_ids: list[int]) -> NewImage:
+    metadata = stored.properties.metadata
     return NewImage(
         id=new_image_id(),
         name=stored.name,
@@ -140,6 +141,9 @@ def _new_image(stored: StoredFile, fields: UploadFields, principal: Principal, t
         size=stored.size,
         width=stored.properties.dimensions.width,
         height=stored.properties.dimensions.height,
+        taken_at=metadata.taken_at,
+        taken_at_offset=metadata.taken_at_offset,
+        camera=metadata.camera,
         sha256=stored.sha256,
         visibility=fields.visibility,
         # The triggers would set the same: written here, they find nothing to change.

@@ -13,6 +13,7 @@ from app.search.language.value_ranges import (
     ValueParser,
     ValueRange,
     parse_date,
+    parse_local_time,
     parse_number,
     parse_range,
     parse_ratio,
@@ -38,9 +39,13 @@ RANGE_FILTERS: Mapping[str, ValueParser] = MappingProxyType(
         "ratio": parse_ratio,
         "size": parse_size,
         "date": parse_date,
+        "taken": parse_local_time,
     }
 )
-FILTER_NAMES = (*RANGE_FILTERS, "uploader", "name", "type", "visibility", "sha256")
+# The filters whose values can depend on the current time.
+DATE_FILTERS = frozenset(("date", "taken"))
+GLOB_FILTERS = frozenset(("name", "camera"))
+FILTER_NAMES = (*RANGE_FILTERS, "uploader", "name", "camera", "type", "visibility", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +58,15 @@ class InvalidFilterValue(Exception):
 
 def normalize_value(name: str, text: str) -> str:
     """Return the canonical form of a value. Raises InvalidFilterValue."""
-    if name == "name":
-        if not text:
-            raise InvalidFilterValue("a name, with * for any characters and ? for one")
-        if len(text) > MAX_GLOB_CHARACTERS:
-            raise InvalidFilterValue("a name of at most 255 characters")
-        # Names are stored in this form.
-        return unicodedata.normalize("NFC", text)
+    if name in GLOB_FILTERS:
+        return _normalize_glob(text)
     value = text.casefold()
     if name in RANGE_FILTERS:
         try:
             parse_range(value, RANGE_FILTERS[name], _SOME_DAY)
         except ValueError as error:
             raise InvalidFilterValue(
-                str(error), nearest(value, ("today", "yesterday")) if name == "date" else None
+                str(error), nearest(value, ("today", "yesterday")) if name in DATE_FILTERS else None
             ) from error
     elif name == "uploader" and not (value in ("me", "none") or _UUID.fullmatch(value)):
         raise InvalidFilterValue("me, none or the id of an account")
@@ -75,6 +75,15 @@ def normalize_value(name: str, text: str) -> str:
     elif name in ("type", "visibility"):
         _require_one_of(value, TYPES if name == "type" else VISIBILITIES)
     return value
+
+
+def _normalize_glob(text: str) -> str:
+    if not text:
+        raise InvalidFilterValue("a name, with * for any characters and ? for one")
+    if len(text) > MAX_GLOB_CHARACTERS:
+        raise InvalidFilterValue("a name of at most 255 characters")
+    # Names are stored in this form.
+    return unicodedata.normalize("NFC", text)
 
 
 def parse_range_filter(name: str, value: str, now: datetime) -> ValueRange:

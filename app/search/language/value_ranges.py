@@ -16,7 +16,9 @@ _UNITS = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 _SIZE = re.compile(r"(\d{1,19}(?:\.\d{1,6})?)(b|kb|mb|gb)?")
 _DECIMAL = re.compile(r"\d{1,5}(?:\.\d{1,4})?")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>\.\d{1,6})?)?(z|[+-]\d{2}:\d{2})?")
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>\.\d{1,6})?)?(?P<offset>z|[+-]\d{2}:\d{2})?"
+)
 _AGO = re.compile(r"(\d{1,5})([hdwy])")
 # The limits of the calendar of Python. A range beyond them is open.
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -51,7 +53,7 @@ def parse_range(text: str, parse_point: ValueParser, now: datetime) -> ValueRang
         return _compared(comparison["operator"], parse_point(comparison["value"], now))
     low, dots, high = text.partition("..")
     if not dots:
-        if _AGO.fullmatch(text) and parse_point is parse_date:
+        if _AGO.fullmatch(text) and parse_point in (parse_date, parse_local_time):
             raise ValueError(f"{text}.. for the time since then, or ..{text} for the time before")
         span = parse_point(text, now)
         return ValueRange(span.start, span.end, high_included=span.end_included)
@@ -119,6 +121,14 @@ def parse_date(text: str, now: datetime) -> Span:
     except (ValueError, OverflowError) as error:
         raise ValueError("a date that there is") from error
     raise ValueError("a date, as 2026, 2026-03, 2026-03-09, 2026-03-09T12:00:00Z, today, yesterday or 7d..")
+
+
+def parse_local_time(text: str, now: datetime) -> Span:
+    """Parse a date as `parse_date` does, as local time without a zone. An offset from UTC in it has no effect."""
+    span = parse_date(text, now)
+    if (moment := _TIME.fullmatch(text)) and moment["offset"]:
+        span = parse_date(text.removesuffix(moment["offset"]), now)
+    return Span(span.start.replace(tzinfo=None), span.end.replace(tzinfo=None), span.end_included)
 
 
 def _calendar(year: int | None, month: int | None = None, day: int | None = None) -> Span:

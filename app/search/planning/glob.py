@@ -1,4 +1,4 @@
-"""Globs over names: `*` stands for any characters, `?` for one; as SQL that the indexes can use."""
+"""Globs over the texts of a column: `*` stands for any characters, `?` for one; as SQL that the indexes can use."""
 
 import re
 from dataclasses import dataclass
@@ -14,27 +14,28 @@ _ANY = re.compile(r"[*?]")
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """A pattern that the name of an image must fit."""
+    """A pattern that the name of an image must fit, or the text of another column."""
 
     pattern: str
+    column: str = "name"
 
     def sql(self, values: BindParameters) -> Condition:
-        """Return the condition that a name fits, with a range for the B-tree index of the names."""
+        """Return the condition that a text fits, with a range for the B-tree index of the column."""
         if self.is_literal:
-            return f"name = {values.bind(self.pattern)}"
+            return f"{self.column} = {values.bind(self.pattern)}"
         # PostgreSQL would use any trigrams for an index scan. The part after a prefix is often in every name, such as
         # an extension or a digit, and without trigrams the whole index is read. IS TRUE prevents both.
         # `like` adds no ?, so each ? is from the glob.
-        fits = f"name LIKE {values.bind(like(self.pattern).replace('?', '_'))}"
+        fits = f"{self.column} LIKE {values.bind(like(self.pattern).replace('?', '_'))}"
         return sql_and([fits if self.has_selective_trigrams else f"({fits}) IS TRUE", self.prefix_range(values)])
 
     def prefix_range(self, values: BindParameters) -> Condition:
-        """Return the range of the names with the prefix of the glob."""
-        return starts_with("name", self.prefix, values)
+        """Return the range of the texts with the prefix of the glob."""
+        return starts_with(self.column, self.prefix, values)
 
     def suffix_range(self, values: BindParameters) -> Condition:
-        """Return the range of the reversed names with the suffix of the glob."""
-        return starts_with("reverse(name)", self.suffix[::-1], values)
+        """Return the range of the reversed texts with the suffix of the glob."""
+        return starts_with(f"reverse({self.column})", self.suffix[::-1], values)
 
     @property
     def prefix(self) -> str:

@@ -68,5 +68,13 @@ class PlannedQuery:
 
     def range_condition(self, index_range: ConditionBuilder, values: BindParameters) -> Condition:
         """Return a range of the order's index, narrowed by the filters on columns of that index."""
-        filters = frozenset({"date", "uploader"} if self.is_creation_order else {self.order.name})
-        return sql_and([index_range(values), self.predicates.index_condition(values, filters)])
+        return sql_and([index_range(values), self.predicates.index_condition(values, self._index_filters)])
+
+    @cached_property
+    def _index_filters(self) -> frozenset[str]:
+        """The filters on columns of an index in the order."""
+        if not self.is_creation_order:
+            return frozenset({self.order.name})
+        # One index has the uploader, another the camera. PostgreSQL would check the second filter row by row.
+        is_by_camera = self.predicates.has_one_camera and not self.predicates.requires("uploader")
+        return frozenset({"date", "camera" if is_by_camera else "uploader"})

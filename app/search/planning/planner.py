@@ -142,7 +142,7 @@ class Planner(Generic[S]):
 
     def _cheapest(self, query: PlannedQuery, estimate: PageEstimate) -> Step[S]:
         """Return the cheapest step; if none is cheaper or goes further than the last, fetch all matches."""
-        names = ("range_fetch", "ordered_scan", "bitmap_scan")
+        names = ("range_fetch", "ordered_scan", "bitmap_scan", "taken_index_scan")
         usable = [one for name in names if (one := self._usable(query, estimate, name))]
         cost, _, strategy = min(
             ((one.cost(query, estimate), number, one) for number, one in enumerate(usable)), default=(math.inf, 0, None)

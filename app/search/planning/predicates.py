@@ -13,7 +13,7 @@ from app.authz.visibility import VisibilityScope
 from app.core.errors import Unauthenticated
 from app.db.sql_text import FALSE, TRUE, BindParameters, Condition, sql_and, sql_or
 from app.search.language import ast
-from app.search.language.filters import parse_range_filter, parse_uploader
+from app.search.language.filters import GLOB_FILTERS, parse_range_filter, parse_uploader
 from app.search.language.value_ranges import ValueRange
 from app.search.planning.cost_model import MAX_ALTERNATIVES
 from app.search.planning.glob import Glob
@@ -22,6 +22,9 @@ from app.search.planning.tag_resolution import ResolvedTags
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {"width": "width", "height": "height", "pixels": "pixels", "tags": "tag_count", "size": "size"}
 )
+
+
+_INDEXED_FILTERS = frozenset(("sha256", "uploader", "name", "type", "taken", "camera"))
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class QueryPredicates:
     def index_condition(self, values: BindParameters, filters: frozenset[str]) -> Condition:
         """Return the conditions of these filters, where every match fulfils them, to narrow an index scan."""
         return sql_and(
-            Glob(term.values[0]).prefix_range(values) if term.name == "name" else self._condition(term, values)
+            _glob_range(term, values) if term.name in GLOB_FILTERS else self._condition(term, values)
             for term in conjuncts(self.query)
             if isinstance(term, ast.Filter) and term.name in filters and len(term.values) == 1
         )
@@ -106,6 +109,24 @@ class QueryPredicates:
         """Whether a term that every match must fulfil has an index."""
         return any(self._is_indexed(term) for term in conjuncts(self.query))
 
+    @cached_property
+    def has_taken_range(self) -> bool:
+        """Whether all matches were taken in one period."""
+        return any(len(term.values) == 1 for term in self._required("taken"))
+
+    @cached_property
+    def has_one_camera(self) -> bool:
+        """Whether all matches have the same camera."""
+        cameras = self._required("camera")
+        return any(len(term.values) == 1 and Glob(term.values[0]).is_literal for term in cameras)
+
+    def requires(self, name: str) -> bool:
+        """Return whether every match must fulfil a filter of this name."""
+        return bool(self._required(name))
+
+    def _required(self, name: str) -> list[ast.Filter]:
+        return [term for term in conjuncts(self.query) if isinstance(term, ast.Filter) and term.name == name]
+
     @property
     def unselective_glob(self) -> Glob | None:
         """A glob that the names of all matches fit, and for which the trigram index is of no use."""
@@ -118,8 +139,8 @@ class QueryPredicates:
 
     def _globs(self) -> Iterator[Glob]:
         """Yield the globs that the names of all matches fit."""
-        for term in conjuncts(self.query):
-            if isinstance(term, ast.Filter) and term.name == "name" and len(term.values) == 1:
+        for term in self._required("name"):
+            if len(term.values) == 1:
                 yield Glob(term.values[0])
 
     def _condition(self, node: ast.Node, values: BindParameters) -> Condition:
@@ -181,8 +202,14 @@ class QueryPredicates:
                 return _between("created_at", parse_range_filter(name, value, self.now), "timestamptz", values)
             case "uploader":
                 return self._uploader(value, values)
+            case "taken":
+                fits = _between("taken_at", parse_range_filter(name, value, self.now), "timestamp", values)
+                return sql_and(["taken_at IS NOT NULL", fits])
             case "name":
                 return Glob(value).sql(values)
+            case "camera":
+                # Never NULL: the negation includes the images without a camera.
+                return sql_and(["camera IS NOT NULL", Glob(value, "camera").sql(values)])
             case "type":
                 return f"content_type = {values.bind(f'image/{value}')}"
             case "visibility":
@@ -215,7 +242,7 @@ class QueryPredicates:
             case ast.Tag() | ast.Wildcard():
                 return True
             case ast.Filter(name):
-                return name in ("sha256", "uploader", "name", "type")
+                return name in _INDEXED_FILTERS
             case ast.AtLeast():
                 return _is_flat(node) and self._is_indexed(ast.Or(self._rarest(node)))
             case ast.Or(terms):
@@ -267,6 +294,11 @@ def _has_none(ids: list[int], values: BindParameters) -> Condition:
         return TRUE
     text = "!(" + "|".join(str(id_) for id_ in ids) + ")"
     return f"tag_ids @@ CAST({values.bind(text, 'text')} AS query_int)"
+
+
+def _glob_range(term: ast.Filter, values: BindParameters) -> Condition:
+    glob = Glob(term.values[0], term.name)
+    return glob.sql(values) if glob.is_literal else glob.prefix_range(values)
 
 
 def _between(column: str, bounds: ValueRange, kind: str, values: BindParameters) -> Condition:

@@ -3,6 +3,8 @@
 Each order follows one index. `random:<seed>` is the order of the content digests, which are evenly spread. It starts at
 a digest that the seed chooses and wraps around, so it needs no column of its own and pages like the others. The images
 that are neighbours under one seed are neighbours under every seed.
+
+In the order `taken`, the images without a time come last in both directions. So it also has two ranges of its index.
 """
 
 import hashlib
@@ -21,11 +23,18 @@ from pydantic_core import PydanticCustomError
 from app.core.text.suggestions import closest_match
 from app.db.sql_text import TRUE, BindParameters, Condition, sql_and, sql_or
 
-SORTS = ("created", "name", "size", "width", "pixels", "tags")
+SORTS = ("created", "taken", "name", "size", "width", "pixels", "tags")
 PATTERN = rf"^(-?({'|'.join(SORTS)})|random:[A-Za-z0-9_-]{{1,64}})$"
 # The names of these orders in other services.
 _SYNONYMS: Mapping[str, str] = MappingProxyType(
-    {"date": "created", "time": "created", "newest": "-created", "oldest": "created", "filename": "name"}
+    {
+        "date": "created",
+        "time": "created",
+        "newest": "-created",
+        "oldest": "created",
+        "captured": "taken",
+        "filename": "name",
+    }
 )
 SortKey: TypeAlias = tuple[Any, ...]
 ConditionBuilder: TypeAlias = Callable[[BindParameters], Condition]
@@ -42,10 +51,19 @@ def _identity(value: Any) -> Any:
     return value
 
 
+def _encode_time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _decode_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 _ID = _KeyColumn("id", uuid.UUID, str)
 _KEYS: Mapping[str, tuple[_KeyColumn, ...]] = MappingProxyType(
     {
         "created": (_KeyColumn("created_at", datetime.fromisoformat, datetime.isoformat), _ID),
+        "taken": (_KeyColumn("taken_at", _decode_time, _encode_time), _ID),
         "name": (_KeyColumn("name", str, _identity),),
         "size": (_KeyColumn("size", int, _identity), _ID),
         "width": (_KeyColumn("width", int, _identity), _ID),
@@ -119,8 +137,15 @@ class SortOrder:
         """Return the ORDER BY list of one index range."""
         return ", ".join(f"{key.column} {self.direction}" for key in self._keys)
 
+    @property
+    def has_nulls(self) -> bool:
+        """Whether the first column can be NULL. These images come last."""
+        return self.name == "taken"
+
     def full_order_by(self, values: BindParameters) -> str:
         """Return the ORDER BY list of all index ranges together."""
+        if self.has_nulls:
+            return f"{self.column} IS NULL, {self.order_by()}"
         if self.start_digest is None:
             return self.order_by()
         return f"sha256 < {values.bind(self.start_digest)}, {self.order_by()}"
@@ -128,6 +153,8 @@ class SortOrder:
     def index_ranges(self, after: SortKey | None) -> list[ConditionBuilder]:
         """Return the ranges of the index after the key, in their order: two where the order wraps around."""
         here = partial(self._after, after)
+        if self.has_nulls:
+            return self._ranges_with_nulls(after)
         if self.start_digest is None:
             return [here]
         upper, lower = partial(self._side, ">="), partial(self._side, "<")
@@ -136,6 +163,15 @@ class SortOrder:
         if after[0] < self.start_digest:
             return [lambda values: sql_and([lower(values), here(values)])]
         return [lambda values: sql_and([upper(values), here(values)]), lower]
+
+    def _ranges_with_nulls(self, after: SortKey | None) -> list[ConditionBuilder]:
+        known, unknown = f"{self.column} IS NOT NULL", f"{self.column} IS NULL"
+        if after is None:
+            return [lambda _values: known, lambda _values: unknown]
+        if after[0] is not None:
+            return [partial(self._after, after), lambda _values: unknown]
+        comparison = "<" if self.descending else ">"
+        return [lambda values: sql_and([unknown, f"id {comparison} {values.bind(after[1])}"])]
 
     def follows(self, after: SortKey | None, values: BindParameters) -> Condition:
         """Return the condition of the images after the key."""
@@ -151,6 +187,8 @@ class SortOrder:
         side and a value on the other are independent for it.
         """
         comparison = ">=" if self.descending else "<="
+        if last[0] is None:
+            return f"{self.column} IS NULL AND id {comparison} {values.bind(last[1])}"
         if after is None and self.start_digest is None:
             return self._compare(comparison, last, values)
         return f"{self.column} {comparison} {values.bind(last[0])}"

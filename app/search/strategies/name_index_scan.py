@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import TRUE, BindParameters, Condition, sql_and
-from app.models.image import week
 from app.search.planning.cost_model import CostModel
 from app.search.planning.glob import Glob
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
@@ -19,6 +18,7 @@ from app.search.planning.planner import ALL_ROWS
 from app.search.planning.sort_order import ConditionBuilder, SortKey
 from app.search.strategies.row import IMAGE_COLUMNS, ImageRow
 from app.search.strategies.strategy import UNAVAILABLE, PartialPage
+from app.search.strategies.weekly_index import fetch_newest, fitting
 
 
 class NameIndexScan:
@@ -57,49 +57,19 @@ class NameIndexScan:
         glob = query.predicates.unselective_glob
         if glob is None:
             return UNAVAILABLE
-        fetch_page = self._fetch_newest if query.is_creation_order else self._fetch_all
-        return await fetch_page(session, query, glob, after, limit)
-
-    async def _fetch_newest(
-        self, session: AsyncSession, query: PlannedQuery, glob: Glob, after: SortKey | None, limit: int
-    ) -> PartialPage:
-        """Look up the images in the order of creation until the page is full.
-
-        The indexes have the names of a week together, so only the weeks that fill the page are read, at 0.1
-        microseconds a name. Images are looked up by their time as well, because that index has neighbours side by
-        side. One more than 4,000 stands for all others.
-        """
-        values, order = BindParameters(), query.order
-        by_week, max_names = f"week {order.direction}, {order.order_by()}", self._costs.max_names
-        follows = partial(order.follows, after)
-        statement = f"""
-            WITH page AS MATERIALIZED (
-                SELECT id, place FROM (
-                    SELECT week, id, created_at, row_number() OVER (ORDER BY {by_week}) AS place
-                    FROM {_fitting(query, glob, follows, values)}
-                    ORDER BY {by_week} LIMIT {values.bind(max_names + 1)}
-                ) AS candidates CROSS JOIN LATERAL (
-                    SELECT FROM images
-                    WHERE created_at = candidates.created_at AND id = candidates.id
-                    AND (place > {values.bind(max_names)} OR {query.predicates.visible_condition(values)}) OFFSET 0
-                ) AS matching
-                ORDER BY {by_week} LIMIT {values.bind(limit)}
-            )
-            SELECT place, {IMAGE_COLUMNS} FROM page JOIN images USING (id)
-            ORDER BY {order.order_by()}"""  # noqa: S608
-        rows = await fetch(session, statement, values.values)
-        if any(row["place"] > max_names for row in rows):
-            return UNAVAILABLE
-        return PartialPage([ImageRow._make(row[1:]) for row in rows], is_complete=True)
+        fits = partial(_fits, glob)
+        if query.is_creation_order:
+            return await fetch_newest(session, query, fits, after, limit, self._costs.max_names)
+        return await self._fetch_all(session, query, fits, after, limit)
 
     async def _fetch_all(
-        self, session: AsyncSession, query: PlannedQuery, glob: Glob, after: SortKey | None, limit: int
+        self, session: AsyncSession, query: PlannedQuery, fits: ConditionBuilder, after: SortKey | None, limit: int
     ) -> PartialPage:
         """Look up all images whose names fit, and sort them."""
         values, order, max_names = BindParameters(), query.order, self._costs.max_names
         statement = f"""
             WITH candidates AS MATERIALIZED (
-                SELECT id FROM {_fitting(query, glob, lambda _values: TRUE, values)}
+                SELECT id FROM {fitting(query, fits, lambda _values: TRUE, values)}
                 LIMIT {values.bind(max_names + 1)}
             ), counted AS MATERIALIZED (SELECT count(*) AS number FROM candidates)
             SELECT number, found.* FROM counted LEFT JOIN (
@@ -117,18 +87,5 @@ class NameIndexScan:
         return PartialPage([ImageRow._make(row[1:]) for row in rows if row["id"] is not None], is_complete=True)
 
 
-def _fitting(query: PlannedQuery, glob: Glob, index_range: ConditionBuilder, values: BindParameters) -> str:
-    """Return, as a table expression, the images of a range of time whose names fit, week by week."""
-
-    def bounds() -> Condition:
-        return sql_and([index_range(values), query.predicates.index_condition(values, frozenset({"date"}))])
-
-    return f"""(
-            SELECT generate_series({week("first")}, {week("last")}, '7 days') AS week
-            FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM images WHERE {bounds()}) AS span
-            ORDER BY week {query.order.direction}
-        ) AS weeks CROSS JOIN LATERAL (
-            SELECT id, created_at FROM images
-            WHERE {week("created_at")} = week AND {glob.sql(values)} AND {glob.suffix_range(values)} AND {bounds()}
-            OFFSET 0
-        ) AS fitting"""  # noqa: S608
+def _fits(glob: Glob, values: BindParameters) -> Condition:
+    return sql_and([glob.sql(values), glob.suffix_range(values)])

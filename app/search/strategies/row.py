@@ -16,6 +16,9 @@ class ImageRow(NamedTuple):
     size: int
     width: int
     height: int
+    taken_at: datetime | None
+    taken_at_offset: int | None
+    camera: str | None
     sha256: bytes
     visibility: Visibility
     uploaded_by: uuid.UUID | None

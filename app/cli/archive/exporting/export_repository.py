@@ -38,7 +38,6 @@ from app.models import (
 from app.search.planning.predicates import QueryPredicates
 
 _EVENT_COLUMNS = ("id", "at", "actor", "request_id", "tag", "change", "was_explicit", "is_explicit", "batch")
-_COLUMNS = "id, name, storage_key, content_type, size, width, height, sha256, visibility, uploaded_by, created_at"
 
 
 class TagOfImage(NamedTuple):
@@ -67,10 +66,16 @@ class ImageRow(NamedTuple):
     size: int
     width: int
     height: int
+    taken_at: datetime | None
+    taken_at_offset: int | None
+    camera: str | None
     sha256: bytes
     visibility: str
     uploaded_by: uuid.UUID | None
     created_at: datetime
+
+
+_COLUMNS = ", ".join(ImageRow._fields)
 
 
 class TrashedRow(NamedTuple):

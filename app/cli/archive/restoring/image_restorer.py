@@ -31,6 +31,7 @@ from app.images.upload.streams import HashingStream, feed_reader
 from app.media.decoder_pool import URL_SECONDS, DecoderInput
 from app.media.image_header import HeaderReader
 from app.media.image_properties import ImageProperties
+from app.media.metadata.photo_metadata import PhotoMetadata
 from app.models import Image, TrashedImage
 from app.similarity.repository import SimilarityRepository
 from app.storage.chunks import PART_BYTES, length, prepend, split_parts
@@ -214,6 +215,7 @@ class ImageRestorer:
     ) -> None:
         ids = await TagRepository(session).list_ids_by_name([tag.name for tag in image.tags])
         tags = _tags_by_id(image.tags, ids)
+        metadata = _archived_metadata(image) or properties.metadata
         new = NewImage(
             id=image.id,
             name=image.name,
@@ -223,6 +225,9 @@ class ImageRestorer:
             size=image.size,
             width=properties.dimensions.width,
             height=properties.dimensions.height,
+            taken_at=metadata.taken_at,
+            taken_at_offset=metadata.taken_at_offset,
+            camera=metadata.camera,
             sha256=bytes.fromhex(image.sha256),
             visibility=image.visibility,
             tag_ids=sorted(tags),
@@ -246,6 +251,13 @@ class ImageRestorer:
             # The implications of the service decide on implied tags.
             await repository.record_history(is_on=True)
             await ImageTagRepository(session).recompute_implied([image.id])
+
+
+def _archived_metadata(image: ArchivedImage) -> PhotoMetadata | None:
+    """Return the metadata that clients saw; None for an archive of a version that did not have it."""
+    if "taken_at" not in image.model_fields_set:
+        return None
+    return PhotoMetadata(image.taken_at, image.taken_at_offset, image.camera)
 
 
 def _tags_by_id(tags: Collection[ArchivedImageTag], ids: Mapping[str, int]) -> dict[int, NewTagOfImage]:

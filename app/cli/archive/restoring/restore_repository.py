@@ -42,11 +42,11 @@ _ADD_IMAGE = text("""
     WITH listed AS (SELECT storage_key FROM orphaned_objects WHERE storage_key = :storage_key FOR UPDATE),
     made AS (
         INSERT INTO images (
-            id, name, storage_key, uploaded_by, content_type, size, width, height, sha256, visibility, tag_ids,
-            created_at
+            id, name, storage_key, uploaded_by, content_type, size, width, height, taken_at, taken_at_offset, camera,
+            sha256, visibility, tag_ids, created_at
         )
-        SELECT :id, :name, :storage_key, :uploaded_by, :content_type, :size, :width, :height, :sha256, :visibility,
-            :tag_ids, :created_at
+        SELECT :id, :name, :storage_key, :uploaded_by, :content_type, :size, :width, :height, :taken_at,
+            :taken_at_offset, :camera, :sha256, :visibility, :tag_ids, :created_at
         FROM listed ON CONFLICT DO NOTHING RETURNING storage_key
     ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
     SELECT EXISTS (SELECT FROM made)""").bindparams(
@@ -60,11 +60,11 @@ _TRASH_IMAGE = text("""
     WITH listed AS (SELECT storage_key FROM orphaned_objects WHERE storage_key = :storage_key FOR UPDATE),
     made AS (
         INSERT INTO trashed_images (
-            id, name, storage_key, uploaded_by, content_type, size, width, height, sha256, visibility, created_at,
-            trashed_at, trashed_by, batch
+            id, name, storage_key, uploaded_by, content_type, size, width, height, taken_at, taken_at_offset, camera,
+            sha256, visibility, created_at, trashed_at, trashed_by, batch
         )
-        SELECT :id, :name, :storage_key, :uploaded_by, :content_type, :size, :width, :height, :sha256, :visibility,
-            :created_at, :trashed_at, :trashed_by, :batch
+        SELECT :id, :name, :storage_key, :uploaded_by, :content_type, :size, :width, :height, :taken_at,
+            :taken_at_offset, :camera, :sha256, :visibility, :created_at, :trashed_at, :trashed_by, :batch
         FROM listed ON CONFLICT DO NOTHING RETURNING storage_key
     ), released AS (DELETE FROM orphaned_objects d USING made WHERE d.storage_key = made.storage_key)
     SELECT EXISTS (SELECT FROM made)""").bindparams(

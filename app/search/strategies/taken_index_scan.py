@@ -1,0 +1,54 @@
+"""Finds the newest or oldest images by the time at which they were taken, from an index that is partitioned by week."""
+
+import math
+from typing import ClassVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.sql_text import BindParameters, Condition
+from app.search.planning.cost_model import CostModel
+from app.search.planning.planned_query import PageEstimate, PlannedQuery
+from app.search.planning.planner import ALL_ROWS
+from app.search.planning.sort_order import SortKey
+from app.search.strategies.strategy import PartialPage
+from app.search.strategies.weekly_index import fetch_newest
+
+_FILTER = frozenset({"taken"})
+
+
+class TakenIndexScan:
+    """The images that were taken in a period, each checked against the whole query, up to 4,000.
+
+    Images are mostly uploaded soon after they are taken. So the matches lie together in the order of creation, and an
+    ordered scan passes all newer images first.
+    """
+
+    name: ClassVar[str] = "taken_index_scan"
+
+    def __init__(self, costs: CostModel) -> None:
+        self._costs = costs
+
+    def supports(self, query: PlannedQuery) -> bool:
+        """Support the order of creation, for a query with a `taken:` that every match must fulfil."""
+        return query.is_creation_order and query.predicates.has_taken_range
+
+    def cost(self, query: PlannedQuery, estimate: PageEstimate) -> float:
+        """Return the cost of the look-ups; infinite if the tags do not fill the page after as many."""
+        predicates, costs = query.predicates, self._costs
+        if costs.max_names * predicates.max_matches < estimate.limit * predicates.tags.total_images:
+            return math.inf
+        return costs.lookup * costs.max_names
+
+    def max_rows(self, _query: PlannedQuery, _estimate: PageEstimate) -> int:
+        """Return that all rows are searched."""
+        return ALL_ROWS
+
+    async def fetch(
+        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
+    ) -> PartialPage:
+        """Look up the images of the period. UNAVAILABLE if that does not fill the page and the period has more."""
+
+        def fits(values: BindParameters) -> Condition:
+            return query.predicates.index_condition(values, _FILTER)
+
+        return await fetch_newest(session, query, fits, after, limit, self._costs.max_names)
