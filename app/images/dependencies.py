@@ -21,6 +21,7 @@ from app.images.trash.service import TrashService
 from app.images.upload.file_checker import FileChecker
 from app.images.upload.image_creator import ImageCreator
 from app.images.upload.service import UploadService
+from app.search.facets.facet_service import FacetService
 from app.search.service import SearchService
 from app.tags.dependencies import TagCreatorDep
 from app.users.dependencies import AuditLogDep, PrincipalDep
@@ -94,6 +95,11 @@ def search_service_of(container: Container) -> SearchService:
     return SearchService(container.database, container.search, container.queues.searches, seconds)
 
 
+async def get_facet_service(container: ContainerDep) -> FacetService:
+    seconds = container.settings.search_timeout_ms / 1000
+    return FacetService(container.database, container.search, container.queues.searches, seconds)
+
+
 @raising(Unauthenticated)
 async def get_uploader(principal: PrincipalDep, request: Request) -> Principal:
     """Return who uploads: an account, or anyone where the settings allow it. Raises Unauthenticated."""
@@ -108,4 +114,5 @@ Uploader = Annotated[Principal, Depends(get_uploader)]
 UploadServiceDep = Annotated[UploadService, Depends(get_upload_service)]
 ImageTagsServiceDep = Annotated[ImageTagsService, Depends(get_image_tags_service)]
 OriginalLocatorDep = Annotated[OriginalLocator, Depends(get_original_locator)]
+FacetServiceDep = Annotated[FacetService, Depends(get_facet_service)]
 ThumbnailsDep = Annotated[Thumbnails, Depends(get_thumbnails)]

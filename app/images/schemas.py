@@ -16,7 +16,9 @@ from app.core.text.timestamps import format_local_time
 from app.images.upload.filenames import ImageName
 from app.models import Image, TagEventSource, TrashedImage
 from app.models.image import Visibility
+from app.search.facets.facet_counts import Facets
 from app.search.language.parser import MAX_LENGTH
+from app.search.planning.facet_fields import FacetName
 from app.search.service import SearchPage
 from app.search.strategies.row import ImageRow
 
@@ -92,6 +94,22 @@ class ImagePage(Page[ImageRead]):
     total: int | None = Field(default=None, examples=[1234], description="The number of matches; only with `count`")
     total_is: Literal["exact", "estimate"] | None = None
     hints: list[SearchHint] | None = Field(default=None, description="Suggestions; only on an empty page")
+
+
+class FacetItem(BaseModel):
+    """A value of the field, and the number of matching images that have it."""
+
+    value: str = Field(examples=["cat"])
+    images: int = Field(examples=[128])
+
+
+class FacetList(BaseModel):
+    """The most frequent values of the field `by`; equally frequent ones in the order of their characters."""
+
+    by: FacetName = Field(examples=["tag"])
+    total: int = Field(examples=[1234], description="The number of matching images")
+    items: list[FacetItem]
+    accuracy: Literal["exact", "estimate"] = Field(alias="is", description="Of the total and of each number of images")
 
 
 class ImageUpdate(BaseModel):
@@ -216,6 +234,12 @@ def page_json(page: SearchPage, next_cursor: str | None, query: str) -> bytes:
     if page.hints:
         body["hints"] = [{"message": hint.message, "query": hint.query} for hint in page.hints]
     return to_json(body)
+
+
+def to_facet_list(by: FacetName, facets: Facets) -> FacetList:
+    """Shape facets for the wire."""
+    items = [{"value": value, "images": images} for value, images in facets.items]
+    return FacetList.model_validate({"by": by, "total": facets.total, "items": items, "is": facets.accuracy})
 
 
 def _fields(image: Image | TrashedImage | ImageRow, tags: list[str]) -> dict[str, Any]:

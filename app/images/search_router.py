@@ -26,9 +26,9 @@ from app.http.openapi.response_headers import PAGED
 from app.http.prefix_router import API_PREFIX, PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED
-from app.images.dependencies import search_service_of
+from app.images.dependencies import FacetServiceDep, search_service_of
 from app.images.filter_schema import ImageSearch
-from app.images.schemas import ImagePage, page_json
+from app.images.schemas import FacetList, ImagePage, page_json, to_facet_list
 from app.ratelimit.policies import search_charges
 from app.search.errors import InvalidQuery, QueryTooBroad
 from app.search.language import ast
@@ -36,6 +36,7 @@ from app.search.language.ast import format_query
 from app.search.language.filters import DATE_FILTERS
 from app.search.language.json_filter import parse_filter
 from app.search.language.parser import MAX_LENGTH, parse
+from app.search.planning.facet_fields import FacetName
 from app.search.planning.sort_order import Sort, SortOrder
 from app.search.service import CountMode, PageRequest
 from app.users.authenticated_route import AuthenticatedRoute
@@ -65,6 +66,7 @@ QUERY_EXAMPLES = {
     "filters": {"value": "cat* type:jpeg,png width:>=1920 date:7d.."},
     "some of several": {"value": "2-of:(cat dog bird)"},
 }
+SearchText = Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)]
 
 
 def report_search_quota(request: Request) -> None:
@@ -90,7 +92,7 @@ async def list_images(
     principal: PrincipalDep,
     container: ContainerDep,
     device: DeviceDep,
-    q: Annotated[Text, Query(max_length=MAX_LENGTH, openapi_examples=QUERY_EXAMPLES, description=QUERY_HELP)] = "",
+    q: SearchText = "",
     sort: Annotated[Sort, Query(examples=["-created"], description=SORT_HELP)] = "-created",
     count: Annotated[
         CountMode, Query(description="The kind of `total`. An exact count that takes too long becomes an estimate")
@@ -187,6 +189,38 @@ async def _search(container: Container, principal: Principal, wanted: PageParame
     if page.has_more:
         next_cursor = container.cursors.encode(order.encode_key(page.images[-1]), fingerprint)
     return EncodedPage(page_json(page, next_cursor, spelled), wanted.query, next_cursor)
+
+
+@router.get(
+    "/facets",
+    summary="Count the values of a field",
+    responses={
+        **NOT_MODIFIED,
+        **problems(InvalidQuery, QueryTooBroad, Unauthenticated, QueryTimeout, TooManyRequests),
+    },
+)
+@cached(lists, report_search_quota)
+async def list_facets(
+    principal: PrincipalDep,
+    container: ContainerDep,
+    device: DeviceDep,
+    service: FacetServiceDep,
+    response: Response,
+    by: Annotated[FacetName, Query(description="The field", examples=["tag"])],
+    q: SearchText = "",
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+) -> FacetList:
+    """Return the most frequent values of a field among the images that match the query and that the caller may see.
+
+    Each value is a valid value of the filter for the field: a tag, or a value of `type:`, `uploader:` or `date:`. Years
+    and months are those of `created_at` in UTC. `total` is the number of matching images. Where an exact result would
+    take too long, it is estimated from a sample.
+    """
+    await _charge(container, principal, device)
+    query = parse(q)
+    facets = await service.fetch_facets(query, visibility_scope(principal), by, limit)
+    response.headers.update({"Cache-Control": cache_control(query, principal), "Vary": "Authorization"})
+    return to_facet_list(by, facets)
 
 
 def cache_control(query: ast.Node, principal: Principal) -> str:

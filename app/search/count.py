@@ -12,10 +12,15 @@ from app.search.repository import count_matches, count_matches_of_tag, count_mat
 
 async def count_exactly(session: AsyncSession, search: SearchExecutor) -> int:
     """Return the number of matches. Raises QueryTimeout."""
+    count = await count_if_cheap(session, search)
+    return await count_matches(session, search.predicates) if count is None else count
+
+
+async def count_if_cheap(session: AsyncSession, search: SearchExecutor) -> int | None:
+    """Return the number of matches by the count of a tag or by the bitmaps; None for other queries."""
     if (tag := search.predicates.only_tag) is not None:
         return await count_matches_of_tag(session, search.predicates, tag)
-    count = await _count_by_bitmaps(session, search)
-    return await count_matches(session, search.predicates) if count is None else count
+    return await _count_by_bitmaps(session, search)
 
 
 async def estimate_count(session: AsyncSession, search: SearchExecutor) -> int:

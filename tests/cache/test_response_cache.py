@@ -45,7 +45,15 @@ async def test_f79_a_cached_page_reports_the_quota(cached: Cached) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["{image}", "/v1/images?q=cat", "/v1/tags?prefix=c", "/v1/tags/cat", "/v1/tags/cat/related"]
+    "path",
+    [
+        "{image}",
+        "/v1/images?q=cat",
+        "/v1/images/facets?by=tag",
+        "/v1/tags?prefix=c",
+        "/v1/tags/cat",
+        "/v1/tags/cat/related",
+    ],
 )
 async def test_a_cached_response_equals_the_first_one(cached: Cached, user: Account, path: str) -> None:
     path = path.format(image=await upload(cached.client, user))

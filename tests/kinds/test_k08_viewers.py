@@ -4,7 +4,8 @@ Each GET operation of the OpenAPI document is requested before and after all pri
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
+from itertools import cycle
+from typing import Any, get_args
 
 import asyncpg
 import httpx
@@ -15,6 +16,7 @@ from app.db.database import Database
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.language.filters import FILTER_NAMES
 from app.search.planning import cost_model
+from app.search.planning.facet_fields import FacetName
 from app.search.planning.sort_order import SORTS
 from app.tags.count_compaction import TagCountCompactor
 from tests.kinds.private_collection import PRIVATE, PUBLIC, TWIN, remove_what_is_private, store_private_collection
@@ -80,6 +82,10 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
     return {
         ("GET", "/v1/images"): [("/v1/images", {"params": one}) for one in searches()],
         ("GET", "/v1/images/duplicates"): [("/v1/images/duplicates", {"params": {"limit": 5}})],
+        ("GET", "/v1/images/facets"): [
+            ("/v1/images/facets", {"params": {"q": query, "by": name, "limit": 5}})
+            for query, name in zip(QUERIES, cycle(get_args(FacetName)), strict=False)
+        ],
         ("GET", "/v1/trash"): [("/v1/trash", {"params": {"limit": 5}})],
         ("POST", "/v1/images/lookup"): [("/v1/images/lookup", {"json": {"sha256": [TWIN.hex()]}})],
         ("GET", "/v1/tags"): [("/v1/tags", {"params": one}) for one in tags],

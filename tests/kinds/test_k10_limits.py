@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 # Lists without joins: no row can be repeated, and visibility is a condition on the row itself.
 PLAIN = ("/v1/users", "/v1/ops", "/v1/trash", "/v1/history", "/v1/images/{image_id}/history")
 COMPARED = {
-    *("/v1/images", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"),
+    *("/v1/images", "/v1/images/facets", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"),
     *("/v1/images/duplicates", "/v1/images/{image_id}/suggested-tags"),
 }
 TARGETS = ["zebra", "zen", "zoo"]
@@ -148,6 +148,19 @@ async def test_k10_duplicates_are_the_callers_own_before_they_are_limited(
     for limit in (1, 2, 100):
         found = await all_pages(user.client, "/v1/images/duplicates", limit=limit)
         assert [[image["id"] for image in group["images"]] for group in found] == expected
+
+
+async def test_k10_facets_are_counted_on_visible_images(
+    stored: list[dict[str, Any]], client: httpx.AsyncClient
+) -> None:
+    for query, fits in QUERIES.items():
+        found = [image for image in stored if fits(image["tags"])]
+        counted = Counter(tag for image in found for tag in image["tags"])
+        expected = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        for limit in (1, 2, 100):
+            facets = await read(client, "/v1/images/facets", q=query, by="tag", limit=limit)
+            assert [(one["value"], one["images"]) for one in facets["items"]] == expected[:limit]
+            assert facets["total"] == len(found)
 
 
 async def test_k10_the_history_of_a_tag_is_that_of_visible_images(

@@ -21,6 +21,8 @@ from app.search.planning.tag_resolution import ResolvedTags
 
 # The empty set, aggregated over the rows of a chunk.
 _NO_IMAGES = "bit_or(bits # bits)"
+# Bits are read in words of this length, because most words of a sparse chunk are 0.
+_WORD = 32
 
 
 async def count_by_bitmaps(session: AsyncSession, predicates: QueryPredicates, max_queued: int) -> int | None:
@@ -95,6 +97,16 @@ def images_of(relation: str) -> str:
     OFFSET 0 keeps PostgreSQL from the index over the tags, whose result it underestimates.
     """
     return f"SELECT * FROM images WHERE id = ANY(ARRAY(SELECT image_id FROM {relation})) OFFSET 0"  # noqa: S608
+
+
+def ordinals_of(chunks: str) -> str:
+    """Return the query of the ordinals of the set bits, word by word, because most words of sparse bits are 0."""
+    return f"""
+        SELECT chunk * {CHUNK} + word * {_WORD} + bit
+        FROM (SELECT chunk, bits FROM {chunks}) AS chosen CROSS JOIN generate_series(0, {CHUNK // _WORD - 1}) AS word
+        CROSS JOIN LATERAL (SELECT substring(bits FROM word * {_WORD} + 1 FOR {_WORD}) AS part OFFSET 0) AS parts
+        CROSS JOIN generate_series(0, {_WORD - 1}) AS bit
+        WHERE bit_count(part) > 0 AND get_bit(part, bit) = 1"""  # noqa: S608
 
 
 def candidates_cte(query: ast.Node, tags: ResolvedTags, image_set: int, values: BindParameters, max_queued: int) -> str:

@@ -97,6 +97,14 @@ class CostModel:
     count_sample: int = 10_000
     min_sample_matches: int = 25
 
+    # Facets look at each of up to this many matches, at 2 to 3 microseconds each.
+    facet_matches: int = 10_000
+    # Beside the bitmaps, they look up this many images at most, and read this many rows of `tag_bitmaps`.
+    facet_lookups: int = 2_000
+    facet_bitmap_rows: int = 12_000
+    # An estimate of facets rests on this many images.
+    facet_sample: int = 15_000
+
     def rows_to_search(self, inputs: CostInputs) -> int:
         """Return how many rows to search for the page."""
         if math.isinf(inputs.expected_rows):

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.asyncpg_queries import fetch
 from app.db.sql_text import TRUE, BindParameters, sql_and
 from app.models.bitmap import CHUNK
-from app.search.bitmap_index.bitmap_queries import candidates_cte, images_of
+from app.search.bitmap_index.bitmap_queries import candidates_cte, images_of, ordinals_of
 from app.search.language import ast
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
@@ -19,8 +19,6 @@ from app.search.strategies.strategy import UNAVAILABLE, PartialPage
 
 # The value after every `created_at`, by the comparison that continues a page.
 _FARTHEST = {">": "-infinity", "<": "infinity"}
-# Bits are read in words of this length, because most words of a sparse chunk are 0.
-_WORD = 32
 
 
 class BitmapScan:
@@ -121,7 +119,7 @@ class BitmapScan:
             ),
             candidates AS MATERIALIZED (
                 SELECT image_id FROM bitmap_ordinals
-                WHERE ordinal = ANY(ARRAY({_ordinals(f"ahead WHERE before < {bound}")}))
+                WHERE ordinal = ANY(ARRAY({ordinals_of(f"ahead WHERE before < {bound}")}))
                 UNION SELECT image_id FROM queued WHERE (SELECT is_ready FROM readiness)
                 UNION SELECT id FROM images WHERE {has_rare_tag}
             )
@@ -132,13 +130,3 @@ class BitmapScan:
                     ORDER BY {order.order_by()} LIMIT {values.bind(limit)}
                 ))
             ) AS found ON TRUE ORDER BY {order.order_by()}"""  # noqa: S608 - of constants
-
-
-def _ordinals(chunks: str) -> str:
-    """Return the query of the ordinals of the set bits, word by word, because most words of sparse bits are 0."""
-    return f"""
-        SELECT chunk * {CHUNK} + word * {_WORD} + bit
-        FROM (SELECT chunk, bits FROM {chunks}) AS chosen CROSS JOIN generate_series(0, {CHUNK // _WORD - 1}) AS word
-        CROSS JOIN LATERAL (SELECT substring(bits FROM word * {_WORD} + 1 FOR {_WORD}) AS part OFFSET 0) AS parts
-        CROSS JOIN generate_series(0, {_WORD - 1}) AS bit
-        WHERE bit_count(part) > 0 AND get_bit(part, bit) = 1"""  # noqa: S608
