@@ -1,6 +1,6 @@
 """Renders the pages of the gallery, and shows errors as pages."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,11 @@ def display_ratio(image: ImageRow) -> float:
     return min(max(image.width / image.height, 0.4), 4)
 
 
-def scaled_width(image: ImageRow, size: int) -> int:
-    """Return the width in pixels of the thumbnail that fits into a square of `size` pixels."""
-    return max(1, round(image.width * min(1, size / max(image.width, image.height))))
+def thumbnail_widths(image: ImageRow, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the sizes with the widths of their thumbnails in pixels, without sizes that show no more than others."""
+    longest = max(image.width, image.height)
+    widths = {max(1, round(image.width * min(1, size / longest))): size for size in reversed(sizes)}
+    return sorted((size, width) for width, size in widths.items())
 
 
 def format_total(grid: Grid | None, *, is_first: bool) -> str:
@@ -100,7 +102,7 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
 _TEMPLATES.filters |= {"bytes": format_bytes, "day": format_day, "tag_query": tag_query, "query_string": urlencode}
-_TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS, "ratio": display_ratio, "scaled_width": scaled_width}
+_TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS, "ratio": display_ratio, "thumbnail_widths": thumbnail_widths}
 
 
 class GalleryRoute(APIRoute):

@@ -1,6 +1,7 @@
 """The reads of the gallery: a page of the grid, and an image with its neighbours."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.authz import policy
@@ -9,8 +10,9 @@ from app.authz.visibility import visibility_scope
 from app.core.errors import AppError
 from app.core.pagination import CursorSigner
 from app.db.database import Database
+from app.history.repository import HistoryRepository
 from app.images.repository import ImageRepository
-from app.models import Image
+from app.models import Image, TagEvent
 from app.search.language import ast
 from app.search.language.ast import format_query
 from app.search.language.parser import parse
@@ -19,6 +21,7 @@ from app.search.service import PageRequest, SearchPage, SearchService
 from app.search.strategies.row import ImageRow
 
 PAGE_SIZE = 60
+SHOWN_EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,11 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """An image, and its neighbours in the order of a query; None at the ends, and for a query without an order."""
+    """An image, its newest events, and its neighbours in the order of a query: None at the ends, and if it fails."""
 
     image: Image
     tags: list[str]
+    events: Sequence[TagEvent]
     can_edit: bool
     previous: uuid.UUID | None
     next: uuid.UUID | None
@@ -64,6 +68,7 @@ class Gallery:
         """Return an image with its neighbours. Raises ImageNotFound; a query that fails gives no neighbours."""
         async with self._database.read_session() as session:
             image, tags = await ImageRepository(session).get_tagged(image_id, viewer)
+            events = await HistoryRepository(session).list_of_image(image_id, None, SHOWN_EVENTS)
         previous, following = None, None
         # The page is about the image; a link with a damaged query still shows it.
         try:
@@ -74,7 +79,7 @@ class Gallery:
                 previous = await self._find_after(query, order.reversed(), key, viewer)
         except AppError:
             pass
-        return ImageView(image, tags, policy.can_edit(viewer, image), previous, following)
+        return ImageView(image, tags, events, policy.can_edit(viewer, image), previous, following)
 
     async def _find_after(self, query: ast.Node, order: SortOrder, key: SortKey, viewer: Principal) -> uuid.UUID | None:
         wanted = PageRequest("", query, visibility_scope(viewer), order, key, 1, "none")

@@ -102,6 +102,24 @@ async def test_an_image_has_its_neighbours_in_the_query(browser: httpx.AsyncClie
     assert damaged.status_code == 200
 
 
+async def test_an_image_has_its_history(browser: httpx.AsyncClient, user: Account) -> None:
+    image = await upload(user, "a.png", "cat")
+    await user.client.delete(f"/v1/images/{image}/tags/cat")
+    page = (await browser.get(f"/i/{image}")).text.partition('id="history"')[2]
+    assert page.index("Removed") < page.index("Added")
+    assert page.count('href="/?q=cat"') == 2
+
+
+async def test_the_trash_lists_its_images(browser: httpx.AsyncClient, user: Account) -> None:
+    assert (await browser.get("/trash")).headers["location"] == "/sign-in?next=%2Ftrash"
+    image = await upload(user, "gone.png")
+    await user.client.delete(f"/v1/images/{image}")
+    await sign_in(browser, user)
+    page = await browser.get("/trash")
+    assert page.status_code == 200
+    assert ("gone.png" in page.text, f'data-restore="{image}"' in page.text) == (True, True)
+
+
 @pytest.mark.parametrize(("query", "before", "marked"), [("cat (dog", "cat (dog", " "), ("cat ) dog", "cat ", ")")])
 async def test_an_invalid_query_is_underlined(browser: httpx.AsyncClient, query: str, before: str, marked: str) -> None:
     page = await browser.get("/", params={"q": query})

@@ -1,7 +1,7 @@
 // Changes one image on its page: tags, visibility, trash.
 
 import { completeTags } from "./completion.js";
-import { callApi, element, notify, prefix, report } from "./session.js";
+import { callApi, element, isSignedIn, notify, prefix, report } from "./session.js";
 
 const picture = document.querySelector("[data-id]");
 const path = `/v1/images/${picture.dataset.id}`;
@@ -34,20 +34,60 @@ async function removeTag(name) {
   notify(`Removed ${name}.`, "Undo", () => addTags([name]).catch(report));
 }
 
-const form = document.getElementById("add-tags");
-form.hidden = false;
-completeTags(form.elements.tags, /,/u, (name) => name);
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const names = form.elements.tags.value.split(",").map((name) => name.trim()).filter(Boolean);
-  if (!names.length) return;
-  try {
-    await addTags(names);
-    form.reset();
-  } catch (error) {
-    report(error);
-  }
-});
+// Suggested tags, each of which one click adds.
+async function suggestTags() {
+  const row = document.getElementById("suggestions");
+  const { items } = await callApi("GET", `${path}/suggested-tags?limit=6`);
+  row.hidden = items.length === 0;
+  row.replaceChildren(
+    ...items.map(({ tag }) => {
+      const button = element("button", { class: "suggestion", type: "button" }, `+ ${tag}`);
+      button.addEventListener("click", async () => {
+        try {
+          await addTags([tag]);
+          button.remove();
+        } catch (error) {
+          report(error);
+        }
+      });
+      return button;
+    }),
+  );
+}
+
+function thumbnail(image) {
+  const base = image.visibility === "private" ? `${prefix}/i/${image.id}` : `${prefix}/v1/images/${image.id}`;
+  const picture = element("img", { src: `${base}/thumbnail?size=320`, width: image.width, height: image.height, alt: image.name, loading: "lazy" });
+  return element("li", {}, element("a", { href: `${prefix}/i/${image.id}` }, picture));
+}
+
+async function showSimilar() {
+  const section = document.getElementById("similar");
+  const { items } = await callApi("GET", `${path}/similar?limit=12`);
+  section.hidden = items.length === 0;
+  section.querySelector("ul").replaceChildren(...items.map(({ image }) => thumbnail(image)));
+}
+
+// What is missing here is only an addition to the page.
+showSimilar().catch(() => {});
+
+if (isSignedIn) {
+  const form = document.getElementById("add-tags");
+  form.hidden = false;
+  completeTags(form.elements.tags, /,/u, (name) => name);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const names = form.elements.tags.value.split(",").map((name) => name.trim()).filter(Boolean);
+    if (!names.length) return;
+    try {
+      await addTags(names);
+      form.reset();
+    } catch (error) {
+      report(error);
+    }
+  });
+  suggestTags().catch(() => {});
+}
 if (canEdit) {
   showTags([...tags.querySelectorAll(".tag")].map((link) => link.textContent));
   const actions = document.getElementById("actions");

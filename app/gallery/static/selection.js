@@ -21,8 +21,13 @@ function show() {
   for (const link of grid.querySelectorAll("a")) {
     const isSelected = selected.has(idOf(link));
     link.parentElement.classList.toggle("selected", isSelected);
-    if (isSelecting()) link.setAttribute("aria-pressed", String(isSelected));
-    else link.removeAttribute("aria-pressed");
+    if (isSelecting()) {
+      link.setAttribute("role", "checkbox");
+      link.setAttribute("aria-checked", String(isSelected));
+    } else {
+      link.removeAttribute("role");
+      link.removeAttribute("aria-checked");
+    }
   }
 }
 
@@ -57,6 +62,12 @@ document.getElementById("select-all").addEventListener("click", () => {
 grid.addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!isSelecting() || !link) return;
+  event.preventDefault();
+  toggle(link, event.shiftKey);
+});
+grid.addEventListener("keydown", (event) => {
+  const link = event.target.closest("a");
+  if (!isSelecting() || !link || event.key !== " ") return;
   event.preventDefault();
   toggle(link, event.shiftKey);
 });

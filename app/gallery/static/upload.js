@@ -119,6 +119,7 @@ async function filesOf(entry) {
 }
 
 form.hidden = false;
+document.getElementById("chosen-folder").webkitdirectory = true;
 completeTags(form.elements.tags, /,/u, (name) => name);
 form.addEventListener("submit", (event) => event.preventDefault());
 for (const chooser of form.querySelectorAll('input[type="file"]')) {
