@@ -1,5 +1,6 @@
 """The resources that browsers, crawlers and operators expect: `/`, `/favicon.ico`, `/robots.txt`, `/version`."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,9 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from app import VERSION
+from app.core.errors import NotFound
+from app.db.base import utc_now
+from app.http.container import container_of
 from app.http.links import public_path
 
 router = APIRouter()
@@ -63,6 +67,17 @@ async def show_home_page(request: Request) -> Response:
 async def read_favicon() -> Response:
     """Return the icon of the site."""
     return Response(_ICON, media_type="image/x-icon", headers=_DAY)
+
+
+@router.get("/.well-known/security.txt", include_in_schema=False)
+async def read_security_contact(request: Request) -> Response:
+    """Return the address for reports of vulnerabilities (RFC 9116). Raises NotFound if none is set."""
+    contact = container_of(request).settings.security_contact
+    if not contact:
+        raise NotFound
+    expires = utc_now().replace(microsecond=0) + timedelta(days=180)
+    text = f"Contact: {contact}\nExpires: {expires:%Y-%m-%dT%H:%M:%SZ}\nPreferred-Languages: en\n"
+    return PlainTextResponse(text, headers=_CHANGING)
 
 
 @router.get("/robots.txt", include_in_schema=False)

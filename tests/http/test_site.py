@@ -1,12 +1,15 @@
 """F80: the usual files of a web site, and one version in all places."""
 
 import re
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from app import VERSION
+from app.core.settings import Settings
 from tests.support.paths import ROOT
+from tests.support.server import running_service
 
 pytestmark = pytest.mark.integration
 
@@ -34,6 +37,20 @@ async def test_f80_the_links_of_the_home_page_lead_somewhere(client: httpx.Async
     for link in links:
         response = await client.get(link, follow_redirects=True)
         assert response.status_code in (200, 401), link
+
+
+async def test_the_security_contact_is_shown_if_set(client: httpx.AsyncClient, settings: Settings) -> None:
+    assert (await client.get("/.well-known/security.txt")).status_code == 404
+    contact = "mailto:security@example.org"
+    async with (
+        running_service(settings.model_copy(update={"security_contact": contact})) as service,
+        httpx.AsyncClient(base_url=service.url) as other,
+    ):
+        shown = await other.get("/.well-known/security.txt")
+    assert shown.headers["content-type"].startswith("text/plain")
+    fields = dict(line.split(": ", 1) for line in shown.text.splitlines())
+    assert fields["Contact"] == contact
+    assert datetime.now(UTC) < datetime.fromisoformat(fields["Expires"])
 
 
 async def test_f80_the_version_is_the_same_everywhere(client: httpx.AsyncClient) -> None:

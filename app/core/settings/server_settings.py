@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, NonNegativeFloat, SecretStr, field_validator
+from pydantic import BaseModel, Field, NonNegativeFloat, SecretStr, field_validator
 
 from app.core.settings.setting_types import TextList
 
@@ -29,6 +29,8 @@ class ServerSettings(BaseModel):
     metrics_token: SecretStr | None = None
     # The pages that show the images. Without them, `/` is a small page that links to the documentation.
     gallery: bool = True
+    # An https or mailto address, for /.well-known/security.txt.
+    security_contact: str = Field(default="", pattern=r"^((https://|mailto:)[^\s]+)?$")
 
     @field_validator("trusted_proxies")
     @classmethod
