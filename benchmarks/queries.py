@@ -12,6 +12,8 @@ Query = dict[str, Any]
 # The class of the query, its path and its parameters.
 SearchRequest = tuple[str, str, Query]
 IMAGES, TAGS = "/v1/images", "/v1/tags"
+# Of the first image of the search before.
+SUGGESTED_TAGS = "/v1/images/{image_id}/suggested-tags"
 COUNTED = ("estimate", "exact")
 # Queries that are as expensive as the limits of the language permit.
 ATTACKS = (
@@ -81,6 +83,7 @@ def queries(seed: int, rounds: int, images: int) -> Iterator[SearchRequest]:
         }
         for kind, text in searches.items():
             yield kind, IMAGES, {"q": text}
+        yield "suggested tags", SUGGESTED_TAGS, {}
         for sort in (*SORTS, *(f"-{sort}" for sort in SORTS), f"random:{random.integers(9999)}"):
             yield "sorts, common tag", IMAGES, {"q": a, "sort": sort}
             yield "sorts, rare pair", IMAGES, {"q": f"{b} {mine}", "sort": sort}

@@ -87,10 +87,13 @@ def over_http(url: str, requests: Iterable[SearchRequest], pages: int) -> tuple[
     """Run all queries, and `pages` pages of some orders; return the times and the worst error of an estimate."""
     times, client = Times(), Client(url)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
+    image_id = json.loads(client.get(IMAGES, {"limit": 1})[1])["items"][0]["id"]
     for kind, path, params in requests:
         limited = {"limit": LIMIT if path == IMAGES else 20, **params}
         with times.measured(kind, json.dumps(limited)):
-            status, body = client.get(path, limited)
+            status, body = client.get(path.format(image_id=image_id), limited)
+        if path == IMAGES and status == OK and (found := json.loads(body)["items"]):
+            image_id = found[0]["id"]
         if status not in ANSWERS:
             raise RuntimeError(f"{status} for {limited}")
         if how := params.get("count"):

@@ -189,11 +189,6 @@ class ImageRepository:
         )
         return dict((await self._session.execute(statement)).all())
 
-    async def list_same_bytes(self, image: Image, principal: Principal, limit: int) -> Sequence[uuid.UUID]:
-        """Return up to `limit` visible images with the same bytes as this one, without itself."""
-        is_copy = (Image.sha256 == image.sha256, Image.id != image.id, visibility_scope(principal).condition())
-        return (await self._session.scalars(select(Image.id).where(*is_copy).order_by(Image.id).limit(limit))).all()
-
     async def list_visible_ids(
         self, images: Sequence[uuid.UUID], scope: VisibilityScope, owner: uuid.UUID | None
     ) -> list[uuid.UUID]:

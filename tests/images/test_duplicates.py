@@ -1,8 +1,11 @@
 """The report of duplicates and the merge of a group."""
 
 import asyncio
+import hashlib
+import random
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -11,9 +14,12 @@ import pytest
 
 from app.core.settings import Settings
 from app.images.duplicates import repository, service
-from app.images.duplicates.duplicate_kind import DuplicateKind
+from app.media.image_properties import HASH_VERSION, PerceptualHash
+from app.similarity.hash_chunks import MAX_DISTANCE, MIN_QUALITY, bit_text, list_chunks
+from app.similarity.repository import SimilarityKind
 from tests.audit.trail import read_events
 from tests.images.test_trash import restore, slug
+from tests.similarity.hashes import BITS, GOOD, add_hashed_images, distance, hash_of
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
@@ -58,7 +64,7 @@ async def list_groups(account: Account, **params: Any) -> list[list[str]]:
 async def test_groups_are_the_callers_own_images_with_the_same_bytes(
     user: Account, make_account: MakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "EXAMINED", dict.fromkeys(DuplicateKind, 3))
+    monkeypatch.setattr(service, "EXAMINED", dict.fromkeys(SimilarityKind, 3))
     other, files = await make_account(), [png() for _ in range(4)]
     wanted: dict[int, list[str]] = {}
     for number in (0, 1, 2, 1, 0, 3, 1, 2):
@@ -86,7 +92,7 @@ async def test_large_groups_and_pages_are_cut(user: Account, monkeypatch: pytest
 
 
 async def test_a_page_without_groups_has_a_next_one(user: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "EXAMINED", dict.fromkeys(DuplicateKind, 1))
+    monkeypatch.setattr(service, "EXAMINED", dict.fromkeys(SimilarityKind, 1))
     file = png()
     await store(user, png())
     twins = [(await store(user, file))["id"] for _ in range(2)]
@@ -268,3 +274,99 @@ async def test_without_a_trash_the_others_are_deleted(
         assert (await client.post(f"{DUPLICATES}/merge", json=ids)).json()["changed"] == 2
     assert await sql.fetchval("SELECT count(*) FROM trashed_images") == 0
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") > 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """The columns of an image that the groups depend on, in the order of creation."""
+
+    id: uuid.UUID
+    file: int
+    pixels: int | None
+    perceptual_hash: PerceptualHash
+
+    def is_duplicate(self, other: "Row", kind: str) -> bool:
+        if kind == "bytes":
+            return self.file == other.file
+        if kind == "pixels":
+            return self.pixels is not None and self.pixels == other.pixels
+        hashes = (self.perceptual_hash, other.perceptual_hash)
+        return min(one.quality for one in hashes) >= MIN_QUALITY and distance(*hashes) <= MAX_DISTANCE
+
+
+async def store_hash(
+    sql: asyncpg.Connection, image: uuid.UUID, perceptual_hash: PerceptualHash, pixels: int | None
+) -> None:
+    """Replace the hashes of an image. `pixels` stands for a decoded picture."""
+    bits, quality = perceptual_hash
+    await sql.execute("DELETE FROM image_hashes WHERE image_id = $1", image)
+    await sql.execute(
+        "INSERT INTO image_hashes VALUES ($1, $2, CAST(CAST($3 AS text) AS bit(256)), $4, $5, $6, $7)",
+        *(image, HASH_VERSION, bit_text(bits), quality, list_chunks(bits, quality)),
+        *((None, None) if pixels is None else (1, hashlib.sha256(bytes([pixels])).digest())),
+    )
+
+
+def expected_groups(rows: list[Row], kind: str) -> list[list[uuid.UUID]]:
+    """Return the groups by comparing all pairs: the oracle."""
+    groups = [
+        [row, *(newer for newer in rows[number + 1 :] if row.is_duplicate(newer, kind))]
+        for number, row in enumerate(rows)
+    ]
+    groups = [
+        group
+        for number, group in enumerate(groups)
+        if len(group) > 1 and not any(set(group) <= set(older) for older in groups[:number])
+    ]
+    closer = {"near": ("bytes", "pixels"), "pixels": ("bytes",), "bytes": ()}[kind]
+    return [
+        [row.id for row in group]
+        for group in groups
+        if not closer or any(not any(group[0].is_duplicate(row, one) for one in closer) for row in group[1:])
+    ]
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+async def test_groups_of_each_kind_are_those_of_all_pairs(
+    seed: int,
+    user: Account,
+    make_account: MakeAccount,
+    sql: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance, other = random.Random(seed), await make_account()
+    monkeypatch.setattr(service, "EXAMINED", dict.fromkeys(SimilarityKind, 7))
+    centres = [chance.getrandbits(BITS) for _ in range(4)]
+
+    def near(centre: int) -> PerceptualHash:
+        # At up to 20 bits from the centre: two of one centre can be near or not.
+        flipped = sum(1 << place for place in chance.sample(range(BITS), chance.randrange(21)))
+        return hash_of(centre ^ flipped, chance.choice([GOOD, GOOD, GOOD, MIN_QUALITY - 1]))
+
+    rows: dict[uuid.UUID, list[Row]] = {}
+    for owner, number in ((user.id, 30), (other.id, 10)):
+        hashes = [near(chance.choice(centres)) for _ in range(number)]
+        known: list[Row] = []
+        for one, perceptual_hash in zip(await add_hashed_images(sql, hashes, owner=owner), hashes, strict=True):
+            # A copy of the same file has the same pixels and the same hash.
+            if known and chance.random() < 0.3:
+                twin = chance.choice(known)
+                row = Row(one, chance.choice([twin.file, len(known)]), twin.pixels, twin.perceptual_hash)
+            else:
+                pixels = len(known) if chance.random() < 0.8 else None
+                row = Row(one, len(known), pixels, perceptual_hash)
+            known.append(row)
+        rows[owner] = known
+    for place, row in enumerate(row for known in rows.values() for row in known):
+        await sql.execute(
+            "UPDATE images SET sha256 = sha256($2), created_at = now() + $3 * interval '1 s' WHERE id = $1",
+            *(row.id, bytes([row.file]), place // 2),
+        )
+        await store_hash(sql, row.id, row.perceptual_hash, row.pixels)
+    for account in (user, other):
+        order = await sql.fetch("SELECT id FROM images WHERE uploaded_by = $1 ORDER BY created_at, id", account.id)
+        by_id = {row.id: row for row in rows[account.id]}
+        ordered = [by_id[row["id"]] for row in order]
+        for kind in SimilarityKind:
+            wanted = [[str(one) for one in group] for group in expected_groups(ordered, kind)]
+            assert await list_groups(account, kind=kind.value, limit=3) == wanted, kind

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from app.images.suggestions import repository
-from tests.images.test_duplicates import store
+from tests.images.test_duplicates import store, store_hash
 from tests.images.test_trash import slug
+from tests.similarity.hashes import hash_of
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.tags.helpers import read
@@ -32,9 +33,18 @@ class Stored:
     is_private: bool
     file: int
     tags: frozenset[str]
+    bits: int | None = None
 
     def is_visible_to(self, viewer: uuid.UUID | None) -> bool:
         return not self.is_private or viewer in (self.owner, ALL)
+
+    def similarity_to(self, other: "Stored") -> float:
+        """Return the similarity of a copy, 0 for an image that is none."""
+        if self.file == other.file:
+            return 1
+        if self.bits is None or other.bits is None:
+            return 0
+        return max(0, 1 - (self.bits ^ other.bits).bit_count() / 32)
 
 
 def suggest(
@@ -44,24 +54,21 @@ def suggest(
     public = {tag: sum(tag in one.tags and not one.is_private for one in images) for tag in tags}
     rarity = {tag: 1 / math.log2(count + 2) for tag, count in public.items()}
     others = [one for one in images if one.id != target.id and one.is_visible_to(viewer)]
-    copies = [one for one in others if one.file == target.file]
-    votes = [(one, 1 / len(copies), True) for one in copies]
+    copies = {one: similarity for one in others if (similarity := target.similarity_to(one))}
+    votes = [(one, similarity / max(1, sum(copies.values()))) for one, similarity in copies.items()]
     samples = {
         tag: sorted((one for one in others if tag in one.tags), key=lambda one: one.id.bytes)[:sampled]
         for tag in target.tags
     }
     total = sum(rarity[tag] for tag, sample in samples.items() if sample)
-    votes += [
-        (one, rarity[tag] / total / (len(sample) + 1), False) for tag, sample in samples.items() for one in sample
-    ]
+    votes += [(one, rarity[tag] / total / (len(sample) + 1)) for tag, sample in samples.items() for one in sample]
     suggestions = []
     for tag in set(tags) - target.tags:
-        voters = {one.id: True for one, _, _ in votes if tag in one.tags}
-        near = {one.id for one, _, is_copy in votes if is_copy and tag in one.tags}
-        score = rarity[tag] * sum(share for one, share, _ in votes if tag in one.tags)
-        first = sorted(voters, key=lambda one: (one not in near, one.bytes))[:5]
+        voters = {one for one, _ in votes if tag in one.tags}
+        score = rarity[tag] * sum(share for one, share in votes if tag in one.tags)
         if voters:
-            because = [f"/v1/images/{one}" for one in first]
+            first = sorted(voters, key=lambda one: (-copies.get(one, 0), one.id.bytes))[:5]
+            because = [f"/v1/images/{one.id}" for one in first]
             suggestions.append({"tag": tag, "score": score, "votes": len(voters), "because": because})
     return sorted(suggestions, key=lambda one: (-round(one["score"], 4), one["tag"]))
 
@@ -76,6 +83,9 @@ async def store_rows(sql: asyncpg.Connection, images: Sequence[Stored]) -> None:
             for one in images
         ],
     )
+    for one in images:
+        if one.bits is not None:
+            await store_hash(sql, one.id, hash_of(one.bits), None)
     await sql.executemany(
         "INSERT INTO tagged (tag, image) SELECT id, $1 FROM tags WHERE name = $2",
         [(one.id, tag) for one in images for tag in one.tags],
@@ -102,6 +112,8 @@ async def test_only_visible_images_vote_and_as_the_formula_has_it(
             chance.randrange(8),
             # The last tags occur on private images of one account only.
             frozenset(chance.sample(TAGS[:9], chance.randrange(5))),
+            # At distances of up to 35, of which the largest are too far.
+            chance.choice([None, (1 << chance.randrange(36)) - 1]),
         )
         for _ in range(12)
     ]

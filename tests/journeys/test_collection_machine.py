@@ -36,7 +36,7 @@ EVENTS_OF_STRANGERS = """
 SELECT count(*) FROM audit_events
 WHERE action NOT LIKE 'images.%' AND actor NOT IN (SELECT id FROM users WHERE is_admin)
 """
-
+EXPLICIT = "SELECT tag FROM tagged WHERE image = ANY($1) AND is_explicit"
 NAME_OF_TAG = """
 SELECT coalesce(t.name, a.name) FROM tags a LEFT JOIN tags t ON t.id = a.alias_of WHERE a.name = $1
 """
@@ -61,6 +61,12 @@ class CollectionMachine(HistoryMachine):
         body = {"action": "set_visibility", "q": tag, "visibility": visibility}
         self.run(self._change_in_bulk(actor, body))
 
+    @rule(actor=actors, chosen=st.lists(numbers, min_size=2, max_size=4, unique=True))
+    def merge_images(self, actor: int, chosen: list[int]) -> None:
+        keep, *others = dict.fromkeys(self.image(number).rpartition("/")[2] for number in chosen)
+        if others:
+            self.run(self._merge_images(actor, {"keep": keep, "others": others}))
+
     @rule(actor=actors, number=numbers)
     def delete_from_trash(self, actor: int, number: int) -> None:
         self.request(actor, "DELETE", self.image(number).replace("/images/", "/trash/"))
@@ -84,6 +90,25 @@ class CollectionMachine(HistoryMachine):
         if done.status_code == httpx.codes.OK:
             assert planned.json() | {"batch": done.json()["batch"]} == done.json(), body
         await self._note(None)
+
+    async def _merge_images(self, actor: int, body: dict[str, Any]) -> None:
+        """Merge images; the kept one has the tags of all, the others are in the trash. A repetition is 404."""
+        client, path = self.accounts[actor].client, "/v1/images/duplicates/merge"
+        ids = [uuid.UUID(one) for one in (body["keep"], *body["others"])]
+        tags = {row["tag"] for row in await self.sql.fetch(EXPLICIT, ids)}
+        planned = await client.post(path, json={**body, "dry_run": True})
+        done = await client.post(path, json=body)
+        assert planned.status_code == done.status_code, (body, planned.text, done.text)
+        assert done.status_code in (200, 403, 404), (body, done.text)
+        batch = None
+        if done.status_code == httpx.codes.OK:
+            batch = done.json()["batch"]
+            assert planned.json()["changed"] == done.json()["changed"]
+            assert {row["tag"] for row in await self.sql.fetch(EXPLICIT, ids[:1])} == tags
+            trashed = await self.sql.fetch("SELECT id FROM trashed_images WHERE batch = $1", uuid.UUID(batch))
+            assert {row["id"] for row in trashed} == set(ids[1:])
+            assert (await client.post(path, json=body)).status_code == 404
+        await self._note(batch)
 
     async def _purge(self, image: str) -> None:
         expire = "UPDATE trashed_images SET trashed_at = now() - interval '31 days' WHERE id = $1"

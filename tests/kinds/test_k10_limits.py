@@ -129,7 +129,7 @@ async def test_k10_suggested_tags_are_those_of_visible_images(
         for number, image in enumerate(stored)
     ]
     for target in images[:3]:
-        expected = suggest([*TARGETS, "apart"], images, target, None, 250)
+        expected = suggest([*TARGETS, "apart"], images, target, None, 125)
         for limit in (1, 2, 20):
             found = (await read(client, f"/v1/images/{target.id}/suggested-tags", limit=limit))["items"]
             assert [(one["tag"], one["votes"], one["because"]) for one in found] == [

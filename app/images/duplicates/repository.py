@@ -1,7 +1,11 @@
 """SQL of the report of duplicates: groups of an account's own images.
 
-A group is an image with those of its duplicates that are newer. The report examines the images of the account from the
-oldest on. So a page costs the same at every position, and new images come last.
+A group is an image with those of its duplicates that are newer. A group that is a part of another one is left out, so
+the image is the oldest one with these bytes or pixels. A near copy of a near copy need not be one of the first image:
+then both have groups. A group of which all images are of a closer kind is left out, too.
+
+The report examines the images of the account from the oldest on. So a page costs the same at every position, and new
+images come last.
 """
 
 import uuid
@@ -14,7 +18,8 @@ from sqlalchemy import ARRAY, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.keyset import Position
-from app.images.duplicates.duplicate_kind import DuplicateKind
+from app.similarity.hash_chunks import CHUNK_BITS, MAX_DISTANCE
+from app.similarity.repository import SimilarityKind
 
 # A larger group continues after a merge of these.
 MAX_IMAGES_OF_GROUP = 100
@@ -31,7 +36,47 @@ _BYTES = text(f"""
         GROUP BY sha256 HAVING count(*) > 1
     )
     SELECT images FROM groups WHERE images[1] = ANY(:ids)""").bindparams(_IDS)  # noqa: S608 - of constants
-_STATEMENTS: Mapping[DuplicateKind, TextClause] = MappingProxyType({DuplicateKind.BYTES: _BYTES})
+_PIXELS = text(f"""
+    WITH groups AS (
+        SELECT {_OLDEST} AS images FROM image_hashes JOIN images ON id = image_id
+        WHERE uploaded_by = :owner AND pixel_sha256 = ANY(ARRAY(
+            SELECT DISTINCT pixel_sha256 FROM image_hashes WHERE image_id = ANY(:ids) AND pixel_sha256 IS NOT NULL
+        ))
+        GROUP BY pixel_version, pixel_sha256 HAVING count(DISTINCT sha256) > 1
+    )
+    SELECT images FROM groups WHERE images[1] = ANY(:ids)""").bindparams(_IDS)  # noqa: S608
+# The keys are those of `list_search_keys`: each chunk, and those that differ from it in one bit.
+_KEYS = f"""
+    ARRAY(
+        SELECT chunk FROM unnest(chunks) AS chunk
+        UNION ALL SELECT chunk # (1 << bit) FROM unnest(chunks) AS chunk, generate_series(0, {CHUNK_BITS - 1}) AS bit
+    )"""  # noqa: S608
+_NEAR = text(f"""
+    WITH examined AS MATERIALIZED (
+        SELECT id, created_at, sha256, pixel_version, pixel_sha256, version, perceptual_hash, {_KEYS} AS keys
+        FROM images JOIN image_hashes ON image_id = id WHERE id = ANY(:ids) AND chunks IS NOT NULL
+    ), near AS MATERIALIZED (
+        SELECT e.id AS examined, n.* FROM examined e CROSS JOIN LATERAL (
+            SELECT i.id, i.created_at, h.perceptual_hash, (i.created_at, i.id) > (e.created_at, e.id) AS is_newer,
+                i.sha256 <> e.sha256 AND coalesce(
+                    (h.pixel_version, h.pixel_sha256) <> (e.pixel_version, e.pixel_sha256), true
+                ) AS is_different
+            FROM image_hashes h JOIN images i ON i.id = h.image_id
+            WHERE h.chunks && e.keys AND h.version = e.version
+            AND bit_count(h.perceptual_hash # e.perceptual_hash) <= {MAX_DISTANCE}
+            AND i.uploaded_by = :owner AND i.id <> e.id
+        ) AS n
+    )
+    SELECT examined || (array_agg(id ORDER BY created_at, id) FILTER (WHERE is_newer))[1:{MAX_IMAGES_OF_GROUP - 1}]
+    FROM near GROUP BY examined HAVING bool_or(is_newer AND is_different) AND NOT EXISTS (
+        SELECT FROM near o WHERE o.examined = near.examined AND NOT o.is_newer AND NOT EXISTS (
+            SELECT FROM near m WHERE m.examined = near.examined AND m.is_newer
+            AND bit_count(m.perceptual_hash # o.perceptual_hash) > {MAX_DISTANCE}
+        )
+    )""").bindparams(_IDS)  # noqa: S608
+_STATEMENTS: Mapping[SimilarityKind, TextClause] = MappingProxyType(
+    {SimilarityKind.BYTES: _BYTES, SimilarityKind.PIXELS: _PIXELS, SimilarityKind.NEAR: _NEAR}
+)
 
 
 class ImagePosition(NamedTuple):
@@ -53,7 +98,7 @@ class DuplicateRepository:
         return [ImagePosition(*row) for row in await self._session.execute(_NEXT, values)]
 
     async def list_groups(
-        self, owner: uuid.UUID, kind: DuplicateKind, images: Collection[uuid.UUID]
+        self, owner: uuid.UUID, kind: SimilarityKind, images: Collection[uuid.UUID]
     ) -> Mapping[uuid.UUID, Sequence[uuid.UUID]]:
         """Return the groups of the account whose oldest images are among these, by that image; the oldest first."""
         values = {"owner": owner, "ids": list(images)}

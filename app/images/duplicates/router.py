@@ -16,32 +16,39 @@ from app.http.paging import PagingDep
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.images.dependencies import ImageAuditDep
-from app.images.duplicates.duplicate_kind import DuplicateKind
 from app.images.duplicates.duplicate_merger import DuplicateMerger, Duplicates
 from app.images.duplicates.schemas import DuplicateGroup, DuplicateMerge, DuplicateMergeResult, DuplicatePage
 from app.images.duplicates.service import START, DuplicateReport
 from app.images.errors import ImageNotFound
 from app.images.schemas import to_read
 from app.ratelimit.policies import search_charges
+from app.similarity.repository import SimilarityKind
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, DeviceDep, PrincipalDep
 
 router = PrefixRouter(prefix="/images/duplicates", tags=["images"], route_class=AuthenticatedRoute)
 
+KIND_HELP = "`bytes`: the same file. `pixels`: the same decoded picture. `near`: near copies, within 31 bits"
 
-@router.get("", summary="List duplicates", responses=problems(QueryTimeout, TooManyRequests))
+
+@router.get(
+    "",
+    summary="List duplicates",
+    responses=problems(QueryTimeout, TooManyRequests, TooManyConcurrentRequests, DatabaseBusy),
+)
 async def list_duplicates(
     user: CurrentUser,
     container: ContainerDep,
     device: DeviceDep,
     paging: PagingDep,
     response: Response,
-    kind: Annotated[DuplicateKind, Query(description="`bytes`: the same file")] = DuplicateKind.BYTES,
+    kind: Annotated[SimilarityKind, Query(description=KIND_HELP)] = SimilarityKind.BYTES,
 ) -> DuplicatePage:
     """Return a page of groups of duplicates among the caller's own images.
 
-    A group is an image with its newer duplicates, the oldest first. It lists at most 100 images. The groups are in the
-    order of their oldest images.
+    A group is an image with its newer duplicates, the oldest first. It lists at most 100 images. A group that is a part
+    of another one is left out, and so is one whose images are all of a closer kind. A near copy of a near copy can
+    be in another group. The groups are in the order of their oldest images.
 
     A page has at most 1,000 images and ends after about a second. So it can have fewer groups than `limit`, also none,
     before the last page. The last page has no `next_cursor`.
@@ -49,7 +56,7 @@ async def list_duplicates(
     await container.limits.charge(search_charges(container.settings.search_limits, user.id, device.address))
     response.headers["Cache-Control"] = "private, no-cache"
     query = f"duplicates {user.id} {kind}"
-    report = DuplicateReport(container.database, user.id)
+    report = DuplicateReport(container.database, container.queues.searches, user.id)
     page = await report.list_groups(kind, paging.after(query) or START, paging.limit)
     items = [DuplicateGroup(kind=kind, images=[to_read(*image) for image in group]) for group in page.groups]
     key = None if page.position is None else [page.position[0].isoformat(), str(page.position[1])]

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from app.core.pagination import Page
-from app.images.duplicates.duplicate_kind import DuplicateKind
 from app.images.schemas import ImageRead
+from app.similarity.repository import SimilarityKind
 
 # A merge is one transaction, of as many images as one of a bulk change.
 MAX_OTHERS = 500
@@ -18,7 +18,7 @@ _OTHER = "2a9d0f10-c7d4-11f0-8a53-63c1c0a4b6f1"
 class DuplicateGroup(BaseModel):
     """Images that are duplicates of the first one, which is the oldest."""
 
-    kind: DuplicateKind
+    kind: SimilarityKind
     images: list[ImageRead]
 
 

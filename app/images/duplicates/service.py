@@ -7,17 +7,21 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from app.core.callers import current_caller
+from app.core.fair_queue import FairQueue
 from app.db.database import Database
 from app.db.keyset import Position
-from app.images.duplicates.duplicate_kind import DuplicateKind
 from app.images.duplicates.repository import DuplicateRepository, ImagePosition
 from app.images.repository import ImageRepository, TaggedImage
+from app.similarity.repository import SimilarityKind
 
 # A page ends after this time, also if it has no group. A statement can take longer by its part of the images.
 PAGE_SECONDS = 1.0
 MAX_IMAGES_OF_PAGE = 1000
 # Images that one statement examines.
-EXAMINED: Mapping[DuplicateKind, int] = MappingProxyType({DuplicateKind.BYTES: 2000})
+EXAMINED: Mapping[SimilarityKind, int] = MappingProxyType(
+    {SimilarityKind.BYTES: 2000, SimilarityKind.PIXELS: 2000, SimilarityKind.NEAR: 10}
+)
 START: Position = (datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0))
 
 
@@ -38,16 +42,18 @@ class GroupPage(NamedTuple):
 class DuplicateReport:
     """Finds groups of duplicates among the images of one account."""
 
-    def __init__(self, database: Database, owner: uuid.UUID) -> None:
-        self._database, self._owner = database, owner
+    def __init__(self, database: Database, queue: FairQueue, owner: uuid.UUID) -> None:
+        self._database, self._queue, self._owner = database, queue, owner
 
-    async def list_groups(self, kind: DuplicateKind, after: Position, limit: int) -> GroupPage:
-        """Return up to `limit` groups after the position, those of the oldest images first. Raises QueryTimeout."""
-        deadline = time.monotonic() + PAGE_SECONDS
+    async def list_groups(self, kind: SimilarityKind, after: Position, limit: int) -> GroupPage:
+        """Return up to `limit` groups after the position, those of the oldest images first.
+
+        Raises QueryTimeout, TooManyConcurrentRequests, DatabaseBusy.
+        """
         groups: list[Group] = []
         position: Position | None = after
-        async with self._database.search_session() as session:
-            repository = DuplicateRepository(session)
+        async with self._queue.enter(current_caller.get()), self._database.search_session() as session:
+            repository, deadline = DuplicateRepository(session), time.monotonic() + PAGE_SECONDS
             while position is not None and len(groups) <= limit:
                 images = await repository.list_next(self._owner, position, EXAMINED[kind])
                 found = await repository.list_groups(self._owner, kind, [image.id for image in images])

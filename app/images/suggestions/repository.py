@@ -25,7 +25,7 @@ from app.db.sql_text import BindParameters
 from app.models.tag import EXACT_COUNT
 
 # The images of all samples together. They bound the time, also for an image with 100 common tags.
-MAX_SAMPLED = 1000
+MAX_SAMPLED = 500
 MAX_REASONS = 5
 # Candidates beyond twice the limit: counts that are not compacted yet can change their order.
 MARGIN = 100
@@ -55,7 +55,7 @@ async def list_suggested_tags(
     visibility: VisibilityScope,
     limit: int,
 ) -> list[SuggestedTag]:
-    """Return the tags that the image lacks and that most visible images vote for, the highest score first.
+    """Return the tags that an image lacks and that visible images vote for, the highest score first.
 
     `tag_ids` are the explicit and the implied tags of the image.
     """
@@ -65,6 +65,7 @@ async def list_suggested_tags(
         values.bind([copy.id for copy in copies], "uuid[]"),
         values.bind([copy.similarity for copy in copies], "float8[]"),
     )
+    # The limit of a sample is a value, not a subquery: so the planner knows that it reads few rows.
     sampled, most = values.bind(MAX_SAMPLED // max(1, len(tag_ids)), "int"), values.bind(limit, "int")
     visible = visibility.sql(values)
     # `tagged` is read in the order of the image ids, whose first bytes are the fast-changing part of the time. So the

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.core.errors import QueryTimeout, TooManyRequests
+from app.core.errors import DatabaseBusy, QueryTimeout, TooManyConcurrentRequests, TooManyRequests
 from app.core.pagination import DEFAULT_LIMIT, Limit
 from app.core.resource_paths import image_path
 from app.http.dependencies import ContainerDep
@@ -24,7 +24,7 @@ router = PrefixRouter(prefix="/images", tags=["images"], route_class=Authenticat
 @router.get(
     "/{image_id}/suggested-tags",
     summary="Suggest tags for an image",
-    responses=problems(ImageNotFound, QueryTimeout, TooManyRequests),
+    responses=problems(ImageNotFound, QueryTimeout, TooManyRequests, TooManyConcurrentRequests, DatabaseBusy),
 )
 async def suggest_tags(
     image_id: uuid.UUID,
@@ -37,7 +37,7 @@ async def suggest_tags(
     """Return tags that the image lacks and that images which the caller may see vote for, the best first.
 
     * Copies of the image vote by their similarity.
-    * Images that share a tag with it vote by how often the suggested tag occurs with the shared one. Of 1,000 images
+    * Images that share a tag with it vote by how often the suggested tag occurs with the shared one. Of 500 images
       divided by the number of tags, the first of each tag vote.
     * `score` is the sum of the votes, divided by the binary logarithm of the number of public images with the tag plus
       2. So a rare tag needs fewer votes than a common one.
@@ -46,7 +46,8 @@ async def suggest_tags(
     """
     await container.limits.charge(search_charges(container.settings.search_limits, principal.id, device.address))
     response.headers["Cache-Control"] = "private, no-cache"
-    tags = await TagSuggester(container.database).list_tags(image_id, principal, limit)
+    suggester = TagSuggester(container.database, container.queues.searches)
+    tags = await suggester.list_tags(image_id, principal, limit)
     return SuggestedTagList(
         items=[
             SuggestedTagRead(tag=tag.name, score=tag.score, votes=tag.votes, because=list(map(image_path, tag.images)))
