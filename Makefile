@@ -9,13 +9,17 @@ WORKERS ?= 3
 # Each process would compile the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: dev test test-unit coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
+.PHONY: dev test test-pgbouncer test-unit coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
 
 dev: setup
 	$(BIN)/python -m app dev
 
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Runs the tests with PgBouncer in front of PostgreSQL. `make test` has a short version.
+test-pgbouncer: setup
+	$(BIN)/python -m pytest --pgbouncer -n $(WORKERS) --dist worksteal
 
 # Runs the tests that need no server, in seconds.
 test-unit: setup

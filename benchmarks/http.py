@@ -130,7 +130,7 @@ def subjects(images: int) -> Iterator[list[Subject]]:
         os.environ.update(backends.addresses())
         os.environ.update(APP_ENV="development", JWT_SECRET="b" * 48, LOG_LEVEL="ERROR")
         settings = Settings()
-        upgrade(settings.sqlalchemy_url)
+        upgrade(settings.sqlalchemy_direct_url)
         ids, names, token = asyncio.run(prepare(settings, images))
         lonely = asyncio.run(copy_database(os.environ["DATABASE_URL"]))
 

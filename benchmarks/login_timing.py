@@ -68,7 +68,7 @@ def own_service() -> Iterator[str]:
             addresses: dict[str, Any] = {name.lower(): value for name, value in stack.start().items()}
             addresses |= {"app_env": "development", "jwt_secret": "b" * 48, "login_limits": UNLIMITED}
             settings = Settings(_env_file=None, **addresses)
-            upgrade(settings.sqlalchemy_url)
+            upgrade(settings.sqlalchemy_direct_url)
             with service_process(settings) as service:
                 yield service.url
         finally:

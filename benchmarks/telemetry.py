@@ -241,7 +241,7 @@ async def compare(options: argparse.Namespace) -> bool:
         own = {"TELEMETRY_SPILL_DIR": f"{directory}/telemetry", "TELEMETRY_FLUSH_SECONDS": str(FLUSH_SECONDS)}
         environment = backends.addresses() | ENVIRONMENT | own
         settings = Settings.model_validate({"database_url": environment["DATABASE_URL"]})
-        await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+        await asyncio.to_thread(upgrade, settings.sqlalchemy_direct_url)
         mongod = psutil.Process(json.loads(backends.pid_file("mongo").read_text())["pid"])
         good = [
             await _in_state(Case(path, mongo, mongod), environment | {"CACHE_ENABLED": PATHS[path]}, options)

@@ -100,7 +100,7 @@ async def run_repeatedly(connection: AsyncConnection) -> None:
 
 
 async def run_online() -> None:
-    url = context.config.attributes.get("sqlalchemy_url") or Settings().sqlalchemy_url
+    url = context.config.attributes.get("sqlalchemy_url") or Settings().sqlalchemy_direct_url
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
     async with engine.connect() as connection:
         # Held until the connection ends.

@@ -19,6 +19,7 @@ import asyncpg
 import httpx
 import pytest
 from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from app.core import passwords
@@ -31,6 +32,7 @@ from tests.support.accounts import Account, add_account
 from tests.support.backends import docker_backends, embedded_backends, environment_backends, with_database
 from tests.support.examples import UNIT_PROFILE
 from tests.support.heic import register_heic
+from tests.support.pgbouncer import running_pgbouncer, through_pooler
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
 
@@ -73,7 +75,13 @@ RESTART_SEQUENCES = """
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=sorted(BACKENDS), default="embedded", help="where the servers come from")
+    parser.addoption("--pgbouncer", action="store_true", help="put PgBouncer in front of PostgreSQL")
     parser.addoption("--faults", choices=("short", "full"), default="short", help="how long the fault tests take")
+
+
+# Connections of PgBouncer to each database in a run with --pgbouncer: less than the pools of a service have.
+POOLER_CONNECTIONS = 20
+POOLER = "POOLER_URL"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -141,7 +149,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     config.stash[RESOURCES] = stack = ExitStack()
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="imts-tests-", ignore_cleanup_errors=True)))
-    config.stash[ADDRESSES] = stack.enter_context(BACKENDS[config.option.backend](directory))
+    config.stash[ADDRESSES] = addresses = stack.enter_context(BACKENDS[config.option.backend](directory))
+    if config.option.pgbouncer:
+        addresses[POOLER] = stack.enter_context(running_pgbouncer(addresses["DATABASE_URL"], POOLER_CONNECTIONS))
 
 
 def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - xdist has no types
@@ -168,13 +178,20 @@ def make_settings(backends: dict[str, str]) -> Callable[..., Settings]:
     """Make settings on the run's servers; keyword arguments override single ones."""
 
     def make(**overrides: object) -> Settings:
-        values: dict[str, object] = {name.lower(): value for name, value in backends.items()}
+        values: dict[str, object] = {name.lower(): value for name, value in backends.items() if name != POOLER}
         values |= {"app_env": "development", "jwt_secret": "t" * 48, "_env_file": None}
         # The whole run comes from one address: only the tests of rate limits set limits.
         values |= dict.fromkeys(tuple(name for name in Settings.model_fields if name.endswith("_limits")), UNLIMITED)
-        return Settings(**{**values, **overrides})  # type: ignore[arg-type]
+        values |= overrides
+        if POOLER in backends:
+            values |= through_pooler(_text(values["database_url"]), backends["DATABASE_URL"], backends[POOLER])
+        return Settings(**values)  # type: ignore[arg-type]
 
     return make
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 @pytest.fixture(scope="session")
@@ -240,7 +257,7 @@ async def settings(
         bitmap_index_update_interval_seconds=3600,
         telemetry_spill_dir=tmp_path_factory.mktemp("wal"),
     )
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_direct_url)
     return settings
 
 
@@ -279,7 +296,7 @@ async def empty_bucket(object_store: ObjectStore) -> ObjectStore:
 
 @pytest.fixture(scope="session")
 async def _sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    connection = await asyncpg.connect(settings.direct_database_url)
     yield connection
     await connection.close()
 

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.concurrency import RESOURCE_EXHAUSTED_ERRNOS, wait_loop_ticks
@@ -44,9 +44,15 @@ class _AtWork(NamedTuple):
 
 
 class CircuitBreaker:
-    """Watches the connections to one server."""
+    """Watches the connections to one server.
 
-    def __init__(self) -> None:
+    `direct_url` is the address of PostgreSQL behind a pooler; empty if it is unknown, None without a pooler.
+    """
+
+    def __init__(self, direct_url: str | None = None) -> None:
+        self._is_pooled = direct_url is not None
+        self._direct_url = direct_url
+        self._direct_arguments: dict[str, Any] | None = None
         self._arguments: dict[str, Any] = {}
         self._guarded: dict[asyncio.Timeout, asyncio.Task[Any] | None] = {}
         self._at_work: dict[Any, _AtWork] = {}
@@ -56,9 +62,9 @@ class CircuitBreaker:
 
     def watch(self, engine: AsyncEngine) -> None:
         """Watch this engine's connections. All engines of a breaker connect to the same server."""
-        # An option of the dialect, which the driver does not accept.
-        url = engine.url.difference_update_query(["prepared_statement_cache_size"])
-        self._arguments = dict(engine.dialect.create_connect_args(url)[1])
+        self._arguments = _driver_arguments(engine, engine.url)
+        if self._direct_url:
+            self._direct_arguments = _driver_arguments(engine, make_url(self._direct_url))
         event.listen(engine.sync_engine, "do_connect", self._connect)
         event.listen(engine.sync_engine, "checkout", self._begin)
         event.listen(engine.sync_engine, "checkin", self._end)
@@ -147,7 +153,14 @@ class CircuitBreaker:
 
     async def _greet(self) -> None:
         connection = await asyncpg.connect(**self._arguments)
+        if self._is_pooled and not self._direct_arguments:
+            # A pooler answers while the server does not.
+            await connection.execute("SELECT 1")
         await connection.close()
+        if self._direct_arguments:
+            # Not through the pooler, in which a statement may wait for a connection: that means load.
+            connection = await asyncpg.connect(**self._direct_arguments)
+            await connection.close()
 
     def _cut(self) -> None:
         for connection in self._doubted():
@@ -161,3 +174,8 @@ class CircuitBreaker:
     def _doubted(self) -> list[asyncpg.Connection]:
         before = time.monotonic() - PROBE_AFTER
         return [at_work.connection for at_work in self._at_work.values() if at_work.since <= before]
+
+
+def _driver_arguments(engine: AsyncEngine, url: URL) -> dict[str, Any]:
+    # An option of the dialect, which the driver does not accept.
+    return dict(engine.dialect.create_connect_args(url.difference_update_query(["prepared_statement_cache_size"]))[1])

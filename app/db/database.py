@@ -16,14 +16,14 @@ from app.db.asyncpg_queries import AutocommitConnection, autocommit_connection
 from app.db.cache_invalidation import InvalidationTracker, invalidates_only
 from app.db.circuit_breaker import ON_ANSWER, CircuitBreaker
 from app.db.connection_queues import pool_limits, writer_limits
-from app.db.engine import POOL_TIMEOUT, SEARCH_SETTINGS, make_engine
+from app.db.engine import LOCK_TIMEOUT, POOL_TIMEOUT, SEARCH_SETTINGS, make_engine
 from app.db.errors import translate_errors
 from app.db.replica import LOG_POSITION, Replica
 
 # An exported snapshot is a small file in the data directory, deleted at the end of its transaction. Like every change,
 # it needs a free block, but no table, transaction id or log entry.
 _CHECK_WRITABLE = text("SELECT current_setting('transaction_read_only') FROM (SELECT pg_export_snapshot()) AS written")
-LOCK_WAIT = "'2s'"
+LOCK_WAIT = "2s"
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 
 
@@ -33,7 +33,10 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         # Called with the invalidated scopes after the commit, before the client receives the response.
         self.on_commit: Callable[[Collection[str]], Awaitable[None]] | None = None
-        self._breaker = CircuitBreaker()
+        self._breaker = CircuitBreaker(_direct_url(settings))
+        # Reads need no transaction: one round trip a statement instead of three. Behind a pooler, each one has a
+        # transaction with its settings.
+        self._read_options = {} if settings.database_pooler else {"isolation_level": "AUTOCOMMIT"}
         connections = settings.database_pool_size + settings.database_max_overflow
         self.pool_queue = FairQueue("connections", pool_limits(connections, POOL_TIMEOUT), DatabaseBusy)
         self.writer_queue = FairQueue("changes", writer_limits(connections, POOL_TIMEOUT), DatabaseBusy)
@@ -42,27 +45,32 @@ class Database:
         self._search_seconds = settings.search_timeout_ms / 1000
         self.search_settings = {"statement_timeout": str(settings.search_timeout_ms), **SEARCH_SETTINGS}
         self.search_engine = self._open(settings, settings.database_search_pool_size, 0, self.search_settings)
-        self._health_engine = self._open(settings, 1, 0, {}).execution_options(isolation_level="AUTOCOMMIT")
+        self._health_engine = self._open(settings, 1, 0, {}).execution_options(**self._read_options)
         self._health_sessions = async_sessionmaker(self._health_engine, expire_on_commit=False)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        # Reads need no transaction: one round trip a statement instead of three.
-        reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        reading = self.engine.execution_options(**self._read_options)
         self._readers = async_sessionmaker(reading, expire_on_commit=False)
-        self._searchers = _search_sessions(self.search_engine, self._breaker)
+        self._searchers = self._search_sessions(self.search_engine, self._breaker)
         self._replica = self._open_replica(settings) if settings.sqlalchemy_replica_url else None
 
     def _open(
         self, settings: DatabaseSettings, size: int, overflow: int, server_settings: Mapping[str, str]
     ) -> AsyncEngine:
-        engine = make_engine(settings.sqlalchemy_url, size, overflow, server_settings)
+        is_pooled = settings.database_pooler
+        engine = make_engine(settings.sqlalchemy_url, size, overflow, server_settings, is_pooled=is_pooled)
         self._breaker.watch(engine)
         return engine
 
     def _open_replica(self, settings: DatabaseSettings) -> Replica:
         size = settings.database_search_pool_size
-        engine = make_engine(settings.sqlalchemy_replica_url, size, 0, self.search_settings)
-        breaker = CircuitBreaker()
-        return Replica(engine, _search_sessions(engine, breaker), breaker)
+        is_pooled = settings.database_pooler
+        engine = make_engine(settings.sqlalchemy_replica_url, size, 0, self.search_settings, is_pooled=is_pooled)
+        breaker = CircuitBreaker("" if is_pooled else None)
+        return Replica(engine, self._search_sessions(engine, breaker), breaker)
+
+    def _search_sessions(self, engine: AsyncEngine, breaker: CircuitBreaker) -> async_sessionmaker[AsyncSession]:
+        searching = engine.execution_options(**self._read_options)
+        return async_sessionmaker(searching, expire_on_commit=False, info={ON_ANSWER: breaker.see})
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -206,15 +214,17 @@ class Database:
             await self._replica.close()
 
 
+def _direct_url(settings: DatabaseSettings) -> str | None:
+    """Return the address of PostgreSQL behind a pooler; empty if it is not set, None without a pooler."""
+    if not settings.database_pooler:
+        return None
+    return settings.sqlalchemy_direct_url if settings.database_direct_url.get_secret_value() else ""
+
+
 def has_idle_connection(session: AsyncSession) -> bool:
     """Return whether the pool of this session has another connection free."""
     pool = session.bind.pool if isinstance(session.bind, AsyncEngine) else None
     return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() < pool.size()
-
-
-def _search_sessions(engine: AsyncEngine, breaker: CircuitBreaker) -> async_sessionmaker[AsyncSession]:
-    searching = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(searching, expire_on_commit=False, info={ON_ANSWER: breaker.see})
 
 
 async def set_lock_timeout(session: AsyncSession, *, briefly: bool = True) -> None:
@@ -222,4 +232,5 @@ async def set_lock_timeout(session: AsyncSession, *, briefly: bool = True) -> No
 
     For statements that may conflict with a bulk change, which holds its locks for minutes.
     """
-    await session.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT if briefly else 'DEFAULT'}"))
+    # Not DEFAULT: behind a pooler, that is the server's default.
+    await session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT if briefly else LOCK_TIMEOUT}'"))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -19,7 +20,7 @@ POOL_TIMEOUT = 5
 # Of a single statement on a server that responds; the circuit breaker detects one that does not.
 COMMAND_TIMEOUT = 10
 # Shorter than the statement timeout, so that lock contention is reported as `busy`, not as an outage.
-_LOCK_TIMEOUT = {"lock_timeout": "8s"}
+LOCK_TIMEOUT = "8s"
 # The limit for each connection. Searches have many shapes, and preparing one costs a round trip.
 PREPARED_STATEMENTS = 500
 # A connection ends if its packets are not acknowledged within this time, because the network has dropped it. An
@@ -33,12 +34,15 @@ _SILENCE_OPTIONS = (
 )
 # The same limits on the server. It then releases the locks and connections of a frozen worker or a lost machine. No
 # unit of work leaves its connection idle for longer; the longest one waits while the object store deletes a batch.
-_IDLE_TIMEOUTS = {
-    "idle_in_transaction_session_timeout": "60s",
+_IDLE_TIMEOUT = {"idle_in_transaction_session_timeout": "60s"}
+# A pooler has its own connections to the server, and settings for them.
+_KEEPALIVES = {
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# A pooler tracks these for each client, and PgBouncer refuses any other on connecting.
+_TRACKED_PARAMETERS = ("application_name", "timezone")
 # Each plan is made for the actual values and uses the indexes, as the cost model of the search assumes. The indexes are
 # in memory, where all pages cost about the same. A search uses one processor: starting parallel workers takes longer
 # than most searches, and takes processors from other clients.
@@ -51,9 +55,15 @@ SEARCH_SETTINGS = {
 }
 
 
-def make_engine(url: str, size: int, overflow: int, server_settings: Mapping[str, str]) -> AsyncEngine:
-    """Create an engine; it opens no connection yet. `server_settings` are PostgreSQL's run-time parameters."""
-    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", **_IDLE_TIMEOUTS, **_LOCK_TIMEOUT}
+def make_engine(
+    url: str, size: int, overflow: int, server_settings: Mapping[str, str], *, is_pooled: bool
+) -> AsyncEngine:
+    """Create an engine; it opens no connection yet. `server_settings` are PostgreSQL's run-time parameters.
+
+    With `is_pooled`, the server is a pooler that assigns a connection to each transaction.
+    """
+    common = {"application_name": "imts", "timezone": "UTC", "jit": "off", "lock_timeout": LOCK_TIMEOUT}
+    parameters = {**common, **_IDLE_TIMEOUT, **server_settings}
     engine = create_async_engine(
         url,
         pool_size=size,
@@ -64,10 +74,7 @@ def make_engine(url: str, size: int, overflow: int, server_settings: Mapping[str
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
-            "prepared_statement_cache_size": PREPARED_STATEMENTS,
-            "statement_cache_size": PREPARED_STATEMENTS,
-            "max_cached_statement_lifetime": 0,
-            "server_settings": {**common, **server_settings},
+            **(_pooled_arguments(parameters) if is_pooled else _session_arguments(parameters)),
         },
     )
     event.listen(engine.sync_engine, "connect", _bound_silence)
@@ -77,6 +84,57 @@ def make_engine(url: str, size: int, overflow: int, server_settings: Mapping[str
     event.listen(engine.sync_engine, "do_execute", _execute)
     event.listen(engine.sync_engine, "do_executemany", _execute_many)
     return engine
+
+
+def _session_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "prepared_statement_cache_size": PREPARED_STATEMENTS,
+        "statement_cache_size": PREPARED_STATEMENTS,
+        "max_cached_statement_lifetime": 0,
+        "server_settings": {**parameters, **_KEEPALIVES},
+    }
+
+
+def _pooled_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
+    settings = "".join(
+        f" SET LOCAL {name} = '{value}';" for name, value in parameters.items() if name not in _TRACKED_PARAMETERS
+    )
+
+    class Connection(_PooledConnection):
+        __slots__ = ()
+        settings_of_transaction = settings
+
+    return {
+        "connection_class": Connection,
+        "prepared_statement_cache_size": 0,
+        "statement_cache_size": 0,
+        # With an empty name, a statement is parsed in the message that executes it, and leaves nothing on the server.
+        "prepared_statement_name_func": str,
+        "server_settings": {name: parameters[name] for name in _TRACKED_PARAMETERS},
+    }
+
+
+class _PooledConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection to a pooler, behind which no state of a session lasts. See docs/decisions/0024.
+
+    `settings_of_transaction` are the statements after each BEGIN. A statement outside of a transaction gets one.
+    """
+
+    __slots__ = ()
+    settings_of_transaction = ""
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        """Run a statement. The driver begins transactions with it: the settings cost no round trip."""
+        if query.startswith("BEGIN"):
+            query += self.settings_of_transaction
+        return str(await super().execute(query, *args, **options))
+
+    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
+        """Run a statement and return its rows."""
+        if self.is_in_transaction():
+            return await super().fetch(query, *args, **options)
+        async with self.transaction():
+            return await super().fetch(query, *args, **options)
 
 
 def _bound_silence(connection: Any, _record: Any) -> None:

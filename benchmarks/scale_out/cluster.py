@@ -91,7 +91,7 @@ class Cluster:
         self._environment = self._settings()
         os.environ.update(self._environment)
         settings = Settings()
-        await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+        await asyncio.to_thread(upgrade, settings.sqlalchemy_direct_url)
         store = ObjectStore(settings)
         await until("the bucket", lambda: _makes_bucket(store))
         await store.close()

@@ -114,14 +114,14 @@ async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awai
         "cache_timeout_ms": 500,
     }
     own_settings = Settings.model_validate(own)
-    await asyncio.to_thread(upgrade, own_settings.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, own_settings.sqlalchemy_direct_url)
     return own_settings
 
 
 @pytest.fixture
 async def sql(own_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """A connection to that database, whose tables are emptied."""
-    connection = await asyncpg.connect(own_settings.database_url.get_secret_value())
+    connection = await asyncpg.connect(own_settings.direct_database_url)
     await empty_tables(connection)
     yield connection
     await connection.close()

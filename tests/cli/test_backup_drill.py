@@ -56,7 +56,7 @@ async def test_a_dump_and_a_copy_of_the_bucket_make_the_same_service(
     rows = await sql.fetch(IMAGES)
     dump = str(tmp_path / "imts.dump")
     major = sql.get_server_version().major
-    await run_program("pg_dump", major, "--format=custom", f"--file={dump}", settings.database_url.get_secret_value())
+    await run_program("pg_dump", major, "--format=custom", f"--file={dump}", settings.direct_database_url)
     # The service runs meanwhile: the copy has a file whose row is not in the dump.
     await user.client.post("/v1/images", files={"image": ("late.png", png())})
 

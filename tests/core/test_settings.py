@@ -47,6 +47,16 @@ def test_database_url_accepts_the_forms_of_psql_and_sqlalchemy(url: str) -> None
     assert Settings(_env_file=None, database_url=url).sqlalchemy_url == "postgresql+asyncpg://u@h/d"
 
 
+def test_the_direct_address_is_that_of_the_database_unless_a_pooler_is_in_front_of_it() -> None:
+    settings = Settings(_env_file=None, database_url="postgresql://u@h/d")
+    assert (settings.direct_database_url, settings.sqlalchemy_direct_url) == (
+        "postgresql://u@h/d",
+        "postgresql+asyncpg://u@h/d",
+    )
+    behind = Settings(_env_file=None, database_url="postgresql://u@pooler/d", database_direct_url="postgresql://u@h/d")
+    assert behind.sqlalchemy_direct_url == "postgresql+asyncpg://u@h/d"
+
+
 def test_another_database_is_refused() -> None:
     with pytest.raises(ValidationError, match="must start with postgresql://"):
         Settings(_env_file=None, database_url="mysql://u@h/d")

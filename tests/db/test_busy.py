@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from app.core.errors import DatabaseUnavailable
 from app.core.settings import Settings
+from app.db import engine
 from app.db.database import Database
-from app.db.engine import _LOCK_TIMEOUT
 from tests.support.accounts import Account
 from tests.support.fd_exhaustion import no_descriptor_left
 from tests.support.photos import png
@@ -41,7 +41,7 @@ async def test_a_request_that_waits_for_a_lock_gets_database_busy(
     settings: Settings, user: Account, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row is locked, as by a frozen worker. The server answers all other requests."""
-    monkeypatch.setitem(_LOCK_TIMEOUT, "lock_timeout", "300ms")
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT", "300ms")
     async with running_service(settings) as service:
         async with sql.transaction():
             await sql.execute("LOCK TABLE images IN EXCLUSIVE MODE")

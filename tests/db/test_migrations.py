@@ -67,18 +67,18 @@ async def objects(url: str) -> set[str]:
 
 
 async def test_up_down_up_and_the_models_describe_the_result(empty: Settings) -> None:
-    url = empty.database_url.get_secret_value()
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
+    url = empty.direct_database_url
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_direct_url)
     first = await objects(url)
-    await asyncio.to_thread(downgrade, empty.sqlalchemy_url)
+    await asyncio.to_thread(downgrade, empty.sqlalchemy_direct_url)
     assert await objects(url) == {"table alembic_version"}
-    await asyncio.to_thread(upgrade, empty.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, empty.sqlalchemy_direct_url)
     assert await objects(url) == first
-    await asyncio.to_thread(command.check, alembic_config(empty.sqlalchemy_url))
+    await asyncio.to_thread(command.check, alembic_config(empty.sqlalchemy_direct_url))
 
 
 async def test_migrating_from_many_workers_at_once_is_one_migration(empty: Settings) -> None:
-    url = empty.database_url.get_secret_value()
+    url = empty.direct_database_url
     command_line = [sys.executable, "-m", "app", "migrate"]
     environment = {**os.environ, "DATABASE_URL": url}
     workers = [await asyncio.create_subprocess_exec(*command_line, env=environment, cwd=ROOT) for _ in range(3)]

@@ -47,7 +47,7 @@ def downgrade() -> None:
 @pytest.fixture
 def config(settings: Settings, tmp_path: Path) -> Config:
     """The configuration with one more migration."""
-    config = alembic_config(settings.sqlalchemy_url)
+    config = alembic_config(settings.sqlalchemy_direct_url)
     head = ScriptDirectory.from_config(config).get_current_head()
     (tmp_path / "additive.py").write_text(ADDITIVE.format(head=head))
     versions = Path(ScriptDirectory.from_config(config).versions)
@@ -128,7 +128,7 @@ async def test_an_additive_migration_goes_up_and_down_under_load(
 async def test_it_is_rolled_back_while_a_long_transaction_holds_the_table(
     user: Account, settings: Settings, sql: asyncpg.Connection, migrate: Callable[[str], asyncio.Task[None]]
 ) -> None:
-    holder = await asyncpg.connect(settings.database_url.get_secret_value())
+    holder = await asyncpg.connect(settings.direct_database_url)
     try:
         async with load(user) as more:
             await holder.execute("BEGIN; SELECT 1 FROM images LIMIT 1")

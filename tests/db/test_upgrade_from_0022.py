@@ -101,7 +101,7 @@ async def old(new_database: NewSettings) -> Settings:
 
 @asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    connection = await asyncpg.connect(settings.direct_database_url)
     try:
         yield connection
     finally:
@@ -129,7 +129,7 @@ async def migrate(settings: Settings) -> tuple[int | None, str]:
     """Run the command; return its exit code and its error output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app", "migrate"),
-        env={**os.environ, "DATABASE_URL": settings.database_url.get_secret_value()},
+        env={**os.environ, "DATABASE_URL": settings.direct_database_url},
         cwd=ROOT,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -139,19 +139,19 @@ async def migrate(settings: Settings) -> tuple[int | None, str]:
 
 async def test_the_upgraded_schema_is_that_of_a_new_database(old: Settings, new_database: NewSettings) -> None:
     new = await new_database()
-    await asyncio.to_thread(upgrade, new.sqlalchemy_url)
-    await asyncio.to_thread(upgrade, old.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, new.sqlalchemy_direct_url)
+    await asyncio.to_thread(upgrade, old.sqlalchemy_direct_url)
     async with connect(old) as upgraded, connect(new) as created:
         assert await fetch_catalog(upgraded) == await fetch_catalog(created)
         assert await fetch_revision(upgraded) == await fetch_revision(created)
-    await asyncio.to_thread(command.check, alembic_config(old.sqlalchemy_url))
+    await asyncio.to_thread(command.check, alembic_config(old.sqlalchemy_direct_url))
 
 
 async def test_the_upgrade_keeps_every_row(old: Settings) -> None:
     async with connect(old) as connection:
         before = await fetch_rows(connection)
         assert all(before.values()), [table for table, rows in before.items() if not rows]
-    await asyncio.to_thread(upgrade, old.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, old.sqlalchemy_direct_url)
     async with connect(old) as connection:
         after = await fetch_rows(connection)
         state = await connection.fetchrow(
@@ -168,7 +168,7 @@ async def test_the_upgrade_keeps_every_row(old: Settings) -> None:
 
 
 async def test_the_upgraded_triggers_keep_tags_counts_and_queues(old: Settings) -> None:
-    await asyncio.to_thread(upgrade, old.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, old.sqlalchemy_direct_url)
     async with connect(old) as connection:
         await connection.execute("DELETE FROM bitmap_index_queue; DELETE FROM tag_count_deltas")
         await connection.execute("DELETE FROM tagged WHERE tag = 2")
@@ -190,7 +190,7 @@ async def test_many_workers_upgrade_once(old: Settings) -> None:
 async def test_the_upgrade_is_rolled_back_while_a_table_is_in_use(old: Settings) -> None:
     async with connect(old) as holder, connect(old) as reader:
         await holder.execute("BEGIN; SELECT 1 FROM doomed_objects")
-        upgrading = asyncio.create_task(asyncio.to_thread(upgrade, old.sqlalchemy_url))
+        upgrading = asyncio.create_task(asyncio.to_thread(upgrade, old.sqlalchemy_direct_url))
         waits = 0
         async with asyncio.timeout(60):
             while waits < 2:
@@ -230,6 +230,6 @@ async def test_an_unknown_revision_is_refused_and_not_changed(old: Settings, rev
 
 async def test_other_commands_of_alembic_refuse_the_old_schema(old: Settings) -> None:
     with pytest.raises(MigrationRefused, match="Run `python -m app migrate`"):
-        await asyncio.to_thread(command.check, alembic_config(old.sqlalchemy_url))
+        await asyncio.to_thread(command.check, alembic_config(old.sqlalchemy_direct_url))
     async with connect(old) as connection:
         assert await fetch_revision(connection) == "0022"

@@ -144,7 +144,7 @@ def own_settings(
     settings = make_settings(
         **addresses, telemetry_flush_seconds=0.05, telemetry_spill_dir=tmp_path_factory.mktemp("wal")
     )
-    upgrade(settings.sqlalchemy_url)
+    upgrade(settings.sqlalchemy_direct_url)
     return settings
 
 

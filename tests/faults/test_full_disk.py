@@ -70,7 +70,7 @@ async def test_f84_a_full_disk_is_read_only_and_recovers(
 ) -> None:
     own = {name.lower(): value for name, value in disk.addresses.items()}
     settings = make_settings(**own, telemetry_spill_dir=tmp_path_factory.mktemp("wal"), decoder_processes=1)
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_direct_url)
     async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:
         account = {"email": "a@example.com", "password": PASSWORD}
         assert (await client.post("/v1/users", json=account)).status_code == 201
@@ -111,7 +111,7 @@ async def test_f83_any_error_while_connecting_is_503(
     """A server refuses connections with many codes: here with 55000, with a full disk with XX000."""
     url = await fresh_database_url()
     settings = make_settings(database_url=url, telemetry_spill_dir=tmp_path)
-    await asyncio.to_thread(upgrade, settings.sqlalchemy_url)
+    await asyncio.to_thread(upgrade, settings.sqlalchemy_direct_url)
     name = url.rpartition("/")[2]
     root = await asyncpg.connect(backends["DATABASE_URL"])
     async with running_service(settings) as service, httpx.AsyncClient(base_url=service.url, timeout=30) as client:

@@ -46,7 +46,7 @@ class Scene:
     async def check(self) -> None:
         """Check that everything holds, by connections that have seen no fault."""
         database, store = Database(self.settings), ObjectStore(self.settings)
-        sql = await asyncpg.connect(self.settings.database_url.get_secret_value())
+        sql = await asyncpg.connect(self.settings.direct_database_url)
         try:
             await Backends(self.settings, database, store, sql).check(self.user.client, self.acknowledged)
         finally:
@@ -59,7 +59,7 @@ class Scene:
 async def scene(own_stack: Stack, own_settings: Settings, revive: Callable[[], None]) -> AsyncIterator[Scene]:
     revive()
     database = Database(own_settings)
-    sql = await asyncpg.connect(own_settings.database_url.get_secret_value())
+    sql = await asyncpg.connect(own_settings.direct_database_url)
     await empty_tables(sql)
     await sql.close()
     store = ObjectStore(own_settings)

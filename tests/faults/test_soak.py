@@ -195,7 +195,7 @@ async def here(own_stack: Stack, own_settings: Settings, tmp_path: Path) -> Asyn
         "storage_bucket": f"imts-{own}",
     }
     settings = Settings.model_validate({**own_settings.model_dump(exclude_unset=True), **changed})
-    sql = await asyncpg.connect(settings.database_url.get_secret_value())
+    sql = await asyncpg.connect(settings.direct_database_url)
     await empty_tables(sql)
     await sql.close()
     database, store = Database(settings), ObjectStore(settings)
@@ -238,7 +238,7 @@ async def test_the_service_recovers_from_random_faults(
             for user in soak.users:
                 group.create_task(soak.use(user, until))
         await soak.until_healed()
-        sql = await asyncpg.connect(here.settings.database_url.get_secret_value())
+        sql = await asyncpg.connect(here.settings.direct_database_url)
         try:
             await replace(here, sql=sql).check(soak.users[0].client, soak.acknowledged, thumbnails=True)
         finally:

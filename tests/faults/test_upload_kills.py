@@ -184,7 +184,7 @@ class Scene:
         assert image["sha256"] == hashlib.sha256(body).hexdigest()
         self.acknowledged.bodies[image["links"]["content"]] = body
         database, store = Database(self.settings), ObjectStore(self.settings)
-        sql = await asyncpg.connect(self.settings.database_url.get_secret_value())
+        sql = await asyncpg.connect(self.settings.direct_database_url)
         try:
             await self._check_rows(sql)
             # A creation whose response was lost has left an upload without bytes.
@@ -209,7 +209,7 @@ class Scene:
 async def scene(own_stack: Stack, own_settings: Settings, revive: Callable[[], None]) -> AsyncIterator[Scene]:
     revive()
     settings = own_settings.model_copy(update={"sweep_interval_seconds": 3600})
-    sql = await asyncpg.connect(settings.database_url.get_secret_value())
+    sql = await asyncpg.connect(settings.direct_database_url)
     await empty_tables(sql)
     await sql.close()
     store = ObjectStore(settings)

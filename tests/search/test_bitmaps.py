@@ -290,7 +290,7 @@ async def test_counts_are_exact_during_writes_and_updates(
             await session.execute(text(dice.choice(WRITES)), {"image": image})
             await asyncio.sleep(dice.choice((0, 0.01)))
 
-    reader = await asyncpg.connect(settings.database_url.get_secret_value())
+    reader = await asyncpg.connect(settings.direct_database_url)
     seen = set[int]()
     async with repeating(write, write, write, updater.update, updater.update), asyncio.timeout(60):
         for _ in range(rounds):

@@ -173,7 +173,7 @@ async def test_a_search_that_takes_too_long_ends_without_an_effect_on_others(
     await store(sql, pictures(3, 30))
     impatient = settings.model_copy(update={"search_timeout_ms": 300})
     async with running_service(impatient) as service, httpx.AsyncClient(base_url=service.url) as client:
-        blocker = await asyncpg.connect(settings.database_url.get_secret_value())
+        blocker = await asyncpg.connect(settings.direct_database_url)
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE images")
             response = await client.get("/v1/images", params={"q": "cat"})

@@ -84,7 +84,7 @@ async def test_uploads_during_merges_renames_and_deletes_leave_nothing_behind(
 async def test_an_upload_does_not_wait_for_the_commit_of_another_with_the_same_new_tag(
     user: Account, settings: Settings
 ) -> None:
-    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    other = await asyncpg.connect(settings.direct_database_url)
     await upload(user, "fresh")
     transaction = other.transaction()
     await transaction.start()

@@ -32,7 +32,7 @@ def outcome(response: httpx.Response) -> tuple[int, str]:
 async def changing(user: Account, settings: Settings) -> AsyncIterator[str]:
     """An image whose tag `huge` is being merged: what a merge holds until its commit is held."""
     image: str = (await upload(user, "huge"))["links"]["self"]
-    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    other = await asyncpg.connect(settings.direct_database_url)
     async with other.transaction():
         await other.execute(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         await other.execute("SELECT 1 FROM tags WHERE name = 'huge' FOR UPDATE")

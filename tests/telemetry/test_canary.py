@@ -45,16 +45,19 @@ GETS = [
 async def own(
     settings: Settings, fresh_database_url: Callable[[], Awaitable[str]], mongo_url: str, tmp_path: Path
 ) -> Settings:
+    url = SecretStr(await fresh_database_url())
     own = settings.model_copy(
         update={
             "app_env": "production",
-            "database_url": SecretStr(await fresh_database_url()),
+            "database_url": url,
+            "database_direct_url": url,
+            "database_pooler": False,
             "mongo_url": SecretStr(mongo_url),
             "telemetry_spill_dir": tmp_path / "wal",
         }
     )
-    await asyncio.to_thread(upgrade, "postgresql+asyncpg://" + own.database_url.get_secret_value().partition("://")[2])
-    connection = await asyncpg.connect(own.database_url.get_secret_value())
+    await asyncio.to_thread(upgrade, own.sqlalchemy_direct_url)
+    connection = await asyncpg.connect(own.direct_database_url)
     # Bugs to order: what PostgreSQL says of these repeats the whole row.
     await connection.execute(f"ALTER TABLE tags ADD CHECK (name NOT LIKE '%{CANARY}%')")
     await connection.execute(f"ALTER TABLE users ADD CHECK (email NOT LIKE '%{CANARY}%')")

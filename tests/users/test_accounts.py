@@ -191,7 +191,7 @@ async def test_an_interrupted_deletion_continues(
         (await user.client.post("/v1/images", files={"image": (f"{number}.png", png())}, data=form)).json()["id"]
         for number in range(5)
     ]
-    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    other = await asyncpg.connect(settings.direct_database_url)
     async with other.transaction():
         await other.execute("SELECT 1 FROM images WHERE id = $1 FOR UPDATE", made[3])
         stopped = await user.client.delete("/v1/users/me", timeout=60)

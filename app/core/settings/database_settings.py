@@ -17,16 +17,21 @@ _PARAMETERS = {
 
 
 class DatabaseSettings(BaseModel):
-    """The addresses of the primary and the standby, the pools of a worker, and the time limit of searches."""
+    """The addresses of the primary and the standby, the pools of a worker, and the time limit of searches.
+
+    With `database_pooler`, both are the addresses of a pooler that assigns a server connection to each transaction.
+    """
 
     database_url: SecretStr = SecretStr("")
     database_replica_url: SecretStr = SecretStr("")
+    database_pooler: bool = False
+    database_direct_url: SecretStr = SecretStr("")
     database_pool_size: PositiveInt = 20
     database_max_overflow: NonNegativeInt = 0
     database_search_pool_size: PositiveInt = 5
     search_timeout_ms: PositiveInt = 3000
 
-    @field_validator("database_url", "database_replica_url")
+    @field_validator("database_url", "database_replica_url", "database_direct_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr) -> SecretStr:
         scheme = urlsplit(value.get_secret_value()).scheme
@@ -48,6 +53,16 @@ class DatabaseSettings(BaseModel):
     def sqlalchemy_url(self) -> str:
         """`DATABASE_URL` with the name of the async driver, as SQLAlchemy needs it. psql takes the setting itself."""
         return _with_driver(self.database_url)
+
+    @property
+    def direct_database_url(self) -> str:
+        """The address of PostgreSQL itself, if a pooler is in front of it, as psql takes it."""
+        return self.database_direct_url.get_secret_value() or self.database_url.get_secret_value()
+
+    @property
+    def sqlalchemy_direct_url(self) -> str:
+        """`direct_database_url` with the name of the async driver."""
+        return _with_driver(SecretStr(self.direct_database_url))
 
     @cached_property
     def sqlalchemy_replica_url(self) -> str:
