@@ -1,4 +1,4 @@
-"""`make demo`: a dozen real photographs through the service, over HTTP. Starts one unless one runs at --url."""
+"""`make demo`: a dozen real photographs in the gallery. Starts a service unless one runs at --url."""
 
 import argparse
 import contextlib
@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,19 @@ def main() -> None:
         upload_all(client)
         search(client)
         compare_one(client)
+        show(url)
+
+
+def show(url: str) -> None:
+    """Open the gallery in a browser, and serve it until Ctrl-C. Without a terminal, do neither."""
+    print(f"gallery: {url}")
+    if not sys.stdin.isatty():
+        return
+    webbrowser.open(url)
+    print("Press Ctrl-C to stop.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while responses(url):
+            time.sleep(1)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 SORTS = {
     "-created": "Newest first",
     "created": "Oldest first",
+    "-taken": "Taken last",
     "name": "Name",
     "-size": "Largest files",
     "-pixels": "Most pixels",
@@ -67,6 +68,11 @@ def tag_query(name: str) -> str:
     return format_query(ast.Tag(name))
 
 
+def camera_query(camera: str) -> str:
+    """Return the query that matches the images of this camera. A quotation mark, which ends a value, is a wildcard."""
+    return format_query(ast.Filter("camera", (camera.replace('"', "*"),)))
+
+
 def display_ratio(image: ImageRow) -> float:
     """Return width by height, within the limits of a row of the grid."""
     return min(max(image.width / image.height, 0.4), 4)
@@ -101,7 +107,13 @@ def mark_error(query: str, position: int | None) -> tuple[str, str, str] | None:
 _TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
-_TEMPLATES.filters |= {"bytes": format_bytes, "day": format_day, "tag_query": tag_query, "query_string": urlencode}
+_TEMPLATES.filters |= {
+    "bytes": format_bytes,
+    "day": format_day,
+    "tag_query": tag_query,
+    "camera_query": camera_query,
+    "query_string": urlencode,
+}
 _TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS, "ratio": display_ratio, "thumbnail_widths": thumbnail_widths}
 
 

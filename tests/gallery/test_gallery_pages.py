@@ -1,6 +1,7 @@
 """The pages of the gallery, without scripts."""
 
 import html
+import io
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,6 +9,7 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from PIL import ExifTags, Image
 
 from app.core.settings import Settings
 from app.gallery.gallery_cookie import COOKIE
@@ -108,6 +110,18 @@ async def test_an_image_has_its_history(browser: httpx.AsyncClient, user: Accoun
     page = (await browser.get(f"/i/{image}")).text.partition('id="history"')[2]
     assert page.index("Removed") < page.index("Added")
     assert page.count('href="/?q=cat"') == 2
+
+
+async def test_the_camera_of_a_file_is_text_and_leads_to_its_images(browser: httpx.AsyncClient, user: Account) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Acme", '<b>"Q"</b>'
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(file, "JPEG", exif=exif)
+    image = await upload(user, "a.jpg", content=file.getvalue())
+    page = await browser.get(f"/i/{image}")
+    assert "<b>" not in page.text
+    (link,) = [one for one in Links(page.text).found[("a", "href")] if "camera" in one]
+    assert [one.partition("?")[0] for one in image_links(await browser.get(link))] == [f"/i/{image}"]
 
 
 async def test_the_trash_lists_its_images(browser: httpx.AsyncClient, user: Account) -> None:

@@ -1,6 +1,7 @@
 // What every page of the gallery adds to its HTML: completion, keys, and the next page while scrolling.
 
 import { completeTags, quoteTerm } from "./completion.js";
+import { callApi, element, prefix } from "./session.js";
 
 // Above this number of images, the next page replaces this one: the document stays small.
 const MAX_IMAGES = 600;
@@ -77,6 +78,26 @@ function watch(link) {
   );
   observer.observe(link);
 }
+
+// Links that narrow the search: the most frequent tags of its images, without those of the query.
+async function showFacets() {
+  const nav = document.getElementById("facets");
+  const query = search.value.trim();
+  const { items, total } = await callApi("GET", `/v1/images/facets?${new URLSearchParams({ q: query, by: "tag", limit: 16 })}`);
+  const sort = new URLSearchParams(location.search).get("sort");
+  const links = items
+    .filter(({ images }) => images < total)
+    .slice(0, 10)
+    .map(({ value, images }) => {
+      const wanted = new URLSearchParams({ q: query ? `(${query}) ${quoteTerm(value)}` : quoteTerm(value), ...(sort && { sort }) });
+      return element("a", { class: "tag", href: `${prefix}/?${wanted}` }, `${value} `, element("span", { class: "muted" }, String(images)));
+    });
+  nav.hidden = links.length === 0;
+  nav.replaceChildren(...links);
+}
+
+// The page is complete without them.
+if (grid) showFacets().catch(() => {});
 
 const more = document.getElementById("more");
 if (grid && more) watch(more);
