@@ -187,18 +187,19 @@ def frozen(stack: Stack, name: str) -> Iterator[None]:
 
 async def wait_until_well(client: httpx.AsyncClient) -> None:
     """Wait until the service finds every backend in order."""
-    async with asyncio.timeout(30):
+    # A service needs 40 s on a loaded machine.
+    async with asyncio.timeout(90):
         while (await client.get("/readyz")).json()["status"] != "ok":
             await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
-async def well_process(settings: Settings) -> AsyncIterator[ServiceProcess]:
+async def well_process(settings: Settings, module: str = "app") -> AsyncIterator[ServiceProcess]:
     """Serve these settings in a process of its own, once it has found its backends.
 
     The proxies are in this event loop, which stands still until the process answers: it finds them down at first.
     """
-    with service_process(settings) as service:
+    with service_process(settings, module=module) as service:
         async with httpx.AsyncClient(base_url=service.url) as client:
             await wait_until_well(client)
         yield service

@@ -54,20 +54,20 @@ async def test_an_upload(
         proxy = behind.postgres if backend == "postgres" else behind.store
         if hold_at == b"COMMIT;":
             # Other commits come before; the one that counts comes after the parts.
-            behind.store.set(hold_at=b"uploads", hold="after")
+            behind.store.set(hold_at=(b"uploads",), hold="after")
             running = start(user, service.url, body, {"Idempotency-Key": "a"})
             await behind.store.held.wait()
-            proxy.set(hold_at=hold_at, hold=hold)
+            proxy.set(hold_at=(hold_at,), hold=hold)
             behind.store.set()
         else:
-            proxy.set(hold_at=hold_at, hold=hold)
+            proxy.set(hold_at=(hold_at,), hold=hold)
             running = start(user, service.url, body)
         async with asyncio.timeout(30):
             await proxy.held.wait()
         if is_stored:
             # The held commit may be one of a background task, which starts with the service.
             while not await has_image(sql):
-                proxy.set(hold_at=hold_at, hold=hold)
+                proxy.set(hold_at=(hold_at,), hold=hold)
                 async with asyncio.timeout(30):
                     await proxy.held.wait()
         service.process.kill()
@@ -103,7 +103,7 @@ async def test_a_permanent_delete(
     async with well_process(behind.settings) as service:
         links = (await start(user, service.url, noise_png(10_000))).json()["links"]
         proxy = behind.postgres if backend == "postgres" else behind.store
-        proxy.set(hold_at=hold_at, hold=hold)
+        proxy.set(hold_at=(hold_at,), hold=hold)
         running = asyncio.create_task(user.client.delete(f"{service.url}{links['self']}", params={"permanent": "true"}))
         async with asyncio.timeout(30):
             await proxy.held.wait()
@@ -135,7 +135,7 @@ async def test_a_move_to_or_from_the_trash(
         path, in_trash = f"{service.url}{image['links']['self']}", f"{service.url}/v1/trash/{image['id']}"
         if is_restore:
             assert (await user.client.delete(path)).status_code == 204
-        behind.postgres.set(hold_at=b"COMMIT;", hold=hold)
+        behind.postgres.set(hold_at=(b"COMMIT;",), hold=hold)
         request = user.client.post(f"{in_trash}/restore") if is_restore else user.client.delete(path)
         running = asyncio.create_task(request)
         async with asyncio.timeout(30):

@@ -22,8 +22,10 @@ class Faults:
     bytes_per_second: int = 0  # 0: as fast as it goes
     reset_after_sent: int | None = None  # cut after this number of bytes, over all connections
     reset_after_received: int | None = None
-    unavailable: int = 0  # the number of writing requests to answer with 503
-    hold_at: bytes = b""  # freeze the connection whose client sends this, "before" or "after" the server has it
+    unavailable: int = 0  # the number of writing requests to answer with 503.
+    # Freeze each connection whose client has sent these bytes, each in a message of its own: before the server has the
+    # last of them, or after it has responded.
+    hold_at: tuple[bytes, ...] = ()
     hold: Literal["before", "after"] = "before"
     damaged: bytes = b""  # Replace these bytes of the client by zeros.
     garbled: bool = False  # Cut the server's response after four bytes and a wrong one.
@@ -39,6 +41,10 @@ class FaultProxy:
     held: asyncio.Event = field(default_factory=asyncio.Event)
     garbled: int = 0  # how often that was done
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    # The clients of the frozen connections, and those whose next response is to be held.
+    _held: set[asyncio.StreamWriter] = field(default_factory=set)
+    _awaited: set[asyncio.StreamWriter] = field(default_factory=set)
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
     _sent: int = 0
     _received: int = 0
 
@@ -47,11 +53,20 @@ class FaultProxy:
         """The number of bytes that clients have sent since the faults were set."""
         return self._sent
 
+    @property
+    def held_connections(self) -> int:
+        """The number of connections that `hold_at` has frozen, and whose clients still wait."""
+        return len(self._held)
+
     def set(self, **faults: object) -> None:
-        """Have these faults, and no other, from now on."""
+        """Have these faults, and no other, from now on. Responses that were held continue."""
         self.faults = Faults(**faults)  # type: ignore[arg-type]
         self._sent = self._received = 0
         self.held.clear()
+        self._held.clear()
+        self._awaited.clear()
+        self._released.set()
+        self._released = asyncio.Event()
         if self.faults.refuse:
             self.cut()
 
@@ -82,18 +97,25 @@ class FaultProxy:
             for one in (writer, there_writer):
                 one.transport.abort()
             self._writers -= {writer, there_writer}
+            self._held.discard(writer)
+            self._awaited.discard(writer)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter, *, sending: bool
     ) -> None:
+        steps = _Steps(self)
         with contextlib.suppress(OSError):
             while piece := await reader.read(_PIECE):
                 await self._disturb(piece, back, sending=sending)
                 if self._is_over(len(piece), sending=sending):
                     return
-                held = sending and self.faults.hold_at and self.faults.hold_at in piece
-                if held and self.faults.hold == "before":
-                    await self._freeze()
+                if sending and steps.end_with(piece):
+                    if self.faults.hold == "before":
+                        await self._hold_request(reader, back)
+                        return
+                    self._awaited.add(back)
+                elif not sending:
+                    await self._hold_response(writer)
                 if self.faults.garbled and not sending and len(piece) > _GARBLED_AFTER:
                     writer.write(piece[:_GARBLED_AFTER] + b"\x02")
                     self.garbled += 1
@@ -101,10 +123,6 @@ class FaultProxy:
                 damaged = self.faults.damaged if sending else b""
                 writer.write(piece.replace(damaged, bytes(len(damaged))) if damaged else piece)
                 await writer.drain()
-                if held:
-                    # The server acts on it; its response stays here.
-                    self.faults.black_hole = True
-                    self.held.set()
 
     async def _disturb(self, piece: bytes, back: asyncio.StreamWriter, *, sending: bool) -> None:
         faults = self.faults
@@ -128,9 +146,38 @@ class FaultProxy:
         limit = self.faults.reset_after_received
         return limit is not None and self._received > limit
 
-    async def _freeze(self) -> None:
+    async def _hold_request(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        """Wait until the client ends the connection."""
+        self._held.add(client)
         self.held.set()
-        await asyncio.Event().wait()
+        while await reader.read(_PIECE):
+            pass
+
+    async def _hold_response(self, client: asyncio.StreamWriter) -> None:
+        if client in self._awaited:
+            self._awaited.remove(client)
+            self._held.add(client)
+            self.held.set()
+            await self._released.wait()
+
+
+class _Steps:
+    """The progress of one connection in `hold_at`."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self._proxy = proxy
+        self._faults: Faults | None = None
+        self._expected: list[bytes] = []
+
+    def end_with(self, piece: bytes) -> bool:
+        """Return whether the connection has all of them with this message."""
+        if self._faults is not self._proxy.faults:
+            self._faults = self._proxy.faults
+            self._expected = list(self._faults.hold_at)
+        if not self._expected or self._expected[0] not in piece:
+            return False
+        del self._expected[0]
+        return not self._expected
 
 
 @asynccontextmanager
