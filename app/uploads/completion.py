@@ -21,7 +21,7 @@ from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
 from app.uploads.errors import AppendSuperseded, UploadEnded
 from app.uploads.inspection import Inspection
-from app.uploads.part_writer import LOST_BYTES, Rest, StoredMultipart
+from app.uploads.part_uploader import LOST_BYTES, Remainder, StoredMultipart
 from app.uploads.repository import AcquiredUpload, image_source
 
 # The store may still assemble the object of a request that was killed: the upload is not lost yet.
@@ -45,7 +45,7 @@ class UploadCompletion:
         return Inspection(self._checker.header_reader())
 
     async def complete(
-        self, acquired: AcquiredUpload, rest: Rest, inspection: Inspection | None, principal: Principal
+        self, acquired: AcquiredUpload, remainder: Remainder, inspection: Inspection | None, principal: Principal
     ) -> UploadedImage:
         """Create the image. `inspection` is that of the whole file, unless a part of it arrived elsewhere.
 
@@ -53,7 +53,7 @@ class UploadCompletion:
         UploadEnded, TooManyRequests and the errors of the backends.
         """
         upload = acquired.upload
-        stored = await self._store(acquired, rest, inspection)
+        stored = await self._store(acquired, remainder, inspection)
         if upload.sha256 not in (None, stored.sha256):
             raise ValidationFailed.at(
                 ["header", "Upload-Metadata", "sha256"], "The uploaded bytes do not have the declared SHA-256."
@@ -64,23 +64,23 @@ class UploadCompletion:
         except SourceChanged:
             raise AppendSuperseded from None
 
-    async def _store(self, acquired: AcquiredUpload, rest: Rest, inspection: Inspection | None) -> StoredFile:
+    async def _store(self, acquired: AcquiredUpload, remainder: Remainder, inspection: Inspection | None) -> StoredFile:
         upload = acquired.upload
-        if rest.multipart is not None:
-            await self._complete_multipart(upload.storage_key, rest, rest.multipart)
-        if inspection is None or inspection.size != rest.end:
-            inspection = await (self._inspect_object(upload.storage_key) if rest.multipart else self._inspect(rest))
+        if remainder.multipart is not None:
+            await self._complete_multipart(upload.storage_key, remainder, remainder.multipart)
+        if inspection is None or inspection.size != remainder.end:
+            inspection = await self._inspect(upload.storage_key, remainder)
         header = inspection.finish()
-        if rest.multipart is None:
+        if remainder.multipart is None:
             # A damaged file never reaches the store.
-            properties = await self._checker.check_bytes(header, rest.pieces)
+            properties = await self._checker.check_bytes(header, remainder.chunks)
             # A new key, as a request that was terminated may still store other bytes.
             key = acquired.whole_key or await self._list_new_key()
-            await self._object_store.put_whole(key, rest.pieces, header.content_type)
+            await self._object_store.put_whole(key, remainder.chunks, header.content_type)
         else:
             key = upload.storage_key
-            properties = await self._checker.check_object(header, key, rest.end)
-        return StoredFile(upload.name, rest.end, inspection.digest.digest(), header.content_type, properties, key)
+            properties = await self._checker.check_object(header, key, remainder.end)
+        return StoredFile(upload.name, remainder.end, inspection.digest.digest(), header.content_type, properties, key)
 
     async def _list_new_key(self) -> str:
         key = new_original_key()
@@ -88,26 +88,26 @@ class UploadCompletion:
             await OrphanRepository(session).mark_orphaned([key])
         return key
 
-    async def _complete_multipart(self, key: str, rest: Rest, multipart: StoredMultipart) -> None:
+    async def _complete_multipart(self, key: str, remainder: Remainder, multipart: StoredMultipart) -> None:
         """Complete the object, unless an earlier request has done so. Raises UploadEnded if its bytes are others."""
         parts = list(multipart.parts)
         try:
-            if rest.pieces:
-                parts.append(await self._object_store.put_part(key, multipart.id, multipart.next_number, rest.pieces))
-            await self._object_store.complete_multipart(key, multipart.id, parts, rest.end)
+            if body := remainder.chunks:
+                parts.append(await self._object_store.put_part(key, multipart.id, multipart.next_number, body))
+            await self._object_store.complete_multipart(key, multipart.id, parts, remainder.end)
         except ObjectMissing:
-            await self._require_last_bytes(key, rest)
+            await self._require_last_bytes(key, remainder)
 
-    async def _require_last_bytes(self, key: str, rest: Rest) -> None:
+    async def _require_last_bytes(self, key: str, remainder: Remainder) -> None:
         """Compare the object of an earlier request, which was killed or lost the upload, with the bytes of this one."""
         try:
-            if await self._wait_for_size(key) != rest.end:
+            if await self._wait_for_size(key) != remainder.end:
                 raise UploadEnded(OTHER_BYTES)
-            async with self._object_store.open(key, rest.start) as opened:
+            async with self._object_store.open(key, remainder.start) as opened:
                 stored = [chunk async for chunk in opened.chunks]
         except ObjectMissing as error:
             raise UploadEnded(LOST_BYTES) from error
-        if b"".join(stored) != b"".join(rest.pieces):
+        if b"".join(stored) != b"".join(remainder.chunks):
             raise UploadEnded(OTHER_BYTES)
 
     async def _wait_for_size(self, key: str) -> int:
@@ -118,14 +118,13 @@ class UploadCompletion:
             await asyncio.sleep(1)
         return await self._object_store.size_of(key)
 
-    async def _inspect(self, rest: Rest) -> Inspection:
+    async def _inspect(self, key: str, remainder: Remainder) -> Inspection:
+        """Read the whole file, of which a part arrived elsewhere."""
         inspection = self.begin_inspection()
-        for piece in rest.pieces:
-            inspection.feed(piece)
-        return inspection
-
-    async def _inspect_object(self, key: str) -> Inspection:
-        inspection = self.begin_inspection()
+        if remainder.multipart is None:
+            for chunk in remainder.chunks:
+                inspection.feed(chunk)
+            return inspection
         async with self._object_store.open(key) as opened:
             async for chunk in opened.chunks:
                 inspection.feed(chunk)

@@ -47,7 +47,7 @@ from app.uploads.errors import (
 )
 from app.uploads.inspection import Checksum, Inspection
 from app.uploads.open_uploads import MAX_OPEN, OpenUploads, Progress, progress_of
-from app.uploads.part_writer import PartWriter
+from app.uploads.part_uploader import PartUploader
 from app.uploads.repository import AcquiredUpload, CreationChecks, NewUploadRepository, UploadRepository, WholeFile
 
 MAX_OPEN_ANONYMOUS = 100
@@ -231,25 +231,25 @@ class ResumableUploads:
                 offset = await appending.run(body)
             finally:
                 # Another worker may store other bytes in place of discarded ones.
-                if appending.inspection and appending.inspection.size == appending.writer.stored_bytes:
+                if appending.inspection and appending.inspection.size == appending.part_uploader.stored_bytes:
                     self._appends.keep_inspection(upload.id, appending.inspection)
             if not appending.completes:
                 return Progress(upload, offset, length, utc_now() + self._lifetime)
-            rest = await appending.writer.rest()
-            image = await self._completion.complete(held.acquired, rest, appending.inspection, principal)
+            remainder = await appending.part_uploader.take_remainder()
+            image = await self._completion.complete(held.acquired, remainder, appending.inspection, principal)
             held.active.has_completed = True
         except AppError as error:
             if _ends_upload(error) and not await self._open_uploads.end(upload, writer):
                 raise AppendSuperseded from error
             raise
-        return Progress(upload, rest.end, rest.end, upload.expires_at, image)
+        return Progress(upload, remainder.end, remainder.end, upload.expires_at, image)
 
     async def _open(self, held: HeldUpload, request: Append, length: int | None, principal: Principal) -> "_Appending":
         upload, reserved = held.acquired.upload, held.acquired.reserved_bytes
         reservation = Reservation.resume(self._database, self._settings, principal.user, upload.storage_key, reserved)
         await reservation.extend(length or 0)
         defers = request.checksum is not None
-        part_writer = PartWriter(
+        part_uploader = PartUploader(
             self._database,
             self._object_store,
             upload,
@@ -258,10 +258,10 @@ class ResumableUploads:
             self._lifetime,
             defers_offset=defers,
         )
-        await part_writer.open()
+        await part_uploader.open()
         inspection = self._appends.take_inspection(upload.id, upload.received_bytes) or self._new_inspection(upload)
         limits = _Limits(length, self._settings.max_upload_bytes)
-        return _Appending(part_writer, held.active, request, inspection, upload.received_bytes, limits)
+        return _Appending(part_uploader, held.active, request, inspection, upload.received_bytes, limits)
 
     def _new_inspection(self, upload: Upload) -> Inspection | None:
         return None if upload.received_bytes else self._completion.begin_inspection()
@@ -294,18 +294,18 @@ class _Limits(NamedTuple):
 
 
 class _Appending:
-    """One append: it reads the body into a writer, and decides what becomes of the bytes after an error."""
+    """One append: it reads the body into an uploader of parts, and decides what becomes of the bytes after an error."""
 
     def __init__(
         self,
-        writer: PartWriter,
+        part_uploader: PartUploader,
         active: ActiveAppend,
         request: Append,
         inspection: Inspection | None,
         start: int,
         limits: _Limits,
     ) -> None:
-        self.writer = writer
+        self.part_uploader = part_uploader
         self.inspection = inspection
         self.completes = False
         self._active = active
@@ -317,30 +317,30 @@ class _Appending:
         self._max_bytes = limits.max_bytes
 
     async def run(self, body: AsyncGenerator[bytes]) -> int:
-        """Store the body, and return the offset. If the upload ends with it, the last bytes remain in the writer."""
+        """Store the body, and return the offset. If the upload ends with it, the last bytes remain in memory."""
         try:
-            await self.writer.write(self._checked(self._active.read(body)))
+            await self.part_uploader.write(self._checked(self._active.read(body)))
         except (ClientDisconnected, RequestTimeout, AppendSuperseded, asyncio.CancelledError):
             if self._active.keeps and self._request.checksum is None:
-                await asyncio.shield(self.writer.save())
+                await asyncio.shield(self.part_uploader.save())
             else:
-                await self.writer.discard()
+                await self.part_uploader.discard()
             raise
         except BaseException:
-            await self.writer.discard()
+            await self.part_uploader.discard()
             raise
         if self._request.checksum is not None and not self._request.checksum.is_right():
-            await self.writer.discard()
+            await self.part_uploader.discard()
             raise self._request.checksum.error
         if self._refused is not None:
-            await self.writer.discard()
+            await self.part_uploader.discard()
             raise self._refused
         at_length = self._received == self._length
         self.completes = at_length if self._request.completes is None else self._request.completes
         if not self.completes:
-            return await self.writer.save()
+            return await self.part_uploader.save()
         if self._length is not None and not at_length:
-            await self.writer.discard()
+            await self.part_uploader.discard()
             raise InconsistentLength(f"The upload ends at {self._received} of {self._length} bytes.")
         return self._received
 

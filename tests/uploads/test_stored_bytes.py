@@ -16,7 +16,7 @@ from app.images.upload.storage_quota import Reservation
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore, StoredPart
 from app.uploads.errors import AppendSuperseded
-from app.uploads.part_writer import PartWriter
+from app.uploads.part_uploader import PartUploader
 from app.uploads.repository import UploadRepository
 from tests.images.files import noise_png
 from tests.support.accounts import Account
@@ -169,7 +169,7 @@ async def test_a_multipart_upload_that_a_later_request_superseded_is_aborted(
         upload = await UploadRepository(session).find(uuid.UUID(url.rpartition("/")[2]))
     assert upload is not None
     reservation = Reservation.resume(database, settings, None, upload.storage_key, 0)
-    earlier = PartWriter(
+    earlier = PartUploader(
         database, object_store, upload, uuid.uuid4(), reservation, timedelta(hours=1), defers_offset=False
     )
 

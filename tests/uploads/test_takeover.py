@@ -10,7 +10,7 @@ import pytest
 from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from app.uploads import active_appends, part_writer
+from app.uploads import active_appends, part_uploader
 from tests.images.files import noise_png
 from tests.support.accounts import Account
 from tests.support.photos import png
@@ -158,7 +158,7 @@ async def test_small_appends_are_collected_into_parts(
 async def test_very_many_small_appends_are_joined(
     user: Account, tus: TusClient, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part_writer, "MAX_TAIL_OBJECTS", 8)
+    monkeypatch.setattr(part_uploader, "MAX_TAIL_OBJECTS", 8)
     body = png()
     url = (await tus.create(len(body))).headers["Location"]
     count = 8 + 3

@@ -1,8 +1,8 @@
 """Stores the bytes of one append.
 
-Full parts go to the multipart upload of the object store while the next part is received. The rest becomes an object of
-its own, because the store refuses small parts. A later append collects such objects into a part. If there are many, it
-joins them into one object.
+Full parts go to the multipart upload of the object store while the next part is received. The remainder becomes an
+object of its own, because the store refuses small parts. A later append collects such objects into a part. If there are
+many, it joins them into one object.
 
 The offset of the upload changes only after the bytes are stored, and only while the request is the writer.
 """
@@ -33,17 +33,17 @@ MAX_TAIL_OBJECTS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Remainder:
     """The last bytes of an upload, from `start` on, at most a part of them. `multipart` has the bytes before them."""
 
     start: int
-    pieces: list[bytes]
+    chunks: list[bytes]
     multipart: "StoredMultipart | None"
 
     @property
     def end(self) -> int:
         """The length of the upload."""
-        return self.start + length(self.pieces)
+        return self.start + length(self.chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class StoredMultipart:
     next_number: int
 
 
-class PartWriter:
+class PartUploader:
     """Stores the bytes of one append of `upload`, whose writer is `writer`.
 
     `stored_bytes` is the offset of the upload. With `defers_offset`, it changes only in `save`: bytes with a wrong
@@ -120,27 +120,28 @@ class PartWriter:
 
     async def save(self) -> int:
         """Store the bytes that remain in memory, and return the offset of the upload."""
-        await self._settle()
-        if pieces := self._buffer.take():
-            start, end = self._end, self._end + length(pieces)
+        await self._finish_sending()
+        if chunks := self._buffer.take():
+            start, end = self._end, self._end + length(chunks)
             await self._reservation.extend(end)
             if len(self._tail) >= MAX_TAIL_OBJECTS:
-                pieces = [*await self._load_tail(), *pieces]
+                chunks = [*await self._load_tail(), *chunks]
                 start -= self._tail_bytes
                 self._replaced += self._tail
                 self._tail = []
-            self._added.append(await self._put_tail_object(start, pieces))
+            self._added.append(await self._put_tail_object(start, chunks))
             self._end = end
         await self._commit()
         return self._end
 
-    async def rest(self) -> Rest:
+    async def take_remainder(self) -> Remainder:
         """Return the bytes that are in no part of the multipart upload, for the completion of the upload."""
-        await self._settle()
+        await self._finish_sending()
         await self._commit()
-        pieces = [*await self._load_tail(), *self._buffer.take()]
+        chunks = [*await self._load_tail(), *self._buffer.take()]
         start = self._end - self._tail_bytes
-        return Rest(start, pieces, None if self._multipart_id is None else await self._list_parts(self._multipart_id))
+        multipart = None if self._multipart_id is None else await self._list_parts(self._multipart_id)
+        return Remainder(start, chunks, multipart)
 
     async def discard(self) -> None:
         """End without the bytes that are not part of the upload yet."""
@@ -152,7 +153,7 @@ class PartWriter:
 
     async def _send_part(self) -> None:
         body = [*await self._load_tail(), *self._buffer.take()]
-        await self._settle()
+        await self._finish_sending()
         if self._multipart_id is None:
             self._multipart_id = await self._begin()
         start = self._end - self._tail_bytes
@@ -179,7 +180,7 @@ class PartWriter:
         parts = [StoredPart(row.part_number, row.etag) for row in rows if row.part_number and row.etag]
         return StoredMultipart(multipart_id, parts, number)
 
-    async def _settle(self) -> None:
+    async def _finish_sending(self) -> None:
         """Wait for the part that is being sent."""
         if self._sending is None:
             return
@@ -231,12 +232,12 @@ class PartWriter:
             upload_id=self._upload_id, start=start, size=length(body), part_number=part.number, etag=part.etag
         )
 
-    async def _put_tail_object(self, start: int, pieces: list[bytes]) -> UploadPart:
+    async def _put_tail_object(self, start: int, chunks: list[bytes]) -> UploadPart:
         key = new_tail_key()
         async with self._database.unit_of_work() as session:
             await OrphanRepository(session).mark_orphaned([key])
-        await self._object_store.put_whole(key, pieces, CONTENT_TYPE)
-        return UploadPart(upload_id=self._upload_id, start=start, size=length(pieces), storage_key=key)
+        await self._object_store.put_whole(key, chunks, CONTENT_TYPE)
+        return UploadPart(upload_id=self._upload_id, start=start, size=length(chunks), storage_key=key)
 
     async def _load_tail(self) -> list[bytes]:
         loaded: list[bytes] = []
@@ -251,10 +252,10 @@ class PartWriter:
 
 
 class _Buffer:
-    """Received bytes in pieces of at least MIN_CHUNK_BYTES: a client may send one byte at a time."""
+    """Received bytes in chunks of at least MIN_CHUNK_BYTES: a client may send one byte at a time."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._small: list[bytes] = []
         self._small_bytes = 0
         self.size = 0
@@ -269,10 +270,10 @@ class _Buffer:
     def take(self) -> list[bytes]:
         """Return the bytes, and forget them."""
         self._join()
-        pieces, self._pieces, self.size = self._pieces, [], 0
-        return pieces
+        chunks, self._chunks, self.size = self._chunks, [], 0
+        return chunks
 
     def _join(self) -> None:
         if self._small:
-            self._pieces.append(self._small[0] if len(self._small) == 1 else b"".join(self._small))
+            self._chunks.append(self._small[0] if len(self._small) == 1 else b"".join(self._small))
             self._small, self._small_bytes = [], 0
