@@ -27,7 +27,12 @@ from app.uploads.errors import AppendSuperseded, UploadEnded
 from app.uploads.repository import UploadRepository
 
 CONTENT_TYPE = "application/octet-stream"
+TOO_MANY_PARTS = "Too many parts of the upload were discarded."
 LOST_BYTES = "The object store has lost bytes of the upload."
+# The largest part number of S3. Each number is used once.
+MAX_PART_NUMBER = 10_000
+# More discarded parts count against the quota: the store keeps them until the upload ends.
+FREE_DISCARDED_PARTS = 8
 # With more, each of many small appends would read many rows. Joining them costs 80 KiB an append at most.
 MAX_TAIL_OBJECTS = 64
 
@@ -106,7 +111,7 @@ class PartUploader:
     async def write(self, chunks: AsyncIterator[bytes]) -> None:
         """Store the full parts of these bytes; up to a part remains in memory.
 
-        Raises AppendSuperseded, StorageQuotaExceeded, StorageUnavailable, and the errors of `chunks`.
+        Raises AppendSuperseded, StorageQuotaExceeded, StorageUnavailable, UploadEnded, and the errors of `chunks`.
         """
         async for chunk in chunks:
             rest = chunk
@@ -157,7 +162,8 @@ class PartUploader:
         if self._multipart_id is None:
             self._multipart_id = await self._begin()
         start = self._end - self._tail_bytes
-        await self._reservation.extend(start + PART_BYTES)
+        stored_parts = self._next_number - FREE_DISCARDED_PARTS
+        await self._reservation.extend(max(start + PART_BYTES, stored_parts * PART_BYTES))
         self._replaced += self._tail
         self._tail = []
         number = await self._take_number()
@@ -165,13 +171,18 @@ class PartUploader:
 
     async def _take_number(self) -> int:
         """Return a part number that no other request uses: a part that was cancelled may still reach the store."""
-        number = self._next_number
+        number = self._require_number()
         self._next_number += 1
         await self._change({"next_part_number": self._next_number})
         return number
 
+    def _require_number(self) -> int:
+        if self._next_number > MAX_PART_NUMBER:
+            raise UploadEnded(TOO_MANY_PARTS)
+        return self._next_number
+
     async def _list_parts(self, multipart_id: str) -> StoredMultipart:
-        number = self._next_number
+        number = self._require_number()
         async with self._database.unit_of_work() as session:
             repository = UploadRepository(session)
             # The same transaction: a later request may store parts as soon as it is the writer.

@@ -211,6 +211,34 @@ async def test_an_upload_reserves_its_length_of_the_quota(
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
 
 
+async def test_discarded_parts_count_against_the_quota(
+    user: Account, tus: TusClient, admin: Account, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_uploader, "FREE_DISCARDED_PARTS", 1)
+    await admin.client.patch(f"/v1/users/{user.id}", json={"quota_bytes": 2 * PART_BYTES + 1})
+    body = noise_png(PART_BYTES + 1000)
+    url = (await tus.create(len(body))).headers["Location"]
+    wrong = {"Upload_Checksum": checksum(b"other bytes")}
+    for _ in range(3):
+        assert (await tus.append(url, 0, body, **wrong)).status_code == 460
+    refused = await tus.append(url, 0, body, **wrong)
+    assert (refused.status_code, refused.json()["type"]) == (413, "/problems/storage-quota-exceeded")
+    assert (await tus.head(url)).status_code == 410
+    assert not await object_store.list_uploads()
+
+
+async def test_an_upload_ends_with_the_part_numbers(
+    tus: TusClient, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_uploader, "MAX_PART_NUMBER", 2)
+    body = noise_png(PART_BYTES + 1000)
+    url = (await tus.create(len(body))).headers["Location"]
+    for status in (460, 460, 410):
+        assert (await tus.append(url, 0, body, Upload_Checksum=checksum(b"other bytes"))).status_code == status
+    assert (await tus.head(url)).status_code == 410
+    assert not await object_store.list_uploads()
+
+
 async def test_deleting_the_account_deletes_its_uploads(user: Account, tus: TusClient, sql: asyncpg.Connection) -> None:
     url = (await tus.create(1000)).headers["Location"]
     await tus.append(url, 0, png()[:100])
