@@ -18,6 +18,7 @@ from app.core.errors import StorageUnavailable
 from app.db.asyncpg_queries import Statement, StatementRunner
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.new_images import ImageSource, NameOwner
+from app.models.image import Image
 from app.models.upload import Upload, UploadPart, UploadState
 
 _KEEP_OBJECTS = text("UPDATE orphaned_objects SET orphaned_at = 'infinity' WHERE storage_key = ANY(:keys)").bindparams(
@@ -169,10 +170,14 @@ class UploadRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add_complete(self, upload: Upload) -> None:
-        """Insert an upload that has its image already."""
+    async def add_complete(self, upload: Upload) -> bool:
+        """Insert an upload that has its image already. Returns False if the image was deleted meanwhile."""
+        image = select(Image.id).where(Image.id == upload.image_id).with_for_update(read=True, key_share=True)
+        if await self._session.scalar(image) is None:
+            return False
         self._session.add(upload)
         await self._session.flush()
+        return True
 
     async def find(self, upload_id: uuid.UUID) -> Upload | None:
         """Return the upload in any state."""

@@ -187,8 +187,8 @@ async def create_upload(
         image = to_uploaded(*stored, [])
         if not isinstance(protocol, Tus):
             return stored_image_response(image)
-        progress = await uploads.create_stored(new, principal, stored.image.id)
-        return protocol.created(progress, _location(request, progress.upload.id), image)
+        if (complete := await uploads.create_stored(new, principal, stored.image)) is not None:
+            return protocol.created(complete, _location(request, complete.upload.id), image)
     if append is None:
         progress = await uploads.create(new, principal)
     else:

@@ -29,7 +29,7 @@ from app.images.name_conflict import name_taken
 from app.images.storage_keys import new_original_key
 from app.images.upload.form import ANONYMOUS_PRIVATE, OnConflict, UploadFields
 from app.images.upload.storage_quota import Reservation
-from app.models import Upload
+from app.models import Image, Upload
 from app.models.image import Visibility
 from app.models.upload import UploadState
 from app.storage.chunks import PART_BYTES
@@ -110,13 +110,18 @@ class ResumableUploads:
         await self._add(upload, new, principal)
         return progress_of(upload)
 
-    async def create_stored(self, new: NewUpload, principal: Principal, image: uuid.UUID) -> Progress:
-        """Create a complete upload, whose bytes are those of this image. Raises like `create`."""
+    async def create_stored(self, new: NewUpload, principal: Principal, image: Image) -> Progress | None:
+        """Create a complete upload, whose bytes are those of this image. Returns None if the image was deleted.
+
+        Raises like `create`.
+        """
         upload = self._new_row(new, principal)
-        upload.state, upload.image_id, upload.received_bytes = UploadState.COMPLETE, image, new.length or 0
+        upload.state, upload.image_id = UploadState.COMPLETE, image.id
+        # The client may have deferred the length.
+        upload.received_bytes = upload.length = image.size
         async with self._database.unit_of_work() as session:
-            await UploadRepository(session).add_complete(upload)
-        return progress_of(upload)
+            is_added = await UploadRepository(session).add_complete(upload)
+        return progress_of(upload) if is_added else None
 
     async def create_and_append(
         self,

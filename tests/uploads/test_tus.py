@@ -7,9 +7,12 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from app.authz.principal import Principal
 from app.core.settings import Settings
 from app.db.base import utc_now
+from app.images.repository import TaggedImage
 from app.storage.chunks import PART_BYTES
+from app.uploads.open_uploads import OpenUploads
 from tests.images.files import noise_png
 from tests.support.accounts import Account
 from tests.support.photos import png
@@ -25,7 +28,7 @@ def tus(user: Account) -> TusClient:
     return TusClient(user)
 
 
-async def test_an_upload_in_several_pieces_becomes_an_image(user: Account, tus: TusClient, settings: Settings) -> None:
+async def test_an_upload_in_several_appends_becomes_an_image(user: Account, tus: TusClient, settings: Settings) -> None:
     body = noise_png(100_000)
     made = await tus.create(len(body), filename="photo.png", tags="cat, dog", visibility="private")
     assert (made.status_code, made.headers["Upload-Offset"]) == (201, "0")
@@ -244,10 +247,31 @@ async def test_a_declared_digest_of_a_visible_image_needs_no_bytes(tus: TusClien
     assert (made.status_code, made.headers["Upload-Offset"]) == (201, str(len(body)))
     assert made.headers["Content-Location"] == first.headers["Content-Location"]
     assert await tus.offset(made.headers["Location"]) == len(body)
+    deferred = await tus.create(None, sha256=digest)
+    assert (deferred.status_code, deferred.headers["Upload-Offset"]) == (201, str(len(body)))
+    assert (await tus.head(deferred.headers["Location"])).headers["Upload-Length"] == str(len(body))
     other = await tus.create(len(body), sha256="ab" * 32)
     response = await tus.append(other.headers["Location"], 0, body)
     assert problem(response) == (422, "/problems/validation-error")
     assert (await tus.head(other.headers["Location"])).status_code == 410
+
+
+async def test_a_declared_digest_of_an_image_that_is_deleted_meanwhile_needs_the_bytes(
+    user: Account, tus: TusClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = png()
+    first = await tus.create(len(body), body)
+    find_stored = OpenUploads.find_stored
+
+    async def find_and_delete(uploads: OpenUploads, sha256: bytes, principal: Principal) -> TaggedImage | None:
+        stored = await find_stored(uploads, sha256, principal)
+        await user.client.delete(first.headers["Content-Location"], params={"permanent": "true"})
+        return stored
+
+    monkeypatch.setattr(OpenUploads, "find_stored", find_and_delete)
+    made = await tus.create(len(body), sha256=hashlib.sha256(body).hexdigest())
+    assert (made.status_code, made.headers.get("Upload-Offset")) == (201, "0")
+    assert (await tus.append(made.headers["Location"], 0, body)).status_code == 204
 
 
 async def test_names_in_use(user: Account, tus: TusClient) -> None:
