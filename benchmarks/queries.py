@@ -1,17 +1,18 @@
 """The queries of the search benchmark, drawn from the vocabulary of the data set. A seed determines them."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from app.search.planning.facet_fields import FacetName
 from app.search.planning.sort_order import SORTS
 from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
 
 Query = dict[str, Any]
 # The class of the query, its path and its parameters.
 SearchRequest = tuple[str, str, Query]
-IMAGES, TAGS = "/v1/images", "/v1/tags"
+IMAGES, TAGS, FACETS = "/v1/images", "/v1/tags", "/v1/images/facets"
 # Of the first image of the search before.
 SUGGESTED_TAGS = "/v1/images/{image_id}/suggested-tags"
 COUNTED = ("estimate", "exact")
@@ -92,5 +93,13 @@ def queries(seed: int, rounds: int, images: int) -> Iterator[SearchRequest]:
         yield "contains", TAGS, {"contains": mine[1:4]}
         yield "related", f"/v1/tags/{a}/related", {}
         yield "related, rare", f"/v1/tags/{mine}/related", {}
+        yield from facets({"empty": "", "1 tag": a, "2 tags": f"{a} {b}", "rare tag": mine})
         for how in COUNTED:
             yield f"count: {how}", IMAGES, {"q": f"{a} {known.topics[one]}", "count": how}
+
+
+def facets(texts: dict[str, str]) -> Iterator[SearchRequest]:
+    """Yield the facets of these queries by every field."""
+    for kind, text in texts.items():
+        for name in get_args(FacetName):
+            yield f"facets, {kind}", FACETS, {"q": text, "by": name}

@@ -212,9 +212,9 @@ async def list_facets(
 ) -> FacetList:
     """Return the most frequent values of a field among the images that match the query and that the caller may see.
 
-    Each value is a valid value of the filter for the field: a tag, or a value of `type:`, `uploader:` or `date:`. Years
-    and months are those of `created_at` in UTC. `total` is the number of matching images. Where an exact result would
-    take too long, it is estimated from a sample.
+    Each value is a valid value of the filter for the field: a tag, or a value of `type:`, `uploader:`, `date:` or
+    `camera:`. Years and months are those of `created_at` in UTC. `total` is the number of matching
+    images. Where an exact result would take too long, it is estimated from a sample.
     """
     await _charge(container, principal, device)
     query = parse(q)

@@ -49,6 +49,8 @@ def values_of(picture: Picture, name: FacetName) -> Iterable[str]:
             return (f"{picture.created_at:%Y}",)
         case "month":
             return (f"{picture.created_at:%Y-%m}",)
+        case "camera":
+            return (picture.camera,) if picture.camera is not None else ()
 
 
 def expected(
@@ -183,10 +185,20 @@ async def test_an_estimate_of_rare_matches_is_exact(sql: asyncpg.Connection, dat
     assert plain(facets) == expected(collection, query, scope, "type", 5)
 
 
-async def test_each_value_is_a_value_of_its_filter(user: Account, client: httpx.AsyncClient) -> None:
+async def test_each_value_is_a_value_of_its_filter(
+    user: Account, client: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
     for tags in (["cat", "hot dog"], ["cat", "x:y"], ["or else"]):
         await upload(user, *tags)
-    filters = {"tag": '"{}"', "type": "type:{}", "uploader": "uploader:{}", "year": "date:{}", "month": "date:{}"}
+    await sql.execute("UPDATE images SET camera = 'Canon EOS R5' WHERE name = (SELECT min(name) FROM images)")
+    filters = {
+        "tag": '"{}"',
+        "type": "type:{}",
+        "uploader": "uploader:{}",
+        "year": "date:{}",
+        "month": "date:{}",
+        "camera": 'camera:"{}"',
+    }
     for name in NAMES:
         facets = await read(client, "/v1/images/facets", q="*", by=name)
         assert (facets["by"], facets["total"], facets["is"]) == (name, 3, "exact")

@@ -78,7 +78,7 @@ async def _count_by_bitmaps(
         return None
     if name == "tag":
         return await _count_tags(session, search, limit)
-    if name == "uploader":
+    if name in ("uploader", "camera"):
         return None
     return await count_values_by_bitmaps(session, predicates, name, limit, costs)
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from app.db.sql_text import BindParameters
 from app.models.tag import NO_OWNER
 
-FacetName: TypeAlias = Literal["tag", "type", "uploader", "year", "month"]
+FacetName: TypeAlias = Literal["tag", "type", "uploader", "year", "month", "camera"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FacetField:
         return f"""
             SELECT {self.value} AS value, images FROM (
                 SELECT key, images, rank() OVER (ORDER BY images DESC) AS place
-                FROM ({grouped}) AS grouped WHERE images > 0
+                FROM ({grouped}) AS grouped WHERE images > 0 AND key IS NOT NULL
             ) AS ranked WHERE place <= {most} ORDER BY images DESC, {self.value} COLLATE "C" LIMIT {most}"""  # noqa: S608
 
 
@@ -54,5 +54,6 @@ FACET_FIELDS: Mapping[FacetName, FacetField] = MappingProxyType(
         ),
         "year": _period("year", "YYYY"),
         "month": _period("month", "YYYY-MM"),
+        "camera": FacetField("camera", "camera", "key"),
     }
 )
