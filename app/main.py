@@ -35,6 +35,7 @@ from app.http.site import router as site_router
 from app.images.bulk.router import router as bulk_router
 from app.images.content.router import router as image_content_router
 from app.images.duplicates.router import router as duplicates_router
+from app.images.explain.router import router as explain_router
 from app.images.history_router import router as image_history_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         image_content_router,
         search_router,
         duplicates_router,
+        explain_router,
         images_router,
         tagging_router,
         bulk_router,

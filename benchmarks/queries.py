@@ -10,9 +10,10 @@ from app.search.planning.sort_order import SORTS
 from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
 
 Query = dict[str, Any]
-# The class of the query, its path and its parameters.
+# The class of the query, its path and its parameters, which are the body of a JSON search.
 SearchRequest = tuple[str, str, Query]
 IMAGES, TAGS, FACETS = "/v1/images", "/v1/tags", "/v1/images/facets"
+EXPLAIN, JSON_SEARCH = "/v1/images/explain", "/v1/images/search"
 # Of the first image of the search before.
 SUGGESTED_TAGS = "/v1/images/{image_id}/suggested-tags"
 COUNTED = ("estimate", "exact")
@@ -94,6 +95,9 @@ def queries(seed: int, rounds: int, images: int) -> Iterator[SearchRequest]:
         yield "related", f"/v1/tags/{a}/related", {}
         yield "related, rare", f"/v1/tags/{mine}/related", {}
         yield from facets({"empty": "", "1 tag": a, "2 tags": f"{a} {b}", "rare tag": mine})
+        yield from _explained(searches)
+        yield "JSON: 2 tags AND", JSON_SEARCH, {"filter": {"all": [{"tag": a}, {"tag": known.topics[one]}]}}
+        yield "JSON: filter", JSON_SEARCH, {"filter": {"tag": a, "width": {"gte": 1920}, "type": {"in": ["png"]}}}
         for how in COUNTED:
             yield f"count: {how}", IMAGES, {"q": f"{a} {known.topics[one]}", "count": how}
 
@@ -103,3 +107,8 @@ def facets(texts: dict[str, str]) -> Iterator[SearchRequest]:
     for kind, text in texts.items():
         for name in get_args(FacetName):
             yield f"facets, {kind}", FACETS, {"q": text, "by": name}
+
+
+def _explained(searches: dict[str, str]) -> Iterator[SearchRequest]:
+    for kind in ("1 tag", "4 tags AND", "groups", "filter", "two that never meet"):
+        yield f"explain: {kind}", EXPLAIN, {"q": searches[kind]}

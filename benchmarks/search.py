@@ -41,7 +41,7 @@ from app.search.planning.sort_order import SortOrder
 from benchmarks import dataset
 from benchmarks.background_load import searchers, writer
 from benchmarks.dataset import names
-from benchmarks.queries import ATTACKS, COUNTED, IMAGES, SearchRequest, queries
+from benchmarks.queries import ATTACKS, COUNTED, EXPLAIN, IMAGES, JSON_SEARCH, SearchRequest, queries
 from benchmarks.search_plot import plot
 from benchmarks.service import OK, Client, servers, service
 
@@ -89,9 +89,9 @@ def over_http(url: str, requests: Iterable[SearchRequest], pages: int) -> tuple[
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     image_id = json.loads(client.get(IMAGES, {"limit": 1})[1])["items"][0]["id"]
     for kind, path, params in requests:
-        limited = {"limit": LIMIT if path == IMAGES else 20, **params}
+        limited = params if path == EXPLAIN else {"limit": LIMIT if path in (IMAGES, JSON_SEARCH) else 20, **params}
         with times.measured(kind, json.dumps(limited)):
-            status, body = client.get(path.format(image_id=image_id), limited)
+            status, body = _send(client, path.format(image_id=image_id), limited)
         if path == IMAGES and status == OK and (found := json.loads(body)["items"]):
             image_id = found[0]["id"]
         if status not in ANSWERS:
@@ -106,6 +106,12 @@ def over_http(url: str, requests: Iterable[SearchRequest], pages: int) -> tuple[
                 _, body = client.get(IMAGES, params)
             params["cursor"] = json.loads(body)["next_cursor"]
     return times, max((_factor(*(found[how] for how in COUNTED)) for found in counts.values()), default=1.0)
+
+
+def _send(client: Client, path: str, params: dict[str, Any]) -> tuple[int, bytes]:
+    if path == JSON_SEARCH:
+        return client.send("POST", path, json.dumps(params).encode(), {"Content-Type": "application/json"})
+    return client.get(path, params)
 
 
 def _factor(estimated: int, exact: int) -> float:

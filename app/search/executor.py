@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Collection
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -70,6 +70,8 @@ class SearchExecutor:
     session: AsyncSession
     predicates: QueryPredicates
     engine: SearchEngine
+    # The steps so far.
+    trace: list[SearchStep] = field(default_factory=list)
 
     async def fetch_page(self, order: SortOrder, after: SortKey | None, limit: int) -> tuple[list[ImageRow], bool]:
         """Return up to `limit` matches after the key, and whether more follow. Raises QueryTimeout."""
@@ -119,22 +121,28 @@ class SearchExecutor:
     async def _run(
         self, query: PlannedQuery, estimate: PageEstimate, step: Step[Strategy], after: SortKey | None
     ) -> PartialPage:
-        started = time.perf_counter()
-        page = await step.strategy.fetch(self.session, query, after, step.max_rows, estimate.limit)
-        milliseconds = (time.perf_counter() - started) * 1000
-        self.engine.steps[step.strategy.name] += 1
-        count_search_step(
-            SearchStep(
-                strategy=step.strategy.name,
-                reason=step.reason if page.is_available else f"{step.reason}; unavailable",
-                expected_rows=estimate.expected_rows,
-                cost=step.cost,
-                max_rows=step.max_rows,
-                returned_rows=len(page.rows),
-                milliseconds=milliseconds,
-            )
-        )
+        started, page = time.perf_counter(), None
+        try:
+            page = await step.strategy.fetch(self.session, query, after, step.max_rows, estimate.limit)
+        finally:
+            self._note(estimate, step, page, time.perf_counter() - started)
         return page
+
+    def _note(self, estimate: PageEstimate, step: Step[Strategy], page: PartialPage | None, seconds: float) -> None:
+        """Add a step to the trace. Without a page it was interrupted, by the time limit for example."""
+        outcome = "; interrupted" if page is None else "" if page.is_available else "; unavailable"
+        self.engine.steps[step.strategy.name] += 1
+        noted = SearchStep(
+            strategy=step.strategy.name,
+            reason=f"{step.reason}{outcome}",
+            expected_rows=estimate.expected_rows,
+            cost=step.cost,
+            max_rows=step.max_rows,
+            returned_rows=0 if page is None else len(page.rows),
+            milliseconds=seconds * 1000,
+        )
+        self.trace.append(noted)
+        count_search_step(noted)
 
     async def _take_sample(self, query: PlannedQuery, estimate: PageEstimate) -> PageEstimate:
         values = BindParameters()

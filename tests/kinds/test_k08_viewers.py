@@ -86,6 +86,7 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
             ("/v1/images/facets", {"params": {"q": query, "by": name, "limit": 5}})
             for query, name in zip(QUERIES, cycle(get_args(FacetName)), strict=False)
         ],
+        ("GET", "/v1/images/explain"): [("/v1/images/explain", {"params": {"q": query}}) for query in QUERIES],
         ("GET", "/v1/trash"): [("/v1/trash", {"params": {"limit": 5}})],
         ("POST", "/v1/images/lookup"): [("/v1/images/lookup", {"json": {"sha256": [TWIN.hex()]}})],
         ("GET", "/v1/tags"): [("/v1/tags", {"params": one}) for one in tags],

@@ -15,7 +15,7 @@ OPERATIONS = sorted(
     (method.upper(), path) for path, item in DOCUMENT["paths"].items() if path.startswith("/v1/") for method in item
 )
 # An empty query matches all images.
-MAY_BE_EMPTY = {("GET", "/v1/images", "q")}
+MAY_BE_EMPTY = {("GET", "/v1/images", "q"), ("GET", "/v1/images/explain", "q")}
 # The identity provider adds parameters of its own to the URL of the callback.
 IGNORES_UNKNOWN = {("GET", "/v1/auth/social/{provider}/callback")}
 

@@ -157,6 +157,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/v1/images"): Endpoint(Rule.USER, 201, _upload),
     ("GET", "/v1/images"): Endpoint(Rule.ANYONE),
     ("POST", "/v1/images/search"): Endpoint(Rule.ANYONE, request=_json(filter={"tag": "matrix"}), reads=True),
+    ("GET", "/v1/images/explain"): Endpoint(Rule.ANYONE, request=lambda _names: {"params": {"q": "matrix"}}),
     ("GET", "/v1/images/facets"): Endpoint(Rule.ANYONE, request=lambda _names: {"params": {"by": "tag"}}),
     ("GET", "/v1/images/{image_id}"): Endpoint(Rule.SEE_IMAGE),
     ("GET", "/v1/images/{image_id}/suggested-tags"): Endpoint(Rule.SEE_IMAGE),

@@ -120,34 +120,42 @@ def candidates_cte(query: ast.Node, tags: ResolvedTags, image_set: int, values: 
     ids = list({image_set, *(tag.id for tag in tags.all), *(IMAGES_OF_TYPE[name] for name in types)})
     bound = values.bind(ids, "int[]")
     return f"""
-        queued AS MATERIALIZED (SELECT image_id FROM bitmap_index_queue LIMIT {max_queued + 1}),
-        readiness AS MATERIALIZED (
-            SELECT (SELECT count(*) FROM queued) <= {max_queued}
-            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag_id = ANY({bound})) = {len(ids)} AS is_ready
-        ),
+        {readiness_ctes(bound, len(ids), max_queued)},
         chunks AS MATERIALIZED (
-            SELECT chunk, {_bits_of_tags([image_set], values)} & {_bits(query, tags, values)} AS bits
+            SELECT chunk, {bits_of_tags([image_set], values)} & {bits_of(query, tags, values)} AS bits
             FROM tag_bitmaps WHERE tag_id = ANY({bound}) GROUP BY chunk
         )"""  # noqa: S608 - of constants
 
 
-def _bits(node: ast.Node, tags: ResolvedTags, values: BindParameters) -> str:
+def readiness_ctes(ids: str, number: int, max_queued: int) -> str:
+    """Return the common table expressions `queued` and `readiness` for a bound list of this number of bitmaps."""
+    return f"""
+        queued AS MATERIALIZED (SELECT image_id FROM bitmap_index_queue LIMIT {max_queued + 1}),
+        readiness AS MATERIALIZED (
+            SELECT (SELECT count(*) FROM queued) <= {max_queued}
+            AND (SELECT count(*) FROM tag_bitmaps WHERE chunk = 0 AND tag_id = ANY({ids})) = {number} AS is_ready
+        )"""  # noqa: S608 - of constants
+
+
+def bits_of(node: ast.Node, tags: ResolvedTags, values: BindParameters) -> str:
+    """Return the bits of a term, aggregated over the rows of a chunk."""
     match node:
         case ast.Tag() | ast.Wildcard():
-            return _bits_of_tags([tag.id for tag in tags.tags_of(node)], values)
+            return bits_of_tags([tag.id for tag in tags.tags_of(node)], values)
         case ast.Not(term):
-            return f"~{_bits(term, tags, values)}"
+            return f"~{bits_of(term, tags, values)}"
         case ast.And(terms):
-            joined = " & ".join(_bits(term, tags, values) for term in terms)
+            joined = " & ".join(bits_of(term, tags, values) for term in terms)
             return f"({joined})" if terms else f"~{_NO_IMAGES}"
         case ast.Or(terms):
-            return f"({' | '.join(_bits(term, tags, values) for term in terms)})"
+            return f"({' | '.join(bits_of(term, tags, values) for term in terms)})"
         case ast.AtLeast(number, terms):
             combined = ast.Or(tuple(ast.And(chosen) for chosen in combinations(terms, number)))
-            return _bits(combined, tags, values)
+            return bits_of(combined, tags, values)
         case ast.Filter(_, names):
-            return _bits_of_tags([IMAGES_OF_TYPE[name] for name in names], values)
+            return bits_of_tags([IMAGES_OF_TYPE[name] for name in names], values)
 
 
-def _bits_of_tags(ids: list[int], values: BindParameters) -> str:
+def bits_of_tags(ids: list[int], values: BindParameters) -> str:
+    """Return the bits of the images with one of the tags, aggregated over the rows of a chunk."""
     return f"bit_or(bits) FILTER (WHERE tag_id = ANY({values.bind(ids, 'int[]')}))" if ids else _NO_IMAGES

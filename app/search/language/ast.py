@@ -103,6 +103,35 @@ def leaves(query: Node) -> Iterator[Tag | Wildcard | Filter]:
     return (node for node in walk(query) if isinstance(node, Tag | Wildcard | Filter))
 
 
+def without_leaf(query: Node, number: int) -> Node | None:
+    """Return a query without the leaf of this number in the order of `leaves`; None if nothing is left of it.
+
+    A group that becomes empty is removed, too. "n of k" requires at most as many terms as are left.
+    """
+    match query:
+        case Not(term):
+            rest = without_leaf(term, number)
+            return None if rest is None else negate(rest)
+        case And(terms) | Or(terms) | AtLeast(_, terms):
+            kept = _without_leaf(terms, number)
+            if not kept:
+                return None
+            if isinstance(query, AtLeast):
+                return AtLeast(min(query.number, len(kept)), tuple(kept))
+            return conjunction(kept) if isinstance(query, And) else disjunction(kept)
+    return None if number == 0 else query
+
+
+def _without_leaf(terms: tuple[Node, ...], number: int) -> list[Node]:
+    kept = []
+    for term in terms:
+        size = sum(1 for _ in leaves(term))
+        rest = without_leaf(term, number) if 0 <= number < size else term
+        kept += [] if rest is None else [rest]
+        number -= size
+    return kept
+
+
 def format_query(node: Node) -> str:  # noqa: PLR0911 - one for each kind of node
     """Return the canonical text of a query."""
     match node:

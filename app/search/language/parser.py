@@ -5,6 +5,7 @@ unary = ["-" | "NOT"] primary
 primary = "(" or_term ")" | N "-of:(" unary { unary } ")" | filter | wildcard | tag | '"' quoted tag '"'
 """
 
+from dataclasses import dataclass
 from typing import NoReturn
 
 from app.core.text.tag_names import normalize_tag_pattern, normalize_tag_term
@@ -23,8 +24,21 @@ _STARTS = (TokenKind.WORD, TokenKind.QUOTED, TokenKind.MINUS, TokenKind.NOT, Tok
 _TERM = "a tag, a filter or a group"
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """The syntax tree of a query, and the 0-based position in the text of each of its `leaves`."""
+
+    tree: Node
+    positions: tuple[int, ...]
+
+
 def parse(query: str) -> Node:
     """Return the syntax tree of a query; `MATCH_ALL` for an empty one and for `*`. Raises only InvalidQuery."""
+    return parse_with_positions(query).tree
+
+
+def parse_with_positions(query: str) -> ParsedQuery:
+    """Return the syntax tree of a query and the positions of its terms. Raises only InvalidQuery."""
     try:
         return _parse(query)
     except InvalidQuery as error:
@@ -33,12 +47,13 @@ def parse(query: str) -> Node:
         raise
 
 
-def _parse(query: str) -> Node:
+def _parse(query: str) -> ParsedQuery:
     try:
         parser = _Parser(tokens(query))
     except LexicalError as error:
         raise InvalidQuery(error.detail, error.position, error.expected) from error
-    return parser.expression()
+    tree = parser.expression()
+    return ParsedQuery(tree, tuple(parser.positions))
 
 
 def _find_correction(query: str) -> str | None:
@@ -60,7 +75,7 @@ class _Parser:
         self._tokens = found
         self._index = 0
         self._depth = 0
-        self._terms = 0
+        self.positions: list[int] = []
 
     @property
     def _next(self) -> Token:
@@ -104,8 +119,8 @@ class _Parser:
         if token.kind not in (TokenKind.WORD, TokenKind.QUOTED):
             self._fail("A term is missing", _TERM)
         self._index += 1
-        self._terms += 1
-        if self._terms > MAX_TERMS:
+        self.positions.append(token.position)
+        if len(self.positions) > MAX_TERMS:
             raise InvalidQuery(f"A query can have at most {MAX_TERMS} terms", token.position, "the end")
         return _tag(token) if token.kind is TokenKind.QUOTED else _word(token)
 

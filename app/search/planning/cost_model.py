@@ -111,6 +111,11 @@ class CostModel:
             return 0
         return max(inputs.limit, math.ceil(self.safety_factor * inputs.expected_rows))
 
+    def probe(self, *, is_creation_order: bool) -> float:
+        """Return the cost of a probe."""
+        row = self.scan_row_in_creation_order if is_creation_order else self.scan_row_in_other_order
+        return row * self.probe_rows
+
     def ordered_scan(self, inputs: CostInputs) -> float:
         """Return the cost of reading along the index of the order until the page is full."""
         return self._scan_row(inputs) * inputs.expected_rows

@@ -63,6 +63,11 @@ def like(pattern: str) -> str:
     return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
 
 
+def fits_wildcard(name: str, pattern: str) -> bool:
+    """Return whether a name fits a wildcard with `*`."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
+
+
 def starts_with(column: str, prefix: str, values: BindParameters) -> Condition:
     """Return the range of the values with this prefix, in the collation "C"."""
     if not prefix:

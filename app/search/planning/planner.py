@@ -75,7 +75,7 @@ class Planner(Generic[S]):
             if step := self._choose_known(query, estimate):
                 return step
             if estimate.expected_rows is None:
-                return self._probe()
+                return self._probe(query)
         return self._cheapest(query, estimate)
 
     def add_sample(self, query: PlannedQuery, estimate: PageEstimate, sample: Sample) -> PageEstimate:
@@ -136,9 +136,10 @@ class Planner(Generic[S]):
         is_large = query.predicates.max_matches > self._costs.sample_above
         return matches < self._costs.min_matches_to_extrapolate and is_large and not has_alternative
 
-    def _probe(self) -> Step[S]:
+    def _probe(self, query: PlannedQuery) -> Step[S]:
         strategy = self._strategies["ordered_scan"]
-        return Step(strategy, self._costs.probe_rows, 0, "probe", is_probe=True)
+        cost = self._costs.probe(is_creation_order=query.is_creation_order)
+        return Step(strategy, self._costs.probe_rows, cost, "probe", is_probe=True)
 
     def _cheapest(self, query: PlannedQuery, estimate: PageEstimate) -> Step[S]:
         """Return the cheapest step; if none is cheaper or goes further than the last, fetch all matches."""

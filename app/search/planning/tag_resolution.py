@@ -1,7 +1,7 @@
 """Resolves the names and wildcards in a query to tags."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,6 +38,8 @@ class ResolvedTags:
 
     tags: Mapping[str, ResolvedTag]
     wildcards: Mapping[str, tuple[ResolvedTag, ...]]
+    # Wildcards with more tags than the limit, of which some are missing.
+    truncated: frozenset[str] = frozenset()
 
     @property
     def all(self) -> frozenset[ResolvedTag]:
@@ -53,7 +55,16 @@ class ResolvedTags:
         """Return a copy in which all other tags are unknown."""
         tags = {name: tag for name, tag in self.tags.items() if is_kept(tag)}
         wildcards = {pattern: tuple(filter(is_kept, tags)) for pattern, tags in self.wildcards.items()}
-        return ResolvedTags(tags, wildcards)
+        return ResolvedTags(tags, wildcards, self.truncated)
+
+    def with_total_images(self, number: int) -> "ResolvedTags":
+        """Return a copy for a collection of this number of images."""
+        tags = {name: replace(tag, total_images=max(1, number)) for name, tag in self.tags.items()}
+        wildcards = {
+            pattern: tuple(replace(tag, total_images=max(1, number)) for tag in tags)
+            for pattern, tags in self.wildcards.items()
+        }
+        return ResolvedTags(tags, wildcards, self.truncated)
 
     def tags_of(self, node: ast.Tag | ast.Wildcard) -> tuple[ResolvedTag, ...]:
         """Return the tags of which an image must have one; none for an unknown name."""
@@ -66,11 +77,27 @@ class ResolvedTags:
         return chain(self.tags.values(), *self.wildcards.values())
 
 
+@dataclass(frozen=True, slots=True)
+class TagNames:
+    """The name of a tag, and up to 100 of its aliases."""
+
+    name: str
+    aliases: tuple[str, ...]
+
+
 async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
     """Return the tags of a query.
 
     Raises QueryTooBroad if more than 100 tags of visible images match a wildcard.
     """
+    tags = await resolve_some_tags(session, query, visibility)
+    for pattern in sorted(tags.truncated):
+        raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_PER_WILDCARD} tags")
+    return tags
+
+
+async def resolve_some_tags(session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
+    """Return the tags of a query, and up to 100 tags of a wildcard that matches more."""
     names, patterns = set[str](), set[str]()
     for leaf in ast.leaves(query):
         if isinstance(leaf, ast.Tag):
@@ -81,7 +108,24 @@ async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: Visib
     by_name = f"n.name = ANY({values.bind(sorted(names))})"
     tags = await _find_tags(session, by_name, values, len(names)) if names else {}
     wildcards = {pattern: await _resolve_wildcard(session, pattern, visibility) for pattern in sorted(patterns)}
-    return ResolvedTags(tags, wildcards)
+    truncated = frozenset(pattern for pattern, found in wildcards.items() if len(found) > MAX_TAGS_PER_WILDCARD)
+    return ResolvedTags(
+        tags, {pattern: found[:MAX_TAGS_PER_WILDCARD] for pattern, found in wildcards.items()}, truncated
+    )
+
+
+async def list_tag_names(
+    session: AsyncSession, tags: Collection[ResolvedTag], visibility: VisibilityScope
+) -> dict[int, TagNames]:
+    """Return the names of those of the tags that the principal may see, by id."""
+    values = BindParameters()
+    statement = f"""
+        SELECT t.id, t.name,
+            ARRAY(SELECT a.name FROM tags a WHERE a.alias_of = t.id ORDER BY a.name LIMIT {MAX_TAGS_PER_WILDCARD})
+        FROM tags t WHERE t.id = ANY({values.bind(sorted({tag.id for tag in tags}))})
+        AND {visibility.tag_condition(values)}"""  # noqa: S608
+    rows = await fetch(session, statement, values.values)
+    return {id_: TagNames(name, tuple(aliases)) for id_, name, aliases in rows}
 
 
 async def list_visible_names(session: AsyncSession, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
@@ -96,7 +140,7 @@ async def list_visible_names(session: AsyncSession, names: Sequence[str], visibi
 async def _resolve_wildcard(
     session: AsyncSession, pattern: str, visibility: VisibilityScope
 ) -> tuple[ResolvedTag, ...]:
-    """Return the tags of visible images that match, each once even if several of its names match."""
+    """Return up to 101 tags of visible images that match, each once even if several of its names match."""
     values = BindParameters()
     text, prefix = values.bind(like(pattern)), pattern.partition("*")[0]
     is_tag, is_alias = (
@@ -112,8 +156,6 @@ async def _resolve_wildcard(
             WHERE {is_alias} AND a.alias_of IS NOT NULL AND {in_use}
         ) AS matching LIMIT {_TOO_MANY}"""  # noqa: S608
     tags = [ResolvedTag(*row) for row in await fetch(session, statement, values.values)]
-    if len(tags) > MAX_TAGS_PER_WILDCARD:
-        raise QueryTooBroad(f"{pattern} matches more than {MAX_TAGS_PER_WILDCARD} tags")
     return tuple(sorted(tags, key=lambda tag: tag.id))
 
 
