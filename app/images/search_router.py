@@ -102,7 +102,7 @@ async def list_images(
 ) -> Response:
     """Return a page of the images that match the query and that the caller may see.
 
-    An empty page has `hints` if the query probably has a mistake. Each hint has a corrected query.
+    An empty first page may have `hints`: corrections, similar tags, and the query without the term that empties it.
     """
     await _charge(container, principal, device)
     parameters = PageParameters(q, parse(q), sort, count, limit, cursor)

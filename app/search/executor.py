@@ -41,6 +41,7 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 # Searches without a bound that run at once in a worker: each of them occupies a processor of PostgreSQL.
 LONG_SEARCHES = 1
+NEWEST_FIRST = "-created"
 
 
 class SearchEngine:
@@ -77,6 +78,10 @@ class SearchExecutor:
         """Return up to `limit` matches after the key, and whether more follow. Raises QueryTimeout."""
         rows = await self._fetch_rows(PlannedQuery(self.predicates, order), after, limit + 1)
         return rows[:limit], len(rows) > limit
+
+    async def has_match(self) -> bool:
+        """Return whether an image matches. Raises QueryTimeout."""
+        return bool(await self._fetch_rows(PlannedQuery(self.predicates, SortOrder(NEWEST_FIRST)), None, 1))
 
     async def list_hints(self, text: str) -> list[Hint]:
         """Return hints for the text of this query, which matches nothing. Raises QueryTimeout."""

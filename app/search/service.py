@@ -13,6 +13,7 @@ from app.core.fair_queue import FairQueue
 from app.db.database import Database, has_idle_connection
 from app.search.count import count_exactly, estimate_count
 from app.search.executor import SearchEngine, SearchExecutor
+from app.search.hint_finder import HintFinder
 from app.search.language import ast
 from app.search.language.hints import Hint
 from app.search.planning.sort_order import SortKey, SortOrder
@@ -20,6 +21,8 @@ from app.search.strategies.row import ImageRow
 
 # An exact count that takes longer than this share of the time limit is replaced by an estimate.
 COUNT_SHARE = 0.5
+# Hints that take longer than this share of the time limit are left out.
+HINT_SHARE = 0.2
 
 CountMode: TypeAlias = Literal["exact", "estimate", "none"]
 
@@ -62,6 +65,7 @@ class SearchService:
         self._engine = engine
         self._queue = queue
         self._timeout_seconds = timeout_seconds
+        self._hints = HintFinder(database, HINT_SHARE * timeout_seconds)
 
     async def fetch_page(self, page: PageRequest) -> SearchPage:
         """Return a page. Raises QueryTooBroad, QueryTimeout, TooManyRequests.
@@ -76,7 +80,7 @@ class SearchService:
                 if page.count != "none" and has_idle_connection(session):
                     counting = await stack.enter_async_context(background_task(self._count(search, page.count)))
                 images, has_more = await search.fetch_page(page.order, page.after, page.limit)
-                hints = await search.list_hints(page.text) if not images and page.after is None else []
+            hints = await self._hints.find(search, page.text) if not images and page.after is None else []
             count = await (counting or self._count(search, page.count))
         return SearchPage(images, has_more, count, hints)
 

@@ -2,15 +2,24 @@
 
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.authz.visibility import VisibilityScope
+from app.db.database import Database
 from app.search.errors import InvalidQuery
+from app.search.hint_finder import HintFinder
+from app.search.language import ast
 from app.search.language.ast import MATCH_ALL, format_query
-from app.search.language.hints import find_prefixed_terms, make_hints
+from app.search.language.corrections import corrections
+from app.search.language.hints import MAX_HINTS, Hint, find_prefixed_terms, make_hints
 from app.search.language.parser import parse
+from app.search.planning.predicates import conjuncts
+from tests.search.collection import OWNERS, Picture, matches, pictures, store, visible
+from tests.search.queries import RELAXED, make_search, nodes, run, scopes
 from tests.support.accounts import Account
 from tests.support.examples import examples
 from tests.tags.helpers import read, upload
@@ -44,14 +53,14 @@ async def test_f46_an_empty_page_hints_at_the_filter_and_at_the_plain_tag(
     user: Account, client: httpx.AsyncClient
 ) -> None:
     await upload(user, "safe", "rating:safe")
-    assert await hinted(client, "ratign:safe") == ["safe"]
+    assert await hinted(client, "ratign:safe") == ["safe", '"rating:safe"']
     assert await hinted(client, "heigth:5") == ["height:5", "5"]
     assert await hinted(user.client, "cat uplaoder:me") == ["cat uploader:me", "cat me"]
     # Without an account that filter is refused.
     assert await hinted(client, "cat uplaoder:me") == ["cat me"]
-    # A tag that is there needs no explanation.
-    assert await hinted(client, "rating:safe dog") == []
-    assert await hinted(client, "rating:s* dog") == []
+    # A tag that is there needs no explanation; the other one empties the page.
+    assert await hinted(client, "rating:safe dog") == ['"rating:safe"']
+    assert await hinted(client, "rating:s* dog") == ["rating:s*"]
 
 
 async def test_f46_a_hint_does_not_disclose_the_tags_of_private_images(
@@ -132,6 +141,82 @@ def test_f50_a_lone_star_means_every_image(query: str) -> None:
 async def test_f50_a_star_finds_images_without_tags(user: Account, client: httpx.AsyncClient) -> None:
     image = await upload(user)
     assert [one["id"] for one in (await search(client, "*"))["items"]] == [image["id"]]
+
+
+STRANGER, OWNER = VisibilityScope(), VisibilityScope(OWNERS[0])
+
+
+async def find(database: Database, query: str, scope: VisibilityScope) -> list[Hint]:
+    """Return the hints for a query, without a time limit that matters."""
+    async with database.search_session(1000) as session:
+        search = await make_search(session, parse(query), scope)
+    return await HintFinder(database, 1000).find(search, query)
+
+
+@pytest.fixture
+async def collection(sql: asyncpg.Connection) -> list[Picture]:
+    stored = pictures(7, 60)
+    await store(sql, stored)
+    await sql.execute("INSERT INTO tags (id, name) VALUES (50, 'elephant'), (51, 'secret')")
+    await sql.execute("INSERT INTO tagged (tag, image) SELECT 50, id FROM images WHERE visibility = 'public'")
+    await sql.execute(
+        "INSERT INTO tagged (tag, image) SELECT 51, id FROM images WHERE visibility = 'private' AND uploaded_by = $1",
+        OWNERS[0],
+    )
+    return stored
+
+
+@pytest.mark.usefixtures("collection")
+async def test_hints_name_the_term_that_empties_the_page_or_a_similar_tag(database: Database) -> None:
+    for query, scope, expected in [
+        # The term that empties the page.
+        ("cat width:5", STRANGER, ["cat"]),
+        ("width:5 type:png", STRANGER, ["type:png"]),
+        ("zebra cat horse", STRANGER, ["cat"]),
+        ("zebra", STRANGER, []),
+        ("zebra OR horse", STRANGER, []),
+        ("unused cat", STRANGER, ["cat"]),
+        # A similar tag: one edit, similar trigrams, or an alias.
+        ("catt", STRANGER, ["cat"]),
+        ("dgo", STRANGER, ["dog"]),
+        ('"hot dgo"', STRANGER, ['"hot dog"']),
+        ("elefant", STRANGER, ["elephant"]),
+        ("kity type:png", STRANGER, ["kitty type:png", "type:png"]),
+        ("kity width:5", STRANGER, []),
+        ("sofaa -catt", STRANGER, ["sofa -catt", "-catt"]),
+        # A tag of the private images of another account is like an unknown one.
+        ("secret cat", STRANGER, ["cat"]),
+        ("secrt", STRANGER, []),
+        ("secrt", OWNER, ["secret"]),
+        ("secret visibility:public", OWNER, ["secret", "visibility:public"]),
+    ]:
+        hints = await find(database, query, scope)
+        assert [hint.query for hint in hints] == expected, query
+    known, unknown = await find(database, "secret cat", STRANGER), await find(database, "secrex cat", STRANGER)
+    assert known[0].message.replace("secret", "secrex") == unknown[0].message
+
+
+async def test_the_hints_of_any_empty_page_have_images(collection: list[Picture], database: Database) -> None:
+    languages = {one.message for text in ("a or b", "size: 1", "(o)_(o)") for one in corrections(text)}
+
+    @settings(RELAXED, max_examples=60)
+    @given(query=nodes, scope=scopes)
+    async def check(query: ast.Node, scope: VisibilityScope) -> None:
+        seen = [one for one in collection if visible(one, scope.principal_id, sees_all=scope.sees_all)]
+
+        def has_match(node: ast.Node) -> bool:
+            return any(matches(node, one, scope.principal_id) for one in seen)
+
+        if "7d.." in format_query(query) or has_match(query):
+            return
+        hints = [one for one in await find(database, format_query(query), scope) if one.message not in languages]
+        assert all(has_match(parse(one.query)) for one in hints if "There is no filter" not in one.message)
+        if any(isinstance(one, ast.Tag) and one.name in ("unused", "nowhere") for one in conjuncts(query)):
+            return
+        others = [ast.without_leaf(query, number) for number, _ in enumerate(ast.leaves(query))]
+        assert len(hints) >= min(MAX_HINTS, len({format_query(one) for one in others if one and has_match(one)}))
+
+    await run(check)
 
 
 @examples(15)

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.authz.visibility import VisibilityScope
@@ -14,7 +15,7 @@ from app.core.observability.request_counters import SearchStep
 from app.core.pagination import DEFAULT_LIMIT
 from app.db.base import utc_now
 from app.db.database import Database
-from app.search.executor import SearchEngine, SearchExecutor
+from app.search.executor import NEWEST_FIRST, SearchEngine, SearchExecutor
 from app.search.explain.repository import QueryBatch, count_by_bitmaps, count_by_rows
 from app.search.language import ast
 from app.search.language.parser import ParsedQuery
@@ -25,10 +26,7 @@ from app.search.planning.predicates import QueryPredicates, conjuncts
 from app.search.planning.sort_order import SortOrder
 from app.search.planning.tag_resolution import ResolvedTag, TagNames, list_tag_names, resolve_some_tags
 from app.search.repository import estimate_images
-
-# The counts of a query may take this share of the time limit, as an exact count does.
-COUNT_SHARE = 0.5
-_NEWEST_FIRST = "-created"
+from app.search.service import COUNT_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class ExplainService:
         total = max((count for count in counts.values() if count is not None), default=1)
         # An unused tag is like an unknown one.
         tags = predicates.tags.restrict(lambda tag: tag.images > 0).with_total_images(total)
-        query = PlannedQuery(replace(predicates, tags=tags), SortOrder(_NEWEST_FIRST))
+        query = PlannedQuery(replace(predicates, tags=tags), SortOrder(NEWEST_FIRST))
         planner = self._engine.planner
         step = planner.choose(query, planner.estimate(query, DEFAULT_LIMIT + 1))
         matches = query.predicates.independent_matches
@@ -118,12 +116,10 @@ class ExplainService:
     async def _run(self, predicates: QueryPredicates) -> Sequence[SearchStep]:
         """Return the steps of the first page. A step that exceeds the time limit is the last."""
         trace: list[SearchStep] = []
-        try:
+        with suppress(QueryTimeout):
             async with self._database.search_session() as session:
                 search = SearchExecutor(session, predicates, self._engine, trace)
-                await search.fetch_page(SortOrder(_NEWEST_FIRST), None, DEFAULT_LIMIT)
-        except QueryTimeout:
-            pass
+                await search.fetch_page(SortOrder(NEWEST_FIRST), None, DEFAULT_LIMIT)
         return trace
 
 
@@ -144,18 +140,15 @@ class _Counter:
         """
         deadline = time.monotonic() + seconds
         counts: dict[ast.Node, int | None] = {}
-        try:
-            if self.images > self.engine.costs.count_sample:
-                counts |= await self._count_by_bitmaps([one for one in queries if is_computable(one)], deadline)
-                counts |= await self._count_bounded([one for one in queries if one not in counts], deadline)
-            rest = [one for one in queries if one not in counts]
-            if rest:
-                # As for a long search: one such look at a time in each worker.
-                async with asyncio.timeout(deadline - time.monotonic()), self.engine.long_searches:
-                    pass
-                counts |= await self._count_rows(rest, deadline)
-        except (QueryTimeout, TimeoutError):
-            pass
+        with suppress(QueryTimeout, TimeoutError):
+            if self.images <= self.engine.costs.count_sample:
+                return await self._count_rows(queries, deadline)
+            counts |= await self._count_by_bitmaps([one for one in queries if is_computable(one)], deadline)
+            counts |= await self._count_bounded([one for one in queries if one not in counts], deadline)
+            if rest := [one for one in queries if one not in counts]:
+                # As a long search does, the look at all images waits for its turn.
+                async with asyncio.timeout(_left(deadline)), self.engine.long_searches:
+                    counts |= await self._count_rows(rest, deadline)
         return counts
 
     async def _count_by_bitmaps(self, queries: Sequence[ast.Node], deadline: float) -> dict[ast.Node, int | None]:
