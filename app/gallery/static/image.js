@@ -19,9 +19,10 @@ function showTags(names) {
   tags.replaceChildren(...(items.length ? items : [element("li", { class: "muted" }, "No tags")]));
 }
 
-async function addTags(names) {
+// `source` is the one of the events in the history.
+async function addTags(names, source = "hand") {
   const before = new Set((await callApi("GET", path)).tags);
-  const image = await callApi("POST", `${path}/tags`, { tags: names });
+  const image = await callApi("POST", `${path}/tags`, { tags: names, source });
   showTags(image.tags);
   const added = image.tags.filter((name) => !before.has(name));
   notify(added.length ? `Added ${added.join(", ")}.` : "The image has these tags already.");
@@ -44,7 +45,7 @@ async function suggestTags() {
       const button = element("button", { class: "suggestion", type: "button" }, `+ ${tag}`);
       button.addEventListener("click", async () => {
         try {
-          await addTags([tag]);
+          await addTags([tag], "suggestion");
           button.remove();
         } catch (error) {
           report(error);
