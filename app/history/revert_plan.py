@@ -5,7 +5,7 @@ Only changes of explicit tags are reverted; the implied tags follow from the exp
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,6 +37,8 @@ class RevertPlan:
     added: list[ImageTag] = field(default_factory=list)
     removed: list[ImageTag] = field(default_factory=list)
     conflicts: list[int] = field(default_factory=list)
+    # Tags that would exceed the limit of their images.
+    excess: list[ImageTag] = field(default_factory=list)
 
     @property
     def images(self) -> set[uuid.UUID]:
@@ -53,6 +55,22 @@ def plan_revert(changes: Iterable[ExplicitChange]) -> RevertPlan:
     for of_pair in pairs.values():
         _plan_pair(of_pair, plan)
     return plan
+
+
+def limit_tags(plan: RevertPlan, explicit: Mapping[uuid.UUID, int], limit: int) -> None:
+    """Move the newest added tags of an image to `excess` while it would have more than `limit` explicit ones.
+
+    `explicit` has the numbers today. Without added tags, an image may have more: its tags only become fewer.
+    """
+    room = {image: limit - explicit.get(image, 0) for image in plan.images}
+    for pair in plan.removed:
+        room[pair.image] += 1
+    kept: list[ImageTag] = []
+    for pair in plan.added:
+        is_kept = room[pair.image] > 0
+        room[pair.image] -= is_kept
+        (kept if is_kept else plan.excess).append(pair)
+    plan.added = kept
 
 
 def _plan_pair(changes: Sequence[ExplicitChange], plan: RevertPlan) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.history.revert_plan import ExplicitChange, ImageTag
-from app.models import Image, Tag, TagCountDelta, TagEvent, TagEventSource, Tagged, TagOperation
+from app.models import Image, Tag, TagEvent, TagEventSource, Tagged, TagOperation
+from app.tags.changes.tag_change_repository import TagChangeRepository
 
 _IS_EXPLICIT, _WAS_EXPLICIT = TagEvent.is_explicit.is_(True), TagEvent.was_explicit.is_(True)
 # A rename changes no row of `tagged`.
@@ -92,8 +92,9 @@ class RevertRepository:
         value is None for a tag that is being changed.
         """
         names = {pair.tag_id: pair.tag for pair in pairs}
+        changes = TagChangeRepository(self._session)
         for tag_id, name in sorted(names.items()):
-            await self.add_tag(tag_id, name)
+            await changes.restore(tag_id, name)
         statement = select(Tag.id, Tag.name, Tag.alias_of).where(or_(Tag.id.in_(names), Tag.name.in_(names.values())))
         rows = (await self._session.execute(statement)).all()
         by_id, by_name = ({key(row): row.alias_of or row.id for row in rows} for key in (_id_of, _name_of))
@@ -102,33 +103,25 @@ class RevertRepository:
         locked = set(await self._session.scalars(lock.with_for_update(read=True, key_share=True, skip_locked=True)))
         return {tag_id: tag if tag in locked else None for tag_id, tag in current.items()}
 
-    async def add_tag(self, tag_id: int, name: str) -> bool:
-        """Create a deleted tag again under its id, unless the id or the name is in use. Returns whether it did."""
-        used = select(Tag.id).where(or_(Tag.id == tag_id, Tag.name == name)).limit(1)
-        if await self._session.scalar(used) is not None:
-            return False
-        # Changes of the count of the deleted row, which are not compacted yet.
-        await self._session.execute(delete(TagCountDelta).where(TagCountDelta.tag_id == tag_id))
-        added = insert(Tag).values(id=tag_id, name=name).on_conflict_do_nothing().returning(Tag.id)
-        return await self._session.scalar(added) is not None
-
     async def list_operations(self, selection: EventSelection) -> Sequence[TagOperation]:
         """Return the selected merges, renames and deletions of tags, newest first."""
         statement = select(TagOperation).where(selection.operation_condition())
         return (await self._session.scalars(statement.order_by(TagOperation.created_at.desc()))).all()
 
-    async def find_tag(self, tag_id: int) -> Tag | None:
-        """Return the tag or alias of this id."""
-        return await self._session.get(Tag, tag_id)
-
-    async def list_tagged_images(self, tag_id: int) -> set[uuid.UUID]:
-        """Return the ids of the images that have the tag."""
-        return set(await self._session.scalars(select(Tagged.image).where(Tagged.tag == tag_id)))
-
     async def count_changed(self, batch: uuid.UUID) -> int:
         """Return the number of images with an event of the batch."""
         statement = select(func.count(TagEvent.image.distinct())).where(TagEvent.batch == batch)
         return await self._session.scalar(statement) or 0
+
+    async def list_changed(self, batch: uuid.UUID) -> set[uuid.UUID]:
+        """Return the ids of the images with an event of the batch."""
+        return set(await self._session.scalars(select(TagEvent.image).where(TagEvent.batch == batch).distinct()))
+
+    async def count_explicit(self, images: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+        """Return the number of explicit tags of those of the images that have any."""
+        statement = select(Tagged.image, func.count()).where(Tagged.image.in_(images), Tagged.is_explicit)
+        rows = await self._session.execute(statement.group_by(Tagged.image))
+        return {row[0]: row[1] for row in rows}
 
     async def list_events(self, ids: Collection[int]) -> Sequence[TagEvent]:
         """Return these events, newest first."""

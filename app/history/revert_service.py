@@ -4,9 +4,12 @@ A revert runs in batches, each a transaction. It stores no progress: after an in
 because a change that is reverted already is neither changed nor a conflict.
 """
 
+import asyncio
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,30 +19,34 @@ from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy
 from app.core.fair_queue import FairQueue
-from app.core.resource_paths import tag_path
+from app.core.text.tag_names import MAX_TAGS_PER_IMAGE
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import Database, set_lock_timeout
-from app.history.revert_plan import ImageTag, RevertPlan, plan_revert
+from app.history.operation_revert import OperationRevert
+from app.history.revert_plan import ImageTag, RevertPlan, limit_tags, plan_revert
 from app.history.revert_repository import EventSelection, RevertRepository
-from app.models import AuditAction, TagEvent, TagEventSource, TagOperation, TagOperationKind
+from app.models import AuditAction, TagEvent, TagEventSource, TagOperation
 from app.search.errors import QueryTooBroad
 from app.tags.changes.change_origin import ChangeOrigin, new_batch
-from app.tags.changes.tag_change import TagChange
+from app.tags.changes.link_plan import UnrestoredItem, UnrestoredReason
 from app.tags.image_tag_repository import ImageTagRepository, TagOfImage
 
 MAX_IMAGES = 1_000_000
 MAX_CONFLICTS = 1000
-# Images that are changed in one transaction, which takes about half a second.
-BATCH = 500
+# Images that are changed in one transaction. The plan of 3,000 changes occupies the event loop for 7 ms.
+BATCH = 250
+# Between two batches, other requests have the database for half as long as a batch took, at most this long.
+MAX_PAUSE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
 class RevertResult:
-    """The number of matching images, of changed ones, and the later events that were kept."""
+    """The number of matching images, of changed ones, the later events that were kept, and the parts not restored."""
 
     matched: int = 0
     changed: int = 0
     conflicts: Sequence[TagEvent] = ()
+    unrestored: Sequence[UnrestoredItem] = ()
     batch: uuid.UUID | None = None
 
 
@@ -47,10 +54,17 @@ class RevertResult:
 class _Progress:
     changed: set[uuid.UUID] = field(default_factory=set)
     conflicts: list[int] = field(default_factory=list)
+    unrestored: list[UnrestoredItem] = field(default_factory=list)
 
     def add(self, plan: RevertPlan) -> None:
         self.changed |= plan.images
         self.conflicts += plan.conflicts[: MAX_CONFLICTS - len(self.conflicts)]
+        self.add_unrestored(
+            UnrestoredItem(pair.tag, UnrestoredReason.TOO_MANY_TAGS, image=pair.image) for pair in plan.excess
+        )
+
+    def add_unrestored(self, items: Iterable[UnrestoredItem]) -> None:
+        self.unrestored += islice(items, MAX_CONFLICTS - len(self.unrestored))
 
 
 class RevertService:
@@ -71,10 +85,12 @@ class RevertService:
         async with self._bulk_edit_queue.enter(current_caller.get()):
             images = await self._list_images(selection, principal)
             origin = new_batch(TagEventSource.REVERT)
-            for operation in await self._list_operations(selection, principal):
-                await self._revert_operation(operation, origin)
             progress = _Progress()
+            for operation in await self._list_operations(selection, principal):
+                async with self._database.unit_of_work() as session:
+                    progress.add_unrestored(await OperationRevert(session, self._audit, operation, origin).run())
             for batch in _batches(images):
+                started = time.monotonic()
                 async with self._database.unit_of_work() as session:
                     plan = await _revert_batch(session, batch, selection, _owner(principal), origin)
                     # The first transaction that changes images has the event of the revert.
@@ -82,25 +98,25 @@ class RevertService:
                         after: AuditMembers = {"images": len(images), "batch": str(origin.batch)}
                         await self._audit.write(session, AuditAction.IMAGES_REVERT, "/v1/images", after=after)
                 progress.add(plan)
+                await asyncio.sleep(min((time.monotonic() - started) / 2, MAX_PAUSE_SECONDS))
             async with self._database.read_session() as session:
                 repository = RevertRepository(session)
                 conflicts = await repository.list_events(progress.conflicts)
                 changed = await repository.count_changed(origin.batch) if origin.batch else 0
-            return RevertResult(len(images), changed, conflicts, origin.batch)
+            return RevertResult(len(images), changed, conflicts, progress.unrestored, origin.batch)
 
     async def preview(self, selection: EventSelection, principal: Principal) -> RevertResult:
         """Return the result that `revert` would have, without a batch. Raises the same errors, except TagExists."""
         async with self._bulk_edit_queue.enter(current_caller.get()):
             images = await self._list_images(selection, principal)
             progress = _Progress()
-            for operation in await self._list_operations(selection, principal):
-                progress.changed |= await self._list_renamed_images(operation)
+            await self._try_operations(await self._list_operations(selection, principal), progress)
             for batch in _batches(images):
                 async with self._database.read_session() as session:
-                    progress.add(plan_revert(await RevertRepository(session).list_changes(batch, selection)))
+                    progress.add(await _plan_batch(RevertRepository(session), batch, selection))
             async with self._database.read_session() as session:
                 conflicts = await RevertRepository(session).list_events(progress.conflicts)
-            return RevertResult(len(images), len(progress.changed), conflicts)
+            return RevertResult(len(images), len(progress.changed), conflicts, progress.unrestored)
 
     async def _list_images(self, selection: EventSelection, principal: Principal) -> Sequence[uuid.UUID]:
         async with self._database.read_session() as session:
@@ -117,32 +133,18 @@ class RevertService:
             policy.require_admin(principal)
         return operations if principal.is_admin else ()
 
-    async def _revert_operation(self, operation: TagOperation, origin: ChangeOrigin) -> None:
-        """Restore the tag itself. The images follow, batch by batch."""
+    async def _try_operations(self, operations: Sequence[TagOperation], progress: _Progress) -> None:
+        """Revert operations in a transaction that is rolled back, and add what they change."""
+        if not operations:
+            return
+        origin = new_batch(TagEventSource.REVERT)
         async with self._database.unit_of_work() as session:
-            change = await TagChange.begin(session, self._audit, origin)
-            is_restored = False
-            if operation.kind == TagOperationKind.MERGE:
-                is_restored = await change.separate(operation.tag_id)
-            elif operation.kind == TagOperationKind.DELETE:
-                is_restored = await RevertRepository(session).add_tag(operation.tag_id, operation.tag)
-            elif await _is_renamed(session, operation):
-                await change.rename(operation.new_name or "", operation.tag, origin)
-            if is_restored:
-                after = {"reverted": operation.kind, "batch": str(origin.batch)}
-                await self._audit.write(session, AuditAction.TAG_RESTORE, tag_path(operation.tag), after=after)
-
-    async def _list_renamed_images(self, operation: TagOperation) -> set[uuid.UUID]:
-        async with self._database.read_session() as session:
-            if operation.kind == TagOperationKind.RENAME and await _is_renamed(session, operation):
-                return await RevertRepository(session).list_tagged_images(operation.tag_id)
-        return set()
-
-
-async def _is_renamed(session: AsyncSession, operation: TagOperation) -> bool:
-    """Return whether the tag still has the name that a rename gave it, and had another one."""
-    tag = await RevertRepository(session).find_tag(operation.tag_id)
-    return tag is not None and tag.alias_of is None and tag.name == operation.new_name != operation.tag
+            with invalidates_only(session):
+                for operation in operations:
+                    progress.add_unrestored(await OperationRevert(session, self._audit, operation, origin).run())
+                if origin.batch is not None:
+                    progress.changed |= await RevertRepository(session).list_changed(origin.batch)
+                await session.rollback()
 
 
 async def _revert_batch(
@@ -161,7 +163,7 @@ async def _revert_batch(
     await set_lock_timeout(session)
     await image_tags.set_origin()
     locked = await repository.lock_images(images, owner)
-    plan = plan_revert(await repository.list_changes(locked, selection))
+    plan = await _plan_batch(repository, locked, selection)
     if not plan.images:
         return plan
     tags = await repository.restore_tags(plan.added)
@@ -170,6 +172,15 @@ async def _revert_batch(
     removed = [pair for pair in (TagOfImage(one.tag_id, one.image) for one in plan.removed) if pair not in kept]
     with invalidates_only(session, LISTS, *map(image_scope, plan.images)):
         await image_tags.change_explicit(sorted(plan.images), added, removed)
+    return plan
+
+
+async def _plan_batch(
+    repository: RevertRepository, images: Sequence[uuid.UUID], selection: EventSelection
+) -> RevertPlan:
+    plan = plan_revert(await repository.list_changes(images, selection))
+    if plan.added:
+        limit_tags(plan, await repository.count_explicit(plan.images), MAX_TAGS_PER_IMAGE)
     return plan
 
 

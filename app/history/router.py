@@ -12,7 +12,7 @@ from app.core.text.timestamps import Timestamp
 from app.history.dependencies import EventPagingDep, HistorySession, RevertServiceDep
 from app.history.repository import EventFilter, HistoryRepository
 from app.history.revert_repository import EventSelection
-from app.history.schemas import EventPage, EventRead, RevertRequest, RevertResponse
+from app.history.schemas import EventPage, EventRead, RevertRequest, RevertResponse, UnrestoredRead
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.search.errors import QueryTooBroad
@@ -72,8 +72,8 @@ async def revert_changes(
     """Apply the inverse of the selected changes to the caller's images; for an admin, to all images.
 
     A later change of the same tag of the same image is kept, and returned in `conflicts`. Implied tags follow the
-    explicit ones. Only admins revert a merge, rename or deletion of a tag: the tag returns with its images, without its
-    former aliases and implications.
+    explicit ones. Only admins revert a merge, rename or deletion of a tag: the tag returns with its images, its aliases
+    and its implications. Parts that later changes prevent are returned in `unrestored`.
 
     The images change in batches. Repeat the request to complete an interrupted revert; a completed one changes nothing.
     """
@@ -84,5 +84,6 @@ async def revert_changes(
         matched=result.matched,
         changed=result.changed,
         conflicts=[EventRead.of(event) for event in result.conflicts],
+        unrestored=[UnrestoredRead.of(item) for item in result.unrestored],
         batch=result.batch,
     )

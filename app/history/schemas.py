@@ -10,6 +10,7 @@ from app.core.pagination import Page
 from app.core.resource_paths import image_path
 from app.core.text.timestamps import Timestamp
 from app.models import TagEvent, TagEventSource
+from app.tags.changes.link_plan import UnrestoredItem, UnrestoredReason
 
 EventId = Annotated[StrictInt, Field(ge=1, lt=2**63)]
 _PATH = "/v1/images/1f0c3a52-c7d4-11f0-9d7e-63c1c0a4b6f1"
@@ -93,14 +94,43 @@ class RevertRequest(BaseModel):
         return self
 
 
+class UnrestoredRead(BaseModel):
+    """A part of the reverted changes that stays as it is.
+
+    It is the tag of the image `image`, the alias `alias` of the tag, its implication of `implies`, or the tag itself.
+
+    | reason | |
+    |---|---|
+    | `tag-exists` | another tag has the name of the tag or of the alias |
+    | `tag-not-found` | one of the two tags was deleted |
+    | `tag-renamed` | the tag was renamed or merged again |
+    | `implication-cycle` | the tags would imply each other |
+    | `too-many-tags` | the image would have more than 100 tags |
+    """
+
+    tag: str = Field(examples=["cat"])
+    image: str | None = Field(examples=[_PATH])
+    alias: str | None = Field(examples=[None])
+    implies: str | None = Field(examples=[None])
+    reason: UnrestoredReason = Field(examples=["too-many-tags"])
+
+    @classmethod
+    def of(cls, item: UnrestoredItem) -> Self:
+        """Shape an item for the wire."""
+        image = None if item.image is None else image_path(item.image)
+        return cls(tag=item.tag, image=image, alias=item.alias, implies=item.implies, reason=item.reason)
+
+
 class RevertResponse(BaseModel):
     """The number of images with a selected change, and of those that the revert changed.
 
-    `conflicts` has up to 1,000 later changes of the same tags of the same images, which are kept, newest first. `batch`
-    is the id of the revert in the history; null for a dry run.
+    `conflicts` has up to 1,000 later changes of the same tags of the same images, which are kept, newest first.
+    `unrestored` has up to 1,000 other parts that cannot be restored. `batch` is the id of the revert in the history,
+    which has no events if nothing changed; null for a dry run.
     """
 
     matched: int = Field(examples=[250])
     changed: int = Field(examples=[248])
     conflicts: list[EventRead]
+    unrestored: list[UnrestoredRead]
     batch: uuid.UUID | None = Field(examples=["c1f9e0a4-6a1e-4c55-9a0f-6d2f0f2c8b31"])

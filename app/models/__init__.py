@@ -3,7 +3,15 @@
 from app.models.audit import AuditAction, AuditEvent
 from app.models.bitmap import BitmapChunk, BitmapIndexQueueEntry, BitmapOrdinal, TagBitmap
 from app.models.cache import CacheState
-from app.models.history import OrphanedTagHistory, TagEvent, TagEventSource, TagOperation, TagOperationKind
+from app.models.history import (
+    OrphanedTagHistory,
+    TagEvent,
+    TagEventSource,
+    TagLinkKind,
+    TagOperation,
+    TagOperationKind,
+    TagOperationLink,
+)
 from app.models.image import IdempotencyKey, Image, ImageHash, OrphanedObject
 from app.models.invitation import Invitation
 from app.models.mailed_link import LinkPurpose, MailedLink
@@ -41,8 +49,10 @@ __all__ = [
     "TagEvent",
     "TagEventSource",
     "TagImplication",
+    "TagLinkKind",
     "TagOperation",
     "TagOperationKind",
+    "TagOperationLink",
     "Tagged",
     "TrashedImage",
     "TrashedTag",

@@ -3,7 +3,19 @@
 import uuid
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Integer, SmallInteger, String, false, func, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    false,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt
@@ -84,6 +96,32 @@ class TagOperation(Base):
     # Of a rename: the new name.
     new_name: Mapped[str | None] = mapped_column(String)
     is_complete: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+
+class TagLinkKind(StrEnum):
+    """The relation of a tag to another one."""
+
+    ALIAS = "alias"
+    IMPLICATION = "implication"
+
+
+class TagOperationLink(Base):
+    """An alias or an implication that an operation on a tag added or removed. A revert of the operation inverts it.
+
+    The tag is an alias of the other tag, or implies it. No foreign keys to tags: both may be deleted.
+    """
+
+    __tablename__ = "tag_operation_links"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    operation: Mapped[uuid.UUID] = mapped_column(ForeignKey("tag_operations.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[TagLinkKind] = mapped_column(String)
+    is_added: Mapped[bool]
+    tag_id: Mapped[int] = mapped_column(Integer)
+    # The names at the time of the operation.
+    tag: Mapped[str] = mapped_column(String)
+    other_id: Mapped[int] = mapped_column(Integer)
+    other: Mapped[str] = mapped_column(String)
 
 
 class OrphanedTagHistory(Base):

@@ -20,6 +20,10 @@ class Implications:
             graph.add(tag, implies)
         return graph
 
+    def copy(self) -> "Implications":
+        """Return an independent copy."""
+        return Implications.of((tag, implies) for tag, all_implied in self._implied.items() for implies in all_implied)
+
     def add(self, tag: int, implies: int) -> None:
         """Have `tag` imply the other."""
         self._implied[tag].add(implies)

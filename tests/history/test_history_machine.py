@@ -26,6 +26,11 @@ REFUSED = (403, 404, 409, 422)
 ADMIN = 2
 KEPT = {"users", "user_sessions", "cache_state"}
 Pair = tuple[Any, int]
+VOCABULARY = (
+    "SELECT image, name FROM tagged JOIN tags ON tags.id = tag WHERE is_explicit ORDER BY 1, 2",
+    "SELECT id, name, alias_of FROM tags ORDER BY 1",
+    "SELECT tag_id, implied_tag_id FROM tag_implications ORDER BY 1, 2",
+)
 MakeAccount = Callable[..., Coroutine[Any, Any, Account]]
 
 some_tags = st.lists(st.sampled_from(TAGS), max_size=2, unique=True)
@@ -185,9 +190,8 @@ class HistoryMachine(RuleBasedStateMachine):
         self.steps.append(Step(changes, batch, is_revert))
 
     async def _operate(self, method: str, path: str, body: dict[str, Any], *, is_reverted: bool) -> None:
-        """Change a tag, and revert that right away, which restores the explicit tags of all images."""
-        names = "SELECT image, name FROM tagged JOIN tags ON tags.id = tag WHERE is_explicit ORDER BY 1, 2"
-        before = await self.sql.fetch(names)
+        """Change a tag, and revert that right away, which restores all tags, aliases and implications."""
+        before = [await self.sql.fetch(part) for part in VOCABULARY]
         known = {row["id"] for row in await self.sql.fetch("SELECT id FROM tag_operations")}
         await self._request(self.accounts[ADMIN], method, path, body)
         # The name of an alias is deleted without an operation.
@@ -195,8 +199,8 @@ class HistoryMachine(RuleBasedStateMachine):
             if is_reverted:
                 request = {"batch": str(row["id"])}
                 reverted = await self._request(self.accounts[ADMIN], "POST", "/v1/history/revert", request)
-                assert reverted.json()["conflicts"] == []
-                assert await self.sql.fetch(names) == before, (path, body)
+                assert reverted.json()["conflicts"] == reverted.json()["unrestored"] == []
+                assert [await self.sql.fetch(part) for part in VOCABULARY] == before, (path, body)
 
     async def _revert(self, actor: int, step: Step, later: list[Step]) -> None:
         account = self.accounts[actor]

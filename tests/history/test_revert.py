@@ -107,6 +107,87 @@ async def test_a_merge_a_rename_and_a_deletion_of_a_tag_are_reverted(
     await assert_consistent(admin.client, sql)
 
 
+async def read_graph(admin: Account, *names: str) -> list[tuple[str, list[str], list[str]]]:
+    """Return the name, the aliases and the implications of each tag."""
+    tags = [await read(admin.client, f"/v1/tags/{name}") for name in names]
+    return [(tag["name"], tag["aliases"], tag["implies"]) for tag in tags]
+
+
+async def test_a_reverted_operation_restores_the_aliases_and_implications_of_the_tag(
+    user: Account, admin: Account, sql: asyncpg.Connection
+) -> None:
+    await admin.client.post("/v1/tags", json={"names": ["cat", "dog", "pet", "tabby"]})
+    await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
+    await admin.client.put("/v1/tags/cat/implications", json={"implies": ["pet"]})
+    await admin.client.put("/v1/tags/tabby/implications", json={"implies": ["cat"]})
+    images = [await upload(user, "tabby"), await upload(user, "cat"), await upload(user, "dog")]
+    names = ("cat", "dog", "pet", "tabby")
+
+    async def state() -> Any:
+        return await read_graph(admin, *names), [await tags(user, image) for image in images]
+
+    before = await state()
+    for method, path, body in (
+        ("POST", "/v1/tags/cat/merge", {"into": "dog"}),
+        ("DELETE", "/v1/tags/cat", None),
+        ("PATCH", "/v1/tags/cat", {"name": "puss"}),
+    ):
+        assert (await admin.client.request(method, path, json=body)).is_success
+        batch = str(await sql.fetchval("SELECT id FROM tag_operations ORDER BY created_at DESC LIMIT 1"))
+        dry_run = await revert(admin, batch=batch, dry_run=True)
+        result = await revert(admin, batch=batch)
+        assert dry_run == result | {"batch": None}
+        assert (result["conflicts"], result["unrestored"]) == ([], [])
+        assert await state() == before, path
+        assert (await revert(admin, batch=batch))["changed"] == 0
+    await assert_replayable(sql)
+    await assert_consistent(admin.client, sql)
+
+
+async def test_a_revert_reports_the_aliases_and_implications_that_it_cannot_restore(
+    user: Account, admin: Account
+) -> None:
+    await admin.client.post("/v1/tags", json={"names": ["cat", "pet", "animal", "tabby"]})
+    await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["kitty", "puss"]})
+    await admin.client.put("/v1/tags/cat/implications", json={"implies": ["pet", "animal"]})
+    image = await upload(user, "cat")
+    await admin.client.delete("/v1/tags/cat")
+    batch = (await read(admin.client, "/v1/history", limit=1))["items"][0]["batch"]
+    await admin.client.post("/v1/tags", json={"names": ["kitty"]})
+    await admin.client.delete("/v1/tags/pet")
+    dry_run = await revert(admin, batch=batch, dry_run=True)
+    result = await revert(admin, batch=batch)
+    assert dry_run == result | {"batch": None}
+    expected = [("kitty", None, "tag-exists"), (None, "pet", "tag-not-found")]
+    assert [(item["alias"], item["implies"], item["reason"]) for item in result["unrestored"]] == expected
+    assert await read_graph(admin, "cat") == [("cat", ["puss"], ["animal"])]
+    assert await tags(user, image) == ["animal", "cat"]
+    assert (await revert(admin, batch=batch))["unrestored"] == result["unrestored"]
+
+    # A name that is taken stops neither the rest of the request nor its repetition.
+    rename = (await admin.client.patch("/v1/tags/cat", json={"name": "feline"})).json()["batch"]
+    await admin.client.post("/v1/tags", json={"names": ["cat"]})
+    (item,) = (await revert(admin, batch=rename))["unrestored"]
+    assert (item["tag"], item["reason"]) == ("cat", "tag-exists")
+    await admin.client.patch("/v1/tags/feline", json={"name": "felid"})
+    (item,) = (await revert(admin, batch=rename))["unrestored"]
+    assert (item["tag"], item["reason"]) == ("cat", "tag-renamed")
+
+
+async def test_a_revert_gives_no_image_more_than_its_hundred_tags(user: Account) -> None:
+    image = await upload(user, *(f"tag {number}" for number in range(100)))
+    batch = await bulk(user, q="*", remove=["tag 1", "tag 2"])
+    await user.client.post(f"/v1/images/{image['id']}/tags", json={"tags": ["new"]})
+    dry_run, result = await revert(user, batch=batch, dry_run=True), await revert(user, batch=batch)
+    assert dry_run == result | {"batch": None}
+    (item,) = result["unrestored"]
+    assert (item["image"], item["reason"]) == (f"/v1/images/{image['id']}", "too-many-tags")
+    assert len(await tags(user, image)) == 100
+    await user.client.delete(f"/v1/images/{image['id']}/tags/new")
+    assert (await revert(user, batch=batch))["unrestored"] == []
+    assert item["tag"] in await tags(user, image)
+
+
 async def test_a_merged_tag_returns_as_its_target_and_a_deleted_one_by_its_name(user: Account, admin: Account) -> None:
     image = await upload(user, "kitty", "dog", "red")
     batch = await bulk(user, ids=[image["id"]], remove=["kitty", "dog", "red"])
@@ -123,6 +204,10 @@ async def test_a_merged_tag_returns_as_its_target_and_a_deleted_one_by_its_name(
 async def test_a_selection_is_exactly_one_of_three(user: Account) -> None:
     since = {"since": "2026-11-22T10:00:00Z"}
     bodies: list[dict[str, Any]] = [{}, {"batch": str(user.id), "ids": [1]}, {"ids": []}, {"ids": ["1"]}, since]
+    # Times that only other time zones have.
+    bodies += [
+        {"actor": str(user.id), "since": at} for at in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00")
+    ]
     for body in bodies:
         assert (await user.client.post("/v1/history/revert", json=body)).status_code == 422, body
     assert (await revert(user, batch=str(user.id)))["matched"] == 0

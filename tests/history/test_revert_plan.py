@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from app.history.revert_plan import ExplicitChange, plan_revert
+from app.history.revert_plan import ExplicitChange, ImageTag, RevertPlan, limit_tags, plan_revert
 
 IMAGE = uuid.UUID(int=1)
 
@@ -49,3 +49,22 @@ def test_each_tag_of_each_image_has_a_plan_of_its_own() -> None:
     assert [pair.tag for pair in plan.added] == ["dog"]
     assert plan.conflicts == [1]
     assert plan.images == {IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("today", "removed", "added", "excess"),
+    [
+        (97, 0, ["a", "b", "c"], []),
+        (98, 0, ["a", "b"], ["c"]),
+        (98, 1, ["a", "b", "c"], []),
+        (100, 0, [], ["a", "b", "c"]),
+        (103, 1, [], ["a", "b", "c"]),  # from before the limit
+    ],
+)
+def test_an_image_never_exceeds_its_limit(today: int, removed: int, added: list[str], excess: list[str]) -> None:
+    plan = RevertPlan(
+        added=[ImageTag(IMAGE, number, name) for number, name in enumerate("abc")],
+        removed=[ImageTag(IMAGE, 10 + number, "x") for number in range(removed)],
+    )
+    limit_tags(plan, {IMAGE: today}, 100)
+    assert ([one.tag for one in plan.added], [one.tag for one in plan.excess]) == (added, excess)

@@ -34,7 +34,7 @@ some_images = st.lists(numbers, min_size=1, max_size=3, unique=True)
 visibilities = st.sampled_from(["public", "private"])
 EVENTS_OF_STRANGERS = """
 SELECT count(*) FROM audit_events
-WHERE action NOT LIKE 'images.%' AND actor NOT IN (SELECT id FROM users WHERE is_admin)
+WHERE action NOT LIKE 'images.%' AND action <> 'account.delete' AND actor NOT IN (SELECT id FROM users WHERE is_admin)
 """
 EXPLICIT = "SELECT tag FROM tagged WHERE image = ANY($1) AND is_explicit"
 NAME_OF_TAG = """

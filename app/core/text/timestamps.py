@@ -1,10 +1,10 @@
 """Times as clients send them: RFC 3339 with an offset, and no numbers. Local times as the service returns them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 MAX_LENGTH = 40
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?")
@@ -26,4 +26,13 @@ def format_local_time(moment: datetime, offset: int | None) -> str:
     return f"{moment.isoformat()}{'-' if offset < 0 else '+'}{hours:02}:{minutes:02}"
 
 
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_refuse_other_forms)]
+def _to_utc(value: datetime) -> datetime:
+    """Return the time in UTC. Raises ValueError if its year is not one from 1 to 9999, which the database refuses."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        message = "The value must be a time from the years 1 to 9999 in UTC."
+        raise ValueError(message) from None
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(_to_utc), BeforeValidator(_refuse_other_forms)]

@@ -20,6 +20,7 @@ from app.core.resource_paths import tag_path
 from app.models import AuditAction, TagEventSource, TagOperationKind
 from app.tags.changes.bulk_retag import BATCH
 from app.tags.changes.change_origin import BY_HAND, ChangeOrigin, set_origin
+from app.tags.changes.link_plan import LinkPlan
 from app.tags.changes.tag_change_repository import TagChangeRepository
 from app.tags.changes.tag_operation_repository import TagOperationRepository
 from app.tags.errors import TagExists, TagIsAlias, TagNotFound
@@ -39,7 +40,8 @@ class TagChange:
         self._operations = TagOperationRepository(session)
         self._tags = TagRepository(session)
         self._image_tags = ImageTagRepository(session, origin)
-        self._implications = implications
+        self.implications = implications
+        self._batch = origin.batch
 
     @classmethod
     async def begin(cls, session: AsyncSession, audit: AuditLog, origin: ChangeOrigin = BY_HAND) -> "TagChange":
@@ -80,6 +82,8 @@ class TagChange:
             await self._operations.complete(operation)
             origin = ChangeOrigin(TagEventSource.RENAME, operation)
         await self._use_origin(origin)
+        if origin.batch is not None:
+            await self._operations.add_removed_alias(origin.batch, tag, new_name)
         await self._repository.rename(tag, new_name)
         await self._write(AuditAction.TAG_RENAME, name, {"name": name}, {"name": new_name})
         if name != new_name:
@@ -87,21 +91,11 @@ class TagChange:
             await self._for_images_with(tag, append, recompute=False)
         return origin.batch
 
-    async def separate(self, tag: int) -> bool:
-        """Make an alias a tag of its own again, without its former images, aliases and implications.
-
-        Returns whether it was an alias.
-        """
-        target = await self._repository.find_target(tag)
-        if target is not None:
-            await self._repository.lock_tags({tag, target})
-            await self._repository.separate(tag)
-        return target is not None
-
     async def remove(self, name: str) -> None:
         """Delete a tag with its aliases, and remove it from all images. Raises TagNotFound, TagIsAlias."""
         tag, before = await self._get_named(name), await self._tags.get(name)
-        await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
+        await self._repository.lock_tags({tag} | self.implications.ancestors(tag))
+        await self._record_removed_links(tag)
         await self._repository.remove_implications(tag)
         await self._for_images_with(tag, partial(self._image_tags.replace_tag, tag, None))
         await self._repository.remove(tag)
@@ -109,8 +103,8 @@ class TagChange:
 
     async def inherit_implications(self, name: str, other: str) -> None:
         """Add the implications of another tag, unless they close a cycle. Raises TagNotFound, TagIsAlias."""
-        tag, implied = await self._get(name), self._implications.implied_by(await self._get_named(other))
-        await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
+        tag, implied = await self._get(name), self.implications.implied_by(await self._get_named(other))
+        await self._repository.lock_tags({tag} | self.implications.ancestors(tag))
         linked = [await self._link_unless_cycle(tag, one) for one in sorted(implied)]
         if any(linked):
             await self._for_images_with(tag)
@@ -118,8 +112,9 @@ class TagChange:
     async def merge(self, name: str, into: str) -> int:
         """Replace a tag by another on all images; its name becomes an alias. Raises TagNotFound, TagIsAlias."""
         tag, target = await self._get_pair(name, into)
-        ancestors = self._implications.ancestors(tag) | self._implications.ancestors(target)
+        ancestors = self.implications.ancestors(tag) | self.implications.ancestors(target)
         await self._repository.lock_tags({tag, target} | ancestors)
+        await self._record_removed_links(tag)
         inherited = await self._move_edges(tag, target)
         await self._for_images_with(tag, partial(self._image_tags.replace_tag, tag, target))
         if inherited:
@@ -154,12 +149,12 @@ class TagChange:
         if locked_tags is None:
             raise DatabaseBusy
         before, wanted = await self._tags.get(name), set(locked_tags.explicit)
-        await self._repository.lock_tags({tag} | self._implications.ancestors(tag))
-        current = self._implications.implied_by(tag)
+        await self._repository.lock_tags({tag} | self.implications.ancestors(tag))
+        current = self.implications.implied_by(tag)
         for one in current - wanted:
             await self._unlink(tag, one)
         for one in sorted(wanted - current):
-            if self._implications.would_close_cycle(tag, one):
+            if self.implications.would_close_cycle(tag, one):
                 self._refuse_cycle()
             await self._link(tag, one)
         if current != wanted:
@@ -169,9 +164,23 @@ class TagChange:
             await self._write(AuditAction.TAG_SET_IMPLICATIONS, name, *members)
         return tag
 
+    async def restore_links(self, plan: LinkPlan, tag: int) -> None:
+        """Invert the changes of aliases and implications that a revert has planned for the tag."""
+        edges = plan.added | plan.removed
+        ancestors = {one for edge in edges for one in self.implications.ancestors(edge[0])}
+        await self._repository.lock_tags({tag, *plan.aliases, *(edge[0] for edge in edges), *ancestors})
+        for alias, name in plan.aliases.items():
+            await self._repository.restore_alias(alias, name, tag)
+        for edge in sorted(plan.removed):
+            await self._unlink(*edge)
+        for edge in sorted(plan.added):
+            await self._link(*edge)
+        for changed in sorted({edge[0] for edge in edges}):
+            await self._for_images_with(changed)
+
     async def _move_edges(self, tag: int, target: int) -> bool:
         """Move edges to the target, unless they close a cycle. Returns whether the target implies more tags."""
-        implied, implying = self._implications.implied_by(tag), self._implications.implying(tag)
+        implied, implying = self.implications.implied_by(tag), self.implications.implying(tag)
         for one in implied:
             await self._unlink(tag, one)
         for one in implying:
@@ -181,17 +190,23 @@ class TagChange:
         return any(edge[0] == target for edge in linked)
 
     async def _link_unless_cycle(self, tag: int, implies: int) -> bool:
-        if self._implications.would_close_cycle(tag, implies) or implies in self._implications.implied_by(tag):
+        if self.implications.would_close_cycle(tag, implies) or implies in self.implications.implied_by(tag):
             return False
         await self._link(tag, implies)
+        if self._batch is not None:
+            await self._operations.add_implication(self._batch, tag, implies)
         return True
 
+    async def _record_removed_links(self, tag: int) -> None:
+        if self._batch is not None:
+            await self._operations.add_removed_links(self._batch, tag)
+
     async def _link(self, tag: int, implies: int) -> None:
-        self._implications.add(tag, implies)
+        self.implications.add(tag, implies)
         await self._repository.add_implication(tag, implies)
 
     async def _unlink(self, tag: int, implies: int) -> None:
-        self._implications.remove(tag, implies)
+        self.implications.remove(tag, implies)
         await self._repository.remove_implication(tag, implies)
 
     async def _for_images_with(
@@ -211,7 +226,7 @@ class TagChange:
                 await self._image_tags.recompute_implied(locked)
 
     async def _use_origin(self, origin: ChangeOrigin) -> ChangeOrigin:
-        self._image_tags = ImageTagRepository(self._session, origin)
+        self._image_tags, self._batch = ImageTagRepository(self._session, origin), origin.batch
         await self._image_tags.set_origin()
         return origin
 

@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from sqlalchemy import ARRAY, String, Uuid, bindparam, delete, exists, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import set_lock_timeout
-from app.models import Tag, Tagged, TagImplication
+from app.models import Tag, TagCountDelta, Tagged, TagImplication
+from app.tags.changes.link_plan import NamedTag
 
 _ADVISORY_LOCK = 0x746167  # "tag"
 # Two events for each image: a client that replays the names of the events gets the names of its tags. The order of the
@@ -30,14 +30,6 @@ _APPEND_RENAME_EVENTS = text("""
     bindparam("name", type_=String),
     bindparam("new_name", type_=String),
 )
-
-
-class NamedTag(NamedTuple):
-    """A tag or an alias; `alias_of` is the id of the alias's tag."""
-
-    id: int
-    name: str
-    alias_of: int | None
 
 
 class TagChangeRepository:
@@ -91,9 +83,29 @@ class TagChangeRepository:
         await self._session.execute(update(Tag).where(Tag.alias_of == tag).values(alias_of=target))
         await self._session.execute(update(Tag).where(Tag.id == tag).values(alias_of=target))
 
-    async def find_target(self, alias: int) -> int | None:
-        """Return the tag that an alias stands for; None if the id is none of an alias."""
-        return await self._session.scalar(select(Tag.alias_of).where(Tag.id == alias))
+    async def list_by_id(self, ids: Collection[int]) -> list[NamedTag]:
+        """Return the tags and aliases with these ids."""
+        rows = await self._session.execute(select(Tag.id, Tag.name, Tag.alias_of).where(Tag.id.in_(ids)))
+        return [NamedTag(*row) for row in rows]
+
+    async def find(self, tag: int) -> NamedTag | None:
+        """Return the tag or alias with this id."""
+        return next(iter(await self.list_by_id([tag])), None)
+
+    async def restore(self, tag: int, name: str) -> bool:
+        """Create a deleted tag again under its id, unless the id or the name is in use. Returns whether it did."""
+        used = select(Tag.id).where(or_(Tag.id == tag, Tag.name == name)).limit(1)
+        if await self._session.scalar(used) is not None:
+            return False
+        # Changes of the count of the deleted row, which are not compacted yet.
+        await self._session.execute(delete(TagCountDelta).where(TagCountDelta.tag_id == tag))
+        added = pg_insert(Tag).values(id=tag, name=name).on_conflict_do_nothing().returning(Tag.id)
+        return await self._session.scalar(added) is not None
+
+    async def restore_alias(self, alias: int, name: str, tag: int) -> None:
+        """Make a deleted alias, or one of another tag, an alias of this tag."""
+        statement = pg_insert(Tag).values(id=alias, name=name, alias_of=tag)
+        await self._session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"alias_of": tag}))
 
     async def separate(self, alias: int) -> None:
         """Make an alias a tag of its own."""

@@ -16,7 +16,8 @@ from app.cli.archive.restoring.vocabulary_restorer import (
     report_new,
 )
 from app.db.database import Database
-from app.tags.changes.tag_change_repository import NamedTag, TagChangeRepository
+from app.tags.changes.link_plan import NamedTag
+from app.tags.changes.tag_change_repository import TagChangeRepository
 from app.tags.implication_graph import Implications
 
 

@@ -13,8 +13,9 @@ from app.cli.archive.archive_reader import BrokenLine
 from app.cli.archive.restoring.restore_repository import RestoreRepository
 from app.cli.archive.restoring.restore_results import RestoreOutcome, RestoreResult
 from app.db.database import Database
+from app.tags.changes.link_plan import NamedTag
 from app.tags.changes.tag_change import TagChange
-from app.tags.changes.tag_change_repository import NamedTag, TagChangeRepository
+from app.tags.changes.tag_change_repository import TagChangeRepository
 from app.tags.implication_graph import Implications
 from app.tags.repository import TagRepository
 
