@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, create_model
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from app.core.errors import ValidationFailed
 from app.core.pagination import DEFAULT_LIMIT, Cursor, Limit
-from app.core.text.normalization import has_control
 from app.images.schemas import OMITTED
 from app.search.language.filters import FILTER_NAMES, MAX_VALUES, RANGE_FILTERS
 from app.search.planning.sort_order import Sort
@@ -89,26 +87,12 @@ class _SchemaOfFilter:
         return handler(ImageFilter.__pydantic_core_schema__)
 
 
-def _refuse_control(document: Any) -> Any:
-    """Return the value unchanged. Raises ValidationFailed for a string with control characters."""
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
-    while pending:
-        loc, value = pending.pop()
-        if isinstance(value, str) and has_control(value):
-            raise ValidationFailed.at(["body", "filter", *loc], "The value must not contain control characters.")
-        if isinstance(value, dict):
-            pending.extend(((*loc, key), one) for key, one in value.items())
-        elif isinstance(value, list):
-            pending.extend(((*loc, number), one) for number, one in enumerate(value))
-    return document
-
-
 class ImageSearch(BaseModel):
     """A filter and the parameters of `GET /v1/images`. An empty filter matches all images."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": _EXAMPLES})
 
-    filter: Annotated[Any, _SchemaOfFilter(), AfterValidator(_refuse_control)] = {}
+    filter: Annotated[Any, _SchemaOfFilter()] = {}
     sort: Sort = "-created"
     count: CountMode = "none"
     limit: Limit = DEFAULT_LIMIT

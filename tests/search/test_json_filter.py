@@ -8,6 +8,7 @@ import httpx
 import pytest
 from hypothesis import assume, given
 
+from app.core.errors import ValidationFailed
 from app.db.database import Database
 from app.search.errors import InvalidQuery
 from app.search.language import ast
@@ -188,7 +189,7 @@ def canonical(document: Any) -> str | None:
     """Return the canonical text of a filter; None for an invalid one."""
     try:
         return format_query(parse_filter(document))
-    except InvalidQuery:
+    except (InvalidQuery, ValidationFailed):
         return None
 
 
@@ -272,6 +273,7 @@ HOSTILE = {
     "deep nesting": b'{"filter":' + b"[" * 100_000,
     "a large list": b'{"filter": {"any": [' + b",".join([b'{"tag":"a"}'] * 60_000) + b"]}}",
     "many values": b'{"filter": {"width": {"in": [' + b",".join([b"1"] * 100_000) + b"]}}}",
+    "wide and deep": b'{"filter": ' + b"[" * 400 + b"1," * 200_000 + b"1" + b"]" * 400 + b"}",
     "a long key": b'{"filter": {"' + b"x" * 500_000 + b'": 1}}',
     "a long tag": b'{"filter": {"tag": "' + b"e\xcc\x81" * 300_000 + b'"}}',
     "a repeated member": b'{"filter": {"tag": "a", "tag": "b"}}',

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
+from app.core.errors import ValidationFailed
+from app.core.text.normalization import has_control
 from app.core.text.suggestions import closest_match
 from app.core.text.tag_names import normalize_tag_pattern, normalize_tag_term
 from app.search.errors import InvalidQuery
@@ -33,9 +35,9 @@ _Path: TypeAlias = tuple[str | int, ...]
 
 
 def parse_filter(document: Any) -> ast.Node:
-    """Return the syntax tree of a filter, the member `filter` of a body. Raises InvalidQuery with a `pointer`.
+    """Return the syntax tree of a filter, the member `filter` of a body.
 
-    An empty object matches all images.
+    An empty object matches all images. Raises InvalidQuery with a `pointer`, ValidationFailed for control characters.
     """
     path: _Path = ("filter",)
     if document == {}:
@@ -108,6 +110,7 @@ class _FilterParser:
         self._count(path)
         if not isinstance(value, str):
             _fail("A tag must be a string", path, "a tag, or a part of one with *")
+        _refuse_control(value, path)
         try:
             term = ast.Wildcard(normalize_tag_pattern(value)) if "*" in value else ast.Tag(normalize_tag_term(value))
         except ValueError as error:
@@ -188,10 +191,17 @@ def _text_of(name: str, value: Any, path: _Path) -> str:
         # The text of a query is limited, too, and its values cannot contain a quotation mark.
         if len(value) > MAX_LENGTH or '"' in value:
             _fail(f"A value can have at most {MAX_LENGTH} characters, without quotation marks", path, "another value")
+        _refuse_control(value, path)
         return value
     if name not in RANGE_FILTERS or isinstance(value, bool) or not isinstance(value, int | float):
         _fail("The value has the wrong type", path, "a string or a number" if name in RANGE_FILTERS else "a string")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _refuse_control(value: str, path: _Path) -> None:
+    """Raise ValidationFailed for control characters, as for each string of a body. Too long values fail elsewhere."""
+    if len(value) <= MAX_LENGTH and has_control(value):
+        raise ValidationFailed.at(["body", *path], "The value must not contain control characters.")
 
 
 def _comparisons_of(name: str) -> tuple[str, ...]:
