@@ -6,7 +6,7 @@ See docs/performance/notes/range-scans-and-the-driver.md and, about statements w
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 from sqlalchemy import Select, TextClause, event
@@ -109,11 +109,7 @@ async def autocommit_connection(
     engine: AsyncEngine, changes: InvalidationTracker
 ) -> AsyncIterator[AutocommitConnection]:
     """Hold a connection of the pool during the block."""
-    try:
-        pooled = await engine.raw_connection()
-    except engine.dialect.loaded_dbapi.Error as error:
-        # Nothing was asked of the server but a connection.
-        raise DatabaseUnavailable from error
+    pooled = await _check_out(engine)
     try:
         yield AutocommitConnection(pooled, changes)
     finally:
@@ -121,12 +117,46 @@ async def autocommit_connection(
         await greenlet_spawn(pooled.close)
 
 
-async def fetch(session: AsyncSession, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
+class ReadConnection:
+    """A connection that the first statement takes from the pool. Each statement is a transaction of its own."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.bind = engine
+        self._pooled: PoolProxiedConnection | None = None
+
+    async def fetch(self, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
+        """Run one statement and return all rows. Raises like the function `fetch`."""
+        if self._pooled is None:
+            self._pooled = await _check_out(self.bind)
+        rows = await fetch_from(self._pooled.driver_connection, statement, values, self._invalidate)
+        self._pooled.info[ON_ANSWER]()
+        return rows
+
+    async def rollback(self) -> None:
+        """Return the connection to the pool; the next statement takes one again."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            # The pool may close the connection, which needs a greenlet.
+            await greenlet_spawn(pooled.close)
+
+    async def _invalidate(self) -> None:
+        if self._pooled is not None:
+            await greenlet_spawn(self._pooled.invalidate)
+
+
+# A session takes a tenth of a search's processor time, so searches of the primary have none. See
+# docs/performance/notes/search-cost.md.
+Reader: TypeAlias = AsyncSession | ReadConnection
+
+
+async def fetch(session: Reader, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
     """Run one statement with the placeholders `$1`, `$2`, ..., and return all rows.
 
     Raises DatabaseUnavailable and asyncpg.PostgresError, which the session's block translates. Another interruption
     invalidates the connection, as it does in SQLAlchemy.
     """
+    if isinstance(session, ReadConnection):
+        return await session.fetch(statement, values)
 
     async def invalidate() -> None:
         await (await session.connection()).invalidate()
@@ -159,9 +189,17 @@ async def fetch_from(
     return rows
 
 
-async def fetch_value(session: AsyncSession, statement: str, values: Sequence[Any]) -> Any:
+async def fetch_value(session: Reader, statement: str, values: Sequence[Any]) -> Any:
     """Run one statement and return the first value of its first row."""
     return (await fetch(session, statement, values))[0][0]
+
+
+async def _check_out(engine: AsyncEngine) -> PoolProxiedConnection:
+    try:
+        return await engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:
+        # Nothing was asked of the server but a connection.
+        raise DatabaseUnavailable from error
 
 
 async def _driver(session: AsyncSession) -> Any:

@@ -12,7 +12,7 @@ from app.core.callers import current_caller
 from app.core.errors import DatabaseBusy, DatabaseUnavailable, QueryTimeout
 from app.core.fair_queue import FairQueue
 from app.core.settings import DatabaseSettings
-from app.db.asyncpg_queries import AutocommitConnection, autocommit_connection
+from app.db.asyncpg_queries import AutocommitConnection, ReadConnection, Reader, autocommit_connection
 from app.db.cache_invalidation import InvalidationTracker, invalidates_only
 from app.db.circuit_breaker import ON_ANSWER, CircuitBreaker
 from app.db.connection_queues import pool_limits, writer_limits
@@ -158,15 +158,32 @@ class Database:
         It uses the standby if one has caught up with the primary. The server has the same limit for each statement,
         since it does not notice that a client has disconnected.
         """
+        async with self._within(seconds), AsyncExitStack() as stack:
+            replica = await self._enter_replica(stack)
+            yield await stack.enter_async_context(self._searchers()) if replica is None else replica
+
+    @asynccontextmanager
+    async def search_reader(self, seconds: float | None = None) -> AsyncIterator[Reader]:
+        """Yield a session of the standby, or a connection to the primary without one. Raises like `search_session`."""
+        async with self._within(seconds), AsyncExitStack() as stack:
+            replica = await self._enter_replica(stack)
+            if replica is not None:
+                yield replica
+                return
+            connection = ReadConnection(self.search_engine)
+            stack.push_async_callback(connection.rollback)
+            yield connection
+
+    @asynccontextmanager
+    async def _within(self, seconds: float | None) -> AsyncIterator[None]:
+        """Limit the time of a search, and translate its errors."""
         try:
             async with (
                 asyncio.timeout(seconds or self._search_seconds),
                 translate_errors(),
                 self._breaker.guard(),
-                AsyncExitStack() as stack,
             ):
-                replica = await self._enter_replica(stack)
-                yield await stack.enter_async_context(self._searchers()) if replica is None else replica
+                yield
         except TimeoutError as error:
             raise QueryTimeout from error
 
@@ -221,7 +238,7 @@ def _direct_url(settings: DatabaseSettings) -> str | None:
     return settings.sqlalchemy_direct_url if settings.database_direct_url.get_secret_value() else ""
 
 
-def has_idle_connection(session: AsyncSession) -> bool:
+def has_idle_connection(session: Reader) -> bool:
     """Return whether the pool of this session has another connection free."""
     pool = session.bind.pool if isinstance(session.bind, AsyncEngine) else None
     return isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() < pool.size()

@@ -1,7 +1,6 @@
 """Counts the matches of a query, exactly or approximately."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.db.asyncpg_queries import Reader
 from app.db.sql_text import BindParameters
 from app.search.bitmap_index.bitmap_queries import count_by_bitmaps
 from app.search.executor import SearchExecutor
@@ -10,20 +9,20 @@ from app.search.planning.table_sample import take_sample
 from app.search.repository import count_matches, count_matches_of_tag, count_matches_up_to, estimate_images
 
 
-async def count_exactly(session: AsyncSession, search: SearchExecutor) -> int:
+async def count_exactly(session: Reader, search: SearchExecutor) -> int:
     """Return the number of matches. Raises QueryTimeout."""
     count = await count_if_cheap(session, search)
     return await count_matches(session, search.predicates) if count is None else count
 
 
-async def count_if_cheap(session: AsyncSession, search: SearchExecutor) -> int | None:
+async def count_if_cheap(session: Reader, search: SearchExecutor) -> int | None:
     """Return the number of matches by the count of a tag or by the bitmaps; None for other queries."""
     if (tag := search.predicates.only_tag) is not None:
         return await count_matches_of_tag(session, search.predicates, tag)
     return await _count_by_bitmaps(session, search)
 
 
-async def estimate_count(session: AsyncSession, search: SearchExecutor) -> int:
+async def estimate_count(session: Reader, search: SearchExecutor) -> int:
     """Return the approximate number of matches: exact if that is cheap, else from a sample. Raises QueryTimeout."""
     predicates, costs = search.predicates, search.engine.costs
     if (count := await _count_by_bitmaps(session, search)) is not None:
@@ -47,7 +46,7 @@ async def estimate_count(session: AsyncSession, search: SearchExecutor) -> int:
     return round(sample.matches / sample.share) if sample.matches else 0
 
 
-async def _count_by_bitmaps(session: AsyncSession, search: SearchExecutor) -> int | None:
+async def _count_by_bitmaps(session: Reader, search: SearchExecutor) -> int | None:
     """Return the number of matches; None if the bitmaps are disabled, more expensive or not up to date."""
     if not search.engine.uses_bitmaps or not is_count_by_bitmaps_cheaper(search.predicates):
         return None

@@ -7,10 +7,9 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.authz.visibility import VisibilityScope
 from app.core.observability.request_counters import SearchStep, count_search_step
+from app.db.asyncpg_queries import Reader
 from app.db.base import utc_now
 from app.db.sql_text import BindParameters
 from app.search.language import ast
@@ -58,7 +57,7 @@ class SearchEngine:
         # Steps since the start of the worker, by strategy; a metric.
         self.steps = {strategy.name: 0 for strategy in made}
 
-    async def prepare(self, session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> "SearchExecutor":
+    async def prepare(self, session: Reader, query: ast.Node, visibility: VisibilityScope) -> "SearchExecutor":
         """Return the search of a query with resolved tags. Raises QueryTooBroad."""
         tags = await resolve_tags(session, query, visibility)
         return SearchExecutor(session, QueryPredicates(query, tags, visibility, utc_now()), self)
@@ -68,7 +67,7 @@ class SearchEngine:
 class SearchExecutor:
     """Runs one query. The statements of the session are bounded in time; see `Database.search_session`."""
 
-    session: AsyncSession
+    session: Reader
     predicates: QueryPredicates
     engine: SearchEngine
     # The steps so far.

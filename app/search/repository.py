@@ -2,9 +2,7 @@
 
 import uuid
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch, fetch_value
+from app.db.asyncpg_queries import Reader, fetch, fetch_value
 from app.db.sql_text import TRUE, BindParameters, sql_and
 from app.models.tag import EXACT_COUNT
 from app.search.planning.predicates import QueryPredicates
@@ -12,7 +10,7 @@ from app.search.planning.tag_resolution import ESTIMATED_IMAGES
 
 
 async def list_match_ids(
-    session: AsyncSession, predicates: QueryPredicates, owner: uuid.UUID | None, limit: int
+    session: Reader, predicates: QueryPredicates, owner: uuid.UUID | None, limit: int
 ) -> list[uuid.UUID]:
     """Return the ids of up to `limit` visible matches, unordered; with an owner, of theirs only."""
     values = BindParameters()
@@ -22,14 +20,14 @@ async def list_match_ids(
     return [row[0] for row in await fetch(session, statement, values.values)]
 
 
-async def count_matches(session: AsyncSession, predicates: QueryPredicates) -> int:
+async def count_matches(session: Reader, predicates: QueryPredicates) -> int:
     """Return the number of visible matches, from a look at each."""
     values = BindParameters()
     statement = f"SELECT count(*) FROM images WHERE {predicates.visible_condition(values)}"  # noqa: S608
     return int(await fetch_value(session, statement, values.values))
 
 
-async def count_matches_of_tag(session: AsyncSession, predicates: QueryPredicates, tag: int) -> int:
+async def count_matches_of_tag(session: Reader, predicates: QueryPredicates, tag: int) -> int:
     """Return the number of visible matches of a query that is one tag. Its public images are counted already."""
     values = BindParameters()
     private = f"SELECT count(*) FROM images WHERE {predicates.visible_private_condition(values)}"  # noqa: S608
@@ -37,7 +35,7 @@ async def count_matches_of_tag(session: AsyncSession, predicates: QueryPredicate
     return int(await fetch_value(session, f"SELECT coalesce(({public}), 0) + ({private})", values.values))
 
 
-async def count_matches_up_to(session: AsyncSession, predicates: QueryPredicates, limit: int) -> int | None:
+async def count_matches_up_to(session: Reader, predicates: QueryPredicates, limit: int) -> int | None:
     """Return the number of visible matches; None if there are more than `limit`."""
     values = BindParameters()
     condition = predicates.visible_condition(values)
@@ -46,6 +44,6 @@ async def count_matches_up_to(session: AsyncSession, predicates: QueryPredicates
     return count if count <= limit else None
 
 
-async def estimate_images(session: AsyncSession) -> float:
+async def estimate_images(session: Reader) -> float:
     """Return the number of all images, by the statistics of PostgreSQL."""
     return float(await fetch_value(session, f"SELECT {ESTIMATED_IMAGES}", ()))

@@ -74,7 +74,7 @@ class SearchService:
         """
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._queue.enter(current_caller.get()))
-            async with self._database.search_session() as session:
+            async with self._database.search_reader() as session:
                 search = await self._engine.prepare(session, page.query, page.visibility)
                 counting: Awaitable[MatchCount | None] | None = None
                 if page.count != "none" and has_idle_connection(session):
@@ -90,9 +90,9 @@ class SearchService:
             return None
         if mode == "exact":
             try:
-                async with self._database.search_session(COUNT_SHARE * self._timeout_seconds) as session:
+                async with self._database.search_reader(COUNT_SHARE * self._timeout_seconds) as session:
                     return MatchCount(await count_exactly(session, search), "exact")
             except QueryTimeout:
                 pass
-        async with self._database.search_session() as session:
+        async with self._database.search_reader() as session:
             return MatchCount(await estimate_count(session, search), "estimate")

@@ -15,6 +15,7 @@ from app.db.database import Database
 pytestmark = pytest.mark.integration
 
 PID = "SELECT pg_backend_pid()"
+KINDS = ("search_session", "search_reader")
 
 
 @pytest.fixture
@@ -26,12 +27,16 @@ def narrow(settings: Settings, sql: asyncpg.Connection) -> Settings:
     return settings.model_copy(update={"database_search_pool_size": 1})
 
 
-async def test_an_interrupted_statement_closes_its_connection(narrow: Settings, sql: asyncpg.Connection) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_interrupted_statement_closes_its_connection(
+    narrow: Settings, sql: asyncpg.Connection, kind: str
+) -> None:
     database = Database(narrow)
+    search = getattr(database, kind)
     pids: list[int] = []
 
     async def sleep() -> None:
-        async with database.search_session() as session:
+        async with search() as session:
             pids.append(await fetch_value(session, PID, ()))
             await fetch(session, "SELECT pg_sleep($1)", (600.0,))
 
@@ -42,7 +47,7 @@ async def test_an_interrupted_statement_closes_its_connection(narrow: Settings, 
     sleeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sleeping
-    async with database.search_session() as session:
+    async with search() as session:
         assert await fetch_value(session, PID, ()) != pids[0]
     async with asyncio.timeout(20):
         while await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pids[0]):
@@ -50,13 +55,15 @@ async def test_an_interrupted_statement_closes_its_connection(narrow: Settings, 
     await database.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
 async def test_the_server_s_errors_are_mapped_as_those_of_sessions_are(
-    narrow: Settings, sql: asyncpg.Connection
+    narrow: Settings, sql: asyncpg.Connection, kind: str
 ) -> None:
     database = Database(narrow.model_copy(update={"search_timeout_ms": 200}))
+    search = getattr(database, kind)
 
     async def run(statement: str, *values: Any) -> None:
-        async with database.search_session(60) as session:
+        async with search(60) as session:
             await fetch(session, statement, values)
 
     with pytest.raises(QueryTimeout):
@@ -70,6 +77,7 @@ async def test_the_server_s_errors_are_mapped_as_those_of_sessions_are(
     await run("SELECT * FROM changing")
     await sql.execute("ALTER TABLE changing ALTER one TYPE text")
     await run("SELECT * FROM changing")
+    await sql.execute("DROP TABLE changing")
     await database.close()
 
 
@@ -86,6 +94,20 @@ async def test_a_session_that_released_its_connection_opens_another(narrow: Sett
     await database.close()
 
 
+async def test_a_connection_without_a_session_is_taken_by_the_first_statement_and_returned(narrow: Settings) -> None:
+    database = Database(narrow)
+    async with database.search_reader() as reader:
+        assert database.connections_in_use() == 0
+        first = await fetch_value(reader, PID, ())
+        assert database.connections_in_use() == 1
+        await reader.rollback()
+        async with database.search_reader() as other:
+            assert await fetch_value(other, PID, ()) == first
+        assert await fetch_value(reader, PID, ()) == first
+    assert database.connections_in_use() == 0
+    await database.close()
+
+
 async def test_each_statement_counts_as_a_response_of_the_server(narrow: Settings) -> None:
     database = Database(narrow)
     breaker = database._breaker
@@ -94,10 +116,11 @@ async def test_each_statement_counts_as_a_response_of_the_server(narrow: Setting
             before = breaker._last_sign
             await session.execute(text("SELECT 1"))
             assert breaker._last_sign > before, open_session.__name__
-    async with database.search_session() as session:
-        before = breaker._last_sign
-        await fetch(session, "SELECT 1", ())
-        assert breaker._last_sign > before
+    for open_search in (database.search_session, database.search_reader):
+        async with open_search() as session:
+            before = breaker._last_sign
+            await fetch(session, "SELECT 1", ())
+            assert breaker._last_sign > before
     async with database.read_connection() as connection:
         before = breaker._last_sign
         await connection.fetch_one(Statement(text("SELECT 1")), {})

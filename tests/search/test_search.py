@@ -7,10 +7,10 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import text
 
 from app.authz.visibility import VisibilityScope
 from app.core.settings import Settings
+from app.db.asyncpg_queries import fetch
 from app.db.database import Database
 from app.db.sql_text import BindParameters
 from app.images.schemas import ImagePage
@@ -310,7 +310,7 @@ async def test_a_count_does_not_wait_for_the_connection_of_its_own_page(
     find = SearchExecutor.fetch_page
 
     async def find_slowly(search: SearchExecutor, *parameters: Any) -> Any:
-        await search.session.execute(text("SELECT pg_sleep(0.5)"))
+        await fetch(search.session, "SELECT pg_sleep(0.5)", ())
         return await find(search, *parameters)
 
     monkeypatch.setattr(SearchExecutor, "fetch_page", find_slowly)

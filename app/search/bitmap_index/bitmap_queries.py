@@ -8,10 +8,8 @@ bitmaps, and queued images, whose bits are out of date, are looked up one by one
 from dataclasses import replace
 from itertools import combinations
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.authz.visibility import VisibilityScope
-from app.db.asyncpg_queries import fetch_value
+from app.db.asyncpg_queries import Reader, fetch_value
 from app.db.sql_text import BindParameters
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search.language import ast
@@ -25,7 +23,7 @@ _NO_IMAGES = "bit_or(bits # bits)"
 _WORD = 32
 
 
-async def count_by_bitmaps(session: AsyncSession, predicates: QueryPredicates, max_queued: int) -> int | None:
+async def count_by_bitmaps(session: Reader, predicates: QueryPredicates, max_queued: int) -> int | None:
     """Return the exact number of visible matches; None if the bitmaps are not up to date.
 
     For queries that `is_computable`. With more than `max_queued` images in the queue the bitmaps are not used.

@@ -10,10 +10,8 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.authz.visibility import VisibilityScope
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import TRUE, BindParameters, Condition, sql_and, sql_or
 from app.models.bitmap import ALL_IMAGES, CHUNK, IMAGES_OF_TYPE, PUBLIC_IMAGES
 from app.search.bitmap_index.bitmap_queries import bits_of, bits_of_tags, images_of, readiness_ctes
@@ -24,7 +22,7 @@ from app.search.planning.predicates import QueryPredicates, has_any
 Leaf = ast.Tag | ast.Wildcard | ast.Filter
 
 
-async def count_by_rows(session: AsyncSession, batch: "QueryBatch", tags: Sequence[int] | None = None) -> list[int]:
+async def count_by_rows(session: Reader, batch: "QueryBatch", tags: Sequence[int] | None = None) -> list[int]:
     """Return the number of visible matches of each query, from a look at each visible image.
 
     With tags, only at images that have one of them: all matches of all queries must have one.
@@ -38,7 +36,7 @@ async def count_by_rows(session: AsyncSession, batch: "QueryBatch", tags: Sequen
     return list((await fetch(session, statement, values.values))[0])
 
 
-async def count_by_bitmaps(session: AsyncSession, batch: "QueryBatch", max_queued: int) -> list[int] | None:
+async def count_by_bitmaps(session: Reader, batch: "QueryBatch", max_queued: int) -> list[int] | None:
     """Return the number of visible matches of each query; None if the bitmaps are not up to date.
 
     For queries that `is_computable`.

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.db.asyncpg_queries import Reader
 from app.search.count import count_if_cheap
 from app.search.executor import SearchExecutor
 from app.search.facets.repository import (
@@ -32,9 +31,7 @@ class Facets:
     accuracy: Literal["exact", "estimate"]
 
 
-async def count_facets_exactly(
-    session: AsyncSession, search: SearchExecutor, name: FacetName, limit: int
-) -> Facets | None:
+async def count_facets_exactly(session: Reader, search: SearchExecutor, name: FacetName, limit: int) -> Facets | None:
     """Return the facets from a look at each match or from the bitmaps; None if neither is cheap. Raises QueryTimeout.
 
     The bounds of the tags are on public images; the private ones count towards the limits of both.
@@ -49,7 +46,7 @@ async def count_facets_exactly(
     return None if counted is None else Facets(counted.total, counted.items, "exact")
 
 
-async def estimate_facets(session: AsyncSession, search: SearchExecutor, name: FacetName, limit: int) -> Facets:
+async def estimate_facets(session: Reader, search: SearchExecutor, name: FacetName, limit: int) -> Facets:
     """Return the facets from a sample, or exact ones if it hardly has a match and an index lists the rest.
 
     Raises QueryTimeout.
@@ -70,7 +67,7 @@ async def estimate_facets(session: AsyncSession, search: SearchExecutor, name: F
 
 
 async def _count_by_bitmaps(
-    session: AsyncSession, search: SearchExecutor, name: FacetName, limit: int
+    session: Reader, search: SearchExecutor, name: FacetName, limit: int
 ) -> CountedFacets | None:
     costs, predicates = search.engine.costs, search.predicates
     rare = sum(tag.images for tag in predicates.tags.all if not is_common(tag))
@@ -83,7 +80,7 @@ async def _count_by_bitmaps(
     return await count_values_by_bitmaps(session, predicates, name, limit, costs)
 
 
-async def _count_tags(session: AsyncSession, search: SearchExecutor, limit: int) -> CountedFacets | None:
+async def _count_tags(session: Reader, search: SearchExecutor, limit: int) -> CountedFacets | None:
     """Count the most frequent tags first. A tag cannot have more matches than images, which ends the search.
 
     See Fagin, Lotem and Naor, "Optimal aggregation algorithms for middleware", PODS 2001.

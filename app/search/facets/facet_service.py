@@ -27,13 +27,13 @@ class FacetService:
         An exact count that takes longer than its share of the time limit becomes an estimate.
         """
         async with self._queue.enter(current_caller.get()):
-            async with self._database.search_session() as session:
+            async with self._database.search_reader() as session:
                 search = await self._engine.prepare(session, query, visibility)
             try:
-                async with self._database.search_session(COUNT_SHARE * self._timeout_seconds) as session:
+                async with self._database.search_reader(COUNT_SHARE * self._timeout_seconds) as session:
                     if facets := await count_facets_exactly(session, search, name, limit):
                         return facets
             except QueryTimeout:
                 pass
-            async with self._database.search_session() as session:
+            async with self._database.search_reader() as session:
                 return await estimate_facets(session, search, name, limit)

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import BindParameters
 from app.search.bitmap_index.facet_bitmaps import FacetStatement
 from app.search.planning.cost_model import CostModel
@@ -50,7 +48,7 @@ class BitmapTags(NamedTuple):
 
 
 async def count_values_up_to(
-    session: AsyncSession, predicates: QueryPredicates, name: FacetName, limit: int, max_matches: int
+    session: Reader, predicates: QueryPredicates, name: FacetName, limit: int, max_matches: int
 ) -> CountedFacets | None:
     """Return the facets from a look at each match; None if there are more than `max_matches`."""
     values, field = BindParameters(), FACET_FIELDS[name]
@@ -69,7 +67,7 @@ async def count_values_up_to(
 
 
 async def sample_values(
-    session: AsyncSession, predicates: QueryPredicates, name: FacetName, limit: int, images: int
+    session: Reader, predicates: QueryPredicates, name: FacetName, limit: int, images: int
 ) -> SampledFacets:
     """Return the facets of the matches among about `images` images."""
     values, field = BindParameters(), FACET_FIELDS[name]
@@ -87,7 +85,7 @@ async def sample_values(
 
 
 async def count_values_by_bitmaps(
-    session: AsyncSession,
+    session: Reader,
     predicates: QueryPredicates,
     name: FacetName,
     limit: int,
@@ -104,7 +102,7 @@ async def count_values_by_bitmaps(
     return CountedFacets(first["total"], _items(rows), first["other"]) if first["is_ready"] else None
 
 
-async def list_bitmap_tags(session: AsyncSession, max_rows: int) -> BitmapTags:
+async def list_bitmap_tags(session: Reader, max_rows: int) -> BitmapTags:
     """Return the most frequent tags that have bitmaps: with about `max_rows` rows in all."""
     statement = """
         WITH size AS MATERIALIZED (SELECT greatest($1 / greatest(count(*), 1), 1) AS tags FROM bitmap_chunks),

@@ -4,10 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.authz.visibility import VisibilityScope
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import BindParameters, Condition, sql_and
 from app.search.errors import QueryTooBroad
 from app.search.language import ast
@@ -85,7 +83,7 @@ class TagNames:
     aliases: tuple[str, ...]
 
 
-async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
+async def resolve_tags(session: Reader, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
     """Return the tags of a query.
 
     Raises QueryTooBroad if more than 100 tags of visible images match a wildcard.
@@ -96,7 +94,7 @@ async def resolve_tags(session: AsyncSession, query: ast.Node, visibility: Visib
     return tags
 
 
-async def resolve_some_tags(session: AsyncSession, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
+async def resolve_some_tags(session: Reader, query: ast.Node, visibility: VisibilityScope) -> ResolvedTags:
     """Return the tags of a query, and up to 100 tags of a wildcard that matches more."""
     names, patterns = set[str](), set[str]()
     for leaf in ast.leaves(query):
@@ -115,7 +113,7 @@ async def resolve_some_tags(session: AsyncSession, query: ast.Node, visibility: 
 
 
 async def list_tag_names(
-    session: AsyncSession, tags: Collection[ResolvedTag], visibility: VisibilityScope
+    session: Reader, tags: Collection[ResolvedTag], visibility: VisibilityScope
 ) -> dict[int, TagNames]:
     """Return the names of those of the tags that the principal may see, by id."""
     values = BindParameters()
@@ -128,7 +126,7 @@ async def list_tag_names(
     return {id_: TagNames(name, tuple(aliases)) for id_, name, aliases in rows}
 
 
-async def list_visible_names(session: AsyncSession, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
+async def list_visible_names(session: Reader, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
     """Return those of the names that are tags, or aliases of tags, that the principal may see."""
     values = BindParameters()
     statement = f"""
@@ -137,9 +135,7 @@ async def list_visible_names(session: AsyncSession, names: Sequence[str], visibi
     return {row[0] for row in await fetch(session, statement, values.values)}
 
 
-async def _resolve_wildcard(
-    session: AsyncSession, pattern: str, visibility: VisibilityScope
-) -> tuple[ResolvedTag, ...]:
+async def _resolve_wildcard(session: Reader, pattern: str, visibility: VisibilityScope) -> tuple[ResolvedTag, ...]:
     """Return up to 101 tags of visible images that match, each once even if several of its names match."""
     values = BindParameters()
     text, prefix = values.bind(like(pattern)), pattern.partition("*")[0]
@@ -160,7 +156,7 @@ async def _resolve_wildcard(
 
 
 async def _find_tags(
-    session: AsyncSession, condition: Condition, values: BindParameters, limit: int
+    session: Reader, condition: Condition, values: BindParameters, limit: int
 ) -> dict[str, ResolvedTag]:
     statement = f"{_TAGS_BY_NAME} WHERE {condition} LIMIT {values.bind(limit)}"
     return {name: ResolvedTag(*tag) for name, *tag in await fetch(session, statement, values.values)}

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.authz.visibility import VisibilityScope
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import BindParameters
 
 MAX_SUGGESTIONS = 2
@@ -19,7 +17,7 @@ _NAMES = """
     SELECT n.name FROM tags n JOIN tags t ON t.id = coalesce(n.alias_of, n.id)"""
 
 
-async def list_used_names(session: AsyncSession, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
+async def list_used_names(session: Reader, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
     """Return those of the names that are tags, or aliases of tags, of visible images."""
     values = BindParameters()
     is_named = f"n.name = ANY({values.bind(names)})"
@@ -27,7 +25,7 @@ async def list_used_names(session: AsyncSession, names: Sequence[str], visibilit
     return {row[0] for row in await fetch(session, statement, values.values)}
 
 
-async def list_similar_names(session: AsyncSession, name: str, visibility: VisibilityScope) -> list[str]:
+async def list_similar_names(session: Reader, name: str, visibility: VisibilityScope) -> list[str]:
     """Return up to two names of tags of visible images that differ by one edit, or else have similar trigrams."""
     if len(name) <= MAX_EDITED_LENGTH:
         values = BindParameters()

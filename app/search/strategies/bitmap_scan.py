@@ -3,9 +3,7 @@
 import math
 from typing import ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import TRUE, BindParameters, sql_and
 from app.models.bitmap import CHUNK
 from app.search.bitmap_index.bitmap_queries import candidates_cte, images_of, ordinals_of
@@ -51,7 +49,7 @@ class BitmapScan:
         return self._costs.rows_to_search(query.cost_inputs(estimate))
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
     ) -> PartialPage:
         """Look up candidates until the page is full, or about those among `max_rows`.
 
@@ -68,7 +66,7 @@ class BitmapScan:
         return page
 
     async def _look_up(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, candidates: float, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, candidates: float, limit: int
     ) -> PartialPage:
         """Look up this many candidates, and the rest of the last one's chunk.
 

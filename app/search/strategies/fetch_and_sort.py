@@ -2,9 +2,7 @@
 
 from typing import ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import TRUE, BindParameters, Condition, sql_and
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
@@ -35,7 +33,7 @@ class FetchAndSort:
         return ALL_ROWS
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
     ) -> PartialPage:
         """Fetch all matches after the key."""
         values = BindParameters()
@@ -69,7 +67,7 @@ class RangeFetch:
         return self._costs.rows_to_search(query.cost_inputs(estimate))
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
     ) -> PartialPage:
         """Fetch the matches up to the row number `max_rows` after the key."""
         rows: list[ImageRow] = []
@@ -88,9 +86,7 @@ class RangeFetch:
         return PartialPage(rows, is_complete=True)
 
 
-async def _find_key(
-    session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, number: int
-) -> SortKey | None:
+async def _find_key(session: Reader, query: PlannedQuery, index_range: ConditionBuilder, number: int) -> SortKey | None:
     """Return the sort key of the row with this number, from 1, in a range; None if the range is shorter."""
     values, order = BindParameters(), query.order
     statement = f"""
@@ -101,7 +97,7 @@ async def _find_key(
 
 
 async def _fetch_sorted(
-    session: AsyncSession, matches: str, condition: Condition, order: SortOrder, limit: int, values: BindParameters
+    session: Reader, matches: str, condition: Condition, order: SortOrder, limit: int, values: BindParameters
 ) -> list[ImageRow]:
     # OFFSET 0 keeps PostgreSQL from an ordered scan. Unlike a materialised CTE, it keeps no copy of the matches.
     statement = f"""

@@ -7,9 +7,7 @@ import math
 from functools import partial
 from typing import ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import TRUE, BindParameters, Condition, sql_and
 from app.search.planning.cost_model import CostModel
 from app.search.planning.glob import Glob
@@ -51,7 +49,7 @@ class NameIndexScan:
         return ALL_ROWS
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
     ) -> PartialPage:
         """Look up the images whose names fit. UNAVAILABLE if that does not fill the page and more names fit."""
         glob = query.predicates.unselective_glob
@@ -63,7 +61,7 @@ class NameIndexScan:
         return await self._fetch_all(session, query, fits, after, limit)
 
     async def _fetch_all(
-        self, session: AsyncSession, query: PlannedQuery, fits: ConditionBuilder, after: SortKey | None, limit: int
+        self, session: Reader, query: PlannedQuery, fits: ConditionBuilder, after: SortKey | None, limit: int
     ) -> PartialPage:
         """Look up all images whose names fit, and sort them."""
         values, order, max_names = BindParameters(), query.order, self._costs.max_names

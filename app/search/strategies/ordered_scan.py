@@ -3,9 +3,7 @@
 import math
 from typing import ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch, fetch_value
+from app.db.asyncpg_queries import Reader, fetch, fetch_value
 from app.db.sql_text import TRUE, BindParameters
 from app.search.planning.cost_model import CostInputs, CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
@@ -36,7 +34,7 @@ class OrderedScan:
         return max(self._costs.probe_rows, self._longest_scan(query, query.cost_inputs(estimate)))
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
     ) -> PartialPage:
         """Scan each range of the index up to `max_rows`."""
         rows: list[ImageRow] = []
@@ -65,7 +63,7 @@ class OrderedScan:
         return round(min(longest, costs.safety_factor * expected)) if factor * expected <= longest else 0
 
     async def _scan(
-        self, session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int, limit: int
     ) -> list[ImageRow]:
         values, order_by = BindParameters(), query.order.order_by()
         statement = f"""
@@ -78,7 +76,7 @@ class OrderedScan:
         return [ImageRow._make(row) for row in await fetch(session, statement, values.values)]
 
     async def _ends_within(
-        self, session: AsyncSession, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int
+        self, session: Reader, query: PlannedQuery, index_range: ConditionBuilder, max_rows: int
     ) -> bool:
         """Return whether the range has no more rows than were scanned."""
         values = BindParameters()

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.db.asyncpg_queries import Reader
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PlannedQuery
 from app.search.planning.planner import Candidate
@@ -35,7 +34,7 @@ class Strategy(Candidate, Protocol):
     def __init__(self, costs: CostModel) -> None: ...
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, max_rows: int, limit: int
     ) -> PartialPage:
         """Return up to `limit` matches after the key, among the next `max_rows` rows of the order.
 

@@ -3,8 +3,7 @@
 import math
 from typing import ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.db.asyncpg_queries import Reader
 from app.db.sql_text import BindParameters, Condition
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
@@ -44,7 +43,7 @@ class TakenIndexScan:
         return ALL_ROWS
 
     async def fetch(
-        self, session: AsyncSession, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
+        self, session: Reader, query: PlannedQuery, after: SortKey | None, _max_rows: int, limit: int
     ) -> PartialPage:
         """Look up the images of the period. UNAVAILABLE if that does not fill the page and the period has more."""
 

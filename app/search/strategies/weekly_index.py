@@ -6,9 +6,7 @@ entry. See docs/performance/notes/partition-the-name-index-by-week.md.
 
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import BindParameters, Condition, sql_and
 from app.models.image import week
 from app.search.planning.planned_query import PlannedQuery
@@ -18,7 +16,7 @@ from app.search.strategies.strategy import UNAVAILABLE, PartialPage
 
 
 async def fetch_newest(
-    session: AsyncSession,
+    session: Reader,
     query: PlannedQuery,
     fits: ConditionBuilder,
     after: SortKey | None,
