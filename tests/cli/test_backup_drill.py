@@ -60,7 +60,12 @@ async def test_a_dump_and_a_copy_of_the_bucket_make_the_same_service(
     # The service runs meanwhile: the copy has a file whose row is not in the dump.
     await user.client.post("/v1/images", files={"image": ("late.png", png())})
 
-    changes = {"database_url": await fresh_database_url(), "storage_bucket": f"imts-{uuid.uuid4().hex}"}
+    changes = {
+        "database_url": await fresh_database_url(),
+        "database_pooler": False,
+        "database_direct_url": "",
+        "storage_bucket": f"imts-{uuid.uuid4().hex}",
+    }
     restored = Settings(**{**settings.model_dump(include=settings.model_fields_set), **changes, "_env_file": None})
     url = restored.database_url.get_secret_value()
     await run_program("pg_restore", major, "--no-owner", "--exit-on-error", f"--dbname={url}", dump)
