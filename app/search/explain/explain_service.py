@@ -90,19 +90,20 @@ class ExplainService:
                 _explain_term(leaf, position, counts.get(leaf), predicates, names)
                 for leaf, position in zip(leaves, query.positions, strict=True)
             ],
-            plan=self._plan(predicates, counts) if is_runnable else SearchPlan(),
+            plan=self._plan(predicates, counts, names) if is_runnable else SearchPlan(),
             without=[counts.get(other) for other in others],
             steps=steps,
         )
 
-    def _plan(self, predicates: QueryPredicates, counts: dict[ast.Node, int | None]) -> SearchPlan:
+    def _plan(
+        self, predicates: QueryPredicates, counts: dict[ast.Node, int | None], names: dict[int, TagNames]
+    ) -> SearchPlan:
         """Return the first step for a collection that has only the visible images.
 
         The number of all images would disclose how many are private.
         """
         total = max((count for count in counts.values() if count is not None), default=1)
-        # An unused tag is like an unknown one.
-        tags = predicates.tags.restrict(lambda tag: tag.images > 0).with_total_images(total)
+        tags = predicates.tags.with_counts({id_: tag.images for id_, tag in names.items()}, total)
         query = PlannedQuery(replace(predicates, tags=tags), SortOrder(NEWEST_FIRST))
         planner = self._engine.planner
         step = planner.choose(query, planner.estimate(query, DEFAULT_LIMIT + 1))

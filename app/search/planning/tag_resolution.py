@@ -1,12 +1,13 @@
 """Resolves the names and wildcards in a query to tags."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
 from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import Reader, fetch
 from app.db.sql_text import BindParameters, Condition, sql_and
+from app.models.tag import EXACT_COUNT
 from app.search.errors import QueryTooBroad
 from app.search.language import ast
 from app.search.planning.glob import like, starts_with
@@ -55,13 +56,15 @@ class ResolvedTags:
         wildcards = {pattern: tuple(filter(is_kept, tags)) for pattern, tags in self.wildcards.items()}
         return ResolvedTags(tags, wildcards, self.truncated)
 
-    def with_total_images(self, number: int) -> "ResolvedTags":
-        """Return a copy for a collection of this number of images."""
-        tags = {name: replace(tag, total_images=max(1, number)) for name, tag in self.tags.items()}
-        wildcards = {
-            pattern: tuple(replace(tag, total_images=max(1, number)) for tag in tags)
-            for pattern, tags in self.wildcards.items()
-        }
+    def with_counts(self, images: Mapping[int, int], total: int) -> "ResolvedTags":
+        """Return a copy with these numbers of images by tag. A tag without images is unknown in it."""
+
+        def count(tag: ResolvedTag) -> ResolvedTag:
+            return ResolvedTag(tag.id, images[tag.id], max(1, total))
+
+        known = self.restrict(lambda tag: images.get(tag.id, 0) > 0)
+        tags = {name: count(tag) for name, tag in known.tags.items()}
+        wildcards = {pattern: tuple(map(count, tags)) for pattern, tags in known.wildcards.items()}
         return ResolvedTags(tags, wildcards, self.truncated)
 
     def tags_of(self, node: ast.Tag | ast.Wildcard) -> tuple[ResolvedTag, ...]:
@@ -77,9 +80,10 @@ class ResolvedTags:
 
 @dataclass(frozen=True, slots=True)
 class TagNames:
-    """The name of a tag, and up to 100 of its aliases."""
+    """The name of a tag, the exact number of its public images, and up to 100 of its aliases."""
 
     name: str
+    images: int
     aliases: tuple[str, ...]
 
 
@@ -118,12 +122,12 @@ async def list_tag_names(
     """Return the names of those of the tags that the principal may see, by id."""
     values = BindParameters()
     statement = f"""
-        SELECT t.id, t.name,
+        SELECT t.id, t.name, {EXACT_COUNT},
             ARRAY(SELECT a.name FROM tags a WHERE a.alias_of = t.id ORDER BY a.name LIMIT {MAX_TAGS_PER_WILDCARD})
         FROM tags t WHERE t.id = ANY({values.bind(sorted({tag.id for tag in tags}))})
         AND {visibility.tag_condition(values)}"""  # noqa: S608
     rows = await fetch(session, statement, values.values)
-    return {id_: TagNames(name, tuple(aliases)) for id_, name, aliases in rows}
+    return {id_: TagNames(name, images, tuple(aliases)) for id_, name, images, aliases in rows}
 
 
 async def list_visible_names(session: Reader, names: Sequence[str], visibility: VisibilityScope) -> set[str]:
