@@ -39,6 +39,8 @@ async def static() -> ImageRead:
         size=240512,
         width=451,
         height=300,
+        taken_at=None,
+        camera=None,
         sha256="59" * 32,
         visibility=Visibility.PUBLIC,
         tags=["cat", "portrait"],

@@ -34,6 +34,7 @@ NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 CHUNK = 20_000
 _TABLES = ("users", "images", "tags", "tagged", "tag_count_deltas", "orphaned_objects")
 _BITMAPS = ("bitmap_ordinals", "bitmap_chunks", "tag_bitmaps", "bitmap_index_queue")
+_NO_PHOTO = "\\N\t\\N"
 _GREGORIAN = datetime(1582, 10, 15, tzinfo=UTC)
 _SYLLABLES = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
 _TYPES = np.array(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])
@@ -47,10 +48,17 @@ _COLUMNS = [
     "size",
     "width",
     "height",
+    "taken_at",
+    "camera",
     "sha256",
     "visibility",
     "tag_ids",
 ]
+# Of three images in ten no time and no camera is known. Most are uploaded days after they are taken, some after years.
+PHOTOS = 0.7
+DELAY_DAYS = (3, 0.9, 400)
+CAMERAS = 400
+MAKES = ("Canon", "NIKON", "SONY", "Apple", "FUJIFILM", "samsung", "Panasonic", "Leica")
 Ints = NDArray[np.int64]
 
 
@@ -78,6 +86,14 @@ def names() -> Names:
     rest = words[SHARED + TOPICS :]
     of_topic = [rest[start : start + TOPIC_TAGS] for start in range(0, len(rest), TOPIC_TAGS)]
     return Names(words[:SHARED], words[SHARED : SHARED + TOPICS], of_topic)
+
+
+@cache
+def cameras() -> list[str]:
+    """Return the cameras, the most frequent one first. A model has a name of its own."""
+    return [
+        f"{MAKES[number % len(MAKES)]} {names().shared[number % SHARED].title()} {number}" for number in range(CAMERAS)
+    ]
 
 
 class Zipf:
@@ -120,6 +136,10 @@ def image_lines(images: int, seed: int, users: list[uuid.UUID]) -> Iterator[byte
         kinds = random.choice(_TYPES, count, p=[0.7, 0.2, 0.06, 0.035, 0.005]).tolist()
         owners = [str(users[one]) for one in uploader.draw(random, (count,)).tolist()]
         private = (random.random(count) < 0.02).tolist()
+        is_photo = random.random(count) < PHOTOS
+        soon, share, late = DELAY_DAYS
+        delays = random.exponential(np.where(random.random(count) < share, soon, late)).tolist()
+        models = Zipf(CAMERAS).draw(random, (count,)).tolist()
         digests = [row.tobytes().hex() for row in random.integers(0, 256, (count, 32), dtype=np.uint8)]
         lines = []
         for index in range(count):
@@ -128,10 +148,16 @@ def image_lines(images: int, seed: int, users: list[uuid.UUID]) -> Iterator[byte
             lines.append(
                 f"{identity}\timg_{start + index:08d}.{kinds[index][6:]}\toriginals/{identity}\t{at.isoformat()}\t"
                 f"{owners[index]}\t{kinds[index]}\t{sizes[index]}\t{widths[index]}\t{heights[index]}\t"
+                f"{_photo(at, delays[index], models[index]) if is_photo[index] else _NO_PHOTO}\t"
                 f"\\\\x{digests[index]}\t{'private' if private[index] else 'public'}\t"
                 f"{{{','.join(map(str, tags[index]))}}}\n"
             )
         yield "".join(lines).encode()
+
+
+def _photo(at: datetime, delay: float, model: int) -> str:
+    taken_at = (at - timedelta(days=delay)).replace(tzinfo=None, microsecond=0)
+    return f"{taken_at.isoformat()}\t{cameras()[model]}"
 
 
 def _uuid1(at: datetime, seed: int, number: int) -> uuid.UUID:

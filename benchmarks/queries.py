@@ -7,7 +7,7 @@ import numpy as np
 
 from app.search.planning.facet_fields import FacetName
 from app.search.planning.sort_order import SORTS
-from benchmarks.dataset import SHARED, TOPIC_TAGS, TOPICS, Zipf, names
+from benchmarks.dataset import CAMERAS, SHARED, TOPIC_TAGS, TOPICS, Zipf, cameras, names
 
 Query = dict[str, Any]
 # The class of the query, its path and its parameters, which are the body of a JSON search.
@@ -36,6 +36,9 @@ ATTACKS = (
     "-type:jpeg,png,webp,gif,avif,heic",
     "tags:>90 -date:2025",
     "visibility:private",
+    "-taken:2024.. -camera:*a*",
+    "camera:*a*1?",
+    "taken:<1900 cat",
 )
 
 
@@ -89,6 +92,7 @@ def queries(seed: int, rounds: int, images: int) -> Iterator[SearchRequest]:
         for sort in (*SORTS, *(f"-{sort}" for sort in SORTS), f"random:{random.integers(9999)}"):
             yield "sorts, common tag", IMAGES, {"q": a, "sort": sort}
             yield "sorts, rare pair", IMAGES, {"q": f"{b} {mine}", "sort": sort}
+        yield from photo_queries(random, a)
         for letters in (1, 2, 3):
             yield f"autocomplete, {letters}", TAGS, {"prefix": mine[:letters]}
         yield "contains", TAGS, {"contains": mine[1:4]}
@@ -112,3 +116,30 @@ def facets(texts: dict[str, str]) -> Iterator[SearchRequest]:
 def _explained(searches: dict[str, str]) -> Iterator[SearchRequest]:
     for kind in ("1 tag", "4 tags AND", "groups", "filter", "two that never meet"):
         yield f"explain: {kind}", EXPLAIN, {"q": searches[kind]}
+
+
+def photo_queries(random: np.random.Generator, tag: str) -> Iterator[SearchRequest]:
+    """Yield queries of times and cameras, some with this tag."""
+
+    def month() -> str:
+        return f"{2024 + int(random.integers(3))}-{1 + int(random.integers(12)):02}"
+
+    camera = cameras()[int(Zipf(CAMERAS).draw(random, ()))]
+    make, model, _number = camera.split()
+    searches = {
+        "taken, a day": f"taken:{month()}-{1 + int(random.integers(28)):02}",
+        "taken, a month": f"taken:{month()}",
+        "taken, a year": f"taken:{2024 + int(random.integers(3))}",
+        "taken, with a tag": f"{tag} taken:{month()}",
+        "camera": f'camera:"{camera}"',
+        "camera, with a tag": f'{tag} camera:"{camera}"',
+        "camera, a make": f"camera:{make}*",
+        "camera, a part of the name": f"camera:*{model}*",
+        "camera, in a month": f"camera:*{model}* taken:{month()}",
+    }
+    for kind, text in searches.items():
+        yield kind, IMAGES, {"q": text}
+    for sort in ("taken", "-taken"):
+        yield "sort=taken", IMAGES, {"q": "", "sort": sort}
+        yield "sort=taken, a month", IMAGES, {"q": f"taken:{month()}", "sort": sort}
+        yield "sort=taken, a camera", IMAGES, {"q": f'camera:"{camera}"', "sort": sort}

@@ -60,12 +60,11 @@ class ImageRead(BaseModel):
     width: int = Field(examples=[451])
     height: int = Field(examples=[300])
     taken_at: str | None = Field(
-        default=None,
         examples=["2024-05-01T10:00:00+02:00"],
         description="The time by the camera's clock, with an offset from UTC only if the file records one",
         json_schema_extra={"pattern": TAKEN_AT_PATTERN},
     )
-    camera: str | None = Field(default=None, examples=["Canon EOS R5"], description="The make and model of the camera")
+    camera: str | None = Field(examples=["Canon EOS R5"], description="The make and model of the camera")
     sha256: str = Field(examples=[_SHA256])
     visibility: Visibility
     tags: list[str] = Field(examples=[["cat", "portrait"]])

@@ -12,6 +12,7 @@ import pytest
 from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
 from tests.media.corpus import encoded, exif, patches, segment, with_segments
+from tests.media.photo_files import CANON, OFFSET, TAKEN_AT, TIME, jpeg, tiff
 from tests.support.accounts import Account
 from tests.support.environment import environment
 from tests.support.paths import ROOT
@@ -81,3 +82,31 @@ async def test_f36_a_stopped_run_continues_and_one_bad_image_ends_nothing(
     assert (code, report["images"], report["changed"], report["failed"]) == (1, 3, 1, 1)
     assert report["failures"] == [{"image": str(jpegs[0]["id"]), "problem": "the object is missing"}]
     assert (await dimensions(sql))[jpegs[1]["name"]] == (160, 200)
+
+
+async def test_reprocess_reads_the_metadata_of_stored_photos(
+    user: Account, settings: Settings, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    photo = jpeg(tiff(CANON, {TAKEN_AT: TIME, OFFSET: "+02:00"}))
+    paths = []
+    for name, body in (("a.jpg", photo), ("b.jpg", jpeg(b"II*\0damaged")), ("c.jpg", photo)):
+        response = await user.client.post("/v1/images", files={"image": (name, body)})
+        paths.append(response.json()["links"]["self"])
+    await sql.execute("UPDATE images SET taken_at = NULL, taken_at_offset = NULL, camera = 'of an earlier version'")
+    etags = [(await user.client.get(path)).headers["etag"] for path in paths]
+    # An interrupted run continues.
+    (tmp_path / "reprocess-metadata").write_text(f"{paths[0].rpartition('/')[2]}\n")
+    code, report = await reprocess(settings, tmp_path, "--only", "metadata")
+    assert (code, report) == (0, {"images": 2, "changed": 2, "failed": 0, "failures": []})
+    assert (await reprocess(settings, tmp_path, "--only", "metadata"))[1]["changed"] == 1
+    assert list(tmp_path.iterdir()) == []
+    images = [(await user.client.get(path)) for path in paths]
+    expected = [
+        ("2024-05-01T10:00:00+02:00", "Canon EOS R5"),
+        (None, None),
+        ("2024-05-01T10:00:00+02:00", "Canon EOS R5"),
+    ]
+    assert [(one.json()["taken_at"], one.json()["camera"]) for one in images] == expected
+    assert all(one.headers["etag"] != etag for one, etag in zip(images, etags, strict=True))
+    found = await user.client.get("/v1/images", params={"q": "taken:2024", "sort": "taken"})
+    assert [one["name"] for one in found.json()["items"]] == ["a.jpg", "c.jpg"]

@@ -21,6 +21,7 @@ from app.storage.object_store import ObjectStore
 from tests.conftest import empty_tables
 from tests.history.replay import assert_replayable
 from tests.media.corpus import segment, with_segments
+from tests.media.photo_files import CANON, FRACTION, OFFSET, TAKEN_AT, TIME, jpeg, tiff
 from tests.support.accounts import Account
 from tests.support.archives import client_map, keep_sessions, records, responses, seal, sidecars_of
 from tests.support.commands import Finished, run_command
@@ -48,13 +49,15 @@ async def collection(
     await admin.client.put("/v1/tags/kitten/implications", json={"implies": ["cat"]})
     await admin.client.put("/v1/tags/cat/implications", json={"implies": ["animal"]})
     await admin.client.put("/v1/tags/cat/aliases", json={"aliases": ["feline"]})
-    large = with_segments(image_bytes("JPEG"), *[segment(0xFE, bytes(65_000))] * 90)
+    photo = segment(0xE1, b"Exif\0\0" + tiff(CANON, {TAKEN_AT: TIME, OFFSET: "+02:00", FRACTION: "25"}))
+    large = with_segments(image_bytes("JPEG"), photo, *[segment(0xFE, bytes(65_000))] * 90)
     images = {
         "changed.png": await upload(user, "changed.png", png((8, 8)), "couch,daybed,typo,wrong"),
         "plain.png": await upload(user, "plain.png", png((9, 7))),
         "large.jpg": await upload(user, "large.jpg", large, "kitten,sofa"),
         "private.gif": await upload(user, "private.gif", image_bytes("GIF"), "cat,secret", "private"),
         "of nobody.webp": await upload(other, "of nobody.webp", image_bytes("WEBP"), "animal,feline"),
+        "photo.jpg": await upload(other, "photo.jpg", jpeg(tiff(CANON, {TAKEN_AT: TIME}))),
         "…ünïcode 猫.png": await upload(other, "…ünïcode 猫.png", png((30, 20)), "猫"),
     }
     await sql.execute("UPDATE images SET uploaded_by = NULL WHERE name = 'of nobody.webp'")
@@ -64,9 +67,11 @@ async def collection(
     for name in ("typo", "wrong"):
         await admin.client.delete(f"/v1/tags/{name}")
     # In the trash. Its tag stays hidden.
-    former = await upload(user, "former.png", png(), "former secret", "private")
+    former = await upload(user, "former.jpg", jpeg(tiff(CANON, {TAKEN_AT: TIME})), "former secret", "private")
     await user.client.delete(former["links"]["self"])
     await sql.execute("UPDATE images SET created_at = '2020-02-02T02:02:02.123456Z' WHERE name = 'plain.png'")
+    # As after an upgrade: the file was not read for its metadata.
+    await sql.execute("UPDATE images SET camera = NULL WHERE name = 'photo.jpg'")
     await sql.execute("UPDATE users SET quota_bytes = 1000000000, email_verified = true WHERE id = $1", user.id)
     archive = tmp_path / "archive"
     finished = await run_command(settings, "export", archive)
@@ -103,13 +108,14 @@ async def test_a_round_trip_changes_nothing_that_a_client_can_see(
 ) -> None:
     before = await responses(collection.clients)
     assert before["admin /v1/history?limit=100"]["items"]
+    assert "2024-05-01T10:00:00.250000+02:00" in str(before)
     tables = {
         "tags": "SELECT name, created_at, is_listed FROM tags ORDER BY name",
         "tagged": """SELECT i.name, t.name, g.created_at, g.is_explicit FROM tagged g
             JOIN tags t ON t.id = g.tag JOIN images i ON i.id = g.image ORDER BY 1, 2""",
         "implications": "SELECT created_at FROM tag_implications ORDER BY 1",
         "trash": """SELECT i.id, i.name, i.created_at, uploaded_by, sha256, visibility, trashed_at, trashed_by,
-            t.name AS tag, g.created_at AS tagged_at, g.is_explicit FROM trashed_images i
+            taken_at, camera, t.name AS tag, g.created_at AS tagged_at, g.is_explicit FROM trashed_images i
             JOIN trashed_tags g ON g.image = i.id JOIN tags t ON t.id = g.tag ORDER BY t.name""",
         "operations": """SELECT o.id, o.created_at, actor, kind, o.tag, new_name, is_complete, t.name, a.name AS target,
             t.id IS NULL AS is_deleted FROM tag_operations o LEFT JOIN tags t ON t.id = o.tag_id
@@ -121,10 +127,10 @@ async def test_a_round_trip_changes_nothing_that_a_client_can_see(
     await object_store.remove([one.key async for one in object_store.list_objects()])
 
     dry, _ = await restore(settings, collection.archive, "--dry-run")
-    assert (dry.code, "Dry run: 23 restored, 0 already stored" in dry.output) == (0, True), dry.output
+    assert (dry.code, "Dry run: 24 restored, 0 already stored" in dry.output) == (0, True), dry.output
     assert await sql.fetchval("SELECT count(*) FROM users") == 0
     finished, _ = await restore(settings, collection.archive)
-    assert (finished.code, "23 restored, 0 already stored" in finished.output) == (0, True), finished.output
+    assert (finished.code, "24 restored, 0 already stored" in finished.output) == (0, True), finished.output
     await keep_sessions(sql, collection.sessions)
     assert await responses(collection.clients) == before
     assert {name: await sql.fetch(query) for name, query in tables.items()} == rows
@@ -221,7 +227,7 @@ async def test_hostile_items_are_refused_one_by_one(
     settings: Settings, user: Account, sql: asyncpg.Connection, tmp_path: Path
 ) -> None:
     archive = tmp_path / "hostile"
-    await upload(user, "good.png", png(), "cat")
+    await upload(user, "good.jpg", jpeg(tiff(CANON, {TAKEN_AT: TIME})), "cat")
     for number in range(len(FORGERIES) + 1):
         await upload(user, f"{number}.png", png(), "cat")
     await run_command(settings, "export", archive)
@@ -232,6 +238,7 @@ async def test_hostile_items_are_refused_one_by_one(
     for number, (forge, reason) in enumerate(FORGERIES):
         forge(paths[f"{number}.png"])
         expected[f"{paths[f'{number}.png'].relative_to(archive)}.json"] = reason
+    _of_earlier_version(paths["good.jpg"])
     with (archive / "vocabulary.jsonl").open("a") as lines:
         lines.write('{"name": "-bad"}\n' + "[" * 100_000 + "\n")
     with (archive / "accounts.jsonl").open("a") as lines:
@@ -253,7 +260,8 @@ async def test_hostile_items_are_refused_one_by_one(
         assert len(refused) >= 6
         assert all(path.split(":")[0] in MEMBERS for path in refused)
         assert sum(line["outcome"] == "restored" for line in report.values()) == 3
-    assert await sql.fetchval("SELECT array_agg(name) FROM images") == ["good.png"]
+    images = await sql.fetch("SELECT name, camera FROM images")
+    assert [tuple(row) for row in images] == [("good.jpg", "Canon EOS R5")]
     assert await sql.fetchval("SELECT count(*) FROM orphaned_objects") == 0
 
 
@@ -267,6 +275,14 @@ def _sidecar(**changes: Any) -> Callable[[Path], None]:
         sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), **changes}))
 
     return change
+
+
+def _of_earlier_version(path: Path) -> None:
+    """Remove the members that earlier versions did not write."""
+    sidecar = path.with_suffix(".json")
+    members = json.loads(sidecar.read_text())
+    kept = {name: value for name, value in members.items() if not name.startswith(("taken_at", "camera"))}
+    sidecar.write_text(json.dumps(kept))
 
 
 def _bytes(content: bytes) -> Callable[[Path], None]:
@@ -316,6 +332,9 @@ FORGERIES: tuple[tuple[Callable[[Path], None], str], ...] = (
         "does not have its tags",
     ),
     (_sidecar(created_at="0001-01-01T00:00:00+14:00"), "the time is out of range"),
+    (_sidecar(taken_at="2026-01-01T00:00:00Z"), "taken_at"),
+    (_sidecar(taken_at_offset=1_000), "taken_at_offset"),
+    (_sidecar(camera="a\u202eb"), "the camera is not in its stored form"),
     (_sidecar(created_at="2026-01-01T00:00:00Z"), "the sidecar is that of another file"),
     (_sidecar(uploaded_by="00000000-0000-4000-8000-000000000000"), "does not exist"),
     (_sidecar(padding="x" * 17_000_000), "is larger than 16777216 bytes"),

@@ -96,6 +96,13 @@ def choose(planner: Planner[Strategy], query: PlannedQuery, matches: Sequence[in
         ("usual width:>1000", "size", (0,), "fetch_and_sort", "no other strategy is cheaper"),
         ("width:>1000", "size", (), "ordered_scan", "probe"),
         ("date:2026", "-size", (10,), "ordered_scan", "cheapest"),
+        # A period whose images are not among the newest.
+        ("taken:2024", NEWEST, (0,), "taken_index_scan", "cheapest"),
+        ("taken:2024", NEWEST, (30,), "ordered_scan", "cheapest"),
+        ("usual taken:2024", NEWEST, (0,), "taken_index_scan", "cheapest"),
+        ("seldom taken:2024", NEWEST, (0,), "fetch_and_sort", "no other strategy is cheaper"),
+        ("taken:2024,2026", NEWEST, (0, 0), "fetch_and_sort", "no other strategy is cheaper"),
+        ("taken:2024", "name", (0,), "fetch_and_sort", "no other strategy is cheaper"),
         # Names that fit a glob without selective trigrams.
         ("name:img_*.jpg", NEWEST, (0,), "name_index_scan", "no other strategy is cheaper"),
         ("name:*x*", NEWEST, (0, 0), "name_index_scan", "no other strategy is cheaper"),

@@ -29,7 +29,7 @@ class OnClash(StrEnum):
     SKIP = "skip"
 
 
-def import_folder(
+def import_folder(  # noqa: PLR0913, PLR0917 - one for each option
     directory: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, metavar="DIR", help="The folder to upload.")
     ],
@@ -41,6 +41,7 @@ def import_folder(
     private: Annotated[bool, typer.Option("--private", help="Make the images private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the files to upload, without changes.")] = False,
     report: ReportPath = None,
+    keywords: Annotated[bool, typer.Option("--keywords", help="Turn IPTC and XMP keywords into tags.")] = False,
 ) -> None:
     """Upload a folder. Folder names become tags. An interrupted import continues when it is run again.
 
@@ -48,10 +49,10 @@ def import_folder(
     """
     tags = [_checked_tag(one) for one in tag or []]
     _check_server(server, token)
-    found = list(scan(directory, tags))
+    found = list(scan(directory, tags, with_keywords=keywords))
     candidates = [one for one in found if isinstance(one, Candidate)]
     display = TransferDisplay(len(candidates), sum(one.size for one in candidates))
-    results = _Results(display, {one.path for one in candidates})
+    results = _Results(display, {one.path: one for one in candidates})
     headers = {"Authorization": f"Bearer {token}"}
 
     async def run() -> None:
@@ -102,7 +103,7 @@ class _Results:
 
     display: TransferDisplay
     # The files that the display counts.
-    candidates: set[Path]
+    candidates: dict[Path, Candidate]
     report: IO[str] | None = None
     counts: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
@@ -117,9 +118,17 @@ class _Results:
             self.renamed += [result] if result.reason else []
         else:
             self.reasons[result.outcome, result.reason] += 1
-        if result.path in self.candidates:
+        candidate = self.candidates.get(result.path)
+        if candidate is not None:
             self.display.count()
-        write_result(self.report, displayed(result.path), result.outcome, reason=result.reason, image=result.image)
+        write_result(
+            self.report,
+            displayed(result.path),
+            result.outcome,
+            reason=result.reason,
+            image=result.image,
+            ignored_keywords="; ".join(candidate.ignored_keywords) if candidate else "",
+        )
 
 
 def _summarize(results: _Results) -> None:
@@ -130,5 +139,8 @@ def _summarize(results: _Results) -> None:
         typer.echo(f"  skipped: {count}, {reason}")
     for result in results.renamed:
         typer.echo(f"  renamed: {displayed(result.path)}: {result.reason}")
+    for one in results.candidates.values():
+        for keyword in one.ignored_keywords:
+            typer.echo(f"  keyword ignored: {displayed(one.path)}: {keyword}")
     for result in results.failed:
         typer.echo(f"  failed: {displayed(result.path)}: {result.reason}")

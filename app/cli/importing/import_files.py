@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from app.cli.importing.keyword_tags import add_keywords
 from app.core.errors import AppError
 from app.core.text.tag_names import tag_from_text
 from app.media.errors import InvalidImage
@@ -31,11 +32,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image to be stored: its path, its size in bytes, and its tags."""
+    """An image to be stored: its path, its size in bytes, its tags, and keywords that are no tags, with the reasons."""
 
     path: Path
     size: int
     tags: tuple[str, ...]
+    ignored_keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,10 @@ class Result:
     image: str | None = None
 
 
-def scan(directory: Path, tags: Sequence[str]) -> Iterator[Candidate | Result]:
+def scan(directory: Path, tags: Sequence[str], *, with_keywords: bool = False) -> Iterator[Candidate | Result]:
     """Yield a candidate or a result for each file below the folder, in a stable order.
 
-    The names of the folders above a file become tags, after `tags`.
+    The names of the folders above a file become tags, after `tags`, and on demand the keywords in the file.
     """
     for path, error in _walk(directory):
         if error is not None:
@@ -62,7 +64,8 @@ def scan(directory: Path, tags: Sequence[str]) -> Iterator[Candidate | Result]:
             yield Result(path, Outcome.SKIPPED, "symbolic link")
         else:
             folders = path.relative_to(directory).parts[:-1]
-            yield _inspect(path, dict.fromkeys([*tags, *(tag for step in folders if (tag := tag_from_text(step)))]))
+            names = dict.fromkeys([*tags, *(tag for step in folders if (tag := tag_from_text(step)))])
+            yield _inspect(path, tuple(names), with_keywords=with_keywords)
 
 
 def displayed(path: Path) -> str:
@@ -85,13 +88,14 @@ def _is_hidden(path: Path) -> bool:
     return any(step.startswith(".") or step.casefold() in _SYSTEM_FOLDERS for step in path.parts)
 
 
-def _inspect(path: Path, tags: dict[str, None]) -> Candidate | Result:
+def _inspect(path: Path, tags: tuple[str, ...], *, with_keywords: bool) -> Candidate | Result:
     try:
         if not path.is_file():
             return Result(path, Outcome.SKIPPED, "not a regular file")
         os.fsencode(path.name).decode()
         _read_header(path)
-        return Candidate(path, path.stat().st_size, tuple(tags))
+        tags, ignored = add_keywords(path, tags) if with_keywords else (tags, ())
+        return Candidate(path, path.stat().st_size, tags, ignored)
     except UnicodeDecodeError:
         return Result(path, Outcome.FAILED, "the file name is not valid UTF-8; rename the file")
     except OSError as error:

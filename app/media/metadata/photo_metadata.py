@@ -90,7 +90,8 @@ def read_metadata(source: IO[bytes]) -> PhotoMetadata:
 def read_keywords(source: IO[bytes]) -> list[str]:
     """Return the keywords of a seekable file, each once, as they are stored. Raises only the errors of the file."""
     blocks = find_blocks(source)
-    return list(dict.fromkeys([*_iim_keywords(blocks.iptc), *read_xmp(blocks.xmp).keywords]))
+    keywords = [keyword.strip("\0 ") for keyword in (*_iim_keywords(blocks.iptc), *read_xmp(blocks.xmp).keywords)]
+    return list(dict.fromkeys(filter(None, keywords)))
 
 
 def join_camera(make: str | None, model: str | None) -> str | None:

@@ -130,9 +130,13 @@ class Planner(Generic[S]):
         return found < estimate.limit / 4 * predicates.tags.total_images
 
     def _is_probe_inconclusive(self, query: PlannedQuery, estimate: PageEstimate, matches: int) -> bool:
-        """Return whether a probe found too little to extrapolate, and neither a name nor bitmaps help instead."""
+        """Return whether a probe found too little to extrapolate, and no name, period or bitmaps help instead."""
         bitmaps = self._usable(query, estimate, "bitmap_scan")
-        has_alternative = query.predicates.has_name_prefix or (bitmaps is not None and query.bitmaps.is_complete)
+        has_alternative = (
+            query.predicates.has_name_prefix
+            or self._usable(query, estimate, "taken_index_scan") is not None
+            or (bitmaps is not None and query.bitmaps.is_complete)
+        )
         is_large = query.predicates.max_matches > self._costs.sample_above
         return matches < self._costs.min_matches_to_extrapolate and is_large and not has_alternative
 
