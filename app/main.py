@@ -39,6 +39,7 @@ from app.images.explain.router import router as explain_router
 from app.images.history_router import router as image_history_router
 from app.images.router import router as images_router
 from app.images.search_router import router as search_router
+from app.images.similar.router import router as similar_router
 from app.images.suggestions.router import router as suggestions_router
 from app.images.tags.router import router as tagging_router
 from app.images.trash.router import router as trash_router
@@ -61,7 +62,7 @@ from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
 # These endpoints read their bodies as streams and count the bytes themselves: POST or PATCH of these paths.
-STREAMED = re.compile("/v1/(?:images|uploads|uploads/[^/]+)")
+STREAMED = re.compile("/v1/(?:images|images/similar|uploads|uploads/[^/]+)")
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -99,12 +100,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         social_router,
     )
     # Each request is matched in this order, so the most frequent routes come first.
-    # `/images/duplicates` precedes `/images/{image_id}`.
+    # `/images/duplicates` and `/images/similar` precede `/images/{image_id}`.
     images = (
         image_content_router,
         search_router,
         duplicates_router,
         explain_router,
+        similar_router,
         images_router,
         tagging_router,
         bulk_router,

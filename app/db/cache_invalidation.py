@@ -17,7 +17,7 @@ LISTS = "lists"
 
 # Deleting an account removes it from its images.
 _WRITE = re.compile(
-    r"(?:(?:INSERT INTO|UPDATE|DELETE FROM) (?:images|tags|tagged|tag_implications)|DELETE FROM users)\b"
+    r"(?:(?:INSERT INTO|UPDATE|DELETE FROM) (?:images|image_hashes|tags|tagged|tag_implications)|DELETE FROM users)\b"
 )
 _ALL = frozenset({EVERYTHING})
 

@@ -16,6 +16,7 @@ from app.images.content.queued_decoders import QueuedDecoders
 from app.images.content.renditions import Renditions
 from app.images.content.thumbnails import Thumbnails
 from app.images.repository import ImageRepository
+from app.images.similar.service import SimilarImageService
 from app.images.tags.service import ImageTagsService
 from app.images.trash.service import TrashService
 from app.images.upload.file_checker import FileChecker
@@ -61,6 +62,10 @@ async def get_upload_service(request: Request, checker: FileCheckerDep, tag_crea
 async def get_original_locator(container: ContainerDep) -> OriginalLocator:
     strips = container.settings.strip_metadata
     return OriginalLocator(container.object_store, renditions_of(container), strip_metadata=strips)
+
+
+async def get_similar_image_service(container: ContainerDep) -> SimilarImageService:
+    return SimilarImageService(container.database, container.queues.searches)
 
 
 async def get_thumbnails(container: ContainerDep) -> Thumbnails:
@@ -115,4 +120,5 @@ UploadServiceDep = Annotated[UploadService, Depends(get_upload_service)]
 ImageTagsServiceDep = Annotated[ImageTagsService, Depends(get_image_tags_service)]
 OriginalLocatorDep = Annotated[OriginalLocator, Depends(get_original_locator)]
 FacetServiceDep = Annotated[FacetService, Depends(get_facet_service)]
+SimilarImageServiceDep = Annotated[SimilarImageService, Depends(get_similar_image_service)]
 ThumbnailsDep = Annotated[Thumbnails, Depends(get_thumbnails)]

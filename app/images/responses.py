@@ -12,6 +12,7 @@ from app.core.errors import (
     UnsupportedMediaType,
     UploadsBusy,
 )
+from app.core.settings import Settings
 from app.http.requests.conditional import entity_tag, require_match
 from app.http.requests.slow_body import UploadTimeout
 from app.images.errors import NameTaken, StorageQuotaExceeded
@@ -19,6 +20,8 @@ from app.images.repository import TaggedImage
 from app.images.schemas import ImageRead, to_read
 from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 
+# The limit of the fields and part headers of a form, without the file.
+MAX_FORM_BYTES = 1024 * 1024
 # The errors of each operation that receives the file of an image.
 UPLOAD_ERRORS: tuple[type[AppError], ...] = (
     NameTaken,
@@ -34,6 +37,13 @@ UPLOAD_ERRORS: tuple[type[AppError], ...] = (
     TooManyRequests,
     UploadsBusy,
 )
+
+
+def refuse_declared_length(request: Request, settings: Settings) -> None:
+    """Refuse a body whose declared length cannot be right, before a byte of it is read. Raises PayloadTooLarge."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > settings.max_upload_bytes + MAX_FORM_BYTES:
+        raise PayloadTooLarge(f"A file can have at most {settings.max_upload_bytes} bytes")
 
 
 def match_precondition(request: Request) -> Callable[[TaggedImage], None]:

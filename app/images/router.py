@@ -10,11 +10,9 @@ from app.core.callers import current_caller
 from app.core.errors import (
     DatabaseBusy,
     Forbidden,
-    PayloadTooLarge,
     PreconditionFailed,
 )
 from app.core.resource_paths import image_path
-from app.core.settings import Settings
 from app.core.text.normalization import Text
 from app.http.dependencies import ContainerDep, SessionDep
 from app.http.links import public_path
@@ -28,7 +26,7 @@ from app.images.dependencies import ImageAuditDep, ImagesReader, TrashServiceDep
 from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
 from app.images.repository import ImageRepository, TaggedImage
-from app.images.responses import UPLOAD_ERRORS, match_precondition, with_etag
+from app.images.responses import UPLOAD_ERRORS, match_precondition, refuse_declared_length, with_etag
 from app.images.schemas import (
     ImageRead,
     ImageUpdate,
@@ -49,9 +47,6 @@ from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import CurrentUser, DeviceDep, PrincipalDep
 
 router = PrefixRouter(prefix="/images", tags=["images"], route_class=AuthenticatedRoute)
-
-# The limit of the fields and part headers of a form, without the file.
-MAX_FORM_BYTES = 1024 * 1024
 
 UPLOAD_FORM: dict[str, Any] = {
     "requestBody": {
@@ -119,7 +114,8 @@ async def upload_image(
     Image names are unique in the whole service. The error for a name in use reveals that the name exists, even if its
     image is private. It has the path of the image only if the caller may see it.
 
-    `duplicates` has the paths of up to 20 visible images with the same bytes.
+    `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of the five nearest
+    visible images, with the same bytes, the same pixels or a near picture: `GET /v1/images/{id}/similar` lists all.
     """
     settings = container.settings
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
@@ -227,18 +223,11 @@ async def delete_image(
     await trash.delete(image_id, principal, match_precondition(request), permanent=permanent)
 
 
-def refuse_declared_length(request: Request, settings: Settings) -> None:
-    """Refuse a body whose declared length cannot be right, before a byte of it is read. Raises PayloadTooLarge."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > settings.max_upload_bytes + MAX_FORM_BYTES:
-        raise PayloadTooLarge(f"A file can have at most {settings.max_upload_bytes} bytes")
-
-
 def shape_uploaded(result: UploadedImage | StoredResponse) -> ImageUploaded:
     """Return the response to an upload: that of the new image, or the stored one."""
     if isinstance(result, StoredResponse):
         return ImageUploaded.model_validate_json(result.response)
-    return to_uploaded(result.image, result.tags, result.duplicates)
+    return to_uploaded(result.image, result.tags, result.duplicates, result.similar)
 
 
 def render_uploaded(uploaded: UploadedImage) -> str:

@@ -74,9 +74,12 @@ class ImageRead(BaseModel):
 
 
 class ImageUploaded(ImageRead):
-    """A new image. `duplicates` has the paths of visible images with the same bytes."""
+    """A new image, with the paths of visible copies."""
 
-    duplicates: list[str] = Field(default=[], examples=[[_PATH]])
+    duplicates: list[str] = Field(default=[], examples=[[_PATH]], description="Images with the same bytes: up to 20")
+    similar: list[str] = Field(
+        default=[], examples=[[_PATH]], description="The nearest similar images, also with the same bytes: up to five"
+    )
 
 
 class SearchHint(BaseModel):
@@ -216,9 +219,13 @@ def to_read(image: Image | TrashedImage, tags: list[str]) -> ImageRead:
     return ImageRead.model_validate(_fields(image, tags))
 
 
-def to_uploaded(image: Image, tags: list[str], duplicates: Iterable[uuid.UUID]) -> ImageUploaded:
-    """Shape a new image for the wire, with the ids of its duplicates."""
-    return ImageUploaded(**_fields(image, tags), duplicates=[image_path(one) for one in duplicates])
+def to_uploaded(
+    image: Image, tags: list[str], duplicates: Iterable[uuid.UUID] = (), similar: Iterable[uuid.UUID] = ()
+) -> ImageUploaded:
+    """Shape a new image for the wire, with the ids of its duplicates and of similar images."""
+    return ImageUploaded(
+        **_fields(image, tags), duplicates=list(map(image_path, duplicates)), similar=list(map(image_path, similar))
+    )
 
 
 def page_json(page: SearchPage, next_cursor: str | None, query: str) -> bytes:

@@ -52,11 +52,11 @@ sofa"`. Wildcards match tag names: `cat*`, `*cat`, `c*t`. An empty query and `*`
 is a tag unless its prefix is a filter: `rating:safe`.
 
 Filters: `uploader:me|none|<id>`, `name:<glob>`, `camera:<glob>`, `type:jpeg|png|webp|gif|avif|heic`,
-`visibility:private|public`, `sha256:`, and `width: height: pixels: tags: ratio: size: date: taken:` with `a`, `a,b`,
-`>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`. `size` takes b, kb, mb and gb (powers of 1024), `ratio` 16:9 or 1.5,
-`date` 2026, 2026-03, 2026-03-09, a time, today, yesterday or `7d..` (h, d, w, y), in UTC; `taken` takes the same in the
-local time of the camera. Limits: 4096 characters, 50 terms, 50 values of a filter, 10 nested groups, 100 tags of a
-wildcard."""
+`visibility:private|public`, `sha256:`, `similar:<image id>`, and `width: height: pixels: tags: ratio: size: date:
+taken:` with `a`, `a,b`, `>a`, `>=a`, `<a`, `<=a`, `a..b`, `a..`, `..b`. `size` takes b, kb, mb and gb (powers of
+1024), `ratio` 16:9 or 1.5, `date` 2026, 2026-03, 2026-03-09, a time, today, yesterday or `7d..` (h, d, w, y), in UTC;
+`taken` takes the same in the local time of the camera. Limits: 4096 characters, 50 terms, 50 values of a filter, 10
+nested groups, 100 tags of a wildcard."""
 SORT_HELP = """\
 `created`, `taken`, `name`, `size`, `width`, `pixels` or `tags`, with `-` for descending order; or `random:<seed>`.
 Images without `taken_at` come last in both directions"""

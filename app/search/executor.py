@@ -18,6 +18,7 @@ from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import Planner, Step
 from app.search.planning.predicates import QueryPredicates
+from app.search.planning.similar_resolution import resolve_similar
 from app.search.planning.sort_order import SortKey, SortOrder
 from app.search.planning.table_sample import take_sample
 from app.search.planning.tag_resolution import list_visible_names, resolve_tags
@@ -60,7 +61,8 @@ class SearchEngine:
     async def prepare(self, session: Reader, query: ast.Node, visibility: VisibilityScope) -> "SearchExecutor":
         """Return the search of a query with resolved tags. Raises QueryTooBroad."""
         tags = await resolve_tags(session, query, visibility)
-        return SearchExecutor(session, QueryPredicates(query, tags, visibility, utc_now()), self)
+        similar = await resolve_similar(session, query, visibility)
+        return SearchExecutor(session, QueryPredicates(query, tags, visibility, utc_now(), similar), self)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ from sqlalchemy import ARRAY, Integer, SmallInteger, String, Uuid, bindparam, te
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import VisibilityScope
-from app.db.asyncpg_queries import fetch
+from app.db.asyncpg_queries import Reader, fetch
+from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.sql_text import BindParameters, sql_and
 from app.media.image_properties import HASH_VERSION, PerceptualHash
 from app.similarity.hash_chunks import bit_text, list_chunks, list_search_keys
@@ -88,16 +89,11 @@ def hash_values(perceptual_hash: PerceptualHash) -> dict[str, Any]:
     }
 
 
-class SimilarityRepository:
-    """The SQL of perceptual hashes. Searches need a search session."""
+class SimilarImageReader:
+    """Searches perceptual hashes, in a search session or without one."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def add_or_update(self, image_id: uuid.UUID, perceptual_hash: PerceptualHash) -> bool:
-        """Write the hash of an image, whose row in `images` or `trashed_images` is locked; return whether it is new."""
-        values = {"id": image_id, **hash_values(perceptual_hash)}
-        return await self._session.scalar(_ADD_OR_UPDATE, values) is not None
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     async def find_visible_fingerprint(self, image_id: uuid.UUID, visibility: VisibilityScope) -> Fingerprint | None:
         """Return the fingerprint of an image; None without the image, or if it is not visible."""
@@ -106,7 +102,7 @@ class SimilarityRepository:
         statement = f"""
             SELECT sha256, version, CAST(perceptual_hash AS text), chunks, pixel_version, pixel_sha256
             FROM images LEFT JOIN image_hashes ON image_id = id WHERE {condition}"""  # noqa: S608 - of constants and placeholders, as below
-        rows = await fetch(self._session, statement, values.values)
+        rows = await fetch(self._reader, statement, values.values)
         return Fingerprint(*rows[0]) if rows else None
 
     async def list_similar(
@@ -146,5 +142,19 @@ class SimilarityRepository:
             WITH matches AS MATERIALIZED ({" UNION ALL ".join(matches)})
             SELECT id, min(kind), min(distance) FROM matches JOIN images USING (id) WHERE {is_shown}
             GROUP BY id ORDER BY 3, 2, id LIMIT {most}"""  # noqa: S608
-        rows = await fetch(self._session, statement, values.values)
+        rows = await fetch(self._reader, statement, values.values)
         return [SimilarImage(image_id, _KINDS[kind], distance) for image_id, kind, distance in rows]
+
+
+class SimilarityRepository(SimilarImageReader):
+    """The SQL of perceptual hashes. Searches need a search session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        super().__init__(session)
+        self._session = session
+
+    async def add_or_update(self, image_id: uuid.UUID, perceptual_hash: PerceptualHash) -> bool:
+        """Write the hash of an image, whose row in `images` or `trashed_images` is locked; return whether it is new."""
+        values = {"id": image_id, **hash_values(perceptual_hash)}
+        with invalidates_only(self._session, LISTS):
+            return await self._session.scalar(_ADD_OR_UPDATE, values) is not None

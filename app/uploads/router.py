@@ -184,7 +184,7 @@ async def create_upload(
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))
     new, append = protocol.parse_creation(request.headers)
     if new.sha256 and (stored := await open_uploads.find_stored(new.sha256, principal)):
-        image = to_uploaded(*stored, [])
+        image = to_uploaded(*stored)
         if not isinstance(protocol, Tus):
             return stored_image_response(image)
         if (complete := await uploads.create_stored(new, principal, stored.image)) is not None:
@@ -248,7 +248,7 @@ async def append_to_upload(
     image = _image(progress)
     if image is None and progress.upload.image_id is not None:
         # The client repeats a request whose response was lost.
-        image = to_uploaded(*await uploads.get_image(progress.upload.image_id, upload_request.principal), [])
+        image = to_uploaded(*await uploads.get_image(progress.upload.image_id, upload_request.principal))
     return protocol.appended(progress, image)
 
 
@@ -304,7 +304,7 @@ def _location(request: Request, upload_id: uuid.UUID) -> str:
 
 def _image(progress: Progress) -> ImageUploaded | None:
     image = progress.image
-    return None if image is None else to_uploaded(image.image, image.tags, image.duplicates)
+    return None if image is None else to_uploaded(image.image, image.tags, image.duplicates, image.similar)
 
 
 def _send_interim(request: Request, location: str, settings: Settings) -> None:

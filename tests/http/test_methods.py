@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
         ("/v1/images", "GET, HEAD, POST, QUERY"),
         ("/v1/images/01890a5d-ac96-774b-bcce-b302099a8057", "GET, HEAD, PATCH, DELETE"),
         ("/v1/images/lookup", "POST"),
+        ("/v1/images/similar", "POST"),
         ("/v1/images/tags", "POST"),
         ("/v1/users/me", "GET, HEAD, PATCH, DELETE"),
         ("/v1/users/invitations", "GET, HEAD, POST"),

@@ -4,6 +4,8 @@ import uuid
 
 import asyncpg
 
+from app.media.image_properties import HASH_VERSION
+
 PUBLIC, PRIVATE = 8, 792
 ALIASES = {"kitty": "common", "hush": "secret0"}
 # Tags of private images only: more than a wildcard may stand for, and the first in the order of names.
@@ -20,6 +22,12 @@ _IMAGES = """
         CASE WHEN n % 3 = 0 THEN $2 ELSE sha256(n::text::bytea) END,
         CASE WHEN n % 100 = 99 THEN 'public' ELSE 'private' END
     FROM generate_series($3::int, $4::int) AS n"""
+# All are near each other: only the last chunk of the hashes differs.
+_HASHES = """
+    INSERT INTO image_hashes (image_id, version, perceptual_hash, quality, chunks)
+    SELECT id, $1, CAST(repeat('0', 240) AS bit(240)) || CAST(width % 5 AS bit(16)), 50,
+        ARRAY(SELECT c * 65536 + CASE WHEN c = 15 THEN width % 5 ELSE 0 END FROM generate_series(0, 15) AS c)
+    FROM images ON CONFLICT DO NOTHING"""
 _TAGGED = """
     INSERT INTO tagged (tag, image)
     SELECT t.id, i.id FROM images i JOIN tags t ON
@@ -41,6 +49,7 @@ async def store_private_collection(sql: asyncpg.Connection, owner: uuid.UUID, fi
             *(alias, target),
         )
     await sql.execute(_IMAGES, owner, TWIN, first, last)
+    await sql.execute(_HASHES, HASH_VERSION)
     await sql.execute(_TAGGED)
 
 

@@ -37,6 +37,7 @@ VALUES = {
     "type": "png",
     "visibility": "public",
     "sha256": "0" * 64,
+    "similar": "00000000-0000-4000-8000-000000000000",
 }
 # The smallest query of each token. A new kind of token or filter without an entry fails.
 TOKENS = {

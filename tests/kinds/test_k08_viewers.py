@@ -3,6 +3,8 @@
 Each GET operation of the OpenAPI document is requested before and after all private rows are removed.
 """
 
+import itertools
+import uuid
 from collections.abc import AsyncIterator
 from itertools import cycle
 from typing import Any, get_args
@@ -39,6 +41,7 @@ QUERIES = [
     *("", "*", "common", "half -public*", "secret1", "secret*", "-secret*", "a*", "plan:x", "plan:*", "kitty", "hush"),
     *("2-of:(common half secret1)", "common OR secret1", "public* half", "nowhere or common", "*t*", "(o)_(o) secret1"),
 ]
+PRIVATE_ID, PUBLIC_ID = (str(uuid.UUID(f"{number:032}")) for number in (1, 99))
 FILTERS = {
     **dict.fromkeys(("width", "height", "pixels", "size"), ">1"),
     "tags": ">2",
@@ -51,10 +54,10 @@ FILTERS = {
     "type": "png",
     "visibility": "private",
     "sha256": TWIN.hex(),
+    "similar": f"{PUBLIC_ID},{PRIVATE_ID}",
 }
 ORDERS = [*SORTS, *(f"-{sort}" for sort in SORTS), "random:x"]
 NAMES_OF_TAGS = ("common", "kitty", "hush", "half", "secret0", "aa1", "plan:x", "publicity", "unused", "nowhere")
-PRIVATE_ID, PUBLIC_ID = f"{1:032}", f"{99:032}"
 
 
 def searches() -> list[dict[str, Any]]:
@@ -72,11 +75,15 @@ def requests() -> dict[tuple[str, str], list[tuple[str, dict[str, Any]]]]:
     tags += [{**one, **part} for one in tags for part in parts]
     one_image: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {
         ("GET", f"/v1/images/{{image_id}}{rest}"): [(f"/v1/images/{PRIVATE_ID}{rest}", {})]
-        for rest in ("", "/content", "/thumbnail", "/url", "/history", "/suggested-tags")
+        for rest in ("", "/content", "/thumbnail", "/url", "/history", "/suggested-tags", "/similar")
     }
     suggested: dict[str, Any] = {"params": {"limit": 100}}
     one_image["GET", "/v1/images/{image_id}/suggested-tags"] += [
         (f"/v1/images/{number:032}/suggested-tags", suggested) for number in range(99, PUBLIC + PRIVATE, 100)
+    ]
+    one_image["GET", "/v1/images/{image_id}/similar"] += [
+        (f"/v1/images/{number:032}/similar", {"params": {"limit": limit}})
+        for number, limit in itertools.product((99, 199, 799), (3, 100))
     ]
     one_image["GET", "/v1/images/{image_id}"].append((f"/v1/images/{PUBLIC_ID}", {}))
     return {

@@ -17,6 +17,7 @@ import pytest
 from app.images.new_images import MAX_DUPLICATES
 from tests.images.test_suggestions import ALL as ANYONE
 from tests.images.test_suggestions import Stored, suggest
+from tests.similarity.hashes import add_hashes, hash_of
 from tests.support.accounts import Account
 from tests.support.openapi import DOCUMENT
 from tests.tags.helpers import read, upload
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.integration
 PLAIN = ("/v1/users", "/v1/ops", "/v1/trash", "/v1/history", "/v1/images/{image_id}/history")
 COMPARED = {
     *("/v1/images", "/v1/images/facets", "/v1/tags", "/v1/tags/{name}/related", "/v1/tags/{name}/history"),
-    *("/v1/images/duplicates", "/v1/images/{image_id}/suggested-tags"),
+    *("/v1/images/duplicates", "/v1/images/{image_id}/suggested-tags", "/v1/images/{image_id}/similar"),
 }
 TARGETS = ["zebra", "zen", "zoo"]
 DUPLICATES, INVISIBLE = 200, 500
@@ -135,6 +136,19 @@ async def test_k10_suggested_tags_are_those_of_visible_images(
             assert [(one["tag"], one["votes"], one["because"]) for one in found] == [
                 (one["tag"], one["votes"], one["because"]) for one in expected[:limit]
             ]
+
+
+async def test_k10_similar_images_are_visible_before_they_are_limited(
+    stored: list[dict[str, Any]], client: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    private = [row["id"] for row in await sql.fetch("SELECT id FROM images WHERE visibility = 'private'")]
+    near = [hash_of((1 << number) - 1) for number in range(len(stored))]
+    await sql.execute("DELETE FROM image_hashes")
+    await add_hashes(sql, [*private, *(uuid.UUID(one["id"]) for one in stored)], [near[0]] * len(private) + near)
+    for limit in (1, 2, 20):
+        found = (await read(client, f"/v1/images/{stored[0]['id']}/similar", limit=limit))["items"]
+        expected = [(one["id"], distance) for distance, one in enumerate(stored)][1 : limit + 1]
+        assert [(one["image"]["id"], one["distance"]) for one in found] == expected
 
 
 async def test_k10_duplicates_are_the_callers_own_before_they_are_limited(

@@ -42,12 +42,17 @@ async def add_hashed_images(
         "uploaded_by) VALUES ($1, $2, $2, 'image/png', 1, 1, 1, $3, $4, $5)",
         [(one, str(one), hashlib.sha256(one.bytes).digest(), visibility, owner) for one in ids],
     )
+    await add_hashes(sql, ids, hashes)
+    return ids
+
+
+async def add_hashes(sql: asyncpg.Connection, images: Sequence[uuid.UUID], hashes: Sequence[PerceptualHash]) -> None:
+    """Insert the hash of each image."""
     await sql.executemany(
         "INSERT INTO image_hashes (image_id, version, perceptual_hash, quality, chunks) "
         "VALUES ($1, $2, CAST(CAST($3 AS text) AS bit(256)), $4, $5)",
         [
             (image, HASH_VERSION, bit_text(one.bits), one.quality, list_chunks(one.bits, one.quality))
-            for image, one in zip(ids, hashes, strict=True)
+            for image, one in zip(images, hashes, strict=True)
         ],
     )
-    return ids

@@ -161,6 +161,8 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/v1/images/facets"): Endpoint(Rule.ANYONE, request=lambda _names: {"params": {"by": "tag"}}),
     ("GET", "/v1/images/{image_id}"): Endpoint(Rule.SEE_IMAGE),
     ("GET", "/v1/images/{image_id}/suggested-tags"): Endpoint(Rule.SEE_IMAGE),
+    ("GET", "/v1/images/{image_id}/similar"): Endpoint(Rule.SEE_IMAGE),
+    ("POST", "/v1/images/similar"): Endpoint(Rule.USER, 200, _upload),
     ("GET", "/v1/images/duplicates"): Endpoint(Rule.USER),
     # Of images that do not exist. The rules for single images have tests of their own.
     ("POST", "/v1/images/duplicates/merge"): Endpoint(

@@ -67,6 +67,14 @@ class UploadFields:
             raise ValidationFailed.at([*loc, name], str(error)) from error
 
 
+class NoFields(UploadFields):
+    """The fields of a form that has only the file."""
+
+    async def add(self, part: FormPart) -> None:
+        """Refuse a field. Raises ValidationFailed."""
+        raise ValidationFailed([unknown_field(["body", part.name[:MAX_NAME_LENGTH]], FORM_FIELDS[:1])])
+
+
 def normalized_file_name(part: FormPart) -> str:
     """Return the file's name in NFC. Raises ValidationFailed."""
     if part.filename is None:

@@ -60,6 +60,13 @@ class IdempotencyRepository:
         values = {"image_id": image_id, "fingerprint": stored.fingerprint, "response": stored.response}
         await self._session.execute(_running(key).values(**values, expires_at=utc_now() + RETENTION))
 
+    async def replace_response(self, key: bytes, stored: StoredResponse) -> None:
+        """Replace the response of a completed upload."""
+        completed = update(IdempotencyKey).where(
+            IdempotencyKey.id == key, IdempotencyKey.fingerprint == stored.fingerprint
+        )
+        await self._session.execute(completed.values(response=stored.response))
+
     async def remove_expired(self) -> None:
         """Delete the expired keys, except those that another transaction has locked."""
         expired = (

@@ -3,12 +3,12 @@
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
-from app.authz.visibility import private_owner
+from app.authz.visibility import private_owner, visibility_scope
 from app.core.errors import StorageUnavailable
 from app.db.asyncpg_queries import SessionRunner, StatementRunner
 from app.db.cache_invalidation import LISTS, invalidates_only
@@ -19,6 +19,8 @@ from app.images.new_images import NO_SOURCE, ImageSource, NewImage, NewImageRepo
 from app.images.upload.form import OnConflict, UploadFields
 from app.media.image_properties import ImageProperties
 from app.models import Image
+from app.similarity.repository import new_fingerprint
+from app.similarity.service import CopyFinder
 from app.tags.image_tag_repository import ImageTagRepository, LockedTags
 from app.tags.repository import TagRepository
 from app.tags.tag_creator import TagCreator
@@ -52,11 +54,12 @@ class StoredFile(MeasuredFile):
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """A new image, its sorted tags, and the ids of images with the same bytes."""
+    """A new image, its sorted tags, and the ids of images with the same bytes and of similar images."""
 
     image: Image
     tags: list[str]
     duplicates: list[uuid.UUID]
+    similar: list[uuid.UUID] = field(default_factory=list)
 
 
 class ImageCreator:
@@ -65,11 +68,24 @@ class ImageCreator:
     def __init__(self, database: Database, tag_creator: TagCreator) -> None:
         self._database = database
         self._tag_creator = tag_creator
+        self._copies = CopyFinder(database)
 
     async def create(
         self, stored: StoredFile, fields: UploadFields, principal: Principal, source: ImageSource = NO_SOURCE
     ) -> UploadedImage:
         """Create an image. Raises SourceChanged, NameTaken, StorageUnavailable, TooManyRequests, DatabaseBusy."""
+        uploaded = await self._create(stored, fields, principal, source)
+        return await self.with_similar(uploaded, stored, principal)
+
+    async def with_similar(self, uploaded: UploadedImage, stored: StoredFile, principal: Principal) -> UploadedImage:
+        """Return a committed image with the ids of similar images."""
+        fingerprint = new_fingerprint(stored.sha256, stored.properties.perceptual_hash)
+        similar = await self._copies.list_copies(uploaded.image.id, fingerprint, visibility_scope(principal))
+        return replace(uploaded, similar=similar)
+
+    async def _create(
+        self, stored: StoredFile, fields: UploadFields, principal: Principal, source: ImageSource
+    ) -> UploadedImage:
         if fields.tags:
             async with self.creation(stored, fields, principal, source) as (_, uploaded):
                 return uploaded

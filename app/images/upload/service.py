@@ -24,7 +24,7 @@ from app.images.maintenance.orphan_cleanup import remove_orphans
 from app.images.name_conflict import refuse_taken_name
 from app.images.storage_keys import new_original_key
 from app.images.upload.file_checker import FileChecker
-from app.images.upload.form import ANONYMOUS_PRIVATE, FormPart, OnConflict, UploadFields, normalized_file_name
+from app.images.upload.form import ANONYMOUS_PRIVATE, FormPart, NoFields, OnConflict, UploadFields, normalized_file_name
 from app.images.upload.idempotency import IdempotencyClaims, IdempotencyMismatch, key_id
 from app.images.upload.idempotency_repository import IdempotencyRepository, StoredResponse
 from app.images.upload.image_creator import ImageCreator, MeasuredFile, StoredFile, UploadedImage
@@ -86,6 +86,20 @@ class UploadService:
         async with self._claims.held(claimed):
             return await self._upload(parts, principal, commit)
 
+    async def inspect(self, parts: Parts, principal: Principal) -> StoredFile:
+        """Check the file of a form like that of an upload, and store nothing: the returned key has no object.
+
+        Raises like `upload`, except for errors of the name and the quota.
+        """
+        reservation = Reservation(self._database, self._settings, None)
+        try:
+            return await _read_form(
+                parts, NoFields(), principal, lambda part: self._receive(part, reservation, stores_small=False)
+            )
+        finally:
+            # A file that is larger than a part is in the store while it is decoded.
+            await asyncio.shield(remove_orphans(self._database, self._object_store, reservation.keys))
+
     async def _upload(
         self, parts: Parts, principal: Principal, commit: Callable[[StoredFile, UploadFields], Awaitable[UploadedImage]]
     ) -> UploadedImage:
@@ -126,6 +140,11 @@ class UploadService:
         if fields.on_conflict is OnConflict.ERROR:
             await refuse_taken_name(self._database, name, principal)
         await reservation.require_space()
+        return await self._receive(part, reservation, stores_small=True)
+
+    async def _receive(self, part: FormPart, reservation: Reservation, *, stores_small: bool) -> StoredFile:
+        """Read a file to its end and check it. One that fits a part is stored only with `stores_small`."""
+        name = normalized_file_name(part)
         hashing = HashingStream(part.chunks, self._settings.max_upload_bytes)
         reader = self._checker.header_reader()
         parts = split_parts(feed_reader(hashing, reader))
@@ -134,8 +153,9 @@ class UploadService:
         if length(first) < PART_BYTES:
             header = reader.finish()
             properties = await self._checker.check_bytes(header, first)
-            await reservation.reserve(key, hashing.size)
-            await self._object_store.put_whole(key, first, header.content_type)
+            if stores_small:
+                await reservation.reserve(key, hashing.size)
+                await self._object_store.put_whole(key, first, header.content_type)
         else:
             await reservation.reserve(key, length(first))
             # Not to be held here as well while the others follow.
@@ -153,7 +173,14 @@ class UploadService:
         async with self._creator.creation(stored, fields, principal) as (session, uploaded):
             response = StoredResponse(_fingerprint(stored, fields), render(uploaded))
             await IdempotencyRepository(session).add_response(claimed, uploaded.image.id, response)
-        return uploaded
+        # Only after the commit is one of two concurrent uploads sure to find the other. A kill before the second
+        # transaction leaves a response without similar images: the client never received another one.
+        complete = await self._creator.with_similar(uploaded, stored, principal)
+        if complete.similar:
+            async with self._database.unit_of_work() as session:
+                response = StoredResponse(response.fingerprint, render(complete))
+                await IdempotencyRepository(session).replace_response(claimed, response)
+        return complete
 
 
 File = TypeVar("File", bound=MeasuredFile)

@@ -45,7 +45,7 @@ RANGE_FILTERS: Mapping[str, ValueParser] = MappingProxyType(
 # The filters whose values can depend on the current time.
 DATE_FILTERS = frozenset(("date", "taken"))
 GLOB_FILTERS = frozenset(("name", "camera"))
-FILTER_NAMES = (*RANGE_FILTERS, "uploader", "name", "camera", "type", "visibility", "sha256")
+FILTER_NAMES = (*RANGE_FILTERS, "uploader", "name", "camera", "type", "visibility", "sha256", "similar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ def normalize_value(name: str, text: str) -> str:
             ) from error
     elif name == "uploader" and not (value in ("me", "none") or _UUID.fullmatch(value)):
         raise InvalidFilterValue("me, none or the id of an account")
+    elif name == "similar" and not _UUID.fullmatch(value):
+        raise InvalidFilterValue("the id of an image")
     elif name == "sha256" and not _SHA256.fullmatch(value):
         raise InvalidFilterValue("64 hexadecimal digits")
     elif name in ("type", "visibility"):

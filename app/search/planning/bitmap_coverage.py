@@ -13,7 +13,7 @@ from app.search.planning.predicates import QueryPredicates, conjuncts
 from app.search.planning.tag_resolution import ResolvedTag, ResolvedTags
 
 # Filters with an index so selective that bitmaps are not used beside them.
-_SELECTIVE_FILTERS = ("date", "taken", "name", "camera", "uploader", "sha256")
+_SELECTIVE_FILTERS = ("date", "taken", "name", "camera", "uploader", "sha256", "similar")
 
 
 def is_common(tag: ResolvedTag) -> bool:

@@ -1,8 +1,9 @@
 """Turns the syntax tree of a query into SQL, and bounds the number of its matches."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
@@ -24,7 +25,7 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
 )
 
 
-_INDEXED_FILTERS = frozenset(("sha256", "uploader", "name", "type", "taken", "camera"))
+_INDEXED_FILTERS = frozenset(("sha256", "similar", "uploader", "name", "type", "taken", "camera"))
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class QueryPredicates:
     tags: ResolvedTags
     visibility: VisibilityScope
     now: datetime
+    # The similar images for each image id of the filter `similar`.
+    similar: Mapping[str, Sequence[uuid.UUID]] = field(default_factory=dict)
 
     @property
     def is_unrestricted(self) -> bool:
@@ -97,7 +100,7 @@ class QueryPredicates:
     def is_unbounded(self) -> bool:
         """Whether no tag, account or digest that every match must have bounds the number of matches."""
         filters = {term.name for term in conjuncts(self.query) if isinstance(term, ast.Filter)}
-        return math.isinf(self.max_matches) and not filters & {"uploader", "sha256"}
+        return math.isinf(self.max_matches) and not filters & {"uploader", "sha256", "similar"}
 
     @cached_property
     def has_only_tags(self) -> bool:
@@ -194,6 +197,11 @@ class QueryPredicates:
         by_size = sorted(node.terms, key=self.max_matches_of)
         return tuple(by_size[: _choice(node)])
 
+    def _reference(self, name: str, value: str, values: BindParameters) -> Condition:
+        if name == "similar":
+            return f"id = ANY({values.bind(self.similar.get(value, ()), 'uuid[]')})"
+        return f"sha256 = {values.bind(bytes.fromhex(value))}"
+
     def _filter(self, name: str, value: str, values: BindParameters) -> Condition:  # noqa: PLR0911 - one a filter
         match name:
             case "ratio":
@@ -214,8 +222,8 @@ class QueryPredicates:
                 return f"content_type = {values.bind(f'image/{value}')}"
             case "visibility":
                 return f"visibility = {values.bind(value)}"
-            case "sha256":
-                return f"sha256 = {values.bind(bytes.fromhex(value))}"
+            case "sha256" | "similar":
+                return self._reference(name, value, values)
         # bigint, because a bound may exceed the int4 of the column.
         return _between(_COLUMNS[name], parse_range_filter(name, value, self.now), "bigint", values)
 
@@ -260,9 +268,9 @@ class QueryPredicates:
                 return sum(self.max_matches_of(term) for term in terms)
             case ast.AtLeast():
                 return sum(sorted(map(self.max_matches_of, node.terms))[: _choice(node)])
-            case ast.Filter("sha256"):
-                return 1
-        return math.inf
+            case ast.Filter(name, images) if name == "similar":
+                return sum(len(self.similar.get(image, ())) for image in images)
+        return 1 if isinstance(node, ast.Filter) and node.name == "sha256" else math.inf
 
 
 def conjuncts(node: ast.Node) -> tuple[ast.Node, ...]:
