@@ -21,6 +21,7 @@ from app.core.errors import AppError
 from app.core.settings import Settings
 from app.images.maintenance.reprocessing import (
     DimensionsProperty,
+    HashesProperty,
     ImageProperty,
     MetadataProperty,
     ReprocessingReport,
@@ -36,10 +37,15 @@ class Subject(StrEnum):
 
     DIMENSIONS = "dimensions"
     METADATA = "metadata"
+    HASHES = "hashes"
 
 
 _PROPERTIES: Mapping[Subject, ImageProperty[Any]] = MappingProxyType(
-    {Subject.DIMENSIONS: DimensionsProperty(), Subject.METADATA: MetadataProperty()}
+    {
+        Subject.DIMENSIONS: DimensionsProperty(),
+        Subject.METADATA: MetadataProperty(),
+        Subject.HASHES: HashesProperty(),
+    }
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     String,
     Uuid,
     bindparam,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    true,
     union_all,
     update,
 )
@@ -31,10 +33,12 @@ from app.images.errors import ImageNotFound
 from app.images.maintenance.orphan_repository import OrphanRepository
 from app.images.new_images import NameOwner, NewImageRepository
 from app.images.storage_keys import object_keys
+from app.media.image_properties import PerceptualHash
 from app.media.metadata.photo_metadata import PhotoMetadata
 from app.models import Image, TrashedImage
 from app.models.image import Visibility
 from app.search.strategies.row import TAG_NAMES
+from app.similarity.repository import SimilarityRepository
 
 # Made once: making a statement takes as long as running it.
 _BY_ID = select(Image).where(Image.id == bindparam("id", type_=Uuid))
@@ -57,6 +61,13 @@ class Removed(NamedTuple):
 
     position: Position | None
     keys: list[str]
+
+
+class ImageHashes(NamedTuple):
+    """The perceptual hash of an image, and the SHA-256 of its pixels."""
+
+    perceptual_hash: PerceptualHash
+    pixel_sha256: bytes
 
 
 class TaggedImage(NamedTuple):
@@ -202,16 +213,18 @@ class ImageRepository:
         """Return the image, regardless of its visibility."""
         return await self._session.get(Image, image_id)
 
-    async def count(self, after: uuid.UUID | None = None) -> int:
-        """Return the number of all images, or of those after this id."""
-        statement = select(func.count()).select_from(Image)
+    async def count(self, after: uuid.UUID | None = None, condition: ColumnElement[bool] | None = None) -> int:
+        """Return the number of all images, or of those after this id that fulfil the condition."""
+        statement = select(func.count()).select_from(Image).where(true() if condition is None else condition)
         if after is not None:
             statement = statement.where(Image.id > after)
         return await self._session.scalar(statement) or 0
 
-    async def list_by_id(self, after: uuid.UUID | None, limit: int) -> Sequence[Image]:
-        """Return up to `limit` images after this id, regardless of their visibility."""
-        statement = select(Image).order_by(Image.id).limit(limit)
+    async def list_by_id(
+        self, after: uuid.UUID | None, limit: int, condition: ColumnElement[bool] | None = None
+    ) -> Sequence[Image]:
+        """Return up to `limit` images after this id that fulfil the condition, regardless of their visibility."""
+        statement = select(Image).where(true() if condition is None else condition).order_by(Image.id).limit(limit)
         if after is not None:
             statement = statement.where(Image.id > after)
         return (await self._session.scalars(statement)).all()
@@ -231,6 +244,17 @@ class ImageRepository:
         for image_id, new in sorted(metadata.items()):
             statement = update(Image).where(Image.id == image_id).values(asdict(new))
             changed += (await self._session.execute(statement.returning(Image.id))).one_or_none() is not None
+        return changed
+
+    async def update_hashes(self, hashes: Mapping[uuid.UUID, ImageHashes]) -> int:
+        """Write the hashes of images; return the number of those that still exist, also in the trash."""
+        repository = SimilarityRepository(self._session)
+        changed = 0
+        for image_id, new in sorted(hashes.items()):
+            if await self.lock_if_exists(image_id):
+                await repository.add_or_update(image_id, new.perceptual_hash)
+                await repository.update_pixels(image_id, new.pixel_sha256)
+                changed += 1
         return changed
 
     async def list_owned_keys(self, keys: Collection[str]) -> set[str]:

@@ -164,6 +164,12 @@ class DecoderPool:
         head, _ = await self._do({"task": "metadata"}, file)
         return PhotoMetadata.from_json(head["metadata"])
 
+    async def digest_pixels(self, file: DecoderInput) -> bytes:
+        """Return the SHA-256 of the decoded pixels, by the method PIXEL_VERSION. Raises like `check`."""
+        limits = {"memory_bytes": THUMBNAIL_MEMORY_BYTES, "cpu_seconds": THUMBNAIL_CPU_SECONDS}
+        head, _ = await self._do({"task": "pixels", **limits}, file)
+        return bytes.fromhex(head["pixel_sha256"])
+
     async def make_thumbnail(self, file: DecoderInput, size: int) -> bytes:
         """Return a WebP that fits into a square of `size` pixels. Raises like `check`."""
         limits = {"memory_bytes": THUMBNAIL_MEMORY_BYTES, "cpu_seconds": THUMBNAIL_CPU_SECONDS}

@@ -35,6 +35,7 @@ from app.media.decoding.rendering import render_thumbnail  # noqa: E402
 from app.media.decoding.rows import require_every_row  # noqa: E402
 from app.media.decoding.seekable_stream import SeekableStream  # noqa: E402
 from app.media.hashing.perceptual_hash import hash_pixels  # noqa: E402
+from app.media.hashing.pixel_digest import digest_pixels  # noqa: E402
 from app.media.image_properties import HASH_BYTES, PerceptualHash  # noqa: E402
 from app.media.metadata.photo_metadata import NO_METADATA, PhotoMetadata, read_metadata  # noqa: E402
 from app.media.sandbox import apply_sandbox, limit_job, limit_process, lower_priority  # noqa: E402
@@ -161,6 +162,11 @@ def find_metadata(source: IO[bytes]) -> PhotoMetadata:
         source.seek(0)
 
 
+def pixels(job: dict[str, Any], source: IO[bytes]) -> Result:
+    """Return the digest of the pixels of the first frame."""
+    return {"pixel_sha256": digest_pixels(open_bounded(job, source)).hex()}, b""
+
+
 def thumbnail(job: dict[str, Any], source: IO[bytes]) -> Result:
     """Return the first frame as WebP."""
     return {}, render_thumbnail(open_bounded(job, source), job["size"])
@@ -217,7 +223,7 @@ def handle_job(job: dict[str, Any], source: IO[bytes]) -> Result:
         return {"error": "invalid", "detail": f"{type(error).__name__}: {error}"[:200]}, b""
 
 
-TASKS = {"check": check, "measure": measure, "metadata": metadata, "thumbnail": thumbnail}
+TASKS = {"check": check, "measure": measure, "metadata": metadata, "pixels": pixels, "thumbnail": thumbnail}
 
 
 def serve(jobs: IO[bytes], results: IO[bytes]) -> None:

@@ -7,6 +7,8 @@ from app.media.metadata.photo_metadata import NO_METADATA, PhotoMetadata
 
 # Of the method in `app.media.hashing.perceptual_hash`: hashes of different versions are not compared.
 HASH_VERSION = 1
+# Of the method in `app.media.hashing.pixel_digest`.
+PIXEL_VERSION = 1
 HASH_BYTES = 32
 MAX_QUALITY = 100
 

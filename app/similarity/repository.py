@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Integer, SmallInteger, String, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Integer, SmallInteger, String, Uuid, bindparam, exists, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import VisibilityScope
 from app.db.asyncpg_queries import Reader, fetch
 from app.db.cache_invalidation import LISTS, invalidates_only
 from app.db.sql_text import BindParameters, sql_and
-from app.media.image_properties import HASH_VERSION, PerceptualHash
+from app.media.image_properties import HASH_VERSION, PIXEL_VERSION, PerceptualHash
+from app.models import Image, ImageHash
 from app.similarity.hash_chunks import bit_text, list_chunks, list_search_keys
 
 # `source` has the column `id`: the images to which the hash belongs.
@@ -35,6 +36,11 @@ _REPLACE_HASH = """
 _ADD_OR_UPDATE = text(
     _REPLACE_HASH.format(insert_hash=INSERT_HASH.format(source="(SELECT CAST(:id AS uuid) AS id) AS image"))
 ).bindparams(*HASH_PARAMETERS, bindparam("id", type_=Uuid))
+
+# No null values to compare: PostgreSQL can use the index of the primary key for each image.
+HASHES_ARE_OUTDATED = ~exists().where(
+    ImageHash.image_id == Image.id, ImageHash.version == HASH_VERSION, ImageHash.pixel_version == PIXEL_VERSION
+)
 
 
 class SimilarityKind(StrEnum):
@@ -158,3 +164,9 @@ class SimilarityRepository(SimilarImageReader):
         values = {"id": image_id, **hash_values(perceptual_hash)}
         with invalidates_only(self._session, LISTS):
             return await self._session.scalar(_ADD_OR_UPDATE, values) is not None
+
+    async def update_pixels(self, image_id: uuid.UUID, pixel_sha256: bytes) -> None:
+        """Write the digest of the pixels of an image that has a hash."""
+        statement = update(ImageHash).where(ImageHash.image_id == image_id)
+        with invalidates_only(self._session, LISTS):
+            await self._session.execute(statement.values(pixel_version=PIXEL_VERSION, pixel_sha256=pixel_sha256))

@@ -15,6 +15,7 @@ import pytest
 
 from app.cli.importing.import_responses import seconds_to_wait
 from app.core.settings import Settings
+from tests.similarity.photographs import photograph
 from tests.support.accounts import Account
 from tests.support.environment import environment
 from tests.support.photos import image_bytes, png
@@ -306,3 +307,23 @@ async def test_f39_the_exact_file_name_is_stored(
         (tmp_path / name).write_bytes(png((8, number + 1)))
     assert (await run(settings, service.url, tmp_path, "--token", user.access_token))[0] == 0
     assert (await stored(user)).keys() == names
+
+
+async def test_near_copies_are_skipped(
+    settings: Settings, service: RunningService, user: Account, tmp_path: Path
+) -> None:
+    folder, report = tmp_path / "photos", tmp_path / "report.jsonl"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(photograph())
+    (folder / "b.jpg").write_bytes(photograph(kind="JPEG"))
+    (folder / "c.png").write_bytes(photograph("chelsea"))
+    options = ("--token", user.access_token, "--skip-near", "--report", str(report))
+    code, out = await run(settings, service.url, folder, *options, "--dry-run")
+    assert (code, await stored(user)) == (0, {})
+    code, out = await run(settings, service.url, folder, *options)
+    assert (code, "2 uploaded, 1 skipped, 0 failed." in out) == (0, True), out
+    assert "c.png" in await stored(user)
+    results = [json.loads(line) for line in report.read_text().splitlines()]
+    (skipped,) = (one for one in results if one["outcome"] == "skipped")
+    assert skipped["reason"] == "a near copy is stored"
+    assert skipped["image"] in {one["image"] for one in results if one["outcome"] == "uploaded"}

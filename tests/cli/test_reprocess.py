@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.core.settings import Settings
 from app.storage.object_store import ObjectStore
 from tests.media.corpus import encoded, exif, patches, segment, with_segments
 from tests.media.photo_files import CANON, OFFSET, TAKEN_AT, TIME, jpeg, tiff
+from tests.similarity.photographs import photograph
 from tests.support.accounts import Account
 from tests.support.environment import environment
 from tests.support.paths import ROOT
@@ -110,3 +112,28 @@ async def test_reprocess_reads_the_metadata_of_stored_photos(
     assert all(one.headers["etag"] != etag for one, etag in zip(images, etags, strict=True))
     found = await user.client.get("/v1/images", params={"q": "taken:2024", "sort": "taken"})
     assert [one["name"] for one in found.json()["items"]] == ["a.jpg", "c.jpg"]
+
+
+async def test_hashes_of_stored_images_are_computed(
+    user: Account, settings: Settings, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    ids = []
+    for name, body in (("a.png", photograph()), ("b.webp", photograph(kind="WEBP", lossless=True)), ("c.png", png())):
+        response = await user.client.post("/v1/images", files={"image": (name, body)})
+        ids.append(response.json()["id"])
+    uploaded = await sql.fetch("SELECT image_id, perceptual_hash::text, quality FROM image_hashes ORDER BY image_id")
+    await sql.execute("DELETE FROM image_hashes WHERE image_id = $1", uuid.UUID(ids[0]))
+    await sql.execute(
+        "UPDATE image_hashes SET version = 0, quality = 0, chunks = NULL WHERE image_id::text = $1", ids[1]
+    )
+    query = {"q": f"similar:{ids[0]}"}
+    assert (await user.client.get("/v1/images", params=query)).json()["items"] == []
+    code, report = await reprocess(settings, tmp_path, "--only", "hashes")
+    assert (code, report["images"], report["changed"]) == (0, 3, 3)
+    rows = await sql.fetch("SELECT image_id, perceptual_hash::text, quality FROM image_hashes ORDER BY image_id")
+    assert rows == uploaded
+    # The cached page was invalidated.
+    assert [one["id"] for one in (await user.client.get("/v1/images", params=query)).json()["items"]] == [ids[1]]
+    similar = (await user.client.get(f"/v1/images/{ids[0]}/similar")).json()["items"]
+    assert [(one["image"]["id"], one["kind"], one["distance"]) for one in similar] == [(ids[1], "pixels", 0)]
+    assert (await reprocess(settings, tmp_path, "--only", "hashes"))[1]["images"] == 0

@@ -1,33 +1,21 @@
 """Similar images over HTTP: of stored images, of files, and in the responses to uploads."""
 
 import asyncio
-import io
 import uuid
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-import skimage
-from PIL import Image
 
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from tests.images.files import noise_png
+from tests.similarity.photographs import photograph
 from tests.support.accounts import Account
 
-FOLDER = Path(skimage.__file__).parent / "data"
 MakeAccount = Callable[..., Awaitable[Account]]
-
-
-def photograph(name: str = "coffee", kind: str = "PNG", size: tuple[int, int] = (150, 100), **options: Any) -> bytes:
-    """Return a file of a photograph, scaled to this size."""
-    picture = Image.open(FOLDER / f"{name}.png").convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 async def upload(client: httpx.AsyncClient, body: bytes, headers: dict[str, str] | None = None, **fields: str) -> Any:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -40,6 +41,13 @@ class UploadOptions:
         # These precede the file, so that the server refuses a name in use without reading the file.
         conflict = ("on_conflict", "rename" if self.rename else "error")
         return [conflict, ("visibility", "private" if self.private else "public")]
+
+
+class NearCopy(NamedTuple):
+    """The path of an image that is similar to a file, and the distance of their hashes in bits."""
+
+    path: str
+    distance: int
 
 
 class ImportClient:
@@ -88,18 +96,26 @@ class ImportClient:
         """Upload a file by one request, which is sent again while the server is busy."""
         fields = [*(("tags", tag) for tag in file.tags), *self._options.fields()]
 
-        def send() -> Awaitable[httpx.Response]:
-            boundary = secrets.token_hex(16)
-            head, tail = _form(boundary, fields, file.path.name)
-            headers = {
-                "Content-Type": f"multipart/form-data; boundary={boundary}",
-                "Content-Length": str(len(head) + file.size + len(tail)),
-            }
-            body = _body(head, file.path, tail, measure)
-            return self._client.post("/v1/images", content=body, headers=headers)
-
-        image = expect_json(await _retry(send), httpx.codes.CREATED)
+        response = await _retry(lambda: self._send_form("/v1/images", fields, file, measure))
+        image = expect_json(response, httpx.codes.CREATED)
         return StoredImage(image["name"], image["links"]["self"])
+
+    def _send_form(
+        self, path: str, fields: Sequence[tuple[str, str]], file: Candidate, measure: Callable[[int], None]
+    ) -> Awaitable[httpx.Response]:
+        boundary = secrets.token_hex(16)
+        head, tail = _form(boundary, fields, file.path.name)
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + file.size + len(tail)),
+        }
+        return self._client.post(path, content=_body(head, file.path, tail, measure), headers=headers)
+
+    async def find_near(self, file: Candidate) -> NearCopy | None:
+        """Return the nearest copy of a file. Raises RequestFailed, OSError, httpx.HTTPError."""
+        response = await _retry(lambda: self._send_form("/v1/images/similar?limit=1", [], file, lambda _: None))
+        items = expect_json(response, httpx.codes.OK)["items"]
+        return NearCopy(items[0]["image"]["links"]["self"], items[0]["distance"]) if items else None
 
     async def add_tags(self, images: Sequence[str], tags: Sequence[str]) -> None:
         """Add tags to the images that the account may change. Raises RequestFailed."""

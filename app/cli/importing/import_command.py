@@ -39,6 +39,9 @@ def import_folder(  # noqa: PLR0913, PLR0917 - one for each option
     token: Annotated[str, typer.Option(envvar="IMTS_TOKEN", help="An access token or an API key.")] = "",
     on_clash: Annotated[OnClash, typer.Option(help="The treatment of a file whose name is in use.")] = OnClash.FAIL,
     private: Annotated[bool, typer.Option("--private", help="Make the images private.")] = False,
+    skip_near: Annotated[
+        bool, typer.Option("--skip-near", help="Skip near copies of stored images. The files are sent one by one.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the files to upload, without changes.")] = False,
     report: ReportPath = None,
     keywords: Annotated[bool, typer.Option("--keywords", help="Turn IPTC and XMP keywords into tags.")] = False,
@@ -59,7 +62,9 @@ def import_folder(  # noqa: PLR0913, PLR0917 - one for each option
         async with httpx.AsyncClient(base_url=server, headers=headers, timeout=TIMEOUT_SECONDS) as http_client:
             client = ImportClient(http_client, UploadOptions(private, on_clash is OnClash.RENAME))
             await client.check()
-            importing = ImportRun(client, jobs, on_clash is OnClash.SKIP, dry_run, results.record, display.measure)
+            importing = ImportRun(
+                client, jobs, on_clash is OnClash.SKIP, skip_near, dry_run, results.record, display.measure
+            )
             await importing.run(candidates)
 
     exit_code = 0

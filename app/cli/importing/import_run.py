@@ -30,10 +30,13 @@ class ImportRun:
     client: ImportClient
     jobs: int
     skips_clashes: bool
+    skips_near: bool
     is_dry_run: bool
     record: Callable[[Result], None]
     measure: Callable[[int], None]
     _slots: asyncio.Semaphore = field(init=False)
+    # One at a time: a near copy of a file that is still being uploaded would not be found.
+    _near: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.jobs)
@@ -83,6 +86,21 @@ class ImportRun:
                 return
 
     async def _upload(self, one: Candidate, digest: str) -> StoredImage | None:
+        """Return the image, or record the result and return None."""
+        if not self.skips_near:
+            return await self._upload_any(one, digest)
+        async with self._near:
+            try:
+                near = await self.client.find_near(one)
+            except (RequestFailed, OSError, httpx.HTTPError, UnicodeError) as error:
+                self._fail(one, error)
+                return None
+            if near is None:
+                return await self._upload_any(one, digest)
+        self._skip(one, "a near copy is stored", near.path)
+        return None
+
+    async def _upload_any(self, one: Candidate, digest: str) -> StoredImage | None:
         """Return the image, or record the failure and return None."""
         if self.is_dry_run:
             self._skip(one, _WOULD_UPLOAD)
@@ -121,9 +139,9 @@ class ImportRun:
                 self.measure(one.size)
                 self.record(Result(one.path, Outcome.STORED, STORED, image))
 
-    def _skip(self, one: Candidate, reason: str) -> None:
+    def _skip(self, one: Candidate, reason: str, image: str | None = None) -> None:
         self.measure(one.size)
-        self.record(Result(one.path, Outcome.SKIPPED, reason))
+        self.record(Result(one.path, Outcome.SKIPPED, reason, image))
 
     def _fail(self, one: Candidate, error: Exception, prefix: str = "") -> None:
         reason = str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Reads the files of stored images again, and corrects the dimensions or the metadata in their rows.
+"""Reads the files of stored images again, and corrects the dimensions, the metadata or the hashes in their rows.
 
 Images are read in the order of their ids, in batches. Each batch is committed before the next one, so that a run can be
 stopped at any point and be continued behind the last batch.
@@ -10,14 +10,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from sqlalchemy import ColumnElement, true
+
 from app.core.errors import AppError, StorageUnavailable
 from app.db.database import Database
-from app.images.repository import ImageRepository
+from app.images.repository import ImageHashes, ImageRepository
 from app.media.decoder_pool import URL_SECONDS, DecoderInput, DecoderPool
 from app.media.errors import ImageTooLarge, InvalidImage
 from app.media.image_properties import Dimensions
 from app.media.metadata.photo_metadata import PhotoMetadata
 from app.models import Image
+from app.similarity.repository import HASHES_ARE_OUTDATED
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
 
@@ -48,11 +51,15 @@ class ReprocessingReport:
 class ImageProperty(Protocol[Value]):
     """A property of images that is read from their files."""
 
+    @property
+    def outdated(self) -> ColumnElement[bool]:
+        """The condition of the images to read."""
+
     async def read(self, decoders: DecoderPool, file: DecoderInput) -> Value:
         """Return the property of a file. Raises InvalidImage, ImageTooLarge, Unavailable."""
 
-    def stored(self, image: Image) -> Value:
-        """Return the property of a row."""
+    def stored(self, image: Image, /) -> Value | None:
+        """Return the property of a row; None if it has none."""
 
     async def save(self, images: ImageRepository, changes: Mapping[uuid.UUID, Value]) -> int:
         """Change rows; return the number of those that still exist."""
@@ -60,6 +67,8 @@ class ImageProperty(Protocol[Value]):
 
 class DimensionsProperty:
     """Width and height, as displayed."""
+
+    outdated = true()
 
     async def read(self, decoders: DecoderPool, file: DecoderInput) -> Dimensions:
         return await decoders.measure(file)
@@ -74,6 +83,8 @@ class DimensionsProperty:
 class MetadataProperty:
     """The time and the camera of photos."""
 
+    outdated = true()
+
     async def read(self, decoders: DecoderPool, file: DecoderInput) -> PhotoMetadata:
         return await decoders.read_metadata(file)
 
@@ -82,6 +93,22 @@ class MetadataProperty:
 
     async def save(self, images: ImageRepository, changes: Mapping[uuid.UUID, PhotoMetadata]) -> int:
         return await images.update_metadata(changes)
+
+
+class HashesProperty:
+    """The perceptual hash and the digest of the pixels. Images that have both, by the current methods, are not read."""
+
+    outdated = HASHES_ARE_OUTDATED
+
+    async def read(self, decoders: DecoderPool, file: DecoderInput) -> ImageHashes:
+        properties = await decoders.check(file)
+        return ImageHashes(properties.perceptual_hash, await decoders.digest_pixels(file))
+
+    def stored(self, _image: Image) -> ImageHashes | None:
+        return None
+
+    async def save(self, images: ImageRepository, changes: Mapping[uuid.UUID, ImageHashes]) -> int:
+        return await images.update_hashes(changes)
 
 
 class Reprocessor(Generic[Value]):
@@ -102,9 +129,9 @@ class Reprocessor(Generic[Value]):
         self._progress = progress
 
     async def count(self, after: uuid.UUID | None) -> int:
-        """Return the number of images behind this id."""
+        """Return the number of images to read behind this id."""
         async with self._database.read_session() as session:
-            return await ImageRepository(session).count(after)
+            return await ImageRepository(session).count(after, self._property.outdated)
 
     async def run(self, after: uuid.UUID | None) -> ReprocessingReport:
         """Correct every image behind this id. Raises Unavailable if a backend does not respond."""
@@ -124,7 +151,7 @@ class Reprocessor(Generic[Value]):
 
     async def _list(self, after: uuid.UUID | None) -> Sequence[Image]:
         async with self._database.read_session() as session:
-            return await ImageRepository(session).list_by_id(after, BATCH)
+            return await ImageRepository(session).list_by_id(after, BATCH, self._property.outdated)
 
     async def _find_change(self, image: Image, report: ReprocessingReport) -> Value | None:
         """Return the property of an image if its row has another one."""

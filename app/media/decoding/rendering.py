@@ -53,7 +53,7 @@ def reduced(picture: OpenedPicture, factor: int) -> Image.Image:
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         if picture.covered is not None:
-            strip = _without_uncovered(strip, picture.covered, top)
+            strip = without_uncovered(strip, picture.covered, top)
         strip = scalable(strip, picture.colour_key).reduce(factor)
         if result is None:
             result = Image.new(strip.mode, (strip.width, -(-height // factor)))
@@ -62,7 +62,7 @@ def reduced(picture: OpenedPicture, factor: int) -> Image.Image:
     return result
 
 
-def _without_uncovered(strip: Image.Image, covered: tuple[int, int, int, int], top: int) -> Image.Image:
+def without_uncovered(strip: Image.Image, covered: tuple[int, int, int, int], top: int) -> Image.Image:
     """Return a strip of a picture, transparent where the first frame does not cover it."""
     left, upper, right, lower = covered
     box = (left, max(0, upper - top), right, min(strip.height, lower - top))
