@@ -182,6 +182,8 @@ class World:
         await StorageUsageCompactor(self.database).compact()
         await assert_consistent(self.accounts[ADMIN].client, self.sql)
         await assert_replayable(self.sql)
+        hashed = await self.sql.fetch("SELECT image_id FROM image_hashes")
+        assert {row["image_id"] for row in hashed} == rows.keys()
         await self.assert_objects(len(rows))
 
     async def assert_objects(self, images: int) -> None:

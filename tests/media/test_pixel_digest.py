@@ -3,15 +3,22 @@
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from app.media.decoding.exif import displayed_size, upright
 from app.media.decoding.opening import open_picture
+from app.media.decoding.png import PngStream
 from app.media.hashing import pixel_digest
 from app.media.hashing.pixel_digest import digest_pixels, stored_box
 from tests.similarity.photographs import photograph
 
 pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def _configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open PNG files as the decoder process does."""
+    monkeypatch.setattr(PngImagePlugin, "PngStream", PngStream)
 
 
 def digest(body: bytes, kind: str) -> bytes:
