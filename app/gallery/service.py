@@ -75,7 +75,8 @@ class Gallery:
             query, order = parse(text), SortOrder(sort)
             key = order.key_of(image)
             following = await self._find_after(query, order, key, viewer)
-            if order.start_digest is None:
+            # These two orders have two ranges of an index, so the opposite one is not their reverse.
+            if order.start_digest is None and not order.has_nulls:
                 previous = await self._find_after(query, order.reversed(), key, viewer)
         except AppError:
             pass

@@ -15,15 +15,24 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 # These need a file, or a link from an e-mail or a provider.
 WITHOUT = {
-    *(("post", "/v1/images"), ("post", "/v1/uploads"), ("patch", "/v1/uploads/{upload_id}")),
+    *(
+        ("post", "/v1/images"),
+        ("post", "/v1/images/similar"),
+        ("post", "/v1/uploads"),
+        ("patch", "/v1/uploads/{upload_id}"),
+    ),
     ("get", "/v1/auth/social/{provider}/callback"),
 }
 
 
 def prefilled(path: str, operation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the path and the arguments of the request that Swagger UI sends."""
-    parameters = [one for one in operation.get("parameters", ()) if one.get("in") == "path"]
-    values = {one["name"]: urllib.parse.quote(str(one["example"]), safe="") for one in parameters}
+    parameters = operation.get("parameters", ())
+    values = {
+        one["name"]: urllib.parse.quote(str(one["example"]), safe="") for one in parameters if one.get("in") == "path"
+    }
+    if query := {one["name"]: one["example"] for one in parameters if one.get("in") == "query" and one["required"]}:
+        path = f"{path}?{urllib.parse.urlencode(query)}"
     content = operation.get("requestBody", {}).get("content", {})
     if JSON in content:
         return path.format_map(values), {"json": example_of(content[JSON])}

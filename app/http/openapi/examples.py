@@ -12,9 +12,9 @@ _BY_NAME = {"provider": "google"}
 
 
 def add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Add an `example` to each path parameter and to the body of an operation."""
+    """Add an `example` to each required parameter and to the body of an operation."""
     for parameter in operation.get("parameters", ()):
-        if parameter.get("in") == "path" and "example" not in parameter:
+        if parameter.get("required") and "example" not in parameter:
             schema = parameter["schema"]
             example = _ID if schema.get("format") == "uuid" else _example(schema, schemas)
             parameter["example"] = example or _BY_NAME.get(parameter["name"], "example")
