@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, Strict, create_model
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -95,5 +95,5 @@ class ImageSearch(BaseModel):
     filter: Annotated[Any, _SchemaOfFilter()] = {}
     sort: Sort = "-created"
     count: CountMode = "none"
-    limit: Limit = DEFAULT_LIMIT
+    limit: Annotated[Limit, Strict()] = DEFAULT_LIMIT
     cursor: Cursor = None

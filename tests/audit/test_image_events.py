@@ -140,6 +140,6 @@ async def test_a_revert_is_recorded_with_the_tag_that_it_restores(
     assert (reverted.status_code, repeated.json()["changed"]) == (200, 0)
     batch = reverted.json()["batch"]
     assert (await read_events(sql))[1:] == [
-        Event("tag.restore", "/v1/tags/cat", None, {"reverted": "merge", "batch": batch}),
+        Event("tag.restore", "/v1/tags/cat", None, {"reverted": "merge", "batch": batch, "aliases": []}),
         Event("images.revert", "/v1/images", None, {"images": 1, "batch": batch}),
     ]

@@ -112,12 +112,18 @@ async def fetch_catalog(connection: asyncpg.Connection) -> set[str]:
     return {row[0] for row in await connection.fetch(CATALOG)}
 
 
+# Of `images`, by later revisions.
+NEW_COLUMNS = frozenset({"taken_at", "taken_at_offset", "camera"})
+
+
 async def fetch_rows(connection: asyncpg.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Return the values of each table's rows, by the new name of the table."""
     found = {}
     for (table,) in await connection.fetch(TABLES):
         rows = await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")  # noqa: S608 - of the catalog
-        found[NEW_NAMES.get(table, table)] = [tuple(row) for row in rows]
+        found[NEW_NAMES.get(table, table)] = [
+            tuple(value for column, value in row.items() if column not in NEW_COLUMNS) for row in rows
+        ]
     return found
 
 

@@ -82,7 +82,7 @@ async def test_f76_the_values_of_sort_are_listed(client: httpx.AsyncClient) -> N
         document = problem(await client.get(f"/v1/images?sort={sort}"), 422, "validation-error")
         (error,) = document["errors"]
         assert error.get("did_you_mean") == suggestion
-        assert "created, name, size" in error["msg"]
+        assert "created, taken, name" in error["msg"]
 
 
 async def test_f76_an_unknown_field_has_one_wording_in_json_and_in_a_form(user: Account) -> None:

@@ -36,7 +36,8 @@ async def store(account: Account, name: str, *tags: str, **form: str) -> dict[st
     response = await account.client.post("/v1/images", files=files, data={"tags": list(tags), **form})
     assert response.status_code == 201, response.text
     body: dict[str, Any] = response.json()
-    body.pop("duplicates")
+    # Only the response to an upload has these.
+    del body["duplicates"], body["similar"]
     return body
 
 

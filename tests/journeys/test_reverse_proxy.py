@@ -208,7 +208,7 @@ async def test_a_browser_reads_the_documentation_and_the_operators_pages(site: S
         page.on("response", lambda response: failures.append(response.url) if response.status >= 400 else None)
         # Without the slash at the end, which the proxy adds.
         await page.goto(site.url)
-        await page.click("text=API documentation")
+        await page.click("footer >> text=API")
         await page.wait_for_selector(".opblock")
         await page.goto(f"{site.url}/ops")
         await page.fill("#email", site.account.email)

@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from app.core import passwords
 from app.core.text import email_addresses, tag_names, timestamps
 from app.images.upload.filenames import normalize_name
+from app.media.metadata.photo_metadata import clean_name
 from app.search.language.parser import parse
 from app.users.accounts import password_policy
 from app.users.accounts.email import account_name
@@ -38,7 +39,8 @@ NORMALIZERS: dict[str, Callable[[str], object]] = {
     "app/core/text/email_addresses.py:email_key": email_addresses.email_key,
     "app/core/passwords.py:normalize": password_policy.check_new_password,
     "app/images/upload/filenames.py:normalize_name": normalize_name,
-    "app/search/language/filters.py:normalize_value": lambda text: parse(f'name:"{text}"'),
+    "app/media/metadata/photo_metadata.py:clean_name": lambda text: clean_name(text, 255),
+    "app/search/language/filters.py:_normalize_glob": lambda text: parse(f'name:"{text}"'),
 }
 # Other parsers of text in requests.
 CALLS: dict[str, Callable[[str], object]] = {
