@@ -1,8 +1,10 @@
 """Reverts of tag changes: by batch, by account and period, and by ids."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from app.history import revert_service
@@ -211,3 +213,23 @@ async def test_a_selection_is_exactly_one_of_three(user: Account) -> None:
     for body in bodies:
         assert (await user.client.post("/v1/history/revert", json=body)).status_code == 422, body
     assert (await revert(user, batch=str(user.id)))["matched"] == 0
+
+
+async def test_two_reverts_of_a_batch_at_once_change_each_image_once(
+    user: Account, admin: Account, sql: asyncpg.Connection, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(revert_service, "BATCH", 2)
+    user.client.timeout = admin.client.timeout = httpx.Timeout(60)
+    images = [await upload(user, "cat", f"tag {number}") for number in range(6)]
+    batch = await bulk(user, q="*", add=["spam"], remove=["cat"])
+    edits = [admin.client.post(f"/v1/images/{image['id']}/tags", json={"tags": ["new"]}) for image in images]
+    reverts = [revert(account, batch=batch) for account in (user, admin)]
+    first, second, *responses = await asyncio.gather(*reverts, *edits)
+    assert all(response.status_code == 200 for response in responses)
+    assert first["changed"] + second["changed"] == len(images)
+    assert first["conflicts"] == second["conflicts"] == []
+    for image in images:
+        assert set(await tags(user, image)) == {"new", *image["tags"]}
+    assert await sql.fetchval("SELECT count(*) FROM tag_events WHERE source = 'revert'") == 2 * len(images)
+    await assert_replayable(sql)
+    await assert_consistent(admin.client, sql)
