@@ -13,7 +13,6 @@ from app.core.text.normalization import Text
 from app.gallery.gallery_cookie import (
     COOKIE,
     GallerySessionsDep,
-    Member,
     Viewer,
     delete_session_cookie,
     require_csrf_token,
@@ -118,15 +117,14 @@ async def sign_out(request: Request, sessions: GallerySessionsDep) -> Response:
     return response
 
 
-@scripts.post("/session/token", dependencies=[Depends(require_csrf_token)])
-async def issue_script_token(response: Response, member: Member, container: ContainerDep) -> ScriptToken:
+@scripts.post("/session/token")
+async def issue_script_token(
+    response: Response, claims: Annotated[AccessClaims, Depends(require_csrf_token)], container: ContainerDep
+) -> ScriptToken:
     """Return a short-lived access token of the session, with which the scripts call the API."""
     response.headers["Cache-Control"] = "no-store"
     tokens = container.access_tokens
-    if member.user is None or member.session_id is None:
-        raise AssertionError
-    token = tokens.issue(AccessClaims(member.user.id, member.session_id))
-    return ScriptToken(access_token=token, expires_in=tokens.lifetime)
+    return ScriptToken(access_token=tokens.issue(claims), expires_in=tokens.lifetime)
 
 
 def _refused(

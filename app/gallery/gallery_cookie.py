@@ -14,7 +14,7 @@ from fastapi import Depends, Form, Header, Request, Response
 from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import Forbidden, InvalidToken, Unauthenticated
-from app.core.security import Audience
+from app.core.security import AccessClaims, Audience
 from app.core.signing import Purpose, create_signer
 from app.http.container import Container
 from app.http.cookies import is_https, single_cookie
@@ -24,7 +24,6 @@ from app.users.sessions.browser_sessions import BrowserSessions
 from app.users.sessions.dependencies import PasswordSignInDep, browser_sessions_of
 
 COOKIE = "imts_gallery"
-CSRF_FIELD = "csrf_token"
 MAX_CSRF_LENGTH = 128
 
 
@@ -109,8 +108,13 @@ async def require_csrf_token(
     container: ContainerDep,
     csrf_token: Annotated[str, Form(max_length=MAX_CSRF_LENGTH)] = "",
     x_csrf_token: Annotated[str, Header(max_length=MAX_CSRF_LENGTH)] = "",
-) -> None:
-    """Refuse a change without the token of the session, in the form or in `X-CSRF-Token`. Raises Forbidden."""
+) -> AccessClaims:
+    """Return the account and the session of a change.
+
+    Raises Forbidden without the token of the session, in the form or in `X-CSRF-Token`.
+    """
     given = csrf_token or x_csrf_token
-    if member.session_id is None or not csrf_tokens_of(container).is_valid(given, member.session_id):
+    user, session_id = member.user, member.session_id
+    if user is None or session_id is None or not csrf_tokens_of(container).is_valid(given, session_id):
         raise Forbidden("The page is out of date, or the request was sent from another site. Reload the page.")
+    return AccessClaims(user.id, session_id)

@@ -19,7 +19,7 @@ from app.gallery.service import Grid
 from app.http.container import container_of
 from app.http.cookies import single_cookie
 from app.http.links import public_path
-from app.http.problems import error_response, validation_failed
+from app.http.problems import status_headers, validation_failed
 from app.http.site import NAME
 from app.search.language import ast
 from app.search.language.ast import format_query
@@ -165,14 +165,12 @@ def show_page(
 def error_page(request: Request, error: AppError) -> HTMLResponse:
     """Return the page of an error, with the headers that its problem document has for its status."""
     request.state.error_slug = error.slug
-    problem = error_response("", "", error).headers
-    kept = {name: problem[name] for name in ("retry-after", "www-authenticate") if name in problem}
     return show_page(
         request,
         "error.html",
         Principal(),
         status=error.status,
-        headers=kept,
+        headers=status_headers(error),
         error=error,
         request_id=request.state.request_id,
     )

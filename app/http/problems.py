@@ -135,6 +135,12 @@ def error_response(request_id: str, path_prefix: str, error: AppError) -> Respon
     )
 
 
+def status_headers(error: AppError) -> dict[str, str]:
+    """Return the headers that the problem document of the error has for its status, for a page that shows the error."""
+    kept = error_response("", "", error).headers
+    return {name: kept[name] for name in ("retry-after", "www-authenticate") if name in kept}
+
+
 def oauth_text(text: str) -> str:
     """Return the characters that OAuth 2 allows in an `error_description` (RFC 6749, 5.2)."""
     return "".join(char for char in text.replace('"', "'") if " " <= char <= "~" and char != "\\")

@@ -24,7 +24,7 @@ from app.http.container import Container
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.links import public_path
-from app.http.problems import error_response, validation_failed
+from app.http.problems import status_headers, validation_failed
 from app.http.requests.same_origin import require_same_origin
 from app.models import AuditAction, User
 from app.ops.audit_cursors import AuditCursors
@@ -123,7 +123,7 @@ async def sign_in(
         notice = error.detail
         if isinstance(error, TooManyRequests):
             notice = f"Too many attempts. Try again in {error.retry_after} s."
-        return _page(request, "login.html", error.status, _headers_of(error), notice=notice, email=email)
+        return _page(request, "login.html", error.status, status_headers(error), notice=notice, email=email)
     response = _redirect(request, PATH)
     set_cookie(response, request, token)
     return response
@@ -276,14 +276,8 @@ def _error_page(request: Request, error: AppError) -> HTMLResponse:
         values = {"filters": filters, "rows": [], "actions": list(AuditAction), "notice": error.detail}
         return _page(request, "audit.html", error.status, **values)
     return _page(
-        request, "error.html", error.status, _headers_of(error), error=error, request_id=request.state.request_id
+        request, "error.html", error.status, status_headers(error), error=error, request_id=request.state.request_id
     )
-
-
-def _headers_of(error: AppError) -> dict[str, str]:
-    """Return the headers that the problem document of the error has for its status."""
-    kept = error_response("", "", error).headers
-    return {name: kept[name] for name in ("retry-after", "www-authenticate") if name in kept}
 
 
 def _without_blanks(request: Request) -> str | None:
