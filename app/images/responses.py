@@ -22,6 +22,8 @@ from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, I
 
 # The limit of the fields and part headers of a form, without the file.
 MAX_FORM_BYTES = 1024 * 1024
+# The schema of the form field with the file.
+FILE_FIELD = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, AVIF or HEIC"}
 # The errors of each operation that receives the file of an image.
 UPLOAD_ERRORS: tuple[type[AppError], ...] = (
     NameTaken,

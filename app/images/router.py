@@ -26,7 +26,7 @@ from app.images.dependencies import ImageAuditDep, ImagesReader, TrashServiceDep
 from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
 from app.images.repository import ImageRepository, TaggedImage
-from app.images.responses import UPLOAD_ERRORS, match_precondition, refuse_declared_length, with_etag
+from app.images.responses import FILE_FIELD, UPLOAD_ERRORS, match_precondition, refuse_declared_length, with_etag
 from app.images.schemas import (
     ImageRead,
     ImageUpdate,
@@ -57,11 +57,7 @@ UPLOAD_FORM: dict[str, Any] = {
                     "type": "object",
                     "required": ["image"],
                     "properties": {
-                        "image": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "JPEG, PNG, WebP, GIF, AVIF or HEIC",
-                        },
+                        "image": FILE_FIELD,
                         "tags": {
                             "type": "array",
                             "items": {"type": "string"},

@@ -15,7 +15,7 @@ from app.http.requests.multipart import MalformedBody, MultipartStream
 from app.http.requests.slow_body import read_body, upload_rate
 from app.images.dependencies import SimilarImageServiceDep, UploadServiceDep
 from app.images.errors import ImageNotFound, NameTaken, StorageQuotaExceeded
-from app.images.responses import UPLOAD_ERRORS, refuse_declared_length
+from app.images.responses import FILE_FIELD, UPLOAD_ERRORS, refuse_declared_length
 from app.images.schemas import to_read
 from app.images.similar.schemas import SimilarImageRead, SimilarList
 from app.images.similar.service import SimilarityBounds, TaggedSimilarImage
@@ -44,13 +44,7 @@ _FORM: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
-                    "properties": {
-                        "image": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "JPEG, PNG, WebP, GIF, AVIF or HEIC",
-                        }
-                    },
+                    "properties": {"image": FILE_FIELD},
                 }
             }
         },
