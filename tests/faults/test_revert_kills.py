@@ -14,7 +14,7 @@ from tests.history.replay import assert_replayable
 from tests.support.accounts import Account
 from tests.tags.helpers import assert_consistent
 
-IMAGES = 2 * BATCH + 100
+IMAGES = 3 * BATCH + 100
 ADD_IMAGES = """
 INSERT INTO images (id, name, storage_key, uploaded_by, content_type, size, width, height, sha256)
 SELECT id, id::text, id::text, $2, 'image/png', 1, 1, 1, sha256('x') FROM unnest($1::uuid[]) AS new(id)
@@ -26,9 +26,9 @@ SELECT count(*) FROM (SELECT FROM tag_events WHERE source = 'revert' GROUP BY im
 """
 
 
-@pytest.mark.parametrize(("hold", "batches"), [("before", 1), pytest.param("after", 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hold", ["before", pytest.param("after", marks=pytest.mark.slow)])
 async def test_a_revert_that_is_killed_at_a_commit_is_completed_by_the_same_request(
-    behind: Behind, user: Account, admin: Account, sql: asyncpg.Connection, hold: str, batches: int
+    behind: Behind, user: Account, admin: Account, sql: asyncpg.Connection, hold: str
 ) -> None:
     images = [uuid.uuid1() for _ in range(IMAGES)]
     await sql.execute(ADD_IMAGES, images, user.id)
@@ -40,7 +40,7 @@ async def test_a_revert_that_is_killed_at_a_commit_is_completed_by_the_same_requ
     request = {"batch": edit["batch"]}
 
     async with well_process(behind.settings) as service:
-        # A batch takes ten round trips: the commit of the second one comes after the first one is seen.
+        # A batch takes ten round trips: one of the later commits comes after the first one is seen.
         behind.postgres.set(latency=0.03)
         url = f"{service.url}/v1/history/revert"
         running = asyncio.create_task(user.client.post(url, json=request, timeout=60))
@@ -48,8 +48,6 @@ async def test_a_revert_that_is_killed_at_a_commit_is_completed_by_the_same_requ
         behind.postgres.set(hold_at=b"COMMIT;", hold=hold)
         async with asyncio.timeout(30):
             await behind.postgres.held.wait()
-        if hold == "after":
-            await until_reverted(sql, batches * BATCH)
         service.process.kill()
         with contextlib.suppress(httpx.HTTPError):
             await running
@@ -58,10 +56,11 @@ async def test_a_revert_that_is_killed_at_a_commit_is_completed_by_the_same_requ
     async with asyncio.timeout(30):
         while await sql.fetchval(OPEN_TRANSACTIONS):
             await asyncio.sleep(0.02)
-    assert await sql.fetchval(REVERTED) == batches * BATCH
+    reverted = await sql.fetchval(REVERTED)
+    assert reverted in (BATCH, 2 * BATCH, 3 * BATCH)
 
     result = (await user.client.post("/v1/history/revert", json=request, timeout=60)).json()
-    assert (result["matched"], result["changed"]) == (IMAGES, IMAGES - batches * BATCH)
+    assert (result["matched"], result["changed"]) == (IMAGES, IMAGES - reverted)
     assert result["conflicts"] == result["unrestored"] == []
     assert await sql.fetch(EXPLICIT) == original
     assert await sql.fetchval(CHANGED_TWICE) == 0
