@@ -30,7 +30,7 @@ from app.models import Image
 from app.storage.object_store import ObjectStore
 from tests.support.accounts import Account, add_account
 from tests.support.backends import docker_backends, embedded_backends, environment_backends, with_database
-from tests.support.examples import UNIT_PROFILE
+from tests.support.examples import SHORT_PROFILE, UNIT_PROFILE
 from tests.support.heic import register_heic
 from tests.support.pgbouncer import running_pgbouncer, through_pooler
 from tests.support.photos import png
@@ -87,6 +87,8 @@ POOLER = "POOLER_URL"
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.markexpr == "unit":
         hypothesis_settings.load_profile(UNIT_PROFILE)
+    elif config.option.faults == "short":
+        hypothesis_settings.load_profile(SHORT_PROFILE)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

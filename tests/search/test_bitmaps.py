@@ -138,7 +138,7 @@ async def test_counts_by_bitmaps_equal_plain_python(
     assert await sql.fetchval(MISMAPPED) == 0
     async with database.search_session(1800) as session:
 
-        @hypothesis_settings(RELAXED, max_examples=150)
+        @hypothesis_settings(RELAXED, max_examples=60)
         @given(query=mapped_queries, scope=scopes)
         async def check(query: ast.Node, scope: VisibilityScope) -> None:
             seen = [one for one in collection if visible(one, scope.principal_id, sees_all=scope.sees_all)]
@@ -152,7 +152,7 @@ async def test_counts_by_bitmaps_equal_plain_python(
 
 @pytest.mark.parametrize(
     ("is_changed", "max_queued", "min_scans"),
-    [(False, 1_000, 50), (True, 1_000, 50), pytest.param(True, 0, 5, id="out of date")],
+    [(False, 1_000, 15), (True, 1_000, 15), pytest.param(True, 0, 1, id="out of date")],
 )
 @pytest.mark.usefixtures("updater")
 async def test_bitmap_scans_equal_plain_python(
@@ -178,7 +178,7 @@ async def test_bitmap_scans_equal_plain_python(
     engine = SearchEngine(costs=costs)
     async with database.search_session(1800) as session:
 
-        @hypothesis_settings(RELAXED, max_examples=150)
+        @hypothesis_settings(RELAXED, max_examples=60)
         @given(
             query=nodes, scope=scopes, order=st.sampled_from(["created", "-created"]), limit=st.sampled_from((1, 3, 7))
         )

@@ -2,9 +2,10 @@
 
 from hypothesis import settings
 
-UNIT_PROFILE = "unit"
-# `make test-unit` runs in seconds; every other run has the 100 examples that Hypothesis has by default.
-settings.register_profile(UNIT_PROFILE, max_examples=20)
+UNIT_PROFILE, SHORT_PROFILE = "unit", "short"
+# Of `make test-unit` and `make test`. A run of the slow tests has the 100 examples that Hypothesis has by default.
+settings.register_profile(UNIT_PROFILE, max_examples=10)
+settings.register_profile(SHORT_PROFILE, max_examples=30)
 
 
 def examples(factor: int) -> settings:

@@ -1,6 +1,7 @@
 """The resident memory of a process while a test runs."""
 
 import asyncio
+from contextlib import suppress
 from typing import Self
 
 import psutil
@@ -29,4 +30,9 @@ class Peak:
 
 def tree_memory(process: psutil.Process) -> int:
     """Return the resident memory of a process with its children."""
-    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+    total = int(process.memory_info().rss)
+    for child in process.children(recursive=True):
+        # It may have ended meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            total += child.memory_info().rss
+    return total

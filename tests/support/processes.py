@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,12 @@ def decoders(service: psutil.Process) -> list[psutil.Process]:
 
 def _descendants(process: psutil.Process, argument: str) -> list[psutil.Process]:
     """Return those with the argument that live: one that was killed and not waited for yet has no command line."""
-    named = ((child, child.as_dict(["cmdline"])["cmdline"]) for child in process.children(recursive=True))
-    return [child for child, command in named if argument in (command or ())]
+    found = []
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if argument in (child.as_dict(["cmdline"])["cmdline"] or ()):
+                found.append(child)
+    return found
 
 
 @contextmanager
