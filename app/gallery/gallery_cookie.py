@@ -12,7 +12,6 @@ from typing import Annotated
 from fastapi import Depends, Form, Header, Request, Response
 
 from app.authz.principal import Principal
-from app.core.callers import current_caller
 from app.core.errors import Forbidden, InvalidToken, Unauthenticated
 from app.core.security import AccessClaims, Audience
 from app.core.signing import Purpose, create_signer
@@ -20,6 +19,7 @@ from app.http.container import Container
 from app.http.cookies import is_https, single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.links import public_path
+from app.users.dependencies import record_caller
 from app.users.sessions.browser_sessions import BrowserSessions
 from app.users.sessions.dependencies import PasswordSignInDep, browser_sessions_of
 
@@ -84,9 +84,7 @@ async def get_viewer(request: Request, sessions: GallerySessionsDep) -> Principa
     except InvalidToken:
         request.state.has_ended = True
         return Principal()
-    request.state.user_id, request.state.credential_id = principal.id, principal.session_id
-    if caller := current_caller.get():
-        caller.account, caller.credential = principal.id, principal.session_id
+    record_caller(request, principal)
     return principal
 
 

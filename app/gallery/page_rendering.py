@@ -7,19 +7,18 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from app.authz.principal import Principal
-from app.core.errors import AppError, Unauthenticated
+from app.core.errors import AppError
 from app.gallery.gallery_cookie import COOKIE, csrf_tokens_of, delete_session_cookie
 from app.gallery.service import Grid
 from app.http.container import container_of
 from app.http.cookies import single_cookie
 from app.http.links import public_path
-from app.http.problems import status_headers, validation_failed
+from app.http.problems import status_headers
+from app.http.requests.error_page_route import ErrorPageRoute
 from app.http.site import NAME
 from app.search.language import ast
 from app.search.language.ast import format_query
@@ -117,27 +116,28 @@ _TEMPLATES.filters |= {
 _TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS, "ratio": display_ratio, "thumbnail_widths": thumbnail_widths}
 
 
-class GalleryRoute(APIRoute):
-    """Shows errors as pages, and redirects unauthenticated requests to the sign-in page."""
+class GalleryRoute(ErrorPageRoute):
+    """Shows errors as pages, redirects to the sign-in page where it is required, and deletes the cookie of an end."""
+
+    def show_error(self, request: Request, error: AppError) -> Response:
+        """Return the page of an error."""
+        return error_page(request, error)
+
+    def ask_for_sign_in(self, request: Request) -> Response:
+        """Return a redirect to the sign-in page."""
+        return redirect_to_sign_in(request)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, with its errors converted to pages."""
+        """Return the handler, which deletes the cookie of a session that has ended."""
         handle = super().get_route_handler()
 
-        async def with_error_pages(request: Request) -> Response:
-            try:
-                response = await handle(request)
-            except Unauthenticated:
-                response = redirect_to_sign_in(request)
-            except RequestValidationError as error:
-                response = error_page(request, validation_failed(request, error))
-            except AppError as error:
-                response = error_page(request, error)
+        async def without_ended_cookie(request: Request) -> Response:
+            response = await handle(request)
             if getattr(request.state, "has_ended", False):
                 delete_session_cookie(response, request)
             return response
 
-        return with_error_pages
+        return without_ended_cookie
 
 
 def show_page(

@@ -17,7 +17,7 @@ from app.search.language import ast
 from app.search.language.ast import format_query
 from app.search.language.parser import parse
 from app.search.planning.sort_order import SortKey, SortOrder
-from app.search.service import PageRequest, SearchPage, SearchService
+from app.search.service import PageRequest, SearchCursors, SearchPage, SearchService
 from app.search.strategies.row import ImageRow
 
 PAGE_SIZE = 60
@@ -54,15 +54,10 @@ class Gallery:
     async def find_images(self, text: str, sort: str, cursor: str | None, viewer: Principal) -> Grid:
         """Return a page of the images that match. Raises what `parse` and the search raise, and InvalidCursor."""
         query, order = parse(text), SortOrder(sort)
-        canonical = format_query(query)
-        fingerprint = f"gallery {viewer.id} {sort} {canonical}"
-        after = order.decode_key(self._cursors.decode(cursor, fingerprint)) if cursor is not None else None
-        scope = visibility_scope(viewer)
+        cursors = SearchCursors(self._cursors, viewer.id, query, sort)
+        after, scope = cursors.decode(cursor), visibility_scope(viewer)
         page = await self._search.fetch_page(PageRequest(text, query, scope, order, after, PAGE_SIZE, "estimate"))
-        next_cursor = None
-        if page.has_more:
-            next_cursor = self._cursors.encode(order.encode_key(page.images[-1]), fingerprint)
-        return Grid(page, canonical, next_cursor)
+        return Grid(page, format_query(query), cursors.encode(page))
 
     async def read_image(self, image_id: uuid.UUID, text: str, sort: str, viewer: Principal) -> ImageView:
         """Return an image with its neighbours. Raises ImageNotFound; a query that fails gives no neighbours."""

@@ -38,7 +38,7 @@ from app.search.language.json_filter import parse_filter
 from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.facet_fields import FacetName
 from app.search.planning.sort_order import Sort, SortOrder
-from app.search.service import CountMode, PageRequest
+from app.search.service import CountMode, PageRequest, SearchCursors
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep
 from app.users.sessions.repository import Device
@@ -177,18 +177,13 @@ async def _charge(container: Container, principal: Principal, device: Device) ->
 
 async def _search(container: Container, principal: Principal, wanted: PageParameters) -> EncodedPage:
     """Run a search. A cursor is valid for an equal query in either language."""
-    order, spelled = SortOrder(wanted.sort), format_query(wanted.query)
-    fingerprint = f"images {principal.id} {wanted.sort} {spelled}"
-    after = (
-        order.decode_key(container.cursors.decode(wanted.cursor, fingerprint)) if wanted.cursor is not None else None
-    )
+    cursors = SearchCursors(container.cursors, principal.id, wanted.query, wanted.sort)
+    order, after = SortOrder(wanted.sort), cursors.decode(wanted.cursor)
     page = await search_service_of(container).fetch_page(
         PageRequest(wanted.text, wanted.query, visibility_scope(principal), order, after, wanted.limit, wanted.count)
     )
-    next_cursor = None
-    if page.has_more:
-        next_cursor = container.cursors.encode(order.encode_key(page.images[-1]), fingerprint)
-    return EncodedPage(page_json(page, next_cursor, spelled), wanted.query, next_cursor)
+    next_cursor = cursors.encode(page)
+    return EncodedPage(page_json(page, next_cursor, format_query(wanted.query)), wanted.query, next_cursor)
 
 
 @router.get(

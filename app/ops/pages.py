@@ -10,21 +10,20 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from pydantic import AwareDatetime, Field
 
-from app.core.errors import AppError, NotFound, TooManyRequests, Unauthenticated, ValidationFailed
+from app.core.errors import AppError, NotFound, TooManyRequests, ValidationFailed
 from app.core.pagination import Cursor
 from app.core.text.normalization import Text
 from app.http.container import Container
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.links import public_path
-from app.http.problems import status_headers, validation_failed
+from app.http.problems import status_headers
+from app.http.requests.error_page_route import ErrorPageRoute
 from app.http.requests.same_origin import require_same_origin
 from app.models import AuditAction, User
 from app.ops.audit_cursors import AuditCursors
@@ -63,29 +62,31 @@ _FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms")
 _AUDIT_FILTERS = ("action", "actor", "since", "until")
 
 
-class PageRoute(APIRoute):
+class PageRoute(ErrorPageRoute):
     """Shows errors as pages, and redirects unauthenticated requests to the login form."""
 
+    def show_error(self, request: Request, error: AppError) -> Response:
+        """Return the page of an error."""
+        return _error_page(request, error)
+
+    def ask_for_sign_in(self, request: Request) -> Response:
+        """Return a redirect to the login form."""
+        ended = "?ended=1" if single_cookie(request, COOKIE) else ""
+        return _redirect(request, f"{PATH}/login{ended}")
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, with its errors converted to pages."""
+        """Return the handler, which first removes the blank fields of a form."""
         handle = super().get_route_handler()
 
-        async def with_error_pages(request: Request) -> Response:
+        async def without_blanks(request: Request) -> Response:
             if url := _without_blanks(request):
                 return _redirect(request, url)
             try:
                 return await handle(request)
-            except Unauthenticated:
-                ended = "?ended=1" if single_cookie(request, COOKIE) else ""
-                return _redirect(request, f"{PATH}/login{ended}")
-            except RequestValidationError as error:
-                return _error_page(request, validation_failed(request, error))
-            except AppError as error:
-                return _error_page(request, error)
             except TelemetryError as error:
                 return _error_page(request, readable_error(error))
 
-        return with_error_pages
+        return without_blanks
 
 
 pages = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)

@@ -1,5 +1,6 @@
 """Serves a page of search results, with the number of matches and with hints for an empty page."""
 
+import uuid
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from app.core.callers import current_caller
 from app.core.concurrency import background_task
 from app.core.errors import QueryTimeout
 from app.core.fair_queue import FairQueue
+from app.core.pagination import CursorSigner
 from app.db.database import Database, has_idle_connection
 from app.search.count import count_exactly, estimate_count
 from app.search.executor import SearchEngine, SearchExecutor
 from app.search.hint_finder import HintFinder
 from app.search.language import ast
+from app.search.language.ast import format_query
 from app.search.language.hints import Hint
 from app.search.planning.sort_order import SortKey, SortOrder
 from app.search.strategies.row import ImageRow
@@ -55,6 +58,24 @@ class SearchPage:
     has_more: bool
     count: MatchCount | None
     hints: list[Hint]
+
+
+class SearchCursors:
+    """The cursors of a search. They are valid for its caller, its sort order and its query, in any spelling."""
+
+    def __init__(self, signer: CursorSigner, caller: uuid.UUID | None, query: ast.Node, sort: str) -> None:
+        self._signer, self._order = signer, SortOrder(sort)
+        self._fingerprint = f"images {caller} {sort} {format_query(query)}"
+
+    def decode(self, cursor: str | None) -> SortKey | None:
+        """Return the sort key before the page; None for the first page. Raises InvalidCursor."""
+        return None if cursor is None else self._order.decode_key(self._signer.decode(cursor, self._fingerprint))
+
+    def encode(self, page: SearchPage) -> str | None:
+        """Return the cursor of the page after this one, or None."""
+        if not page.has_more:
+            return None
+        return self._signer.encode(self._order.encode_key(page.images[-1]), self._fingerprint)
 
 
 class SearchService:

@@ -52,11 +52,17 @@ async def _authenticate(request: Request) -> Principal:
     if scheme.lower() != "bearer":
         raise InvalidToken("The Authorization header does not contain a bearer token")
     principal = await authenticator_of(container_of(request)).authenticate(token)
-    request.state.user_id, request.state.credential_id = principal.id, principal.session_id or principal.key_id
-    if caller := current_caller.get():
-        caller.account, caller.credential = principal.id, principal.session_id or principal.key_id
+    record_caller(request, principal)
     policy.require_scope(principal, request.method, request.scope.get("endpoint"))
     return principal
+
+
+def record_caller(request: Request, principal: Principal) -> None:
+    """Record the account and the credential for the request log, the queues and the history."""
+    credential = principal.session_id or principal.key_id
+    request.state.user_id, request.state.credential_id = principal.id, credential
+    if caller := current_caller.get():
+        caller.account, caller.credential = principal.id, credential
 
 
 async def cache_partition_key(request: Request) -> str:
