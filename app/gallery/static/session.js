@@ -6,25 +6,54 @@ let token = null;
 
 export const isSignedIn = Boolean(csrf);
 
+// Returns the parsed body of a response; throws an Error with the detail and the slug of its problem document.
+async function read(response) {
+  const text = await response.text();
+  let parsed = null;
+  try {
+    parsed = text ? JSON.parse(text) : null;
+  } catch {
+    // An error page of a proxy.
+  }
+  if (response.ok) return parsed;
+  const detail = parsed?.detail ?? `The request failed with status ${response.status}.`;
+  throw Object.assign(new Error(detail), { slug: parsed?.type?.split("/").pop(), status: response.status });
+}
+
+// Sends a change to a page of the gallery, which the cookie authenticates.
+export async function postPage(path) {
+  return read(await fetch(prefix + path, { method: "POST", headers: { "X-CSRF-Token": csrf } }));
+}
+
 // Returns a valid access token, a new one half a minute before the last one expires.
 export async function accessToken() {
   if (token && Date.now() < token.until) return token.value;
-  const response = await fetch(`${prefix}/session/token`, { method: "POST", headers: { "X-CSRF-Token": csrf } });
-  if (!response.ok) throw new Error("Your session has ended. Reload the page and sign in again.");
-  const issued = await response.json();
-  token = { value: issued.access_token, until: Date.now() + (issued.expires_in - 30) * 1000 };
+  try {
+    const issued = await postPage("/session/token");
+    token = { value: issued.access_token, until: Date.now() + (issued.expires_in - 30) * 1000 };
+  } catch (error) {
+    if (error.status !== 401 && error.status !== 403) throw error;
+    throw new Error("Your session has ended. Reload the page and sign in again.");
+  }
   return token.value;
 }
 
-// Returns the parsed body of a response of the API; throws an Error with the detail of its problem document.
+// Calls the API. A body that is a form is sent as it is, any other one as JSON.
 export async function callApi(method, path, body) {
   const headers = isSignedIn ? { Authorization: `Bearer ${await accessToken()}` } : {};
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const response = await fetch(prefix + path, { method, headers, body: body && JSON.stringify(body) });
-  const text = await response.text();
-  const parsed = text ? JSON.parse(text) : null;
-  if (!response.ok) throw new Error(parsed?.detail ?? `The request failed with status ${response.status}.`);
-  return parsed;
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
+  return read(await fetch(prefix + path, { method, headers, body: isForm ? body : body && JSON.stringify(body) }));
+}
+
+// Returns whether the text is in the clipboard. Only TLS pages may write to it.
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // Returns a new element with attributes and children; texts become text nodes.

@@ -7,6 +7,7 @@ from app.db.database import Database
 from app.users.authentication import Authenticator
 from app.users.sessions.repository import Device, UserSessionRepository
 from app.users.sessions.service import PasswordSignIn
+from app.users.sessions.token_issuer import SessionTokens
 
 
 class BrowserSessions:
@@ -28,12 +29,16 @@ class BrowserSessions:
     async def sign_in(self, email: str, password: str, device: Device) -> tuple[Principal, str]:
         """Open a session; return its principal and its token. Raises InvalidCredentials, TooManyRequests."""
         tokens = await self._password_sign_in.sign_in(email, password, device)
-        claims = self._access_tokens.read(tokens.access_token)
         principal = await self._authenticator.authenticate_session(tokens.access_token, Audience.API)
-        return principal, self._access_tokens.issue(claims, audience=self._audience, lifetime=self._lifetime)
+        return principal, self.convert(tokens)
+
+    def convert(self, tokens: SessionTokens) -> str:
+        """Return the token of this audience for the session of valid tokens of the API."""
+        claims = self._access_tokens.read(tokens.access_token)
+        return self._access_tokens.issue(claims, audience=self._audience, lifetime=self._lifetime)
 
     async def authenticate(self, token: str) -> Principal:
-        """Return the principal of a token of `sign_in`. Raises InvalidToken."""
+        """Return the principal of a token of `sign_in` or `convert`. Raises InvalidToken."""
         return await self._authenticator.authenticate_session(token, self._audience)
 
     async def end(self, token: str | None) -> None:

@@ -12,10 +12,14 @@ from app.users.social.providers import SocialProviders
 from app.users.social.service import SocialLoginCompletion, SocialLoginStart
 
 
-async def get_providers(request: Request) -> SocialProviders:
+def providers_of(request: Request) -> SocialProviders:
     """Return the identity providers that the lifespan opened."""
     providers: SocialProviders = request.state.social_providers
     return providers
+
+
+async def get_providers(request: Request) -> SocialProviders:
+    return providers_of(request)
 
 
 ProvidersDep = Annotated[SocialProviders, Depends(get_providers)]

@@ -26,7 +26,7 @@ from app.users.errors import (
 from app.users.sessions.schemas import TokenRead
 from app.users.social.dependencies import ProvidersDep, SocialLoginCompletionDep, SocialLoginStartDep
 from app.users.social.schemas import AuthorizeRead, ProviderList, ProviderRead
-from app.users.social.service import FLOW_SECONDS, AuthorizationCallback
+from app.users.social.service import FLOW_SECONDS, PAGE_STATE, AuthorizationCallback
 
 router = PrefixRouter(prefix="/auth/social", tags=["auth"], route_class=AuthenticatedRoute)
 
@@ -96,29 +96,37 @@ async def start_social_login(
 @router.get(
     "/{provider}/callback",
     summary="Complete a sign-in at an identity provider",
-    responses=problems(
-        SocialLoginFailed, SignUpClosed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable
-    ),
+    response_model=TokenRead,
+    responses={
+        303: {"description": "A page of the gallery has started the sign-in, and completes it."},
+        **problems(
+            SocialLoginFailed, SignUpClosed, InvalidToken, IdentityProviderNotFound, IdentityProviderUnavailable
+        ),
+    },
 )
 @ignores_unknown_parameters
 async def finish_social_login(
     request: Request,
     provider: ProviderName,
     device: DeviceDep,
+    providers: ProvidersDep,
     login: SocialLoginCompletionDep,
     response: Response,
     state: _State = None,
     code: _Code = None,
     iss: _Issuer = None,
-) -> TokenRead:
+) -> Response | TokenRead:
     """Exchange the provider's authorization code for the tokens of a new session.
 
     A browser can have several independent social logins in progress, for example in several tabs.
     """
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    if state is not None and state.startswith(PAGE_STATE) and provider in providers.names:
+        page = public_path(request, f"/sign-in/{provider}/callback")
+        return RedirectResponse(f"{page}?{request.url.query}", 303, headers)
     callback = AuthorizationCallback(state, code, iss, single_cookie(request, COOKIE))
     tokens = await login.complete(provider, callback, device)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.update(headers)
     return TokenRead.model_validate(tokens, from_attributes=True)
 
 

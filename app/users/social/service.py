@@ -40,6 +40,9 @@ FLOW_SECONDS = 600
 PROVIDER_SECONDS = 2.5
 # Of one account.
 MAX_IDENTITIES = 20
+# The start of the state of a flow that a page of this service completes. Providers know only the callback of the API,
+# which passes such a flow on.
+PAGE_STATE = "page."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,12 @@ class SocialLoginStart:
         self._rate_limiter, self._login_limits = rate_limiter, login_limits
 
     async def start(
-        self, provider_name: str, principal: Principal, device: Device, browser: str | None
+        self, provider_name: str, principal: Principal, device: Device, browser: str | None, *, of_page: bool = False
     ) -> AuthorizationRedirect:
         """Start a sign-in, or the linking of an identity if the principal has a session.
 
         `browser` is the token of the browser's cookie. A browser that has one keeps it, so that the flows in its other
-        tabs can still complete.
+        tabs can still complete. A page of this service completes a flow `of_page`.
 
         Raises IdentityProviderNotFound, IdentityProviderUnavailable, SignInRequired, RecentSignInRequired,
         TooManyRequests.
@@ -93,6 +96,8 @@ class SocialLoginStart:
             await self._reauthentication.require_recent_sign_in(principal)
         await self._rate_limiter.charge(social_charges(self._login_limits, device.address))
         state, nonce, verifier = (new_opaque_token() for _ in range(3))
+        if of_page:
+            state = PAGE_STATE + state
         browser = browser if browser and is_opaque_token(browser) else new_opaque_token()
         async with _time_limit():
             url = await provider.build_authorization_url(

@@ -1,6 +1,6 @@
-"""The pages of the account: sign up, sign in, sign out, and the access token of the scripts."""
+"""The pages that open and end sessions, and the access token of the scripts."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -19,12 +19,15 @@ from app.gallery.gallery_cookie import (
     set_session_cookie,
 )
 from app.gallery.page_rendering import GalleryRoute, redirect, show_page
+from app.http.container import container_of
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
 from app.http.requests.same_origin import require_same_origin
+from app.users.account_mail.dependencies import LinkMailerDep
 from app.users.accounts.dependencies import SignUpDep
 from app.users.accounts.field_types import CurrentPassword, Email, NewPassword
 from app.users.dependencies import DeviceDep
+from app.users.social.dependencies import providers_of
 
 MAX_PATH = 2048
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
@@ -49,7 +52,7 @@ async def show_sign_in(
 ) -> Response:
     """Show the sign-in form."""
     ended = "Your session has ended. Sign in again." if getattr(request.state, "has_ended", False) else None
-    return show_page(request, "sign_in.html", viewer, notice=ended, next_path=next_path, email="")
+    return _sign_in_form(request, viewer, notice=ended, next_path=next_path)
 
 
 @pages.post("/sign-in", dependencies=[Depends(require_same_origin)])
@@ -66,17 +69,16 @@ async def sign_in(
     try:
         _principal, token = await sessions.sign_in(email, password, device)
     except AppError as error:
-        return _refused(request, "sign_in.html", error, email, next_path)
-    response = redirect(request, _local_path(next_path))
+        return show_refused_sign_in(request, error, next_path, email)
+    response = redirect(request, local_path(next_path))
     set_session_cookie(response, request, token, container.settings.refresh_token_seconds)
     return response
 
 
 @pages.get("/sign-up")
-async def show_sign_up(request: Request, viewer: Viewer, container: ContainerDep) -> Response:
+async def show_sign_up(request: Request, viewer: Viewer) -> Response:
     """Show the sign-up form, or the reason why there is none."""
-    mode = container.settings.sign_up
-    return show_page(request, "sign_up.html", viewer, notice=None, mode=mode, email="", next_path="/")
+    return _sign_up_form(request, viewer)
 
 
 @pages.post("/sign-up", dependencies=[Depends(require_same_origin)])
@@ -91,21 +93,37 @@ async def sign_up(
     invitation_code: Annotated[Text, Form(max_length=200)] = "",
 ) -> Response:
     """Create an account and sign in to it; otherwise show the form again with the reason."""
-    mode = container.settings.sign_up
     try:
         address, secret = _EMAIL.validate_python(email), _PASSWORD.validate_python(password)
         await accounts.create_account(address, secret, invitation_code or None, device.address)
         _principal, token = await sessions.sign_in(address, secret, device)
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        return show_page(
-            request, "sign_up.html", Principal(), status=422, notice=message, mode=mode, email=email, next_path="/"
-        )
+        return _sign_up_form(request, Principal(), status=422, notice=message, email=email)
     except AppError as error:
-        return _refused(request, "sign_up.html", error, email, "/", mode=mode)
+        return _sign_up_form(request, Principal(), **_refusal(request, error), email=email)
     response = redirect(request, "/")
     set_session_cookie(response, request, token, container.settings.refresh_token_seconds)
     return response
+
+
+@pages.get("/forgot-password")
+async def show_forgotten_password(request: Request, viewer: Viewer, container: ContainerDep) -> Response:
+    """Show the form that asks for a mail with a link. Raises MailNotConfigured."""
+    container.outbox.require_configured()
+    return show_page(request, "forgot_password.html", viewer, notice=None, email="")
+
+
+@pages.post("/forgot-password", dependencies=[Depends(require_same_origin)])
+async def request_password_reset(
+    request: Request, mailer: LinkMailerDep, device: DeviceDep, email: _EmailField
+) -> Response:
+    """Mail a link to the account with this address, if it exists. The page is the same for every address."""
+    try:
+        await mailer.request_reset(email, device.address)
+    except AppError as error:
+        return show_page(request, "forgot_password.html", Principal(), **_refusal(request, error), email=email)
+    return show_page(request, "forgot_password.html", Principal(), notice=None, email=email, is_sent=True)
 
 
 @pages.post("/sign-out", dependencies=[Depends(require_csrf_token)])
@@ -127,30 +145,34 @@ async def issue_script_token(
     return ScriptToken(access_token=tokens.issue(claims), expires_in=tokens.lifetime)
 
 
-def _refused(
-    request: Request, template: str, error: AppError, email: str, next_path: str, mode: str = "open"
-) -> Response:
-    request.state.error_slug = error.slug
-    notice = error.detail
-    headers = {}
-    if isinstance(error, TooManyRequests):
-        notice = f"Too many attempts. Try again in {error.retry_after} s."
-        headers["Retry-After"] = str(error.retry_after)
-    return show_page(
-        request,
-        template,
-        Principal(),
-        status=error.status,
-        headers=headers,
-        notice=notice,
-        email=email,
-        next_path=next_path,
-        mode=mode,
-    )
+def show_refused_sign_in(request: Request, error: AppError, next_path: str, email: str = "") -> Response:
+    """Return the sign-in form with the reason of a refusal."""
+    return _sign_in_form(request, Principal(), **_refusal(request, error), email=email, next_path=next_path)
 
 
-def _local_path(text: str) -> str:
+def local_path(text: str) -> str:
     """Return a path of this site; the start page for everything else, such as another site or `//host`."""
     parts = urlsplit(text.replace("\\", "/"))
     is_local = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
     return text if is_local and "\\" not in text else "/"
+
+
+def _sign_in_form(request: Request, viewer: Principal, **values: Any) -> Response:
+    options = {"providers": providers_of(request).names, "sends_mail": container_of(request).settings.smtp_url}
+    return show_page(request, "sign_in.html", viewer, **{"email": "", **options, **values})
+
+
+def _sign_up_form(request: Request, viewer: Principal, **values: Any) -> Response:
+    mode = container_of(request).settings.sign_up
+    providers = providers_of(request).names if mode == "open" else []
+    options = {"providers": providers, "mode": mode, "next_path": "/", "notice": None, "email": ""}
+    return show_page(request, "sign_up.html", viewer, **{**options, **values})
+
+
+def _refusal(request: Request, error: AppError) -> dict[str, Any]:
+    """Return the status, the headers and the notice of a form that an error has refused."""
+    request.state.error_slug = error.slug
+    if isinstance(error, TooManyRequests):
+        notice = f"Too many attempts. Try again in {error.retry_after} s."
+        return {"status": error.status, "headers": {"Retry-After": str(error.retry_after)}, "notice": notice}
+    return {"status": error.status, "notice": error.detail}
