@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
 from app.authz.visibility import VisibilityScope, visibility_scope
-from app.db.asyncpg_queries import SessionRunner
+from app.db.asyncpg_queries import SessionRunner, Statement, StatementRunner
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position
@@ -37,13 +37,13 @@ from app.media.image_properties import PerceptualHash
 from app.media.metadata.photo_metadata import PhotoMetadata
 from app.models import Image, TrashedImage
 from app.models.image import Visibility
-from app.search.strategies.row import TAG_NAMES
+from app.search.strategies.row import IMAGE_COLUMNS, TAG_NAMES, ImageRow
 from app.similarity.repository import SimilarityRepository
 
 # Made once: making a statement takes as long as running it.
 _BY_ID = select(Image).where(Image.id == bindparam("id", type_=Uuid))
 _TAGGED = select(Image, literal_column(TAG_NAMES, ARRAY(String))).where(Image.id == bindparam("id", type_=Uuid))
-
+_ROW = Statement(text(f"SELECT {IMAGE_COLUMNS} FROM images WHERE id = :id"))  # noqa: S608 - of constants
 
 # Locked in the order in which every other change of many images locks them.
 _CHOOSE_OWNED = text("""
@@ -75,6 +75,15 @@ class TaggedImage(NamedTuple):
 
     image: Image
     tags: list[str]
+
+
+async def get_row(statements: StatementRunner, image_id: uuid.UUID, principal: Principal) -> ImageRow:
+    """Return the image and its tags, for a read without a session. Raises ImageNotFound as `get_visible` does."""
+    row = await statements.fetch_one(_ROW, {"id": image_id})
+    image = None if row is None else ImageRow._make(row)
+    if image is None or not visibility_scope(principal).sees(image):
+        raise ImageNotFound
+    return image
 
 
 class ImageRepository:

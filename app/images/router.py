@@ -14,6 +14,7 @@ from app.core.errors import (
 )
 from app.core.resource_paths import image_path
 from app.core.text.normalization import Text
+from app.http.container import container_of
 from app.http.dependencies import ContainerDep, SessionDep
 from app.http.links import public_path
 from app.http.middleware.response_cache_middleware import cached, one_image
@@ -25,7 +26,7 @@ from app.http.requests.slow_body import read_body, upload_rate
 from app.images.dependencies import ImageAuditDep, ImagesReader, TrashServiceDep, Uploader, UploadServiceDep
 from app.images.errors import ImageNotFound, NameTaken
 from app.images.name_conflict import name_taken
-from app.images.repository import ImageRepository, TaggedImage
+from app.images.repository import ImageRepository, TaggedImage, get_row
 from app.images.responses import FILE_FIELD, UPLOAD_ERRORS, match_precondition, refuse_declared_length, with_etag
 from app.images.schemas import (
     ImageRead,
@@ -138,11 +139,11 @@ async def upload_image(
     responses={**NOT_MODIFIED, **problems(ImageNotFound)},
 )
 @cached(one_image)
-async def read_image(image_id: uuid.UUID, principal: PrincipalDep, container: ContainerDep) -> Response:
+async def read_image(request: Request, image_id: uuid.UUID, principal: PrincipalDep) -> Response:
     """Return an image. A private image is visible only to its owner and admins."""
-    async with container.database.read_session() as session:
-        image, tags = await ImageRepository(session).get_tagged(image_id, principal)
-    return full_response(to_read(image, tags), f"{image.visibility}, no-cache")
+    async with container_of(request).database.read_connection() as connection:
+        image = await get_row(connection, image_id, principal)
+    return full_response(to_read(image, image.tags), f"{image.visibility}, no-cache")
 
 
 @router.post(

@@ -214,7 +214,7 @@ class LookupResult(BaseModel):
     items: list[LookupItem]
 
 
-def to_read(image: Image | TrashedImage, tags: list[str]) -> ImageRead:
+def to_read(image: Image | TrashedImage | ImageRow, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
     return ImageRead.model_validate(_fields(image, tags))
 
