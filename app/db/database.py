@@ -164,15 +164,17 @@ class Database:
 
     @asynccontextmanager
     async def search_reader(self, seconds: float | None = None) -> AsyncIterator[Reader]:
-        """Yield a session of the standby, or a connection to the primary without one. Raises like `search_session`."""
-        async with self._within(seconds), AsyncExitStack() as stack:
-            replica = await self._enter_replica(stack)
-            if replica is not None:
-                yield replica
-                return
-            connection = ReadConnection(self.search_engine)
-            stack.push_async_callback(connection.rollback)
-            yield connection
+        """Yield a connection to the primary, or a session if there is a standby. Raises like `search_session`."""
+        if self._replica is not None:
+            async with self.search_session(seconds) as session:
+                yield session
+            return
+        connection = ReadConnection(self.search_engine)
+        async with self._within(seconds):
+            try:
+                yield connection
+            finally:
+                await connection.rollback()
 
     @asynccontextmanager
     async def _within(self, seconds: float | None) -> AsyncIterator[None]:

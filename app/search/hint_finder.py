@@ -30,7 +30,7 @@ class HintFinder:
         found: dict[str, Hint] = {}
         with suppress(QueryTimeout):
             async with (
-                self._database.search_session(self._seconds) as session,
+                self._database.search_reader(self._seconds) as session,
                 aclosing(_hints(replace(search, session=session), text)) as hints,
             ):
                 async for hint in hints:

@@ -72,7 +72,7 @@ class ExplainService:
     async def explain(self, query: ParsedQuery, visibility: VisibilityScope) -> Explanation:
         """Return the explanation of a query. Raises QueryTimeout, TooManyRequests, Unauthenticated."""
         async with self._queue.enter(current_caller.get()):
-            async with self._database.search_session() as session:
+            async with self._database.search_reader() as session:
                 tags = await resolve_some_tags(session, query.tree, visibility)
                 names = await list_tag_names(session, tags.all, visibility) if tags.all else {}
                 images = await estimate_images(session)
@@ -118,7 +118,7 @@ class ExplainService:
         """Return the steps of the first page. A step that exceeds the time limit is the last."""
         trace: list[SearchStep] = []
         with suppress(QueryTimeout):
-            async with self._database.search_session() as session:
+            async with self._database.search_reader() as session:
                 search = SearchExecutor(session, predicates, self._engine, trace)
                 await search.fetch_page(SortOrder(NEWEST_FIRST), None, DEFAULT_LIMIT)
         return trace
@@ -155,7 +155,7 @@ class _Counter:
     async def _count_by_bitmaps(self, queries: Sequence[ast.Node], deadline: float) -> dict[ast.Node, int | None]:
         if not queries or not self.engine.uses_bitmaps:
             return {}
-        async with self.database.search_session(_left(deadline)) as session:
+        async with self.database.search_reader(_left(deadline)) as session:
             batch = QueryBatch(self.predicates, queries)
             counts = await count_by_bitmaps(session, batch, self.engine.costs.max_queued_for_count)
         return {} if counts is None else dict(zip(queries, counts, strict=True))
@@ -178,7 +178,7 @@ class _Counter:
     ) -> dict[ast.Node, int | None]:
         if not queries:
             return {}
-        async with self.database.search_session(_left(deadline)) as session:
+        async with self.database.search_reader(_left(deadline)) as session:
             batch = QueryBatch(self.predicates, queries)
             counts = await count_by_rows(session, batch, None if tags is None else sorted(tags))
         return dict(zip(queries, counts, strict=True))
