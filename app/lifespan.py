@@ -14,6 +14,7 @@ from app.cache.lease import Lease
 from app.cache.pipelined_connection import PipelinedConnection
 from app.cache.redis_client import RedisClient
 from app.cache.response_cache import ResponseCache
+from app.cache.script_runner import ScriptRunner
 from app.core.concurrency import SingleFlight, repeat, retry
 from app.core.errors import AppError
 from app.core.observability.logging import get_logger
@@ -118,6 +119,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
     stack.push_async_callback(renditions.close)
     redis = RedisClient(settings)
     stack.push_async_callback(redis.close)
+    scripts = ScriptRunner(settings)
+    stack.push_async_callback(scripts.close)
     response_cache = await _open_response_cache(settings, database, stack)
     recorder = Recorder(settings)
     gauge = recorder.registry.gauge
@@ -156,7 +159,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
         passwords=passwords,
         access_tokens=AccessTokens(secret, settings.access_token_seconds, settings.previous_secrets),
         refresh_tokens=RefreshTokens(secret, settings.previous_secrets),
-        limits=RateLimiter(redis, secret),
+        limits=RateLimiter(scripts, secret),
         queues=Queues.of(settings),
         search=search,
         outbox=Outbox(settings),

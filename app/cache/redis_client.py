@@ -1,9 +1,6 @@
-"""The Redis client of the rate limiter. The response cache has a connection of its own, `PipelinedConnection`."""
-
-from collections.abc import Sequence
+"""The Redis client of the health checks. Requests use `PipelinedConnection`."""
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from app.core.errors import Unavailable
@@ -26,7 +23,6 @@ class RedisClient:
         self._client = Redis.from_url(
             settings.redis_url.get_secret_value(), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
         )
-        self._scripts: dict[str, AsyncScript] = {}
 
     async def ping(self) -> None:
         """Raise CacheUnavailable unless the server responds."""
@@ -41,16 +37,6 @@ class RedisClient:
             await self._client.set(_WRITE_CHECK_KEY, 1, ex=_WRITE_CHECK_SECONDS)
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
-
-    async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[float]) -> str:
-        """Run a Lua script, which is atomic. Raises CacheUnavailable."""
-        try:
-            if script not in self._scripts:
-                self._scripts[script] = self._client.register_script(script)
-            reply = await self._scripts[script](keys, arguments)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise CacheUnavailable from error
-        return bytes(reply).decode()
 
     async def close(self) -> None:
         await self._client.aclose()

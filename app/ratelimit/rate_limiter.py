@@ -13,7 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from app.cache.redis_client import CacheUnavailable, RedisClient
+from app.cache.redis_client import CacheUnavailable
+from app.cache.script_runner import ScriptRunner
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Rate
 from app.core.security import derive_key
@@ -78,8 +79,8 @@ class Charge(NamedTuple):
 class RateLimiter:
     """Counts in Redis, shared by all workers; while Redis is down, in the memory of the process."""
 
-    def __init__(self, redis: RedisClient, secret: str) -> None:
-        self._redis = redis
+    def __init__(self, scripts: ScriptRunner, secret: str) -> None:
+        self._scripts = scripts
         self._key = derive_key(secret, b"imts-limits")
         self._local = _LocalLimits()
         self._seen = _LastSeen()
@@ -132,7 +133,7 @@ class RateLimiter:
         if time.monotonic() < self._redis_again:
             return None
         try:
-            return [float(number) for number in (await self._redis.run_script(script, keys, arguments)).split()]
+            return [float(number) for number in (await self._scripts.run(script, keys, arguments)).split()]
         except CacheUnavailable:
             self._redis_again = time.monotonic() + RETRY_REDIS_SECONDS
             return None

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from app.cache.redis_client import RedisClient
+from app.cache.script_runner import ScriptRunner
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Rate
 from app.core.settings import Settings
@@ -23,8 +23,8 @@ async def test_f11_a_full_redis_keeps_the_rate_limits(
     policy = await own_client.config_get("maxmemory*")
     assert policy["maxmemory-policy"] == "volatile-ttl"
     assert 0 < int(policy["maxmemory"] or 0) <= 1 << 30
-    redis = RedisClient(own_settings.model_copy(update={"redis_url": SecretStr(own_redis.url)}))
-    limits, charge = RateLimiter(redis, "secret"), Charge("an account", Rate(1, 60))
+    scripts = ScriptRunner(own_settings.model_copy(update={"redis_url": SecretStr(own_redis.url)}))
+    limits, charge = RateLimiter(scripts, "secret"), Charge("an account", Rate(1, 60))
     await limits.charge([charge])
     used = (await own_client.info("memory"))["used_memory"]
     await own_client.config_set("maxmemory", used + 4_000_000)
@@ -36,7 +36,7 @@ async def test_f11_a_full_redis_keeps_the_rate_limits(
     assert (await own_client.info("stats"))["evicted_keys"] > 100
     with pytest.raises(TooManyRequests):
         await limits.charge([charge])
-    await redis.close()
+    await scripts.close()
 
 
 def test_f11_the_containers_have_the_same_limit() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from app.cache.redis_client import RedisClient
+from app.cache.script_runner import ScriptRunner
 from app.core.rate_limit import Rate
 from app.core.settings import Settings
 from app.ratelimit.rate_limiter import Charge, RateLimiter
@@ -13,8 +13,8 @@ ACCOUNT, TOTAL = Charge("search account 1", Rate(60, 3600)), Charge("search tota
 
 
 async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: Callable[..., Settings]) -> None:
-    redis = RedisClient(make_settings(redis_url=NO_REDIS))
-    limits = RateLimiter(redis, "s" * 40)
+    scripts = ScriptRunner(make_settings(redis_url=NO_REDIS))
+    limits = RateLimiter(scripts, "s" * 40)
 
     def reported(*charges: Charge) -> tuple[str, int, int]:
         with Quotas() as quotas:
@@ -29,12 +29,12 @@ async def test_a_charge_changes_the_report_and_a_report_does_not(make_settings: 
                 assert reported(TOTAL) == ("search", 1000, 1000 - used)
             await limits.charge([ACCOUNT, TOTAL])
     finally:
-        await redis.close()
+        await scripts.close()
 
 
 async def test_reports_of_the_same_second_are_made_once(make_settings: Callable[..., Settings]) -> None:
-    redis = RedisClient(make_settings(redis_url=NO_REDIS))
-    limits = RateLimiter(redis, "s" * 40)
+    scripts = ScriptRunner(make_settings(redis_url=NO_REDIS))
+    limits = RateLimiter(scripts, "s" * 40)
     made = 0
 
     def charges() -> Sequence[Charge]:
@@ -47,4 +47,4 @@ async def test_reports_of_the_same_second_are_made_once(make_settings: Callable[
             limits.report("caller", charges)
         assert made < 100
     finally:
-        await redis.close()
+        await scripts.close()
