@@ -31,7 +31,7 @@ from app.core.errors import (
 from app.core.field_errors import sentence
 from app.core.observability.logging import get_logger
 from app.http.links import public_path
-from app.http.methods import describe_methods, has_other_route, methods_of_path, missing_resource
+from app.http.methods import JSON, describe_methods, has_other_route, methods_of_path, missing_resource
 from app.http.requests.validation import translate
 
 logger = get_logger(__name__)
@@ -237,6 +237,9 @@ async def _handle_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - what it is registered for
     request.state.error_slug = error.slug
     response = error_response(request.state.request_id, public_path(request, ""), error)
+    if request.method == "QUERY" and isinstance(error, UnsupportedBodyType):
+        # The media type that the client may use instead (RFC 10008, 3).
+        response.headers["Accept-Query"] = JSON
     # Header fields of a protocol on top of HTTP, such as that of resumable uploads.
     response.headers.update(getattr(request.state, "problem_headers", {}))
     return response

@@ -248,7 +248,9 @@ async def test_a_query_has_the_headers_of_its_method(client: httpx.AsyncClient) 
         assert response.headers["allow"] == "GET, HEAD, POST, QUERY"
         assert response.headers["accept-query"] == "application/json"
     assert (await client.get("/v1/images")).headers["accept-query"] == "application/json"
-    problem(await client.request("QUERY", "/v1/images", content="cat"), 415, "unsupported-media-type")
+    refused = await client.request("QUERY", "/v1/images", content="cat")
+    problem(refused, 415, "unsupported-media-type")
+    assert refused.headers["accept-query"] == "application/json"
     problem(await client.request("QUERY", "/v1/images"), 422, "validation-error")
     problem(await client.request("QUERY", "/v1/tags"), 405, "method-not-allowed")
 
