@@ -9,6 +9,7 @@ from app.search.language.filters import FILTER_NAMES
 
 _AT_LEAST = re.compile(r"([0-9]{1,3})-of:\(")
 _SPACE = re.compile(r"\s*")
+_PLAIN = re.compile(r"[^\s|()\"]*")
 _FILTER_HEAD = re.compile(rf"(?:{'|'.join(FILTER_NAMES)}):", re.IGNORECASE)
 
 
@@ -66,11 +67,11 @@ def split_values(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    position = _skip_space(text, 0)
+    position = _skip(_SPACE, text, 0)
     while position < len(text):
         token, end = _token(text, position)
         yield token
-        position = _skip_space(text, end)
+        position = _skip(_SPACE, text, end)
     yield Token(TokenKind.END, "", position)
 
 
@@ -92,7 +93,7 @@ def _word_end(text: str, start: int) -> int:
     """Return the end of a word: white space, `|`, or a `)` without its `(`. `cat_(animal)` is one word."""
     head = _FILTER_HEAD.match(text, start)
     position, opened = head.end() if head else start, 0
-    while position < len(text):
+    while (position := _skip(_PLAIN, text, position)) < len(text):
         char = text[position]
         if char.isspace() or char == "|" or (char == ")" and not opened):
             break
@@ -112,6 +113,6 @@ def _closing_quote(text: str, start: int) -> int:
     return end
 
 
-def _skip_space(text: str, position: int) -> int:
-    match = _SPACE.match(text, position)
+def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
     return match.end() if match else position
