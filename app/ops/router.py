@@ -13,18 +13,20 @@ from app.http.dependencies import CursorsDep
 from app.http.links import add_next_link
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.requests.strict_route import StrictRoute
 from app.ops.audit_cursors import AuditCursors
 from app.ops.dependencies import AuditFilterDep, AuditReader, LogFilterDep, RequestLogDep, time_range
 from app.ops.errors import TelemetryNotReadable, too_many_points
 from app.ops.schemas import AuditPage, AuditRead, MetricsPoint, MetricsSeries, RequestPage, RequestRead
 from app.telemetry.log_queries import GroupBy, list_metrics, list_requests
+from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import get_admin
 
 MAX_POINTS = 5000
 DEFAULT_METRICS_HOURS = 1
 
-router = PrefixRouter(prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)], route_class=StrictRoute)
+router = PrefixRouter(
+    prefix="/ops", tags=["operations"], dependencies=[Depends(get_admin)], route_class=AuthenticatedRoute
+)
 
 
 @router.get(

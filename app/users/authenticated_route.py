@@ -8,11 +8,11 @@ from fastapi.dependencies.models import Dependant
 
 from app.authz import policy
 from app.http.requests.strict_route import StrictRoute
-from app.users.dependencies import get_principal, get_user, require_valid_credentials
+from app.users.dependencies import get_admin, get_principal, get_user, require_valid_credentials
 
 
 class AuthenticatedRoute(StrictRoute):
-    """Authenticates the caller before the body is read.
+    """Authenticates the caller before the query parameters are checked and the body is read.
 
     FastAPI parses the body before it resolves dependencies. Errors of the body would precede those of the credentials.
     """
@@ -22,12 +22,13 @@ class AuthenticatedRoute(StrictRoute):
         handle = super().get_route_handler()
         if not self.requires_principal:
             return handle
-        needs_user = get_user in _calls(self.dependant)
+        calls = _calls(self.dependant)
+        check = policy.require_admin if get_admin in calls else policy.require_user if get_user in calls else None
 
         async def guarded(request: Request) -> Response:
             principal = await get_principal(request)
-            if needs_user:
-                policy.require_user(principal)
+            if check is not None:
+                check(principal)
             return await handle(request)
 
         return guarded

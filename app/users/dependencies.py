@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.base import SecurityBase
 from fastapi.security.utils import get_authorization_scheme_param
 
 from app.audit.audit_log import AuditAuthor, AuditLog, author_of
@@ -22,8 +23,7 @@ from app.users.sessions.repository import Device
 
 MAX_USER_AGENT = 256
 
-# For the OpenAPI document and the Authorize button only; `get_principal` reads the header.
-_bearer = OAuth2PasswordBearer(
+_BEARER = OAuth2PasswordBearer(
     tokenUrl="/v1/auth/token",
     refreshUrl="/v1/auth/token",
     auto_error=False,
@@ -74,11 +74,21 @@ async def cache_partition_key(request: Request) -> str:
 
 
 @raising(InvalidToken, InsufficientScope)
-async def require_valid_credentials(request: Request, _scheme: Annotated[str | None, Depends(_bearer)]) -> Principal:
-    """Return the caller."""
-    return await get_principal(request)
+class PrincipalScheme(SecurityBase):
+    """The security scheme of the OpenAPI document. As a dependency, it returns the caller.
+
+    FastAPI takes 0.1 ms for each dependency of an endpoint, so the scheme is not a dependency of its own.
+    """
+
+    model = _BEARER.model
+    scheme_name = _BEARER.scheme_name
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return the caller."""
+        return await get_principal(request)
 
 
+require_valid_credentials = PrincipalScheme()
 PrincipalDep = Annotated[Principal, Depends(require_valid_credentials)]
 
 

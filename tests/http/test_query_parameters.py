@@ -72,10 +72,10 @@ def test_canonical_forms_are_kept_for_short_queries_only() -> None:
     parameters = QueryParameters(get_dependant(path="/", call=operation))
     long = b"q=" + b"a" * MAX_KEPT_LENGTH
     for _ in range(2):
-        assert parameters.canonical(b"limit=2&q=%61+b") == "limit=2&q=a+b"
-        assert parameters.canonical(b"q=a%20b&limit=2") == "limit=2&q=a+b"
+        assert parameters.canonical(b"limit=2&q=%61+b") == "[('limit', '2'), ('q', 'a b')]"
+        assert parameters.canonical(b"q=a%20b&limit=2") == "[('limit', '2'), ('q', 'a b')]"
         assert parameters.canonical(b"q=a&q=b") is None
         assert parameters.canonical(b"tag=a") is None
-        assert parameters.canonical(long) == long.decode()
+        assert parameters.canonical(long) == f"[('q', '{'a' * MAX_KEPT_LENGTH}')]"
     kept = parameters._kept_canonical.cache_info()
     assert (kept.currsize, kept.hits) == (4, 4)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, get_origin
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
@@ -40,8 +40,11 @@ class QueryParameters:
 
     def check(self, given: QueryParams) -> None:
         """Raise ValidationFailed for an unknown parameter, and for a repeated one that is not a list."""
+        pairs = given.multi_items()
+        if len(given) == len(pairs) and given.keys() <= self._is_list.keys():
+            return
         counts: dict[str, int] = {}
-        for name, _ in given.multi_items():
+        for name, _ in pairs:
             counts[name] = counts.get(name, 0) + 1
         if errors := list(self._errors(counts)):
             raise ValidationFailed(errors[:MAX_REPORTED])
@@ -59,7 +62,8 @@ class QueryParameters:
         given = dict(pairs)
         if len(given) != len(pairs) or not given.keys() <= self._is_list.keys():
             return None
-        return urlencode(sorted(pairs), errors="surrogatepass")
+        # As a literal: encoding the values would take as long as parsing them.
+        return repr(sorted(pairs))
 
     def _errors(self, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         for name, count in counts.items():

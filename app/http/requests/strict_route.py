@@ -1,10 +1,9 @@
 """The route class of the API, which refuses undeclared query parameters and body types."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Depends, Request, Response
-from fastapi.params import Depends as DependsParameter
+from fastapi import Request, Response
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
@@ -18,36 +17,26 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class StrictRoute(APIRoute):
-    """Checks the body's syntax, and the query parameters after the router's dependencies, which check credentials."""
-
-    def __init__(
-        self,
-        path: str,
-        endpoint: Callable[..., Any],
-        *,
-        dependencies: Sequence[DependsParameter] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            path, endpoint, dependencies=[*(dependencies or ()), Depends(self._check_parameters)], **options
-        )
-        self._parameters = QueryParameters(self.dependant)
+    """Checks the syntax of the body and the names of the query parameters, before FastAPI resolves dependencies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, with a preceding check of the body's media type and syntax."""
+        """Return FastAPI's handler, preceded by the checks."""
         handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
-        check = _check_form if isinstance(self.body_field.field_info, Form) else _parse_json
+        parameters, check_body = QueryParameters(self.dependant), self._body_check()
 
         async def checked(request: Request) -> Response:
-            return await handle(await check(request))
+            if check_body is not None:
+                request = await check_body(request)
+            if request.scope["query_string"]:
+                parameters.check(request.query_params)
+            return await handle(request)
 
         return checked
 
-    async def _check_parameters(self, request: Request) -> None:
-        if request.scope["query_string"]:
-            self._parameters.check(request.query_params)
+    def _body_check(self) -> Callable[[Request], Coroutine[Any, Any, Request]] | None:
+        if self.body_field is None:
+            return None
+        return _check_form if isinstance(self.body_field.field_info, Form) else _parse_json
 
 
 async def _parse_json(request: Request) -> Request:
