@@ -14,6 +14,7 @@ COPY --from=packages /srv/.venv .venv
 COPY alembic.ini ./
 COPY migrations migrations
 COPY app app
+COPY client/python/imts_client client/python/imts_client
 ENV PATH=/srv/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # A directory that the user can write to. Mount a volume there to keep request records over a restart.
 ENV TELEMETRY_SPILL_DIR=/var/lib/imts/telemetry

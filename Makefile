@@ -9,7 +9,7 @@ WORKERS ?= 3
 # Each process would compile the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: dev test test-pgbouncer test-unit coverage test-faults test-schemathesis check lock demo bench setup clean openapi format docs
+.PHONY: dev test test-pgbouncer test-unit coverage test-faults test-schemathesis check lock demo bench setup clean openapi clients format docs
 
 dev: setup
 	$(BIN)/python -m app dev
@@ -70,6 +70,10 @@ bench: setup
 openapi: setup
 	$(BIN)/python -m tools.generated --write
 
+# Generates the code in client/ from docs/openapi.json, as `make openapi` also does. The types of TypeScript need npm.
+clients: setup
+	$(BIN)/python -m tools.clients --write
+
 # The documentation site, in .site/; a broken link is an error. It needs no network.
 docs: setup
 	$(BIN)/python -m mkdocs build --strict --quiet
@@ -78,4 +82,4 @@ format: setup
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf .imts .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov
+	rm -rf .imts .site .client_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

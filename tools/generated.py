@@ -1,4 +1,4 @@
-"""Generates the committed documents from the code. `--write` updates them; otherwise differences are shown."""
+"""Generates the committed documents from the code, and the clients from them. Without `--write`, shows differences."""
 
 import difflib
 import json
@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from app.core.settings import Settings
 from app.http.problem_pages import problem_types
 from app.main import create_app
+from tools import clients
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PROBLEMS = """# Problems
@@ -65,5 +66,6 @@ if __name__ == "__main__":
     if "--write" in sys.argv:
         for name, content in generated().items():
             (DOCS / name).write_text(content)
+        clients.write()
     else:
         sys.exit(differ())

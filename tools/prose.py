@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("app", "benchmarks", "devstack", "docs", "migrations", "tests", "tools", ".github")
+FOLDERS = ("app", "benchmarks", "client", "devstack", "docs", "migrations", "tests", "tools", ".github")
 SKIPPED = {"docs/problems.md", "CODE_OF_CONDUCT.md", "tools/prose.py"}
+# The texts of generated code are those of docs/openapi.json.
+GENERATED = "client/python/imts_client/generated/"
 MAX_WORDS = 30
 
 # A pattern of the words that are not used, and the replacement.
@@ -97,7 +99,7 @@ def checked_files() -> list[Path]:
 def _is_checked(name: str) -> bool:
     is_known = "/" not in name or name.startswith(tuple(f"{folder}/" for folder in FOLDERS))
     has_prose = name.endswith((".py", ".md")) or name in ("docker-local.env", "docs/openapi.json")
-    return is_known and has_prose and name not in SKIPPED
+    return is_known and has_prose and name not in SKIPPED and not name.startswith(GENERATED)
 
 
 def _docstrings(text: str) -> Iterator[Prose]:
