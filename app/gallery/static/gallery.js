@@ -1,7 +1,7 @@
 // What every page of the gallery adds to its HTML: completion, keys, and the next page while scrolling.
 
 import { completeTags, quoteTerm } from "./completion.js";
-import { callApi, element, prefix } from "./session.js";
+import { callApi, element, loadPage, prefix } from "./session.js";
 
 // Above this number of images, the next page replaces this one: the document stays small.
 const MAX_IMAGES = 600;
@@ -38,6 +38,11 @@ const KEYS = {
   "?": () => document.getElementById("keys").showModal(),
 };
 
+// Adds a key of one page.
+export function addKey(key, run) {
+  KEYS[key] = run;
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   const run = KEYS[event.key];
@@ -46,25 +51,13 @@ document.addEventListener("keydown", (event) => {
   run();
 });
 
-// The page as a document. `responseType` parses it without scripts and without a Trusted Types sink.
-function load(url) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.responseType = "document";
-    request.addEventListener("load", () => (request.status === 200 && request.response ? resolve(request.response) : reject(new Error("The next page is not available."))));
-    request.addEventListener("error", () => reject(new Error("The next page is not available.")));
-    request.open("GET", url);
-    request.send();
-  });
-}
-
 function watch(link) {
   const observer = new IntersectionObserver(
     async ([entry]) => {
       if (!entry.isIntersecting || grid.children.length >= MAX_IMAGES) return;
       observer.disconnect();
       try {
-        const next = await load(link.href);
+        const next = await loadPage(link.href);
         grid.append(...next.querySelectorAll("#grid > li"));
         const following = next.getElementById("more");
         if (!following) return link.parentElement.remove();

@@ -1,7 +1,8 @@
-// Changes one image on its page: tags, visibility, trash.
+// Changes one image on its page: tags, visibility, trash. Shares its file.
 
 import { completeTags } from "./completion.js";
-import { callApi, element, isSignedIn, notify, prefix, report } from "./session.js";
+import { offerReverts, refreshHistory } from "./history.js";
+import { callApi, copyText, element, isSignedIn, notify, prefix, report } from "./session.js";
 
 const picture = document.querySelector("[data-id]");
 const path = `/v1/images/${picture.dataset.id}`;
@@ -24,6 +25,7 @@ async function addTags(names, source = "hand") {
   const before = new Set((await callApi("GET", path)).tags);
   const image = await callApi("POST", `${path}/tags`, { tags: names, source });
   showTags(image.tags);
+  refreshHistory().catch(() => {});
   const added = image.tags.filter((name) => !before.has(name));
   notify(added.length ? `Added ${added.join(", ")}.` : "The image has these tags already.");
 }
@@ -31,6 +33,7 @@ async function addTags(names, source = "hand") {
 async function removeTag(name) {
   const image = await callApi("DELETE", `${path}/tags/${encodeURIComponent(name)}`);
   showTags(image.tags);
+  refreshHistory().catch(() => {});
   if (image.tags.includes(name)) return notify(`Another tag implies ${name}.`);
   notify(`Removed ${name}.`, "Undo", () => addTags([name]).catch(report));
 }
@@ -69,6 +72,20 @@ async function showSimilar() {
   section.querySelector("ul").replaceChildren(...items.map(({ image }) => thumbnail(image)));
 }
 
+async function share() {
+  const { url, expires_at: until } = await callApi("GET", `${path}/url?expires_in=3600`);
+  const field = document.getElementById("shared-link");
+  field.value = url;
+  document.getElementById("shared-until").textContent = new Date(until).toLocaleTimeString();
+  document.getElementById("shared").hidden = false;
+  field.select();
+  notify((await copyText(url)) ? "The link is copied. It cannot be revoked." : "Copy the selected link. It cannot be revoked.");
+}
+
+const shareButton = document.getElementById("share");
+shareButton.hidden = false;
+shareButton.addEventListener("click", () => share().catch(report));
+
 // What is missing here is only an addition to the page.
 showSimilar().catch(() => {});
 
@@ -91,6 +108,7 @@ if (isSignedIn) {
 }
 if (canEdit) {
   showTags([...tags.querySelectorAll(".tag")].map((link) => link.textContent));
+  offerReverts(showTags);
   const actions = document.getElementById("actions");
   actions.hidden = false;
   document.getElementById("visibility").addEventListener("click", async (event) => {

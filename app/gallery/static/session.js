@@ -56,6 +56,18 @@ export async function copyText(text) {
   }
 }
 
+// The page as a document. `responseType` parses it without scripts and without a Trusted Types sink.
+export function loadPage(url) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.responseType = "document";
+    request.addEventListener("load", () => (request.status === 200 && request.response ? resolve(request.response) : reject(new Error("The page is not available."))));
+    request.addEventListener("error", () => reject(new Error("The page is not available.")));
+    request.open("GET", url);
+    request.send();
+  });
+}
+
 // Returns a new element with attributes and children; texts become text nodes.
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
