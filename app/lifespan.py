@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import TypedDict
 
 from fastapi import FastAPI
@@ -33,6 +32,8 @@ from app.images.trash.purge import TrashPurge
 from app.images.upload.usage_compaction import StorageUsageCompactor
 from app.mail.outbox import Outbox
 from app.media.decoder_pool import DecoderPool
+from app.ops.statistics.service_metrics import register_metrics, register_statistics
+from app.ops.statistics.statistics_refresh import StatisticsRefresh
 from app.ratelimit.rate_limiter import RateLimiter
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.executor import SearchEngine
@@ -69,6 +70,8 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
         async with AsyncExitStack() as stack:
             container = await _open(settings, stack)
             await _warm_up(container)
+            statistics = StatisticsRefresh(container.database)
+            register_statistics(container.recorder.registry, statistics)
             audit = AuditLog(SERVICE, container.recorder.audit.add)
             sweeper = OrphanSweeper(container.database, container.object_store, settings)
             counts = TagCountCompactor(container.database, settings.tag_count_compaction_interval_seconds)
@@ -87,6 +90,7 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
                 bitmaps.run_forever(),
                 StorageUsageCompactor(container.database).run_forever(),
                 HistoryMaintenance(container.database, settings).run_forever(),
+                statistics.run_forever(),
                 repeat(
                     lambda: remove_expired_credentials(container.database),
                     settings.sweep_interval_seconds,
@@ -123,30 +127,11 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
     stack.push_async_callback(scripts.close)
     response_cache = await _open_response_cache(settings, database, stack)
     recorder = Recorder(settings)
-    gauge = recorder.registry.gauge
-    gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
-    gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
-    gauge("imts_cache_enabled_workers", "Workers that use their cache", lambda: response_cache.is_usable)
-    gauge(
-        "imts_postgres_breaker_open",
-        "Workers that refuse requests to PostgreSQL until it recovers",
-        lambda: database.is_open,
-    )
-    gauge(
-        "imts_redis_breaker_open",
-        "Workers whose cache does not ask Redis",
-        lambda: settings.cache_enabled and response_cache.is_disconnected,
-    )
     search = SearchEngine(settings.search_strategies)
-    for name in search.steps:
-        counter = f'imts_search_steps_total{{strategy="{name}"}}'
-        recorder.registry.counter(counter, "Steps of searches", partial(search.steps.__getitem__, name))
-    await recorder.start()
-    stack.push_async_callback(recorder.close)
     passwords = PasswordHasher()
     stack.push_async_callback(passwords.close)
     secret = settings.jwt_secret.get_secret_value()
-    return Container(
+    container = Container(
         settings=settings,
         database=database,
         object_store=object_store,
@@ -164,6 +149,10 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
         search=search,
         outbox=Outbox(settings),
     )
+    register_metrics(container)
+    await recorder.start()
+    stack.push_async_callback(recorder.close)
+    return container
 
 
 async def _open_response_cache(settings: Settings, database: Database, stack: AsyncExitStack) -> ResponseCache:

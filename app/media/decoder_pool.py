@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ _FORMATS = {
     "image/heic": "HEIF",
 }
 MEDIA_TYPES = tuple(_FORMATS)
+TASKS = ("check", "measure", "metadata", "pixels", "thumbnail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ class DecoderPool:
         self._idle: list[_Decoder] = []
         self._max_pixels = max_pixels
         self._source_port = source_port
+        # The number of the finished jobs of each task, and their time without the wait for a decoder.
+        self.jobs = dict.fromkeys(TASKS, 0)
+        self.seconds = dict.fromkeys(TASKS, 0.0)
 
     async def check(self, file: DecoderInput) -> ImageProperties:
         """Decode the whole file; return its properties.
@@ -195,13 +200,8 @@ class DecoderPool:
         }
         body = () if isinstance(file.source, str) else file.source
         async with self._slot():
-            decoder = self._idle.pop() if self._idle else await _Decoder.start(self._source_port)
-            result = await self._attempt(decoder, job, body)
-            if result is None:
-                # A kill from outside, such as for lack of memory, proves nothing about the file: a new process tries.
-                result = await self._attempt(await _Decoder.start(self._source_port), job, body)
-        if result is None:
-            raise DecodersUnavailable
+            with self._measured(task["task"]):
+                result = await self._run(job, body)
         _raise_for_error(result[0])
         return result
 
@@ -217,6 +217,25 @@ class DecoderPool:
             yield
         finally:
             self._free.release()
+
+    async def _run(self, job: dict[str, Any], body: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
+        decoder = self._idle.pop() if self._idle else await _Decoder.start(self._source_port)
+        result = await self._attempt(decoder, job, body)
+        if result is None:
+            # A kill from outside, such as for lack of memory, proves nothing about the file: a new process tries.
+            result = await self._attempt(await _Decoder.start(self._source_port), job, body)
+        if result is None:
+            raise DecodersUnavailable
+        return result
+
+    @contextmanager
+    def _measured(self, task: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.jobs[task] += 1
+            self.seconds[task] += time.perf_counter() - started
 
     async def _attempt(
         self, decoder: _Decoder, job: dict[str, Any], body: Sequence[bytes]

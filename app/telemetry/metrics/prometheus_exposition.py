@@ -3,7 +3,8 @@
 A scrape reaches one worker. Each worker therefore publishes a snapshot in its worker directory, and the worker that is
 scraped adds up all of them. Counters continue from the values of the last worker in the same directory, because
 Prometheus takes a decrease for a restart. Only published values are shown, so a `kill -9` cannot take back a value that
-was seen. Gauges of workers that have ended do not count.
+was seen. Gauges of workers that have ended do not count. A shared gauge has the same value in each worker, such as the
+number of images: the newest published value is shown.
 
 The library's own multiprocess mode keeps one file for each process that ever ran, and its gauges cannot be callbacks.
 """
@@ -17,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
@@ -41,6 +43,7 @@ _SNAPSHOT = "figures.json"
 _REQUESTS = ("imts_http_requests", "Completed requests, by route and status class")
 _DURATION = ("imts_http_request_duration_seconds", "Time from the first byte received to the last byte sent")
 _LABELS = ("method", "route", "status_class")
+_Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 # Takes a duration in milliseconds and returns its index among BOUNDS.
 _bucket_of = partial(bisect_left, [bound * 1000 for bound in BOUNDS])
 
@@ -64,6 +67,7 @@ class MetricsSnapshot:
 
     counters: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    shared_gauges: dict[str, float] = field(default_factory=dict)
     requests: dict[Series, LatencyHistogram] = field(default_factory=dict)
 
     def observe(self, series: Series, durations_ms: Sequence[float]) -> None:
@@ -76,25 +80,32 @@ class MetricsSnapshot:
     def dump(self) -> str:
         """Return them as JSON, with the time."""
         requests = [[*series, durations.counts, durations.seconds] for series, durations in self.requests.items()]
-        return json.dumps({"time": time.time(), "counters": self.counters, "gauges": self.gauges, "requests": requests})
+        values = {"counters": self.counters, "gauges": self.gauges, "shared_gauges": self.shared_gauges}
+        return json.dumps({"time": time.time(), **values, "requests": requests})
 
     def merge(self, snapshot: Mapping[str, Any], *, gauges: bool) -> None:
-        """Add the metrics of a dump."""
+        """Add the metrics of a dump, which is newer than the dumps before it."""
         _add(self.counters, snapshot["counters"])
         if gauges:
             _add(self.gauges, snapshot["gauges"])
+            # Missing in the dumps of earlier versions.
+            self.shared_gauges.update(snapshot.get("shared_gauges", {}))
         for method, route, status_class, counts, seconds in snapshot["requests"]:
             self.requests.setdefault((method, route, status_class), LatencyHistogram()).merge(counts, seconds)
 
 
 class Registry:
-    """The metrics of this worker: names, help texts, and the callbacks that are read at each publication."""
+    """The metrics of this worker: names, help texts, and the callbacks that are read at each publication.
+
+    A name may have one label, as in `imts_queue_length{queue="searches"}`. The names of a family have the same label.
+    """
 
     def __init__(self) -> None:
         # Of this worker. The requests include those of the last worker in the same directory.
         self.current = MetricsSnapshot()
         self._help: dict[str, str] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
+        self._shared_gauges: dict[str, Callable[[], float | None]] = {}
         self._counters: dict[str, Callable[[], float]] = {}
         self._before: dict[str, float] = {}
 
@@ -102,8 +113,12 @@ class Registry:
         """Add a gauge that shows the sum over the workers of what `read` returns."""
         self._help[name], self._gauges[name] = description, read
 
+    def shared_gauge(self, name: str, description: str, read: Callable[[], float | None]) -> None:
+        """Add a gauge that is the same in each worker. `read` returns None while the value is unknown."""
+        self._help[name], self._shared_gauges[name] = description, read
+
     def counter(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Add a counter: `read` must not decrease. Names may have a label: `name{label="value"}`."""
+        """Add a counter: `read` must not decrease."""
         self._help[name], self._counters[name] = description, read
 
     def resume(self, directory: Path) -> None:
@@ -118,6 +133,8 @@ class Registry:
         """Return the current metrics of this worker, for `publish`. Not thread-safe: for the event loop."""
         self.current.counters = {name: self._before.get(name, 0) + read() for name, read in self._counters.items()}
         self.current.gauges = {name: read() for name, read in self._gauges.items()}
+        shared = {name: read() for name, read in self._shared_gauges.items()}
+        self.current.shared_gauges = {name: value for name, value in shared.items() if value is not None}
         return self.current.dump()
 
     def render(self, directories: Iterable[Path], own: str) -> str:
@@ -127,10 +144,13 @@ class Registry:
         """
         total = MetricsSnapshot()
         snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
-        for snapshot in snapshots:
+        for snapshot in sorted(snapshots, key=itemgetter("time")):
             total.merge(snapshot, gauges=abs(time.time() - snapshot["time"]) < GAUGE_SECONDS)
+        counters = {name: total.counters.get(name, 0.0) for name in self._counters}
+        gauges: dict[str, float | None] = {name: total.gauges.get(name, 0.0) for name in self._gauges}
+        gauges |= {name: total.shared_gauges.get(name) for name in self._shared_gauges}
         registry = CollectorRegistry()
-        registry.register(_Total(total, self._help, tuple(self._counters), tuple(self._gauges)))
+        registry.register(_Total(total.requests, self._help, counters, gauges))
         return generate_latest(registry).decode()
 
 
@@ -138,9 +158,13 @@ class _Total(Collector):
     """Yields the sum of the workers' snapshots as metric families of prometheus-client."""
 
     def __init__(
-        self, total: MetricsSnapshot, texts: Mapping[str, str], counters: Sequence[str], gauges: Sequence[str]
+        self,
+        requests: Mapping[Series, LatencyHistogram],
+        texts: Mapping[str, str],
+        counters: Mapping[str, float],
+        gauges: Mapping[str, float | None],
     ) -> None:
-        self._total = total
+        self._requests = requests
         self._texts = texts
         self._counters = counters
         self._gauges = gauges
@@ -151,14 +175,13 @@ class _Total(Collector):
         build.add_metric([], {"version": VERSION, "python": platform.python_version()})
         yield build
         yield from self._request_families()
-        yield from self._counter_families()
-        for name in self._gauges:
-            yield GaugeMetricFamily(name, self._texts[name], self._total.gauges.get(name, 0))
+        yield from self._families(CounterMetricFamily, self._counters)
+        yield from self._families(GaugeMetricFamily, self._gauges)
 
     def _request_families(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(*_REQUESTS, labels=_LABELS)
         durations = HistogramMetricFamily(*_DURATION, labels=_LABELS)
-        for series, histogram in sorted(self._total.requests.items()):
+        for series, histogram in sorted(self._requests.items()):
             requests.add_metric(series, sum(histogram.counts))
             bounds = (*map(str, BOUNDS), "+Inf")
             buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
@@ -166,18 +189,19 @@ class _Total(Collector):
         yield requests
         yield durations
 
-    def _counter_families(self) -> Iterator[Metric]:
-        """Counters may have one label: names such as `name{label="value"}` form a family."""
-        families: dict[str, CounterMetricFamily] = {}
-        for name in self._counters:
+    def _families(
+        self, family_type: type[_Family], values: Mapping[str, float | None] | Mapping[str, float]
+    ) -> Iterable[_Family]:
+        """Return the families of these values. A family whose value is unknown has no sample."""
+        families: dict[str, _Family] = {}
+        for name, value in values.items():
             family_name, _, label = name.partition("{")
-            key, _, value = label.rstrip("}").partition("=")
+            key, _, label_value = label.rstrip("}").partition("=")
             if family_name not in families:
-                labels = [key] if key else []
-                families[family_name] = CounterMetricFamily(family_name, self._texts[name], labels=labels)
-            labels = [value.strip('"')] if key else []
-            families[family_name].add_metric(labels, self._total.counters.get(name, 0))
-        yield from families.values()
+                families[family_name] = family_type(family_name, self._texts[name], labels=[key] if key else [])
+            if value is not None:
+                families[family_name].add_metric([label_value.strip('"')] if key else [], value)
+        return families.values()
 
 
 def publish(directory: Path, snapshot: str) -> None:

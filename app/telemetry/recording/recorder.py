@@ -46,6 +46,10 @@ SLICE_RECORDS = 32
 # The limits hold several batches, because a batch that does not fit is dropped as a whole.
 _BATCHES_IN_QUEUE, _RECORD_BYTES_ON_DISK = 2, 4096
 CLOSE_SECONDS = 2.0
+TOO_MANY_REQUESTS = 429
+# The problems of a refused sign-in, at the API and at the pages, and their statuses.
+SIGN_IN_FAILURES = frozenset({"invalid-credentials", "social-login-failed"})
+_SIGN_IN_STATUSES = (400, 401)
 
 T = TypeVar("T")
 
@@ -61,6 +65,8 @@ class Recorder:
         self.dropped = 0
         self._cache_hits = 0
         self._cache_misses = 0
+        self._too_many_requests = 0
+        self._sign_in_failures = 0
         self._root = root or settings.telemetry_spill_dir
         self._settings = settings
         self._size = settings.telemetry_queue_size
@@ -213,6 +219,10 @@ class Recorder:
             self.registry.current.observe(group.series, group.durations_ms)
             self._cache_hits += sum([record.cache_hits for record in group.records])
             self._cache_misses += sum([record.cache_misses for record in group.records])
+            if group.status == TOO_MANY_REQUESTS:
+                self._too_many_requests += len(group.records)
+            elif group.status in _SIGN_IN_STATUSES:
+                self._sign_in_failures += sum([record.error_slug in SIGN_IN_FAILURES for record in group.records])
 
     async def _append_batch(self, builder: BatchBuilder) -> None:
         stored = 0
@@ -271,7 +281,10 @@ class Recorder:
         self.registry.gauge("process_threads", "Threads", process.num_threads)
         self.registry.counter("process_cpu_seconds_total", "Processor time", lambda: sum(process.cpu_times()[:2]))
         gauge, counter, sent = self.registry.gauge, self.registry.counter, self._delivery
+        gauge("imts_workers", "Running workers", lambda: 1)
         gauge("imts_http_requests_in_flight", "Requests in progress", lambda: self.in_flight)
+        counter("imts_http_too_many_requests_total", "Responses with the status 429", lambda: self._too_many_requests)
+        counter("imts_sign_in_failures_total", "Refused passwords and social logins", lambda: self._sign_in_failures)
         gauge("imts_telemetry_queue_length", "Records in memory", lambda: self.queue_length)
         gauge("imts_telemetry_spilled_records", "Records that wait on the disk", lambda: self.undelivered)
         gauge("imts_telemetry_spilled_bytes", "Bytes that wait on the disk", lambda: self._wal.bytes)
