@@ -13,6 +13,12 @@ from app.core.settings import Settings
 DataDir = Annotated[
     Path, typer.Option(help="The data directory of a running `dev`, for settings that the environment lacks.")
 ]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print each result as a line of JSON; other output goes to standard error.")
+]
+Query = Annotated[
+    str, typer.Argument(metavar="Q", help="A query, such as 'cat OR dog'. Write -- before one that begins with -.")
+]
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.")]
 
 

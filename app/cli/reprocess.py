@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.cli.backends import open_backends
-from app.cli.options import STORE, DataDir, load_settings
+from app.cli.options import STORE, DataDir, JsonLines, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
 from app.images.maintenance.reprocessing import (
@@ -80,6 +80,7 @@ def reprocess(
     *,
     only: Annotated[Subject, typer.Option(help="The property to rebuild.")] = Subject.DIMENSIONS,
     restart: Annotated[bool, typer.Option("--restart", help="Ignore the checkpoint of an interrupted run.")] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Read the files of stored images again, correct their rows, and print a JSON report.
 
@@ -98,7 +99,7 @@ def reprocess(
         typer.echo(f"Stopped: {error}. Run the command again to continue.", err=True)
         raise typer.Exit(3) from error
     checkpoint.remove()
-    typer.echo(json.dumps(report.as_dict(), indent=2))
+    typer.echo(json.dumps(report.as_dict(), indent=None if as_json else 2))
     raise typer.Exit(1 if report.failed else 0)
 
 

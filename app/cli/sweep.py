@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.audit.command_audit import command_audit_log
-from app.cli.options import STORE, DataDir, load_settings
+from app.cli.options import STORE, DataDir, JsonLines, load_settings
 from app.core.errors import AppError
 from app.core.settings import Settings
 from app.db.database import Database
@@ -25,6 +25,7 @@ def sweep(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only, without changes.")] = False,
     digests: Annotated[bool, typer.Option(help="Also compare the SHA-256 digest of each file.")] = True,
+    as_json: JsonLines = False,
 ) -> None:
     """Compare database rows with stored objects, and print a JSON report.
 
@@ -38,7 +39,7 @@ def sweep(
     except AppError as error:
         typer.echo(f"The check failed: {error}", err=True)
         raise typer.Exit(3) from error
-    typer.echo(json.dumps(report.as_dict(), indent=2))
+    typer.echo(json.dumps(report.as_dict(), indent=None if as_json else 2))
     raise typer.Exit(0 if report.is_clean else 1)
 
 

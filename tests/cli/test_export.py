@@ -86,8 +86,11 @@ async def test_a_second_export_copies_only_the_difference(
     await user.client.post("/v1/images", files={"image": ("e.png", png())})
     (archive / "images" / "2001-01-01T00").mkdir()
 
-    finished = await run_command(settings, "export", archive)
+    finished = await run_command(settings, "export", archive, "--json")
     assert "4 images (2 copied, 2 kept)" in finished.output
+    lines = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert sorted(line["outcome"] for line in lines) == ["copied", "copied", "kept", "kept"]
+    assert {line["path"] for line in lines} < files_of(archive).keys()
     assert sidecars_of(archive).keys() == {"renamed.jpg", NAMES[2], "d.png", "e.png"}
     assert digests_of(archive).keys() == files_of(archive).keys() - {"manifest.json", "SHA256SUMS"}
     after = {path: path.stat().st_ino for path in archive.glob("images/*/*")}

@@ -17,6 +17,7 @@ from app.cli.importing.import_responses import seconds_to_wait
 from app.core.settings import Settings
 from tests.similarity.photographs import photograph
 from tests.support.accounts import Account
+from tests.support.commands import run_command
 from tests.support.environment import environment
 from tests.support.photos import image_bytes, png
 from tests.support.server import RunningService
@@ -294,8 +295,12 @@ async def test_a_dry_run_changes_nothing(
 ) -> None:
     (tmp_path / "a.png").write_bytes(png())
     (tmp_path / "damaged.png").write_bytes(b"")
-    code, out = await run(settings, service.url, tmp_path, "--token", user.access_token, "--dry-run")
-    assert (code, "1, dry run: would be uploaded" in out) == (1, True)
+    options = ("--server", service.url, "--token", user.access_token, "--dry-run", "--json")
+    finished = await run_command(settings, "import", tmp_path, *options)
+    assert (finished.code, "1, dry run: would be uploaded" in finished.output) == (1, True)
+    lines = [json.loads(line) for line in finished.stdout.splitlines()]
+    outcomes = [(Path(line["path"]).name, line["outcome"]) for line in lines]
+    assert sorted(outcomes) == [("a.png", "skipped"), ("damaged.png", "failed")]
     assert await sql.fetchval("SELECT count(*) FROM images") == 0
 
 

@@ -12,10 +12,11 @@ from tests.support.environment import environment
 
 
 class Finished(NamedTuple):
-    """The exit code and the output of a command."""
+    """The exit code and the output of a command; `output` also has standard error."""
 
     code: int
     output: str
+    stdout: str
 
 
 async def run_command(settings: Settings, *arguments: str | Path) -> Finished:
@@ -25,4 +26,4 @@ async def run_command(settings: Settings, *arguments: str | Path) -> Finished:
     result = await asyncio.to_thread(CliRunner().invoke, cli, words, env=dict(environment(settings)))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return Finished(result.exit_code, result.output)
+    return Finished(result.exit_code, result.output, result.stdout)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from app.cli.client_commands.client_options import TOKEN_HELP
 from app.cli.importing.import_files import Candidate
 from app.cli.importing.import_responses import expect_json, json_object, problem_detail, seconds_to_wait
 from app.cli.importing.resumable_upload import (
@@ -22,7 +23,6 @@ from app.cli.importing.resumable_upload import (
 
 TRIES = 5
 BULK_IDS = 1000
-_TOKEN_HELP = "Set a valid token with --token or IMTS_TOKEN. POST /v1/users/me/api-keys creates an API key."  # noqa: S105
 
 
 class CommandError(Exception):
@@ -67,7 +67,7 @@ class ImportClient:
             reason = str(error) or type(error).__name__
             raise CommandError(f"{url} does not respond ({reason}). Start the service, or check --server.") from error
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise CommandError(f"{url} does not accept the token. {_TOKEN_HELP}")
+            raise CommandError(f"{url} does not accept the token. {TOKEN_HELP}")
         if response.status_code == httpx.codes.FORBIDDEN:
             raise CommandError(f"{url}: {problem_detail(response)} Use a key with the scopes read and write.")
         if response.status_code != httpx.codes.OK or "items" not in json_object(response):

@@ -5,16 +5,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated
-from urllib.parse import urlsplit
+from typing import Annotated
 
 import httpx
 import typer
 
+from app.cli.client_commands.client_options import DEFAULT_SERVER, Server, Token, check_server
 from app.cli.importing.import_client import CommandError, ImportClient, UploadOptions
 from app.cli.importing.import_files import Candidate, Outcome, Result, displayed, scan
 from app.cli.importing.import_run import ImportRun
-from app.cli.transfers.report_file import ReportPath, open_report, write_result
+from app.cli.options import JsonLines
+from app.cli.transfers.result_lines import ReportPath, ResultLines, open_lines
 from app.cli.transfers.transfer_display import TransferDisplay
 from app.core.text.tag_names import normalize_tag
 
@@ -34,9 +35,9 @@ def import_folder(  # noqa: PLR0913, PLR0917 - one for each option
         Path, typer.Argument(exists=True, file_okay=False, metavar="DIR", help="The folder to upload.")
     ],
     tag: Annotated[list[str] | None, typer.Option(help="A tag for all images; repeatable.")] = None,
-    server: Annotated[str, typer.Option(help="The address of the service.")] = "http://127.0.0.1:8000",
+    server: Server = DEFAULT_SERVER,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="The number of concurrent uploads.")] = 4,
-    token: Annotated[str, typer.Option(envvar="IMTS_TOKEN", help="An access token or an API key.")] = "",
+    token: Token = "",
     on_clash: Annotated[OnClash, typer.Option(help="The treatment of a file whose name is in use.")] = OnClash.FAIL,
     private: Annotated[bool, typer.Option("--private", help="Make the images private.")] = False,
     skip_near: Annotated[
@@ -45,13 +46,18 @@ def import_folder(  # noqa: PLR0913, PLR0917 - one for each option
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the files to upload, without changes.")] = False,
     report: ReportPath = None,
     keywords: Annotated[bool, typer.Option("--keywords", help="Turn IPTC and XMP keywords into tags.")] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Upload a folder. Folder names become tags. An interrupted import continues when it is run again.
 
     Exit code 0: every image is stored; 1: some are not; 2: the options or the server cannot be used.
     """
     tags = [_checked_tag(one) for one in tag or []]
-    _check_server(server, token)
+    check_server(server, token)
+    if not token:
+        raise typer.BadParameter(
+            "a token is required: an access token or an API key, here or in IMTS_TOKEN", param_hint="--token"
+        )
     found = list(scan(directory, tags, with_keywords=keywords))
     candidates = [one for one in found if isinstance(one, Candidate)]
     display = TransferDisplay(len(candidates), sum(one.size for one in candidates))
@@ -68,7 +74,7 @@ def import_folder(  # noqa: PLR0913, PLR0917 - one for each option
             await importing.run(candidates)
 
     exit_code = 0
-    with open_report(report) as results.report:
+    with open_lines(report, as_json=as_json) as results.lines:
         try:
             for one in found:
                 if isinstance(one, Result):
@@ -92,16 +98,6 @@ def _checked_tag(tag: str) -> str:
         raise typer.BadParameter(f"{tag!r}: {error}", param_hint="--tag") from error
 
 
-def _check_server(server: str, token: str) -> None:
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise typer.BadParameter(f"{server!r} is not an address such as http://host:port", param_hint="--server")
-    if not token:
-        raise typer.BadParameter(
-            "a token is required: an access token or an API key, here or in IMTS_TOKEN", param_hint="--token"
-        )
-
-
 @dataclass(slots=True)
 class _Results:
     """The results so far. Their counts add up to the number of processed files."""
@@ -109,7 +105,7 @@ class _Results:
     display: TransferDisplay
     # The files that the display counts.
     candidates: dict[Path, Candidate]
-    report: IO[str] | None = None
+    lines: ResultLines = field(default_factory=ResultLines)
     counts: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
     failed: list[Result] = field(default_factory=list)
@@ -126,8 +122,7 @@ class _Results:
         candidate = self.candidates.get(result.path)
         if candidate is not None:
             self.display.count()
-        write_result(
-            self.report,
+        self.lines.write(
             displayed(result.path),
             result.outcome,
             reason=result.reason,
@@ -139,13 +134,13 @@ class _Results:
 def _summarize(results: _Results) -> None:
     counts = results.counts
     skipped = counts[Outcome.SKIPPED] + counts[Outcome.STORED]
-    typer.echo(f"{counts[Outcome.UPLOADED]} uploaded, {skipped} skipped, {counts[Outcome.FAILED]} failed.")
+    results.lines.summarize(f"{counts[Outcome.UPLOADED]} uploaded, {skipped} skipped, {counts[Outcome.FAILED]} failed.")
     for (_, reason), count in results.reasons.most_common():
-        typer.echo(f"  skipped: {count}, {reason}")
+        results.lines.summarize(f"  skipped: {count}, {reason}")
     for result in results.renamed:
-        typer.echo(f"  renamed: {displayed(result.path)}: {result.reason}")
+        results.lines.summarize(f"  renamed: {displayed(result.path)}: {result.reason}")
     for one in results.candidates.values():
         for keyword in one.ignored_keywords:
-            typer.echo(f"  keyword ignored: {displayed(one.path)}: {keyword}")
+            results.lines.summarize(f"  keyword ignored: {displayed(one.path)}: {keyword}")
     for result in results.failed:
-        typer.echo(f"  failed: {displayed(result.path)}: {result.reason}")
+        results.lines.summarize(f"  failed: {displayed(result.path)}: {result.reason}")

@@ -7,11 +7,12 @@ operations; `ImageClient.api` calls them, also from asyncio.
 from .api_error import ApiError, expect
 from .authentication import PasswordAuth, TokenAuth
 from .generated.models import ImageRead, Visibility
-from .image_client import ImageClient
+from .image_client import DigestMismatch, ImageClient
 from .item_pages import iterate_items, iterate_items_async
 
 __all__ = [
     "ApiError",
+    "DigestMismatch",
     "ImageClient",
     "ImageRead",
     "PasswordAuth",

@@ -14,9 +14,11 @@ from app.cli.archive.archive_files import locked_directory
 from app.cli.archive.archive_format import MANIFEST, Manifest, Snapshot
 from app.cli.archive.exporting.export_run import ExportOutcome, ExportResult, ExportRun
 from app.cli.archive.exporting.export_snapshot import SNAPSHOT, UNFINISHED, load_snapshot, take_snapshot
-from app.cli.options import STORE, DataDir, load_settings
+from app.cli.options import STORE, DataDir, JsonLines, load_settings
+from app.cli.transfers.result_lines import ResultLines
 from app.cli.transfers.transfer_display import TransferDisplay
 from app.core.errors import BadRequest, Unauthenticated
+from app.core.resource_paths import image_path
 from app.core.settings import Settings
 from app.db.database import Database
 from app.search.language.parser import parse
@@ -33,6 +35,7 @@ def export(
     directory: Annotated[Path, typer.Argument(file_okay=False, metavar="DIR", help="The directory of the archive.")],
     query: Annotated[str | None, typer.Option(help="Export the images that match, as an admin sees them.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="The number of concurrent copies.")] = 4,
+    as_json: JsonLines = False,
     data_dir: DataDir = Path(".imts"),
 ) -> None:
     """Write originals, metadata, tags and accounts of one moment into an archive for `restore`.
@@ -42,7 +45,7 @@ def export(
     used; 3: a backend or the disk failed.
     """
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
-    results = _Results()
+    results = _Results(ResultLines(as_json=as_json))
     with reported_exits(directory, _Unusable, BadRequest, Unauthenticated):
         if query is not None:
             parse(query)
@@ -90,6 +93,7 @@ def _archived_snapshot(directory: Path) -> Snapshot | None:
 
 @dataclass(slots=True)
 class _Results:
+    lines: ResultLines
     display: TransferDisplay | None = None
     counts: Counter[ExportOutcome] = field(default_factory=Counter)
     failed: list[ExportResult] = field(default_factory=list)
@@ -98,19 +102,21 @@ class _Results:
         self.counts[result.outcome] += 1
         if result.outcome is ExportOutcome.FAILED:
             self.failed.append(result)
+        image = result.image
+        self.lines.write(image.original, result.outcome, reason=result.reason, image=image_path(image.id))
         if self.display is not None:
             self.display.count()
 
 
 def _summarize(results: _Results, manifest: Manifest) -> None:
     snapshot, counts = manifest.snapshot, results.counts
-    typer.echo(
+    results.lines.summarize(
         f"{manifest.images} images ({counts[ExportOutcome.COPIED]} copied, {counts[ExportOutcome.KEPT]} kept), "
         f"{snapshot.tags} tags and {snapshot.accounts} accounts of {snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC."
     )
     if snapshot.trashed:
-        typer.echo(f"  in the trash: {snapshot.trashed}")
+        results.lines.summarize(f"  in the trash: {snapshot.trashed}")
     if deleted := counts[ExportOutcome.DELETED]:
-        typer.echo(f"  left out: {deleted}, deleted since")
+        results.lines.summarize(f"  left out: {deleted}, deleted since")
     for result in results.failed:
-        typer.echo(f"  failed: {result.image.id}: {result.reason}")
+        results.lines.summarize(f"  failed: {result.image.id}: {result.reason}")

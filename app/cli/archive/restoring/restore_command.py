@@ -31,8 +31,8 @@ from app.cli.archive.restoring.restore_results import RestoreOutcome, RestoreRes
 from app.cli.archive.restoring.vocabulary_check import VocabularyCheck
 from app.cli.archive.restoring.vocabulary_restorer import VocabularyRestorer
 from app.cli.backends import Backends, open_backends
-from app.cli.options import STORE, DataDir, load_settings
-from app.cli.transfers.report_file import ReportPath, open_report
+from app.cli.options import STORE, DataDir, JsonLines, load_settings
+from app.cli.transfers.result_lines import ReportPath, open_lines
 from app.cli.transfers.transfer_display import TransferDisplay
 from app.core.settings import Settings
 
@@ -51,6 +51,7 @@ def restore(
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="The number of concurrent images.")] = 4,
     report: ReportPath = None,
+    as_json: JsonLines = False,
     data_dir: DataDir = Path(".imts"),
 ) -> None:
     """Load accounts, tags and images of an archive into an empty or a filled service.
@@ -62,7 +63,7 @@ def restore(
     settings = load_settings(data_dir, needs=("DATABASE_URL", *STORE))
     results = RestoreResults()
     with (
-        open_report(report) as results.report,
+        open_lines(report, as_json=as_json) as results.lines,
         reported_exits(directory, ArchiveUnusable),
         locked_directory(directory),
     ):
@@ -144,12 +145,12 @@ class _Restore:
 
 def _summarize(results: RestoreResults, manifest: Manifest, *, is_dry_run: bool) -> None:
     counts = results.counts
-    typer.echo(
+    results.lines.summarize(
         f"{'Dry run: ' if is_dry_run else ''}{counts[RestoreOutcome.RESTORED]} restored, "
         f"{counts[RestoreOutcome.STORED]} already stored, {counts[RestoreOutcome.MAPPED]} mapped, "
         f"{counts[RestoreOutcome.CONFLICT]} in conflict, {counts[RestoreOutcome.REFUSED]} refused."
     )
     for result in results.listed:
-        typer.echo(f"  {result.outcome}: {result.path}: {result.reason}")
+        results.lines.summarize(f"  {result.outcome}: {result.path}: {result.reason}")
     if manifest.left_out:
-        typer.echo(f"  The export left out {manifest.left_out} images.")
+        results.lines.summarize(f"  The export left out {manifest.left_out} images.")

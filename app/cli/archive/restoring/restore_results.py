@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-from app.cli.transfers.report_file import write_result
+from app.cli.transfers.result_lines import ResultLines
 
 # Further ones are only in the file of --report.
 MAX_LISTED = 100
@@ -37,7 +37,7 @@ class RestoreResult(NamedTuple):
 class RestoreResults:
     """Counts the results, and keeps the first ones that need attention."""
 
-    report: IO[str] | None = None
+    lines: ResultLines = field(default_factory=ResultLines)
     counts: Counter[RestoreOutcome] = field(default_factory=Counter)
     listed: list[RestoreResult] = field(default_factory=list)
 
@@ -51,4 +51,4 @@ class RestoreResults:
         self.counts[result.outcome] += 1
         if result.reason and len(self.listed) < MAX_LISTED:
             self.listed.append(result)
-        write_result(self.report, result.path, result.outcome, reason=result.reason)
+        self.lines.write(result.path, result.outcome, reason=result.reason)
