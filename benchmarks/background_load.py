@@ -68,19 +68,20 @@ def _search(url: str, texts: Sequence[str], start: int, begun: Any, end: Any) ->
 
 def _write(url: str, rate: float, begun: Any, end: Any, results: Any) -> None:
     client = Client(url)
-    token = _sign_up(client)
+    token = sign_up(client)
     image = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(image, "PNG")
     begun.set()
     started, sent, taken = time.monotonic(), 0, 0
     while not end.is_set():
         sent += 1
-        taken += _upload(client, token, image.getvalue()) == CREATED
+        taken += upload(client, token, image.getvalue())[0] == CREATED
         time.sleep(max(0, started + sent / rate - time.monotonic()))
     results.put({"sent": sent, "taken": taken, "a_second": round(taken / (time.monotonic() - started), 1)})
 
 
-def _sign_up(client: Client) -> str:
+def sign_up(client: Client) -> str:
+    """Create an account, and return its access token."""
     account = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse battery staple"}
     client.send("POST", "/v1/users", json.dumps(account).encode(), {"Content-Type": "application/json"})
     form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
@@ -89,7 +90,8 @@ def _sign_up(client: Client) -> str:
     return str(json.loads(body)["access_token"])
 
 
-def _upload(client: Client, token: str, image: bytes) -> int:
+def upload(client: Client, token: str, image: bytes) -> tuple[int, bytes]:
+    """Upload a file with seven tags; return the status and the body."""
     boundary = uuid.uuid4().hex
     tags = ",".join(random.sample(names().shared, 5) + random.sample(names().topics, 2))
     head = (
@@ -100,4 +102,4 @@ def _upload(client: Client, token: str, image: bytes) -> int:
     body = head.encode() + image + f"\r\n--{boundary}--\r\n".encode()
     kind = f"multipart/form-data; boundary={boundary}"
     headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
-    return client.send("POST", IMAGES, body, headers)[0]
+    return client.send("POST", IMAGES, body, headers)

@@ -13,7 +13,7 @@ CHUNK_VALUES = 1 << CHUNK_BITS
 # The largest distance at which the chunks of `list_search_keys` find every hash.
 MAX_DISTANCE = 2 * CHUNKS - 1
 # Below this quality, rounding decides most of the bits.
-MIN_QUALITY = 3
+MIN_QUALITY = 4
 
 
 def list_chunks(perceptual_hash: bytes, quality: int) -> list[int] | None:
