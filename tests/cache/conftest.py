@@ -20,9 +20,9 @@ from app.db.database import Database
 from app.db.schema.schema_upgrade import upgrade
 from app.storage.object_store import ObjectStore
 from devstack import Stack
-from tests.conftest import empty_tables
 from tests.support.accounts import Account, add_account
 from tests.support.server import running_service
+from tests.support.server_fixtures import empty_tables
 from tests.support.tcp_proxy import FaultProxy, fault_proxy
 
 WAIT_SECONDS = 30

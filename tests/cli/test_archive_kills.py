@@ -14,13 +14,13 @@ from app.db.database import Database
 from app.images.maintenance.consistency_check import ConsistencyCheck
 from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.storage.object_store import ObjectStore
-from tests.conftest import empty_tables
 from tests.support.accounts import Account
 from tests.support.archives import digests_of, files_of
 from tests.support.commands import run_command
 from tests.support.environment import environment
 from tests.support.paths import ROOT
 from tests.support.photos import png
+from tests.support.server_fixtures import empty_tables
 
 IMAGES = 12
 ROWS = """SELECT i.id, i.name, i.created_at, i.uploaded_by, i.sha256, i.tag_count, t.name AS tag, g.is_explicit

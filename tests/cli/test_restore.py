@@ -18,7 +18,6 @@ from app.db.database import Database
 from app.images.maintenance.consistency_check import ConsistencyCheck
 from app.models import TagOperation
 from app.storage.object_store import ObjectStore
-from tests.conftest import empty_tables
 from tests.history.replay import assert_replayable
 from tests.media.corpus import segment, with_segments
 from tests.media.photo_files import CANON, FRACTION, OFFSET, TAKEN_AT, TIME, jpeg, tiff
@@ -26,6 +25,7 @@ from tests.support.accounts import Account
 from tests.support.archives import client_map, keep_sessions, records, responses, seal, sidecars_of
 from tests.support.commands import Finished, run_command
 from tests.support.photos import image_bytes, png
+from tests.support.server_fixtures import empty_tables
 
 MakeAccount = Callable[..., Awaitable[Account]]
 

@@ -14,13 +14,13 @@ from app.db.database import Database
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from devstack import Stack
-from tests.conftest import empty_tables
 from tests.faults.conftest import Acknowledged, Backends, frozen, kill, wait_until_well
 from tests.images.files import noise_png
 from tests.support.accounts import Account, add_account
 from tests.support.photos import png
 from tests.support.raw_http import RawConnection, bearer, file_part, raw_connection
 from tests.support.server import RunningService, running_service
+from tests.support.server_fixtures import empty_tables
 
 LARGE = 3 * PART_BYTES + 100_000
 # The rule is 2 s; on a loaded machine everything takes its time. Before there was a breaker it was 12.

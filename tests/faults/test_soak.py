@@ -23,13 +23,13 @@ from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from devstack import Stack
 from devstack.stack import BACKENDS
-from tests.conftest import empty_tables
 from tests.faults.conftest import Acknowledged, Backends, frozen, kill
 from tests.images.files import noise_png
 from tests.support.accounts import PASSWORD, Account, add_account
 from tests.support.backends import with_database
 from tests.support.photos import png
 from tests.support.processes import ServiceProcess, service_process
+from tests.support.server_fixtures import empty_tables
 from tests.telemetry.records import metrics_count, request_ids
 
 WORKERS = 2

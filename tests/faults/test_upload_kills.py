@@ -23,7 +23,6 @@ from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
 from app.uploads.repository import UploadRepository
 from devstack import Stack
-from tests.conftest import empty_tables
 from tests.faults.conftest import (
     Acknowledged,
     Backends,
@@ -37,6 +36,7 @@ from tests.faults.conftest import (
 from tests.images.files import noise_png
 from tests.support.accounts import Account, add_account
 from tests.support.processes import ServiceProcess
+from tests.support.server_fixtures import empty_tables
 from tests.support.tcp_proxy import FaultProxy
 from tests.uploads.clients import HttpClient, TusClient
 

@@ -11,10 +11,10 @@ import pytest
 
 from app.core.rate_limit import RateLimitSettings
 from app.core.settings import Settings
-from tests.conftest import UNLIMITED
 from tests.support.accounts import PASSWORD, Account
 from tests.support.photos import png
 from tests.support.server import RunningService, running_service
+from tests.support.server_fixtures import UNLIMITED
 
 pytestmark = pytest.mark.integration
 

@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from redis import Redis
 
 from devstack import Stack
 
+ADDRESSES = pytest.StashKey[dict[str, str]]()
+# The address of PgBouncer, in a run with it.
+POOLER = "POOLER_URL"
 NAMES = (
     "DATABASE_URL",
     "MONGO_URL",

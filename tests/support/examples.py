@@ -2,10 +2,10 @@
 
 from hypothesis import settings
 
-UNIT_PROFILE, SHORT_PROFILE = "unit", "short"
-# Of `make test-unit` and `make test`. A run of the slow tests has the 100 examples that Hypothesis has by default.
-settings.register_profile(UNIT_PROFILE, max_examples=10)
-settings.register_profile(SHORT_PROFILE, max_examples=30)
+# Of `make test-unit`, `make test` and a run of the slow tests. On a loaded machine, any example can take long.
+UNIT_PROFILE, SHORT_PROFILE, FULL_PROFILE = "unit", "short", "full"
+for name, number in ((UNIT_PROFILE, 10), (SHORT_PROFILE, 30), (FULL_PROFILE, 100)):
+    settings.register_profile(name, max_examples=number, deadline=None)
 
 
 def examples(factor: int) -> settings:

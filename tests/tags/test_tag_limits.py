@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from app.core.settings import Settings
-from tests.conftest import UNLIMITED
 from tests.support.accounts import Account
 from tests.support.photos import png
 from tests.support.server import running_service
+from tests.support.server_fixtures import UNLIMITED
 
 
 def names(number: int, prefix: str = "tag") -> list[str]:

@@ -12,9 +12,9 @@ from passlib.hash import bcrypt_sha256
 
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
-from tests.conftest import PASSWORD_COST
 from tests.support.accounts import PASSWORD, Account
 from tests.support.photos import png
+from tests.support.server_fixtures import PASSWORD_COST
 
 MakeAccount = Callable[..., Awaitable[Account]]
 

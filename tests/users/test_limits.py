@@ -13,9 +13,9 @@ import pytest
 from app.core.callers import rate_limit_network
 from app.core.passwords import PasswordHasher
 from app.core.settings import Settings
-from tests.conftest import UNLIMITED
 from tests.support.accounts import PASSWORD, Account
 from tests.support.server import running_service
+from tests.support.server_fixtures import UNLIMITED
 
 WRONG = "a wrong guess"
 NO_REDIS = "redis://127.0.0.1:9/0"

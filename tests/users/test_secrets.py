@@ -13,8 +13,8 @@ from pymongo import MongoClient
 from redis.asyncio import Redis
 
 from app.core.settings import Settings
-from tests.conftest import TABLES
 from tests.support.server import running_service
+from tests.support.server_fixtures import TABLES
 
 pytestmark = pytest.mark.integration
 
