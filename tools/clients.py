@@ -33,7 +33,7 @@ def generate(*, offline: bool = True) -> Path:
         # Outside of the project, whose configuration of ruff is not the one for generated code.
         with TemporaryDirectory(prefix="imts-clients-") as name:
             _generate_python(Path(name) / PYTHON)
-            shutil.copytree(name, folder)
+            shutil.copytree(name, folder, ignore=shutil.ignore_patterns(".ruff_cache"))
     if not (folder / TYPESCRIPT).exists():
         _generate_typescript(folder / TYPESCRIPT, offline=offline)
     return folder
@@ -83,7 +83,7 @@ def write() -> None:
         source = folder / name
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
             shutil.copyfile(source, target)
         else:
@@ -117,7 +117,7 @@ def _read(path: Path) -> dict[str, bytes]:
     return {
         str(one.relative_to(path)): one.read_bytes()
         for one in files
-        if one.is_file() and "__pycache__" not in one.parts
+        if one.is_file() and not {"__pycache__", ".ruff_cache"} & set(one.parts)
     }
 
 
