@@ -25,8 +25,9 @@ from app.http.middleware.core_middleware import (
 from app.http.middleware.cors import ContractCorsMiddleware
 from app.http.middleware.request_recording import RecordingMiddleware
 from app.http.middleware.response_cache_middleware import CachedPath, ResponseCacheMiddleware, cached_path
-from app.http.openapi.document import DEFAULT_RESPONSE, DESCRIPTION, TAGS, install_openapi, operation_id
+from app.http.openapi.document import DEFAULT_RESPONSE, install_openapi, operation_id
 from app.http.openapi.documentation_pages import install_documentation
+from app.http.openapi.introduction import DESCRIPTION, TAGS
 from app.http.prefix_router import API_PREFIX
 from app.http.problem_pages import router as problem_pages_router
 from app.http.problems import install_problem_handlers

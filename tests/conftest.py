@@ -31,7 +31,7 @@ SERVER_FOLDERS = frozenset({"cache", "cli", "clients", "devstack", "ops", "servi
 # `-m unit` does not import the modules that begin with this mark.
 INTEGRATION_MODULE = re.compile(r"^pytestmark = pytest\.mark\.integration$", re.MULTILINE)
 # The tests that take longest, some of them 20 s, are in these.
-LONG_FOLDERS = SERVER_FOLDERS | FOLDER_MARKS.keys() | {"kinds", "media", "telemetry"}
+LONG_FOLDERS = SERVER_FOLDERS | FOLDER_MARKS.keys() | {"kinds", "media", "project", "telemetry"}
 BACKENDS = {"embedded": embedded_backends, "docker": docker_backends, "env": environment_backends}
 
 

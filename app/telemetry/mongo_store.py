@@ -48,7 +48,7 @@ class RequestLog:
 
     @property
     def database(self) -> Any:
-        """The motor database that the path of MONGO_URL names, else `imts`. Raises PyMongoError on a bad address."""
+        """The database that the path of MONGO_URL names, else `imts`. Raises PyMongoError on a bad address."""
         if self._client is None:
             self._client = AsyncIOMotorClient(
                 self._url,

@@ -53,17 +53,20 @@ def _descendants(process: psutil.Process, argument: str) -> list[psutil.Process]
 
 @contextmanager
 def service_process(
-    settings: Settings, *options: str, log: Path | None = None, module: str = "app"
+    settings: Settings, *options: str, log: Path | None = None, module: str = "app", directory: Path = ROOT
 ) -> Iterator[ServiceProcess]:
     """Serve these settings in a process of its own; it is killed when the block ends and it still lives.
 
     It inherits its socket, because another program could take a free port. `log` receives stdout and stderr.
+    `directory` has the code.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener, (log or Path(os.devnull)).open("wb") as out:
         port, fd = listener.getsockname()[1], listener.fileno()
         command = [sys.executable, "-m", module, "serve", "--fd", str(fd), *options]
         stderr = out if log else None
-        process = psutil.Popen(command, cwd=ROOT, env=environment(settings), stdout=out, stderr=stderr, pass_fds=[fd])
+        process = psutil.Popen(
+            command, cwd=directory, env=environment(settings), stdout=out, stderr=stderr, pass_fds=[fd]
+        )
     service = ServiceProcess(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_it_answers(service)

@@ -23,31 +23,11 @@ from app.core.errors import (
     ValidationFailed,
 )
 from app.http.openapi.examples import add_examples
+from app.http.openapi.introduction import TAGS
 from app.http.openapi.response_headers import COMPONENTS, describe_headers
 from app.http.openapi.texts import describe
 from app.http.problems import MEDIA_TYPE, Problem, add_general_problems, add_problem, problems_of
 from app.http.requests.strict_route import StrictRoute
-
-DESCRIPTION = """
-Stores images and finds them by their tags.
-
-* **Errors** are RFC 9457 problem documents (`application/problem+json`) with the request id.
-* **Lists** take `limit` and an opaque `cursor`. `next_cursor` and a `Link` header lead to the next page.
-* **Authentication**: `Authorization: Bearer <access token>`; the Authorize button takes e-mail and password.
-* **Query parameters** are strict: an unknown one, or a single-valued one given twice, is 422 `validation-error`.
-* Every response has an `X-Request-ID`. A valid id of the request is kept.
-"""
-
-TAGS = [
-    {"name": "users", "description": "Accounts."},
-    {"name": "auth", "description": "Access and refresh tokens, social login."},
-    {"name": "images", "description": "Upload, find, read, tag and delete images."},
-    {"name": "uploads", "description": "Resumable uploads: tus 1.0.0 and Resumable Uploads for HTTP."},
-    {"name": "tags", "description": "Tag names, aliases and implications."},
-    {"name": "history", "description": "The changes of the tags of images."},
-    {"name": "operations", "description": "Health, metrics and the request log."},
-]
-
 
 # The response of any route to other errors. FastAPI adds its model to the components of the document.
 DEFAULT_RESPONSE: dict[int | str, dict[str, Any]] = {
@@ -73,8 +53,10 @@ def install_openapi(app: FastAPI, path_prefix: str) -> None:
             document = generate()
             components = document["components"]
             components |= COMPONENTS
-            _add_prefix(components["securitySchemes"], path_prefix)
-            components["securitySchemes"] |= SECURITY_SCHEMES
+            # A service without guarded routes has none.
+            if schemes := components.get("securitySchemes"):
+                _add_prefix(schemes, path_prefix)
+                schemes |= SECURITY_SCHEMES
             for route in iter_route_contexts(app.routes):
                 if isinstance(route.original_route, APIRoute) and route.include_in_schema:
                     for method in route.methods or ():

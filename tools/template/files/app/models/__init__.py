@@ -1,0 +1,5 @@
+"""The ORM models; importing this package registers every table."""
+
+from app.models.note import Note
+
+__all__ = ["Note"]
