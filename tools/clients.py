@@ -17,7 +17,7 @@ DOCUMENT = ROOT / "docs" / "openapi.json"
 PYTHON_CONFIG = ROOT / "docs" / "openapi-python-client.yml"
 TYPESCRIPT_GENERATOR = ("openapi-typescript@7.13.0", "typescript@5.9.3")
 # The outputs of the generators, and their places in `client/`.
-PYTHON, TYPESCRIPT = "generated", "api.d.ts"
+PYTHON, TYPESCRIPT = "generated", "api.ts"
 TARGETS = {
     PYTHON: ROOT / "client" / "python" / "imts_client" / PYTHON,
     TYPESCRIPT: ROOT / "client" / "typescript" / "src" / TYPESCRIPT,

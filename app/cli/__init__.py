@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "app.cli.importing.import_command:import_folder",
     "export": "app.cli.archive.exporting.export_command:export",
     "restore": "app.cli.archive.restoring.restore_command:restore",
+    "completion": "app.cli.completion.completion_command:completion",
 }
 
 
@@ -39,7 +40,7 @@ def make_cli(arguments: list[str]) -> typer.Typer:
         """Stores images and finds them by their tags."""
 
     called = [name for name in arguments[:1] if name in COMMANDS]
-    for name in called or COMMANDS:
+    for name in [] if arguments == ["--version"] else called or COMMANDS:
         module, _, function = COMMANDS[name].partition(":")
         # The production image does not contain the development servers.
         if find_spec(module.partition(".")[0]):
