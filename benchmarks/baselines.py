@@ -9,6 +9,7 @@ import asyncpg
 from fastapi import FastAPI, Request
 
 from app.core.settings import Settings
+from app.core.text.timestamps import format_local_time
 from app.images.schemas import ImageLinks, ImageRead
 from app.models.image import Visibility
 
@@ -55,4 +56,5 @@ async def select(request: Request, image_id: UUID) -> ImageRead:
     """Return the row of an image, read by asyncpg with one statement."""
     async with request.state.pool.acquire() as connection:
         row = await connection.fetchrow(SELECT, image_id)
-    return ImageRead(**{**row, "sha256": row["sha256"].hex(), "links": LINKS})
+    taken_at = None if row["taken_at"] is None else format_local_time(row["taken_at"], row["taken_at_offset"])
+    return ImageRead(**{**row, "sha256": row["sha256"].hex(), "taken_at": taken_at, "links": LINKS})
