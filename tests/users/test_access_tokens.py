@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from app.core.errors import InvalidToken
-from app.core.security import AccessClaims, AccessTokens, RefreshTokens, digest_token, new_opaque_token
+from app.core.security import AccessClaims, AccessTokens, Audience, RefreshTokens, digest_token, new_opaque_token
 from app.core.settings import Settings
 from app.core.signing import Purpose, create_signer
 from tests.support.accounts import Account
@@ -143,6 +143,21 @@ async def test_other_authorization_headers_are_401(client: httpx.AsyncClient, he
     response = await client.get("/v1/users/me", headers={b"Authorization": header.encode("latin-1")})
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
+
+
+def test_a_verified_token_still_expires_and_has_one_audience(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, claims = AccessTokens(SECRET.decode(), 900), AccessClaims(uuid.uuid4(), uuid.uuid4())
+    token = tokens.issue(claims)
+    for _ in range(2):
+        assert tokens.read(token) == claims
+    with pytest.raises(InvalidToken):
+        tokens.read(token, audience=Audience.OPS)
+    with pytest.raises(InvalidToken):
+        tokens.read(token[:-4] + "AAAA")
+    later = time.time() + 1000
+    monkeypatch.setattr(time, "time", lambda: later)
+    with pytest.raises(InvalidToken):
+        tokens.read(token)
 
 
 def test_a_secret_is_rotated_by_putting_a_new_one_in_front() -> None:
