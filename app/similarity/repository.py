@@ -138,16 +138,21 @@ class SimilarImageReader:
             )
         if fingerprint.chunks is not None:
             bits = f"CAST({values.bind(fingerprint.perceptual_hash, 'text')} AS bit(256))"
+            # An index scan for each key takes half as long as one for all of them.
             keys = list_search_keys(fingerprint.chunks, max_distance)
             matches.append(
-                f"(SELECT image_id, 2, CAST(bit_count(perceptual_hash # {bits}) AS int) FROM image_hashes "  # noqa: S608
-                f"WHERE chunks && {values.bind(keys, 'int[]')} AND version = {values.bind(fingerprint.version)} "
+                f"(SELECT image_id, 2, CAST(bit_count(perceptual_hash # {bits}) AS int) "  # noqa: S608
+                f"FROM unnest({values.bind(keys, 'int[]')}) AS key JOIN image_hashes ON chunks @> ARRAY[key] "
+                f"WHERE version = {values.bind(fingerprint.version)} "
                 f"AND bit_count(perceptual_hash # {bits}) <= {values.bind(max_distance)})"
             )
+        # PostgreSQL expects a quarter of all images to match. Without OFFSET 0 it would read all of them for the join.
         statement = f"""
             WITH matches AS MATERIALIZED ({" UNION ALL ".join(matches)})
-            SELECT id, min(kind), min(distance) FROM matches JOIN images USING (id) WHERE {is_shown}
-            GROUP BY id ORDER BY 3, 2, id LIMIT {most}"""  # noqa: S608
+            SELECT matches.id, min(kind), min(distance) FROM matches, LATERAL (
+                SELECT FROM images WHERE id = matches.id AND {is_shown} OFFSET 0
+            ) AS shown
+            GROUP BY matches.id ORDER BY 3, 2, 1 LIMIT {most}"""  # noqa: S608
         rows = await fetch(self._reader, statement, values.values)
         return [SimilarImage(image_id, _KINDS[kind], distance) for image_id, kind, distance in rows]
 

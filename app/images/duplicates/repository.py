@@ -57,14 +57,16 @@ _NEAR = text(f"""
         FROM images JOIN image_hashes ON image_id = id WHERE id = ANY(:ids) AND chunks IS NOT NULL
     ), near AS MATERIALIZED (
         SELECT e.id AS examined, n.* FROM examined e CROSS JOIN LATERAL (
-            SELECT i.id, i.created_at, h.perceptual_hash, (i.created_at, i.id) > (e.created_at, e.id) AS is_newer,
+            SELECT DISTINCT i.id, i.created_at, h.perceptual_hash,
+                (i.created_at, i.id) > (e.created_at, e.id) AS is_newer,
                 i.sha256 <> e.sha256 AND coalesce(
                     (h.pixel_version, h.pixel_sha256) <> (e.pixel_version, e.pixel_sha256), true
                 ) AS is_different
-            FROM image_hashes h JOIN images i ON i.id = h.image_id
-            WHERE h.chunks && e.keys AND h.version = e.version
-            AND bit_count(h.perceptual_hash # e.perceptual_hash) <= {MAX_DISTANCE}
-            AND i.uploaded_by = :owner AND i.id <> e.id
+            FROM unnest(e.keys) AS key JOIN image_hashes h ON h.chunks @> ARRAY[key] CROSS JOIN LATERAL (
+                SELECT id, created_at, sha256 FROM images
+                WHERE id = h.image_id AND uploaded_by = :owner AND id <> e.id OFFSET 0
+            ) AS i
+            WHERE h.version = e.version AND bit_count(h.perceptual_hash # e.perceptual_hash) <= {MAX_DISTANCE}
         ) AS n
     )
     SELECT examined || (array_agg(id ORDER BY created_at, id) FILTER (WHERE is_newer))[1:{MAX_IMAGES_OF_GROUP - 1}]
