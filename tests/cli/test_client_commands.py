@@ -1,12 +1,15 @@
 """The commands `search`, `tag` and `download` against the service."""
 
 import asyncio
+import hashlib
 import json
-from collections.abc import Awaitable, Callable
+import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.core.settings import Settings
 from tests.support.accounts import Account
@@ -14,7 +17,19 @@ from tests.support.commands import Finished, run_command
 from tests.support.photos import png
 from tests.support.server import RunningService, serving
 
-MakeAccount: TypeAlias = Callable[..., Awaitable[Account]]
+BODY = b"the bytes of an image"
+IMAGE: dict[str, Any] = {
+    **dict.fromkeys(("taken_at", "camera", "uploaded_by")),
+    "content_type": "image/png",
+    "size": len(BODY),
+    "width": 1,
+    "height": 1,
+    "visibility": "public",
+    "tags": [],
+    "created_at": "2026-11-29T12:00:00Z",
+    "links": {"self": "", "content": "", "thumbnail": ""},
+    "sha256": hashlib.sha256(BODY).hexdigest(),
+}
 
 
 async def upload(account: Account, name: str, tags: str, visibility: str = "public") -> bytes:
@@ -73,6 +88,34 @@ async def test_refused_commands_have_a_reason_and_a_code(
     assert (code, "is not an Image-Tagged-System" in output) == (2, True), output
     (tmp_path / "file").touch()
     assert (await run_command(settings, "download", "cat", tmp_path / "file", *server)).code == 2
+
+
+async def test_a_hostile_server_changes_only_its_folder(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "inner" / "folder"
+    folder.mkdir(parents=True)
+    names = ("../outside.png", "..", "\x1b[2Jscreen.png", str(tmp_path / "absolute.png"), "endless.png")
+    items = [{**IMAGE, "id": str(uuid.uuid4()), "name": name} for name in names]
+    page = {"items": items, "query": "", "next_cursor": None}
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(200):
+            yield bytes(1 << 20)
+            await asyncio.sleep(0)
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        is_content = scope["path"].endswith("/content")
+        is_endless = is_content and items[-1]["id"] in scope["path"]
+        response = Response(BODY) if is_content else JSONResponse(page)
+        await (StreamingResponse(endless()) if is_endless else response)(scope, receive, send)
+
+    async with serving(respond) as url:
+        found = await run_command(settings, "search", "*", "--server", url)
+        finished = await run_command(settings, "download", "*", folder, "--server", url)
+    assert "\x1b" not in found.output
+    assert (finished.code, "4 downloaded, 0 kept, 1 failed." in finished.output) == (1, True), finished.output
+    assert "endless.png: " in finished.output
+    expected = {folder.parent, folder, *(folder / f"{item['id']}.png" for item in items[:-1])}
+    assert set(tmp_path.rglob("*")) == expected
 
 
 async def test_tag_changes_the_images_of_a_query(

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from app.cli.importing.import_responses import seconds_to_wait
 from app.core.settings import Settings
+from client.python.imts_client.retry import seconds_to_wait
 from tests.similarity.photographs import photograph
 from tests.support.accounts import Account
 from tests.support.commands import run_command

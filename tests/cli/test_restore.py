@@ -93,7 +93,8 @@ async def upload(
 async def restore(settings: Settings, archive: Path, *options: str) -> tuple[Finished, dict[str, dict[str, str]]]:
     """Return what the command printed, and the lines of its report by path."""
     report = archive.parent / "report.jsonl"
-    finished = await run_command(settings, "restore", archive, "--report", report, *options)
+    finished = await run_command(settings, "restore", archive, "--report", report, "--json", *options)
+    assert finished.stdout == report.read_text()
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     return finished, {line["path"]: line for line in lines}
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from itertools import islice
+from mimetypes import guess_extension
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -19,6 +20,7 @@ from rich.progress import Progress
 from app.cli.client_commands.client_options import DEFAULT_SERVER, Server, Token, connected_client, describe
 from app.cli.options import JsonLines, Query
 from app.cli.transfers.result_lines import ResultLines
+from app.core.text.normalization import has_control
 from client.python.imts_client import ApiError, DigestMismatch, ImageClient, ImageRead
 
 _BATCH = 100
@@ -93,8 +95,7 @@ def _batches(images: Iterable[ImageRead]) -> Iterator[list[ImageRead]]:
 
 
 def _download(client: ImageClient, directory: Path, image: ImageRead) -> DownloadResult:
-    name = image.name if len(os.fsencode(image.name)) <= _MAX_NAME_BYTES else f"{image.id}{Path(image.name).suffix}"
-    path = directory / name
+    path = directory / _file_name(image)
     try:
         if os.path.lexists(path):
             return _compare(image, path)
@@ -102,6 +103,16 @@ def _download(client: ImageClient, directory: Path, image: ImageRead) -> Downloa
     except (ApiError, DigestMismatch, httpx.HTTPError, OSError) as error:
         return DownloadResult(image, path, DownloadOutcome.FAILED, describe(error))
     return DownloadResult(image, path, DownloadOutcome.DOWNLOADED)
+
+
+def _file_name(image: ImageRead) -> str:
+    """Return the name of the image, or its id if no file in the folder can have the name."""
+    name = image.name
+    # A service refuses the latter ones, but the server may be another program.
+    is_invalid = has_control(name) or name in ("", ".", "..") or bool({"/", "\\"} & set(name))
+    if is_invalid or len(name.encode()) > _MAX_NAME_BYTES:
+        return f"{image.id}{guess_extension(image.content_type, strict=False) or ''}"
+    return name
 
 
 def _compare(image: ImageRead, path: Path) -> DownloadResult:

@@ -9,6 +9,7 @@ import typer
 
 from app.cli.client_commands.client_options import DEFAULT_SERVER, Server, Token, connected_client
 from app.cli.options import JsonLines, Query
+from app.core.text.normalization import has_control
 from client.python.imts_client import ImageClient, ImageRead, expect, iterate_items
 from client.python.imts_client.generated.api.images import list_images
 from client.python.imts_client.generated.models import ImagePage
@@ -53,4 +54,6 @@ def _json_line(image: ImageRead) -> str:
 
 
 def _line(image: ImageRead) -> str:
-    return f"{image.id}  {image.name}  {image.width}x{image.height}  {', '.join(image.tags)}".rstrip()
+    line = f"{image.id}  {image.name}  {image.width}x{image.height}  {', '.join(image.tags)}".rstrip()
+    # A terminal would interpret the control characters of a server that is another program.
+    return "".join("?" if has_control(one) else one for one in line)

@@ -12,7 +12,7 @@ import httpx
 
 from app.cli.client_commands.client_options import TOKEN_HELP
 from app.cli.importing.import_files import Candidate
-from app.cli.importing.import_responses import expect_json, json_object, problem_detail, seconds_to_wait
+from app.cli.importing.import_responses import expect_json, json_object, problem_detail
 from app.cli.importing.resumable_upload import (
     MIN_BYTES,
     ResumableUpload,
@@ -20,6 +20,7 @@ from app.cli.importing.resumable_upload import (
     StoredImage,
     read_file,
 )
+from client.python.imts_client.retry import seconds_to_wait
 
 TRIES = 5
 BULK_IDS = 1000

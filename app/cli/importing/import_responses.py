@@ -1,14 +1,10 @@
 """Reads the service's responses."""
 
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import Any
 
 import httpx
-
-MAX_WAIT_SECONDS = 30.0
 
 
 class RequestFailed(Exception):
@@ -48,19 +44,6 @@ def json_object(response: httpx.Response) -> dict[str, Any]:
     except (JSONDecodeError, UnicodeDecodeError):
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def seconds_to_wait(retry_after: str | None) -> float:
-    """Return how long `Retry-After` asks a client to wait (RFC 9110, 10.2.3), at most MAX_WAIT_SECONDS."""
-    value = (retry_after or "").strip()
-    if re.fullmatch("[0-9]{1,9}", value):
-        return min(MAX_WAIT_SECONDS, float(value))
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return 1.0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(MAX_WAIT_SECONDS, max(0.0, (aware - datetime.now(UTC)).total_seconds()))
 
 
 def _slug(response: httpx.Response) -> str | None:

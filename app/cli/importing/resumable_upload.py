@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 
 from app.cli.importing.import_files import Candidate
-from app.cli.importing.import_responses import MAX_WAIT_SECONDS, RequestFailed, expect, expect_json, seconds_to_wait
+from app.cli.importing.import_responses import RequestFailed, expect, expect_json
 from app.images.upload.filenames import normalize_name
+from client.python.imts_client.retry import MAX_WAIT_SECONDS, seconds_to_wait
 
 # Smaller files are sent again in the time of the additional requests.
 MIN_BYTES = 8 * 1024 * 1024
