@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -62,6 +63,14 @@ def test_the_name_of_this_service_is_replaced(files: dict[str, str | bytes]) -> 
     assert not [path for path, text in texts.items() if "Image-Tagged-System" in text or "imts_" in text]
     assert 'title="Book Shelf"' in texts["app/main.py"]
     assert "bookshelf_db_connections_in_use" in texts["app/lifespan.py"]
+
+
+def test_the_image_is_built_from_files_of_the_skeleton(files: dict[str, str | bytes]) -> None:
+    text = str(files["Dockerfile"])
+    sources = {source for line in re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE) for source in line.split()}
+    written = {"Pipfile", "Pipfile.lock"}
+    assert "app" in sources
+    assert not [one for one in sources - written if not any(f"{path}/".startswith(f"{one}/") for path in files)]
 
 
 def test_a_name_within_a_word_is_kept() -> None:

@@ -16,7 +16,7 @@ DECLARED_HEADERS = frozenset(
     {
         *("accept-ranges", "content-disposition", "content-range", "etag", "last-modified", "link", "location"),
         *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset", "ratelimit", "retry-after"),
-        *("www-authenticate", "x-request-id"),
+        *("deprecation", "sunset", "www-authenticate", "x-request-id"),
     }
 )
 

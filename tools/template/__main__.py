@@ -46,10 +46,17 @@ def run(directory: Path, *arguments: str) -> str:
 def main() -> None:
     """Write the skeleton, or exit with 1 and the reason."""
     parser = argparse.ArgumentParser(prog="python -m tools.template", description=__doc__)
-    parser.add_argument("name", help="the name of the new service, such as book-shelf")
-    parser.add_argument("directory", type=Path, help="a new or empty directory")
+    parser.add_argument("name", nargs="?", help="the name of the new service, such as book-shelf")
+    parser.add_argument("directory", nargs="?", type=Path, help="a new or empty directory")
+    parser.add_argument("--check", action="store_true", help="check only that each rule still fits the code")
     arguments = parser.parse_args()
     try:
+        if arguments.check:
+            skeleton("check")
+            derived("docker-local.env")
+            return
+        if arguments.directory is None:
+            parser.error("NAME and DIR are missing")
         write(arguments.name, arguments.directory)
     except TemplateError as error:
         sys.exit(str(error))

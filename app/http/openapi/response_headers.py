@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from app.core.errors import InsufficientScope, PreconditionFailed
+from app.http.openapi.deprecation import SINCE, SUNSET
 from app.http.problems import MEDIA_TYPE, RATE_LIMITED
 
 _TEXT = {"type": "string"}
@@ -15,6 +16,7 @@ _RESPONSE_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     "Cache-Control": (_TEXT, "Whether and for how long the response may be cached."),
     "Content-Disposition": (_TEXT, "The file name, as in RFC 6266."),
     "Content-Range": (_TEXT, "The range of bytes in this response, and the total: `bytes 0-99/1234`."),
+    "Deprecation": (_TEXT, "The time since which the operation is deprecated: `@1764547200`, as in RFC 9745."),
     "ETag": (_TEXT, "The strong entity tag, for `If-None-Match` and `If-Match`."),
     "Last-Modified": (_TEXT, "The time at which the image was stored."),
     "Link": (_TEXT, 'The next page, if there is one: `<...>; rel="next"`.'),
@@ -25,6 +27,7 @@ _RESPONSE_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     "RateLimit-Remaining": (_NUMBER, "The number of remaining requests."),
     "RateLimit-Reset": (_NUMBER, "Seconds until the quota is complete again."),
     "Retry-After": (_NUMBER, "Seconds to wait before the next attempt."),
+    "Sunset": (_TEXT, "The time after which the operation may be removed, as in RFC 8594."),
     "WWW-Authenticate": (_TEXT, "`Bearer`, with `error` and `error_description` of RFC 6750 if a token was sent."),
     "X-Request-ID": (_TEXT, "The request id: that of the client if it is valid, otherwise a new one."),
 }
@@ -36,6 +39,8 @@ _REQUEST_HEADERS = {
     "If-Unmodified-Since": "Return 412 if the image was stored after this time.",
     "Range": "One range of bytes: `bytes=0-99`.",
 }
+# Headers of a deprecated operation, and the members that its declaration has then.
+_ANNOUNCEMENT = {"Deprecation": SINCE, "Sunset": SUNSET}
 # Marks a 200 response that is a page, although the cursor is no parameter.
 PAGED = "x-paged"
 _RATE_LIMIT = [name for name in _RESPONSE_HEADERS if name.startswith("RateLimit")]
@@ -60,6 +65,7 @@ def describe_headers(method: str, operation: dict[str, Any]) -> None:
     for status, response in responses.items():
         names = {*_response_headers(status, responses), *(["Link"] if is_paged and status == "200" else [])}
         names.update(_RATE_LIMIT if is_limited else ())
+        names.update(name for name, member in _ANNOUNCEMENT.items() if member in operation)
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}
 
 

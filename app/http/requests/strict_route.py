@@ -1,6 +1,6 @@
 """The route class of the API, which refuses undeclared query parameters and body types."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
 from app.core.errors import UnsupportedBodyType
+from app.http.links import public_path
+from app.http.openapi.deprecation import SINCE, deprecation_headers
 from app.http.requests.json_body import JsonRequest, parse_json
 from app.http.requests.query_parameters import QueryParameters
 
@@ -23,6 +25,15 @@ class StrictRoute(APIRoute):
         """Return FastAPI's handler, preceded by the checks."""
         handle = super().get_route_handler()
         parameters, check_body = QueryParameters(self.dependant), self._body_check()
+        announcement = self._announcement()
+
+        async def announced(request: Request) -> Response:
+            headers = deprecation_headers(announcement, public_path(request, ""))
+            request.state.problem_headers = headers
+            response = await checked(request)
+            for name, value in headers.items():
+                response.headers.append(name, value)
+            return response
 
         async def checked(request: Request) -> Response:
             if check_body is not None:
@@ -31,7 +42,14 @@ class StrictRoute(APIRoute):
                 parameters.check(request.query_params)
             return await handle(request)
 
-        return checked
+        return announced if announcement else checked
+
+    def _announcement(self) -> Mapping[str, Any]:
+        """Return the declaration of a deprecated route; empty for other routes. Raises ValueError without one."""
+        extra = self.openapi_extra or {}
+        if bool(self.deprecated) != (SINCE in extra):
+            raise ValueError(f"{self.path}: use deprecated() of {deprecation_headers.__module__}")
+        return extra if self.deprecated else {}
 
     def _body_check(self) -> Callable[[Request], Coroutine[Any, Any, Request]] | None:
         if self.body_field is None:

@@ -3992,6 +3992,8 @@ export interface components {
         "Content-Disposition": string;
         /** @description The range of bytes in this response, and the total: `bytes 0-99/1234`. */
         "Content-Range": string;
+        /** @description The time since which the operation is deprecated: `@1764547200`, as in RFC 9745. */
+        Deprecation: string;
         /** @description The strong entity tag, for `If-None-Match` and `If-Match`. */
         ETag: string;
         /** @description The time at which the image was stored. */
@@ -4012,6 +4014,8 @@ export interface components {
         "RateLimit-Reset": number;
         /** @description Seconds to wait before the next attempt. */
         "Retry-After": number;
+        /** @description The time after which the operation may be removed, as in RFC 8594. */
+        Sunset: string;
         /** @description `Bearer`, with `error` and `error_description` of RFC 6750 if a token was sent. */
         "WWW-Authenticate": string;
         /** @description The request id: that of the client if it is valid, otherwise a new one. */
