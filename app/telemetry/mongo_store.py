@@ -12,9 +12,13 @@ from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, P
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
+from app.core.observability.logging import get_logger
 from app.core.settings import TelemetrySettings
 from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavailable
+from app.telemetry.otel_view import VIEW, view_pipeline
 from app.telemetry.recording.batch import Batch
+
+logger = get_logger(__name__)
 
 LOGS = "request_logs"
 METRICS = "request_metrics"
@@ -80,6 +84,7 @@ class RequestLog:
             await self.database[LOGS].create_index([("meta.route", 1), ("time", -1)], name="route_time")
             await self.database[METRICS].create_index([("route", 1), ("minute", 1)], name="route_minute")
             await self.database[AUDIT].create_index([("at", -1)], name="newest")
+            await self._ensure_view()
 
     async def _ensure_time_series(self, options: Mapping[str, str]) -> None:
         try:
@@ -93,6 +98,24 @@ class RequestLog:
             if (await found.to_list(1))[0]["type"] != "timeseries":
                 raise TelemetryUnavailable(f"{LOGS} exists and is no time-series collection: rename it") from error
             await self.database.command({"collMod": LOGS, "expireAfterSeconds": self._logs_seconds})
+
+    async def _ensure_view(self) -> None:
+        pipeline = view_pipeline()
+        try:
+            await self.database.command({"create": VIEW, "viewOn": LOGS, "pipeline": pipeline})
+        except OperationFailure as error:
+            if error.code == _EXISTS:
+                # A view of an earlier version has another pipeline.
+                await self._replace_view(pipeline)
+            else:
+                logger.warning("view of the request log not created", view=VIEW, error=error)
+
+    async def _replace_view(self, pipeline: list[dict[str, Any]]) -> None:
+        try:
+            await self.database.command({"collMod": VIEW, "viewOn": LOGS, "pipeline": pipeline})
+        except OperationFailure as error:
+            # Such as a collection of this name. Records are stored all the same.
+            logger.warning("view of the request log not replaced", view=VIEW, error=error)
 
     async def _ensure_ttl_index(self) -> None:
         seconds = self._metrics_seconds
