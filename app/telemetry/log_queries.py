@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from app.telemetry.metrics.latency_histogram import FLOOR_MS, GAMMA, LAST_BUCKET
 from app.telemetry.metrics.time_series import Point, SeriesBy, list_minutes
-from app.telemetry.mongo_store import LOGS, QUERY_MS, RequestLog, translate_query_errors
+from app.telemetry.mongo_collections import LOGS
+from app.telemetry.mongo_store import QUERY_MS, RequestLog, translate_query_errors
 
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]

@@ -8,21 +8,15 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReadPreference, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from app.core.observability.logging import get_logger
 from app.core.settings import TelemetrySettings
 from app.telemetry.errors import OutcomeUnknown, QueryTooCostly, TelemetryUnavailable
-from app.telemetry.otel_view import VIEW, view_pipeline
+from app.telemetry.mongo_collections import AUDIT, LOGS, METRICS, CollectionSetup
 from app.telemetry.recording.batch import Batch
 
-logger = get_logger(__name__)
-
-LOGS = "request_logs"
-METRICS = "request_metrics"
-AUDIT = "audit_events"
 WRITE_CHECKS = "readiness_checks"
 DEFAULT_DATABASE = "imts"
 SERVER_SELECTION_MS = 1200
@@ -32,11 +26,10 @@ WRITE_MS = 4000
 CLOSE_SECONDS = 1.0
 QUERY_MS = 1200
 READ_SECONDS = 1.6
-_DAY = 24 * 3600
 # Without the journal, a crash of the server loses acknowledged writes of the last 100 ms. Without the majority, a
 # failover loses them.
 _DURABLE = WriteConcern(w="majority", j=True)
-_EXISTS, _CONFLICTING_OPTIONS, _DUPLICATE_KEY = 48, 85, 11000
+_DUPLICATE_KEY = 11000
 # Errors of the document itself (MongoDB's error_codes.yml). Any other error may be temporary.
 _BAD_DOCUMENT = frozenset({2, 9, 14, 52, 56, 57, 121, 10334})
 
@@ -46,8 +39,7 @@ class RequestLog:
 
     def __init__(self, settings: TelemetrySettings) -> None:
         self._url = settings.mongo_url.get_secret_value()
-        self._logs_seconds = settings.telemetry_retention_days * _DAY
-        self._metrics_seconds = settings.telemetry_metrics_retention_days * _DAY
+        self._collections = CollectionSetup(settings)
         self._client: Any = None
 
     @property
@@ -77,55 +69,8 @@ class RequestLog:
 
     async def ensure_collections(self) -> None:
         """Create missing collections; apply the configured retention to all. Raises TelemetryUnavailable."""
-        options = {"timeField": "time", "metaField": "meta", "granularity": "seconds"}
         async with translate_errors():
-            await self._ensure_time_series(options)
-            await self._ensure_ttl_index()
-            await self.database[LOGS].create_index([("meta.route", 1), ("time", -1)], name="route_time")
-            await self.database[METRICS].create_index([("route", 1), ("minute", 1)], name="route_minute")
-            await self.database[AUDIT].create_index([("at", -1)], name="newest")
-            await self._ensure_view()
-
-    async def _ensure_time_series(self, options: Mapping[str, str]) -> None:
-        try:
-            await self.database.command(
-                {"create": LOGS, "timeseries": options, "expireAfterSeconds": self._logs_seconds}
-            )
-        except OperationFailure as error:
-            if error.code != _EXISTS:
-                raise
-            found = await self.database.list_collections(filter={"name": LOGS})
-            if (await found.to_list(1))[0]["type"] != "timeseries":
-                raise TelemetryUnavailable(f"{LOGS} exists and is no time-series collection: rename it") from error
-            await self.database.command({"collMod": LOGS, "expireAfterSeconds": self._logs_seconds})
-
-    async def _ensure_view(self) -> None:
-        pipeline = view_pipeline()
-        try:
-            await self.database.command({"create": VIEW, "viewOn": LOGS, "pipeline": pipeline})
-        except OperationFailure as error:
-            if error.code == _EXISTS:
-                # A view of an earlier version has another pipeline.
-                await self._replace_view(pipeline)
-            else:
-                logger.warning("view of the request log not created", view=VIEW, error=error)
-
-    async def _replace_view(self, pipeline: list[dict[str, Any]]) -> None:
-        try:
-            await self.database.command({"collMod": VIEW, "viewOn": LOGS, "pipeline": pipeline})
-        except OperationFailure as error:
-            # Such as a collection of this name. Records are stored all the same.
-            logger.warning("view of the request log not replaced", view=VIEW, error=error)
-
-    async def _ensure_ttl_index(self) -> None:
-        seconds = self._metrics_seconds
-        try:
-            await self.database[METRICS].create_index("minute", name="minute_ttl", expireAfterSeconds=seconds)
-        except OperationFailure as error:
-            if error.code != _CONFLICTING_OPTIONS:
-                raise
-            index = {"keyPattern": {"minute": 1}, "expireAfterSeconds": seconds}
-            await self.database.command({"collMod": METRICS, "index": index})
+            await self._collections.run(self.database)
 
     async def existing_ids(self, batches: Sequence[Batch]) -> set[str]:
         """Return which event ids of these batches of one run the log has. Raises TelemetryUnavailable."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 
-from app.core.settings.setting_types import MIB, renamed
+from app.core.settings.setting_types import MIB, DaysByStatus, renamed
 
 
 class TelemetrySettings(BaseModel):
@@ -15,6 +15,7 @@ class TelemetrySettings(BaseModel):
     telemetry_queue_size: PositiveInt = 10_000
     telemetry_flush_seconds: PositiveFloat = 1.0
     telemetry_retention_days: PositiveInt = 30
+    telemetry_retention_days_by_status: DaysByStatus = {}
     telemetry_metrics_retention_days: PositiveInt = 400
     telemetry_spill_dir: Path = Path(".imts/telemetry")
     telemetry_spill_max_bytes: PositiveInt = 256 * MIB

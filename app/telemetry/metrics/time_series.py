@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from app.telemetry.errors import QueryTooCostly
 from app.telemetry.metrics.latency_histogram import percentile
-from app.telemetry.mongo_store import METRICS, QUERY_MS, RequestLog, translate_query_errors
+from app.telemetry.mongo_collections import METRICS
+from app.telemetry.mongo_store import QUERY_MS, RequestLog, translate_query_errors
 
 SeriesBy = Literal["route", "status", "series"]
 # Documents decoded at a time (about 5 ms) before the event loop serves other requests.
