@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
 
@@ -38,6 +38,7 @@ from app.ratelimit.rate_limiter import RateLimiter
 from app.search.bitmap_index.maintenance import BitmapIndexUpdater
 from app.search.executor import SearchEngine
 from app.storage.object_store import ObjectStore
+from app.storage.request_spans import make_trace_config
 from app.tags.count_compaction import TagCountCompactor
 from app.telemetry.recording.recorder import Recorder
 from app.uploads.active_appends import ActiveAppends
@@ -45,6 +46,9 @@ from app.uploads.upload_expiry import UploadExpiry
 from app.users.accounts.sign_up_mode import record_sign_up_mode
 from app.users.sessions.session_cleanup import remove_expired_credentials
 from app.users.social.providers import SocialProviders
+
+if TYPE_CHECKING:
+    from app.telemetry.otlp.otlp_export import OtlpExport
 
 logger = get_logger(__name__)
 
@@ -62,16 +66,22 @@ class State(TypedDict):
     active_appends: ActiveAppends
 
 
-def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+def make_lifespan(
+    settings: Settings, export: "OtlpExport | None" = None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     """Return the lifespan of a service with these settings. It starts even if backends are down."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            container = await _open(settings, stack)
+            if export:
+                stack.push_async_callback(export.close)
+            container = await _open(settings, stack, export)
             await _warm_up(container)
             statistics = StatisticsRefresh(container.database)
             register_statistics(container.recorder.registry, statistics)
+            if export:
+                export.observe(container.recorder.registry)
             audit = AuditLog(SERVICE, container.recorder.audit.add)
             sweeper = OrphanSweeper(container.database, container.object_store, settings)
             counts = TagCountCompactor(container.database, settings.tag_count_compaction_interval_seconds)
@@ -112,10 +122,10 @@ def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContex
     return lifespan
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
+async def _open(settings: Settings, stack: AsyncExitStack, export: "OtlpExport | None") -> Container:
     database = Database(settings)
     stack.push_async_callback(database.close)
-    object_store = ObjectStore(settings)
+    object_store = ObjectStore(settings, [make_trace_config(export.client_spans)] if export else ())
     stack.push_async_callback(object_store.close)
     decoders = DecoderPool(settings.decoder_processes, settings.max_image_pixels, settings.storage_port)
     stack.push_async_callback(decoders.close)
@@ -126,7 +136,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
     scripts = ScriptRunner(settings)
     stack.push_async_callback(scripts.close)
     response_cache = await _open_response_cache(settings, database, stack)
-    recorder = Recorder(settings)
+    recorder = Recorder(settings, listeners=[export.command_spans] if export else ())
     search = SearchEngine(settings.search_strategies)
     passwords = PasswordHasher()
     stack.push_async_callback(passwords.close)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import VERSION
 from app.administration.invitations_router import router as invitations_router
@@ -25,6 +27,7 @@ from app.http.middleware.core_middleware import (
 from app.http.middleware.cors import ContractCorsMiddleware
 from app.http.middleware.request_recording import RecordingMiddleware
 from app.http.middleware.response_cache_middleware import CachedPath, ResponseCacheMiddleware, cached_path
+from app.http.middleware.span_details import SpanDetailsMiddleware
 from app.http.openapi.document import DEFAULT_RESPONSE, install_openapi, operation_id
 from app.http.openapi.documentation_pages import install_documentation
 from app.http.openapi.introduction import DESCRIPTION, TAGS
@@ -62,14 +65,24 @@ from app.users.sessions.router import router as sessions_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
+if TYPE_CHECKING:
+    from app.telemetry.otlp.otlp_export import OtlpExport
+
 # These endpoints read their bodies as streams and count the bytes themselves: POST or PATCH of these paths.
 STREAMED = re.compile("/v1/(?:images|images/similar|uploads|uploads/[^/]+)")
+
+
+# Probes and scrapes, whose spans and metrics are of no use.
+UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
+# `app.telemetry` records the requests. Looking for an OpenTelemetry SDK would cost 10 µs a request.
+_NO_EXPORT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application with these settings, or those of the environment."""
     settings = settings or Settings()
     configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
+    export = _open_export(settings)
     app = FastAPI(
         # `install_documentation` serves the document and its pages.
         openapi_url=None,
@@ -79,12 +92,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=TAGS,
         servers=[{"url": settings.path_prefix or "/", "description": "This service"}],
         license_info={"name": "MIT", "identifier": "MIT"},
-        lifespan=make_lifespan(settings),
+        lifespan=make_lifespan(settings, export),
         generate_unique_id_function=operation_id,
         # An unknown path is 404. A redirect would use the `Host` header that the client sent.
         redirect_slashes=False,
-        # `app.telemetry` records the requests. Looking for an OpenTelemetry SDK would cost 10 µs a request.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=_export_config(export) if export else _NO_EXPORT,
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
@@ -127,8 +139,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_pages(app)
     install_openapi(app, settings.path_prefix)
     install_documentation(app, settings.path_prefix)
-    # The last one added runs first: client address, request context, recording, CORS, internal errors, HEAD,
-    # compression, response cache, body limit.
+    # The last one added runs first: client address, request context, recording, span details, CORS, internal errors,
+    # HEAD, compression, response cache, body limit.
     app.add_middleware(BodyLimitMiddleware, streamed=STREAMED)
     app.add_middleware(ResponseCacheMiddleware, paths=list(_cached_paths(*images, tags_router)))
     app.add_middleware(CompressionMiddleware)
@@ -141,11 +153,36 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             openapi=app.openapi,
             path_prefix=settings.path_prefix,
         )
-    app.add_middleware(RecordingMiddleware)
+    if export:
+        app.add_middleware(SpanDetailsMiddleware)
+    app.add_middleware(RecordingMiddleware, client_spans=export.client_spans if export else None)
     app.add_middleware(RequestContextMiddleware, is_public_https=settings.public_url.startswith("https://"))
     if settings.trusted_proxies:
         app.add_middleware(ClientAddressMiddleware, trusted_proxies=settings.trusted_proxies)
     return app
+
+
+def _open_export(settings: Settings) -> "OtlpExport | None":
+    """Return the export of traces and metrics. Without a collector, it is not even imported."""
+    if not settings.otel_exporter_otlp_endpoint:
+        return None
+    from app.telemetry.otlp.otlp_export import OtlpExport  # noqa: PLC0415
+
+    return OtlpExport(settings)
+
+
+def _export_config(export: "OtlpExport") -> TelemetryConfig:
+    return {
+        "tracing": True,
+        "metrics": True,
+        "logs": False,
+        # A span for each dependency would be a dozen spans a request.
+        "operation_spans": False,
+        "auto_configure": False,
+        "tracer_provider": export.tracers,
+        "meter_provider": export.meters,
+        "exclude": lambda scope: scope["path"] in UNTRACED,
+    }
 
 
 def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:

@@ -83,10 +83,12 @@ class StoredPart:
 class ObjectStore:
     """One bucket. Opening it connects to nothing yet."""
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, trace_configs: Sequence[aiohttp.TraceConfig] = ()) -> None:
         self.bucket = settings.storage_bucket
         self._writable_until = 0.0
-        self._session, self._reading_session = open_session(MAX_CONNECTIONS), open_session(MAX_READING)
+        self._session, self._reading_session = (
+            open_session(limit, trace_configs) for limit in (MAX_CONNECTIONS, MAX_READING)
+        )
         self._client = connect(settings, self._session)
         self._reader = connect(settings, self._reading_session)
         # Signs URLs for clients, which reach the store under its public name.

@@ -69,13 +69,14 @@ class Client(Minio):
         return own, now
 
 
-def open_session(limit: int) -> aiohttp.ClientSession:
+def open_session(limit: int, trace_configs: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
     """Return a session with at most `limit` connections."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
         auto_decompress=False,
         read_bufsize=READ_BYTES,
+        trace_configs=list(trace_configs),
     )
 
 

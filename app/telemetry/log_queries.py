@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from app.core.observability.client_spans import current_traceparent
 from app.telemetry.metrics.latency_histogram import FLOOR_MS, GAMMA, LAST_BUCKET
 from app.telemetry.metrics.time_series import Point, SeriesBy, list_minutes
 from app.telemetry.mongo_collections import LOGS
@@ -61,10 +62,21 @@ async def list_requests(
     query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": until}} | _after(after)
     async with translate_query_errors():
         logs = log.database[LOGS]
-        rows = await logs.find(query).sort("time", -1).limit(limit).max_time_ms(QUERY_MS).to_list(limit)
+        rows = (
+            await logs.find(query, comment=current_traceparent())
+            .sort("time", -1)
+            .limit(limit)
+            .max_time_ms(QUERY_MS)
+            .to_list(limit)
+        )
         if len(rows) == limit:
             last = rows[-1]["time"]
-            ties = logs.find(query | {"time": last}).sort("_id", -1).limit(limit).max_time_ms(QUERY_MS)
+            ties = (
+                logs.find(query | {"time": last}, comment=current_traceparent())
+                .sort("_id", -1)
+                .limit(limit)
+                .max_time_ms(QUERY_MS)
+            )
             rows = [row for row in rows if row["time"] > last] + await ties.to_list(limit)
     return sorted(rows, key=lambda row: (row["time"], row["_id"]), reverse=True)[:limit]
 
@@ -80,7 +92,13 @@ async def list_slowest(log: RequestLog, wanted: LogFilter, limit: int) -> list[A
     """Return at most `limit` documents, slowest first. Cheap only where `min_ms` leaves few of them."""
     query = wanted.conditions() | {"time": {"$gte": wanted.since, "$lte": wanted.until}}
     async with translate_query_errors():
-        found = log.database[LOGS].find(query).sort("duration_ms", -1).limit(limit).max_time_ms(QUERY_MS)
+        found = (
+            log.database[LOGS]
+            .find(query, comment=current_traceparent())
+            .sort("duration_ms", -1)
+            .limit(limit)
+            .max_time_ms(QUERY_MS)
+        )
         rows: list[Any] = await found.to_list(limit)
     return rows
 
@@ -114,7 +132,11 @@ async def list_metrics(
     condition = {"time": {"$gte": since, "$lt": until}} | ({"meta.route": own} if without_own else {})
     pipeline = [{"$match": condition}, *_logs_by_bucket(step_minutes), *_points(limit)]
     async with translate_query_errors():
-        rows = await log.database[LOGS].aggregate(pipeline, maxTimeMS=QUERY_MS).to_list(limit)
+        rows = (
+            await log.database[LOGS]
+            .aggregate(pipeline, maxTimeMS=QUERY_MS, comment=current_traceparent())
+            .to_list(limit)
+        )
     return [_point(row) for row in rows]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReadPreference, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError, ServerSelectionTimeoutError
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
@@ -37,7 +38,8 @@ _BAD_DOCUMENT = frozenset({2, 9, 14, 52, 56, 57, 121, 10334})
 class RequestLog:
     """The collections of telemetry. The client is created at first use, so that start-up does not wait for it."""
 
-    def __init__(self, settings: TelemetrySettings) -> None:
+    def __init__(self, settings: TelemetrySettings, listeners: Sequence[CommandListener] = ()) -> None:
+        self._listeners = listeners
         self._url = settings.mongo_url.get_secret_value()
         self._collections = CollectionSetup(settings)
         self._client: Any = None
@@ -54,6 +56,7 @@ class RequestLog:
                 maxPoolSize=8,
                 tz_aware=True,
                 appname="imts",
+                event_listeners=list(self._listeners),
             )
         return self._client[parse_uri(self._url)["database"] or DEFAULT_DATABASE]
 

@@ -4,7 +4,12 @@ They are in `core` because the database layer must not import telemetry.
 """
 
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from app.core.observability.client_spans import ClientSpans
+
+_SQL_SPAN = {"db.system.name": "postgresql"}
 
 
 class SearchStep(NamedTuple):
@@ -25,7 +30,7 @@ class SearchStep(NamedTuple):
 class RequestCounters:
     """Counters of one request; `statement_seconds` is the total time of its SQL statements."""
 
-    __slots__ = ("cache_hits", "cache_misses", "search_trace", "statement_seconds", "statements")
+    __slots__ = ("cache_hits", "cache_misses", "client_spans", "search_trace", "statement_seconds", "statements")
 
     def __init__(self) -> None:
         self.statements = 0
@@ -33,6 +38,8 @@ class RequestCounters:
         self.cache_hits = 0
         self.cache_misses = 0
         self.search_trace: list[SearchStep] = []
+        # None if no traces are exported.
+        self.client_spans: ClientSpans | None = None
 
 
 current_counters: ContextVar[RequestCounters | None] = ContextVar("counters", default=None)
@@ -43,6 +50,8 @@ def count_statement(seconds: float) -> None:
     if counters := current_counters.get():
         counters.statements += 1
         counters.statement_seconds += seconds
+        if counters.client_spans is not None:
+            counters.client_spans.add_finished("postgresql", seconds, _SQL_SPAN)
 
 
 def count_cache(*, hit: bool) -> None:

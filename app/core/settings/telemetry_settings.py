@@ -20,6 +20,10 @@ class TelemetrySettings(BaseModel):
     telemetry_spill_dir: Path = Path(".imts/telemetry")
     telemetry_spill_max_bytes: PositiveInt = 256 * MIB
     telemetry_personal_data: Literal["keep", "hash", "drop"] = "keep"
+    # The base URL of an OTLP/HTTP collector, and its headers in the form `name=value,name=value`.
+    otel_exporter_otlp_endpoint: str = Field(default="", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")
+    otel_exporter_otlp_headers: SecretStr = SecretStr("")
+    otel_service_name: str = Field(default="imts", min_length=1)
     telemetry_logged_query_params: Annotated[
         str, Field(validation_alias=renamed("telemetry_query_values", "telemetry_logged_query_params"))
     ] = ""  # names of query parameters, comma-separated

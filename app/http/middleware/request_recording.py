@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.observability.client_spans import ClientSpans
 from app.core.observability.request_counters import RequestCounters, current_counters
 from app.telemetry.recording.recorder import Recorder
 from app.telemetry.redaction import MAX_QUERY_BYTES
@@ -16,8 +17,9 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's status of a client that disconnects befor
 class RecordingMiddleware:
     """Passes a record of each request to the recorder. Only the client address and the request id precede it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, client_spans: ClientSpans | None = None) -> None:
         self.app = app
+        self._client_spans = client_spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -26,7 +28,7 @@ class RecordingMiddleware:
         recorder: Recorder = scope["state"]["container"].recorder
         # Created here: an inner middleware that copies the scope still shares it, and the router notes the route in it.
         scope.setdefault("fastapi", {})
-        exchange = _RequestRecording(receive, send)
+        exchange = _RequestRecording(receive, send, self._client_spans)
         recorder.in_flight += 1
         token = current_counters.set(exchange)
         try:
@@ -56,7 +58,8 @@ class _RequestRecording(RequestCounters):
         "status",
     )
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, client_spans: ClientSpans | None) -> None:
+        self.client_spans = client_spans
         self.statements = self.cache_hits = self.cache_misses = self.bytes_in = self.bytes_out = self.status = 0
         self.statement_seconds = 0.0
         self.search_trace = []

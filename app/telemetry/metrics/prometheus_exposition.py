@@ -121,6 +121,20 @@ class Registry:
         """Add a counter: `read` must not decrease."""
         self._help[name], self._counters[name] = description, read
 
+    @property
+    def counter_names(self) -> Sequence[str]:
+        """The names of the counters, with their labels."""
+        return tuple(self._counters)
+
+    @property
+    def gauge_names(self) -> Sequence[str]:
+        """The names of the gauges, with their labels."""
+        return (*self._gauges, *self._shared_gauges)
+
+    def help(self, name: str) -> str:
+        """Return the help text of a metric."""
+        return self._help[name]
+
     def resume(self, directory: Path) -> None:
         """Continue the counters that the last worker in this directory published."""
         if snapshot := _load(directory):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from app.core.observability.client_spans import current_traceparent
 from app.telemetry.errors import QueryTooCostly
 from app.telemetry.metrics.latency_histogram import percentile
 from app.telemetry.mongo_collections import METRICS
@@ -70,7 +71,11 @@ async def list_minutes(
     name_of = _NAMES[group_by]
     deadline = time.monotonic() + QUERY_MS / 1000
     async with translate_query_errors():
-        found = log.database[METRICS].find(condition, dict.fromkeys(_FIELDS, 1)).sort("minute", 1)
+        found = (
+            log.database[METRICS]
+            .find(condition, dict.fromkeys(_FIELDS, 1), comment=current_traceparent())
+            .sort("minute", 1)
+        )
         async for minute in found.batch_size(_BATCH).max_time_ms(QUERY_MS):
             key = step_start(minute["minute"], step), name_of(minute)
             point = points.get(key)

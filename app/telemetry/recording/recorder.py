@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+from pymongo.monitoring import CommandListener
 
 from app.core.observability.logging import get_logger
 from app.core.settings import Settings
@@ -57,8 +58,8 @@ T = TypeVar("T")
 class Recorder:
     """One for each worker process. Not thread-safe: used by the event loop only."""
 
-    def __init__(self, settings: Settings, root: Path | None = None) -> None:
-        self.log = RequestLog(settings)
+    def __init__(self, settings: Settings, root: Path | None = None, listeners: Sequence[CommandListener] = ()) -> None:
+        self.log = RequestLog(settings, listeners)
         self.audit = AuditDelivery(self.log)
         self.registry = Registry()
         self.in_flight = 0
