@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from pymongo import MongoClient
 
 from devstack import BACKENDS, BackendFailed, BackendMissing, DataDirUnusable, PortInUse, Stack
 from devstack import ports as port_choice
@@ -145,6 +147,12 @@ def test_postgres_is_set_up_for_utf8_utc_and_passwords(data_dir: Path) -> None:
         assert fetch_value({"DATABASE_URL": url}, query) == "imts UTC UTF8 on C"
         with pytest.raises(Exception, match="password authentication failed"):
             fetch_value({"DATABASE_URL": url.replace("imts:", "imts:x", 1)}, "SELECT 1")
+
+
+def test_mongod_offers_no_zlib(data_dir: Path) -> None:
+    with quiet(data_dir, "mongo") as stack, MongoClient[dict[str, Any]](stack.addresses()["MONGO_URL"]) as client:
+        hello = client.admin.command({"hello": 1, "compression": ["zlib", "snappy", "zstd"]})
+    assert hello["compression"] == ["snappy", "zstd"]
 
 
 def test_servers_listen_on_loopback_only(data_dir: Path) -> None:
