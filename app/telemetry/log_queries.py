@@ -9,7 +9,7 @@ from app.core.observability.client_spans import current_traceparent
 from app.telemetry.metrics.latency_histogram import FLOOR_MS, GAMMA, LAST_BUCKET
 from app.telemetry.metrics.time_series import Point, SeriesBy, list_minutes
 from app.telemetry.mongo_collections import LOGS
-from app.telemetry.mongo_store import QUERY_MS, RequestLog, translate_query_errors
+from app.telemetry.mongo_store import QUERY_MS, RequestLog, open_cursor, translate_query_errors
 
 Document = dict[str, Any]
 GroupBy = Literal["route", "status", "user"]
@@ -132,11 +132,9 @@ async def list_metrics(
     condition = {"time": {"$gte": since, "$lt": until}} | ({"meta.route": own} if without_own else {})
     pipeline = [{"$match": condition}, *_logs_by_bucket(step_minutes), *_points(limit)]
     async with translate_query_errors():
-        rows = (
-            await log.database[LOGS]
-            .aggregate(pipeline, maxTimeMS=QUERY_MS, comment=current_traceparent())
-            .to_list(limit)
-        )
+        logs = log.database[LOGS]
+        cursor = await open_cursor(logs.aggregate(pipeline, maxTimeMS=QUERY_MS, comment=current_traceparent()))
+        rows = await cursor.to_list(limit)
     return [_point(row) for row in rows]
 
 

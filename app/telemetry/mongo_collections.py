@@ -70,9 +70,9 @@ class CollectionSetup:
     async def _ensure_class_retention(self, database: Any) -> None:
         """Create, change and drop the TTL indexes of the status classes."""
         wanted = {f"{_TTL_PREFIX}{status_class}": status_class for status_class in self._class_seconds}
-        async for index in database[LOGS].list_indexes():
-            if index["name"].startswith(_TTL_PREFIX) and index["name"] not in wanted:
-                await database[LOGS].drop_index(index["name"])
+        for name in await database[LOGS].index_information():
+            if name.startswith(_TTL_PREFIX) and name not in wanted:
+                await database[LOGS].drop_index(name)
         for name, status_class in wanted.items():
             await _ensure_index(
                 database,

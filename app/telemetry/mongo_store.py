@@ -1,12 +1,17 @@
-"""The request log and the request metrics in MongoDB: the only module that imports motor."""
+"""The request log and the request metrics in MongoDB: the only module that imports motor.
+
+Motor is supported until May 2027. Its successor is PyMongo's own `AsyncMongoClient`: the change is the import of that
+name. `tests/telemetry/test_mongo_drivers.py` runs every call with both.
+"""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorClient
+from motor.motor_asyncio import AsyncIOMotorClient as AsyncMongoClient
 from pymongo import ReadPreference, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError, ServerSelectionTimeoutError
 from pymongo.monitoring import CommandListener
@@ -48,7 +53,7 @@ class RequestLog:
     def database(self) -> Any:
         """The database that the path of MONGO_URL names, else `imts`. Raises PyMongoError on a bad address."""
         if self._client is None:
-            self._client = AsyncIOMotorClient(
+            self._client = AsyncMongoClient(
                 self._url,
                 serverSelectionTimeoutMS=SERVER_SELECTION_MS,
                 connectTimeoutMS=SERVER_SELECTION_MS,
@@ -137,8 +142,21 @@ class RequestLog:
         """Close every connection."""
         if self._client is not None:
             # The driver ends its sessions first, and would wait for a frozen server.
-            closing = asyncio.get_running_loop().run_in_executor(None, self._client.close)
+            closing = asyncio.ensure_future(_close_client(self._client))
             await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+
+
+async def _close_client(client: Any) -> None:
+    """Close a client of motor, whose method blocks, or of PyMongo, whose method is a coroutine."""
+    if inspect.iscoroutinefunction(client.close):
+        await client.close()
+    else:
+        await asyncio.get_running_loop().run_in_executor(None, client.close)
+
+
+async def open_cursor(result: Any) -> Any:
+    """Return the cursor of `aggregate`: motor returns it, and PyMongo a coroutine of it."""
+    return await result if inspect.isawaitable(result) else result
 
 
 def _increment(batch: Batch, sums: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
