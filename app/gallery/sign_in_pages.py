@@ -158,7 +158,10 @@ def local_path(text: str) -> str:
 
 
 def _sign_in_form(request: Request, viewer: Principal, **values: Any) -> Response:
-    options = {"providers": providers_of(request).names, "sends_mail": container_of(request).settings.smtp_url}
+    options = {
+        "providers": providers_of(request).names,
+        "sends_mail": container_of(request).settings.smtp_url is not None,
+    }
     return show_page(request, "sign_in.html", viewer, **{"email": "", **options, **values})
 
 

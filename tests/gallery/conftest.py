@@ -40,8 +40,10 @@ async def open_page(service: RunningService, settings: Settings) -> AsyncIterato
         async def open_page(account: Account | None, path: str, viewport: dict[str, int], **options: object) -> Page:
             context: BrowserContext = await chrome.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
             if account is not None:
-                cookie = {"name": COOKIE, "value": gallery_cookie(settings, account), "url": service.url}
-                await context.add_cookies([cookie])  # type: ignore[list-item]
+                value = gallery_cookie(settings, account)
+                await context.add_cookies(
+                    [{"name": COOKIE, "value": value, "url": service.url, "httpOnly": True, "sameSite": "Lax"}]
+                )
             page = await context.new_page()
             await page.goto(service.url + path)
             return page

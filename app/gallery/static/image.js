@@ -2,7 +2,7 @@
 
 import { completeTags } from "./completion.js";
 import { offerReverts, refreshHistory } from "./history.js";
-import { callApi, copyText, element, isSignedIn, notify, prefix, report } from "./session.js";
+import { callApi, copyText, element, isSignedIn, notify, prefix, report, thumbnail } from "./session.js";
 
 const picture = document.querySelector("[data-id]");
 const path = `/v1/images/${picture.dataset.id}`;
@@ -57,12 +57,6 @@ async function suggestTags() {
       return button;
     }),
   );
-}
-
-function thumbnail(image) {
-  const base = image.visibility === "private" ? `${prefix}/i/${image.id}` : `${prefix}/v1/images/${image.id}`;
-  const picture = element("img", { src: `${base}/thumbnail?size=320`, width: image.width, height: image.height, alt: image.name, loading: "lazy" });
-  return element("li", {}, element("a", { href: `${prefix}/i/${image.id}` }, picture));
 }
 
 async function showSimilar() {

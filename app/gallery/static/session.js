@@ -76,6 +76,13 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// Returns an item of a list of images, with a link to the image.
+export function thumbnail(image) {
+  const base = image.visibility === "private" ? `${prefix}/i/${image.id}` : `${prefix}/v1/images/${image.id}`;
+  const picture = element("img", { src: `${base}/thumbnail?size=320`, width: image.width, height: image.height, alt: image.name, loading: "lazy" });
+  return element("li", {}, element("a", { href: `${prefix}/i/${image.id}` }, picture));
+}
+
 // Shows a message in the live region of the page, with an optional action such as Undo.
 export function notify(message, action, run) {
   const region = document.getElementById("messages");

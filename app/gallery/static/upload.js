@@ -1,7 +1,8 @@
 // Uploads files by drag and drop, paste and choosers. Each upload resumes after a broken connection.
 
-import { accessToken, callApi, element, prefix, report } from "./session.js";
 import { completeTags } from "./completion.js";
+import { findCopies } from "./copies.js";
+import { accessToken, callApi, element, prefix, report, thumbnail } from "./session.js";
 
 const PARALLEL = 3;
 const RETRY_DELAYS_MS = [0, 1000, 3000, 5000, 10000, 20000];
@@ -10,12 +11,8 @@ const TYPES = /^image\/(jpeg|png|webp|gif|avif|heic|heif)$|^$/;
 const form = document.getElementById("upload");
 const list = document.getElementById("files");
 const waiting = [];
+const undecided = new Set();
 let running = 0;
-
-async function digest(file) {
-  const hash = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 // A row of the list, with the progress of its file.
 function addRow(file) {
@@ -36,20 +33,59 @@ function finish(shown, text, path) {
   startNext();
 }
 
-async function start({ file, shown, tags, visibility }) {
-  shown.state.textContent = "Checking";
-  const metadata = { filename: file.name, tags, visibility, on_conflict: "rename" };
-  // The digest needs the whole file in memory; without it, a copy is sent once more. Only TLS pages have it.
-  if (crypto.subtle && file.size < 64 * 1024 * 1024) {
-    metadata.sha256 = await digest(file);
-    const found = await callApi("POST", "/v1/images/lookup", { sha256: [metadata.sha256] });
-    if (found.items.length) {
-      const { image } = found.items[0];
-      const names = tags.split(",").map((name) => name.trim()).filter(Boolean);
-      if (names.length) await callApi("POST", `${image}/tags`, { tags: names });
-      return finish(shown, "Stored already", image);
-    }
-  }
+const namesOf = (tags) => tags.split(",").map((name) => name.trim()).filter(Boolean);
+
+// Shows the stored copies with the choice for each file and, for several files, for all. Meanwhile others are sent.
+function ask(item, { images, isSame, digest }) {
+  const { file, shown, tags } = item;
+  const question = isSame ? `Stored already.${namesOf(tags).length ? " Skip adds the tags to it." : ""}` : "Similar pictures are stored.";
+  const skip = element("button", { class: "quiet", type: "button", "aria-label": `Skip ${file.name}` }, "Skip");
+  const force = element("button", { class: "quiet", type: "button", "aria-label": `Upload ${file.name} all the same` }, "Upload all the same");
+  const copies = element("ul", { class: "grid copies", "aria-label": `Stored copies of ${file.name}` }, ...images.map(thumbnail));
+  shown.state.replaceChildren(question);
+  shown.pause.hidden = true;
+  shown.progress.hidden = true;
+  shown.row.append(copies, skip, force);
+  const decide = (run) => () => {
+    undecided.delete(item);
+    showUndecided();
+    for (const one of [copies, skip, force]) one.remove();
+    shown.state.textContent = "Waiting";
+    waiting.unshift({ shown, run });
+    startNext();
+  };
+  item.skip = decide(async () => {
+    if (isSame && namesOf(tags).length) await callApi("POST", `/v1/images/${images[0].id}/tags`, { tags: namesOf(tags) });
+    finish(shown, isSame ? "Stored already" : "Skipped", images[0].id);
+  });
+  // Without the digest, for which the API would return the stored image.
+  item.send = decide(() => send(item, isSame ? null : digest));
+  skip.addEventListener("click", item.skip);
+  force.addEventListener("click", item.send);
+  undecided.add(item);
+  showUndecided();
+  running -= 1;
+  startNext();
+}
+
+function showUndecided() {
+  const bar = document.getElementById("copies");
+  bar.hidden = undecided.size < 2;
+  bar.querySelector("span").textContent = `${undecided.size} files have stored copies.`;
+}
+
+async function start(item) {
+  item.shown.state.textContent = "Checking";
+  const copies = await findCopies(item.file);
+  if (copies.images.length) ask(item, copies);
+  else await send(item, copies.digest);
+}
+
+// A file with the digest of a stored one is not sent.
+async function send({ file, shown, tags, visibility }, digest) {
+  const metadata = { filename: file.name, tags, visibility, on_conflict: "rename", ...(digest && { sha256: digest }) };
+  shown.pause.hidden = false;
+  shown.progress.hidden = false;
   const upload = new tus.Upload(file, {
     endpoint: `${prefix}/v1/uploads`,
     retryDelays: RETRY_DELAYS_MS,
@@ -89,7 +125,7 @@ function startNext() {
   while (running < PARALLEL && waiting.length) {
     const next = waiting.shift();
     running += 1;
-    start(next).catch((error) => finish(next.shown, error.message));
+    next.run().catch((error) => finish(next.shown, error.message));
   }
 }
 
@@ -101,7 +137,7 @@ function add(files) {
     if (!TYPES.test(file.type)) {
       running += 1;
       finish(shown, "Not an image of a supported type");
-    } else waiting.push({ file, shown, tags, visibility });
+    } else waiting.push({ shown, run: () => start({ file, shown, tags, visibility }) });
   }
   startNext();
 }
@@ -118,6 +154,9 @@ async function filesOf(entry) {
   }
 }
 
+for (const [id, choice] of [["skip-copies", "skip"], ["send-copies", "send"]]) {
+  document.getElementById(id).addEventListener("click", () => [...undecided].forEach((item) => item[choice]()));
+}
 form.hidden = false;
 document.getElementById("chosen-folder").webkitdirectory = true;
 completeTags(form.elements.tags, /,/u, (name) => name);
