@@ -82,7 +82,7 @@ def compose_file_is_valid() -> bool:
     if not run_quietly(*compose, "version"):
         print("       (no docker-compose here)")
         return True
-    return run(*compose, "--profile", "service", "config", "--quiet")()
+    return run(*compose, "--profile", "service", "--profile", "seaweedfs", "config", "--quiet")()
 
 
 # The ones that take longest start first.
