@@ -62,6 +62,7 @@ class State(TypedDict):
     """The state that Starlette copies into each request."""
 
     container: Container
+    statistics: StatisticsRefresh
     social_providers: SocialProviders
     active_appends: ActiveAppends
 
@@ -115,6 +116,7 @@ def make_lifespan(
             stack.push_async_callback(social_providers.close)
             yield {
                 "container": container,
+                "statistics": statistics,
                 "social_providers": social_providers,
                 "active_appends": ActiveAppends(),
             }

@@ -38,5 +38,13 @@ class RedisClient:
         except (RedisError, OSError, TimeoutError) as error:
             raise CacheUnavailable from error
 
+    async def read_version(self) -> str:
+        """Return the version of the server. Raises CacheUnavailable."""
+        try:
+            info = await self._client.info("server")
+        except (RedisError, OSError, TimeoutError) as error:
+            raise CacheUnavailable from error
+        return str(info.get("valkey_version") or info["redis_version"])
+
     async def close(self) -> None:
         await self._client.aclose()

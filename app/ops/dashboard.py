@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from app.ops.schemas import RequestRead
 from app.telemetry.log_queries import LogFilter, list_metrics, list_requests, list_slowest
@@ -16,7 +16,11 @@ from app.telemetry.mongo_store import RequestLog
 
 # {minutes of the window: minutes of a step}.
 WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
-WindowMinutes = Literal[15, 60, 360, 1440]
+# The members of a Literal are not converted from the text of a query.
+WindowMinutes = Annotated[
+    Literal[15, 60, 360, 1440],
+    BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value),
+]
 MAX_POINTS = 20_000
 ROWS = 12
 # A shorter step has no rate, because it would show as a false peak or gap.

@@ -32,6 +32,8 @@ from app.ops.dependencies import AuditDaysDep, AuditReader, LogFilterDep, Reques
 from app.ops.errors import readable_error
 from app.ops.schemas import RequestRead
 from app.ops.session_cookie import COOKIE, PATH, Operator, OperatorSessionsDep, set_cookie
+from app.ops.statistics.service_report import load_report
+from app.ops.statistics.statistics_refresh import StatisticsRefresh
 from app.telemetry.errors import TelemetryError
 from app.telemetry.log_queries import find_request, list_requests
 from app.users.accounts.field_types import CurrentPassword
@@ -58,7 +60,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms")
+_FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms", "since", "until")
 _AUDIT_FILTERS = ("action", "actor", "since", "until")
 
 
@@ -170,6 +172,17 @@ async def show_request(
         raise NotFound("There is no record of this request, or it has expired")
     row = RequestRead.of(found)
     return _page(request, "request.html", operator=operator, row=row, email=await _find_email(container, row.user_id))
+
+
+@pages.get("/service")
+async def show_service(
+    request: Request, operator: Operator, container: ContainerDep, minutes: Annotated[WindowMinutes, Query()] = 60
+) -> Response:
+    """Show the stored data, the versions, the workers, and the largest and the busiest accounts."""
+    report = await load_report(container, minutes)
+    statistics: StatisticsRefresh = request.state.statistics
+    values = {"report": report, "statistics": statistics.latest, "windows": WINDOWS, "minutes": minutes}
+    return _page(request, "service.html", operator=operator, **values)
 
 
 @pages.get("/audit")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from app.core.observability.client_spans import current_traceparent
 from app.telemetry.metrics.latency_histogram import FLOOR_MS, GAMMA, LAST_BUCKET
@@ -16,6 +16,16 @@ GroupBy = Literal["route", "status", "user"]
 ANONYMOUS = "anonymous"
 # Requests of operators and probes, which are no use of the service.
 OWN_ROUTES = r"^/(ops|v1/ops|metrics|healthz|readyz)(/|$)"
+
+
+class AccountActivity(NamedTuple):
+    """The requests of one account in a period. `refused` counts the responses with the status 429."""
+
+    user_id: str
+    requests: int
+    refused: int
+    bytes_in: int
+    bytes_out: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +146,37 @@ async def list_metrics(
         cursor = await open_cursor(logs.aggregate(pipeline, maxTimeMS=QUERY_MS, comment=current_traceparent()))
         rows = await cursor.to_list(limit)
     return [_point(row) for row in rows]
+
+
+async def list_busiest_accounts(log: RequestLog, since: datetime, until: datetime, limit: int) -> list[AccountActivity]:
+    """Return the accounts with the most requests in the period. Raises QueryTooCostly, TelemetryUnavailable."""
+    pipeline: list[Document] = [
+        {
+            "$match": {
+                "time": {"$gte": since, "$lt": until},
+                "meta.route": {"$not": {"$regex": OWN_ROUTES}},
+                "user_id": {"$exists": True},
+            }
+        },
+        {
+            "$group": {
+                "_id": "$user_id",
+                "requests": {"$sum": 1},
+                "refused": {"$sum": {"$cond": [{"$eq": ["$status", 429]}, 1, 0]}},
+                "bytes_in": {"$sum": "$bytes_in"},
+                "bytes_out": {"$sum": "$bytes_out"},
+            }
+        },
+        {"$sort": {"requests": -1, "_id": 1}},
+        {"$limit": limit},
+    ]
+    async with translate_query_errors():
+        logs = log.database[LOGS]
+        cursor = await open_cursor(logs.aggregate(pipeline, maxTimeMS=QUERY_MS, comment=current_traceparent()))
+        rows = await cursor.to_list(limit)
+    return [
+        AccountActivity(row["_id"], row["requests"], row["refused"], row["bytes_in"], row["bytes_out"]) for row in rows
+    ]
 
 
 def _logs_by_bucket(step_minutes: int) -> list[Document]:

@@ -75,6 +75,11 @@ class RequestLog:
         async with translate_errors():
             await self.database[WRITE_CHECKS].replace_one({"_id": "readiness"}, {"at": datetime.now(UTC)}, upsert=True)
 
+    async def read_version(self) -> str:
+        """Return the version of the server. Raises TelemetryUnavailable."""
+        async with translate_errors():
+            return str((await self.database.command("buildInfo"))["version"])
+
     async def ensure_collections(self) -> None:
         """Create missing collections; apply the configured retention to all. Raises TelemetryUnavailable."""
         async with translate_errors():

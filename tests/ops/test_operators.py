@@ -58,7 +58,7 @@ async def test_pages_have_a_strict_content_security_policy(browser_client: httpx
 
 
 async def test_anonymous_visitors_are_redirected_to_the_form(client: httpx.AsyncClient, user: Account) -> None:
-    for path in ("/ops", "/ops/requests", "/ops/audit", "/ops/requests/x?time=2026-11-20T12:00:00Z"):
+    for path in ("/ops", "/ops/requests", "/ops/audit", "/ops/service", "/ops/requests/x?time=2026-11-20T12:00:00Z"):
         response = await client.get(path)
         assert (response.status_code, response.headers["location"]) == (303, "/ops/login")
     assert (await client.get("/ops/live")).status_code == 401

@@ -173,7 +173,7 @@ async def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways
     await page.goto(dashboard)
     await expect(failed.locator("tbody tr")).to_have_count(3)
     detail = await failed.get_by_role("link").first.get_attribute("href")
-    for path in ("/ops/login", dashboard, "/ops/requests", "/ops/audit", detail or ""):
+    for path in ("/ops/login", dashboard, "/ops/requests", "/ops/audit", "/ops/service", detail or ""):
         await page.set_viewport_size(DESKTOP)
         await page.goto(path)
         if path == dashboard:

@@ -1,9 +1,12 @@
 """SQL of the statistics of the whole service."""
 
+import uuid
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models import StorageUsage, User
 
 # The images of accounts come from the sums that triggers keep; only images without an account are counted.
 _STATISTICS = text("""
@@ -33,6 +36,15 @@ class ServiceStatistics(NamedTuple):
     orphaned_objects: int
 
 
+class AccountStorage(NamedTuple):
+    """The stored images of one account."""
+
+    user_id: uuid.UUID
+    email: str
+    images: int
+    bytes: int
+
+
 class StatisticsRepository:
     """Reads the statistics. Their time grows with the tables: for a background task, not for a request."""
 
@@ -42,3 +54,17 @@ class StatisticsRepository:
     async def get(self) -> ServiceStatistics:
         """Return the current statistics."""
         return ServiceStatistics(*(await self._session.execute(_STATISTICS)).one())
+
+    async def list_largest_accounts(self, limit: int) -> list[AccountStorage]:
+        """Return the accounts with the most bytes, of which a few seconds of changes may be missing."""
+        statement = (
+            select(User.id, User.email, StorageUsage.image_count, StorageUsage.byte_count)
+            .join(User, User.id == StorageUsage.user_id)
+            .order_by(StorageUsage.byte_count.desc(), User.id)
+            .limit(limit)
+        )
+        return [AccountStorage(*row) for row in (await self._session.execute(statement)).all()]
+
+    async def get_server_version(self) -> str:
+        """Return the version of PostgreSQL."""
+        return str(await self._session.scalar(text("SHOW server_version")))

@@ -10,6 +10,7 @@ The library's own multiprocess mode keeps one file for each process that ever ra
 """
 
 import json
+import os
 import platform
 import time
 from bisect import bisect_left
@@ -20,7 +21,7 @@ from functools import partial
 from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
@@ -81,7 +82,8 @@ class MetricsSnapshot:
         """Return them as JSON, with the time."""
         requests = [[*series, durations.counts, durations.seconds] for series, durations in self.requests.items()]
         values = {"counters": self.counters, "gauges": self.gauges, "shared_gauges": self.shared_gauges}
-        return json.dumps({"time": time.time(), **values, "requests": requests})
+        identity = {"time": time.time(), "pid": os.getpid(), "version": VERSION}
+        return json.dumps({**identity, **values, "requests": requests})
 
     def merge(self, snapshot: Mapping[str, Any], *, gauges: bool) -> None:
         """Add the metrics of a dump, which is newer than the dumps before it."""
@@ -92,6 +94,15 @@ class MetricsSnapshot:
             self.shared_gauges.update(snapshot.get("shared_gauges", {}))
         for method, route, status_class, counts, seconds in snapshot["requests"]:
             self.requests.setdefault((method, route, status_class), LatencyHistogram()).merge(counts, seconds)
+
+
+class WorkerState(NamedTuple):
+    """A running worker: its process id, its version, and its gauges of `age_seconds` ago."""
+
+    pid: int
+    version: str
+    age_seconds: float
+    gauges: Mapping[str, float]
 
 
 class Registry:
@@ -216,6 +227,17 @@ class _Total(Collector):
             if value is not None:
                 families[family_name].add_metric([label_value.strip('"')] if key else [], value)
         return families.values()
+
+
+def read_workers(directories: Iterable[Path], own: str) -> list[WorkerState]:
+    """Return the running workers of these directories; without any, that of `own`. Blocks."""
+    snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
+    workers = [
+        # Workers of earlier versions publish neither.
+        WorkerState(one.get("pid", 0), one.get("version", "unknown"), time.time() - one["time"], one["gauges"])
+        for one in snapshots
+    ]
+    return [worker for worker in workers if abs(worker.age_seconds) < GAUGE_SECONDS]
 
 
 def publish(directory: Path, snapshot: str) -> None:

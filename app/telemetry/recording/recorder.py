@@ -23,7 +23,7 @@ from app.core.observability.logging import get_logger
 from app.core.settings import Settings
 from app.telemetry.errors import WriteAheadLogFull
 from app.telemetry.metrics.minute_rollup import Group, group_records
-from app.telemetry.metrics.prometheus_exposition import Registry, publish
+from app.telemetry.metrics.prometheus_exposition import Registry, WorkerState, publish, read_workers
 from app.telemetry.mongo_store import RequestLog
 from app.telemetry.recording.audit_delivery import AuditDelivery
 from app.telemetry.recording.batch import BatchBuilder, RunEncoder
@@ -150,6 +150,11 @@ class Recorder:
         snapshot = self.registry.snapshot()
         return await self._run_blocking(lambda: self._render(snapshot))
 
+    async def list_workers(self) -> list[WorkerState]:
+        """Return the running workers of this machine."""
+        snapshot = self.registry.snapshot()
+        return await self._run_blocking(lambda: read_workers(self._publish_own(snapshot), snapshot))
+
     async def _run(self) -> None:
         await self._run_blocking(self._open_log)
         delivering = asyncio.create_task(self._delivery.run(self._wal, self._root), name="telemetry-delivery")
@@ -272,8 +277,12 @@ class Recorder:
                 publish(self._worker_directory.path, snapshot)
 
     def _render(self, snapshot: str) -> str:
+        return self.registry.render(self._publish_own(snapshot), snapshot)
+
+    def _publish_own(self, snapshot: str) -> list[Path]:
+        """Publish the snapshot; return the directories of all workers."""
         self._publish(snapshot)
-        return self.registry.render(worker_directories(self._root) if self._worker_directory else [], snapshot)
+        return worker_directories(self._root) if self._worker_directory else []
 
     def _register_metrics(self) -> None:
         process = psutil.Process()

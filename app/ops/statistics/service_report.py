@@ -1,0 +1,74 @@
+"""Loads the data of the page of the service: stored data, accounts, workers and versions."""
+
+import asyncio
+import platform
+import uuid
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app import VERSION
+from app.core.errors import AppError
+from app.http.container import Container
+from app.ops.statistics.repository import AccountStorage, StatisticsRepository
+from app.telemetry.errors import TelemetryError
+from app.telemetry.log_queries import AccountActivity, list_busiest_accounts
+from app.telemetry.metrics.prometheus_exposition import WorkerState
+from app.users.accounts.repository import UserRepository
+
+ROWS = 10
+_UNKNOWN = "not reachable"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """A report. `busiest` is None if MongoDB cannot answer; `emails` has the addresses of its accounts."""
+
+    largest: list[AccountStorage]
+    busiest: list[AccountActivity] | None
+    emails: dict[str, str]
+    workers: list[WorkerState]
+    versions: dict[str, str]
+
+
+async def load_report(container: Container, minutes: int) -> ServiceReport:
+    """Return the report, with the busiest accounts of the last `minutes`. Raises Unavailable without PostgreSQL."""
+    busiest = await _list_busiest(container, minutes)
+    async with container.database.read_session() as session:
+        repository = StatisticsRepository(session)
+        largest = await repository.list_largest_accounts(ROWS)
+        postgres = await repository.get_server_version()
+        emails = await UserRepository(session).list_emails(_account_ids(busiest or []))
+    mongo, redis = await asyncio.gather(
+        _version(container.recorder.log.read_version()), _version(container.redis.read_version())
+    )
+    versions = {
+        "Service": VERSION,
+        "Python": platform.python_version(),
+        "PostgreSQL": postgres,
+        "MongoDB": mongo,
+        "Redis": redis,
+    }
+    workers = await container.recorder.list_workers()
+    return ServiceReport(largest, busiest, {str(one): email for one, email in emails.items()}, workers, versions)
+
+
+async def _list_busiest(container: Container, minutes: int) -> list[AccountActivity] | None:
+    now = datetime.now(UTC)
+    try:
+        return await list_busiest_accounts(container.recorder.log, now - timedelta(minutes=minutes), now, ROWS)
+    except TelemetryError:
+        return None
+
+
+def _account_ids(accounts: list[AccountActivity]) -> set[uuid.UUID]:
+    # A setting records personal data as a digest, which is not an id.
+    return {uuid.UUID(one.user_id) for one in accounts if len(one.user_id) == len(str(uuid.UUID(int=0)))}
+
+
+async def _version(reading: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(2):
+            return await reading
+    except (AppError, TelemetryError, TimeoutError):
+        return _UNKNOWN
