@@ -77,9 +77,9 @@ class SessionRunner:
 
 
 class AutocommitConnection:
-    """A connection of the pool. Each statement commits itself."""
+    """A connection of the pool. Each statement commits itself. A connection for reads has no tracker."""
 
-    def __init__(self, pooled: PoolProxiedConnection, changes: InvalidationTracker) -> None:
+    def __init__(self, pooled: PoolProxiedConnection, changes: InvalidationTracker | None) -> None:
         self.info: Mapping[Any, Any] = {"changes": changes}
         self._pooled = pooled
         self._changes = changes
@@ -94,7 +94,8 @@ class AutocommitConnection:
         await self._fetch(statement, values)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[asyncpg.Record]:
-        self._changes.note(statement.sql)
+        if self._changes is not None:
+            self._changes.note(statement.sql)
         driver = self._pooled.driver_connection
         rows = await fetch_from(driver, statement.sql, statement.arguments(values), self._invalidate)
         self._pooled.info[ON_ANSWER]()
@@ -106,7 +107,7 @@ class AutocommitConnection:
 
 @asynccontextmanager
 async def autocommit_connection(
-    engine: AsyncEngine, changes: InvalidationTracker
+    engine: AsyncEngine, changes: InvalidationTracker | None
 ) -> AsyncIterator[AutocommitConnection]:
     """Hold a connection of the pool during the block."""
     pooled = await _check_out(engine)

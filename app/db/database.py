@@ -124,20 +124,17 @@ class Database:
         async with (
             self._in_writer_queue(),
             self._publish_invalidations() as changes,
-            self._connection(changes) as connection,
+            translate_errors(),
+            self._breaker.guard(),
+            autocommit_connection(self.engine, changes) as connection,
         ):
             yield connection
 
     @asynccontextmanager
     async def read_connection(self) -> AsyncIterator[AutocommitConnection]:
         """Yield a connection for a read without a session."""
-        async with self.pool_queue.enter(current_caller.get()), self._connection() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def _connection(self, changes: InvalidationTracker | None = None) -> AsyncIterator[AutocommitConnection]:
-        connecting = autocommit_connection(self.engine, changes or InvalidationTracker())
-        async with translate_errors(), self._breaker.guard(), connecting as connection:
+        queue, connecting = self.pool_queue.enter(current_caller.get()), autocommit_connection(self.engine, None)
+        async with queue, translate_errors(), self._breaker.guard(), connecting as connection:
             yield connection
 
     @asynccontextmanager
