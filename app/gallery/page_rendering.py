@@ -20,6 +20,7 @@ from app.http.links import public_path
 from app.http.problems import status_headers
 from app.http.requests.error_page_route import ErrorPageRoute
 from app.http.site import NAME
+from app.models.image import Visibility
 from app.search.language import ast
 from app.search.language.ast import format_query
 from app.search.strategies.row import ImageRow
@@ -77,11 +78,16 @@ def display_ratio(image: ImageRow) -> float:
     return min(max(image.width / image.height, 0.4), 4)
 
 
-def thumbnail_widths(image: ImageRow, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the sizes with the widths of their thumbnails in pixels, without sizes that show no more than others."""
+def file_path(prefix: str, image: ImageRow) -> str:
+    """Return the path of an image in public caches, or of one that only the cookie of the session shows."""
+    return f"{prefix}{'/i' if image.visibility == Visibility.PRIVATE else '/v1/images'}/{image.id}"
+
+
+def source_set(path: str, image: ImageRow, sizes: Sequence[int]) -> str:
+    """Return the thumbnails with their widths in pixels, without sizes that show no more than smaller ones."""
     longest = max(image.width, image.height)
     widths = {max(1, round(image.width * min(1, size / longest))): size for size in reversed(sizes)}
-    return sorted((size, width) for width, size in widths.items())
+    return ", ".join(f"{path}/thumbnail?size={size} {width}w" for width, size in reversed(widths.items()))
 
 
 def format_total(grid: Grid | None, *, is_first: bool) -> str:
@@ -113,7 +119,8 @@ _TEMPLATES.filters |= {
     "camera_query": camera_query,
     "query_string": urlencode,
 }
-_TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS, "ratio": display_ratio, "thumbnail_widths": thumbnail_widths}
+_TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS}
+_TEMPLATES.globals |= {"ratio": display_ratio, "file_path": file_path, "source_set": source_set}
 
 
 class GalleryRoute(ErrorPageRoute):
