@@ -20,11 +20,17 @@ _HEADERS = {
 }
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+</head>
+<body>
+<main>
 <h1>{title}</h1>
 {body}
+</main>
+</body>
 </html>
 """
 
@@ -56,8 +62,8 @@ async def list_problem_types(request: Request) -> Response:
     items = [_read(request, kind) for kind in problem_types()]
     if not _accepts_html(request):
         return _json(ProblemTypes(items=items))
-    rows = (f'<dt><a href="{escape(one.type)}">{escape(one.title)}</a> ({one.status})</dt>' for one in items)
-    return _html("Problem types", ["<dl>", *rows, "</dl>"])
+    rows = (f'<li><a href="{escape(one.type)}">{escape(one.title)}</a> ({one.status})</li>' for one in items)
+    return _html("Problem types", ["<ul>", *rows, "</ul>"])
 
 
 @router.get("/problems/{slug}")

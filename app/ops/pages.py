@@ -54,10 +54,12 @@ _Name = Annotated[Text, Field(max_length=64)]
 # No resource of other hosts, no inline code, no frames. `no-referrer` would set the forms' Origin to "null".
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
 _FILTERS = ("route", "method", "status", "user_id", "request_id", "min_ms", "since", "until")
