@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page
 
 from app.core.security import AccessClaims, AccessTokens, Audience
 from app.core.settings import Settings
@@ -31,14 +31,21 @@ def collect_faults(page: Page) -> list[str]:
     return faults
 
 
+@pytest.fixture(scope="package")
+async def chrome() -> AsyncIterator[Browser]:
+    """One Chromium for the tests of this folder."""
+    async with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
-async def open_page(service: RunningService, settings: Settings) -> AsyncIterator[MakePage]:
+async def open_page(chrome: Browser, service: RunningService, settings: Settings) -> AsyncIterator[MakePage]:
     """Open a page of the service in Chromium, signed in as the account."""
     async with AsyncExitStack() as stack:
-        chrome = await stack.enter_async_context(chromium())
 
         async def open_page(account: Account | None, path: str, viewport: dict[str, int], **options: object) -> Page:
             context: BrowserContext = await chrome.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
+            stack.push_async_callback(context.close)
             if account is not None:
                 value = gallery_cookie(settings, account)
                 await context.add_cookies(
