@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Response, expect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.rate_limit import RateLimitSettings
@@ -30,6 +30,10 @@ MAX_UPLOAD_BYTES = 25 * MIB
 SIGN_INS_A_MINUTE = 3
 CLIENT, OTHER_CLIENT = "127.0.0.2", "127.0.0.3"
 BOUNDARY = "----proxy"
+ADDRESSES = """
+    [...document.querySelectorAll("[href], [src], [action]")].flatMap((one) =>
+        ["href", "src", "action"].map((name) => one.getAttribute(name)).filter((value) => value?.startsWith("/")))
+"""
 
 
 class BodyMeter:
@@ -220,3 +224,61 @@ async def test_a_browser_reads_the_documentation_and_the_operators_pages(site: S
         await page.click("text=Sign out")
         await page.wait_for_selector("#email")
         assert failures == []
+
+
+@pytest.mark.parametrize("site", ["/images-api"], indirect=True)
+async def test_the_gallery_stays_under_its_path(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "picture.png"
+    file.write_bytes(image_bytes("PNG", (300, 200)))
+    async with chromium() as browser:
+        context = await browser.new_context(ignore_https_errors=True, base_url=f"{site.url}/")
+        context.set_default_timeout(TIMEOUT_MS)
+        page = await context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("response", lambda response: faults.extend(faults_of(response, site)))
+        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+
+        await page.goto("sign-up")
+        await page.get_by_label("E-mail").fill("member@example.com")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign up").click()
+        await page.get_by_role("link", name="Upload", exact=True).click()
+        (cookie,) = await context.cookies()
+        assert (cookie["path"], cookie["secure"], cookie["httpOnly"]) == (f"{site.prefix}/", True, True)
+        # The second upload of the same file finds the first one by its digest.
+        for tags, state in (("cat", "Stored"), ("animal", "Stored already")):
+            await page.get_by_label("Tags for these pictures").fill(tags)
+            await page.locator("#chosen-files").set_input_files(file)
+            await expect(page.get_by_role("link", name=state, exact=True)).to_be_visible()
+
+        await page.get_by_role("link", name="Stored", exact=True).click()
+        await expect(page.locator("#tags")).to_contain_text("animal")
+        await page.get_by_role("button", name="Make private").click()
+        await expect(page.get_by_role("button", name="Make public")).to_be_visible()
+        await page.locator("#tags").get_by_role("link", name="cat").click()
+        await expect(page.get_by_label("Narrow the search")).to_be_hidden()
+        await page.get_by_role("button", name="Select", exact=True).click()
+        await page.get_by_role("button", name="Select all shown").click()
+        await page.get_by_role("button", name="Move to the trash").click()
+        await expect(page.locator("#messages")).to_contain_text("in the trash")
+        await page.get_by_role("link", name="Trash", exact=True).click()
+        await page.get_by_role("button", name="Restore").click()
+        await expect(page.locator("#messages")).to_contain_text("restored")
+
+        for path in ("", "?q=cat", "?q=nothing+cat", "?q=(", "i/nothing", "upload", "trash", "account"):
+            await page.goto(path)
+            addresses = await page.evaluate(ADDRESSES)
+            assert addresses
+            assert [one for one in addresses if not one.startswith(f"{site.prefix}/")] == []
+        await page.get_by_role("button", name="Sign out").first.click()
+        await page.goto("trash")
+        await expect(page).to_have_url(f"{site.url}/sign-in?next=%2Ftrash")
+        assert faults == []
+
+
+def faults_of(response: Response, site: Site) -> list[str]:
+    """Return the address if it is outside of the path, or failed; the pages that show an error are expected to."""
+    is_error_page = response.request.resource_type == "document"
+    is_fault = not response.url.startswith((f"{site.url}/", "blob:")) or (response.status >= 400 and not is_error_page)
+    return [f"{response.status} {response.url}"] if is_fault else []
