@@ -1,6 +1,7 @@
 """The template writes a service that starts, and contains nothing of this one's features."""
 
 import ast
+import hashlib
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ from tools.template.__main__ import write
 from tools.template.environment_file import derive_environment_file
 from tools.template.errors import TemplateError
 from tools.template.rules import Replacement
-from tools.template.skeleton import NAME, ROOT, rename, skeleton
+from tools.template.skeleton import MAX_NAME, NAME, ROOT, rename, skeleton
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,13 @@ def test_the_image_is_built_from_files_of_the_skeleton(files: dict[str, str | by
     assert not [one for one in sources - written if not any(f"{path}/".startswith(f"{one}/") for path in files)]
 
 
+def test_the_purposes_of_keys_are_short_enough_with_any_name() -> None:
+    texts = [str(text) for text in skeleton("a" * MAX_NAME).values()]
+    purposes = {purpose for text in texts for purpose in re.findall(r'derive_key\(\w+, b"([^"]*)"\)', text)}
+    assert purposes
+    assert max(map(len, purposes)) <= hashlib.blake2b.PERSON_SIZE
+
+
 def test_a_name_within_a_word_is_kept() -> None:
     assert rename("simts imts-a imts_b .imts", "book-shelf") == "simts bookshelf-a bookshelf_b .bookshelf"
 
@@ -118,6 +126,8 @@ def test_the_skeleton_passes_its_linter_migrates_and_serves(other_settings: Sett
         created = httpx.post(f"{service.url}/v1/notes", json={"title": "Groceries", "text": "Bread"})
         assert (created.status_code, created.json()["title"]) == (201, "Groceries")
         assert httpx.get(f"{service.url}/version").json()["name"] == "Book Shelf"
+        # The recorder has started, and counts.
+        assert 'route="/v1/notes"' in httpx.get(f"{service.url}/metrics").text
 
 
 @pytest.mark.slow

@@ -59,6 +59,8 @@ def rename(text: str, name: str) -> str:
     title = name.replace("-", " ").title()
     text = text.replace("Image-Tagged-System", title).replace("image-tagged-system", name)
     text = text.replace("image_tagged_system", name.replace("-", "_"))
+    # The purposes of derived keys, which have at most 16 bytes.
+    text = text.replace('b"imts-', 'b"app-')
     return re.sub(r"(?<![A-Za-z0-9])imts(?![A-Za-z0-9])", name.replace("-", ""), text)
 
 
