@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
+from app.authz.principal import Principal
 from app.core.observability.request_counters import count_cache, count_statement
 from app.core.settings import Settings
 from app.http.middleware.core_middleware import HeadMiddleware, InternalErrorMiddleware, RequestContextMiddleware
@@ -58,12 +59,15 @@ async def stream(mode: str) -> StreamingResponse:
 things.include_router(nested)
 
 
-def make_app(recorder: Recorder, *routers: APIRouter, **parts: Any) -> FastAPI:
+def make_app(recorder: Recorder, *routers: APIRouter, principal: Principal | None = None, **parts: Any) -> FastAPI:
+    """Make an application whose requests come from `principal`, as if they had its credentials."""
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await recorder.start()
         settings = Settings(_env_file=None, app_env="development")
-        yield {"container": SimpleNamespace(recorder=recorder, shutdown=ShutdownState(), settings=settings, **parts)}
+        container = SimpleNamespace(recorder=recorder, shutdown=ShutdownState(), settings=settings, **parts)
+        yield {"container": container, "principal": principal}
         await recorder.close()
 
     app = FastAPI(lifespan=lifespan)

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.authz.principal import Principal
 from app.core.pagination import CursorSigner
+from app.models import User
 from app.ops.router import router
 from app.telemetry.recording.recorder import Recorder
-from app.users.dependencies import get_admin
 from tests.support.server import serving
 from tests.telemetry.mongod import Mongod
 from tests.telemetry.recorded_app import make_app
@@ -21,6 +22,7 @@ from tests.telemetry.records import make_record, telemetry_settings, until
 
 pytestmark = pytest.mark.integration
 
+ADMIN = Principal(User(is_admin=True))
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
 
@@ -32,8 +34,7 @@ async def recorder(mongo_url: str, tmp_path: Path) -> Recorder:
 
 @pytest.fixture
 async def client(recorder: Recorder) -> AsyncIterator[httpx.AsyncClient]:
-    app = make_app(recorder, router, cursors=CursorSigner("s" * 40))
-    app.dependency_overrides[get_admin] = lambda: None
+    app = make_app(recorder, router, cursors=CursorSigner("s" * 40), principal=ADMIN)
     async with serving(app) as url, httpx.AsyncClient(base_url=f"{url}/v1/ops") as client:
         yield client
 
@@ -152,8 +153,7 @@ async def test_too_many_points_are_422(
 
 
 async def _assert_503(recorder: Recorder, mongod: Mongod | None) -> None:
-    app = make_app(recorder, router, cursors=CursorSigner("s" * 40))
-    app.dependency_overrides[get_admin] = lambda: None
+    app = make_app(recorder, router, cursors=CursorSigner("s" * 40), principal=ADMIN)
     async with serving(app) as url, httpx.AsyncClient() as client:
         if mongod:
             assert (await client.get(f"{url}/v1/ops/requests")).status_code == 200
