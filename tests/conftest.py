@@ -22,6 +22,9 @@ from tests.support.pgbouncer import running_pgbouncer
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
+# `tests/cache/conftest.py` imports the fixtures before `pytest_configure` if its tests are named on the command line.
+pytest.register_assert_rewrite("tests.support.server_fixtures")
+
 RESOURCES = pytest.StashKey[ExitStack]()
 FOLDER_MARKS = {"journeys": "journey", "faults": "fault"}
 # `page` belongs to a browser, and `decoders` to the processes that decode images.
