@@ -30,7 +30,7 @@ FOLDER_MARKS = {"journeys": "journey", "faults": "fault"}
 # `page` belongs to a browser, and `decoders` to the processes that decode images.
 SERVER_FIXTURES = frozenset({"backends", "mongod", "page", "decoders"})
 # Their tests start servers and processes of their own, or send requests.
-SERVER_FOLDERS = frozenset({"cache", "cli", "clients", "devstack", "ops", "serving", "uploads"})
+SERVER_FOLDERS = frozenset({"cache", "cli", "clients", "devstack", "ops", "project", "serving", "uploads"})
 # `-m unit` does not import the modules that begin with this mark.
 INTEGRATION_MODULE = re.compile(r"^pytestmark = pytest\.mark\.integration$", re.MULTILINE)
 # The tests that take longest, some of them 20 s, are in these.

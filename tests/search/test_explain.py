@@ -102,7 +102,7 @@ def test_a_term_is_removed_with_its_empty_groups(text: str, expected: list[str])
     assert [format_query(one) if one else "" for one in rest] == expected
 
 
-@examples(30)
+@examples(10)
 @given(nodes)
 def test_each_term_has_its_position(query: ast.Node) -> None:
     text = format_query(query)

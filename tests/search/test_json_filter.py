@@ -42,7 +42,7 @@ def to_json(node: ast.Node) -> dict[str, Any]:
             return {"at_least": {"n": number, "of": [to_json(term) for term in terms]}}
 
 
-@examples(20)
+@examples(10)
 @given(nodes)
 def test_a_filter_and_a_text_have_the_same_tree(query: ast.Node) -> None:
     text = format_query(query)

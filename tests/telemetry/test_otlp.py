@@ -141,6 +141,7 @@ async def test_a_missing_collector_delays_nothing(user: Account, settings: Setti
             assert (await client.post("/v1/images", files={"image": ("a.png", photo)})).status_code == 201
 
 
+@pytest.mark.integration
 def test_without_a_collector_no_exporter_is_imported() -> None:
     program = (
         "import sys; from app.core.settings import Settings; from app.main import create_app; "
