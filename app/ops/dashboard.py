@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from enum import IntEnum
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel
 
 from app.ops.schemas import RequestRead
 from app.telemetry.log_queries import LogFilter, list_metrics, list_requests, list_slowest
@@ -14,13 +14,18 @@ from app.telemetry.metrics.latency_histogram import percentile, slowest_bound
 from app.telemetry.metrics.time_series import Point, step_start
 from app.telemetry.mongo_store import RequestLog
 
+
+class WindowMinutes(IntEnum):
+    """The length of a window. Members of a Literal would not be converted from the text of a query."""
+
+    QUARTER = 15
+    HOUR = 60
+    SIX_HOURS = 360
+    DAY = 1440
+
+
 # {minutes of the window: minutes of a step}.
-WINDOWS = {15: 1, 60: 1, 360: 5, 1440: 30}
-# The members of a Literal are not converted from the text of a query.
-WindowMinutes = Annotated[
-    Literal[15, 60, 360, 1440],
-    BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value),
-]
+WINDOWS = {WindowMinutes.QUARTER: 1, WindowMinutes.HOUR: 1, WindowMinutes.SIX_HOURS: 5, WindowMinutes.DAY: 30}
 MAX_POINTS = 20_000
 ROWS = 12
 # A shorter step has no rate, because it would show as a false peak or gap.

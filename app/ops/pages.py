@@ -178,7 +178,10 @@ async def show_request(
 
 @pages.get("/service")
 async def show_service(
-    request: Request, operator: Operator, container: ContainerDep, minutes: Annotated[WindowMinutes, Query()] = 60
+    request: Request,
+    operator: Operator,
+    container: ContainerDep,
+    minutes: Annotated[WindowMinutes, Query()] = WindowMinutes.HOUR,
 ) -> Response:
     """Show the stored data, the versions, the workers, and the largest and the busiest accounts."""
     report = await load_report(container, minutes)
@@ -239,7 +242,7 @@ async def look_live(
     response: Response,
     _operator: Operator,
     log: RequestLogDep,
-    minutes: Annotated[WindowMinutes, Query()] = 60,
+    minutes: Annotated[WindowMinutes, Query()] = WindowMinutes.HOUR,
     route: Annotated[Text | None, Query(max_length=300)] = None,
     own: Annotated[bool, Query()] = False,
     with_4xx: Annotated[bool, Query()] = False,

@@ -247,10 +247,12 @@ async def test_the_gallery_stays_under_its_path(site: Site, tmp_path: Path) -> N
         (cookie,) = await context.cookies()
         assert (cookie["path"], cookie["secure"], cookie["httpOnly"]) == (f"{site.prefix}/", True, True)
         # The second upload of the same file finds the first one by its digest.
-        for tags, state in (("cat", "Stored"), ("animal", "Stored already")):
+        for tags in ("cat", "animal"):
             await page.get_by_label("Tags for these pictures").fill(tags)
             await page.locator("#chosen-files").set_input_files(file)
-            await expect(page.get_by_role("link", name=state, exact=True)).to_be_visible()
+            await expect(page.get_by_role("link", name="Stored", exact=True)).to_be_visible()
+        await page.get_by_role("button", name="Skip picture.png", exact=True).click()
+        await expect(page.get_by_role("link", name="Stored already", exact=True)).to_be_visible()
 
         await page.get_by_role("link", name="Stored", exact=True).click()
         await expect(page.locator("#tags")).to_contain_text("animal")

@@ -49,7 +49,8 @@ async def test_the_service_page_shows_data_accounts_workers_and_versions(
     assert uploaded.status_code == 201
     async with asyncio.timeout(30):
         while user.email not in _section(shown := (await operator.get("/ops/service")).text, "busiest"):
-            await asyncio.sleep(0.1)
+            # The log also has the accounts of earlier tests.
+            await asyncio.gather(*(user.client.get("/v1/users/me") for _ in range(20)))
     assert f"<td>{os.getpid()}</td>" in _section(shown, "workers")
     assert f"<dd>{VERSION}</dd>" in _section(shown, "versions")
     assert re.search(r"<dt>PostgreSQL</dt><dd>1[4-9]", _section(shown, "versions"))
@@ -75,7 +76,7 @@ async def test_the_largest_accounts_come_first(user: Account, admin: Account, da
 async def test_each_window_is_accepted_and_no_other(operator: httpx.AsyncClient, path: str) -> None:
     statuses = [(await operator.get(path, params={"minutes": minutes})).status_code for minutes in WINDOWS]
     assert statuses == [200] * len(WINDOWS)
-    for wrong in ("7", "-15", "15.0", "fifteen"):
+    for wrong in ("7", "-15", "15.5", "fifteen"):
         assert (await operator.get(path, params={"minutes": wrong})).status_code == 422
 
 

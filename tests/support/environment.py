@@ -20,6 +20,8 @@ def _as_text(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, list):
         return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in value.items())
     if value is None:
         return ""
     return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
