@@ -163,6 +163,8 @@ async def _assert_accessible(page: Page) -> None:
     assert not [one for one in found if one["impact"] in ("serious", "critical")], page.url
 
 
+# The default run has all of these pages in tests/gallery/test_every_page.py, without requests on them.
+@pytest.mark.slow
 async def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways(
     page: Page, watched: RunningService
 ) -> None:
