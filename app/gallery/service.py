@@ -14,7 +14,6 @@ from app.history.repository import HistoryRepository
 from app.images.repository import ImageRepository
 from app.models import Image, TagEvent
 from app.search.language import ast
-from app.search.language.ast import format_query
 from app.search.language.parser import parse
 from app.search.planning.sort_order import SortKey, SortOrder
 from app.search.service import PageRequest, SearchCursors, SearchPage, SearchService
@@ -53,11 +52,11 @@ class Gallery:
 
     async def find_images(self, text: str, sort: str, cursor: str | None, viewer: Principal) -> Grid:
         """Return a page of the images that match. Raises what `parse` and the search raise, and InvalidCursor."""
-        query, order = parse(text), SortOrder(sort)
+        query, scope = parse(text), visibility_scope(viewer)
         cursors = SearchCursors(self._cursors, viewer.id, query, sort)
-        after, scope = cursors.decode(cursor), visibility_scope(viewer)
-        page = await self._search.fetch_page(PageRequest(text, query, scope, order, after, PAGE_SIZE, "estimate"))
-        return Grid(page, format_query(query), cursors.encode(page))
+        wanted = PageRequest(text, query, scope, cursors.order, cursors.decode(cursor), PAGE_SIZE, "estimate")
+        page = await self._search.fetch_page(wanted)
+        return Grid(page, cursors.query, cursors.encode(page))
 
     async def read_image(self, image_id: uuid.UUID, text: str, sort: str, viewer: Principal) -> ImageView:
         """Return an image with its neighbours. Raises ImageNotFound; a query that fails gives no neighbours."""

@@ -36,7 +36,7 @@ from app.search.language.filters import DATE_FILTERS
 from app.search.language.json_filter import parse_filter
 from app.search.language.parser import MAX_LENGTH, parse
 from app.search.planning.facet_fields import FacetName
-from app.search.planning.sort_order import Sort, SortOrder
+from app.search.planning.sort_order import Sort
 from app.search.service import CountMode, PageRequest, SearchCursors
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import PrincipalDep
@@ -176,12 +176,12 @@ async def _charge(request: Request, container: Container, principal: Principal) 
 async def _search(container: Container, principal: Principal, wanted: PageParameters) -> EncodedPage:
     """Run a search. A cursor is valid for an equal query in either language."""
     cursors = SearchCursors(container.cursors, principal.id, wanted.query, wanted.sort)
-    order, after = SortOrder(wanted.sort), cursors.decode(wanted.cursor)
+    scope, after = visibility_scope(principal), cursors.decode(wanted.cursor)
     page = await search_service_of(container).fetch_page(
-        PageRequest(wanted.text, wanted.query, visibility_scope(principal), order, after, wanted.limit, wanted.count)
+        PageRequest(wanted.text, wanted.query, scope, cursors.order, after, wanted.limit, wanted.count)
     )
     next_cursor = cursors.encode(page)
-    return EncodedPage(page_json(page, next_cursor, format_query(wanted.query)), wanted.query, next_cursor)
+    return EncodedPage(page_json(page, next_cursor, cursors.query), wanted.query, next_cursor)
 
 
 @router.get(

@@ -61,21 +61,24 @@ class SearchPage:
 
 
 class SearchCursors:
-    """The cursors of a search. They are valid for its caller, its sort order and its query, in any spelling."""
+    """The cursors of a search. They are valid for its caller, its sort order and its query, in any spelling.
+
+    `query` is the canonical form, which takes a walk through the tree.
+    """
 
     def __init__(self, signer: CursorSigner, caller: uuid.UUID | None, query: ast.Node, sort: str) -> None:
-        self._signer, self._order = signer, SortOrder(sort)
-        self._fingerprint = f"images {caller} {sort} {format_query(query)}"
+        self.query, self.order = format_query(query), SortOrder(sort)
+        self._signer, self._fingerprint = signer, f"images {caller} {sort} {self.query}"
 
     def decode(self, cursor: str | None) -> SortKey | None:
         """Return the sort key before the page; None for the first page. Raises InvalidCursor."""
-        return None if cursor is None else self._order.decode_key(self._signer.decode(cursor, self._fingerprint))
+        return None if cursor is None else self.order.decode_key(self._signer.decode(cursor, self._fingerprint))
 
     def encode(self, page: SearchPage) -> str | None:
         """Return the cursor of the page after this one, or None."""
         if not page.has_more:
             return None
-        return self._signer.encode(self._order.encode_key(page.images[-1]), self._fingerprint)
+        return self._signer.encode(self.order.encode_key(page.images[-1]), self._fingerprint)
 
 
 class SearchService:
