@@ -25,7 +25,7 @@ def connected_client(server: str, token: str) -> Iterator[ImageClient]:
     except ApiError as error:
         _exit(_describe(error, server), 3 if error.status >= httpx.codes.INTERNAL_SERVER_ERROR else 2, error)
     except httpx.HTTPError as error:
-        _exit(f"{server} does not respond ({describe(error)}). Start the service, or check --server.", 3, error)
+        _exit(describe_silence(server, error), 3, error)
     except UnicodeEncodeError as error:
         _exit("An argument is not valid UTF-8.", 2, error)
     except (ValueError, KeyError) as error:
@@ -45,6 +45,11 @@ def check_server(server: str, token: str) -> None:
         raise typer.BadParameter(f"{server!r} is not an address such as http://host:port", param_hint="--server")
     if not token.isascii() or not token.isprintable():
         raise typer.BadParameter("a token has printable ASCII characters only", param_hint="--token")
+
+
+def describe_silence(server: str, error: httpx.HTTPError) -> str:
+    """Return the message for a server that does not respond."""
+    return f"{server} does not respond ({describe(error)}). Start the service, or check --server."
 
 
 def describe(error: Exception) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.cli.client_commands.client_options import TOKEN_HELP
+from app.cli.client_commands.client_options import TOKEN_HELP, describe_silence
 from app.cli.importing.import_files import Candidate
 from app.cli.importing.import_responses import expect_json, json_object, problem_detail
 from app.cli.importing.resumable_upload import (
@@ -65,8 +65,7 @@ class ImportClient:
         try:
             response = await self._post("/v1/images/lookup", json={"sha256": ["0" * 64]})
         except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise CommandError(f"{url} does not respond ({reason}). Start the service, or check --server.") from error
+            raise CommandError(describe_silence(url, error)) from error
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise CommandError(f"{url} does not accept the token. {TOKEN_HELP}")
         if response.status_code == httpx.codes.FORBIDDEN:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from app.cli.client_commands.client_options import describe
 from app.cli.importing.import_client import ImportClient
 from app.cli.importing.import_files import Candidate, Outcome, Result
 from app.cli.importing.import_responses import RequestFailed
@@ -144,8 +145,7 @@ class ImportRun:
         self.record(Result(one.path, Outcome.SKIPPED, reason, image))
 
     def _fail(self, one: Candidate, error: Exception, prefix: str = "") -> None:
-        reason = str(error) or type(error).__name__
-        self.record(Result(one.path, Outcome.FAILED, prefix + reason))
+        self.record(Result(one.path, Outcome.FAILED, prefix + describe(error)))
 
 
 def _sha256(path: Path) -> str:
