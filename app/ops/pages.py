@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, Field
 
 from app.core.errors import AppError, NotFound, TooManyRequests, ValidationFailed
 from app.core.pagination import Cursor
+from app.core.text.byte_sizes import format_bytes
 from app.core.text.normalization import Text
 from app.http.container import Container
 from app.http.cookies import single_cookie
@@ -48,6 +49,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["bytes"] = format_bytes
 _TEMPLATES.filters["milliseconds"] = lambda value: None if value is None else f"{value:,.1f} ms"
 MAX_ROWS = 100
 _Name = Annotated[Text, Field(max_length=64)]
