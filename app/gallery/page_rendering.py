@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from app.authz.principal import Principal
-from app.core.errors import AppError
+from app.core.errors import AppError, TooManyRequests
+from app.core.text.byte_sizes import format_bytes
 from app.gallery.gallery_cookie import COOKIE, csrf_tokens_of, delete_session_cookie
 from app.gallery.service import Grid
 from app.http.container import container_of
@@ -47,15 +48,6 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Vary": "Cookie",
 }
-_UNITS = ("bytes", "KB", "MB", "GB", "TB")
-
-
-def format_bytes(size: int) -> str:
-    """Return a number of bytes in the largest unit that fits, such as `1.4 MB` (powers of 1024)."""
-    value, unit = float(size), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.0f} {_UNITS[unit]}" if value >= 100 or unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
 def format_day(moment: datetime) -> str:
@@ -90,15 +82,19 @@ def source_set(path: str, image: ImageRow, sizes: Sequence[int]) -> str:
     return ", ".join(f"{path}/thumbnail?size={size} {width}w" for width, size in reversed(widths.items()))
 
 
+def format_images(number: int) -> str:
+    """Return a number of images as text."""
+    return "1 image" if number == 1 else f"{number:,} images"
+
+
 def format_total(grid: Grid | None, *, is_first: bool) -> str:
     """Return the number of matches as text. It is exact if the first page has them all."""
     if grid is None:
         return ""
     if is_first and grid.next_cursor is None:
-        number = len(grid.page.images)
-        return "1 image" if number == 1 else f"{number} images"
+        return format_images(len(grid.page.images))
     count = grid.page.count
-    return "" if count is None else f"{'about ' if count.accuracy == 'estimate' else ''}{count.value:,} images"
+    return "" if count is None else f"{'about ' if count.accuracy == 'estimate' else ''}{format_images(count.value)}"
 
 
 def mark_error(query: str, position: int | None) -> tuple[str, str, str] | None:
@@ -114,6 +110,7 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters |= {
     "bytes": format_bytes,
+    "images": format_images,
     "day": format_day,
     "tag_query": tag_query,
     "camera_query": camera_query,
@@ -181,6 +178,15 @@ def error_page(request: Request, error: AppError) -> HTMLResponse:
         error=error,
         request_id=request.state.request_id,
     )
+
+
+def refusal(request: Request, error: AppError) -> dict[str, Any]:
+    """Return the status, the headers and the notice of a form that an error has refused."""
+    request.state.error_slug = error.slug
+    if isinstance(error, TooManyRequests):
+        notice = f"Too many attempts. Try again in {error.retry_after} s."
+        return {"status": error.status, "headers": {"Retry-After": str(error.retry_after)}, "notice": notice}
+    return {"status": error.status, "notice": error.detail}
 
 
 def redirect(request: Request, path: str) -> RedirectResponse:

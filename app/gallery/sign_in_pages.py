@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.authz.principal import Principal
-from app.core.errors import AppError, TooManyRequests
+from app.core.errors import AppError
 from app.core.security import AccessClaims
 from app.core.text.normalization import Text
 from app.gallery.gallery_cookie import (
@@ -18,7 +18,7 @@ from app.gallery.gallery_cookie import (
     require_csrf_token,
     set_session_cookie,
 )
-from app.gallery.page_rendering import GalleryRoute, redirect, show_page
+from app.gallery.page_rendering import GalleryRoute, redirect, refusal, show_page
 from app.http.container import container_of
 from app.http.cookies import single_cookie
 from app.http.dependencies import ContainerDep
@@ -101,7 +101,7 @@ async def sign_up(
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         return _sign_up_form(request, Principal(), status=422, notice=message, email=email)
     except AppError as error:
-        return _sign_up_form(request, Principal(), **_refusal(request, error), email=email)
+        return _sign_up_form(request, Principal(), **refusal(request, error), email=email)
     response = redirect(request, "/")
     set_session_cookie(response, request, token, container.settings.refresh_token_seconds)
     return response
@@ -122,7 +122,7 @@ async def request_password_reset(
     try:
         await mailer.request_reset(email, device.address)
     except AppError as error:
-        return show_page(request, "forgot_password.html", Principal(), **_refusal(request, error), email=email)
+        return show_page(request, "forgot_password.html", Principal(), **refusal(request, error), email=email)
     return show_page(request, "forgot_password.html", Principal(), notice=None, email=email, is_sent=True)
 
 
@@ -147,7 +147,7 @@ async def issue_script_token(
 
 def show_refused_sign_in(request: Request, error: AppError, next_path: str, email: str = "") -> Response:
     """Return the sign-in form with the reason of a refusal."""
-    return _sign_in_form(request, Principal(), **_refusal(request, error), email=email, next_path=next_path)
+    return _sign_in_form(request, Principal(), **refusal(request, error), email=email, next_path=next_path)
 
 
 def local_path(text: str) -> str:
@@ -170,12 +170,3 @@ def _sign_up_form(request: Request, viewer: Principal, **values: Any) -> Respons
     providers = providers_of(request).names if mode == "open" else []
     options = {"providers": providers, "mode": mode, "next_path": "/", "notice": None, "email": ""}
     return show_page(request, "sign_up.html", viewer, **{**options, **values})
-
-
-def _refusal(request: Request, error: AppError) -> dict[str, Any]:
-    """Return the status, the headers and the notice of a form that an error has refused."""
-    request.state.error_slug = error.slug
-    if isinstance(error, TooManyRequests):
-        notice = f"Too many attempts. Try again in {error.retry_after} s."
-        return {"status": error.status, "headers": {"Retry-After": str(error.retry_after)}, "notice": notice}
-    return {"status": error.status, "notice": error.detail}

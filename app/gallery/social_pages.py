@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from app.authz.principal import Principal
 from app.core.errors import AppError
 from app.core.text.normalization import Text
+from app.gallery.account_page import ACCOUNT
 from app.gallery.gallery_cookie import (
     COOKIE,
     GallerySessionsDep,
@@ -35,7 +36,6 @@ from app.users.social.service import FLOW_SECONDS, AuthorizationCallback
 FLOW_COOKIE = "imts_gallery_flow"
 # A browser drops a cookie of more than 4,096 bytes.
 MAX_COOKIE_PATH = 3000
-ACCOUNT = "/account"
 _Parameter = Annotated[Text | None, Query(max_length=4096)]
 
 pages = APIRouter(include_in_schema=False, route_class=GalleryRoute)

@@ -24,7 +24,10 @@ pytestmark = pytest.mark.integration
 
 # The changes of the gallery, by the check that protects them.
 BY_ORIGIN = {"/sign-in", "/sign-up", "/forgot-password"}
-BY_TOKEN = {"/sign-out", "/session/token", "/account/identities/{provider}"}
+BY_TOKEN = {
+    *("/sign-out", "/session/token", "/account/identities/{provider}"),
+    *("/account/sessions/end-others", "/account/deletion"),
+}
 FOREIGN_ORIGINS = ("https://evil.example", "null", "http://127.0.0.1.evil.example", "")
 ATTACK = "<img src=x onerror=alert(1)>"
 QUOTES = "\"'><svg onload=alert(2)>{{7*7}}"

@@ -4,6 +4,7 @@ A new credential gets an entry in CREDENTIALS and a column in AFTER, a new event
 tests fail until every pair has a rule, and until every table that stores a secret belongs to a credential.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -41,6 +42,7 @@ class World:
 
     account: Account
     owner: httpx.AsyncClient  # the account in another session
+    owner_cookie: str  # of that session, for the gallery
     admin: Account  # another account
     client: httpx.AsyncClient  # without credentials
     browser: httpx.AsyncClient  # the same, with the cookies of a social login
@@ -176,10 +178,22 @@ async def _delete_keys(world: World) -> httpx.Response:
     return response
 
 
+async def _end_other_sessions(world: World) -> httpx.Response:
+    """End all other sessions on the page of the gallery."""
+    cookie = {"Cookie": f"{gallery_cookie.COOKIE}={world.owner_cookie}"}
+    page = await world.client.get("/account", headers=cookie)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    data = {"csrf_token": found[1] if found else ""}
+    done = await world.client.post("/account/sessions/end-others", data=data, headers=cookie)
+    assert done.status_code == 303, done.text
+    return await world.client.get("/account", headers=cookie)
+
+
 EVENTS: dict[str, Event] = {
     "nothing": lambda world: world.owner.get(ME),
     "log-out": lambda world: world.account.client.post("/v1/auth/logout"),
     "end of the session": lambda world: world.owner.delete(f"{ME}/sessions/{world.account.session_id}"),
+    "end of the other sessions": _end_other_sessions,
     "deletion of the keys": _delete_keys,
     "new password": _change_password(),
     "new password, keys kept": _change_password(keep_api_keys=True),
@@ -199,6 +213,7 @@ _ROWS: dict[str, tuple[Left, ...]] = {
     "nothing": (ADMIN, VALID, VALID, ADMIN, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID, VALID),
     "log-out": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
     "end of the session": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
+    "end of the other sessions": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, VALID),
     "deletion of the keys": (ADMIN, VALID, ENDED, ENDED, ADMIN, VALID, VALID, VALID, VALID, VALID, VALID, VALID),
     "new password": (ENDED, ENDED, ENDED, ENDED, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),
     "new password, keys kept": (ENDED, ENDED, VALID, ADMIN, ENDED, ENDED, VALID, ENDED, VALID, VALID, VALID, ENDED),

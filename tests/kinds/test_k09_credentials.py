@@ -79,8 +79,10 @@ async def make_world(
 
     async def make(is_admin: bool) -> World:
         account, admin = await make_account(is_admin=is_admin), await make_account(is_admin=True)
-        owner = connect((await open_session(account))[0])
-        world = World(account, owner, admin, connect(), connect(), provider, sql, {})
+        token, _refresh = await open_session(account)
+        tokens = AccessTokens(settings.jwt_secret.get_secret_value(), 900)
+        cookie = tokens.issue(tokens.read(token), audience=Audience.GALLERY)
+        world = World(account, connect(token), cookie, admin, connect(), connect(), provider, sql, {})
         world.secrets = await _issue(world, settings, database)
         return world
 

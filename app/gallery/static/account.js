@@ -56,6 +56,7 @@ onSubmit("change-password", async (fields, form) => {
   if (fields.has("current_password")) wanted.current_password = fields.get("current_password");
   await callApi("PATCH", "/v1/users/me", wanted);
   for (const other of document.querySelectorAll("#sessions li:not([data-current])")) other.remove();
+  document.getElementById("end-others")?.remove();
   if (!wanted.keep_api_keys) document.getElementById("api-keys").replaceChildren();
   form.reset();
   form.closest("details").open = false;

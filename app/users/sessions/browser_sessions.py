@@ -1,5 +1,7 @@
 """Sessions of browsers: ordinary sessions whose token is in a cookie, for the pages of one audience only."""
 
+import uuid
+
 from app.authz.principal import Principal
 from app.core.errors import InvalidToken
 from app.core.security import AccessTokens, Audience
@@ -48,6 +50,11 @@ class BrowserSessions:
         except InvalidToken:
             return
         await self.remove(principal)
+
+    async def end_others(self, user_id: uuid.UUID, kept: uuid.UUID) -> None:
+        """End every session of the account except `kept`."""
+        async with self._database.unit_of_work() as session:
+            await UserSessionRepository(session).remove_others(user_id, kept)
 
     async def remove(self, principal: Principal) -> None:
         """End the session of the principal."""
