@@ -25,9 +25,13 @@ _ICON = Path(__file__).with_name("favicon.ico").read_bytes()
 _ROBOTS = "User-agent: *\nDisallow: {prefix}/v1/\nDisallow: {prefix}/ops\n"
 _PAGE = f"""<!DOCTYPE html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{NAME}</title>
+</head>
+<body>
+<main>
 <h1>{NAME}</h1>
 <p>This service stores images and finds them by their tags.</p>
 <ul>
@@ -36,6 +40,8 @@ _PAGE = f"""<!DOCTYPE html>
 <li><a href="{{prefix}}/problems">Errors and their meaning</a></li>
 <li><a href="{{prefix}}/ops">Operations, for administrators</a></li>
 </ul>
+</main>
+</body>
 </html>
 """
 

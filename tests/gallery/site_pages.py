@@ -1,4 +1,4 @@
-"""Every page of the gallery and of `/ops`, with images, changes and requests to show."""
+"""Every page of the gallery and of `/ops`, and those of mailed links, with images, changes and requests to show."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,11 @@ NO_PAGES = {
     *("/i/{image_id}/thumbnail", "/i/{image_id}/content"),
     *("/sign-in/{provider}", "/sign-in/{provider}/callback"),
 }
+MAILED_LINKS = ("/reset-password?token=x", "/verify-email?token=x")
+# The live metrics with requests in their tables.
+DASHBOARD = "/ops?with_4xx=true"
 FOR_VISITORS = (
+    *MAILED_LINKS,
     *("/?q=nothing+cat", "/?q=cat+(dog", "/i/nothing"),
     *("/sign-in", "/sign-up", "/forgot-password", "/ops/login", "/problems"),
 )
@@ -54,7 +58,7 @@ async def make_pages(admin: Account) -> SitePages:
     for_admins = [path for path in _fixed_paths() if path not in FOR_VISITORS]
     return SitePages(
         [*FOR_VISITORS, "/?q=cat", f"/i/{public}?q=cat"],
-        [*for_admins, "/?q=tag*", f"/i/{private}", request, "/ops/nothing"],
+        [*for_admins, "/?q=tag*", f"/i/{private}", request, DASHBOARD, "/ops/nothing"],
     )
 
 
@@ -87,10 +91,11 @@ async def _store_images(admin: Account) -> tuple[str, str]:
 
 
 async def _recorded_request(admin: Account) -> str:
-    """Return the id of a recorded request. The record follows the response after a moment."""
+    """Return the id of a failed request with a long path. The record follows the response after a moment."""
+    assert (await admin.client.get(f"/{'nowhere' * 100}")).status_code == 404
     async with asyncio.timeout(30):
         while True:
-            page = await admin.client.get("/v1/ops/requests", params={"limit": 1})
+            page = await admin.client.get("/v1/ops/requests", params={"limit": 1, "status": "404"})
             if page.is_success and (items := page.json()["items"]):
                 return str(items[0]["event_id"])
             await asyncio.sleep(0.1)

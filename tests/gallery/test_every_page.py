@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Response
+from playwright.async_api import Browser, BrowserContext, Page, Response, expect
 
 from app.core.settings import Settings
 from tests.gallery.conftest import DESKTOP, PHONE, collect_faults
-from tests.gallery.site_pages import make_pages, sign_in
+from tests.gallery.site_pages import DASHBOARD, MAILED_LINKS, make_pages, sign_in
 from tests.support.accounts import Account
 from tests.support.node_packages import install_packages, run_in
-from tests.support.server import RunningService
+from tests.support.server import RunningService, running_service
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +47,8 @@ async def inspect(context: BrowserContext, paths: list[str], axe: str, html: Pat
         # The scripts of the grid and of an image add to the page. Those of `/ops` never end.
         response = await page.goto(path, wait_until="networkidle" if path.startswith(("/?", "/i/")) else "load")
         assert response is not None
+        if path == DASHBOARD:
+            await expect(page.locator("[data-requests=failed] tbody tr")).not_to_have_count(0)
         (html / f"{len(list(html.iterdir()))}{path.translate(SAFE)}.html").write_bytes(await response.body())
         found = [error for error in errors if not error.startswith(STATUS)] + await find_violations(page, axe)
         if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
@@ -85,11 +87,14 @@ async def test_pages_are_accessible_and_valid_and_log_no_error(
     pages = await make_pages(admin)
     view: dict[str, Any] = {"color_scheme": theme, "viewport": size}
     async with (
+        running_service(settings.model_copy(update={"gallery": False})) as plain,
         await chrome.new_context(base_url=service.url, **view) as visitor,
         await sign_in(chrome, service.url, settings, admin, **view) as member,
     ):
+        without_gallery = [plain.url + path for path in ("/", *MAILED_LINKS)]
         found = await asyncio.gather(
-            inspect(visitor, pages.for_visitors, axe, tmp_path), inspect(member, pages.for_admins, axe, tmp_path)
+            inspect(visitor, [*pages.for_visitors, *without_gallery], axe, tmp_path),
+            inspect(member, pages.for_admins, axe, tmp_path),
         )
     faults = [fault for faults in found for fault in faults]
     assert not faults, "\n".join(faults)

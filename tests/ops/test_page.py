@@ -8,8 +8,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 
 from app.core.settings import Settings
@@ -18,9 +17,6 @@ from tests.support.accounts import PASSWORD, Account
 from tests.support.browser import TIMEOUT_MS
 from tests.support.server import RunningService, serving
 from tests.telemetry.mongod import Mongod
-
-PHONE: ViewportSize = {"width": 375, "height": 740}
-DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 async def _sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
@@ -156,37 +152,6 @@ async def test_it_can_be_used_by_keyboard_alone(tab: BrowserContext, watched: Ru
     await expect(page.locator('[data-requests="failed"] tbody tr')).to_have_count(2)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("/v1/broken")
-
-
-async def _assert_accessible(page: Page) -> None:
-    found = (await Axe().run(page)).response["violations"]
-    assert not [one for one in found if one["impact"] in ("serious", "critical")], page.url
-
-
-# The default run has all of these pages in tests/gallery/test_every_page.py, without requests on them.
-@pytest.mark.slow
-async def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways(
-    page: Page, watched: RunningService
-) -> None:
-    await _send(watched, "/v1/broken", "/v1/slow", f"/v1/tags/{'long' * 15}", f"/{'nowhere' * 100}")
-    complaints = _complaints(page)
-    failed = page.locator('[data-requests="failed"]')
-    dashboard = "/ops?with_4xx=true"
-    await page.goto(dashboard)
-    await expect(failed.locator("tbody tr")).to_have_count(3)
-    detail = await failed.get_by_role("link").first.get_attribute("href")
-    for path in ("/ops/login", dashboard, "/ops/requests", "/ops/audit", "/ops/service", detail or ""):
-        await page.set_viewport_size(DESKTOP)
-        await page.goto(path)
-        if path == dashboard:
-            await expect(failed.locator("tbody tr")).to_have_count(3)
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            await _assert_accessible(page)
-        await page.set_viewport_size(PHONE)
-        await _assert_accessible(page)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
-    assert not complaints
 
 
 async def test_a_refused_visitor_sees_the_reason(
