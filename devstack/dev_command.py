@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from devstack import Stack
     from devstack.process import ServerProcess
 
+# Files of pages that the service reads when it starts.
+_PAGE_FILES = (".css", ".js", ".svg")
 _APP_DIR = Path(__file__).resolve().parents[1] / "app"
 _TICK_SECONDS = 0.1
 _RETRY_SECONDS = 3.0
@@ -320,9 +322,8 @@ def _code_changes(*, reload: bool) -> Iterator[bool]:
         from watchfiles import PythonFilter, watch  # noqa: PLC0415 - a development package
 
         timeout = int(_TICK_SECONDS * 1000)
-        changes = watch(
-            _APP_DIR, watch_filter=PythonFilter(), rust_timeout=timeout, yield_on_timeout=True, debounce=400
-        )
+        code = PythonFilter(extra_extensions=_PAGE_FILES)
+        changes = watch(_APP_DIR, watch_filter=code, rust_timeout=timeout, yield_on_timeout=True, debounce=400)
         yield from map(bool, changes)
     while True:
         time.sleep(_TICK_SECONDS)

@@ -85,6 +85,8 @@ async def get_viewer(request: Request, sessions: GallerySessionsDep) -> Principa
         request.state.has_ended = True
         return Principal()
     record_caller(request, principal)
+    # The page of an error also shows the account.
+    request.state.viewer = principal
     return principal
 
 

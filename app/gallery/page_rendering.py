@@ -1,6 +1,7 @@
 """Renders the pages of the gallery, and shows errors as pages."""
 
-from collections.abc import Callable, Coroutine, Sequence
+import hashlib
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from app.authz.principal import Principal
 from app.core.errors import AppError, TooManyRequests
 from app.core.text.byte_sizes import format_bytes
 from app.gallery.gallery_cookie import COOKIE, csrf_tokens_of, delete_session_cookie
+from app.gallery.image_tiles import file_path, list_tiles, source_set
 from app.gallery.service import Grid
 from app.http.container import container_of
 from app.http.cookies import single_cookie
@@ -21,12 +23,13 @@ from app.http.links import public_path
 from app.http.problems import status_headers
 from app.http.requests.error_page_route import ErrorPageRoute
 from app.http.site import NAME
-from app.models.image import Visibility
 from app.search.language import ast
 from app.search.language.ast import format_query
-from app.search.strategies.row import ImageRow
 
 HERE = Path(__file__).parent
+STATIC = HERE / "static"
+# A part of the path of scripts and styles, which changes with them: browsers keep them without asking again.
+STATIC_VERSION = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(STATIC.iterdir()))).hexdigest()[:12]
 SORTS = {
     "-created": "Newest first",
     "created": "Oldest first",
@@ -65,23 +68,6 @@ def camera_query(camera: str) -> str:
     return format_query(ast.Filter("camera", (camera.replace('"', "*"),)))
 
 
-def display_ratio(image: ImageRow) -> float:
-    """Return width by height, within the limits of a row of the grid."""
-    return min(max(image.width / image.height, 0.4), 4)
-
-
-def file_path(prefix: str, image: ImageRow) -> str:
-    """Return the path of an image in public caches, or of one that only the cookie of the session shows."""
-    return f"{prefix}{'/i' if image.visibility == Visibility.PRIVATE else '/v1/images'}/{image.id}"
-
-
-def source_set(path: str, image: ImageRow, sizes: Sequence[int]) -> str:
-    """Return the thumbnails with their widths in pixels, without sizes that show no more than smaller ones."""
-    longest = max(image.width, image.height)
-    widths = {max(1, round(image.width * min(1, size / longest))): size for size in reversed(sizes)}
-    return ", ".join(f"{path}/thumbnail?size={size} {width}w" for width, size in reversed(widths.items()))
-
-
 def format_images(number: int) -> str:
     """Return a number of images as text."""
     return "1 image" if number == 1 else f"{number:,} images"
@@ -117,7 +103,7 @@ _TEMPLATES.filters |= {
     "query_string": urlencode,
 }
 _TEMPLATES.globals |= {"site_name": NAME, "sorts": SORTS}
-_TEMPLATES.globals |= {"ratio": display_ratio, "file_path": file_path, "source_set": source_set}
+_TEMPLATES.globals |= {"tiles": list_tiles, "file_path": file_path, "source_set": source_set}
 
 
 class GalleryRoute(ErrorPageRoute):
@@ -159,8 +145,14 @@ def show_page(
     if viewer.session_id is not None:
         csrf = csrf_tokens_of(container_of(request)).issue(viewer.session_id)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    prefix = public_path(request, "")
     html = _TEMPLATES.get_template(template).render(
-        prefix=public_path(request, ""), viewer=viewer, csrf_token=csrf, here=here, **values
+        prefix=prefix,
+        static=f"{prefix}/static/{STATIC_VERSION}",
+        viewer=viewer,
+        csrf_token=csrf,
+        here=here,
+        **values,
     )
     caching = {"Cache-Control": "no-store" if single_cookie(request, COOKIE) else "private, no-cache"}
     return HTMLResponse(html, status, {**_HEADERS, **caching, **(headers or {})})
@@ -172,7 +164,7 @@ def error_page(request: Request, error: AppError) -> HTMLResponse:
     return show_page(
         request,
         "error.html",
-        Principal(),
+        getattr(request.state, "viewer", Principal()),
         status=error.status,
         headers=status_headers(error),
         error=error,

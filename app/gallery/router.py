@@ -12,7 +12,7 @@ from app.core.pagination import Cursor
 from app.core.text.normalization import Text
 from app.gallery.dependencies import GalleryDep
 from app.gallery.gallery_cookie import Member, Viewer
-from app.gallery.page_rendering import HERE, SORTS, GalleryRoute, format_total, mark_error, show_page
+from app.gallery.page_rendering import SORTS, STATIC, STATIC_VERSION, GalleryRoute, format_total, mark_error, show_page
 from app.http.dependencies import ContainerDep
 from app.http.paging import PagingDep
 from app.images.content.router import ThumbnailSize, read_content, read_thumbnail
@@ -25,7 +25,7 @@ from app.search.planning.sort_order import SortOrder
 from app.users.dependencies import DeviceDep
 
 DEFAULT_SORT = "-created"
-_STATIC = StaticFiles(directory=HERE / "static")
+_STATIC = StaticFiles(directory=STATIC)
 _QueryText = Annotated[Text, Query(max_length=MAX_LENGTH)]
 _SortText = Annotated[Text, Query(max_length=100)]
 _FileName = Annotated[Text, Field(max_length=64)]
@@ -117,9 +117,21 @@ async def show_private_content(
 
 @files.get("/static/{name}")
 async def read_static_file(request: Request, name: _FileName) -> Response:
-    """Return a style, a script or an icon of the gallery."""
+    """Return the present style, script or icon of the gallery. Caches revalidate it by its ETag."""
     response = await _STATIC.get_response(name, request.scope)
-    response.headers["Cache-Control"] = "no-cache"  # revalidated by ETag, so that scripts match the pages
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@files.get("/static/{version}/{name}")
+async def read_versioned_file(request: Request, version: _FileName, name: _FileName) -> Response:
+    """Return a style, script or icon, which caches keep if it has this version.
+
+    While workers are replaced, a page of a former version receives the present file.
+    """
+    response = await read_static_file(request, name)
+    if version == STATIC_VERSION:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 

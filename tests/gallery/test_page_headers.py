@@ -7,9 +7,10 @@ import pytest
 
 from app.core.settings import Settings
 from app.gallery.gallery_cookie import COOKIE
+from app.gallery.page_rendering import STATIC_VERSION
 from app.ops.session_cookie import COOKIE as OPS_COOKIE
 from tests.gallery.conftest import gallery_cookie
-from tests.gallery.site_pages import make_pages
+from tests.gallery.site_pages import MAILED_LINKS, make_pages
 from tests.support.accounts import Account
 from tests.support.photos import png
 
@@ -33,6 +34,13 @@ DIRECTIVES = {
     "style-src": {"'self'"},
     "require-trusted-types-for": {"'script'"},
     "trusted-types": {"'none'"},
+}
+LINK_DIRECTIVES = {
+    "default-src": {"'none'"},
+    "style-src": {"'self'"},
+    "form-action": {"'self'"},
+    "base-uri": {"'none'"},
+    "frame-ancestors": {"'none'"},
 }
 # Code or styles in attributes and elements, and addresses of other hosts.
 INLINE = re.compile(
@@ -60,6 +68,12 @@ async def test_every_page_forbids_inline_code_foreign_hosts_and_frames(
         if path.startswith("/problems"):
             # A page of text alone, which any cache may store.
             assert directives == {"default-src": {"'none'"}, "frame-ancestors": {"'none'"}}
+            continue
+        if path in MAILED_LINKS:
+            # Without scripts. The address has a token, which no other site and no cache receives.
+            assert directives == LINK_DIRECTIVES, path
+            wanted = HEADERS | {"referrer-policy": "no-referrer", "cache-control": "no-store"}
+            assert wanted.items() <= dict(page.headers).items(), path
             continue
         assert DIRECTIVES.items() <= directives.items(), path
         assert set.union(*directives.values()) <= SOURCES | {"'script'"}, path
@@ -93,7 +107,28 @@ async def test_caches_keep_public_thumbnails_and_no_private_ones(
 
 
 @pytest.mark.parametrize("name", ["gallery.js", "gallery.css", "icon.svg", "tus.min.js"])
-async def test_static_files_are_revalidated(client: httpx.AsyncClient, name: str) -> None:
-    file = await client.get(f"/static/{name}")
-    assert (file.status_code, file.headers["cache-control"]) == (200, "no-cache")
-    assert (await client.get(f"/static/{name}", headers={"If-None-Match": file.headers["etag"]})).status_code == 304
+async def test_caches_keep_the_files_of_the_present_version_only(client: httpx.AsyncClient, name: str) -> None:
+    paths = {
+        f"/static/{STATIC_VERSION}/{name}": "public, max-age=31536000, immutable",
+        # A page of another version, or one that has no version in its links.
+        f"/static/{'0' * 12}/{name}": "no-cache",
+        f"/static/{name}": "no-cache",
+    }
+    for path, caching in paths.items():
+        file = await client.get(path)
+        assert (file.status_code, file.headers["cache-control"]) == (200, caching), path
+        assert (await client.get(path, headers={"If-None-Match": file.headers["etag"]})).status_code == 304, path
+    assert (await client.get(f"/static/{STATIC_VERSION}/..%2Frouter.py")).status_code == 404
+
+
+async def test_pages_refer_to_the_present_version_alone(client: httpx.AsyncClient, user: Account) -> None:
+    await user.client.post("/v1/images", files={"image": ("a.png", png())})
+    page = await client.get("/")
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert {path.rpartition("/")[0] for path in files} == {f"/static/{STATIC_VERSION}"}
+    # The modules that a script imports are requested with it.
+    script = (await client.get(f"/static/{STATIC_VERSION}/gallery.js")).text
+    imports = re.findall(r'from "\./([^"]+)"', script)
+    assert imports
+    for name in imports:
+        assert f'<link rel="modulepreload" href="/static/{STATIC_VERSION}/{name}"' in page.text

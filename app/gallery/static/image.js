@@ -100,6 +100,11 @@ if (isSignedIn) {
   });
   suggestTags().catch(() => {});
 }
+// Hides the image and its history while it is in the trash.
+function setHidden(isHidden) {
+  for (const part of [picture, document.getElementById("history-section")]) part.hidden = isHidden;
+}
+
 if (canEdit) {
   showTags([...tags.querySelectorAll(".tag")].map((link) => link.textContent));
   offerReverts(showTags);
@@ -116,11 +121,11 @@ if (canEdit) {
   document.getElementById("delete").addEventListener("click", async () => {
     try {
       await callApi("DELETE", path);
-      picture.hidden = true;
+      setHidden(true);
       notify("The image is in the trash.", "Undo", async () => {
         try {
           await callApi("POST", `/v1/trash/${picture.dataset.id}/restore`, {});
-          picture.hidden = false;
+          setHidden(false);
           notify("The image is restored.");
         } catch (error) {
           report(error);

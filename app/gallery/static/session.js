@@ -3,6 +3,7 @@
 export const prefix = document.body.dataset.prefix;
 const csrf = document.querySelector('meta[name="csrf-token"]')?.content;
 let token = null;
+const ENDED = "Your session has ended. Reload the page and sign in again.";
 
 export const isSignedIn = Boolean(csrf);
 
@@ -33,7 +34,7 @@ export async function accessToken() {
     token = { value: issued.access_token, until: Date.now() + (issued.expires_in - 30) * 1000 };
   } catch (error) {
     if (error.status !== 401 && error.status !== 403) throw error;
-    throw new Error("Your session has ended. Reload the page and sign in again.");
+    throw new Error(ENDED);
   }
   return token.value;
 }
@@ -43,7 +44,9 @@ export async function callApi(method, path, body) {
   const headers = isSignedIn ? { Authorization: `Bearer ${await accessToken()}` } : {};
   const isForm = body instanceof FormData;
   if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
-  return read(await fetch(prefix + path, { method, headers, body: isForm ? body : body && JSON.stringify(body) }));
+  const response = await fetch(prefix + path, { method, headers, body: isForm ? body : body && JSON.stringify(body) });
+  if (isSignedIn && response.status === 401) throw new Error(ENDED);
+  return read(response);
 }
 
 // Returns whether the text is in the clipboard. Only TLS pages may write to it.
@@ -80,7 +83,8 @@ export function element(name, attributes = {}, ...children) {
 export function thumbnail(image) {
   const base = image.visibility === "private" ? `${prefix}/i/${image.id}` : `${prefix}/v1/images/${image.id}`;
   const picture = element("img", { src: `${base}/thumbnail?size=320`, width: image.width, height: image.height, alt: image.name, loading: "lazy" });
-  return element("li", {}, element("a", { href: `${prefix}/i/${image.id}` }, picture));
+  const tenths = Math.round(10 * Math.min(Math.max(image.width / image.height, 0.4), 4));
+  return element("li", { class: `r${tenths}` }, element("a", { href: `${prefix}/i/${image.id}` }, picture));
 }
 
 // Shows a message in the live region of the page, with an optional action such as Undo.
