@@ -54,9 +54,12 @@ async def search(page: Page, query: str) -> None:
 async def upload_over_a_broken_connection(page: Page, proxy: FaultProxy, files: list[Path]) -> None:
     await page.get_by_role("link", name="Upload", exact=True).click()
     await page.get_by_label("Tags for these pictures").fill("holiday")
+    # Else the large file may be stored before the connection breaks.
+    proxy.set(bytes_per_second=8_000_000)
     await page.set_input_files("#chosen-files", files)
     await expect(page.locator("#files progress[value]:not([value='0'])").first).to_be_attached()
     proxy.cut()
+    proxy.set()
     await expect(page.get_by_role("link", name=re.compile("^Stored$"))).to_have_count(3, timeout=60_000)
 
 
