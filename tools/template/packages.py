@@ -15,7 +15,8 @@ from pipenv.vendor import plette  # type: ignore[import-untyped]
 # Packages of the features, of their tests, and of the checks that the skeleton leaves out.
 LEFT_OUT = frozenset(
     {
-        *("aiosmtplib", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "pillow", "pillow-heif"),
+        *("aiosmtplib", "attrs", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "pillow"),
+        "pillow-heif",
         *("aiosmtpd", "axe-playwright-python", "codespell", "matplotlib", "mkdocs-material", "openapi-python-client"),
         *("playwright", "proselint", "requests-oauthlib", "schemathesis", "scikit-image", "testcontainers"),
         *("types-passlib",),
