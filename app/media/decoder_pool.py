@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import StorageUnavailable
+from app.core.observability.duration_histogram import DurationHistogram
 from app.media.errors import DecodersBusy, DecodersUnavailable, ImageTooLarge, InvalidImage
 from app.media.image_properties import Dimensions, ImageProperties, PerceptualHash
 from app.media.metadata.photo_metadata import PhotoMetadata
@@ -143,9 +144,8 @@ class DecoderPool:
         self._idle: list[_Decoder] = []
         self._max_pixels = max_pixels
         self._source_port = source_port
-        # The number of the finished jobs of each task, and their time without the wait for a decoder.
-        self.jobs = dict.fromkeys(TASKS, 0)
-        self.seconds = dict.fromkeys(TASKS, 0.0)
+        # The time of the jobs of each task, without the wait for a decoder.
+        self.durations = {task: DurationHistogram() for task in TASKS}
 
     async def check(self, file: DecoderInput) -> ImageProperties:
         """Decode the whole file; return its properties.
@@ -234,8 +234,7 @@ class DecoderPool:
         try:
             yield
         finally:
-            self.jobs[task] += 1
-            self.seconds[task] += time.perf_counter() - started
+            self.durations[task].observe(time.perf_counter() - started)
 
     async def _attempt(
         self, decoder: _Decoder, job: dict[str, Any], body: Sequence[bytes]

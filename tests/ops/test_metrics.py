@@ -10,10 +10,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import VERSION
+from app.core.observability.duration_histogram import DurationHistogram
 from app.db.database import Database
 from app.ops.statistics.repository import ServiceStatistics, StatisticsRepository
+from app.ops.statistics.service_report import summarize_decoder_tasks
 from app.ops.statistics.statistics_refresh import StatisticsRefresh
-from app.telemetry.metrics.prometheus_exposition import Registry, publish
+from app.telemetry.metrics.prometheus_exposition import Registry, publish, read_workers
 from app.telemetry.request_record import series_of
 from tests.support.accounts import Account
 
@@ -111,7 +113,7 @@ async def test_refusals_decoder_jobs_and_queues_are_metrics(
     assert (await client.post("/v1/auth/token", data=form)).status_code == 401
     failures = _value(before, "imts_sign_in_failures_total") + 1
     text = await _metrics_with(client, f"^imts_sign_in_failures_total {failures}$")
-    jobs, seconds = 'imts_decode_jobs_total{task="check"}', 'imts_decode_seconds_total{task="check"}'
+    jobs, seconds = (f'imts_decode_duration_seconds_{one}{{task="check"}}' for one in ("count", "sum"))
     assert _value(text, jobs) == _value(before, jobs) + 1
     assert _value(text, seconds) > _value(before, seconds)
     assert {_value(text, f'imts_queue_length{{queue="{name}"}}') for name in ("decoders", "uploads", "searches")} == {0}
@@ -167,3 +169,26 @@ def test_the_newest_value_of_a_shared_gauge_counts(tmp_path: Path, order: tuple[
     text = registry.render(sorted(directories), "")
     assert (_value(text, "imts_workers"), _value(text, "imts_images")) == (2, 2)
     assert "\nimts_users " not in text
+
+
+def test_a_histogram_continues_and_sums_the_workers(tmp_path: Path) -> None:
+    name = 'imts_decode_duration_seconds{task="check"}'
+    directories = [tmp_path / worker for worker in ("a", "b")]
+    for directory, seconds in zip(directories, (0.02, 0.2), strict=True):
+        directory.mkdir()
+        # The second worker of each directory continues the first.
+        for _ in range(2):
+            registry, histogram = Registry(), DurationHistogram()
+            registry.histogram(name, "Time of the jobs", histogram)
+            registry.resume(directory)
+            histogram.observe(seconds)
+            publish(directory, registry.snapshot())
+    text = registry.render(directories, "")
+    assert _value(text, 'imts_decode_duration_seconds_bucket{le="0.025",task="check"}') == 2
+    assert _value(text, 'imts_decode_duration_seconds_bucket{le="+Inf",task="check"}') == 4
+    assert _value(text, 'imts_decode_duration_seconds_count{task="check"}') == 4
+    assert _value(text, 'imts_decode_duration_seconds_sum{task="check"}') == pytest.approx(0.44)
+    [task] = summarize_decoder_tasks(read_workers(directories, ""))
+    assert (task.name, task.jobs) == ("check", 4)
+    assert task.milliseconds[0] == pytest.approx(25)
+    assert 100 < task.milliseconds[1] < task.milliseconds[2] <= 250

@@ -52,6 +52,9 @@ async def test_the_service_page_shows_data_accounts_workers_and_versions(
             # The log also has the accounts of earlier tests.
             await asyncio.gather(*(user.client.get("/v1/users/me") for _ in range(20)))
     assert f"<td>{os.getpid()}</td>" in _section(shown, "workers")
+    assert re.search(
+        r"<td>check</td>\s*<td[^>]*>[\d,]+</td>(\s*<td[^>]*>[\d,.]+ ms</td>){3}", _section(shown, "decoders")
+    )
     assert f"<dd>{VERSION}</dd>" in _section(shown, "versions")
     assert re.search(r"<dt>PostgreSQL</dt><dd>1[4-9]", _section(shown, "versions"))
     assert re.search(r"<dt>MongoDB</dt><dd>\d+\.\d+", _section(shown, "versions"))

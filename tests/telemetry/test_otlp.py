@@ -128,7 +128,8 @@ def _check_metrics(receiver: OtlpReceiver) -> None:
     assert {one.trace_id.hex() for one in exemplars} == {TRACE}
     assert {one.span_id.hex() for one in exemplars} <= {span.span_id for span in _servers(receiver)}
     # Earlier services of the process are counted, too.
-    assert receiver.value("imts_decode_jobs", task="check") >= 1
+    assert receiver.value("imts_decode_duration_seconds_count", task="check") >= 1
+    assert receiver.value("imts_decode_duration_seconds_sum", task="check") > 0
     assert receiver.value("imts_workers") == 1
     assert receiver.value("imts_queue_length", queue="uploads") == 0
     assert "imts_images" in receiver.metrics

@@ -9,6 +9,7 @@ from app.ops.statistics.repository import ServiceStatistics
 from app.ops.statistics.statistics_refresh import StatisticsRefresh
 from app.telemetry.metrics.prometheus_exposition import Registry
 
+DECODE_DURATION = "imts_decode_duration_seconds"
 # The names and help texts of the statistics, by their fields.
 STATISTICS = {
     "images": ("imts_images", "Stored images, without the trash"),
@@ -26,11 +27,9 @@ def register_metrics(container: Container) -> None:
     registry = container.recorder.registry
     _register_backends(registry, container)
     _register_queues(registry, container.queues)
-    decoders, steps = container.decoders, container.search.steps
-    for task in decoders.jobs:
-        jobs, seconds = (f'imts_decode_{one}_total{{task="{task}"}}' for one in ("jobs", "seconds"))
-        registry.counter(jobs, "Jobs of the decoders", partial(decoders.jobs.__getitem__, task))
-        registry.counter(seconds, "Time of the jobs of the decoders", partial(decoders.seconds.__getitem__, task))
+    for task, durations in container.decoders.durations.items():
+        registry.histogram(f'{DECODE_DURATION}{{task="{task}"}}', "Time of the jobs of the decoders", durations)
+    steps = container.search.steps
     for name in steps:
         counter = f'imts_search_steps_total{{strategy="{name}"}}'
         registry.counter(counter, "Steps of searches", partial(steps.__getitem__, name))

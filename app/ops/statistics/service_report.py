@@ -3,21 +3,33 @@
 import asyncio
 import platform
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from app import VERSION
 from app.core.errors import AppError
+from app.core.observability.duration_histogram import DurationHistogram
 from app.http.container import Container
 from app.ops.statistics.repository import AccountStorage, StatisticsRepository
+from app.ops.statistics.service_metrics import DECODE_DURATION
 from app.telemetry.errors import TelemetryError
 from app.telemetry.log_queries import AccountActivity, list_busiest_accounts
 from app.telemetry.metrics.prometheus_exposition import WorkerState
 from app.users.accounts.repository import UserRepository
 
 ROWS = 10
+QUANTILES = (0.5, 0.95, 0.99)
 _UNKNOWN = "not reachable"
+
+
+class DecoderTask(NamedTuple):
+    """A task of the decoders: its jobs, and their QUANTILES in milliseconds."""
+
+    name: str
+    jobs: int
+    milliseconds: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,7 @@ class ServiceReport:
     busiest: list[AccountActivity] | None
     emails: dict[str, str]
     workers: list[WorkerState]
+    decoder_tasks: list[DecoderTask]
     versions: dict[str, str]
 
 
@@ -50,7 +63,22 @@ async def load_report(container: Container, minutes: int) -> ServiceReport:
         "Redis": redis,
     }
     workers = await container.recorder.list_workers()
-    return ServiceReport(largest, busiest, {str(one): email for one, email in emails.items()}, workers, versions)
+    addresses = {str(one): email for one, email in emails.items()}
+    return ServiceReport(largest, busiest, addresses, workers, summarize_decoder_tasks(workers), versions)
+
+
+def summarize_decoder_tasks(workers: Iterable[WorkerState]) -> list[DecoderTask]:
+    """Return the tasks that have had a job in one of the workers."""
+    totals: dict[str, DurationHistogram] = {}
+    for worker in workers:
+        for name, one in worker.histograms.items():
+            if name.startswith(DECODE_DURATION):
+                totals.setdefault(name, DurationHistogram()).merge(one.counts, one.seconds)
+    return [
+        DecoderTask(name.split('"')[1], total.count, [1000 * (total.quantile(share) or 0) for share in QUANTILES])
+        for name, total in totals.items()
+        if total.count
+    ]
 
 
 async def _list_busiest(container: Container, minutes: int) -> list[AccountActivity] | None:

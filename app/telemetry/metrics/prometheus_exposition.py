@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -34,9 +33,9 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from app import VERSION
+from app.core.observability.duration_histogram import BOUNDS, DurationHistogram
 from app.telemetry.request_record import Series
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 # A worker publishes with each flush. After this time without one, it has ended or hangs.
 GAUGE_SECONDS = 15
 # The name of version 1.0: with another one, counters would restart at an upgrade.
@@ -50,30 +49,18 @@ _bucket_of = partial(bisect_left, [bound * 1000 for bound in BOUNDS])
 
 
 @dataclass(slots=True)
-class LatencyHistogram:
-    """A histogram of one series: a count for each of BOUNDS and one above, and the sum in seconds."""
-
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
-    seconds: float = 0.0
-
-    def merge(self, counts: Sequence[int], seconds: float) -> None:
-        """Add another histogram of the same series."""
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, counts, strict=True)]
-        self.seconds += seconds
-
-
-@dataclass(slots=True)
 class MetricsSnapshot:
-    """Counters, gauges and request histograms, of one worker or of all."""
+    """Counters, gauges and histograms, of one worker or of all."""
 
     counters: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
     shared_gauges: dict[str, float] = field(default_factory=dict)
-    requests: dict[Series, LatencyHistogram] = field(default_factory=dict)
+    histograms: dict[str, DurationHistogram] = field(default_factory=dict)
+    requests: dict[Series, DurationHistogram] = field(default_factory=dict)
 
     def observe(self, series: Series, durations_ms: Sequence[float]) -> None:
         """Count requests of one series."""
-        durations = self.requests.setdefault(series, LatencyHistogram())
+        durations = self.requests.setdefault(series, DurationHistogram())
         for bucket, count in Counter(map(_bucket_of, durations_ms)).items():
             durations.counts[bucket] += count
         durations.seconds += sum(durations_ms) / 1000
@@ -82,8 +69,9 @@ class MetricsSnapshot:
         """Return them as JSON, with the time."""
         requests = [[*series, durations.counts, durations.seconds] for series, durations in self.requests.items()]
         values = {"counters": self.counters, "gauges": self.gauges, "shared_gauges": self.shared_gauges}
+        histograms = {name: [one.counts, one.seconds] for name, one in self.histograms.items()}
         identity = {"time": time.time(), "pid": os.getpid(), "version": VERSION}
-        return json.dumps({**identity, **values, "requests": requests})
+        return json.dumps({**identity, **values, "histograms": histograms, "requests": requests})
 
     def merge(self, snapshot: Mapping[str, Any], *, gauges: bool) -> None:
         """Add the metrics of a dump, which is newer than the dumps before it."""
@@ -92,17 +80,24 @@ class MetricsSnapshot:
             _add(self.gauges, snapshot["gauges"])
             # Missing in the dumps of earlier versions.
             self.shared_gauges.update(snapshot.get("shared_gauges", {}))
+        # Missing in the dumps of earlier versions, too.
+        for name, (counts, seconds) in snapshot.get("histograms", {}).items():
+            self.histograms.setdefault(name, DurationHistogram()).merge(counts, seconds)
         for method, route, status_class, counts, seconds in snapshot["requests"]:
-            self.requests.setdefault((method, route, status_class), LatencyHistogram()).merge(counts, seconds)
+            self.requests.setdefault((method, route, status_class), DurationHistogram()).merge(counts, seconds)
 
 
 class WorkerState(NamedTuple):
-    """A running worker: its process id, its version, and its gauges of `age_seconds` ago."""
+    """A running worker: its process id, its version, and its gauges and histograms of `age_seconds` ago.
+
+    The histograms include those of the last worker in the same directory.
+    """
 
     pid: int
     version: str
     age_seconds: float
     gauges: Mapping[str, float]
+    histograms: Mapping[str, DurationHistogram]
 
 
 class Registry:
@@ -112,13 +107,14 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        # Of this worker. The requests include those of the last worker in the same directory.
+        # Of this worker. All but the gauges include those of the last worker in the same directory.
         self.current = MetricsSnapshot()
         self._help: dict[str, str] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
         self._shared_gauges: dict[str, Callable[[], float | None]] = {}
         self._counters: dict[str, Callable[[], float]] = {}
-        self._before: dict[str, float] = {}
+        self._histograms: dict[str, DurationHistogram] = {}
+        self._before = MetricsSnapshot()
 
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Add a gauge that shows the sum over the workers of what `read` returns."""
@@ -132,6 +128,10 @@ class Registry:
         """Add a counter: `read` must not decrease."""
         self._help[name], self._counters[name] = description, read
 
+    def histogram(self, name: str, description: str, histogram: DurationHistogram) -> None:
+        """Add a histogram, which its owner continues to change."""
+        self._help[name], self._histograms[name] = description, histogram
+
     @property
     def counter_names(self) -> Sequence[str]:
         """The names of the counters, with their labels."""
@@ -142,6 +142,11 @@ class Registry:
         """The names of the gauges, with their labels."""
         return (*self._gauges, *self._shared_gauges)
 
+    @property
+    def histogram_names(self) -> Sequence[str]:
+        """The names of the histograms, with their labels."""
+        return tuple(self._histograms)
+
     def help(self, name: str) -> str:
         """Return the help text of a metric."""
         return self._help[name]
@@ -149,14 +154,16 @@ class Registry:
     def resume(self, directory: Path) -> None:
         """Continue the counters that the last worker in this directory published."""
         if snapshot := _load(directory):
-            before = MetricsSnapshot()
-            before.merge(snapshot, gauges=False)
-            self._before = before.counters
-            self.current.merge({**snapshot, "counters": {}}, gauges=False)
+            self._before.merge({**snapshot, "requests": []}, gauges=False)
+            self.current.merge({**snapshot, "counters": {}, "histograms": {}}, gauges=False)
 
     def snapshot(self) -> str:
         """Return the current metrics of this worker, for `publish`. Not thread-safe: for the event loop."""
-        self.current.counters = {name: self._before.get(name, 0) + read() for name, read in self._counters.items()}
+        before = self._before
+        self.current.counters = {name: before.counters.get(name, 0) + read() for name, read in self._counters.items()}
+        self.current.histograms = {
+            name: _sum(one, before.histograms.get(name)) for name, one in self._histograms.items()
+        }
         self.current.gauges = {name: read() for name, read in self._gauges.items()}
         shared = {name: read() for name, read in self._shared_gauges.items()}
         self.current.shared_gauges = {name: value for name, value in shared.items() if value is not None}
@@ -175,7 +182,8 @@ class Registry:
         gauges: dict[str, float | None] = {name: total.gauges.get(name, 0.0) for name in self._gauges}
         gauges |= {name: total.shared_gauges.get(name) for name in self._shared_gauges}
         registry = CollectorRegistry()
-        registry.register(_Total(total.requests, self._help, counters, gauges))
+        histograms = {name: total.histograms.get(name, DurationHistogram()) for name in self._histograms}
+        registry.register(_Total(total.requests, self._help, counters, gauges, histograms))
         return generate_latest(registry).decode()
 
 
@@ -184,33 +192,34 @@ class _Total(Collector):
 
     def __init__(
         self,
-        requests: Mapping[Series, LatencyHistogram],
+        requests: Mapping[Series, DurationHistogram],
         texts: Mapping[str, str],
         counters: Mapping[str, float],
         gauges: Mapping[str, float | None],
+        histograms: Mapping[str, DurationHistogram],
     ) -> None:
         self._requests = requests
         self._texts = texts
         self._counters = counters
         self._gauges = gauges
+        self._histograms = histograms
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families: build, requests, durations, counters, gauges."""
+        """Yield the families: build, requests, durations, counters, gauges, histograms."""
         build = InfoMetricFamily("imts_build", "The version of the service and of Python")
         build.add_metric([], {"version": VERSION, "python": platform.python_version()})
         yield build
         yield from self._request_families()
         yield from self._families(CounterMetricFamily, self._counters)
         yield from self._families(GaugeMetricFamily, self._gauges)
+        yield from self._histogram_families()
 
     def _request_families(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(*_REQUESTS, labels=_LABELS)
         durations = HistogramMetricFamily(*_DURATION, labels=_LABELS)
         for series, histogram in sorted(self._requests.items()):
-            requests.add_metric(series, sum(histogram.counts))
-            bounds = (*map(str, BOUNDS), "+Inf")
-            buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
-            durations.add_metric(series, buckets, histogram.seconds)
+            requests.add_metric(series, histogram.count)
+            durations.add_metric(series, histogram.buckets(), histogram.seconds)
         yield requests
         yield durations
 
@@ -220,24 +229,42 @@ class _Total(Collector):
         """Return the families of these values. A family whose value is unknown has no sample."""
         families: dict[str, _Family] = {}
         for name, value in values.items():
-            family_name, _, label = name.partition("{")
-            key, _, label_value = label.rstrip("}").partition("=")
+            family_name, labels, label_values = _split_name(name)
             if family_name not in families:
-                families[family_name] = family_type(family_name, self._texts[name], labels=[key] if key else [])
+                families[family_name] = family_type(family_name, self._texts[name], labels=labels)
             if value is not None:
-                families[family_name].add_metric([label_value.strip('"')] if key else [], value)
+                families[family_name].add_metric(label_values, value)
         return families.values()
+
+    def _histogram_families(self) -> Iterable[HistogramMetricFamily]:
+        families: dict[str, HistogramMetricFamily] = {}
+        for name, histogram in self._histograms.items():
+            family_name, labels, label_values = _split_name(name)
+            family = HistogramMetricFamily(family_name, self._texts[name], labels=labels)
+            families.setdefault(family_name, family).add_metric(label_values, histogram.buckets(), histogram.seconds)
+        return families.values()
+
+
+def _split_name(name: str) -> tuple[str, list[str], list[str]]:
+    """Return the name of the family, and the name and the value of the label."""
+    family_name, _, label = name.partition("{")
+    key, _, value = label.rstrip("}").partition("=")
+    return (family_name, [key], [value.strip('"')]) if key else (family_name, [], [])
 
 
 def read_workers(directories: Iterable[Path], own: str) -> list[WorkerState]:
     """Return the running workers of these directories; without any, that of `own`. Blocks."""
     snapshots = [snapshot for directory in directories if (snapshot := _load(directory))] or [json.loads(own)]
-    workers = [
-        # Workers of earlier versions publish neither.
-        WorkerState(one.get("pid", 0), one.get("version", "unknown"), time.time() - one["time"], one["gauges"])
-        for one in snapshots
-    ]
+    workers = [_state_of(snapshot) for snapshot in snapshots]
     return [worker for worker in workers if abs(worker.age_seconds) < GAUGE_SECONDS]
+
+
+def _state_of(snapshot: Mapping[str, Any]) -> WorkerState:
+    values = MetricsSnapshot()
+    values.merge(snapshot, gauges=True)
+    # Workers of earlier versions publish neither process id nor version.
+    pid, version = snapshot.get("pid", 0), snapshot.get("version", "unknown")
+    return WorkerState(pid, version, time.time() - snapshot["time"], values.gauges, values.histograms)
 
 
 def publish(directory: Path, snapshot: str) -> None:
@@ -245,6 +272,13 @@ def publish(directory: Path, snapshot: str) -> None:
     temporary = directory / f"{_SNAPSHOT}.new"
     temporary.write_text(snapshot)
     temporary.replace(directory / _SNAPSHOT)
+
+
+def _sum(mine: DurationHistogram, before: DurationHistogram | None) -> DurationHistogram:
+    total = DurationHistogram(list(mine.counts), mine.seconds)
+    if before is not None:
+        total.merge(before.counts, before.seconds)
+    return total
 
 
 def _add(sums: dict[str, float], values: Mapping[str, float]) -> None:

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -60,7 +61,10 @@ class OtlpExport:
         self.command_spans = CommandSpans(self.client_spans)
 
     def observe(self, registry: Registry) -> None:
-        """Export the metrics of this worker, too. A family with a label is one instrument."""
+        """Export the metrics of this worker, too. A family with a label is one instrument.
+
+        An instrument with a callback cannot be a histogram: it becomes the counters of its count and its sum.
+        """
         meter = self.meters.get_meter(_SCOPE, VERSION)
         for family, names in _by_family(registry.counter_names).items():
             read = _observe_values(names, lambda: registry.current.counters)
@@ -68,6 +72,12 @@ class OtlpExport:
         for family, names in _by_family(registry.gauge_names).items():
             read = _observe_values(names, lambda: registry.current.gauges | registry.current.shared_gauges)
             meter.create_observable_gauge(family, [read], description=registry.help(names[0]))
+
+        for family, names in _by_family(registry.histogram_names).items():
+            for field in ("count", "seconds"):
+                read = _observe_values(names, partial(_read_histograms, registry, field))
+                name = f"{family}_{'sum' if field == 'seconds' else field}"
+                meter.create_observable_counter(name, [read], description=registry.help(names[0]))
 
     async def close(self) -> None:
         """Send what waits, within CLOSE_SECONDS."""
@@ -116,6 +126,10 @@ def _observe_values(names: list[str], read: _Read) -> Callable[[CallbackOptions]
         return [Observation(float(values[name]), _labels_of(name)) for name in names if name in values]
 
     return observe
+
+
+def _read_histograms(registry: Registry, field: str) -> Mapping[str, float]:
+    return {name: getattr(histogram, field) for name, histogram in registry.current.histograms.items()}
 
 
 def _labels_of(name: str) -> dict[str, str]:
