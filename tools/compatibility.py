@@ -1,7 +1,7 @@
 """Compares docs/openapi.json with the document of the last release, and reports the changes that break clients.
 
 `docs/releases/` has that document and `accepted.txt`, with a reported line for each change that is intended. The rules
-are those of docs/decisions/0027.
+are those of docs/decisions/0026.
 """
 
 import json
@@ -144,6 +144,8 @@ class _Comparison:
         old, new, seen = _resolve(self.old, old), _resolve(self.new, new), (*seen, step)
         yield from _lost_types(new, old, place)
         old, new = _value(self.old, old), _value(self.new, new)
+        if "format" in old and new.get("format") != old["format"]:
+            yield f"{place} has another format"
         for name, schema in old.get("properties", {}).items():
             if name not in new.get("properties", {}):
                 yield f"{place}.{name} removed"
@@ -200,8 +202,11 @@ def _narrowed(old: Json, new: Json, place: str) -> Iterator[str]:
             continue
         if new[limit] < old[limit] if is_upper else new[limit] > old[limit]:
             yield f"{place} has a narrower {limit}"
-    if new.get("pattern") and new.get("pattern") != old.get("pattern"):
-        yield f"{place} has another pattern"
+    for rule in ("pattern", "format"):
+        if new.get(rule) and new[rule] != old.get(rule):
+            yield f"{place} has another {rule}"
+    if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:
+        yield f"{place} refuses further members"
 
 
 def contract(document: Json) -> Json:

@@ -30,7 +30,7 @@ DOCUMENT: dict[str, Any] = {
             "Thing": {
                 "type": "object",
                 "properties": {
-                    "id": {"type": "integer"},
+                    "id": {"type": "integer", "format": "int64"},
                     "children": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}},
                     "description": {"type": "string", "description": "A text."},
                 },
@@ -108,10 +108,19 @@ def compare(change: Change, base: dict[str, Any] = DOCUMENT) -> list[str]:
         (lambda d: member(d, "Thing")["properties"].pop("description"), "response 200.description removed"),
         (lambda d: member(d, "Thing")["required"].clear(), "response 200.id became optional"),
         (lambda d: member(d, "Thing")["properties"]["id"].update(type="string"), "response 200.id changed its type"),
+        (lambda d: member(d, "Thing")["properties"]["id"].update(format="int32"), "response 200.id has another format"),
+        (lambda d: member(d, "NewThing")["properties"]["name"].update(format="uuid"), "body.name has another format"),
     ],
 )
 def test_a_breaking_change_is_found(change: Change, finding: str) -> None:
     assert any(finding in line for line in compare(change)), compare(change)
+
+
+def test_a_body_that_is_closed_to_further_members_is_found() -> None:
+    base = copy.deepcopy(DOCUMENT)
+    member(base, "NewThing").pop("additionalProperties")
+    changes = compare(lambda d: member(d, "NewThing").update(additionalProperties=False), base)
+    assert changes == ["POST /things: body refuses further members"]
 
 
 @pytest.mark.parametrize(
