@@ -61,9 +61,28 @@ def test_the_skeleton_imports_no_package_that_its_pipfile_leaves_out(files: dict
 
 def test_the_name_of_this_service_is_replaced(files: dict[str, str | bytes]) -> None:
     texts = {path: text for path, text in files.items() if isinstance(text, str)}
+    # The licence requires the notice of the authors.
+    assert "The Image-Tagged-System authors" in texts.pop("LICENSE")
     assert not [path for path, text in texts.items() if "Image-Tagged-System" in text or "imts_" in text]
     assert 'title="Book Shelf"' in texts["app/main.py"]
     assert "bookshelf_db_connections_in_use" in texts["app/lifespan.py"]
+
+
+def test_every_setting_of_the_skeleton_is_used(files: dict[str, str | bytes]) -> None:
+    modules = {path: str(text) for path, text in files.items() if path.endswith(".py")}
+    groups = {path: text for path, text in modules.items() if path.startswith("app/core/settings/")}
+    fields = {
+        name for text in groups.values() for name in re.findall(r"^    ([a-z]\w+): (?!str =$)", text, re.MULTILINE)
+    }
+    code = "\n".join(text for path, text in modules.items() if path not in groups)
+    properties = "\n".join(re.findall(r"self\.\w+", "\n".join(groups.values())))
+    assert len(fields) > 30
+    assert not [name for name in fields if not re.search(rf"\b{name}\b", code + properties)]
+
+
+def test_the_documented_api_of_the_skeleton_names_no_image(files: dict[str, str | bytes]) -> None:
+    described = ("app/http/problems.py", "app/http/openapi/response_headers.py", "app/http/openapi/introduction.py")
+    assert not [path for path in described if re.search(r"\bimages?\b(?!/)", str(files[path]))]
 
 
 def test_the_image_is_built_from_files_of_the_skeleton(files: dict[str, str | bytes]) -> None:

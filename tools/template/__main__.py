@@ -28,8 +28,8 @@ def write(name: str, directory: Path) -> None:
     environment = derive_environment_file(str(derived("docker-local.env")), settings)
     (directory / "docker-local.env").write_text(rename(environment, name))
     # Import order and line breaks depend on the names.
-    run(directory, "-m", "ruff", "check", "--quiet", "--fix-only", ".")
-    run(directory, "-m", "ruff", "format", "--quiet", ".")
+    run(directory, "-m", "ruff", "check", "--no-cache", "--quiet", "--fix-only", ".")
+    run(directory, "-m", "ruff", "format", "--no-cache", "--quiet", ".")
     (directory / "docs").mkdir()
     run(directory, "-m", "tools.generated", "--write")
 

@@ -15,11 +15,11 @@ from pipenv.vendor import plette  # type: ignore[import-untyped]
 # Packages of the features, of their tests, and of the checks that the skeleton leaves out.
 LEFT_OUT = frozenset(
     {
-        *("aiosmtplib", "attrs", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "pillow"),
-        "pillow-heif",
+        *("aiosmtplib", "attrs", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "joserfc"),
+        *("pillow", "pillow-heif", "python-multipart", "rich"),
         *("aiosmtpd", "axe-playwright-python", "codespell", "matplotlib", "mkdocs-material", "openapi-python-client"),
-        *("playwright", "proselint", "requests-oauthlib", "schemathesis", "scikit-image", "testcontainers"),
-        *("types-passlib",),
+        *("playwright", "proselint", "pytest-cov", "requests-oauthlib", "schemathesis", "scikit-image"),
+        *("testcontainers", "types-passlib"),
     }
 )
 _COMMANDS_LEFT_OUT = re.compile(r'^(?!dev|serve|migrate)[a-z-]+ = "python -m app [a-z-]+"\n', re.MULTILINE)

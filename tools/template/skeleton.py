@@ -36,7 +36,11 @@ def skeleton(name: str) -> dict[str, str | bytes]:
     files |= {path: derived(path) for path in rules.OTHER_FILES if path not in overlay}
     if unused := {one.path for one in rules.REPLACEMENTS} - files.keys() - {"docker-local.env"}:
         raise TemplateError(f"the skeleton has no {', '.join(sorted(unused))}; remove the replacements")
-    return {rename(path, name): rename(text, name) if isinstance(text, str) else text for path, text in files.items()}
+    renamed = {
+        rename(path, name): rename(text, name) if isinstance(text, str) else text for path, text in files.items()
+    }
+    # The licence of the copied code keeps the name of its authors.
+    return {**renamed, "LICENSE": (ROOT / "LICENSE").read_text()}
 
 
 def derived(path: str) -> str | bytes:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
 
@@ -19,7 +19,11 @@ from app.db.database import Database
 from app.http.container import Container
 from app.ratelimit.rate_limiter import RateLimiter
 from app.storage.object_store import ObjectStore
+from app.storage.request_spans import make_trace_config
 from app.telemetry.recording.recorder import Recorder
+
+if TYPE_CHECKING:
+    from app.telemetry.otlp.otlp_export import OtlpExport
 
 logger = get_logger(__name__)
 
@@ -34,30 +38,36 @@ class State(TypedDict):
     container: Container
 
 
-def make_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+def make_lifespan(
+    settings: Settings, export: "OtlpExport | None" = None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     """Return the lifespan of a service with these settings. It starts even if backends are down."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            container = await _open(settings, stack)
+            if export:
+                stack.push_async_callback(export.close)
+            container = await _open(settings, stack, export)
             await _warm_up(container.database, settings)
+            if export:
+                export.observe(container.recorder.registry)
             _run_in_background(stack, _make_bucket(container.object_store))
             yield {"container": container}
 
     return lifespan
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Container:
+async def _open(settings: Settings, stack: AsyncExitStack, export: "OtlpExport | None") -> Container:
     database = Database(settings)
     stack.push_async_callback(database.close)
-    object_store = ObjectStore(settings)
+    object_store = ObjectStore(settings, [make_trace_config(export.client_spans)] if export else ())
     stack.push_async_callback(object_store.close)
     redis = RedisClient(settings)
     stack.push_async_callback(redis.close)
     scripts = ScriptRunner(settings)
     stack.push_async_callback(scripts.close)
-    recorder = Recorder(settings)
+    recorder = Recorder(settings, listeners=[export.command_spans] if export else ())
     gauge = recorder.registry.gauge
     gauge("imts_db_connections_in_use", "Pooled connections at work", database.connections_in_use)
     gauge("imts_db_connections_limit", "Connections that the pools may open", lambda: settings.database_connections)
