@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.background_load import writer
+from benchmarks.machine import watched
 from benchmarks.queries import IMAGES, queries
-from benchmarks.search import POSTGRES, Times, load, watched
+from benchmarks.search import POSTGRES, Times, load
 from benchmarks.service import OK, Client, servers, service
 
 WARMING_ROUNDS = 10

@@ -28,7 +28,6 @@ from typing import Any
 
 import asyncpg
 import numpy as np
-import psutil
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.visibility import VisibilityScope
@@ -41,6 +40,7 @@ from app.search.planning.sort_order import SortOrder
 from benchmarks import dataset
 from benchmarks.background_load import searchers, writer
 from benchmarks.dataset import names
+from benchmarks.machine import watched
 from benchmarks.queries import ATTACKS, COUNTED, EXPLAIN, IMAGES, JSON_SEARCH, SearchRequest, queries
 from benchmarks.search_plot import plot
 from benchmarks.service import OK, Client, servers, service
@@ -200,21 +200,6 @@ async def load(images: int, seed: int) -> None:
     await connection.execute("CHECKPOINT")
     await connection.close()
     os.sync()
-
-
-@contextmanager
-def watched(machine: dict[str, Any], stage: str) -> Iterator[None]:
-    """Record the load of the machine during the block, and the processor time that the host gave to others."""
-    started, stolen, load = time.monotonic(), _stolen_seconds(), os.getloadavg()[0]
-    yield
-    share = (_stolen_seconds() - stolen) / (time.monotonic() - started) / (os.cpu_count() or 1)
-    loads = [round(load, 1), round(os.getloadavg()[0], 1)]
-    machine[stage] = {"load_average": loads, "stolen_percent": round(100 * share, 1)}
-
-
-def _stolen_seconds() -> float:
-    """Return the steal time so far: processor time that the host gave to others; 0 if the system does not report it."""
-    return float(getattr(psutil.cpu_times(), "steal", 0))
 
 
 def measure(url: str, images: int, options: argparse.Namespace) -> dict[str, Any]:

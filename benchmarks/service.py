@@ -84,9 +84,9 @@ class Server:
     process: psutil.Process
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that it has used so far."""
+        """Return the processor time that it has used so far, with that of ended child processes."""
         workers = [self.process, *self.process.children(recursive=True)]
-        return sum(sum(one.cpu_times()[:2]) for one in workers)
+        return sum(sum(one.cpu_times()[:4]) for one in workers)
 
 
 @contextmanager

@@ -32,8 +32,9 @@ from app.core.settings import Settings
 from app.media.image_properties import HASH_VERSION, PIXEL_VERSION
 from app.similarity.hash_chunks import MAX_DISTANCE, bit_text, list_chunks
 from benchmarks.background_load import sign_up, upload
+from benchmarks.machine import watched
 from benchmarks.queries import IMAGES, queries
-from benchmarks.search import POSTGRES, Times, load, watched
+from benchmarks.search import POSTGRES, Times, load
 from benchmarks.service import OK, Client, servers, service
 from benchmarks.similar_images import load_photographs
 

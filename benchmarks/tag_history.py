@@ -41,12 +41,12 @@ BULK_REQUESTS = 8
 
 
 class TagClient:
-    """Uploads images with five tags, and changes their tags."""
+    """Uploads images with five tags, and changes their tags. Their names are numbers from `first` on."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, first: int = 0) -> None:
         self._client = Client(url)
         self._token = sign_in(url)
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(first)
         self._images: list[str] = []
 
     def upload(self) -> None:
