@@ -138,13 +138,15 @@ class SimilarImageReader:
             )
         if fingerprint.chunks is not None:
             bits = f"CAST({values.bind(fingerprint.perceptual_hash, 'text')} AS bit(256))"
-            # An index scan for each key takes half as long as one for all of them.
+            # One index scan for each chunk: one for each key takes 1.15 times as long, and one for all of them, twice.
             keys = list_search_keys(fingerprint.chunks, max_distance)
+            size = len(keys) // len(fingerprint.chunks)
             matches.append(
-                f"(SELECT image_id, 2, CAST(bit_count(perceptual_hash # {bits}) AS int) "  # noqa: S608
-                f"FROM unnest({values.bind(keys, 'int[]')}) AS key JOIN image_hashes ON chunks @> ARRAY[key] "
-                f"WHERE version = {values.bind(fingerprint.version)} "
-                f"AND bit_count(perceptual_hash # {bits}) <= {values.bind(max_distance)})"
+                f"(SELECT image_id, 2, distance FROM generate_series(1, {len(keys)}, {size}) AS first, LATERAL ("  # noqa: S608
+                f"SELECT image_id, CAST(bit_count(perceptual_hash # {bits}) AS int) AS distance FROM image_hashes "
+                f"WHERE chunks && ({values.bind(keys, 'int[]')})[first:first + {size - 1}] "
+                f"AND version = {values.bind(fingerprint.version)} OFFSET 0"
+                f") AS candidates WHERE distance <= {values.bind(max_distance)})"
             )
         # PostgreSQL expects a quarter of all images to match. Without OFFSET 0 it would read all of them for the join.
         statement = f"""
