@@ -1,11 +1,11 @@
 """Measures the processor time of the export by OTLP for a read and for an upload, in one run.
 
-    python -m benchmarks.tracing_cost [--blocks 12] [--reads 600] [--uploads 30]
+    python -m benchmarks.tracing_cost [--blocks 12] [--reads 600] [--uploads 30] [--ratio 1]
 
 Two services with the same backends take turns in the order ABBA: one with `OTEL_EXPORTER_OTLP_ENDPOINT`, one without.
 The collector answers each export and drops it, and its processor time does not count. Spans are sent once a second
-instead of every five seconds, so that a turn ends with its own. All requests are sampled, which is the default. The
-response cache is off. The results have the 95 % intervals of benchmarks.paired_statistics.
+instead of every five seconds, so that a turn ends with its own. `--ratio` is the share of the requests that are
+sampled, by default all. The response cache is off. The results have the 95 % intervals of benchmarks.paired_statistics.
 """
 
 import argparse
@@ -97,13 +97,15 @@ def blocks_of(name: str, both: Mapping[str, tuple[Server, Operations]], requests
 
 
 @contextmanager
-def running() -> Iterator[dict[str, tuple[Server, Operations]]]:
+def running(ratio: float) -> Iterator[dict[str, tuple[Server, Operations]]]:
     """Start the servers, both services and the collector."""
     command = [sys.executable, "-m", "app", "serve"]
     with servers({}), running_collector() as (collector, paths), tempfile.TemporaryDirectory() as directory:
         export = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
             "OTEL_BSP_SCHEDULE_DELAY": str(round(EXPORT_SECONDS * 1000)),
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(ratio),
             "TELEMETRY_SPILL_DIR": f"{directory}/wal",
         }
         with serving(command, "/readyz") as bare, serving(command, "/readyz", **export) as traced:
@@ -118,8 +120,9 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=12)
     parser.add_argument("--reads", type=int, default=600)
     parser.add_argument("--uploads", type=int, default=30)
+    parser.add_argument("--ratio", type=float, default=1.0)
     options = parser.parse_args()
-    with running() as both:
+    with running(options.ratio) as both:
         print("| operation | without, µs | traced, µs | difference, µs | change |", "|---" * 5 + "|", sep="\n")
         for name, requests in zip(both["bare"][1], (options.reads, options.uploads), strict=True):
             # Compiled statements, connections and decoders.
