@@ -87,9 +87,10 @@ def _declared(dependant: Dependant) -> Iterator[tuple[str, bool]]:
     """Yield the name of each declared query parameter, and whether it takes a list of values."""
     for field in get_flat_params(dependant):
         if isinstance(field.field_info, Query):
-            yield field.alias, _is_list(field.field_info.annotation)
+            yield field.alias, takes_list(field.field_info.annotation)
 
 
-def _is_list(annotation: Any) -> bool:
+def takes_list(annotation: Any) -> bool:
+    """Return whether a parameter of this type can be repeated."""
     origin = get_origin(annotation) or annotation
     return isinstance(origin, type) and issubclass(origin, Sequence | set | frozenset) and not issubclass(origin, str)

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from app.core.errors import UnsupportedBodyType
 from app.http.links import public_path
 from app.http.openapi.deprecation import SINCE, deprecation_headers
+from app.http.requests.direct_call import DirectCall, is_simple
 from app.http.requests.json_body import JsonRequest, parse_json
 from app.http.requests.query_parameters import QueryParameters
 
@@ -25,6 +26,7 @@ class StrictRoute(APIRoute):
         """Return FastAPI's handler, preceded by the checks."""
         handle = super().get_route_handler()
         parameters, check_body = QueryParameters(self.dependant), self._body_check()
+        direct = DirectCall(self.dependant) if is_simple(self.dependant) else None
         announcement = self._announcement()
 
         async def announced(request: Request) -> Response:
@@ -40,7 +42,8 @@ class StrictRoute(APIRoute):
                 request = await check_body(request)
             if request.scope["query_string"]:
                 parameters.check(request.query_params)
-            return await handle(request)
+            response = None if direct is None else await direct.run(request)
+            return await handle(request) if response is None else response
 
         return announced if announcement else checked
 
