@@ -48,5 +48,5 @@ class Container:
 
 def container_of(connection: HTTPConnection) -> Container:
     """Return the container that the lifespan opened."""
-    container: Container = connection.state.container
+    container: Container = connection.scope["state"]["container"]
     return container

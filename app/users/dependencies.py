@@ -37,10 +37,11 @@ def authenticator_of(container: Container) -> Authenticator:
 
 async def get_principal(request: Request) -> Principal:
     """Return the caller, authenticated at most once per request. No credentials mean anonymous; invalid ones raise."""
-    principal: Principal | None = getattr(request.state, "principal", None)
+    # Not `request.state`, which raises an exception inside for a missing attribute.
+    state = request.scope["state"]
+    principal: Principal | None = state.get("principal")
     if principal is None:
-        principal = await _authenticate(request)
-        request.state.principal = principal
+        principal = state["principal"] = await _authenticate(request)
     return principal
 
 
