@@ -32,8 +32,9 @@ from tests.tags.helpers import read, upload
 # The service has its own clock.
 TIMELESS = nodes.filter(lambda query: "7d.." not in format_query(query))
 EXPLAIN = "/v1/images/explain"
-# Small collections are counted by rows, large ones by bitmaps, by the rarest tags, and by rows at last.
-SMALL, LARGE = SearchEngine(), SearchEngine(costs=CostModel(count_sample=-1))
+# Small collections are counted by rows, larger ones by bitmaps and then by rows, the largest ones by the rarest tags.
+SMALL, LARGER = SearchEngine(), SearchEngine(costs=CostModel(count_sample=-1))
+LARGEST = SearchEngine(costs=CostModel(count_sample=-1, explain_rows=-1))
 
 
 def make_service(database: Database, engine: SearchEngine = SMALL, seconds: float = 1000) -> ExplainService:
@@ -53,7 +54,7 @@ async def test_all_counts_equal_plain_python(
         await sql.execute("UPDATE images SET visibility = 'private' WHERE id = $1", collection[0].id)
         await sql.execute("DELETE FROM tagged WHERE image = $1", collection[1].id)
         collection = [replace(collection[0], private=True), replace(collection[1], tags=frozenset()), *collection[2:]]
-    service = make_service(database, SMALL if way == "rows" else LARGE)
+    service = make_service(database, SMALL if way == "rows" else LARGER)
 
     @settings(RELAXED, max_examples=25)
     @given(query=TIMELESS, scope=scopes)
@@ -71,6 +72,23 @@ async def test_all_counts_equal_plain_python(
         assert list(explained.without) == [count(one) for one in rest]
 
     await run(check)
+
+
+async def test_a_large_collection_is_not_searched_as_a_whole(sql: asyncpg.Connection, database: Database) -> None:
+    collection = pictures(7, 60)
+    await store(sql, collection)
+    await BitmapIndexUpdater(database, 1).update()
+    having = sum(NAMES[0] in one.tags and not one.private for one in collection)
+    query = parse_with_positions(f"{NAMES[0]} width:>=1 height:>=1")
+
+    explained = await make_service(database, LARGEST).explain(query, VisibilityScope())
+    assert [one.images for one in explained.terms] == [having, None, None]
+    assert explained.without == [None, having, having]
+    few = SearchEngine(costs=replace(LARGEST.costs, explain_lookups=having - 1))
+    limited = await make_service(database, few).explain(query, VisibilityScope())
+    assert limited.without == [None, None, None]
+    unknown = parse_with_positions("bee width:>=1 height:>=1")
+    assert (await make_service(database, few).explain(unknown, VisibilityScope())).without == [None, 0, 0]
 
 
 def without(query: ast.Node, number: int) -> ast.Node:

@@ -1,6 +1,5 @@
 """Explains a query: the matches of its terms, the matches without each term, and the plan."""
 
-import asyncio
 import math
 import time
 from collections.abc import Sequence
@@ -102,8 +101,9 @@ class ExplainService:
 
         The number of all images would disclose how many are private.
         """
-        total = max((count for count in counts.values() if count is not None), default=1)
-        tags = predicates.tags.with_counts({id_: tag.images for id_, tag in names.items()}, total)
+        images = {id_: tag.images for id_, tag in names.items()}
+        total = max(1, *images.values(), *(count for count in counts.values() if count is not None))
+        tags = predicates.tags.with_counts(images, total)
         query = PlannedQuery(replace(predicates, tags=tags), SortOrder(NEWEST_FIRST))
         planner = self._engine.planner
         step = planner.choose(query, planner.estimate(query, DEFAULT_LIMIT + 1))
@@ -137,19 +137,17 @@ class _Counter:
     async def count(self, queries: Sequence[ast.Node], seconds: float) -> dict[ast.Node, int | None]:
         """Return the number of visible matches of each query; those that take too long are missing.
 
-        The bitmaps come first, then the queries whose tags leave few images, then a look at all images.
+        The bitmaps come first. The others take a look at all images of a small collection, at some of a large one.
         """
-        deadline = time.monotonic() + seconds
+        deadline, costs = time.monotonic() + seconds, self.engine.costs
         counts: dict[ast.Node, int | None] = {}
-        with suppress(QueryTimeout, TimeoutError):
-            if self.images <= self.engine.costs.count_sample:
+        with suppress(QueryTimeout):
+            if self.images <= costs.count_sample:
                 return await self._count_rows(queries, deadline)
             counts |= await self._count_by_bitmaps([one for one in queries if is_computable(one)], deadline)
-            counts |= await self._count_bounded([one for one in queries if one not in counts], deadline)
-            if rest := [one for one in queries if one not in counts]:
-                # As a long search does, the look at all images waits for its turn.
-                async with asyncio.timeout(_left(deadline)), self.engine.long_searches:
-                    counts |= await self._count_rows(rest, deadline)
+            rest = [one for one in queries if one not in counts]
+            count_rest = self._count_rows if self.images <= costs.explain_rows else self._count_bounded
+            counts |= await count_rest(rest, deadline)
         return counts
 
     async def _count_by_bitmaps(self, queries: Sequence[ast.Node], deadline: float) -> dict[ast.Node, int | None]:
@@ -161,26 +159,34 @@ class _Counter:
         return {} if counts is None else dict(zip(queries, counts, strict=True))
 
     async def _count_bounded(self, queries: Sequence[ast.Node], deadline: float) -> dict[ast.Node, int | None]:
-        """Count the queries whose rarest tags bound the look-ups."""
-        bounds = {one: self._rarest_tags(one) for one in queries}
-        limit = self.engine.costs.max_index_entries
-        bounded = {one: tags for one, tags in bounds.items() if tags and sum(tag.images for tag in tags) <= limit}
-        return await self._count_rows(list(bounded), deadline, {tag.id for tags in bounded.values() for tag in tags})
+        """Count the queries with the rarest tags, up to the limit of the look-ups.
 
-    def _rarest_tags(self, query: ast.Node) -> tuple[ResolvedTag, ...]:
-        """Return the tags of which every match has one; none if the query requires no tag."""
+        Each match has one of these tags. A query with an unknown tag needs no look-up.
+        """
+        bounded: list[ast.Node] = []
+        looked_up = frozenset[ResolvedTag]()
+        for query in sorted(queries, key=self.predicates.max_matches_of):
+            rarest = self._rarest_tags(query)
+            wider = looked_up.union(rarest or ())
+            if rarest is not None and sum(tag.images for tag in wider) <= self.engine.costs.explain_lookups:
+                bounded.append(query)
+                looked_up = wider
+        return await self._count_rows(bounded, deadline, [tag.id for tag in looked_up])
+
+    def _rarest_tags(self, query: ast.Node) -> tuple[ResolvedTag, ...] | None:
+        """Return the tags of which every match has one; None if the query requires no tag."""
         terms = [term for term in conjuncts(query) if isinstance(term, ast.Tag | ast.Wildcard)]
         rarest = min(terms, key=self.predicates.max_matches_of, default=None)
-        return self.predicates.tags.tags_of(rarest) if rarest else ()
+        return None if rarest is None else self.predicates.tags.tags_of(rarest)
 
     async def _count_rows(
-        self, queries: Sequence[ast.Node], deadline: float, tags: set[int] | None = None
+        self, queries: Sequence[ast.Node], deadline: float, tags: Sequence[int] | None = None
     ) -> dict[ast.Node, int | None]:
         if not queries:
             return {}
         async with self.database.search_reader(_left(deadline)) as session:
             batch = QueryBatch(self.predicates, queries)
-            counts = await count_by_rows(session, batch, None if tags is None else sorted(tags))
+            counts = await count_by_rows(session, batch, tags)
         return dict(zip(queries, counts, strict=True))
 
 

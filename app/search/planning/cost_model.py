@@ -97,6 +97,11 @@ class CostModel:
     count_sample: int = 10_000
     min_sample_matches: int = 25
 
+    # An explanation looks at each image of a collection up to this size, at 0.6 microseconds each. In a larger one, it
+    # looks up this number of images at most.
+    explain_rows: int = 50_000
+    explain_lookups: int = 15_000
+
     # Facets look at each of up to this many matches, at 2 to 3 microseconds each.
     facet_matches: int = 10_000
     # Beside the bitmaps, they look up this many images at most, and read this many rows of `tag_bitmaps`.
