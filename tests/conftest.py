@@ -4,6 +4,7 @@
 (`--backend=embedded|docker|env`).
 """
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from hypothesis import settings as hypothesis_settings
 from tests.support.backends import ADDRESSES, POOLER, docker_backends, embedded_backends, environment_backends
 from tests.support.examples import FULL_PROFILE, SHORT_PROFILE, UNIT_PROFILE
 from tests.support.pgbouncer import running_pgbouncer
+
+# The objects of the imports and of the collection live as long as the process. Scanning them again and again takes a
+# tenth of the time.
+gc.disable()
 
 # The tests use no TLS. Reading the certificates takes a client longer than a hundred requests.
 os.environ.pop("SSL_CERT_FILE", None)
@@ -76,6 +81,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="slow: make test-faults"))
     yield
     _start_long_tests_first(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _start_long_tests_first(items: list[pytest.Item]) -> None:

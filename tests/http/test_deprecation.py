@@ -14,7 +14,6 @@ from app.http.openapi.deprecation import deprecated
 from app.http.openapi.document import DEFAULT_RESPONSE
 from app.http.prefix_router import PrefixRouter
 from app.http.requests.strict_route import StrictRoute
-from app.main import create_app
 from tests.support.server import serving
 
 SINCE, SUNSET = date(2026, 12, 1), date(2027, 6, 1)
@@ -38,6 +37,9 @@ def router() -> APIRouter:
 
 @pytest.fixture(scope="module")
 async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    # Imported here, as in `running_service`.
+    from app.main import create_app  # noqa: PLC0415
+
     app = create_app(settings)
     app.include_router(router(), prefix="/v1", responses=DEFAULT_RESPONSE)
     async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:

@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import httpx
@@ -20,8 +21,12 @@ from tests.support.accounts import Account
 from tests.users.forged_tokens import b64, hs256, unsigned
 
 SECRET = b"t" * 48
-RSA = RSAKey.generate_key(2048, {"kid": "mine"})
 Claims = dict[str, Any]
+
+
+@cache
+def rsa() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "mine"})
 
 
 def kid() -> str:
@@ -52,7 +57,7 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "no signature": lambda c: unsigned(HEADER, c),
     "HS384 with our secret": lambda c: hs256(HEADER | {"alg": "HS384"}, c, SECRET, "sha384"),
     "HS512 with our secret": lambda c: hs256(HEADER | {"alg": "HS512"}, c, SECRET, "sha512"),
-    "RS256": lambda c: jwt.encode(HEADER | {"alg": "RS256"}, c, RSA),
+    "RS256": lambda c: jwt.encode(HEADER | {"alg": "RS256"}, c, rsa()),
     "alg is a list": signed({"alg": ["HS256"]}),
     "another secret": lambda c: hs256(HEADER, c, b"x" * 48),
     "an empty secret": lambda c: hs256(HEADER, c, b""),
@@ -65,7 +70,7 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "no typ": without("typ"),
     "typ JWT": signed({"typ": "JWT"}),
     "jku": signed({"jku": "http://127.0.0.1:9/keys"}),
-    "jwk": lambda c: jwt.encode(HEADER | {"alg": "RS256", "jwk": RSA.as_dict(private=False)}, c, RSA),
+    "jwk": lambda c: jwt.encode(HEADER | {"alg": "RS256", "jwk": rsa().as_dict(private=False)}, c, rsa()),
     "x5u": signed({"x5u": "http://127.0.0.1:9/cert"}),
     "crit": signed({"crit": ["exp"]}),
     "unencoded payload": signed({"b64": False, "crit": ["b64"]}),
