@@ -85,6 +85,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    # As in the service. By default, a collection runs every 700 objects, which is several times in a request.
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 

@@ -1,5 +1,6 @@
 """`serve`: run the service with one or more workers."""
 
+import gc
 import signal
 import socket
 import sys
@@ -49,6 +50,8 @@ def serve(
         raise typer.Exit(Supervisor(command, bound, workers, drain_seconds).run())
     from app.serving.server import DrainingServer  # noqa: PLC0415 - as above
 
+    # Until it has started: the application is imported only now.
+    gc.disable()
     server = DrainingServer(config, drain_seconds, _taken_over(supervisor_fd))
     # Not uvicorn's own `fd`, which treats the socket as a UNIX one and leaves Nagle's algorithm on.
     listener = _taken_over(fd)

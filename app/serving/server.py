@@ -35,10 +35,11 @@ _TICK_SECONDS = 0.05
 
 
 def tune_gc() -> None:
-    """Exclude the objects that exist now from garbage collection, and run it less often."""
+    """Enable garbage collection of the objects created from now on, and run it less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 class DrainingServer(uvicorn.Server):

@@ -6,7 +6,8 @@ from pydantic import BaseModel, SecretStr
 
 from app.core.settings import Settings
 
-KEPT = ("PATH", "HOME", "TMPDIR", "LANG")
+# SSL_CERT_DIR: see conftest.py.
+KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_DIR")
 
 
 def environment(settings: Settings) -> dict[str, str]:
