@@ -17,7 +17,7 @@ LEFT_OUT = frozenset(
     {
         *("aiosmtplib", "attrs", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "joserfc"),
         *("pillow", "pillow-heif", "python-multipart", "rich"),
-        *("aiosmtpd", "axe-playwright-python", "codespell", "matplotlib", "mkdocs-material", "openapi-python-client"),
+        *("aiosmtpd", "codespell", "matplotlib", "mkdocs-material", "openapi-python-client"),
         *("playwright", "proselint", "pytest-cov", "requests-oauthlib", "schemathesis", "scikit-image"),
         *("testcontainers", "types-passlib"),
     }

@@ -220,7 +220,7 @@ REPLACEMENTS = (
     Replacement(
         "pyproject.toml", r'"(?:authlib|oauthlib|passlib|requests_oauthlib|skimage)\.\*", |"_pillow_heif", ', count=6
     ),
-    Replacement("pyproject.toml", r', "testcontainers\.\*", "axe_playwright_python\.\*"'),
+    Replacement("pyproject.toml", r', "testcontainers\.\*"'),
     Replacement("pyproject.toml", r"^# Of these plugins.*?$", "# The tests do not use these plugins."),
     Replacement("pyproject.toml", "-p no:schemathesis "),
     Replacement("pyproject.toml", r"^    \"ignore:'crypt' is deprecated[^\n]*\n"),
