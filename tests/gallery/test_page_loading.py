@@ -39,6 +39,7 @@ SCROLL_TO_THE_END = """
         return grid.children.length;
     }
 """
+BLOCKED = "net::ERR_BLOCKED_BY_CLIENT"
 TRANSFERRED = """
     [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
         .filter(({ name }) => !name.includes("/thumbnail"))
@@ -125,8 +126,10 @@ async def test_the_document_stays_small_while_scrolling(
     await store_rows(sql, images)
     page = await open_page(None, "/robots.txt", DESKTOP)
     faults = collect_faults(page)
-    await answer_thumbnails(page)
     session = await page.context.new_cdp_session(page)
+    await session.send("Network.enable")
+    # The rows have no files, and a test that answers 100,000 requests is slow.
+    await session.send("Network.setBlockedURLs", {"urls": ["*/thumbnail*"]})
     await page.goto(urlsplit(page.url)._replace(path="/").geturl())
     seen, nodes, heap = 0, [], []
     while True:
@@ -139,7 +142,7 @@ async def test_the_document_stays_small_while_scrolling(
         async with page.expect_navigation():
             await page.locator("#more").click()
     print(f"{seen} images; at most {max(nodes)} elements and {max(heap) / 1e6:.1f} MB of JavaScript heap")  # noqa: T201
-    assert (seen, faults) == (images, [])
+    assert (seen, [fault for fault in faults if BLOCKED not in fault]) == (images, [])
     assert max(nodes) < 4 * MAX_IMAGES
 
 
