@@ -137,27 +137,29 @@ def test_killed_service_stops_everything(directory: Path) -> None:
     assert processes_of(directory) == []
 
 
-def test_killed_command_is_taken_over_on_the_same_port(directory: Path) -> None:
+def test_the_directory_has_one_command_which_may_be_killed_or_interrupted_three_times(directory: Path) -> None:
     dev = Dev(directory, "--no-reload", settings=ONLY_MONGO_AND_REDIS)
     port = dev.address().rpartition(":")[2]
     service = dev.pid_of("service")
+
+    second = Dev(directory, settings=ONLY_MONGO_AND_REDIS)
+    assert second.wait_for_end() == 1
+    assert second.output.count("\n") == 1
+    assert f"is in use by another run (process {dev.process.pid})" in second.output
+    assert dev.status("/healthz") == 200
+
     dev.process.kill()
     dev.process.wait()
     again = Dev(directory, "--no-reload", "--port", port, settings=ONLY_MONGO_AND_REDIS)
     assert again.address().endswith(f":{port}")
     assert again.status("/healthz") == 200
     assert not Path(f"/proc/{service}").exists()
-    assert again.stop() == 0
 
-
-def test_second_interrupt_while_stopping_leaves_nothing(directory: Path) -> None:
-    dev = Dev(directory, "--no-reload", settings=ONLY_MONGO_AND_REDIS)
-    dev.address()
-    service = dev.pid_of("service")
+    service = again.pid_of("service")
     for _ in range(3):
-        dev.process.send_signal(signal.SIGINT)
+        again.process.send_signal(signal.SIGINT)
         time.sleep(0.02)
-    assert dev.wait_for_end() == 0
+    assert again.wait_for_end() == 0
     assert not Path(f"/proc/{service}").exists()
 
 
@@ -178,17 +180,6 @@ def test_a_port_in_use_is_reported_in_one_line(directory: Path) -> None:
         dev.output == f"port {port} on 127.0.0.1 is in use; stop the program that uses it, or choose another --port\n"
     )
     assert list((dev.data_dir / "logs").iterdir()) == []
-
-
-def test_second_command_in_the_directory_is_one_line(directory: Path) -> None:
-    dev = Dev(directory, "--no-reload", settings=ONLY_MONGO_AND_REDIS)
-    dev.address()
-    second = Dev(directory, settings=ONLY_MONGO_AND_REDIS)
-    assert second.wait_for_end() == 1
-    assert second.output.count("\n") == 1
-    assert f"is in use by another run (process {dev.process.pid})" in second.output
-    assert dev.status("/healthz") == 200
-    assert dev.stop() == 0
 
 
 def test_a_database_that_is_down_is_reported_and_migrated_after_its_recovery(directory: Path) -> None:

@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,13 @@ time.sleep(600)
 
 def quiet(data_dir: Path, *wanted: str, durable: bool = False, **ports: int) -> Stack:
     return Stack(data_dir, wanted or BACKENDS, ports, lambda _line: None, durable=durable)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All servers, for the tests that only look at them."""
+    with quiet(tmp_path_factory.mktemp("running") / "data dir", durable=True) as stack:
+        yield stack
 
 
 def pid_of(stack: Stack, name: str) -> int:
@@ -137,33 +144,31 @@ def test_committed_rows_survive_the_kill_of_postgres(data_dir: Path) -> None:
         assert fetch_value(addresses, "SELECT number FROM kept") == 7
 
 
-def test_postgres_is_set_up_for_utf8_utc_and_passwords(data_dir: Path) -> None:
-    with quiet(data_dir, "postgres", durable=True) as stack:
-        url = stack.addresses()["DATABASE_URL"]
-        query = (
-            "SELECT concat_ws(' ', current_database(), current_setting('TimeZone'), current_setting('server_encoding'),"
-            " current_setting('fsync'), (SELECT datcollate FROM pg_database WHERE datname = 'imts'))"
-        )
-        assert fetch_value({"DATABASE_URL": url}, query) == "imts UTC UTF8 on C"
-        with pytest.raises(Exception, match="password authentication failed"):
-            fetch_value({"DATABASE_URL": url.replace("imts:", "imts:x", 1)}, "SELECT 1")
+def test_postgres_is_set_up_for_utf8_utc_and_passwords(running: Stack) -> None:
+    url = running.addresses()["DATABASE_URL"]
+    query = (
+        "SELECT concat_ws(' ', current_database(), current_setting('TimeZone'), current_setting('server_encoding'),"
+        " current_setting('fsync'), (SELECT datcollate FROM pg_database WHERE datname = 'imts'))"
+    )
+    assert fetch_value({"DATABASE_URL": url}, query) == "imts UTC UTF8 on C"
+    with pytest.raises(Exception, match="password authentication failed"):
+        fetch_value({"DATABASE_URL": url.replace("imts:", "imts:x", 1)}, "SELECT 1")
 
 
-def test_mongod_offers_no_zlib(data_dir: Path) -> None:
-    with quiet(data_dir, "mongo") as stack, MongoClient[dict[str, Any]](stack.addresses()["MONGO_URL"]) as client:
+def test_mongod_offers_no_zlib(running: Stack) -> None:
+    with MongoClient[dict[str, Any]](running.addresses()["MONGO_URL"]) as client:
         hello = client.admin.command({"hello": 1, "compression": ["zlib", "snappy", "zstd"]})
     assert hello["compression"] == ["snappy", "zstd"]
 
 
-def test_servers_listen_on_loopback_only(data_dir: Path) -> None:
-    with quiet(data_dir) as stack:
-        pids = {pid_of(stack, name) for name in BACKENDS}
-        addresses = {
-            connection.laddr.ip
-            for pid in pids
-            for connection in psutil.Process(pid).net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        }
+def test_servers_listen_on_loopback_only(running: Stack) -> None:
+    pids = {pid_of(running, name) for name in BACKENDS}
+    addresses = {
+        connection.laddr.ip
+        for pid in pids
+        for connection in psutil.Process(pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
     assert addresses == {"127.0.0.1"}
 
 
