@@ -3,7 +3,7 @@
     python -m benchmarks.gallery_pages --images 100000 1000000
     python -m benchmarks.gallery_pages --url http://127.0.0.1:8000 --images 1000000    # a service on a loaded database
 
-One client, one request at a time. A page of the grid is one search with an estimated count and one rendering; a page
+One client, one request at a time. A page of the grid is one search, a cheap count and one rendering; a page
 of an image is one read and a search for each neighbour. The cache is off.
 """
 

@@ -16,7 +16,7 @@ from app.models import Image, TagEvent
 from app.search.language import ast
 from app.search.language.parser import parse
 from app.search.planning.sort_order import SortKey, SortOrder
-from app.search.service import CountMode, PageRequest, SearchCursors, SearchPage, SearchService
+from app.search.service import PageRequest, SearchCursors, SearchPage, SearchService
 from app.search.strategies.row import ImageRow
 
 PAGE_SIZE = 60
@@ -51,15 +51,14 @@ class Gallery:
         self._database, self._search, self._cursors = database, search, cursors
 
     async def find_images(self, text: str, sort: str, cursor: str | None, viewer: Principal) -> Grid:
-        """Return a page of the images that match; the first one has their number.
+        """Return a page of the images that match; the first one has their number if that is cheap to count.
 
         Raises what `parse` and the search raise, and InvalidCursor.
         """
         query, scope = parse(text), visibility_scope(viewer)
         cursors = SearchCursors(self._cursors, viewer.id, query, sort)
         after = cursors.decode(cursor)
-        count: CountMode = "estimate" if after is None else "none"
-        wanted = PageRequest(text, query, scope, cursors.order, after, PAGE_SIZE, count)
+        wanted = PageRequest(text, query, scope, cursors.order, after, PAGE_SIZE, "cheap" if after is None else "none")
         page = await self._search.fetch_page(wanted)
         return Grid(page, cursors.query, cursors.encode(page))
 

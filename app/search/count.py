@@ -1,5 +1,7 @@
 """Counts the matches of a query, exactly or approximately."""
 
+from typing import Literal, NamedTuple
+
 from app.db.asyncpg_queries import Reader
 from app.db.sql_text import BindParameters
 from app.search.bitmap_index.bitmap_queries import count_by_bitmaps
@@ -7,6 +9,13 @@ from app.search.executor import SearchExecutor
 from app.search.planning.bitmap_coverage import is_count_by_bitmaps_cheaper
 from app.search.planning.table_sample import take_sample
 from app.search.repository import count_matches, count_matches_of_tag, count_matches_up_to, estimate_images
+
+
+class MatchCount(NamedTuple):
+    """The number of matches, and how it was found."""
+
+    value: int
+    accuracy: Literal["exact", "estimate"]
 
 
 async def count_exactly(session: Reader, search: SearchExecutor) -> int:
@@ -20,6 +29,16 @@ async def count_if_cheap(session: Reader, search: SearchExecutor) -> int | None:
     if (tag := search.predicates.only_tag) is not None:
         return await count_matches_of_tag(session, search.predicates, tag)
     return await _count_by_bitmaps(session, search)
+
+
+async def count_cheaply(session: Reader, search: SearchExecutor) -> MatchCount | None:
+    """Return the number of matches of a tag, by the bitmaps or in a small collection, or that of all images."""
+    if (count := await count_if_cheap(session, search)) is not None:
+        return MatchCount(count, "exact")
+    images, most = await estimate_images(session), search.engine.costs.count_sample
+    if images <= most and (count := await count_matches_up_to(session, search.predicates, most)) is not None:
+        return MatchCount(count, "exact")
+    return MatchCount(round(images), "estimate") if search.predicates.is_unrestricted else None
 
 
 async def estimate_count(session: Reader, search: SearchExecutor) -> int:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from app.authz.visibility import VisibilityScope
 from app.core.callers import current_caller
@@ -13,7 +13,7 @@ from app.core.errors import QueryTimeout
 from app.core.fair_queue import FairQueue
 from app.core.pagination import CursorSigner
 from app.db.database import Database, has_idle_connection
-from app.search.count import count_exactly, estimate_count
+from app.search.count import MatchCount, count_cheaply, count_exactly, estimate_count
 from app.search.executor import SearchEngine, SearchExecutor
 from app.search.hint_finder import HintFinder
 from app.search.language import ast
@@ -30,13 +30,6 @@ HINT_SHARE = 0.2
 CountMode: TypeAlias = Literal["exact", "estimate", "none"]
 
 
-class MatchCount(NamedTuple):
-    """The number of matches, and how it was found."""
-
-    value: int
-    accuracy: Literal["exact", "estimate"]
-
-
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """A request for up to `limit` matches after a key. `text` is the query as the client wrote it."""
@@ -47,12 +40,13 @@ class PageRequest:
     order: SortOrder
     after: SortKey | None
     limit: int
-    count: CountMode
+    # "cheap" leaves the number out where it takes long: by name, camera and most filters of a large collection.
+    count: CountMode | Literal["cheap"]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """The matches of a page, and whether more follow. `count` is None unless it was requested."""
+    """The matches of a page, and whether more follow. `count` is None without a request, and if it is not cheap."""
 
     images: list[ImageRow]
     has_more: bool
@@ -108,7 +102,7 @@ class SearchService:
             count = await (counting or self._count(search, page.count))
         return SearchPage(images, has_more, count, hints)
 
-    async def _count(self, search: SearchExecutor, mode: CountMode) -> MatchCount | None:
+    async def _count(self, search: SearchExecutor, mode: CountMode | Literal["cheap"]) -> MatchCount | None:
         """Return the number of matches, in a session of its own."""
         if mode == "none":
             return None
@@ -119,4 +113,6 @@ class SearchService:
             except QueryTimeout:
                 pass
         async with self._database.search_reader() as session:
+            if mode == "cheap":
+                return await count_cheaply(session, search)
             return MatchCount(await estimate_count(session, search), "estimate")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.authz.visibility import VisibilityScope
 from app.db.database import Database
 from app.db.sql_text import BindParameters
-from app.search.count import count_exactly, estimate_count
+from app.search.count import MatchCount, count_cheaply, count_exactly, estimate_count
 from app.search.errors import InvalidQuery
 from app.search.executor import SearchEngine
 from app.search.language import ast
@@ -92,6 +92,7 @@ async def test_every_query_equals_plain_python(
             search = await make_search(session, query, scope, engine)
             assert await pages(search, order, max(limit, 1 + len(expected) // 4)) == in_order(order, expected)
             assert await count_exactly(session, search) == await estimate_count(session, search) == len(expected)
+            assert await count_cheaply(session, search) == MatchCount(len(expected), "exact")
 
         await run(check)
 
@@ -108,6 +109,23 @@ async def test_a_sample_of_the_pages_estimates_the_number_of_matches(
         exact, estimated = await count_exactly(session, search), await estimate_count(session, search)
     assert exact > 50
     assert exact / 2 < estimated < 2 * exact
+
+
+async def test_a_number_that_takes_long_is_left_out(sql: asyncpg.Connection, database: Database) -> None:
+    collection = pictures(3, 90)
+    await store(sql, collection)
+    await sql.execute("ANALYZE images")
+    cats = sum("cat" in one.tags and not one.private for one in collection)
+    large = SearchEngine(costs=CostModel(count_sample=-1))
+    async with database.search_session(1800) as session:
+
+        async def count(text: str, scope: VisibilityScope) -> MatchCount | None:
+            return await count_cheaply(session, await make_search(session, parse(text), scope, large))
+
+        assert await count("cat", VisibilityScope()) == MatchCount(cats, "exact")
+        assert await count("cat type:png", VisibilityScope()) is None
+        assert await count("*", VisibilityScope()) is None
+        assert await count("*", VisibilityScope(sees_all=True)) == MatchCount(90, "estimate")
 
 
 @pytest.mark.parametrize("scope", [VisibilityScope(), VisibilityScope(OWNERS[0]), VisibilityScope(sees_all=True)])

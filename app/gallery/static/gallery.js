@@ -76,7 +76,12 @@ function watch(link) {
 async function showFacets() {
   const nav = document.getElementById("facets");
   const query = search.value.trim();
-  const { items, total } = await callApi("GET", `/v1/images/facets?${new URLSearchParams({ q: query, by: "tag", limit: 16 })}`);
+  const { items, total, is } = await callApi("GET", `/v1/images/facets?${new URLSearchParams({ q: query, by: "tag", limit: 16 })}`);
+  const shown = document.getElementById("total");
+  // The server leaves out a number that takes long to count, and shows none on later pages.
+  if (!shown.textContent && !new URLSearchParams(location.search).has("cursor")) {
+    shown.textContent = `${is === "estimate" ? "about " : ""}${total.toLocaleString("en")} images`;
+  }
   const sort = new URLSearchParams(location.search).get("sort");
   const links = items
     .filter(({ images }) => images < total)
