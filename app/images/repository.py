@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.authz.principal import Principal
 from app.authz.visibility import VisibilityScope, visibility_scope
-from app.db.asyncpg_queries import SessionRunner, Statement, StatementRunner
+from app.db.asyncpg_queries import Reader, SessionRunner, Statement, StatementRunner, fetch
 from app.db.cache_invalidation import LISTS, image_scope, invalidates_only
 from app.db.database import set_lock_timeout
 from app.db.keyset import Position
@@ -84,6 +84,13 @@ async def get_row(statements: StatementRunner, image_id: uuid.UUID, principal: P
     if image is None or not visibility_scope(principal).sees(image):
         raise ImageNotFound
     return image
+
+
+async def list_rows(reader: Reader, images: Collection[uuid.UUID]) -> dict[uuid.UUID, ImageRow]:
+    """Return those of the images that exist, with their sorted tags, regardless of their visibility."""
+    statement = f"SELECT {IMAGE_COLUMNS} FROM images WHERE id = ANY($1)"  # noqa: S608 - of constants
+    rows = map(ImageRow._make, await fetch(reader, statement, [list(images)]))
+    return {row.id: row for row in rows}
 
 
 class ImageRepository:

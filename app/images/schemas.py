@@ -216,7 +216,7 @@ class LookupResult(BaseModel):
 
 def to_read(image: Image | TrashedImage | ImageRow, tags: list[str]) -> ImageRead:
     """Shape an image for the wire."""
-    return ImageRead.model_validate(_fields(image, tags))
+    return ImageRead.model_validate(image_fields(image, tags))
 
 
 def to_uploaded(
@@ -224,14 +224,16 @@ def to_uploaded(
 ) -> ImageUploaded:
     """Shape a new image for the wire, with the ids of its duplicates and of similar images."""
     return ImageUploaded(
-        **_fields(image, tags), duplicates=list(map(image_path, duplicates)), similar=list(map(image_path, similar))
+        **image_fields(image, tags),
+        duplicates=list(map(image_path, duplicates)),
+        similar=list(map(image_path, similar)),
     )
 
 
 def page_json(page: SearchPage, next_cursor: str | None, query: str) -> bytes:
     """Return an ImagePage as JSON, in one pass: to make the models and validate them would take longer."""
     body: dict[str, Any] = {
-        "items": [_fields(one, one.tags) for one in page.images],
+        "items": [image_fields(one, one.tags) for one in page.images],
         "next_cursor": next_cursor,
         "query": query,
     }
@@ -248,7 +250,8 @@ def to_facet_list(by: FacetName, facets: Facets) -> FacetList:
     return FacetList.model_validate({"by": by, "total": facets.total, "items": items, "is": facets.accuracy})
 
 
-def _fields(image: Image | TrashedImage | ImageRow, tags: list[str]) -> dict[str, Any]:
+def image_fields(image: Image | TrashedImage | ImageRow, tags: list[str]) -> dict[str, Any]:
+    """Return the fields of an ImageRead, ready to be written as JSON."""
     path = image_path(image.id)
     return {
         # As text: what is no UUID of Python's own, but the driver's, takes the serializer ten times as long.

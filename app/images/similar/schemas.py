@@ -1,9 +1,13 @@
 """Response bodies of similar images."""
 
-from pydantic import BaseModel, Field
+from collections.abc import Iterable
 
-from app.images.schemas import ImageRead
-from app.similarity.repository import SimilarityKind
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+
+from app.images.schemas import ImageRead, image_fields
+from app.search.strategies.row import ImageRow
+from app.similarity.repository import SimilarImage, SimilarityKind
 
 
 class SimilarImageRead(BaseModel):
@@ -22,3 +26,12 @@ class SimilarList(BaseModel):
     """Similar images, nearest first."""
 
     items: list[SimilarImageRead]
+
+
+def similar_json(images: Iterable[tuple[SimilarImage, ImageRow]]) -> bytes:
+    """Return a SimilarList as JSON, in one pass, as `page_json` does."""
+    items = [
+        {"image": image_fields(row, row.tags), "kind": similar.kind, "distance": similar.distance}
+        for similar, row in images
+    ]
+    return to_json({"items": items})
