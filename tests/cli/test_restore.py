@@ -41,7 +41,12 @@ class Collection(NamedTuple):
 
 @pytest.fixture
 async def collection(
-    settings: Settings, client: httpx.AsyncClient, make_account: MakeAccount, sql: asyncpg.Connection, tmp_path: Path
+    settings: Settings,
+    client: httpx.AsyncClient,
+    make_account: MakeAccount,
+    sql: asyncpg.Connection,
+    empty_bucket: ObjectStore,  # noqa: ARG001
+    tmp_path: Path,
 ) -> Collection:
     """Accounts, tags with aliases and implications, and images of every kind, one of which has two parts."""
     admin, user, other = await make_account(is_admin=True), await make_account(), await make_account()
