@@ -27,7 +27,11 @@ test-unit: setup
 
 # Measures branch coverage, which makes the run about a third longer.
 coverage: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m coverage erase
+	COVERAGE_PROCESS_START=pyproject.toml PYTEST_PLUGINS=tests.support.coverage_plugin \
+		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 # Runs the tests that `make test` skips because they are slow.
 test-faults: setup

@@ -17,8 +17,8 @@ LEFT_OUT = frozenset(
     {
         *("aiosmtplib", "attrs", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "joserfc"),
         *("pillow", "pillow-heif", "python-multipart", "rich"),
-        *("aiosmtpd", "codespell", "matplotlib", "mkdocs-material", "openapi-python-client"),
-        *("playwright", "proselint", "pytest-cov", "requests-oauthlib", "schemathesis", "scikit-image"),
+        *("aiosmtpd", "codespell", "coverage", "matplotlib", "mkdocs-material", "openapi-python-client"),
+        *("playwright", "proselint", "requests-oauthlib", "schemathesis", "scikit-image"),
         *("testcontainers", "types-passlib"),
     }
 )
