@@ -74,7 +74,7 @@ async def until_all_are_new(process: ServiceProcess, old: set[int]) -> None:
 @pytest.mark.parametrize(
     ("requests", "restarts"),
     [
-        pytest.param(1500, 1, id="short"),
+        pytest.param(400, 1, id="short"),
         pytest.param(10_000, 5, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
     ],
 )
