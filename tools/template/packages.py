@@ -18,7 +18,7 @@ LEFT_OUT = frozenset(
         *("aiosmtplib", "attrs", "authlib", "passlib", "bcrypt", "email-validator", "idna", "jinja2", "joserfc"),
         *("pillow", "pillow-heif", "python-multipart", "rich"),
         *("aiosmtpd", "codespell", "coverage", "matplotlib", "mkdocs-material", "openapi-python-client"),
-        *("playwright", "proselint", "requests-oauthlib", "schemathesis", "scikit-image"),
+        *("playwright", "proselint", "pymdown-extensions", "requests-oauthlib", "schemathesis", "scikit-image"),
         *("testcontainers", "types-passlib"),
     }
 )
