@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
-from fastapi.telemetry import TelemetryConfig
 
 from app import VERSION
 from app.administration.invitations_router import router as invitations_router
@@ -52,6 +50,7 @@ from app.ops.pages import install_pages
 from app.ops.prometheus_router import router as prometheus_router
 from app.ops.router import router as ops_router
 from app.tags.router import router as tags_router
+from app.telemetry.otlp.application_telemetry import open_export, telemetry_config
 from app.uploads.router import router as uploads_router
 from app.users.account_mail.mailed_link_pages import pages as mailed_link_pages
 from app.users.account_mail.router import router as account_mail_router
@@ -65,24 +64,15 @@ from app.users.sessions.router import router as sessions_router
 from app.users.social.identities_router import router as identities_router
 from app.users.social.router import router as social_router
 
-if TYPE_CHECKING:
-    from app.telemetry.otlp.otlp_export import OtlpExport
-
 # These endpoints read their bodies as streams and count the bytes themselves: POST or PATCH of these paths.
 STREAMED = re.compile("/v1/(?:images|images/similar|uploads|uploads/[^/]+)")
-
-
-# Probes and scrapes, whose spans and metrics are of no use.
-UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
-# `app.telemetry` records the requests. Looking for an OpenTelemetry SDK would cost 10 µs a request.
-_NO_EXPORT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application with these settings, or those of the environment."""
     settings = settings or Settings()
     configure_logging(settings.log_level, "json" if settings.app_env == "production" else "console")
-    export = _open_export(settings)
+    export = open_export(settings)
     app = FastAPI(
         # `install_documentation` serves the document and its pages.
         openapi_url=None,
@@ -96,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
         # An unknown path is 404. A redirect would use the `Host` header that the client sent.
         redirect_slashes=False,
-        telemetry=_export_config(export) if export else _NO_EXPORT,
+        telemetry=telemetry_config(export),
         separate_input_output_schemas=False,
     )
     install_problem_handlers(app)
@@ -160,29 +150,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.trusted_proxies:
         app.add_middleware(ClientAddressMiddleware, trusted_proxies=settings.trusted_proxies)
     return app
-
-
-def _open_export(settings: Settings) -> "OtlpExport | None":
-    """Return the export of traces and metrics. Without a collector, it is not even imported."""
-    if not settings.otel_exporter_otlp_endpoint:
-        return None
-    from app.telemetry.otlp.otlp_export import OtlpExport  # noqa: PLC0415
-
-    return OtlpExport(settings)
-
-
-def _export_config(export: "OtlpExport") -> TelemetryConfig:
-    return {
-        "tracing": True,
-        "metrics": True,
-        "logs": False,
-        # A span for each dependency would be a dozen spans a request.
-        "operation_spans": False,
-        "auto_configure": False,
-        "tracer_provider": export.tracers,
-        "meter_provider": export.meters,
-        "exclude": lambda scope: scope["path"] in UNTRACED,
-    }
 
 
 def _cached_paths(*routers: APIRouter) -> Iterator[CachedPath]:
