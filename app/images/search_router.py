@@ -25,7 +25,7 @@ from app.http.openapi.response_headers import PAGED
 from app.http.prefix_router import API_PREFIX, PrefixRouter
 from app.http.problems import problems
 from app.http.requests.conditional import NOT_MODIFIED
-from app.images.dependencies import FacetServiceDep, search_service_of
+from app.images.dependencies import FacetServiceDep, charge_search, search_service_of
 from app.images.filter_schema import ImageSearch
 from app.images.schemas import FacetList, ImagePage, page_json, to_facet_list
 from app.ratelimit.policies import search_charges
@@ -102,7 +102,7 @@ async def list_images(
     """
     # Not by dependencies: FastAPI takes 0.1 ms for each.
     container = container_of(request)
-    await _charge(request, container, principal)
+    await charge_search(request, container, principal)
     parameters = PageParameters(q, parse(q), sort, count, limit, cursor)
     page = await _search(container, principal, parameters)
     headers = {"Cache-Control": cache_control(page.query, principal), "Vary": "Authorization", "Accept-Query": JSON}
@@ -131,7 +131,7 @@ async def search_images(body: ImageSearch, request: Request, principal: Principa
     `QUERY /v1/images` (RFC 10008) with the same body is the same request as a safe method.
     """
     container = container_of(request)
-    await _charge(request, container, principal)
+    await charge_search(request, container, principal)
     query = parse_filter(body.filter)
     text = format_query(query)
     parameters = PageParameters(text, query, body.sort, body.count, body.limit, body.cursor)
@@ -166,11 +166,6 @@ class EncodedPage:
     body: bytes
     query: ast.Node
     next_cursor: str | None
-
-
-async def _charge(request: Request, container: Container, principal: Principal) -> None:
-    address = request.client.host if request.client else None
-    await container.limits.charge(search_charges(container.settings.search_limits, principal.id, address))
 
 
 async def _search(container: Container, principal: Principal, wanted: PageParameters) -> EncodedPage:
@@ -208,7 +203,7 @@ async def list_facets(
     `camera:`. Years and months are those of `created_at` in UTC. `total` is the number of matching
     images. Where an exact result would take too long, it is estimated from a sample.
     """
-    await _charge(request, container_of(request), principal)
+    await charge_search(request, container_of(request), principal)
     query = parse(q)
     facets = await service.fetch_facets(query, visibility_scope(principal), by, limit)
     response.headers.update({"Cache-Control": cache_control(query, principal), "Vary": "Authorization"})

@@ -15,12 +15,12 @@ from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
 from app.http.requests.multipart import MalformedBody, MultipartStream
 from app.http.requests.slow_body import read_body, upload_rate
-from app.images.dependencies import SimilarImageServiceDep, UploadServiceDep
+from app.images.dependencies import SimilarImageServiceDep, UploadServiceDep, charge_search, similar_image_service_of
 from app.images.errors import ImageNotFound, NameTaken, StorageQuotaExceeded
 from app.images.responses import FILE_FIELD, UPLOAD_ERRORS, refuse_declared_length
 from app.images.similar.schemas import SimilarList, similar_json
-from app.images.similar.service import SimilarImageService, SimilarityBounds
-from app.ratelimit.policies import search_charges, upload_charges
+from app.images.similar.service import SimilarityBounds
+from app.ratelimit.policies import upload_charges
 from app.similarity.hash_chunks import MAX_DISTANCE
 from app.similarity.repository import new_fingerprint
 from app.users.authenticated_route import AuthenticatedRoute
@@ -72,11 +72,9 @@ async def list_similar_images(
     A perceptual hash finds them. Rescaled, recompressed and converted copies are near. Crops of more than about one
     percent are not. A flat picture has only copies with the same file or the same pixels.
     """
-    # Not by dependencies: FastAPI takes 0.1 ms for each.
-    container, address = container_of(request), request.client.host if request.client else None
-    await container.limits.charge(search_charges(container.settings.search_limits, principal.id, address))
-    service = SimilarImageService(container.database, container.queues.searches)
-    images = await service.list_of_image(image_id, principal, SimilarityBounds(max_distance, limit))
+    container, bounds = container_of(request), SimilarityBounds(max_distance, limit)
+    await charge_search(request, container, principal)
+    images = await similar_image_service_of(container).list_of_image(image_id, principal, bounds)
     return Response(similar_json(images), media_type=JSON, headers={"Cache-Control": "private, no-cache"})
 
 
