@@ -28,6 +28,8 @@ COUNT_SHARE = 0.5
 HINT_SHARE = 0.2
 
 CountMode: TypeAlias = Literal["exact", "estimate", "none"]
+# "cheap" leaves the number out where it takes long: by name, camera and most filters of a large collection.
+PageCountMode: TypeAlias = CountMode | Literal["cheap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ class PageRequest:
     order: SortOrder
     after: SortKey | None
     limit: int
-    # "cheap" leaves the number out where it takes long: by name, camera and most filters of a large collection.
-    count: CountMode | Literal["cheap"]
+    count: PageCountMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class SearchService:
             count = await (counting or self._count(search, page.count))
         return SearchPage(images, has_more, count, hints)
 
-    async def _count(self, search: SearchExecutor, mode: CountMode | Literal["cheap"]) -> MatchCount | None:
+    async def _count(self, search: SearchExecutor, mode: PageCountMode) -> MatchCount | None:
         """Return the number of matches, in a session of its own."""
         if mode == "none":
             return None
