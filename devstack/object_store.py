@@ -91,6 +91,8 @@ class ObjectStore(Backend):
             "master.resumeState": "false",
             "master.telemetry": "false",
             "volume.preStopSeconds": 0,
+            # By default one for each GB of free space. Each bucket needs its own, and without one it takes no object.
+            "volume.max": 10_000,
             # Relative to the working directory: a socket's path is limited to about 100 characters.
             "filer.localSocket": "filer.sock",
             "s3.localSocket": "s3.sock",
