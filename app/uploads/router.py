@@ -23,6 +23,7 @@ from app.images.dependencies import Uploader
 from app.images.responses import UPLOAD_ERRORS
 from app.images.schemas import ImageUploaded, to_uploaded
 from app.ratelimit.policies import upload_charges
+from app.uploads.append import Append
 from app.uploads.dependencies import OpenUploadsDep, ResumableUploadsDep
 from app.uploads.errors import (
     AppendSuperseded,
@@ -49,7 +50,7 @@ from app.uploads.protocols.tus import EXTENSIONS, VERSION, Tus
 from app.uploads.protocols.upload_protocol import UploadProtocol
 from app.uploads.protocols.upload_route import UploadRoute, check_version
 from app.uploads.schemas import UploadList
-from app.uploads.service import Append, NewUpload, ResumableUploads
+from app.uploads.service import NewUpload, ResumableUploads
 from app.users.dependencies import CurrentUser, DeviceDep
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}

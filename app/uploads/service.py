@@ -2,19 +2,16 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 from app.authz.principal import Principal
 from app.core.callers import current_caller
 from app.core.errors import (
     AppError,
-    ClientDisconnected,
     DatabaseUnavailable,
     PayloadTooLarge,
-    RequestTimeout,
     StorageUnavailable,
     Unprocessable,
     UnsupportedMediaType,
@@ -32,23 +29,22 @@ from app.images.upload.storage_quota import Reservation
 from app.models import Image, Upload
 from app.models.image import Visibility
 from app.models.upload import UploadState
-from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from app.uploads.active_appends import ActiveAppend, ActiveAppends, HeldUpload, UploadLock
+from app.uploads.active_appends import ActiveAppends, HeldUpload, UploadLock
+from app.uploads.append import Append, Appending, Limits, check_content_length, check_offset, whole_file
 from app.uploads.completion import UploadCompletion
 from app.uploads.errors import (
     AppendSuperseded,
     AppendTooLarge,
     ExcessBytes,
     InconsistentLength,
-    OffsetMismatch,
     TooManyUploads,
     UploadEnded,
 )
-from app.uploads.inspection import Checksum, Inspection
+from app.uploads.inspection import Inspection
 from app.uploads.open_uploads import MAX_OPEN, OpenUploads, Progress, progress_of
 from app.uploads.part_uploader import PartUploader
-from app.uploads.repository import AcquiredUpload, CreationChecks, NewUploadRepository, UploadRepository, WholeFile
+from app.uploads.repository import AcquiredUpload, CreationChecks, NewUploadRepository, UploadRepository
 
 MAX_OPEN_ANONYMOUS = 100
 
@@ -62,22 +58,6 @@ class NewUpload:
     length: int | None = None
     sha256: bytes | None = None
     client_metadata: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """The declarations of a request that appends.
-
-    `completes` is whether the upload ends with it; None means at its length. `content_length` is the declared length of
-    the body. With `cancels_excess`, a body beyond the length of the upload ends the upload.
-    """
-
-    offset: int
-    completes: bool | None = None
-    length: int | None = None
-    content_length: int | None = None
-    checksum: Checksum | None = None
-    cancels_excess: bool = False
 
 
 class ResumableUploads:
@@ -133,7 +113,7 @@ class ResumableUploads:
     ) -> Progress:
         """Create an upload, call `announce` with its id, and append the body. Raises like `create` and `append`."""
         upload = self._new_row(new, principal)
-        whole = _whole_file(request)
+        whole = whole_file(request)
 
         async def add(writer: uuid.UUID) -> AcquiredUpload:
             upload.writer = writer
@@ -157,13 +137,13 @@ class ResumableUploads:
         if self._appends.find(upload_id) is not None:
             # Only its owner may end the earlier request.
             await self._open_uploads.require(upload_id, principal)
-        async with self._lock.hold(upload_id, principal.id, _whole_file(request)) as held:
+        async with self._lock.hold(upload_id, principal.id, whole_file(request)) as held:
             if held is not None:
                 return await self._append(held, request, body, principal)
         upload = await self._open_uploads.require(upload_id, principal)
         if upload.state != UploadState.COMPLETE:
             raise AppendSuperseded
-        _check_offset(upload, request)
+        check_offset(upload, request)
         if request.content_length != 0:
             raise AppendTooLarge("The upload is complete.")
         return progress_of(upload)
@@ -227,10 +207,10 @@ class ResumableUploads:
         self, held: HeldUpload, request: Append, body: AsyncGenerator[bytes], principal: Principal
     ) -> Progress:
         upload, writer = held.acquired.upload, held.acquired.writer
-        _check_offset(upload, request)
+        check_offset(upload, request)
         try:
             length = await self._learn_length(upload, writer, request)
-            _check_content_length(upload, request, length)
+            check_content_length(upload, request, length)
             appending = await self._open(held, request, length, principal)
             try:
                 offset = await appending.run(body)
@@ -249,7 +229,7 @@ class ResumableUploads:
             raise
         return Progress(upload, remainder.end, remainder.end, upload.expires_at, image)
 
-    async def _open(self, held: HeldUpload, request: Append, length: int | None, principal: Principal) -> "_Appending":
+    async def _open(self, held: HeldUpload, request: Append, length: int | None, principal: Principal) -> Appending:
         upload, reserved = held.acquired.upload, held.acquired.reserved_bytes
         reservation = Reservation.resume(self._database, self._settings, principal.user, upload.storage_key, reserved)
         await reservation.extend(length or 0)
@@ -265,8 +245,8 @@ class ResumableUploads:
         )
         await part_uploader.open()
         inspection = self._appends.take_inspection(upload.id, upload.received_bytes) or self._new_inspection(upload)
-        limits = _Limits(length, self._settings.max_upload_bytes)
-        return _Appending(part_uploader, held.active, request, inspection, upload.received_bytes, limits)
+        limits = Limits(length, self._settings.max_upload_bytes)
+        return Appending(part_uploader, held.active, request, inspection, upload.received_bytes, limits)
 
     def _new_inspection(self, upload: Upload) -> Inspection | None:
         return None if upload.received_bytes else self._completion.begin_inspection()
@@ -289,116 +269,6 @@ class ResumableUploads:
             if not await UploadRepository(session).change(upload.id, writer, {"length": length}):
                 raise AppendSuperseded
         return length
-
-
-class _Limits(NamedTuple):
-    """The length of an upload, if it is known, and the limit of all uploads."""
-
-    length: int | None
-    max_bytes: int
-
-
-class _Appending:
-    """One append: it reads the body into an uploader of parts, and decides what becomes of the bytes after an error."""
-
-    def __init__(
-        self,
-        part_uploader: PartUploader,
-        active: ActiveAppend,
-        request: Append,
-        inspection: Inspection | None,
-        start: int,
-        limits: _Limits,
-    ) -> None:
-        self.part_uploader = part_uploader
-        self.inspection = inspection
-        self.completes = False
-        self._active = active
-        self._request = request
-        self._received = start
-        # The error of the file, until the checksum shows whether the client sent these bytes.
-        self._refused: AppError | None = None
-        self._length = limits.length
-        self._max_bytes = limits.max_bytes
-
-    async def run(self, body: AsyncGenerator[bytes]) -> int:
-        """Store the body, and return the offset. If the upload ends with it, the last bytes remain in memory."""
-        try:
-            await self.part_uploader.write(self._checked(self._active.read(body)))
-        except (ClientDisconnected, RequestTimeout, AppendSuperseded, asyncio.CancelledError):
-            if self._active.keeps and self._request.checksum is None:
-                await asyncio.shield(self.part_uploader.save())
-            else:
-                await self.part_uploader.discard()
-            raise
-        except BaseException:
-            await self.part_uploader.discard()
-            raise
-        if self._request.checksum is not None and not self._request.checksum.is_right():
-            await self.part_uploader.discard()
-            raise self._request.checksum.error
-        if self._refused is not None:
-            await self.part_uploader.discard()
-            raise self._refused
-        at_length = self._received == self._length
-        self.completes = at_length if self._request.completes is None else self._request.completes
-        if not self.completes:
-            return await self.part_uploader.save()
-        if self._length is not None and not at_length:
-            await self.part_uploader.discard()
-            raise InconsistentLength(f"The upload ends at {self._received} of {self._length} bytes.")
-        return self._received
-
-    async def _checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            self._received += len(chunk)
-            if self._length is not None and self._received > self._length:
-                raise _excess(self._request, self._length)
-            if self._received > self._max_bytes:
-                raise PayloadTooLarge(f"The file is larger than {self._max_bytes} bytes")
-            if self.inspection is not None:
-                self._inspect(self.inspection, chunk)
-            if self._request.checksum is not None:
-                self._request.checksum.update(chunk)
-            yield chunk
-
-    def _inspect(self, inspection: Inspection, chunk: bytes) -> None:
-        try:
-            inspection.feed(chunk)
-        except AppError as error:
-            if self._request.checksum is None:
-                raise
-            self._refused, self.inspection = error, None
-
-
-def _whole_file(request: Append) -> WholeFile | None:
-    """Return the size and a new key of a file that the request may end and that fits one part; None otherwise."""
-    if (
-        request.completes is False
-        or request.content_length is None
-        or request.offset + request.content_length > PART_BYTES
-    ):
-        return None
-    return WholeFile(request.offset + request.content_length, new_original_key())
-
-
-def _check_offset(upload: Upload, request: Append) -> None:
-    if request.offset != upload.received_bytes:
-        raise OffsetMismatch(upload.received_bytes, request.offset)
-
-
-def _check_content_length(upload: Upload, request: Append, length: int | None) -> None:
-    if length is not None and request.content_length is not None:
-        end = upload.received_bytes + request.content_length
-        if end > length:
-            raise _excess(request, length)
-        if request.completes and end != length:
-            raise InconsistentLength(f"The upload ends at {end} of {length} bytes.")
-
-
-def _excess(request: Append, length: int) -> AppError:
-    detail = f"The upload has a length of {length} bytes. The request has more."
-    return ExcessBytes(detail) if request.cancels_excess else AppendTooLarge(detail)
 
 
 def _ends_upload(error: AppError) -> bool:
