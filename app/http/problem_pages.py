@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.core.errors import AppError, NotFound, error_types
 from app.core.text.normalization import Text
 from app.http.links import public_path
+from app.http.requests.accepted_types import accepts_html
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,7 +61,7 @@ def problem_types() -> list[type[AppError]]:
 async def list_problem_types(request: Request) -> Response:
     """Return all problem types."""
     items = [_read(request, kind) for kind in problem_types()]
-    if not _accepts_html(request):
+    if not accepts_html(request):
         return _json(ProblemTypes(items=items))
     rows = (f'<li><a href="{escape(one.type)}">{escape(one.title)}</a> ({one.status})</li>' for one in items)
     return _html("Problem types", ["<ul>", *rows, "</ul>"])
@@ -73,7 +74,7 @@ async def read_problem_type(request: Request, slug: Text) -> Response:
     if kind is None:
         raise NotFound("There is no problem type with this name.")
     read = _read(request, kind)
-    if not _accepts_html(request):
+    if not accepts_html(request):
         return _json(read)
     status = f"<p>HTTP status: {read.status}</p>"
     back = f'<p><a href="{public_path(request, "/problems")}">All types</a></p>'
@@ -83,12 +84,6 @@ async def read_problem_type(request: Request, slug: Text) -> Response:
 def _read(request: Request, kind: type[AppError]) -> ProblemType:
     type_ = public_path(request, f"/problems/{kind.slug}")
     return ProblemType(type=type_, title=kind.title, status=kind.status, description=kind.description)
-
-
-def _accepts_html(request: Request) -> bool:
-    # Browsers send `text/html`; API clients send only `*/*`.
-    kinds = request.headers.get("accept", "").lower().split(",")
-    return any(kind.partition(";")[0].strip() == "text/html" for kind in kinds)
 
 
 def _json(model: BaseModel) -> Response:

@@ -175,7 +175,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Register handlers that return a problem document for every error of the framework and the service."""
     app.add_exception_handler(AppError, _handle_app_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
-    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(HTTPException, handle_http_exception)
 
 
 def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
@@ -247,21 +247,26 @@ async def _handle_app_error(request: Request, error: Exception) -> Response:
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    if any(one["loc"][0] == "path" and one["type"] == "uuid_parsing" for one in error.errors()):
-        # An invalid UUID identifies no resource, or the path belongs to another resource that lacks the method.
-        if has_other_route(request.app, request.scope["path"]):
-            return await _handle_http_exception(request, HTTPException(405))
-        return await _handle_app_error(request, missing_resource(request.scope.get("route"))())
-    return await _handle_app_error(request, validation_failed(request, error))
+    # The path belongs to another resource, which lacks the method.
+    if _has_invalid_id(error) and has_other_route(request.app, request.scope["path"]):
+        return await handle_http_exception(request, HTTPException(405))
+    return await _handle_app_error(request, app_error_of(request, error))
 
 
-def validation_failed(request: Request, error: RequestValidationError) -> ValidationFailed:
-    """Convert FastAPI's validation error."""
+def app_error_of(request: Request, error: RequestValidationError) -> AppError:
+    """Convert FastAPI's validation error. An invalid UUID in the path identifies no resource."""
     route = request.scope.get("route")
+    if _has_invalid_id(error):
+        return missing_resource(route)()
     return ValidationFailed([translate(one, route) for one in error.errors()[:MAX_ERRORS]])
 
 
-async def _handle_http_exception(request: Request, error: Exception) -> Response:
+def _has_invalid_id(error: RequestValidationError) -> bool:
+    return any(one["loc"][0] == "path" and one["type"] == "uuid_parsing" for one in error.errors())
+
+
+async def handle_http_exception(request: Request, error: Exception) -> Response:
+    """Return the problem document of an error of the framework."""
     assert isinstance(error, HTTPException)  # noqa: S101
     path = request.scope["path"]
     allow = describe_methods(methods_of_path(request.app, path)) if error.status_code == 405 or path == "*" else None

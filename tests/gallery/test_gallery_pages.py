@@ -150,6 +150,21 @@ async def test_an_empty_page_has_hints_that_can_be_followed(browser: httpx.Async
     assert image_links(await browser.get(hints[0]))[0].startswith(f"/i/{image}")
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/i/nothing", f"/i/{uuid.UUID(int=1)}"])
+async def test_a_browser_gets_a_page_for_an_unknown_path(browser: httpx.AsyncClient, path: str) -> None:
+    page = await browser.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
+    assert ("a", "href") in Links(page.text).found
+
+
+@pytest.mark.parametrize(("path", "accept"), [("/nowhere", "*/*"), ("/v1/nowhere", "text/html")])
+async def test_other_unknown_paths_have_a_problem_document(browser: httpx.AsyncClient, path: str, accept: str) -> None:
+    response = await browser.get(path, headers={"Accept": accept})
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+    assert "Accept" in response.headers["vary"]
+
+
 async def test_names_and_tags_are_text(browser: httpx.AsyncClient, user: Account) -> None:
     image = await upload(user, HOSTILE, "it's a & b")
     for path in ("/", f"/i/{image}", "/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"):

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from app.core.errors import AppError, Unauthenticated
-from app.http.problems import validation_failed
+from app.http.problems import app_error_of
 
 
 class ErrorPageRoute(APIRoute):
@@ -32,7 +32,7 @@ class ErrorPageRoute(APIRoute):
             except Unauthenticated:
                 return self.ask_for_sign_in(request)
             except RequestValidationError as error:
-                return self.show_error(request, validation_failed(request, error))
+                return self.show_error(request, app_error_of(request, error))
             except AppError as error:
                 return self.show_error(request, error)
 

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.core.errors import AppError, PayloadTooLarge, RequestTimeout, TooManyRequests, Unauthenticated, Unavailable
-from app.http.problems import oauth_text, validation_failed
+from app.http.problems import app_error_of, oauth_text
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.errors import InvalidTokenRequest, UnsupportedGrantType
 
@@ -29,7 +29,7 @@ class TokenRoute(AuthenticatedRoute):
             except AppError as error:
                 raise _with_oauth_fields(error) from error
             except RequestValidationError as error:
-                raise _with_oauth_fields(_grant_error(error) or validation_failed(request, error)) from error
+                raise _with_oauth_fields(_grant_error(error) or app_error_of(request, error)) from error
             except HTTPException as error:
                 raise _with_oauth_fields(_body_error(error)) from error
 

@@ -13,6 +13,7 @@ from app.http.dependencies import SettingsDep
 from app.http.links import public_path
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
+from app.http.requests.accepted_types import accepts
 from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep
@@ -79,7 +80,7 @@ async def start_social_login(
     A script cannot send a token in a navigation. With `Accept: application/json`, it gets the URL and no redirect.
     """
     redirect = await login.start(provider, principal, device, single_cookie(request, COOKIE))
-    response = _redirect_response(redirect.url, as_json=_accepts_json(request))
+    response = _redirect_response(redirect.url, as_json=accepts(request, "application/json"))
     response.headers.update({"Cache-Control": "no-store", "Vary": "Accept"})
     response.set_cookie(
         COOKIE,
@@ -128,12 +129,6 @@ async def finish_social_login(
     tokens = await login.complete(provider, callback, device)
     response.headers.update(headers)
     return TokenRead.model_validate(tokens, from_attributes=True)
-
-
-def _accepts_json(request: Request) -> bool:
-    # By its name only: browsers in a navigation, and curl, also accept `*/*`.
-    kinds = {one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "").split(",")}
-    return "application/json" in kinds
 
 
 def _redirect_response(url: str, *, as_json: bool) -> Response:
