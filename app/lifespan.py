@@ -41,7 +41,7 @@ from app.storage.object_store import ObjectStore
 from app.storage.request_spans import make_trace_config
 from app.tags.count_compaction import TagCountCompactor
 from app.telemetry.recording.recorder import Recorder
-from app.uploads.active_appends import ActiveAppends
+from app.uploads.appending.active_appends import ActiveAppends
 from app.uploads.upload_expiry import UploadExpiry
 from app.users.accounts.sign_up_mode import record_sign_up_mode
 from app.users.sessions.session_cleanup import remove_expired_credentials

@@ -7,7 +7,7 @@ from app.gallery import account_page, router, sign_in_pages, social_pages
 from app.gallery.page_rendering import error_page
 from app.http.prefix_router import API_PREFIX
 from app.http.problems import handle_http_exception
-from app.http.requests.accepted_types import accepts_html
+from app.http.requests.header_values import accepts_html
 
 
 def install_gallery(app: FastAPI) -> None:

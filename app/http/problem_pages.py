@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.core.errors import AppError, NotFound, error_types
 from app.core.text.normalization import Text
 from app.http.links import public_path
-from app.http.requests.accepted_types import accepts_html
+from app.http.requests.header_values import accepts_html
 
 router = APIRouter(include_in_schema=False)
 

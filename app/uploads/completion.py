@@ -19,9 +19,9 @@ from app.models import Upload
 from app.models.image import Visibility
 from app.storage.object_store import ObjectStore
 from app.storage.timeouts import ObjectMissing
+from app.uploads.appending.inspection import Inspection
+from app.uploads.appending.part_uploader import LOST_BYTES, Remainder, StoredMultipart
 from app.uploads.errors import AppendSuperseded, UploadEnded
-from app.uploads.inspection import Inspection
-from app.uploads.part_uploader import LOST_BYTES, Remainder, StoredMultipart
 from app.uploads.repository import AcquiredUpload, image_source
 
 # The store may still assemble the object of a request that was killed: the upload is not lost yet.

@@ -8,7 +8,7 @@ from app.http.container import container_of
 from app.images.dependencies import FileCheckerDep
 from app.images.upload.image_creator import ImageCreator
 from app.tags.dependencies import TagCreatorDep
-from app.uploads.active_appends import UploadLock
+from app.uploads.appending.active_appends import UploadLock
 from app.uploads.completion import UploadCompletion
 from app.uploads.open_uploads import OpenUploads
 from app.uploads.service import ResumableUploads

@@ -16,7 +16,7 @@ from app.images.upload.image_creator import UploadedImage
 from app.models import Upload
 from app.models.upload import UploadState
 from app.storage.object_store import ObjectStore
-from app.uploads.active_appends import UploadLock
+from app.uploads.appending.active_appends import UploadLock
 from app.uploads.errors import UploadEnded, UploadNotFound
 from app.uploads.repository import UploadRepository
 

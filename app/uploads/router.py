@@ -23,7 +23,8 @@ from app.images.dependencies import Uploader
 from app.images.responses import UPLOAD_ERRORS
 from app.images.schemas import ImageUploaded, to_uploaded
 from app.ratelimit.policies import upload_charges
-from app.uploads.append import Append
+from app.uploads.appending.append import Append
+from app.uploads.appending.inspection import CHECKSUM_ALGORITHMS
 from app.uploads.dependencies import OpenUploadsDep, ResumableUploadsDep
 from app.uploads.errors import (
     AppendSuperseded,
@@ -37,7 +38,6 @@ from app.uploads.errors import (
     UploadEnded,
     UploadNotFound,
 )
-from app.uploads.inspection import CHECKSUM_ALGORITHMS
 from app.uploads.open_uploads import Progress
 from app.uploads.protocols.resumable_http import (
     INTEROP_VERSION,

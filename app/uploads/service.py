@@ -30,8 +30,10 @@ from app.models import Image, Upload
 from app.models.image import Visibility
 from app.models.upload import UploadState
 from app.storage.object_store import ObjectStore
-from app.uploads.active_appends import ActiveAppends, HeldUpload, UploadLock
-from app.uploads.append import Append, Appending, Limits, check_content_length, check_offset, whole_file
+from app.uploads.appending.active_appends import ActiveAppends, HeldUpload, UploadLock
+from app.uploads.appending.append import Append, Appending, Limits, check_content_length, check_offset, whole_file
+from app.uploads.appending.inspection import Inspection
+from app.uploads.appending.part_uploader import PartUploader
 from app.uploads.completion import UploadCompletion
 from app.uploads.errors import (
     AppendSuperseded,
@@ -41,9 +43,7 @@ from app.uploads.errors import (
     TooManyUploads,
     UploadEnded,
 )
-from app.uploads.inspection import Inspection
 from app.uploads.open_uploads import MAX_OPEN, OpenUploads, Progress, progress_of
-from app.uploads.part_uploader import PartUploader
 from app.uploads.repository import AcquiredUpload, CreationChecks, NewUploadRepository, UploadRepository
 
 MAX_OPEN_ANONYMOUS = 100

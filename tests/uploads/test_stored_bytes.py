@@ -15,8 +15,8 @@ from app.images.maintenance.orphan_sweeper import OrphanSweeper
 from app.images.upload.storage_quota import Reservation
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore, StoredPart
+from app.uploads.appending.part_uploader import PartUploader
 from app.uploads.errors import AppendSuperseded
-from app.uploads.part_uploader import PartUploader
 from app.uploads.repository import UploadRepository
 from tests.images.files import noise_png
 from tests.support.accounts import Account

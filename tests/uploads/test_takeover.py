@@ -10,7 +10,7 @@ import pytest
 from app.core.settings import Settings
 from app.storage.chunks import PART_BYTES
 from app.storage.object_store import ObjectStore
-from app.uploads import active_appends, part_uploader
+from app.uploads.appending import active_appends, part_uploader
 from tests.images.files import noise_png
 from tests.support.accounts import Account
 from tests.support.photos import png

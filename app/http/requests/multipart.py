@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from app.core.errors import MalformedBody, UnsupportedBodyType, ValidationFailed
-from app.http.requests.parameters import decode_extended, parse_parameters
+from app.http.requests.header_values import decode_extended, parse_parameters
 
 __all__ = ["MalformedBody", "MultipartStream", "Part"]
 

@@ -14,9 +14,9 @@ from app.http.requests.multipart import file_name_of_disposition
 from app.http.requests.strict_route import body_media_type
 from app.images.schemas import ImageUploaded
 from app.images.upload.form import normalized_name
-from app.uploads.append import Append
+from app.uploads.appending.append import Append
+from app.uploads.appending.inspection import Checksum
 from app.uploads.errors import DigestFailed, InconsistentLength, InvalidUploadHeader, OffsetMismatch
-from app.uploads.inspection import Checksum
 from app.uploads.open_uploads import Progress
 from app.uploads.protocols.header_fields import content_length, decode_base64, parse_boolean, parse_integer
 from app.uploads.protocols.metadata import parse_metadata

@@ -11,9 +11,9 @@ from app.core.errors import AppError, UnsupportedBodyType
 from app.core.resource_paths import image_path
 from app.http.requests.strict_route import body_media_type
 from app.images.schemas import ImageUploaded
-from app.uploads.append import Append
+from app.uploads.appending.append import Append
+from app.uploads.appending.inspection import CHECKSUM_ALGORITHMS, Checksum
 from app.uploads.errors import ChecksumFailed, InvalidUploadHeader, OffsetMismatch
-from app.uploads.inspection import CHECKSUM_ALGORITHMS, Checksum
 from app.uploads.open_uploads import Progress
 from app.uploads.protocols.header_fields import content_length, decode_base64, parse_size
 from app.uploads.protocols.metadata import parse_metadata

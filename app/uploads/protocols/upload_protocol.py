@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.core.errors import AppError
 from app.images.schemas import ImageUploaded
-from app.uploads.append import Append
+from app.uploads.appending.append import Append
 from app.uploads.open_uploads import Progress
 from app.uploads.service import NewUpload
 

@@ -13,7 +13,7 @@ from app.http.dependencies import SettingsDep
 from app.http.links import public_path
 from app.http.prefix_router import PrefixRouter
 from app.http.problems import problems
-from app.http.requests.accepted_types import accepts
+from app.http.requests.header_values import accepts
 from app.http.requests.query_parameters import ignores_unknown_parameters
 from app.users.authenticated_route import AuthenticatedRoute
 from app.users.dependencies import DeviceDep, PrincipalDep

@@ -1,7 +1,9 @@
-"""Parses header parameters: `form-data; name="image"; filename*=UTF-8''k%C3%A4se.png` (RFC 9110, 5.6.6)."""
+"""Parses the values of header fields: their parameters (RFC 9110, 5.6.6), and the media types of `Accept`."""
 
 import re
 from urllib.parse import unquote_to_bytes
+
+from fastapi import Request
 
 # Values that are neither tokens nor quoted, such as file names with spaces, end at the next semicolon.
 _PARAMETER = re.compile(
@@ -15,6 +17,8 @@ _EXTENDED = re.compile(rb"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:[ -$&-~]|%[0-9A-F
 
 def parse_parameters(field: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """Return the lower-case value before the parameters, and the parameters by lower-case name.
+
+    An example is `form-data; name="image"; filename*=UTF-8''k%C3%A4se.png`.
 
     Raises ValueError for a repeated parameter, which is ambiguous, and for invalid syntax.
     """
@@ -45,3 +49,14 @@ def decode_extended(value: bytes) -> str | None:
         return unquote_to_bytes(match[2]).decode(match[1].decode())
     except UnicodeDecodeError:
         return None
+
+
+def accepts(request: Request, media_type: str) -> bool:
+    """Return whether `Accept` names this media type. Wildcards do not count: curl and API clients send `*/*`."""
+    kinds = request.headers.get("accept", "").lower().split(",")
+    return any(kind.partition(";")[0].strip() == media_type for kind in kinds)
+
+
+def accepts_html(request: Request) -> bool:
+    """Return whether the client is a browser that opens a page."""
+    return accepts(request, "text/html")

@@ -9,10 +9,10 @@ from app.core.errors import AppError, ClientDisconnected, PayloadTooLarge, Reque
 from app.images.storage_keys import new_original_key
 from app.models import Upload
 from app.storage.chunks import PART_BYTES
-from app.uploads.active_appends import ActiveAppend
+from app.uploads.appending.active_appends import ActiveAppend
+from app.uploads.appending.inspection import Checksum, Inspection
+from app.uploads.appending.part_uploader import PartUploader
 from app.uploads.errors import AppendSuperseded, AppendTooLarge, ExcessBytes, InconsistentLength, OffsetMismatch
-from app.uploads.inspection import Checksum, Inspection
-from app.uploads.part_uploader import PartUploader
 from app.uploads.repository import WholeFile
 
 

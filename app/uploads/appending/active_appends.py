@@ -16,8 +16,8 @@ from app.core.concurrency import background_task
 from app.core.errors import AppError
 from app.db.database import Database
 from app.models import Upload
+from app.uploads.appending.inspection import Inspection
 from app.uploads.errors import AppendSuperseded
-from app.uploads.inspection import Inspection
 from app.uploads.repository import AcquiredUpload, NewUploadRepository, UploadRepository, WholeFile
 
 MAX_INSPECTIONS = 1000

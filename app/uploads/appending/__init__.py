@@ -1,0 +1,1 @@
+"""Appends to a resumable upload: the requests that append, and the receipt of their bytes."""
