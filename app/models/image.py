@@ -63,12 +63,12 @@ class Image(Base):
         Index("ix_images_content_type", "content_type"),
         # Both directions of the order, each with the images without a time last, and the ranges of `taken:`.
         Index("ix_images_taken_at_id", "taken_at", "id"),
-        # The newest images that were taken in a period, as for the names.
+        # The newest images that were taken in a period, as for the names, and with a camera.
         Index(
-            "ix_images_week_taken_at",
+            "ix_images_week_taken_at_camera",
             text(week("created_at")),
             "taken_at",
-            postgresql_include=["created_at", "id"],
+            postgresql_include=["camera", "created_at", "id"],
             postgresql_where=text("taken_at IS NOT NULL"),
         ),
         Index(

@@ -209,7 +209,7 @@ async def test_the_upgrade_is_rolled_back_while_a_table_is_in_use(old: Settings)
         assert not upgrading.done()
         await holder.execute("COMMIT")
         await upgrading
-        assert await fetch_revision(holder) == "0031"
+        assert await fetch_revision(holder) == "0032"
 
 
 async def _until_waiting(connection: asyncpg.Connection, *, is_waiting: bool) -> None:

@@ -48,8 +48,22 @@ async def test_a_scan_that_does_not_fill_the_page_is_unavailable(sql: asyncpg.Co
     query = ast.And((ast.Filter("taken", ("2026",)), ast.Filter("width", ("7",))))
     planned = PlannedQuery(QueryPredicates(query, ResolvedTags({}, {}), VisibilityScope(), NOW), SortOrder("-created"))
     async with database.search_session(1800) as session:
-        scan = TakenIndexScan(CostModel(max_names=20))
+        scan = TakenIndexScan(CostModel(max_taken=20))
         assert await scan.fetch(session, planned, None, ALL_ROWS, 7) == UNAVAILABLE
+
+
+async def test_images_of_other_cameras_are_not_looked_up(sql: asyncpg.Connection, database: Database) -> None:
+    collection = pictures(5, 300)
+    await store(sql, collection)
+    query = ast.And((ast.Filter("taken", ("2026",)), ast.Filter("camera", ("*on*",))))
+    found = [one for one in collection if matches(query, one, None)]
+    fitting = [one for one in found if visible(one, None, sees_all=False)]
+    order = SortOrder("-created")
+    planned = PlannedQuery(QueryPredicates(query, ResolvedTags({}, {}), VisibilityScope(), NOW), order)
+    async with database.search_session(1800) as session:
+        page = await TakenIndexScan(CostModel(max_taken=len(found))).fetch(session, planned, None, ALL_ROWS, 299)
+    assert 5 < len(found) < 250
+    assert [one.id for one in page.rows] == in_order(order, fitting)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,9 @@ class CostModel:
     # With more entries than this, the index over the tags takes too long for a range.
     max_index_entries: float = 60_000
 
-    # Images that a name index scan looks up at most.
+    # Images that a name index scan looks up at most, and a scan of an index over the times of photos.
     max_names: int = 4_000
+    max_taken: int = 2_000
     # In the order of creation it is used if the tags fill the page after this many names. With both ends of the name
     # fixed, the more selective end is used, so the limit is higher.
     few_names: int = 1_000

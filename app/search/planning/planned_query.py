@@ -59,7 +59,8 @@ class PlannedQuery:
             max_matches=predicates.max_matches,
             expected_rows=math.inf if estimate.expected_rows is None else estimate.expected_rows,
             limit=estimate.limit,
-            is_creation_order=self.is_creation_order,
+            # The images of one camera lie apart.
+            is_creation_order=self.is_creation_order and not predicates.has_one_camera,
             # If the tags give the number of matches, the estimate adds nothing to it.
             is_exact=predicates.is_index_exact and not predicates.is_counted_by_tags,
             # The number of images is known only with the tags.

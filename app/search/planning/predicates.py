@@ -73,6 +73,10 @@ class QueryPredicates:
             if isinstance(term, ast.Filter) and term.name in filters and len(term.values) == 1
         )
 
+    def required_filters(self, values: BindParameters, name: str) -> Condition:
+        """Return the conditions of the filters of this name that every match must fulfil."""
+        return sql_and(self._condition(term, values) for term in self._required(name))
+
     @cached_property
     def max_matches(self) -> float:
         """An upper bound on the public matches, from the counts of the tags; infinite without tags."""

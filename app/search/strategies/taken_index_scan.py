@@ -4,7 +4,7 @@ import math
 from typing import ClassVar
 
 from app.db.asyncpg_queries import Reader
-from app.db.sql_text import BindParameters, Condition
+from app.db.sql_text import BindParameters, Condition, sql_and
 from app.search.planning.cost_model import CostModel
 from app.search.planning.planned_query import PageEstimate, PlannedQuery
 from app.search.planning.planner import ALL_ROWS
@@ -16,10 +16,10 @@ _FILTER = frozenset({"taken"})
 
 
 class TakenIndexScan:
-    """The images that were taken in a period, each checked against the whole query, up to 4,000.
+    """The images that were taken in a period, each checked against the whole query, up to 2,000.
 
     Images are mostly uploaded soon after they are taken. So the matches lie together in the order of creation, and an
-    ordered scan passes all newer images first.
+    ordered scan passes all newer images first. The index also has the camera, so images of others are not looked up.
     """
 
     name: ClassVar[str] = "taken_index_scan"
@@ -34,9 +34,9 @@ class TakenIndexScan:
     def cost(self, query: PlannedQuery, estimate: PageEstimate) -> float:
         """Return the cost of the look-ups; infinite if the tags do not fill the page after as many."""
         predicates, costs = query.predicates, self._costs
-        if costs.max_names * predicates.max_matches < estimate.limit * predicates.tags.total_images:
+        if costs.max_taken * predicates.max_matches < estimate.limit * predicates.tags.total_images:
             return math.inf
-        return costs.lookup * costs.max_names
+        return costs.lookup * costs.max_taken
 
     def max_rows(self, _query: PlannedQuery, _estimate: PageEstimate) -> int:
         """Return that all rows are searched."""
@@ -48,6 +48,7 @@ class TakenIndexScan:
         """Look up the images of the period. UNAVAILABLE if that does not fill the page and the period has more."""
 
         def fits(values: BindParameters) -> Condition:
-            return query.predicates.index_condition(values, _FILTER)
+            taken = query.predicates.index_condition(values, _FILTER)
+            return sql_and([taken, query.predicates.required_filters(values, "camera")])
 
-        return await fetch_newest(session, query, fits, after, limit, self._costs.max_names)
+        return await fetch_newest(session, query, fits, after, limit, self._costs.max_taken)
