@@ -153,10 +153,14 @@ class CircuitBreaker:
 
     async def _greet(self) -> None:
         connection = await asyncpg.connect(**self._arguments)
-        if self._is_pooled and not self._direct_arguments:
-            # A pooler answers while the server does not.
-            await connection.execute("SELECT 1")
-        await connection.close()
+        try:
+            if self._is_pooled and not self._direct_arguments:
+                # A pooler answers while the server does not.
+                await connection.execute("SELECT 1")
+            await connection.close()
+        finally:
+            # Nothing to do unless the statement failed or was cancelled.
+            connection.terminate()
         if self._direct_arguments:
             # Not through the pooler, in which a statement may wait for a connection: that means load.
             connection = await asyncpg.connect(**self._direct_arguments)

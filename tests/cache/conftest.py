@@ -12,7 +12,6 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from app.core.settings import Settings
@@ -106,14 +105,16 @@ Serve = Callable[..., AbstractAsyncContextManager[Cached]]
 
 
 @pytest.fixture(scope="session")
-async def own_settings(settings: Settings, fresh_database_url: Callable[[], Awaitable[str]]) -> Settings:
+async def own_settings(
+    settings: Settings, make_settings: Callable[..., Settings], fresh_database_url: Callable[[], Awaitable[str]]
+) -> Settings:
     """Settings with a private database: all services on one database must share a Redis."""
     own = settings.model_dump(exclude_unset=True) | {
-        "database_url": SecretStr(await fresh_database_url()),
+        "database_url": await fresh_database_url(),
         # The proxies run in the process of the tests, which may be busy.
         "cache_timeout_ms": 500,
     }
-    own_settings = Settings.model_validate(own)
+    own_settings = make_settings(**own)
     await asyncio.to_thread(upgrade, own_settings.sqlalchemy_direct_url)
     return own_settings
 
