@@ -141,7 +141,9 @@ class FairQueue:
         return self._held < self.limits.slots and not self._is_at_limit(keys)
 
     def _is_at_limit(self, keys: _Keys) -> bool:
-        return any(self._running.get(key, 0) >= self._limit(key) for key in keys)
+        account, address = keys
+        running = self._running
+        return running.get(account, 0) >= self._limit(account) or running.get(address, 0) >= self._limit(address)
 
     def _limit(self, key: str) -> int:
         if self._penalties and self._penalties.get(key, 0.0) > time.monotonic():

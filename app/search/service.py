@@ -91,8 +91,7 @@ class SearchService:
 
         The count runs beside the page if the pool has another idle connection, and after it otherwise.
         """
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._queue.enter(current_caller.get()))
+        async with self._queue.enter(current_caller.get()), AsyncExitStack() as stack:
             async with self._database.search_reader() as session:
                 search = await self._engine.prepare(session, page.query, page.visibility)
                 counting: Awaitable[MatchCount | None] | None = None

@@ -6,7 +6,6 @@ import secrets
 from collections import Counter
 from functools import lru_cache
 
-import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -314,17 +313,24 @@ class _BoundedBody:
     async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected, without waiting or consuming the body."""
         if self._ahead is None and not self._is_whole:
-            self._ahead = await _poll(self.receive)
+            self._ahead = _poll(self.receive)
         # After the complete body, the only further message is the disconnection.
-        message = await _poll(self._receive) if self._is_whole else None
+        message = _poll(self._receive) if self._is_whole else None
         return any(one is not None and one["type"] == "http.disconnect" for one in (self._ahead, message))
 
 
-async def _poll(receive: Receive) -> Message | None:
-    """Return a message that has already arrived; None without one."""
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        return await receive()
+def _poll(receive: Receive) -> Message | None:
+    """Return a message that has already arrived; None without one.
+
+    A message is there if `receive` ends without a pause. To cancel it, as Starlette does, takes 0.1 ms.
+    """
+    steps = receive().__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        message: Message = end.value
+        return message
+    steps.close()
     return None
 
 
