@@ -62,6 +62,8 @@ class CostModel:
     # Where the tags do not bound the fetch, the longest ordered scan that is tried before it.
     longest_scan_in_creation_order: int = 64_000
     longest_scan_in_other_order: int = 12_000
+    # In the order of creation for a query with a camera, because an index lists the images of a rare one.
+    longest_scan_with_camera: int = 20_000
     # A query without an index is fetched from the whole table: nearly any scan is shorter.
     longest_scan_unindexed: int = 100_000
     # Estimates come from few matches, so a scan goes further than expected by this factor before it is given up.

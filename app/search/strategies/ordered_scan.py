@@ -56,8 +56,9 @@ class OrderedScan:
         if not predicates.is_indexed:
             return round(min(costs.longest_scan_unindexed, costs.safety_factor * expected))
         longest, factor = costs.longest_scan_in_other_order, costs.safety_factor
-        # An index lists the images of a rare camera.
-        if query.is_creation_order and not predicates.requires("camera"):
+        if query.is_creation_order and predicates.requires("camera"):
+            longest = costs.longest_scan_with_camera
+        elif query.is_creation_order:
             longest, factor = costs.longest_scan_in_creation_order, costs.low_safety_factor
         if inputs.has_name_prefix:
             longest, factor = min(longest, costs.longest_scan(inputs)), costs.safety_factor
