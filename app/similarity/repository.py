@@ -17,6 +17,9 @@ from app.media.image_properties import HASH_VERSION, PIXEL_VERSION, PerceptualHa
 from app.models import Image, ImageHash
 from app.similarity.hash_chunks import bit_text, list_chunks, list_search_keys
 
+# A camera that takes a picture each minute stores ten thousand near copies in a week. A search for the nearest of them
+# need not read all.
+MAX_MATCHES = 2_000
 # `source` has the column `id`: the images to which the hash belongs.
 INSERT_HASH = """
     INSERT INTO image_hashes (image_id, version, perceptual_hash, quality, chunks)
@@ -119,10 +122,12 @@ class SimilarImageReader:
         limit: int,
         *,
         except_for: uuid.UUID | None = None,
+        max_matches: int | None = None,
     ) -> list[SimilarImage]:
         """Return the visible images within `max_distance` bits, nearest first. Flat pictures have no near ones.
 
-        `max_distance` is at most MAX_DISTANCE. All that are within it are found.
+        `max_distance` is at most MAX_DISTANCE. All that are within it are found. With `max_matches`, the search ends
+        after so many. An image may count several times, and an invisible one counts, too.
         """
         values = BindParameters()
         is_shown = sql_and([f"id IS DISTINCT FROM {values.bind(except_for, 'uuid')}", visibility.sql(values)])
@@ -141,12 +146,13 @@ class SimilarImageReader:
             # One index scan for each chunk: one for each key takes 1.15 times as long, and one for all of them, twice.
             keys = list_search_keys(fingerprint.chunks, max_distance)
             size = len(keys) // len(fingerprint.chunks)
+            end = "" if max_matches is None else f" LIMIT {max_matches:d}"
             matches.append(
                 f"(SELECT image_id, 2, distance FROM generate_series(1, {len(keys)}, {size}) AS first, LATERAL ("  # noqa: S608
                 f"SELECT image_id, CAST(bit_count(perceptual_hash # {bits}) AS int) AS distance FROM image_hashes "
                 f"WHERE chunks && ({values.bind(keys, 'int[]')})[first:first + {size - 1}] "
                 f"AND version = {values.bind(fingerprint.version)} OFFSET 0"
-                f") AS candidates WHERE distance <= {values.bind(max_distance)})"
+                f") AS candidates WHERE distance <= {values.bind(max_distance)}{end})"
             )
         # PostgreSQL expects a quarter of all images to match. Without OFFSET 0 it would read all of them for the join.
         statement = f"""

@@ -7,7 +7,7 @@ from app.authz.visibility import VisibilityScope
 from app.core.errors import Unavailable
 from app.db.database import Database
 from app.similarity.hash_chunks import MAX_DISTANCE
-from app.similarity.repository import Fingerprint, SimilarityRepository
+from app.similarity.repository import MAX_MATCHES, Fingerprint, SimilarityRepository
 
 MAX_COPIES = 5
 # The image is stored already: its response does not wait for long.
@@ -30,7 +30,12 @@ class CopyFinder:
         with contextlib.suppress(Unavailable):
             async with self._database.search_session(TIMEOUT_SECONDS) as session:
                 similar = await SimilarityRepository(session).list_similar(
-                    fingerprint, visibility, MAX_DISTANCE, MAX_COPIES, except_for=image_id
+                    fingerprint,
+                    visibility,
+                    MAX_DISTANCE,
+                    MAX_COPIES,
+                    except_for=image_id,
+                    max_matches=MAX_MATCHES,
                 )
                 return [one.id for one in similar]
         return []

@@ -21,13 +21,20 @@ EVERYTHING = VisibilityScope(sees_all=True)
 
 
 async def similar_to(
-    database: Database, image: uuid.UUID, scope: VisibilityScope, max_distance: int, limit: int = 10_000
+    database: Database,
+    image: uuid.UUID,
+    scope: VisibilityScope,
+    max_distance: int,
+    limit: int = 10_000,
+    max_matches: int | None = None,
 ) -> list[SimilarImage]:
     async with database.search_session() as session:
         repository = SimilarityRepository(session)
         fingerprint = await repository.find_visible_fingerprint(image, scope)
         assert fingerprint is not None
-        return await repository.list_similar(fingerprint, scope, max_distance, limit, except_for=image)
+        return await repository.list_similar(
+            fingerprint, scope, max_distance, limit, except_for=image, max_matches=max_matches
+        )
 
 
 def flipped(origin: PerceptualHash, places: list[int]) -> PerceptualHash:
@@ -87,6 +94,14 @@ async def test_the_index_finds_what_a_scan_finds(sql: asyncpg.Connection, databa
             assert {one.id: one.distance for one in found} == expected
             assert [one.distance for one in found] == sorted(expected.values())
             assert {one.kind for one in found} <= {SimilarityKind.NEAR}
+
+
+async def test_a_search_for_the_nearest_of_many_copies_ends_early(sql: asyncpg.Connection, database: Database) -> None:
+    image, *_copies = await add_hashed_images(sql, [hash_of(5)] * 60 + [flipped(hash_of(5), spread(31))])
+    assert len(await similar_to(database, image, EVERYTHING, MAX_DISTANCE)) == 60
+    found = await similar_to(database, image, EVERYTHING, MAX_DISTANCE, max_matches=21)
+    # The image itself is one of the matches.
+    assert [one.distance for one in found] == [0] * 20
 
 
 async def test_flat_and_old_hashes_are_near_to_none(sql: asyncpg.Connection, database: Database) -> None:

@@ -13,7 +13,7 @@ from app.images.errors import ImageNotFound
 from app.images.repository import ImageRepository
 from app.images.suggestions.repository import Copy, SuggestedTag, list_suggested_tags
 from app.similarity.hash_chunks import MAX_DISTANCE
-from app.similarity.repository import SimilarImage, SimilarityRepository
+from app.similarity.repository import MAX_MATCHES, SimilarImage, SimilarityRepository
 
 # The nearest copies that vote.
 MAX_COPIES = 100
@@ -43,7 +43,9 @@ async def _list_copies(session: AsyncSession, image_id: uuid.UUID, scope: Visibi
     fingerprint = await similarity.find_visible_fingerprint(image_id, scope)
     if fingerprint is None:
         raise ImageNotFound
-    similar = await similarity.list_similar(fingerprint, scope, MAX_DISTANCE, MAX_COPIES, except_for=image_id)
+    similar = await similarity.list_similar(
+        fingerprint, scope, MAX_DISTANCE, MAX_COPIES, except_for=image_id, max_matches=MAX_MATCHES
+    )
     return [Copy(one.id, _similarity(one)) for one in similar]
 
 
