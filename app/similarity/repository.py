@@ -127,7 +127,7 @@ class SimilarImageReader:
         """Return the visible images within `max_distance` bits, nearest first. Flat pictures have no near ones.
 
         `max_distance` is at most MAX_DISTANCE. All that are within it are found. With `max_matches`, the search ends
-        after so many. An image may count several times, and an invisible one counts, too.
+        after this number. An image may count several times, and an invisible one counts, too.
         """
         values = BindParameters()
         is_shown = sql_and([f"id IS DISTINCT FROM {values.bind(except_for, 'uuid')}", visibility.sql(values)])

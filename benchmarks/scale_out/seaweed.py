@@ -44,9 +44,9 @@ class SeaweedCluster:
             for name in names:
                 self.nodes[name].start()
         await until("the volume servers", self._has_all_volume_servers)
+        # A filer that starts beside another one ends if that one does not yet listen.
         for name in FILERS:
             self.nodes[name].start()
-        for name in FILERS:
             await until(name, partial(self._listens, self._s3_ports[name]))
 
     async def restart(self, name: str) -> None:

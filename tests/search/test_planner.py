@@ -103,6 +103,11 @@ def choose(planner: Planner[Strategy], query: PlannedQuery, matches: Sequence[in
         ("seldom taken:2024", NEWEST, (0,), "fetch_and_sort", "no other strategy is cheaper"),
         ("taken:2024,2026", NEWEST, (0, 0), "fetch_and_sort", "no other strategy is cheaper"),
         ("taken:2024", "name", (0,), "fetch_and_sort", "no other strategy is cheaper"),
+        # One camera, whose images an index lists; of a pattern, the number of images is unknown.
+        ('uncommon camera:"Canon EOS R5"', NEWEST, (), "fetch_and_sort", "few matches with this camera"),
+        ('frequent camera:"Canon EOS R5"', NEWEST, (), "ordered_scan", "probe"),
+        ("camera:*EOS*", NEWEST, (10,), "ordered_scan", "cheapest"),
+        ("camera:*EOS*", NEWEST, (1, 1), "fetch_and_sort", "no other strategy is cheaper"),
         # Names that fit a glob without selective trigrams.
         ("name:img_*.jpg", NEWEST, (0,), "name_index_scan", "no other strategy is cheaper"),
         ("name:*x*", NEWEST, (0, 0), "name_index_scan", "no other strategy is cheaper"),

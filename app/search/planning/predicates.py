@@ -221,7 +221,7 @@ class QueryPredicates:
                 return Glob(value).sql(values)
             case "camera":
                 # Never NULL: the negation includes the images without a camera.
-                return sql_and(["camera IS NOT NULL", Glob(value, "camera").sql(values)])
+                return sql_and(["camera IS NOT NULL", _camera(Glob(value, "camera"), values)])
             case "type":
                 return f"content_type = {values.bind(f'image/{value}')}"
             case "visibility":
@@ -311,6 +311,18 @@ def _has_none(ids: list[int], values: BindParameters) -> Condition:
 def _glob_range(term: ast.Filter, values: BindParameters) -> Condition:
     glob = Glob(term.values[0], term.name)
     return glob.sql(values) if glob.is_literal else glob.prefix_range(values)
+
+
+def _camera(glob: Glob, values: BindParameters) -> Condition:
+    """Return the condition that a camera fits.
+
+    A range for one camera, because PostgreSQL would use the trigram index for an equality, which takes ten times longer
+    than the B-tree index.
+    """
+    if not glob.is_literal:
+        return glob.sql(values)
+    camera = values.bind(glob.pattern)
+    return f"(camera >= {camera} AND camera <= {camera})"
 
 
 def _between(column: str, bounds: ValueRange, kind: str, values: BindParameters) -> Condition:
