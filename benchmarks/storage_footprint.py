@@ -18,6 +18,7 @@ from pymongo import MongoClient
 
 from app.core.settings import Settings
 from app.db.database import Database
+from benchmarks.dataset import names
 from benchmarks.search import POSTGRES, load
 from benchmarks.service import Client, servers, service
 from tests.support.accounts import add_account
@@ -46,7 +47,7 @@ async def measure() -> None:
 
 
 UPLOADS = 50
-RECORDS = 50_000
+RECORDS = 20_000
 # The tags of the uploads are common ones and rare ones. The merged tag has some thousand images.
 TAGS = "SELECT name FROM tags WHERE alias_of IS NULL ORDER BY image_count DESC LIMIT 11 OFFSET $1"
 MERGED = "SELECT name, image_count FROM tags WHERE image_count < $1 ORDER BY image_count DESC LIMIT 2"
@@ -77,7 +78,7 @@ async def measure_wal(url: str) -> None:
 
 async def _begin(connection: asyncpg.Connection) -> str:
     await connection.execute("CHECKPOINT")
-    return str(await connection.fetchval("SELECT pg_current_wal_lsn()"))
+    return str(await connection.fetchval("SELECT pg_current_wal_lsn()::text"))
 
 
 async def _written(connection: asyncpg.Connection, start: str) -> float:
@@ -90,10 +91,17 @@ async def _post(client: httpx.AsyncClient, path: str, **body: object) -> None:
 
 
 def measure_records(url: str) -> None:
-    """Send requests and print the bytes of a record in MongoDB."""
+    """Send requests of three routes for various tags, and print the bytes of a record in MongoDB."""
     client = Client(url)
-    for _ in range(RECORDS):
-        client.get("/v1/tags", {"limit": 1})
+    known = names().all()
+    for number in range(RECORDS):
+        name = known[number * number % len(known)]
+        if number % 10 == 0:
+            client.get("/v1/images", {"q": name})
+        elif number % 2:
+            client.get("/v1/tags", {"prefix": name[:3]})
+        else:
+            client.send("GET", f"/v1/tags/{quote(name)}")
     with MongoClient[dict[str, int]](Settings().mongo_url.get_secret_value()) as mongo:
         logs = mongo.get_default_database("imts")
         while logs.request_logs.count_documents({}) < RECORDS:
