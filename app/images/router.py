@@ -112,7 +112,8 @@ async def upload_image(
     image is private. It has the path of the image only if the caller may see it.
 
     `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of the five nearest
-    visible images, with the same bytes, the same pixels or a near picture: `GET /v1/images/{id}/similar` lists all.
+    visible images, with the same bytes, the same pixels or a near picture. Among more than 2,000 near copies,
+    nearer ones may be missed. `GET /v1/images/{id}/similar` lists all.
     """
     settings = container.settings
     await container.limits.charge(upload_charges(settings.upload_limits, principal.id, device.address))

@@ -511,7 +511,8 @@ export interface paths {
          *     image is private. It has the path of the image only if the caller may see it.
          *
          *     `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of the five nearest
-         *     visible images, with the same bytes, the same pixels or a near picture: `GET /v1/images/{id}/similar` lists all.
+         *     visible images, with the same bytes, the same pixels or a near picture. Among more than 2,000 near copies,
+         *     nearer ones may be missed. `GET /v1/images/{id}/similar` lists all.
          */
         post: operations["upload_image"];
         delete?: never;

@@ -132,8 +132,9 @@ def sync_detailed(
 
     `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of
     the five nearest
-    visible images, with the same bytes, the same pixels or a near picture: `GET
-    /v1/images/{id}/similar` lists all.
+    visible images, with the same bytes, the same pixels or a near picture. Among more than 2,000 near
+    copies,
+    nearer ones may be missed. `GET /v1/images/{id}/similar` lists all.
 
     Args:
         idempotency_key (None | str | Unset): The same key with the same upload returns the same
@@ -177,8 +178,9 @@ def sync(
 
     `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of
     the five nearest
-    visible images, with the same bytes, the same pixels or a near picture: `GET
-    /v1/images/{id}/similar` lists all.
+    visible images, with the same bytes, the same pixels or a near picture. Among more than 2,000 near
+    copies,
+    nearer ones may be missed. `GET /v1/images/{id}/similar` lists all.
 
     Args:
         idempotency_key (None | str | Unset): The same key with the same upload returns the same
@@ -217,8 +219,9 @@ async def asyncio_detailed(
 
     `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of
     the five nearest
-    visible images, with the same bytes, the same pixels or a near picture: `GET
-    /v1/images/{id}/similar` lists all.
+    visible images, with the same bytes, the same pixels or a near picture. Among more than 2,000 near
+    copies,
+    nearer ones may be missed. `GET /v1/images/{id}/similar` lists all.
 
     Args:
         idempotency_key (None | str | Unset): The same key with the same upload returns the same
@@ -260,8 +263,9 @@ async def asyncio(
 
     `duplicates` has the paths of up to 20 visible images with the same bytes. `similar` has those of
     the five nearest
-    visible images, with the same bytes, the same pixels or a near picture: `GET
-    /v1/images/{id}/similar` lists all.
+    visible images, with the same bytes, the same pixels or a near picture. Among more than 2,000 near
+    copies,
+    nearer ones may be missed. `GET /v1/images/{id}/similar` lists all.
 
     Args:
         idempotency_key (None | str | Unset): The same key with the same upload returns the same
