@@ -111,7 +111,8 @@ class Planner(Generic[S]):
             return self._fetch_all(query, estimate, "few matches")
         if self._is_name_scan_short(query, estimate):
             return self._fetch_all(query, estimate, "few names fill the page")
-        if predicates.has_one_camera and not self._fills_page(query, estimate):
+        # If a probe would not fill the page, two indexes find all matches in less time.
+        if predicates.has_one_camera and not predicates.fills(estimate.limit, self._costs.probe_rows):
             return self._fetch_all(query, estimate, "few matches with this camera")
         bitmaps = self._usable(query, estimate, "bitmap_scan")
         if bitmaps and query.bitmaps.is_complete and self._is_probe_futile(query, estimate):
@@ -124,12 +125,6 @@ class Planner(Generic[S]):
             return False
         names = self._usable(query, estimate, "name_index_scan")
         return names is not None and not math.isinf(names.cost(query, estimate))
-
-    def _fills_page(self, query: PlannedQuery, estimate: PageEstimate) -> bool:
-        """Return whether a probe would probably fill the page. If not, two indexes find all matches in less time."""
-        predicates = query.predicates
-        found = self._costs.probe_rows * predicates.max_matches
-        return found >= estimate.limit * predicates.tags.total_images
 
     def _is_probe_futile(self, query: PlannedQuery, estimate: PageEstimate) -> bool:
         """Return whether a probe would probably find less than a quarter of the page."""

@@ -82,6 +82,13 @@ class QueryPredicates:
         """An upper bound on the public matches, from the counts of the tags; infinite without tags."""
         return self.max_matches_of(self.query)
 
+    def fills(self, limit: int, images: int) -> bool:
+        """Return whether this number of images has `limit` matches, if these are evenly spread.
+
+        True if no tag bounds the matches.
+        """
+        return images * self.max_matches >= limit * self.tags.total_images
+
     @cached_property
     def independent_matches(self) -> float:
         """The number of matches if the tags are statistically independent; infinite without tags."""

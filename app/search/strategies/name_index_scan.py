@@ -41,8 +41,7 @@ class NameIndexScan:
         glob = predicates.unselective_glob
         has_both_ends = glob is not None and bool(glob.prefix and glob.suffix)
         few = costs.few_names_with_both_ends if has_both_ends else costs.few_names
-        names = estimate.limit * predicates.tags.total_images
-        return costs.lookup * few if few * predicates.max_matches >= names else math.inf
+        return costs.lookup * few if predicates.fills(estimate.limit, few) else math.inf
 
     def max_rows(self, _query: PlannedQuery, _estimate: PageEstimate) -> int:
         """Return that all rows are searched."""

@@ -12,7 +12,8 @@ from app.search.planning.sort_order import SortKey
 from app.search.strategies.strategy import PartialPage
 from app.search.strategies.weekly_index import fetch_newest
 
-_FILTER = frozenset({"taken"})
+# Those on columns of the index.
+_FILTERS = ("taken", "camera")
 
 
 class TakenIndexScan:
@@ -33,10 +34,8 @@ class TakenIndexScan:
 
     def cost(self, query: PlannedQuery, estimate: PageEstimate) -> float:
         """Return the cost of the look-ups; infinite if the tags do not fill the page after as many."""
-        predicates, costs = query.predicates, self._costs
-        if costs.max_taken * predicates.max_matches < estimate.limit * predicates.tags.total_images:
-            return math.inf
-        return costs.lookup * costs.max_taken
+        costs = self._costs
+        return costs.lookup * costs.max_taken if query.predicates.fills(estimate.limit, costs.max_taken) else math.inf
 
     def max_rows(self, _query: PlannedQuery, _estimate: PageEstimate) -> int:
         """Return that all rows are searched."""
@@ -48,7 +47,6 @@ class TakenIndexScan:
         """Look up the images of the period. UNAVAILABLE if that does not fill the page and the period has more."""
 
         def fits(values: BindParameters) -> Condition:
-            taken = query.predicates.index_condition(values, _FILTER)
-            return sql_and([taken, query.predicates.required_filters(values, "camera")])
+            return sql_and(query.predicates.required_filters(values, name) for name in _FILTERS)
 
         return await fetch_newest(session, query, fits, after, limit, self._costs.max_taken)
