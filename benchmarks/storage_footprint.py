@@ -31,6 +31,13 @@ WHERE n.nspname = 'public' AND c.relkind IN ('r', 'i') ORDER BY 2 DESC, 3 DESC
 """
 
 
+UPLOADS = 50
+RECORDS = 20_000
+# The tags of the uploads are common ones and rare ones. The merged tag has some thousand images.
+TAGS = "SELECT name FROM tags WHERE alias_of IS NULL ORDER BY image_count DESC LIMIT 11 OFFSET $1"
+MERGED = "SELECT name, image_count FROM tags WHERE image_count < $1 ORDER BY image_count DESC LIMIT 2"
+
+
 async def measure() -> None:
     """Measure and print."""
     connection = await asyncpg.connect(Settings().database_url.get_secret_value())
@@ -46,13 +53,6 @@ async def measure() -> None:
     print(f"| all | {total / 1e6:.1f} | {total / images:.0f} |")
 
 
-UPLOADS = 50
-RECORDS = 20_000
-# The tags of the uploads are common ones and rare ones. The merged tag has some thousand images.
-TAGS = "SELECT name FROM tags WHERE alias_of IS NULL ORDER BY image_count DESC LIMIT 11 OFFSET $1"
-MERGED = "SELECT name, image_count FROM tags WHERE image_count < $1 ORDER BY image_count DESC LIMIT 2"
-
-
 async def measure_wal(url: str) -> None:
     """Upload images, merge a tag, and print the bytes of WAL of each image, those of background tasks included."""
     settings = Settings()
@@ -63,8 +63,8 @@ async def measure_wal(url: str) -> None:
     async with admin.client as client:
         start = await _begin(connection)
         for number in range(UPLOADS):
-            names = [row["name"] for row in await connection.fetch(TAGS, 900 * number)]
-            await _post(client, "/v1/images", files={"image": (f"{number}.png", png())}, data={"tags": names})
+            tags = [row["name"] for row in await connection.fetch(TAGS, 900 * number)]
+            await _post(client, "/v1/images", files={"image": (f"{number}.png", png())}, data={"tags": tags})
         uploads = await _written(connection, start) / UPLOADS
         merged, into = await connection.fetch(MERGED, 5_000)
         start = await _begin(connection)
